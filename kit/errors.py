@@ -1,0 +1,47 @@
+"""What can go wrong, as a person meets it.
+
+    KitError                 the kit could not do what was asked; `kit` prints it in one line and exits with 2
+    ├── PairError            the two servers could not be had
+    ├── StackError           an environment for trials could not be made
+    ├── TrialError           a trial was asked for that cannot be run
+    ├── NotebookError        a notebook, or a parameter of it, cannot be used
+    └── EvidenceError        a record cannot be read
+"""
+
+from __future__ import annotations
+
+
+class KitError(Exception):
+    """Says what was found, what was wanted and what to do, in one line."""
+
+    def __init__(self, found: str, *, wanted: str = "", remedy: str = "") -> None:
+        self.found, self.wanted, self.remedy = found, wanted, remedy
+        super().__init__(found, wanted, remedy)
+
+    def __str__(self) -> str:
+        sentences = [self.found]
+        if self.wanted:
+            sentences.append(f"Wanted: {self.wanted}")
+        if self.remedy:
+            sentences.append(f"To do: {self.remedy}")
+        return " ".join(sentence.rstrip(".") + "." for sentence in sentences)
+
+
+class PairError(KitError):
+    """The two servers could not be had."""
+
+
+class StackError(KitError):
+    """An environment for trials could not be made."""
+
+
+class TrialError(KitError):
+    """A trial was asked for that cannot be run."""
+
+
+class NotebookError(KitError):
+    """A notebook, or a parameter of it, cannot be used."""
+
+
+class EvidenceError(KitError):
+    """A record cannot be read."""
