@@ -1,0 +1,48 @@
+# Every target does all the set-up it needs. It takes Python 3.11 to 3.13, make and git; uv makes it faster.
+# PYTHON=/path/to/python chooses the interpreter, UV= (empty) makes pip do the work.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
+
+.DEFAULT_GOAL := help
+.PHONY: help investigate test lab bench lock clean FORCE
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+investigate: $(INSTALLED) ## run every notebook against a live pair of servers; say which claims held
+	@$(BIN)/kit investigate
+
+test: $(INSTALLED) ## check style and types, run the tests
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
+
+lab: $(INSTALLED) ## open JupyterLab on the notebooks, with the pair up
+	@$(BIN)/kit lab
+
+bench: $(INSTALLED) ## measure what the kit costs; a table, and a JSON file in build/
+	@$(BIN)/python tools/bench.py
+
+lock: $(INSTALLED) ## write requirements.lock anew from pyproject.toml (remove it first for the newest versions)
+	@$(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 --all-extras \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--output-file requirements.lock
+
+clean: ## remove the environment and everything else that was made here, the runs excepted
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	find kit tests tools notebooks -name __pycache__ -prune -exec rm -rf {} +
+
+# The environment is made once, and again when the lock or the list of dependencies has changed.
+$(INSTALLED): requirements.lock pyproject.toml
+	@UV='$(UV)' PYTHON='$(PYTHON)' sh tools/environment.sh $(VENV) requirements.lock
+
+# An interpreter that is named on the command line, and is not the environment's, makes it anew.
+VERSION := -c 'import sys; print(sys.version_info[:2])' 2>/dev/null
+ifneq ($(PYTHON),)
+ifneq ($(shell $(PYTHON) $(VERSION)),$(shell $(BIN)/python $(VERSION)))
+$(INSTALLED): FORCE
+endif
+endif
