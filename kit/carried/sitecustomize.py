@@ -1,0 +1,43 @@
+"""Carries the probes into any interpreter that has this folder on PYTHONPATH.
+
+Python imports a module of this name as it starts. The folder holds nothing else, so that it lends a project no
+module; the probes come in from their own folder under a name that no project has. A `sitecustomize` that was there
+without this one runs as if this one were not.
+"""
+
+import os
+import sys
+
+_PROBES = "_isolation_probes"
+
+
+def _carry_in():
+    directory = os.environ.get("ISOLATION_PROBES_DIR")
+    if not directory or _PROBES in sys.modules:
+        return
+    import importlib.util
+
+    folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "probes")
+    spec = importlib.util.spec_from_file_location(
+        _PROBES, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
+    sys.modules[_PROBES] = probes = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(probes)
+    without = frozenset(filter(None, os.environ.get("ISOLATION_PROBES_WITHOUT", "").split(",")))
+    probes.install(directory, float(os.environ.get("ISOLATION_PROBES_EPOCH", "0")), without)
+
+
+def _give_way():
+    """Take this folder off the path, and run the sitecustomize that the interpreter would have run without it."""
+    own = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != own]
+    sys.modules.pop("sitecustomize", None)
+    try:
+        import sitecustomize  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "sitecustomize":
+            raise
+
+
+_carry_in()
+_give_way()

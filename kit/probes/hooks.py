@@ -1,0 +1,132 @@
+"""Putting probes in, and taking them out again.
+
+Every change is written down as it is made, so that removal is a loop and what was there before is put back. A change
+to a library is made when the library is imported, or at once where it is already there: both ways end the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Callable, Dict, List, Optional, Set
+
+_ABSENT = object()
+
+
+class Hooks:
+    """The changes that are in force. `failures` names the probes that could not be put in, and why."""
+
+    def __init__(self) -> None:
+        self._undo: List[Callable[[], None]] = []
+        self._on_import: Dict[str, List[Callable[[ModuleType], None]]] = {}
+        self._finder: Optional[_AfterImport] = None
+        self._done: Set[str] = set()
+        self.failures: Dict[str, str] = {}
+
+    def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        """Set `owner.name` to `make(the original)` until removal."""
+        own = vars(owner).get(name, _ABSENT)
+        original = getattr(owner, name)
+        replacement = make(original if own is _ABSENT or not isinstance(own, (classmethod, staticmethod)) else own)
+        setattr(owner, name, replacement)
+
+        def undo() -> None:
+            if vars(owner).get(name) is replacement:
+                if own is _ABSENT:
+                    delattr(owner, name)
+                else:
+                    setattr(owner, name, own)
+
+        self._undo.append(undo)
+
+    def add(self, owner: Any, name: str, value: Any) -> None:
+        """Give `owner` an attribute that it did not have, until removal."""
+        setattr(owner, name, value)
+        self._undo.append(lambda: delattr(owner, name))
+
+    def on_removal(self, undo: Callable[[], None]) -> None:
+        self._undo.append(undo)
+
+    def when_imported(self, module: str, install: Callable[[ModuleType], None]) -> None:
+        """Call `install(module)` once the module has been executed; now, where it already has."""
+        if self._finder is None:
+            self._finder = _AfterImport(self)
+            sys.meta_path.insert(0, self._finder)
+        self._on_import.setdefault(module, []).append(install)
+        self.catch_up(module)
+
+    def catch_up(self, *modules: str) -> None:
+        """Put in what is waiting for modules that came in by another way than the import hook."""
+        for name in modules or tuple(self._on_import):
+            module = sys.modules.get(name)
+            if module is not None and not _is_being_imported(module):
+                self.imported(name, module)
+
+    def wants(self, name: str) -> bool:
+        return name in self._on_import and name not in self._done
+
+    def imported(self, name: str, module: ModuleType) -> None:
+        if name in self._done:
+            return
+        self._done.add(name)
+        for install in self._on_import[name]:
+            try:
+                install(module)
+            except Exception as error:  # a library that has changed must not break the program under study
+                self.failures[name] = f"{type(error).__name__}: {error}"
+
+    @property
+    def installed(self) -> List[str]:
+        """The modules whose probes are in."""
+        return sorted(self._done - set(self.failures))
+
+    def remove(self) -> None:
+        while self._undo:
+            self._undo.pop()()
+        if self._finder is not None and self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)
+        self._finder = None
+        self._on_import.clear()
+        self._done.clear()
+
+
+class _AfterImport(MetaPathFinder):
+    """Finds nothing itself: lets the others find, and asks to be told when the module has been executed."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
+        if not self._hooks.wants(fullname):
+            return None
+        for finder in list(sys.meta_path):
+            find_spec = getattr(finder, "find_spec", None)
+            if finder is self or find_spec is None:
+                continue
+            spec = find_spec(fullname, path, target)
+            if spec is not None:
+                self._tell_after(spec)
+                return spec  # type: ignore[no-any-return]
+        return None
+
+    def _tell_after(self, spec: ModuleSpec) -> None:
+        loader, hooks, name = spec.loader, self._hooks, spec.name
+        execute = getattr(loader, "exec_module", None)
+        if execute is None:
+            return
+
+        def exec_module(module: ModuleType) -> None:
+            vars(loader).pop("exec_module", None)  # the loader is as it was before anyone can look at it
+            execute(module)
+            hooks.imported(name, module)
+
+        try:
+            loader.exec_module = exec_module  # type: ignore[union-attr, method-assign]
+        except AttributeError:
+            hooks.failures[name] = f"its loader {type(loader).__name__} takes no hook"
+
+
+def _is_being_imported(module: ModuleType) -> bool:
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))

@@ -1,0 +1,34 @@
+"""Which server is this? The question that is put to a live connection, and the shape of its answer."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Sequence
+
+# Readable by a plain role. Everything is cast to text: `system_identifier` exceeds 2^53, and text needs no type
+# look-ups from a driver that has just connected. The comment lets a reader of the server's log tell it apart.
+IDENTITY_SQL = """\
+select (pg_control_system()).system_identifier::text as system_identifier,
+       current_setting('cluster_name')::text as cluster_name,
+       (pg_control_checkpoint()).timeline_id::text as timeline,
+       pg_is_in_recovery()::text as standby,
+       pg_postmaster_start_time()::text as started,
+       host(inet_server_addr())::text as host,
+       coalesce(inet_server_port()::text, current_setting('port'))::text as port,
+       current_database()::text as database,
+       (select oid from pg_database where datname = current_database())::text as database_oid,
+       current_user::text as user,
+       current_setting('server_version')::text as version,
+       pg_backend_pid()::text as backend_pid
+/* which server is this? */"""
+
+IDENTITY_MARK = "/* which server is this? */"
+
+IDENTITY_FIELDS = (
+    "system_identifier", "cluster_name", "timeline", "standby", "started", "host", "port", "database",
+    "database_oid", "user", "version", "backend_pid",
+)
+
+
+def answer(row: Sequence[Any]) -> Dict[str, Any]:
+    """Name the columns of the answer: every value is text, or None."""
+    return dict(zip(IDENTITY_FIELDS, row))
