@@ -33,7 +33,9 @@ find_python() {
 (on Debian and Ubuntu: apt install python3-venv), or install uv."
     [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON is not a Python that fits. Wanted: Python 3.11, 3.12 or 3.13."
     # Interpreters that uv keeps for itself are on no PATH.
-    [ -z "${UV:-}" ] || "$UV" python find --no-project '>=3.11,<3.14' 2>/dev/null && return
+    if [ -n "${UV:-}" ] && "$UV" python find --no-project '>=3.11,<3.14' 2>/dev/null; then
+        return
+    fi
     fail "no Python that fits was found. Wanted: Python 3.11, 3.12 or 3.13. \
 To do: install one, or name one: make PYTHON=/path/to/python3.12"
 }
@@ -55,7 +57,15 @@ fi
 
 if [ -n "${UV:-}" ]; then
     echo "Installing what $lock names, with uv"
-    "$UV" pip install --quiet --python "$venv/bin/python" --require-hashes --requirement "$lock"
+    install_lock() {
+        "$UV" pip install --quiet --python "$venv/bin/python" --require-hashes --requirement "$lock"
+    }
+    # uv trusts certificates of its own; some networks need the system's. The second name is that of older versions.
+    install_lock || {
+        echo "Trying again with the certificates of the system"
+        export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1
+        install_lock
+    }
     "$UV" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
 else
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
