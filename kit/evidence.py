@@ -1,0 +1,329 @@
+"""Evidence: everything that one run left behind, as frozen values that go to JSON and back.
+
+What the probes saw in the process and what the servers logged are kept apart, so that they can be compared.
+Times are seconds since the run began. Files are named from the project's folder where they lie in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from kit.errors import EvidenceError
+from kit.trial import Trial
+
+FORMAT = 1  # 1: first
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A place in a program's text."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} {self.function}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing that a probe saw: when, in which process, during which test and request, and whose code led to it.
+
+    `stack` is an index into `Evidence.stacks`. `phase` is start, configure, collection, setup, call, teardown,
+    between or finish; `stage` is set where a request is a lifespan, a websocket or a background task.
+    """
+
+    at_s: float
+    stack: int
+    process: int = 0
+    phase: str = "start"
+    test: str | None = None
+    fixture: str | None = None
+    collecting: str | None = None
+    request: str | None = None
+    stage: str | None = None
+    thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable(Entry):
+    """A database variable was inherited, read, set or removed. `value` is redacted; None where it has none."""
+
+    op: str
+    name: str
+    value: str | None
+    same: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine(Entry):
+    """An engine was made. `variables` hold the place that its URL names, the one read last foremost."""
+
+    engine: str
+    url: str
+    dialect: str
+    driver: str
+    pool: str
+    variables: tuple[str, ...] | None = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection(Entry):
+    """A driver connected: where it was told to (`configured`), and what the live server said of itself (`observed`).
+
+    `observed` is None where the server could not be asked, and `why_not` says why.
+    """
+
+    connection: str
+    driver: str
+    configured: str
+    observed: dict[str, str | None] | None
+    why_not: str | None = None
+    pooled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session(Entry):
+    """An SQLAlchemy session was made."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use(Entry):
+    """A connection ran its first statement for a test, phase and request.
+
+    `dependency` is the callable whose value it came through, `override` the one that stood in for it; both None
+    where the application reached past its dependencies.
+    """
+
+    connection: str
+    engine: str | None = None
+    session: str | None = None
+    writes: bool = False
+    dependency: str | None = None
+    override: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App(Entry):
+    """An application object was made."""
+
+    app: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(Entry):
+    """An application took a request (or ran its lifespan). `within` is the outer request, for a mounted application."""
+
+    number: str
+    app: str | None
+    type: str
+    method: str
+    path: str
+    within: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies(Entry):
+    """What was chosen for each dependency of a request: (declared, override or None).
+
+    `consulted` is False where the route has no provider, so that no override can ever reach it.
+    """
+
+    consulted: bool
+    provider: str | None
+    supplied_by: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override(Entry):
+    """An application's overrides changed: `op` is set, replaced or removed."""
+
+    op: str
+    app: str | None
+    key: str
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callable:
+    """A dependency or an override, and where it is defined."""
+
+    callable: str
+    name: str
+    file: str | None
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a test ended, as pytest says it: passed, failed, skipped, xfailed or xpassed; `message` in one short text."""
+
+    test: str
+    when: str
+    outcome: str
+    at_s: float
+    message: str | None = None
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """An interpreter that had the probes in. `ended` is False where it was killed before it could say so."""
+
+    pid: int
+    ppid: int
+    argv: tuple[str, ...]
+    executable: str
+    python: str
+    parent: str | None
+    probes: tuple[str, ...] = ()
+    watched: tuple[str, ...] = ()
+    failures: dict[str, str] = field(default_factory=dict)
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """The second witness: what one server logged of one connection that is not the kit's own."""
+
+    side: str
+    pid: int
+    database: str
+    user: str
+    application: str
+    statements: int
+    writes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything that one run left behind. `sides` names each server that is known: its identity -> its side."""
+
+    trial: Trial | None = None
+    command: tuple[str, ...] = ()
+    exit_code: int | None = None
+    timed_out: bool = False
+    duration_s: float = 0.0
+    output: str = ""
+    processes: tuple[Process, ...] = ()
+    stacks: tuple[tuple[Frame, ...], ...] = ()
+    variables: tuple[Variable, ...] = ()
+    engines: tuple[Engine, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    uses: tuple[Use, ...] = ()
+    apps: tuple[App, ...] = ()
+    requests: tuple[Request, ...] = ()
+    dependencies: tuple[Dependencies, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    callables: tuple[Callable, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    backends: tuple[Backend, ...] | None = None
+    sides: dict[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    format: int = FORMAT
+
+    def chain(self, entry: Entry) -> tuple[Frame, ...]:
+        """The application's frames that led to an entry, innermost first."""
+        return self.stacks[entry.stack]
+
+    def sightings(self) -> tuple[Sighting, ...]:
+        """Every use of a connection, joined with the connection, its engine and the place that each was made."""
+        connections = {connection.connection: connection for connection in self.connections}
+        engines = {engine.engine: engine for engine in self.engines}
+        names = {known.callable: known for known in self.callables}
+        return tuple(
+            Sighting(
+                use=use,
+                connection=connections[use.connection],
+                engine=engines.get(use.engine or ""),
+                side=self.side(connections[use.connection]),
+                chain=self.chain(use),
+                engine_chain=self.chain(engines[use.engine]) if use.engine in engines else (),
+                dependency=names.get(use.dependency or ""),
+                override=names.get(use.override or ""),
+            )
+            for use in self.uses if use.connection in connections
+        )
+
+    def side(self, connection: Connection) -> str | None:
+        """The side whose server answered a connection; None where it could not be asked, or is neither."""
+        observed = connection.observed or {}
+        return self.sides.get(server_of(observed)) if observed else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One moment at which a database was seen in use.
+
+    *Configured* is `connection.configured`; *observed* is `side`, which the server itself gave (None: not known).
+    """
+
+    use: Use
+    connection: Connection
+    engine: Engine | None
+    side: str | None
+    chain: tuple[Frame, ...]
+    engine_chain: tuple[Frame, ...]
+    dependency: Callable | None
+    override: Callable | None
+
+    @property
+    def opener(self) -> Frame | None:
+        """The application's own frame that ran the statement."""
+        return self.chain[0] if self.chain else None
+
+    @property
+    def how(self) -> str:
+        """How the connection was come by: override, dependency, background task, lifespan, past dependencies ..."""
+        if self.override is not None:
+            return "override"
+        if self.dependency is not None:
+            return "dependency"
+        if self.use.stage is not None:
+            return self.use.stage
+        if self.use.request is not None:
+            return "past the dependencies"
+        if self.use.fixture is not None:
+            return "fixture"
+        return self.use.phase
+
+
+def server_of(observed: dict[str, str | None]) -> str:
+    """The identity of a Postgres server as one text, out of what it said of itself; equal to `Identity.server`."""
+    role = "standby" if observed.get("standby") == "true" else "primary"
+    return f"{observed.get('system_identifier')}/{observed.get('cluster_name')}/{observed.get('timeline')}/{role}"
+
+
+def to_json(evidence: Evidence) -> bytes:
+    return msgspec.json.encode(evidence)
+
+
+def from_json(data: bytes) -> Evidence:
+    """Read evidence back; EvidenceError where it is not evidence, or of a format that this version does not know."""
+    try:
+        found = msgspec.json.decode(data)
+        number = found.get("format") if isinstance(found, dict) else None
+        if number != FORMAT:
+            raise EvidenceError(
+                f"This record has format {number!r}", wanted=f"format {FORMAT}",
+                remedy="read it with the version of the kit that wrote it, or run the trial again",
+            )
+        return msgspec.convert(found, Evidence)
+    except msgspec.MsgspecError as error:
+        raise EvidenceError(f"This is not a record of evidence: {error}", remedy="run the trial again") from None
+
+
+def load(path: Path) -> Evidence:
+    try:
+        return from_json(path.read_bytes())
+    except OSError as error:
+        raise EvidenceError(f"{path} cannot be read: {error.strerror}") from None
+

@@ -1,0 +1,105 @@
+"""Verdicts: pure rules over evidence. What is missing or contradicted is UNRESOLVED, never a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kit.evidence import Evidence, Sighting
+
+NEEDED_PROBES = ("environment", "engine", "connection", "app", "pytest")
+
+
+class Verdict(StrEnum):
+    """HOLDS: what the rule says was seen. BROKEN: its opposite was seen. UNRESOLVED: neither can be said."""
+
+    HOLDS = "HOLDS"
+    BROKEN = "BROKEN"
+    UNRESOLVED = "UNRESOLVED"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A verdict and its reason, in one sentence."""
+
+    verdict: Verdict
+    reason: str
+
+
+def isolation(evidence: Evidence) -> Ruling:
+    """Did every request that used a database stay on the test server?"""
+    doubt = next(doubts(evidence), None)
+    if doubt is not None:
+        return Ruling(Verdict.UNRESOLVED, doubt)
+    seen = [sighting for sighting in evidence.sightings() if sighting.use.request is not None]
+    if not seen:
+        return Ruling(Verdict.UNRESOLVED, "no request used a database")
+    astray = [sighting for sighting in seen if sighting.side != "test"]
+    if astray:
+        return Ruling(Verdict.BROKEN, _astray(astray, len(seen)))
+    return Ruling(Verdict.HOLDS, f"all {len(seen)} uses of a database in requests were answered by the test server")
+
+
+def agreed(rulings: Iterable[Ruling]) -> Ruling:
+    """One ruling out of several trials of the same thing: theirs, where all agree; else UNRESOLVED."""
+    rulings = tuple(rulings)
+    verdicts = {ruling.verdict for ruling in rulings}
+    if len(verdicts) == 1:
+        return rulings[0]
+    if not rulings:
+        return Ruling(Verdict.UNRESOLVED, "no trial was run")
+    counts = ", ".join(
+        f"{sum(ruling.verdict is verdict for ruling in rulings)} {verdict}" for verdict in sorted(verdicts)
+    )
+    return Ruling(Verdict.UNRESOLVED, f"{len(rulings)} trials of the same thing disagree: {counts}")
+
+
+def doubts(evidence: Evidence) -> Iterator[str]:
+    """Give every reason for which this evidence decides nothing."""
+    yield from evidence.problems
+    if evidence.timed_out:
+        yield f"the run was ended after {evidence.duration_s:.0f} s, its time limit"
+    if not evidence.processes:
+        yield "no probe reported: no interpreter with the probes in was started"
+    for process in evidence.processes:
+        missing = [name for name in NEEDED_PROBES if name not in process.probes]
+        if missing:
+            yield f"process {process.pid} ran without the {' and '.join(missing)} probe"
+        for module, reason in process.failures.items():
+            yield f"the probe for {module} could not be put in: {reason}"
+        if not process.ended:
+            yield f"process {process.pid} ended before its probes could say so"
+    for sighting in evidence.sightings():
+        if sighting.side is None and sighting.connection.driver != "sqlite3":
+            reason = sighting.connection.why_not or "it is neither side of the pair"
+            yield f"the server behind {sighting.connection.configured} is not known: {reason}"
+    yield from disagreements(evidence)
+
+
+def disagreements(evidence: Evidence) -> Iterator[str]:
+    """Compare the witnesses: each connection that a server served must have been seen by a probe, and the reverse."""
+    if evidence.backends is None:
+        yield "the servers' logs could not be read, so there is one witness only"
+        return
+    logged = {(backend.side, str(backend.pid)) for backend in evidence.backends}
+    sighted = {
+        (sighting.side, (sighting.connection.observed or {}).get("backend_pid"))
+        for sighting in evidence.sightings() if sighting.side is not None
+    }
+    connected = {
+        (evidence.side(connection), (connection.observed or {}).get("backend_pid"))
+        for connection in evidence.connections
+    }
+    for side, pid in sorted(logged - connected):
+        yield f"the witnesses disagree: the {side} server served backend {pid}, which no probe saw"
+    for side, pid in sorted((str(side), str(pid)) for side, pid in sighted - logged):
+        yield f"the witnesses disagree: a probe saw the {side} server's backend {pid}, which its log does not have"
+
+
+def _astray(sightings: list[Sighting], of: int) -> str:
+    first = sightings[0]
+    return (
+        f"{len(sightings)} of {of} uses of a database in requests were answered by the {first.side} server, "
+        f"first at {first.opener} ({first.how})"
+    )
