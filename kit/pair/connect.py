@@ -1,0 +1,79 @@
+"""The kit's own connections, and the question who answers. The one place that imports the driver."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from kit.errors import PairError
+from kit.pair.model import IDENTITY_SQL, Identity
+from kit.probes.redact import redact
+
+if TYPE_CHECKING:
+    import psycopg
+
+CONNECT_TIMEOUT_S = 10
+# Passwords here are random, so more rounds add no safety, only time to each of thousands of connections; 4096 is the
+# least that RFC 7677 allows, and some drivers insist on it.
+SCRAM_ROUNDS = 4096
+
+
+def connect(url: str, *, application: str = "kit-pair", options: str = "") -> psycopg.Connection[tuple[Any, ...]]:
+    """Open a connection in autocommit mode, marked as the kit's own. Raises PairError naming host and port."""
+    import psycopg
+
+    try:
+        return psycopg.connect(
+            url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, application_name=application, options=options
+        )
+    except psycopg.Error as error:
+        raise unreachable(url, str(error)) from None
+
+
+def identify(url: str) -> Identity:
+    """Ask the server behind `url` who it is."""
+    with connect(url) as connection:
+        return ask_identity(connection)
+
+
+def ask_identity(connection: psycopg.Connection[tuple[Any, ...]]) -> Identity:
+    """Ask over an open connection who answers it."""
+    row = connection.execute(IDENTITY_SQL).fetchone()
+    assert row is not None  # the query has one row by construction
+    return Identity.from_row(row)
+
+
+def unreachable(url: str, said: str) -> PairError:
+    """The error for a server that did not let us in."""
+    place = urlsplit(url)
+    where = f"{place.hostname}:{place.port or 5432}/{unquote(place.path.lstrip('/'))}"
+    words = " ".join(redact(said).split())
+    if "password authentication failed" in said:
+        return PairError(f"{where} refused the password of {place.username}", remedy="correct the URL's user and password")
+    if "timeout" in said:
+        return PairError(
+            f"{where} did not answer within {CONNECT_TIMEOUT_S} s ({words})",
+            remedy="see whether the loopback interface is up (ip link show lo) and nothing filters that port",
+        )
+    if "refused" in said:
+        return PairError(f"nothing listens on {where}", remedy="start the pair (kit up), or correct the URL")
+    return PairError(f"cannot connect to {where}: {words}")
+
+
+def new_password() -> str:
+    """A random password of 192 bits that needs no quoting in a URL."""
+    return secrets.token_hex(24)
+
+
+def scram_verifier(password: str) -> str:
+    """What a server keeps of `password` for SCRAM-SHA-256, so that the password itself is in no statement."""
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ROUNDS)
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    encoded = (base64.b64encode(part).decode() for part in (salt, stored_key, server_key))
+    return "SCRAM-SHA-256${}:{}${}:{}".format(SCRAM_ROUNDS, *encoded)

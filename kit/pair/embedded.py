@@ -1,0 +1,268 @@
+"""The embedded pair: two servers of our own on loopback TCP, from programs found on this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from kit.errors import PairError
+from kit.pair import binaries as programs
+from kit.pair import faults, places
+from kit.pair.binaries import Binaries
+from kit.pair.model import DATABASES, SIDES, USERS, Pair, Side, SideName
+from kit.pair.places import Account
+from kit.pair.run import Guard, RunDirectory, sweep
+from kit.pair.settings import as_arguments, embedded_settings
+from kit.pair.template import Template
+
+HOST = "127.0.0.1"  # not localhost: 127.0.0.1 and ::1 can be two servers on one port
+SUPERUSER = "postgres"
+READY_S = 30.0
+READY_POLL_S = 0.002
+PORT_TRIES = 5
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A pair that is up, and the guard that it dies with."""
+
+    pair: Pair
+    guard: Guard
+    directory: RunDirectory
+
+    def close(self) -> None:
+        """End both servers and remove their data."""
+        self.guard.close()
+
+
+@contextmanager
+def open_embedded(ports: tuple[int, int] | None = None) -> Iterator[Pair]:
+    """A pair of one's own, on free ports unless two are given (production's, test's); taken down at the end."""
+    running = start(ports)
+    try:
+        yield running.pair
+    finally:
+        running.close()
+
+
+def start(ports: tuple[int, int] | None = None) -> Running:
+    """Start both servers side by side. They die with this process unless their guard is told otherwise."""
+    user = places.account()
+    found = programs.find(user)
+    sweep()
+    directory = RunDirectory.make(user)
+    guard = Guard(directory, user)
+    directory.release()
+    try:
+        pair = _Start(found, user, directory, guard, ports).pair()
+    except BaseException:
+        guard.close()
+        raise
+    return Running(pair, guard, directory)
+
+
+class _Start:
+    """The steps from an empty directory to a pair that answers."""
+
+    def __init__(
+        self,
+        found: Binaries,
+        user: Account | None,
+        directory: RunDirectory,
+        guard: Guard,
+        ports: tuple[int, int] | None,
+    ) -> None:
+        self.binaries, self.user, self.directory, self.guard = found, user, directory, guard
+        self.fixed = dict(zip(SIDES, ports, strict=True)) if ports is not None else None
+        self.ports: dict[SideName, int] = {}
+
+    def pair(self) -> Pair:
+        template = Template.of(self.binaries, self.user)
+        if not template.exists():
+            self.fill_from_nothing(template)
+        else:
+            self.fill_from(template)
+        self.start_servers()
+        production, test = in_parallel(lambda side: self.side(side, template.password()))
+        return Pair(production, test, "embedded", writable=True)
+
+    def fill_from_nothing(self, template: Template) -> None:
+        """initdb on both sides, then databases, roles and rows, then keep the result as the template."""
+        secret = self.secret_file(template.password())
+        self.finish({side: self.initdb(side, secret) for side in SIDES})
+        secret.unlink()
+        self.start_servers()
+        in_parallel(lambda side: self.populate(side, template.password()))
+        self.guard.stop(*SIDES)
+        template.keep({side: self.data(side) for side in SIDES})
+
+    def fill_from(self, template: Template) -> None:
+        processes = {}
+        for side in SIDES:
+            self.make_data_directory(side)
+            processes[side] = template.unpack(side, self.data(side))
+        import psycopg  # noqa: F401  (takes a tenth of a second, which the unpacking takes too)
+
+        self.finish(processes)
+
+    def data(self, side: SideName) -> Path:
+        return self.directory.path / side
+
+    def log(self, side: SideName) -> Path:
+        return self.directory.path / f"{side}.log"
+
+    def make_data_directory(self, side: SideName) -> None:
+        self.data(side).mkdir(mode=0o700)
+        if self.user is not None:
+            os.chown(self.data(side), self.user.uid, self.user.gid)
+
+    def secret_file(self, password: str) -> Path:
+        """A file that only initdb's user can read: an argument or a variable would be seen by others."""
+        path = self.directory.path / "password"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(password)
+        if self.user is not None:
+            os.chown(path, self.user.uid, self.user.gid)
+        return path
+
+    def initdb(self, side: SideName, secret: Path) -> subprocess.Popen[str]:
+        self.make_data_directory(side)
+        identity = self.user.as_popen() if self.user is not None else {}
+        return subprocess.Popen(
+            [
+                *(self.binaries.initdb, "-D", str(self.data(side)), "-U", SUPERUSER, f"--pwfile={secret}"),
+                *("--locale=C", "-E", "UTF8", "-A", "scram-sha-256", "-N", "--wal-segsize=1"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd="/",
+            env=programs.server_environment(),
+            **identity,  # type: ignore[call-overload]
+        )
+
+    def finish(self, processes: Mapping[SideName, subprocess.Popen[str]]) -> None:
+        said = {side: process.communicate()[0] for side, process in processes.items()}
+        for side, process in processes.items():
+            if process.returncode != 0:
+                raise faults.explain(f"the data directory of {side} could not be made", said[side])
+
+    def start_servers(self) -> None:
+        """Start both at once and wait for both; another free port where somebody was faster to take one."""
+        waiting: set[SideName] = set(SIDES)
+        tries = 0
+        self.choose_ports(waiting)
+        sizes = {side: self.launch(side) for side in waiting}
+        deadline = time.monotonic() + READY_S
+        while waiting:
+            self.guard.listen(READY_POLL_S)
+            for side in [side for side in waiting if side in self.guard.ended]:
+                said = self.said_since(side, sizes[side])
+                tries += 1
+                if self.fixed or tries > PORT_TRIES or "could not create any TCP/IP sockets" not in said:
+                    raise faults.explain(f"the server {side} did not start", said, port=self.ports[side])
+                self.choose_ports({side})
+                sizes[side] = self.launch(side)
+            waiting = {side for side in waiting if not self.is_ready(side)}
+            if time.monotonic() > deadline:
+                said = " ".join(self.said_since(side, sizes[side]) for side in sorted(waiting))
+                raise PairError(
+                    f"the server {' and '.join(sorted(waiting))} was not ready after {READY_S:.0f} s;"
+                    f" it said: {faults.tail(said) or 'nothing'}"
+                )
+
+    def choose_ports(self, sides: set[SideName]) -> None:
+        free = self.fixed or dict(zip(SIDES, free_ports(len(SIDES)), strict=True))
+        for side in sides:
+            self.ports[side] = free[side]
+
+    def launch(self, side: SideName) -> int:
+        """Have one server started; return where in its log this start begins."""
+        log = self.log(side)
+        size = log.stat().st_size if log.exists() else 0
+        settings = embedded_settings(side, self.directory.name, self.ports[side], self.binaries.version)
+        argv = [self.binaries.postgres, "-D", str(self.data(side)), *as_arguments(settings)]
+        self.guard.start(side, argv, log, programs.server_environment())
+        return size
+
+    def said_since(self, side: SideName, position: int) -> str:
+        try:
+            return self.log(side).read_bytes()[position:].decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def is_ready(self, side: SideName) -> bool:
+        """The server's own word in its pid file, the one that pg_ctl waits for."""
+        try:
+            lines = (self.data(side) / "postmaster.pid").read_text().split("\n")
+        except OSError:
+            return False
+        mine = side in self.guard.pids and lines[0] == str(self.guard.pids[side])
+        return mine and len(lines) > 7 and lines[7].strip() == "ready"
+
+    def admin_url(self, side: SideName, password: str, database: str = "postgres") -> str:
+        return f"postgresql://{SUPERUSER}:{quote(password, safe='')}@{HOST}:{self.ports[side]}/{database}"
+
+    def populate(self, side: SideName, password: str) -> None:
+        """Make the side's database and role by the same SQL that the containers run."""
+        from kit.pair.connect import connect, new_password, scram_verifier
+        from kit.pair.populate import create_database, populate
+
+        quiet = "-c log_statement=none"
+        with connect(self.admin_url(side, password), options=quiet) as connection:
+            create_database(connection, DATABASES[side])
+        with connect(self.admin_url(side, password, DATABASES[side]), options=quiet) as connection:
+            populate(connection, side, USERS[side], scram_verifier(new_password()))
+
+    def side(self, name: SideName, template_password: str) -> Side:
+        """Give the roles passwords of this run's own, and ask the server who it is."""
+        from kit.pair.connect import connect, identify, new_password, scram_verifier
+
+        admin_password, password = new_password(), new_password()
+        with connect(self.admin_url(name, template_password), options="-c log_statement=none") as connection:
+            connection.execute(f"alter role {USERS[name]} password '{scram_verifier(password)}'")
+            connection.execute(f"alter role {SUPERUSER} password '{scram_verifier(admin_password)}'")
+        port, database, user = self.ports[name], DATABASES[name], USERS[name]
+        return Side(
+            name=name,
+            host=HOST,
+            port=port,
+            database=database,
+            user=user,
+            password=password,
+            admin=self.admin_url(name, admin_password),
+            identity=identify(f"postgresql://{user}:{password}@{HOST}:{port}/{database}"),
+            log=self.log(name),
+        )
+
+
+def in_parallel(work: Callable[[SideName], Answer]) -> list[Answer]:
+    """What `work` gives for production and for test, done at the same time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(SIDES)) as executor:
+        return list(executor.map(work, SIDES))
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on at this moment, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind((HOST, 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()

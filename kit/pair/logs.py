@@ -1,0 +1,161 @@
+"""The second witness: what a server itself wrote down about connections and statements."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal
+
+from kit.errors import PairError
+
+LineKind = Literal["connection", "disconnection", "statement", "error", "other"]
+
+SETTLE_POLL_S = 0.01
+
+# The form that settings.LOG_PREFIX gives. An entry begins with a time; lines that continue it begin with a tab.
+_ENTRY = re.compile(
+    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) UTC\t(?P<pid>\d+)\t(?P<application>[^\t]*)\t(?P<user>[^\t]*)\t"
+    r"(?P<database>[^\t]*)\t(?P<level>[A-Z0-9]+):  (?P<text>.*)",
+    re.DOTALL,
+)
+_BEGINNING = re.compile(rb"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC\t", re.MULTILINE)
+# What belongs to the entry before it, and is written by the server in one piece with it.
+_PARTS = frozenset({"DETAIL", "HINT", "CONTEXT", "QUERY", "STATEMENT", "LOCATION", "BACKTRACE"})
+_FAILURES = frozenset({"ERROR", "FATAL", "PANIC"})
+_STATEMENT = re.compile(r"(?:statement|execute [^:]*|fastpath function call): (?P<sql>.*)", re.DOTALL)
+_AUTHORIZED = re.compile(
+    r"connection authorized: user=(?P<user>.*?) database=(?P<database>.*?)(?: application_name=(?P<application>.*?))?"
+    r"(?: SSL enabled .*| GSS .*)?$",
+    re.DOTALL,
+)
+_UNKNOWN = "[unknown]"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One entry of a server's log, however many lines it took.
+
+    `at` is when the server wrote it, in UTC to the millisecond; `pid` is the backend, as in Identity.backend_pid;
+    `application`, `user` and `database` are empty where the server did not know them yet. `kind` is "connection" when
+    a client was let in, "statement" for SQL (then `text` is the SQL alone), "error" for what the server refused.
+    """
+
+    at: datetime
+    pid: int
+    application: str
+    user: str
+    database: str
+    kind: LineKind
+    text: str
+
+
+class ServerLog:
+    """A server's log file, read by byte positions while the server writes on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def position(self) -> int:
+        """Where the log ends now, in bytes; a client's statements are in it before the client has its answer."""
+        try:
+            return os.stat(self.path).st_size
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def read(self, start: int = 0, end: int | None = None) -> tuple[LogLine, ...]:
+        """The entries that begin in the bytes from `start` to `end`, None meaning the log's end now."""
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(start)
+                content = file.read() if end is None else file.read(max(0, end - start))
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return parse(content)
+
+    def of_application(self, application: str, start: int = 0, end: int | None = None) -> tuple[LogLine, ...]:
+        """The entries of one application name, with those that its backends wrote before it was known."""
+        lines = self.read(start, end)
+        pids = {line.pid for line in lines if line.application == application}
+        return tuple(line for line in lines if line.pid in pids)
+
+    def between(self, earliest: datetime, latest: datetime) -> tuple[LogLine, ...]:
+        """The entries of a span of time, both ends included; times are aware ones."""
+        return tuple(line for line in self.read() if earliest <= line.at <= latest)
+
+    def wait_for_end_of(self, pids: Collection[int], start: int = 0, *, timeout_s: float = 5.0) -> int:
+        """Wait until these backends have logged their end, and return the log's position then.
+
+        A server writes of a disconnection a moment after the client has gone. Raises PairError after `timeout_s`.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            position = self.position()
+            ended = {line.pid for line in self.read(start, position) if line.kind == "disconnection"}
+            missing = set(pids) - ended
+            if not missing:
+                return position
+            if time.monotonic() > deadline:
+                raise PairError(
+                    f"{self.path} has no end of the sessions {', '.join(map(str, sorted(missing)))} after {timeout_s:g} s",
+                    remedy="end what holds these connections open",
+                )
+            time.sleep(SETTLE_POLL_S)
+
+    def _unreadable(self, error: OSError) -> PairError:
+        return PairError(f"cannot read the server's log {self.path}: {error.strerror}", remedy="see whether its pair is up (kit status)")
+
+
+def parse(content: bytes) -> tuple[LogLine, ...]:
+    """The entries in a piece of a log; a piece of an entry at its beginning, and what is no entry at all, is left out."""
+    found: list[LogLine] = []
+    for entry in _entries(content):
+        match = _ENTRY.fullmatch(entry)
+        if match is None:
+            continue
+        if match["level"] in _PARTS and found:
+            found[-1] = _with_part(found[-1], f"{match['level']}:  {_unindented(match['text'])}")
+        elif match["level"] not in _PARTS:
+            found.append(_line(match))
+    return tuple(found)
+
+
+def _entries(content: bytes) -> Iterator[str]:
+    starts = [match.start() for match in _BEGINNING.finditer(content)]
+    for start, end in zip(starts, [*starts[1:], len(content)], strict=True):
+        yield content[start:end].decode("utf-8", errors="replace").removesuffix("\n")
+
+
+def _line(match: re.Match[str]) -> LogLine:
+    text = _unindented(match["text"])
+    user, database, application = (_known(match[name]) for name in ("user", "database", "application"))
+    kind: LineKind = "other"
+    if match["level"] in _FAILURES:
+        kind, text = "error", f"{match['level']}:  {text}"
+    elif authorized := _AUTHORIZED.match(text):
+        # The name is in the text: the settings that came with the connection are not in force yet.
+        kind, application = "connection", authorized["application"] or application
+    elif text.startswith("disconnection: "):
+        kind = "disconnection"
+    elif statement := _STATEMENT.match(text):
+        kind, text = "statement", statement["sql"]
+    at = datetime.fromisoformat(match["at"]).replace(tzinfo=timezone.utc)
+    return LogLine(at, int(match["pid"]), application, user, database, kind, text)
+
+
+def _with_part(line: LogLine, part: str) -> LogLine:
+    if line.kind == "statement":
+        return line  # its text is the SQL alone
+    return LogLine(line.at, line.pid, line.application, line.user, line.database, line.kind, f"{line.text}\n{part}")
+
+
+def _unindented(text: str) -> str:
+    return text.replace("\n\t", "\n")
+
+
+def _known(word: str) -> str:
+    return "" if word == _UNKNOWN else word

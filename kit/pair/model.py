@@ -1,0 +1,152 @@
+"""What a pair is: two sides, each a live server with the identity that it gave itself. Values only, standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+from urllib.parse import quote
+
+SideName = Literal["production", "test"]
+Kind = Literal["embedded", "compose", "external"]
+
+SIDES: tuple[SideName, SideName] = ("production", "test")
+DATABASES: dict[SideName, str] = {"production": "projectdb", "test": "testdb"}
+USERS: dict[SideName, str] = {"production": "projectuser", "test": "testuser"}
+SEEDED_SITES = 731
+
+# Every column is text, because system_identifier and oids do not fit the integers of every reader (JSON, JavaScript).
+IDENTITY_SQL = """\
+select (pg_control_system()).system_identifier::text as system_identifier,
+       current_setting('cluster_name') as cluster_name,
+       (pg_control_checkpoint()).timeline_id::text as timeline,
+       pg_is_in_recovery()::text as standby,
+       to_char(pg_postmaster_start_time() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as started,
+       host(inet_server_addr()) as host,
+       coalesce(inet_server_port()::text, current_setting('port')) as port,
+       current_database()::text as database,
+       (select oid::text from pg_database where datname = current_database()) as database_oid,
+       session_user::text as "user",
+       current_setting('server_version') as version,
+       pg_backend_pid()::text as backend_pid"""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a server says it is, to one connection.
+
+    `started` is ISO 8601 in UTC; `host` is None over a unix socket; `backend_pid` is the process that served this
+    connection, by which the server's log is matched.
+    """
+
+    system_identifier: str
+    cluster_name: str
+    timeline: int
+    standby: bool
+    started: str
+    host: str | None
+    port: int
+    database: str
+    database_oid: int
+    user: str
+    version: str
+    backend_pid: int
+
+    @classmethod
+    def from_row(cls, row: Sequence[str | None]) -> Identity:
+        """Read the row that IDENTITY_SQL gives."""
+        system_identifier, cluster_name, timeline, standby, started, host, *rest = row
+        port, database, database_oid, user, version, backend_pid = (cast(str, value) for value in rest)
+        return cls(
+            system_identifier=cast(str, system_identifier),
+            cluster_name=cluster_name or "",
+            timeline=int(cast(str, timeline)),
+            standby=standby == "true",
+            started=cast(str, started),
+            host=host,
+            port=int(port),
+            database=database,
+            database_oid=int(database_oid),
+            user=user,
+            version=version,
+            backend_pid=int(backend_pid),
+        )
+
+    @property
+    def server(self) -> str:
+        """The identity of the server, without the place in it: equal for two connections exactly when one server answered."""
+        role = "standby" if self.standby else "primary"
+        return f"{self.system_identifier}/{self.cluster_name}/{self.timeline}/{role}"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One live server with its database.
+
+    `admin` is a superuser's URL, or None when the kit was given none; `log` is the server's own log, or None when it
+    cannot be read from here.
+    """
+
+    name: SideName
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+    admin: str | None = field(repr=False)
+    identity: Identity
+    log: Path | None
+
+    def url(self, driver: str | None = None) -> str:
+        """The URL with its password, for a driver of SQLAlchemy's (`asyncpg`), or plain when `driver` is None."""
+        scheme = f"postgresql+{driver}" if driver else "postgresql"
+        return f"{scheme}://{quote(self.user, safe='')}:{quote(self.password, safe='')}@{self._place}"
+
+    @property
+    def redacted(self) -> str:
+        """The URL without its password, fit to be shown."""
+        return f"postgresql://{quote(self.user, safe='')}@{self._place}"
+
+    @property
+    def _place(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}/{quote(self.database, safe='')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two servers that are up: production with its sites, and test without.
+
+    `writable` says whether the kit itself may write to them: always to servers that it started, never to others
+    unless their owner said so.
+    """
+
+    production: Side
+    test: Side
+    kind: Kind
+    writable: bool
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Production, then test."""
+        return (self.production, self.test)
+
+    def environ(self) -> dict[str, str]:
+        """The variables by which another process finds this pair; they hold passwords."""
+        found = {"KIT_PAIR_KIND": self.kind, "KIT_PAIR_WRITABLE": "1" if self.writable else "0"}
+        for side in self.sides:
+            prefix = f"KIT_{side.name.upper()}_"
+            found[prefix + "URL"] = side.url()
+            if side.admin is not None:
+                found[prefix + "ADMIN_URL"] = side.admin
+            if side.log is not None:
+                found[prefix + "LOG"] = str(side.log)
+        return found
+
+    def side_of(self, system_identifier: str, cluster_name: str) -> SideName | None:
+        """The side that has this identity, or None when the server is neither of the two."""
+        for side in self.sides:
+            if (side.identity.system_identifier, side.identity.cluster_name) == (system_identifier, cluster_name):
+                return side.name
+        return None

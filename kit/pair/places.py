@@ -1,0 +1,147 @@
+"""Where a pair's things go: data in memory where there is room, state and templates in the user's own directories."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.errors import PairError
+
+APP = "fastapi-database-isolation-kit"
+RUN_PREFIX = "kit-pair-"
+DATA_VARIABLE = "KIT_DATA_DIR"
+
+# A fresh pair takes 65 MB, and a hundred trials with two slots stay below twice that.
+COMFORTABLE_MB = 400
+SMALLEST_MB = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The unprivileged user that servers run as when we are root, because Postgres refuses root."""
+
+    name: str
+    uid: int
+    gid: int
+
+    def as_popen(self) -> dict[str, object]:
+        """The arguments by which `subprocess` starts a program as this user."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+def account() -> Account | None:
+    """The user to drop to, or None when we are not root and stay who we are."""
+    if os.geteuid() != 0:
+        return None
+    import pwd
+
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(name, entry.pw_uid, entry.pw_gid)
+    raise PairError(
+        "Postgres refuses to run as root, and this system has neither a user postgres nor a user nobody",
+        remedy="add one of them (useradd --system postgres), or run as an ordinary user",
+    )
+
+
+def state_directory() -> Path:
+    """The directory of the state file, private to this user; made when missing."""
+    import platformdirs
+
+    return _private(Path(platformdirs.user_state_dir(APP)), "XDG_STATE_HOME")
+
+
+def cache_directory() -> Path:
+    """The directory of templates, private to this user; made when missing."""
+    import platformdirs
+
+    return _private(Path(platformdirs.user_cache_dir(APP)), "XDG_CACHE_HOME")
+
+
+def state_file() -> Path:
+    """The path of the state file, whether or not it or its directory exists."""
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir(APP)) / "pair.json"
+
+
+def _private(directory: Path, variable: str) -> Path:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PairError(
+            f"cannot make the directory {directory}: {error.strerror}",
+            remedy=f"set {variable} to a directory that you can write to",
+        ) from error
+    return directory
+
+
+def data_bases() -> list[Path]:
+    """The existing directories in which data directories may be made, the best one first."""
+    chosen = os.environ.get(DATA_VARIABLE)
+    if chosen:
+        return [Path(chosen)]
+    named = [Path("/dev/shm"), Path(os.environ.get("XDG_RUNTIME_DIR", ""))]
+    if os.geteuid() == 0:
+        named += [Path("/run"), Path("/var/cache"), Path("/var/lib")]
+    found = [path for path in named if path.is_absolute() and path.is_dir()]
+    try:
+        found.append(cache_directory())
+    except PairError:
+        pass
+    return [path for path in found if os.access(path, os.W_OK | os.X_OK)]
+
+
+def choose_data_base(user: Account | None) -> Path:
+    """The first base with comfortable room, else the one with most; refused when that is too little."""
+    bases = [base for base in data_bases() if user is None or is_open_to(base, user)]
+    if not bases:
+        raise PairError(
+            "found no directory to keep the servers' data in",
+            wanted="one that can be written to" + (f" and that the user {user.name} can enter" if user else ""),
+            remedy=f"set {DATA_VARIABLE} to one",
+        )
+    for base in bases:
+        if free_mb(base) >= COMFORTABLE_MB:
+            return base
+    roomiest = max(bases, key=free_mb)
+    if free_mb(roomiest) < SMALLEST_MB:
+        raise PairError(
+            f"{roomiest} has {free_mb(roomiest)} MB free",
+            wanted=f"{SMALLEST_MB} MB for the data of two servers",
+            remedy=f"make room there, or set {DATA_VARIABLE} to a directory that has it",
+        )
+    return roomiest
+
+
+def free_mb(directory: Path) -> int:
+    """Free room in megabytes; 0 for a directory that is not there."""
+    try:
+        return shutil.disk_usage(directory).free // 1_000_000
+    except OSError:
+        return 0
+
+
+def is_open_to(path: Path, user: Account) -> bool:
+    """Whether `user` can enter `path` and every directory above it."""
+    return all(_can_enter(place.stat(), user) for place in _with_parents(path.resolve()))
+
+
+def _with_parents(path: Path) -> Iterator[Path]:
+    yield path
+    yield from path.parents
+
+
+def _can_enter(found: os.stat_result, user: Account) -> bool:
+    if found.st_uid == user.uid:
+        return bool(found.st_mode & stat.S_IXUSR)
+    if found.st_gid == user.gid:
+        return bool(found.st_mode & stat.S_IXGRP)
+    return bool(found.st_mode & stat.S_IXOTH)

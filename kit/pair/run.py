@@ -1,0 +1,203 @@
+"""The directory of one running pair, the lock that tells whether somebody still has it, and the guard that holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from kit.errors import PairError
+from kit.pair import guard as guard_program
+from kit.pair.places import RUN_PREFIX, Account, choose_data_base, data_bases
+
+LOCK = "lock"
+ANSWER_S = 30.0
+NEWBORN_S = 60.0
+
+
+class RunDirectory:
+    """A directory of one pair, locked for as long as its guard, or the process that makes it, lives."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path, self.lock = path, lock
+
+    @classmethod
+    def make(cls, user: Account | None) -> RunDirectory:
+        """Make and lock a new directory where there is room."""
+        base = choose_data_base(user)
+        path = base / f"{RUN_PREFIX}{secrets.token_hex(4)}"
+        try:
+            path.mkdir()
+        except OSError as error:
+            raise PairError(f"cannot make a directory in {base}: {error.strerror}") from error
+        path.chmod(0o711)  # the servers' user passes through, and lists nothing
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return cls(path, lock)
+
+    @property
+    def name(self) -> str:
+        """What tells this run from every other."""
+        return self.path.name.removeprefix(RUN_PREFIX)
+
+    def release(self) -> None:
+        """Give up this process's hold of the lock; the guard keeps its own."""
+        os.close(self.lock)
+
+
+def is_held(directory: Path) -> bool:
+    """Whether a process still holds the lock of this directory."""
+    try:
+        descriptor = os.open(directory / LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def sweep() -> list[Path]:
+    """Remove what killed runs of this user left behind, and return what was removed."""
+    swept = []
+    for base in data_bases():
+        for directory in base.glob(f"{RUN_PREFIX}*"):
+            if _is_abandoned(directory):
+                end_leftovers(directory)
+                shutil.rmtree(directory, ignore_errors=True)
+                swept.append(directory)
+    return swept
+
+
+def _is_abandoned(directory: Path) -> bool:
+    try:
+        found = directory.lstat()
+    except OSError:
+        return False  # another sweep was faster
+    if found.st_uid != os.geteuid() or not directory.is_dir() or directory.is_symlink():
+        return False
+    if not (directory / LOCK).exists():
+        return time.time() - found.st_mtime > NEWBORN_S  # between being made and being locked
+    return not is_held(directory)
+
+
+def end_leftovers(directory: Path) -> None:
+    """End servers that lost their guard and were not ended by the kernel, as can happen on macOS."""
+    for pid_file in directory.glob("*/postmaster.pid"):
+        try:
+            pid = int(pid_file.read_text().split("\n")[0])
+        except (OSError, ValueError):
+            continue
+        data = str(pid_file.parent)
+        if runs_on(pid, data):
+            os.kill(pid, signal.SIGQUIT)
+            deadline = time.monotonic() + ANSWER_S
+            while runs_on(pid, data) and time.monotonic() < deadline:
+                time.sleep(0.01)
+        guard_program.release_memory(data)
+
+
+def runs_on(pid: int, data: str) -> bool:
+    """Whether the process `pid` is a server on the data directory `data`, and not somebody who got its number."""
+    answer = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True)
+    return f"-D {data}" in answer.stdout
+
+
+class Guard:
+    """Our end of the guard process: orders out, events in."""
+
+    def __init__(self, directory: RunDirectory, user: Account | None) -> None:
+        account = [str(user.uid), str(user.gid)] if user is not None else []
+        self.directory = directory
+        self.owner = os.getpid()
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-S", guard_program.__file__, str(directory.path), str(self.owner), *account],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={"LC_ALL": "C", "PATH": os.defpath},
+            pass_fds=(directory.lock,),
+            start_new_session=True,  # an interrupt at the terminal is the owner's business
+        )
+        self.ended: dict[str, int] = {}
+        self.pids: dict[str, int] = {}
+        self._unread = b""
+
+    def start(self, name: str, argv: list[str], log: Path, env: Mapping[str, str]) -> None:
+        """Have a server started; `pids` tells its process when the answer has been read."""
+        self.ended.pop(name, None)
+        self.pids.pop(name, None)
+        self._order({"start": name, "argv": argv, "log": str(log), "env": dict(env)})
+
+    def stop(self, *names: str) -> None:
+        """Have servers stopped in order, and wait until they have ended."""
+        for name in names:
+            self._order({"stop": name})
+        deadline = time.monotonic() + ANSWER_S
+        while any(name not in self.ended for name in names):
+            if time.monotonic() > deadline:
+                raise PairError(f"the servers {', '.join(names)} did not stop within {ANSWER_S:.0f} s")
+            self.listen(0.05)
+
+    def listen(self, timeout_s: float) -> None:
+        """Take in what the guard has said by now, waiting at most `timeout_s` for something."""
+        assert self.process.stdout is not None
+        readable, _, _ = select.select([self.process.stdout], [], [], timeout_s)
+        if not readable:
+            return
+        received = os.read(self.process.stdout.fileno(), 65536)
+        if not received:
+            raise PairError("the guard of the servers has ended", remedy="try again; if it happens again, see the system's log")
+        *lines, self._unread = (self._unread + received).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if "started" in event:
+                self.pids[event["started"]] = event["pid"]
+            else:
+                self.ended[event["ended"]] = event["status"]
+
+    def watch(self, owner: int) -> None:
+        """Have the servers die with the process `owner` instead of this one."""
+        self._order({"watch": owner})
+        self._let_go()
+
+    def detach(self) -> None:
+        """Have the servers outlive this process, until SIGTERM reaches the guard."""
+        self._order({"detach": True})
+        self._let_go()
+
+    def close(self) -> None:
+        """End the servers and remove their directory. In a fork of the owner, do nothing: they are not the fork's."""
+        if os.getpid() != self.owner:
+            return
+        self._let_go()
+        self.process.wait()
+
+    def _order(self, order: Mapping[str, object]) -> None:
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(order).encode() + b"\n")
+            self.process.stdin.flush()
+        except OSError as error:
+            raise PairError("the guard of the servers has ended", remedy="try again") from error
+
+    def _let_go(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None and not pipe.closed:
+                try:
+                    pipe.close()
+                except OSError:  # the guard went first
+                    continue

@@ -1,0 +1,111 @@
+"""Ready data directories, one per side and kept in the user's cache, so that a start need not run initdb.
+
+A side has a template of its own, because a copied data directory carries its system identifier along: two copies of
+one template would be one identity. Runs are told apart by cluster_name and have passwords of their own; a template's
+password only serves to set them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.errors import PairError
+from kit.pair.binaries import Binaries, server_environment
+from kit.pair.model import SIDES, SideName
+from kit.pair.places import Account, cache_directory
+from kit.pair.populate import FILES, SQL
+
+LAYOUT = "1"  # raised when what a template holds changes otherwise than by the SQL files
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Both sides' archives, or the place where they would be; `secret` is their superuser's password."""
+
+    directory: Path | None
+    secret: str
+    user: Account | None
+
+    @classmethod
+    def of(cls, binaries: Binaries, user: Account | None) -> Template:
+        """The template for these programs, SQL files and user; without a writable cache, one that is never kept."""
+        from kit.pair.connect import new_password
+
+        try:
+            directory = cache_directory() / f"template-{_key(binaries, user)}"
+        except PairError:
+            return cls(None, new_password(), user)
+        try:
+            secret = json.loads((directory / "template.json").read_text())["password"]
+        except (OSError, ValueError, KeyError):
+            secret = new_password()
+        return cls(directory, secret, user)
+
+    def exists(self) -> bool:
+        """Whether both sides can be unpacked."""
+        return self.directory is not None and (self.directory / "template.json").exists()
+
+    def password(self) -> str:
+        """The superuser's password in the template, until a run sets its own."""
+        return self.secret
+
+    def keep(self, data: Mapping[SideName, Path]) -> None:
+        """Archive the data directories of two stopped servers; the first of several runs at once wins."""
+        if self.directory is None:
+            return
+        building = self.directory.with_name(f"{self.directory.name}.{os.getpid()}")
+        building.mkdir(mode=0o700)
+        with open(building / "template.json", "w") as file:
+            json.dump({"password": self.secret}, file)
+        processes = [self._pack(building / f"{side}.tar", data[side]) for side in SIDES]
+        packed = [process.wait() == 0 for process in processes]
+        if all(packed):
+            try:
+                building.rename(self.directory)
+            except OSError:  # another run has just kept the same
+                packed = [False]
+        if not all(packed):
+            import shutil
+
+            shutil.rmtree(building)
+
+    def unpack(self, side: SideName, data: Path) -> subprocess.Popen[str]:
+        """Start to fill the empty data directory of a side; the process ends with 0 when it is done."""
+        assert self.directory is not None
+        identity = self.user.as_popen() if self.user is not None else {}
+        # Through stdin, because the servers' user may not enter root's cache.
+        with open(self.directory / f"{side}.tar", "rb") as archive:
+            process: subprocess.Popen[str] = subprocess.Popen(
+                ["tar", "-xpf", "-", "-C", str(data)],
+                stdin=archive,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=server_environment(),
+                cwd="/",
+                **identity,  # type: ignore[call-overload]
+            )
+        return process
+
+    def _pack(self, archive: Path, data: Path) -> subprocess.Popen[bytes]:
+        descriptor = os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            return subprocess.Popen(
+                ["tar", "-cf", "-", "-C", str(data), "."], stdout=file, stderr=subprocess.DEVNULL, env=server_environment()
+            )
+
+
+def _key(binaries: Binaries, user: Account | None) -> str:
+    program = os.stat(binaries.postgres)
+    digest = hashlib.sha256()
+    for word in (LAYOUT, binaries.postgres, program.st_size, program.st_mtime_ns, user.uid if user else os.geteuid()):
+        digest.update(f"{word}\0".encode())
+    for name in sorted({name for names in FILES.values() for name in names}):
+        digest.update((SQL / name).read_bytes())
+    return digest.hexdigest()[:16]
