@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from kit import evidence as record
+from kit.errors import EvidenceError
 from kit.evidence import Backend, Evidence, Frame, Process
 from kit.pair import LogLine, Pair
 from kit.probes.identity import IDENTITY_MARK
@@ -46,17 +47,16 @@ def from_probes(folder: Path, project: Path) -> Evidence:
     reading = _Reading(project)
     for event in events:
         reading.take(event)
+    entries: dict[str, Any] = {name: tuple(found) for name, found in reading.found.items()}
     return Evidence(
         processes=tuple(reading.processes.values()), stacks=tuple(reading.stacks), problems=tuple(problems),
-        **{name: tuple(found) for name, found in reading.found.items()},
+        **entries,
     )
 
 
 def from_logs(lines: Mapping[str, Iterable[LogLine]]) -> tuple[Backend, ...]:
     """Count, for each side and connection that is not the kit's own, the statements that its server logged."""
-    return tuple(
-        backend for side, found in lines.items() for backend in _backends(side, found)
-    )
+    return tuple(backend for side, found in lines.items() for backend in _backends(side, found))
 
 
 def sides_of(pair: Pair) -> dict[str, str]:
@@ -83,7 +83,7 @@ def _events(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
 
 @dataclass
 class _Reading:
-    """Events on their way to entries: stacks are pooled over processes, numbers given anew in order of appearance."""
+    """Events on their way to entries: stacks are pooled over processes, names given anew as they appear."""
 
     project: Path
     processes: dict[str, Process] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class _Reading:
 
     def _begin(self, process: str, event: dict[str, Any]) -> None:
         if event["format"] != PROBES_FORMAT:
-            raise record.EvidenceError(
+            raise EvidenceError(
                 f"The probes wrote format {event['format']}", wanted=f"format {PROBES_FORMAT}",
                 remedy="use the probes and the kit of one version",
             )

@@ -303,6 +303,7 @@ def server_of(observed: dict[str, str | None]) -> str:
 
 
 def to_json(evidence: Evidence) -> bytes:
+    """Write evidence as one JSON object, which `from_json` reads back to an equal value."""
     return msgspec.json.encode(evidence)
 
 
@@ -322,6 +323,7 @@ def from_json(data: bytes) -> Evidence:
 
 
 def load(path: Path) -> Evidence:
+    """Read evidence from a file; EvidenceError where it cannot be read."""
     try:
         return from_json(path.read_bytes())
     except OSError as error:

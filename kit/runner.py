@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kit import collect
-from kit.evidence import Evidence
+from kit.evidence import Backend, Evidence
 from kit.mechanisms import write_project
 from kit.pair import Pair, ServerLog
 from kit.probes.redact import redact
@@ -136,7 +136,7 @@ class _Logged:
     def end(self) -> None:
         self._ended = {name: log.position() for name, log in self._logs.items()}
 
-    def backends(self) -> tuple[collect.Backend, ...] | None:
+    def backends(self) -> tuple[Backend, ...] | None:
         if not self._complete:
             return None
         return collect.from_logs({

@@ -39,13 +39,14 @@ class Trial:
         return INDIVIDUAL_TEST if self.selection == "individual" else SUITE
 
     def command(self, python: str) -> tuple[str, ...]:
-        """The command line of the trial, run in the project's folder; the script takes its `python` by environment."""
+        """The command line, for the project's folder; the script takes its `python` from the environment."""
         if self.way == "ci":
             return ("bash", CI_SCRIPT, self.target)
         return (python, "-m", "pytest", self.target)
 
     def __str__(self) -> str:
-        return f"{'+'.join(self.mechanisms) or 'clean'} · {self.attempt} · {self.selection}, {self.way} · {self.stack}"
+        built = f"{'+'.join(self.mechanisms) or 'clean'} · {self.attempt}"
+        return f"{built} · {self.selection}, {self.way} · {self.stack}"
 
 
 def plan(

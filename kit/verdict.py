@@ -38,7 +38,7 @@ def isolation(evidence: Evidence) -> Ruling:
     astray = [sighting for sighting in seen if sighting.side != "test"]
     if astray:
         return Ruling(Verdict.BROKEN, _astray(astray, len(seen)))
-    return Ruling(Verdict.HOLDS, f"all {len(seen)} uses of a database in requests were answered by the test server")
+    return Ruling(Verdict.HOLDS, f"the test server answered all {len(seen)} uses of a database in requests")
 
 
 def agreed(rulings: Iterable[Ruling]) -> Ruling:
@@ -78,7 +78,7 @@ def doubts(evidence: Evidence) -> Iterator[str]:
 
 
 def disagreements(evidence: Evidence) -> Iterator[str]:
-    """Compare the witnesses: each connection that a server served must have been seen by a probe, and the reverse."""
+    """Compare the witnesses: a probe must have seen each connection that a server served, and the reverse."""
     if evidence.backends is None:
         yield "the servers' logs could not be read, so there is one witness only"
         return
@@ -94,7 +94,7 @@ def disagreements(evidence: Evidence) -> Iterator[str]:
     for side, pid in sorted(logged - connected):
         yield f"the witnesses disagree: the {side} server served backend {pid}, which no probe saw"
     for side, pid in sorted((str(side), str(pid)) for side, pid in sighted - logged):
-        yield f"the witnesses disagree: a probe saw the {side} server's backend {pid}, which its log does not have"
+        yield f"the witnesses disagree: a probe saw backend {pid} of {side}, which the server's log does not have"
 
 
 def _astray(sightings: list[Sighting], of: int) -> str:

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kit.verdict import NEEDED_PROBES, Ruling, Verdict, agreed, isolation
+from tests.evidences import answered_by, without_probe
+
+
+def test_a_request_answered_by_the_test_server_holds() -> None:
+    """Isolation holds where the test server answered every request."""
+    assert isolation(answered_by("test")).verdict is Verdict.HOLDS
+
+
+def test_a_request_answered_by_production_is_broken_and_named() -> None:
+    """Isolation is broken where production answered one request, and the reason names the application's own line."""
+    ruling = isolation(answered_by("production"))
+    assert ruling.verdict is Verdict.BROKEN
+    assert "app/routers/sites.py:20 list_sites" in ruling.reason
+
+
+@pytest.mark.parametrize("name", NEEDED_PROBES)
+def test_a_probe_that_is_off_leaves_the_question_open(name: str) -> None:
+    """Without any one of the probes nothing is decided, whichever server answered."""
+    for side in ("test", "production"):
+        ruling = isolation(without_probe(answered_by(side), name))
+        assert ruling.verdict is Verdict.UNRESOLVED
+        assert name in ruling.reason
+
+
+@pytest.mark.parametrize("change", [
+    {"timed_out": True},
+    {"processes": ()},
+    {"backends": None},
+    {"backends": ()},
+    {"uses": ()},
+    {"sides": {}},
+    {"problems": ("a line of process 1 is cut off",)},
+])
+def test_what_is_missing_leaves_the_question_open(change: dict[str, object]) -> None:
+    """A time-out, a silent probe, an unread log or an unknown server is never a verdict."""
+    assert isolation(replace(answered_by("test"), **change)).verdict is Verdict.UNRESOLVED  # type: ignore[arg-type]
+
+
+def test_a_killed_process_leaves_the_question_open() -> None:
+    """A process that could not say that it ended may have done more than it told."""
+    evidence = answered_by("test")
+    killed = replace(evidence, processes=(replace(evidence.processes[0], ended=False),))
+    assert isolation(killed).verdict is Verdict.UNRESOLVED
+
+
+def test_a_connection_that_only_the_server_saw_is_a_disagreement() -> None:
+    """Where a server served a connection that no probe saw, both are named and nothing is decided."""
+    evidence = answered_by("test")
+    unseen = replace(evidence.backends[0], side="production", pid=99)  # type: ignore[index]
+    ruling = isolation(replace(evidence, backends=(*evidence.backends, unseen)))  # type: ignore[misc]
+    assert ruling.verdict is Verdict.UNRESOLVED
+    assert "the production server served backend 99, which no probe saw" in ruling.reason
+
+
+def test_a_use_outside_requests_is_not_a_request_astray() -> None:
+    """An integration test that reads the deployed database itself says nothing about the application's requests."""
+    ruling = isolation(answered_by("production", request=None))
+    assert ruling == Ruling(Verdict.UNRESOLVED, "no request used a database")
+
+
+def test_trials_that_agree_give_one_ruling_and_mixed_ones_give_none() -> None:
+    """Repeated trials decide only together."""
+    holds, broken = isolation(answered_by("test")), isolation(answered_by("production"))
+    assert agreed([holds, holds, holds]).verdict is Verdict.HOLDS
+    assert agreed([holds, broken, holds]).verdict is Verdict.UNRESOLVED
+    assert agreed([]).verdict is Verdict.UNRESOLVED
