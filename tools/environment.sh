@@ -58,7 +58,8 @@ fi
 if [ -n "${UV:-}" ]; then
     echo "Installing what $lock names, with uv"
     install_lock() {
-        "$UV" pip install --quiet --python "$venv/bin/python" --require-hashes --requirement "$lock"
+        "$UV" pip install --quiet --compile-bytecode --python "$venv/bin/python" \
+            --require-hashes --requirement "$lock"
     }
     # uv trusts certificates of its own; some networks need the system's. The second name is that of older versions.
     install_lock || {

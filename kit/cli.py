@@ -1,0 +1,165 @@
+"""The command `kit`: arguments to calls. What a command needs is imported when it runs, so that help comes at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from kit import __version__
+from kit.errors import KitError
+
+if TYPE_CHECKING:
+    from kit.pair import Pair
+
+REPORT_PORTS = (5432, 5433)
+COULD_NOT_RUN = 2
+INSTALL = 'pip install "fastapi-database-isolation-kit[notebooks]".'
+INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+
+
+class Commands(click.Group):
+    """A group of commands that tells a user's mistake, an interrupt and a fault of the kit apart."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; exit with 2 when it could not do its work, with 130 when it was interrupted."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            _end("stopped", INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            # Never 1, by which a command says that it did its work and that a claim fell.
+            _end(_reason(error), COULD_NOT_RUN)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KitError):
+        return " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and (error.name or "kit").split(".")[0] != "kit":
+        return f"{error.name} is not installed. To do: {INSTALL}"
+    import traceback
+
+    return f"this is a fault of the kit itself\n{''.join(traceback.format_exception(error))}"
+
+
+def _end(message: str, code: int) -> NoReturn:
+    from kit.probes.redact import redact
+
+    click.echo(f"kit: {redact(message)}", err=True)
+    sys.exit(code)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 a claim fell or no pair is up, 2 it could not run.",
+)
+@click.version_option(__version__, prog_name="kit")
+def main() -> None:
+    """Find out which database answered, who opened it, and what makes it stop."""
+
+
+@main.command()
+@click.option("--compose", is_flag=True, help="Start the servers with Docker Compose instead of the kit's own binaries.")
+@click.option("--report-ports", is_flag=True, help="Take the report's ports: 5432 for production, 5433 for test.")
+@click.option("--port-production", type=click.IntRange(1, 65535), metavar="PORT", help="Default: a free one.")
+@click.option("--port-test", type=click.IntRange(1, 65535), metavar="PORT", help="Default: a free one.")
+def up(compose: bool, report_ports: bool, port_production: int | None, port_test: int | None) -> None:
+    """Start the pair of servers and leave it running."""
+    from kit import pair
+
+    ports = _ports(report_ports, port_production, port_test)
+    _show(pair.up("compose" if compose else "embedded", ports=ports))
+
+
+def _ports(report_ports: bool, production: int | None, test: int | None) -> tuple[int, int] | None:
+    if report_ports:
+        if production is not None or test is not None:
+            raise click.UsageError("--report-ports stands for both ports; leave out --port-production and --port-test.")
+        return REPORT_PORTS
+    if production is None and test is None:
+        return None
+    if production is None or test is None:
+        raise click.UsageError("Name both ports, --port-production and --port-test, or none.")
+    return production, test
+
+
+@main.command()
+def down() -> None:
+    """End the pair that `kit up` left running."""
+    from kit import pair
+
+    click.echo("The pair is down." if pair.down() else "No pair was up.")
+
+
+@main.command()
+@click.option("--export", is_flag=True, help="Print shell commands that set the URLs, passwords included.")
+def status(export: bool) -> None:
+    """Show the pair that is up; exit with 1 when none is."""
+    from kit import pair
+
+    found = pair.status()
+    if found is None:
+        click.echo("No pair is up. To start one: kit up", err=export)
+        sys.exit(1)
+    if export:
+        for name, value in _variables(found).items():
+            click.echo(f"export {name}={_quoted(value)}")
+    else:
+        _show(found)
+
+
+def _variables(pair: Pair) -> Mapping[str, str]:
+    """Return what a notebook needs, and what the project under study reads when it is run by hand."""
+    return {
+        **pair.environ(),
+        "PRODUCTION_DATABASE_URL": pair.production.url("asyncpg"),
+        "TEST_DATABASE_URL": pair.test.url("asyncpg"),
+    }
+
+
+def _quoted(value: str) -> str:
+    import shlex
+
+    return shlex.quote(value)
+
+
+def _show(pair: Pair) -> None:
+    click.echo(f"The pair is up ({pair.kind}).")
+    for side in pair.sides:
+        click.echo(f"  {side.name:<10}  {side.redacted}  {side.identity.cluster_name}  Postgres {side.identity.version}")
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
+@click.option(
+    "-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter of the notebooks."
+)
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Notebooks at a time. Default: one per processor.")
+@click.option("--timeout-cell", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that a cell may take.")
+@click.option("--timeout-notebook", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds for a whole notebook.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where runs are kept. Default: runs")
+@click.option("--stack", metavar="NAME", help="The versions under which trials run: current (default) or 2023-11.")
+def investigate(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], **options: Any) -> None:
+    """Run notebooks, all of them by default, and say which claims held.
+
+    Exit codes: 0 every claim held, 1 a claim fell, 2 it could not run.
+    """
+    from kit.investigate import investigate as run
+
+    sys.exit(run(notebooks, parameters, **{name: value for name, value in options.items() if value is not None}))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTERLAB_OPTION ...]")
+def lab(arguments: tuple[str, ...]) -> None:
+    """Open JupyterLab on the notebooks, with the pair up."""
+    from kit.lab import open_lab
+
+    sys.exit(open_lab(arguments, os.environ))
