@@ -66,7 +66,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--compose", is_flag=True, help="Start the servers with Docker Compose instead of the kit's own binaries.")
+@click.option(
+    "--compose", is_flag=True, help="Start the servers with Docker Compose instead of the kit's own binaries."
+)
 @click.option("--report-ports", is_flag=True, help="Take the report's ports: 5432 for production, 5433 for test.")
 @click.option("--port-production", type=click.IntRange(1, 65535), metavar="PORT", help="Default: a free one.")
 @click.option("--port-test", type=click.IntRange(1, 65535), metavar="PORT", help="Default: a free one.")
@@ -133,18 +135,34 @@ def _quoted(value: str) -> str:
 def _show(pair: Pair) -> None:
     click.echo(f"The pair is up ({pair.kind}).")
     for side in pair.sides:
-        click.echo(f"  {side.name:<10}  {side.redacted}  {side.identity.cluster_name}  Postgres {side.identity.version}")
+        click.echo(
+            f"  {side.name:<10}  {side.redacted}  {side.identity.cluster_name}  Postgres {side.identity.version}"
+        )
 
 
 @main.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
 @click.option(
-    "-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter of the notebooks."
+    "-p",
+    "--parameter",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="Set a parameter of the notebooks.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Notebooks at a time. Default: one per processor.")
-@click.option("--timeout-cell", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that a cell may take.")
-@click.option("--timeout-notebook", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds for a whole notebook.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where runs are kept. Default: runs")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Notebooks at a time. Default: one per processor."
+)
+@click.option(
+    "--timeout-cell", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that a cell may take."
+)
+@click.option(
+    "--timeout-notebook", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds for a whole notebook."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where runs are kept. Default: runs"
+)
 @click.option("--stack", metavar="NAME", help="The versions under which trials run: current (default) or 2023-11.")
 def investigate(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], **options: Any) -> None:
     """Run notebooks, all of them by default, and say which claims held.

@@ -52,7 +52,7 @@ def _wait(lab: subprocess.Popen[bytes]) -> int:
 
 @contextmanager
 def _signals_left_to(lab: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Let Ctrl-C be JupyterLab's, which asks before it ends, and hand a termination on, so that the pair is taken down."""
+    """Leave Ctrl-C to JupyterLab, which asks before it ends, and hand a termination on: the pair is taken down."""
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     terminate = signal.signal(signal.SIGTERM, lambda *_: lab.terminate())
     try:
