@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -126,7 +127,7 @@ def parse(content: bytes) -> tuple[LogLine, ...]:
 
 def _entries(content: bytes) -> Iterator[str]:
     starts = [match.start() for match in _BEGINNING.finditer(content)]
-    for start, end in zip(starts, [*starts[1:], len(content)], strict=True):
+    for start, end in pairwise([*starts, len(content)]):
         yield content[start:end].decode("utf-8", errors="replace").removesuffix("\n")
 
 
