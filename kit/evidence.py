@@ -33,12 +33,13 @@ class Frame:
 class Entry:
     """One thing that a probe saw: when, in which process, during which test and request, and whose code led to it.
 
-    `stack` is an index into `Evidence.stacks`. `phase` is start, configure, collection, setup, call, teardown,
-    between or finish; `stage` is set where a request is a lifespan, a websocket or a background task.
+    `stack` is an index into `Evidence.stacks`; None where nobody's code led to it. `phase` is start, configure,
+    collection, setup, call, teardown, between or finish; `stage` is set where a request is a lifespan, a websocket
+    or a background task.
     """
 
     at_s: float
-    stack: int
+    stack: int | None = None
     process: int = 0
     phase: str = "start"
     test: str | None = None
@@ -232,7 +233,7 @@ class Evidence:
 
     def chain(self, entry: Entry) -> tuple[Frame, ...]:
         """The application's frames that led to an entry, innermost first."""
-        return self.stacks[entry.stack]
+        return self.stacks[entry.stack] if entry.stack is not None else ()
 
     def sightings(self) -> tuple[Sighting, ...]:
         """Every use of a connection, joined with the connection, its engine and the place that each was made."""
