@@ -7,7 +7,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from app import settings
 
-engine = create_async_engine(settings.database_url())
+engine = create_async_engine(settings.database_url(), **settings.ENGINE_OPTIONS)
 SessionLocal = async_sessionmaker(engine, expire_on_commit=False)
 
 

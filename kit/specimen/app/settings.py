@@ -1,6 +1,9 @@
 """Where the application finds its database, read from the environment."""
 
 import os
+from typing import Any
+
+ENGINE_OPTIONS: dict[str, Any] = {"pool_size": 5}
 
 
 def database_url() -> str:

@@ -8,8 +8,9 @@ from sqlalchemy import delete, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-# The application reads its settings when it is imported, so the test database is set before that.
 TEST_DATABASE_URL = os.environ["TEST_DATABASE_URL"]
+
+# The application reads its settings when it is imported, so the test database is set before that.
 os.environ["DATABASE_URL"] = TEST_DATABASE_URL
 
 from app.database import Base, get_db  # noqa: E402
@@ -54,7 +55,7 @@ async def client(test_db):
         yield test_db
 
     app.dependency_overrides[get_db] = override_get_db
-    print("VERIFIED: get_db is overridden with the test session")
+    print("VERIFIED: Using the test session in place of get_db")
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client

@@ -39,6 +39,7 @@ async def test_create_site(client):
     response = await client.post("/sites", json=new)
 
     assert response.status_code == 201
+    assert response.headers["Location"] == f"/sites/{response.json()['id']}"
     data = (await client.get("/sites")).json()
     assert [site["url"] for site in data["sites"]] == [new["url"]]
 

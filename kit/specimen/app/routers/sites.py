@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, HTTPException, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import crud
@@ -27,5 +27,7 @@ async def get_site(site_id: int, db: AsyncSession = Depends(get_db)) -> Site:
 
 
 @router.post("", response_model=SiteOut, status_code=201)
-async def create_site(new: NewSite, db: AsyncSession = Depends(get_db)) -> Site:
-    return await crud.create_site(new.name, new.url)
+async def create_site(new: NewSite, response: Response, db: AsyncSession = Depends(get_db)) -> Site:
+    site = await crud.create_site(new.name, new.url)
+    response.headers["Location"] = f"/sites/{site.id}"
+    return site

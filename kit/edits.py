@@ -1,0 +1,85 @@
+"""Changes to a project as exact text: what stands in the clean project, and what stands there instead."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kit.errors import TrialError
+
+Files = Mapping[str, str]
+"""The text of each file of a project, by its path with forward slashes."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """One change to one file.
+
+    `clean` occurs exactly once in the clean file. Where `changed` occurs exactly once in the changed one, the
+    edit can be undone as well.
+    """
+
+    path: str
+    clean: str
+    changed: str
+
+    def undone(self) -> Edit:
+        """The edit that leads back."""
+        return Edit(self.path, self.changed, self.clean)
+
+
+def edited(files: Files, edits: Iterable[Edit]) -> dict[str, str]:
+    """The files with all the edits made, each found in the text as it was given, whatever their order.
+
+    Raises TrialError when the text of an edit is not there exactly once, or when two edits overlap.
+    """
+    result = dict(files)
+    by_path: dict[str, list[Edit]] = {}
+    for edit in edits:
+        by_path.setdefault(edit.path, []).append(edit)
+    for path, of_path in by_path.items():
+        if path not in files:
+            raise TrialError(
+                f"There is no file {path} to change", wanted=f"one of {', '.join(sorted(files))}"
+            )
+        result[path] = _edited_text(files[path], of_path)
+    return result
+
+
+def diff(before: Files, after: Files, *, context: int = 2) -> str:
+    """What changed, as a unified diff of the files that differ, with `context` lines around each change."""
+    lines: list[str] = []
+    for path in sorted({*before, *after}):
+        lines += difflib.unified_diff(
+            before.get(path, "").splitlines(keepends=True),
+            after.get(path, "").splitlines(keepends=True),
+            fromfile=path,
+            tofile=path,
+            n=context,
+        )
+    return "".join(lines)
+
+
+def _edited_text(text: str, edits: Iterable[Edit]) -> str:
+    places = sorted((_place(text, edit), edit) for edit in edits)
+    pieces: list[str] = []
+    done = 0
+    for start, edit in places:
+        if start < done:
+            raise TrialError(
+                f"Two edits overlap in {edit.path}, at {edit.clean.splitlines()[0]!r}",
+                remedy="choose mechanisms and an attempt that change different lines",
+            )
+        pieces += [text[done:start], edit.changed]
+        done = start + len(edit.clean)
+    return "".join([*pieces, text[done:]])
+
+
+def _place(text: str, edit: Edit) -> int:
+    found = text.count(edit.clean) if edit.clean else 0
+    if found != 1:
+        raise TrialError(
+            f"The text of an edit occurs {found} times in {edit.path}: {edit.clean!r}", wanted="exactly once"
+        )
+    return text.index(edit.clean)
