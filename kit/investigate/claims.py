@@ -1,0 +1,116 @@
+"""The claims of a notebook: those that its text makes, and those that its run decided."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from kit.investigate import saved
+from kit.notebook import CLAIM_MIME, EXERCISE_MIME, Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A call of `claim` in the text of a notebook, in the cell at position `index`.
+
+    `id` is None where the text does not give it literally, as in a loop.
+    """
+
+    index: int
+    id: str | None
+    sentence: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """What the check of an exercise said. `hint` is empty when it is done."""
+
+    id: str
+    done: bool
+    hint: str = ""
+
+
+def decided(nb: Any) -> list[Claim]:
+    """Return the claims that an executed notebook decided, in order."""
+    return [msgspec.convert(data, Claim) for data in _outputs(nb, CLAIM_MIME)]
+
+
+def exercises(nb: Any) -> list[Exercise]:
+    """Return what the checks of an executed notebook said, in order."""
+    return [msgspec.convert(data, Exercise) for data in _outputs(nb, EXERCISE_MIME)]
+
+
+def stated(nb: Any) -> list[Stated]:
+    """Return the claims that the text of a notebook makes, in order."""
+    return [claim for index in saved.code_cells(nb) for claim in _stated_in(nb.cells[index].source, index)]
+
+
+def never_reached(nb: Any, outcome: saved.Outcome) -> list[Claim]:
+    """Return the claims that the text makes in cells that did not come to their end, and that no run decided."""
+    known = {claim.id for claim in decided(nb)}
+    unfinished = {*outcome.never_ran, outcome.stopped_at}
+    if outcome.ran == 0:
+        unfinished |= {saved.label(nb, index) for index in saved.code_cells(nb)}
+    why = f"never reached: {outcome.sentence}"
+    return [
+        Claim(claim.id or f"unnamed-{number}", claim.sentence, claim.expected, why, False, 0, 0.0)
+        for number, claim in enumerate(stated(nb), 1)
+        if saved.label(nb, claim.index) in unfinished and claim.id not in known
+    ]
+
+
+def not_asked(nb: Any, outcome: saved.Outcome) -> list[str]:
+    """Return the ids of claims in cells that did run, on a way through them that was not taken."""
+    known = {claim.id for claim in [*decided(nb), *never_reached(nb, outcome)]}
+    return sorted({claim.id for claim in stated(nb) if claim.id is not None} - known)
+
+
+def made_twice(nb: Any) -> list[str]:
+    """Return the ids under which a notebook decided more than one claim."""
+    ids = [claim.id for claim in decided(nb)]
+    return sorted({id for id in ids if ids.count(id) > 1})
+
+
+def _outputs(nb: Any, mime: str) -> Iterator[dict[str, Any]]:
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            if mime in output.get("data", {}):
+                yield output["data"][mime]
+
+
+def _stated_in(source: str, index: int) -> Iterator[Stated]:
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Call) and _called(node) == "claim":
+            words = {word.arg: word.value for word in node.keywords}
+            id, sentence = [*node.args, None, None][:2]
+            expected = words.get("expected")
+            yield Stated(
+                index,
+                _text(id or words.get("id")),
+                _text(sentence or words.get("sentence")) or "a claim whose sentence is put together as it runs",
+                ast.unparse(expected) if expected else "",
+            )
+
+
+def parsed(source: str) -> ast.Module:
+    """Return the Python of a cell; empty when it is none."""
+    # Lines with IPython's magics are no Python; what stands around them is.
+    plain = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines())
+    try:
+        return ast.parse(plain)
+    except SyntaxError:
+        return ast.Module([], [])
+
+
+def _called(call: ast.Call) -> str:
+    function = call.func
+    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+
+
+def _text(node: ast.expr | None) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

@@ -1,0 +1,77 @@
+"""The program of a kernel: ipykernel, and beside it a record of the errors that nobody would see.
+
+An exception in a background thread, or in an asyncio task that nobody awaits, does not stop a cell. This program
+writes each one to the file that `LOST_ERRORS` names, line by line, so that the record survives a kernel that is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import threading
+import traceback
+from typing import Any
+
+LOST_ERRORS = "KIT_LOST_ERRORS"
+
+
+def _write_down(where: str, error: BaseException) -> None:
+    frames = traceback.extract_tb(error.__traceback__)
+    line = (frames[-1].line or "") if frames else ""
+    entry = {"where": where, "error": type(error).__name__, "message": str(error), "line": line}
+    with open(os.environ[LOST_ERRORS], "a", encoding="utf-8") as record:
+        record.write(json.dumps(entry) + "\n")
+
+
+def _watch_threads() -> None:
+    shown_by = threading.excepthook
+
+    def hook(args: threading.ExceptHookArgs, /) -> None:
+        if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+            _write_down(f"thread {args.thread.name}" if args.thread else "a thread", args.exc_value)
+        shown_by(args)
+
+    threading.excepthook = hook
+
+
+def _watch_tasks() -> None:
+    # The method of the class, not a handler of one loop: a notebook may make loops of its own.
+    shown_by = asyncio.BaseEventLoop.default_exception_handler
+
+    def handler(loop: asyncio.BaseEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            _write_down(_place(context.get("task") or context.get("future")), error)
+        shown_by(loop, context)
+
+    asyncio.BaseEventLoop.default_exception_handler = handler  # type: ignore[method-assign, assignment]
+
+
+def _place(future: object) -> str:
+    return f"task {future.get_name()}" if isinstance(future, asyncio.Task) else "a future"
+
+
+async def last_look() -> None:
+    """Write down the errors of tasks that have failed, are still referenced, and that nobody has looked at."""
+    await asyncio.sleep(0)
+    gc.collect()
+    for found in gc.get_objects():
+        if isinstance(found, asyncio.Future) and found.done() and getattr(found, "_log_traceback", False):
+            error = found.exception()
+            if error is not None:
+                _write_down(_place(found), error)
+
+
+def main() -> None:
+    """Run an IPython kernel on this process's arguments until it is told to end."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    _watch_threads()
+    _watch_tasks()
+    IPKernelApp.launch_instance()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Ending a kernel with everything that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+MARK = "KIT_KERNEL"
+"""The variable that every process started from a kernel inherits. Each kernel has a value of its own."""
+
+
+def end(pid: int, mark: str) -> None:
+    """Kill the process `pid`, its group, its descendants, and what else carries `mark`; what is gone is no error."""
+    # All are stopped before any is killed: one that runs on could fork, and an orphan has no parent to be found by.
+    _send(signal.SIGSTOP, {pid})
+    found: set[int] = set()
+    while fresh := {*descendants(pid), *marked(mark)} - found - {pid}:
+        _send(signal.SIGSTOP, fresh)
+        found |= fresh
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    _send(signal.SIGKILL, {pid, *found})
+
+
+def _send(number: signal.Signals, pids: set[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the ids of the living descendants of `pid`, also of those in sessions of their own."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children(recursive=True):
+            yield child.pid
+
+
+def marked(mark: str) -> Iterator[int]:
+    """Yield the ids of living processes that carry `mark`, also of those whose parent has died."""
+    import psutil
+
+    for process in psutil.process_iter():
+        # A process that belongs to somebody else, or that has just ended, cannot be asked and is not ours.
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                yield process.pid
+
+
+def command_line(pid: int) -> str | None:
+    """Return the command line of a living process; None when it has ended or may not be asked."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return " ".join(process.cmdline()) or process.name()
+    return None
