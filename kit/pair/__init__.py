@@ -8,6 +8,7 @@ from __future__ import annotations
 from kit.pair.logs import LogLine, ServerLog
 from kit.pair.model import IDENTITY_SQL, SEEDED_SITES, Identity, Kind, Pair, Side, SideName
 from kit.pair.opening import open_pair
+from kit.pair.running import down, status, up
 
 __all__ = [
     "IDENTITY_SQL",
@@ -19,5 +20,8 @@ __all__ = [
     "ServerLog",
     "Side",
     "SideName",
+    "down",
     "open_pair",
+    "status",
+    "up",
 ]

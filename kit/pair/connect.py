@@ -53,7 +53,9 @@ def unreachable(url: str, said: str) -> PairError:
     where = f"{place.hostname}:{place.port or 5432}/{unquote(place.path.lstrip('/'))}"
     words = " ".join(redact(said).split())
     if "password authentication failed" in said:
-        return PairError(f"{where} refused the password of {place.username}", remedy="correct the URL's user and password")
+        return PairError(
+            f"{where} refused the password of {place.username}", remedy="correct the URL's user and password"
+        )
     if "timeout" in said:
         return PairError(
             f"{where} did not answer within {CONNECT_TIMEOUT_S} s ({words})",

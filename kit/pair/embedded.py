@@ -139,7 +139,7 @@ class _Start:
     def initdb(self, side: SideName, secret: Path) -> subprocess.Popen[str]:
         self.make_data_directory(side)
         identity = self.user.as_popen() if self.user is not None else {}
-        return subprocess.Popen(
+        process: subprocess.Popen[str] = subprocess.Popen(
             [
                 *(self.binaries.initdb, "-D", str(self.data(side)), "-U", SUPERUSER, f"--pwfile={secret}"),
                 *("--locale=C", "-E", "UTF8", "-A", "scram-sha-256", "-N", "--wal-segsize=1"),
@@ -150,8 +150,9 @@ class _Start:
             text=True,
             cwd="/",
             env=programs.server_environment(),
-            **identity,  # type: ignore[call-overload]
+            **identity,
         )
+        return process
 
     def finish(self, processes: Mapping[SideName, subprocess.Popen[str]]) -> None:
         said = {side: process.communicate()[0] for side, process in processes.items()}

@@ -1,4 +1,4 @@
-"""A pair that somebody else runs, named by two URLs: looked at, never started, and written to only when that was said."""
+"""A pair that somebody else runs, named by two URLs: never started, and written to only when that was said."""
 
 from __future__ import annotations
 
@@ -44,11 +44,8 @@ def pair_from_environment(environ: Mapping[str, str] = os.environ) -> Pair | Non
                 remedy="set both KIT_PRODUCTION_URL and KIT_TEST_URL, or neither",
             )
     kind = environ.get("KIT_PAIR_KIND", "external")
-    pair = Pair(
-        *(_from_environment(side, environ) for side in SIDES),
-        kind=_known_kind(kind),
-        writable=environ.get("KIT_PAIR_WRITABLE") == "1",
-    )
+    production, test = (_from_environment(side, environ) for side in SIDES)
+    pair = Pair(production, test, kind=_known_kind(kind), writable=environ.get("KIT_PAIR_WRITABLE") == "1")
     refuse_one_server(pair)
     return pair
 
@@ -65,7 +62,9 @@ def side_from_url(name: SideName, url: str, *, admin: str | None = None, log: Pa
         port = 0
     if scheme not in ("postgresql", "postgres") or not parts.hostname or not parts.username or not port:
         raise PairError(
-            f"the URL of {name} is {redact(url)}", wanted=URL_FORM, remedy="correct the URL; quote what is special in it"
+            f"the URL of {name} is {redact(url)}",
+            wanted=URL_FORM,
+            remedy="correct the URL; quote what is special in it",
         )
     user, password = unquote(parts.username), unquote(parts.password or "")
     database = unquote(parts.path.lstrip("/")) or user

@@ -5,7 +5,7 @@ one JSON order per line on stdin and answers one JSON event per line on stdout:
 
     {"watch": PID}                                          die with this process instead of with the starter
     {"start": NAME, "argv": [...], "log": PATH, "env": {}}  -> {"started": NAME, "pid": PID}
-    {"stop": NAME}                                          -> {"ended": NAME, "status": STATUS}, as for any server's end
+    {"stop": NAME}                                          -> {"ended": NAME, "status": STATUS}, as for any end
     {"detach": true}                                        outlive the starter; SIGTERM ends it
 
 The end of stdin, the end of the watched process and SIGTERM all mean: stop every server, remove the directory, leave.
@@ -169,9 +169,7 @@ class Guard:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def become_server(
-    guard: int, log: int, argv: list[str], env: dict[str, str], account: tuple[int, int] | None
-) -> None:
+def become_server(guard: int, log: int, argv: list[str], env: dict[str, str], account: tuple[int, int] | None) -> None:
     """Replace this forked child by a server. Never returns."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)

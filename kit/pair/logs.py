@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,8 @@ from kit.errors import PairError
 
 LineKind = Literal["connection", "disconnection", "statement", "error", "other"]
 
-SETTLE_POLL_S = 0.01
+POLL_S = 0.01
+WHOLE_S = 1.0
 
 # The form that settings.LOG_PREFIX gives. An entry begins with a time; lines that continue it begin with a tab.
 _ENTRY = re.compile(
@@ -69,14 +70,12 @@ class ServerLog:
             raise self._unreadable(error) from error
 
     def read(self, start: int = 0, end: int | None = None) -> tuple[LogLine, ...]:
-        """The entries that begin in the bytes from `start` to `end`, None meaning the log's end now."""
+        """The entries that begin at the bytes from `start` up to `end`, None meaning the log's end now."""
         try:
-            with open(self.path, "rb") as file:
-                file.seek(start)
-                content = file.read() if end is None else file.read(max(0, end - start))
+            content = self._whole_entries(start)
         except OSError as error:
             raise self._unreadable(error) from error
-        return parse(content)
+        return parse(content, None if end is None else end - start)
 
     def of_application(self, application: str, start: int = 0, end: int | None = None) -> tuple[LogLine, ...]:
         """The entries of one application name, with those that its backends wrote before it was known."""
@@ -102,19 +101,36 @@ class ServerLog:
                 return position
             if time.monotonic() > deadline:
                 raise PairError(
-                    f"{self.path} has no end of the sessions {', '.join(map(str, sorted(missing)))} after {timeout_s:g} s",
+                    f"{self.path} has no end of the sessions {sorted(missing)} after {timeout_s:g} s",
                     remedy="end what holds these connections open",
                 )
-            time.sleep(SETTLE_POLL_S)
+            time.sleep(POLL_S)
+
+    def _whole_entries(self, start: int) -> bytes:
+        """The log from `start`; an entry that is being written at this moment is waited for."""
+        deadline = time.monotonic() + WHOLE_S
+        while True:
+            with open(self.path, "rb") as file:
+                file.seek(start)
+                content = file.read()
+            if not content or content.endswith(b"\n") or time.monotonic() > deadline:
+                return content
+            time.sleep(POLL_S)
 
     def _unreadable(self, error: OSError) -> PairError:
-        return PairError(f"cannot read the server's log {self.path}: {error.strerror}", remedy="see whether its pair is up (kit status)")
+        return PairError(
+            f"cannot read the server's log {self.path}: {error.strerror}",
+            remedy="see whether its pair is up (kit status)",
+        )
 
 
-def parse(content: bytes) -> tuple[LogLine, ...]:
-    """The entries in a piece of a log; a piece of an entry at its beginning, and what is no entry at all, is left out."""
+def parse(content: bytes, end: int | None = None) -> tuple[LogLine, ...]:
+    """The entries in a piece of a log that begin before byte `end`, None meaning all of them.
+
+    What comes before the first beginning of an entry, and what is no entry at all, is left out.
+    """
     found: list[LogLine] = []
-    for entry in _entries(content):
+    for entry in _entries(content, end):
         match = _ENTRY.fullmatch(entry)
         if match is None:
             continue
@@ -144,7 +160,7 @@ def _line(match: re.Match[str]) -> LogLine:
         kind = "disconnection"
     elif statement := _STATEMENT.match(text):
         kind, text = "statement", statement["sql"]
-    at = datetime.fromisoformat(match["at"]).replace(tzinfo=timezone.utc)
+    at = datetime.fromisoformat(match["at"]).replace(tzinfo=UTC)
     return LogLine(at, int(match["pid"]), application, user, database, kind, text)
 
 

@@ -1,4 +1,4 @@
-"""What a pair is: two sides, each a live server with the identity that it gave itself. Values only, standard library only."""
+"""What a pair is: two sides, each a live server with the identity that it gave itself. Values only."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Identity:
 
     @property
     def server(self) -> str:
-        """The identity of the server, without the place in it: equal for two connections exactly when one server answered."""
+        """The identity of the server, without the place in it: equal exactly when one server answered both."""
         role = "standby" if self.standby else "primary"
         return f"{self.system_identifier}/{self.cluster_name}/{self.timeline}/{role}"
 

@@ -24,9 +24,7 @@ def open_pair(
     only: those servers are never written to without it. Raises PairError when there is no pair to be had.
     """
     if kind is None and ports is None and urls is None:
-        from kit.pair.external import pair_from_environment
-
-        found = pair_from_environment()
+        found = _pair_that_is_up()
         if found is not None:
             yield found
             return
@@ -37,7 +35,20 @@ def open_pair(
             raise PairError("an external pair was asked for without its URLs", remedy="give both servers' URLs")
         yield open_external(*urls, writable=writable)
         return
+    if kind == "compose":
+        from kit.pair.compose import open_compose
+
+        with open_compose(ports) as pair:
+            yield pair
+        return
     from kit.pair.embedded import open_embedded
 
     with open_embedded(ports) as pair:
         yield pair
+
+
+def _pair_that_is_up() -> Pair | None:
+    from kit.pair.external import pair_from_environment
+    from kit.pair.running import status
+
+    return pair_from_environment() or status()

@@ -6,8 +6,10 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kit.errors import PairError
 
@@ -28,7 +30,7 @@ class Account:
     uid: int
     gid: int
 
-    def as_popen(self) -> dict[str, object]:
+    def as_popen(self) -> dict[str, Any]:
         """The arguments by which `subprocess` starts a program as this user."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
@@ -92,10 +94,8 @@ def data_bases() -> list[Path]:
     if os.geteuid() == 0:
         named += [Path("/run"), Path("/var/cache"), Path("/var/lib")]
     found = [path for path in named if path.is_absolute() and path.is_dir()]
-    try:
+    with suppress(PairError):  # a home that cannot be written to is one choice less
         found.append(cache_directory())
-    except PairError:
-        pass
     return [path for path in found if os.access(path, os.W_OK | os.X_OK)]
 
 

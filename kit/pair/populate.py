@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any
 
 from kit.pair.model import SideName
 
@@ -25,7 +25,7 @@ def create_database(connection: psycopg.Connection[tuple[Any, ...]], name: str, 
 
     # Copying files is quicker than logging every page; before 15 it was the only way and had no name.
     strategy = " strategy file_copy" if connection.info.server_version >= 150000 else ""
-    statement = sql.SQL("create database {} template {}" + cast(LiteralString, strategy))
+    statement = sql.SQL("create database {} template {}" + strategy)
     connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
 
@@ -34,11 +34,12 @@ def populate(connection: psycopg.Connection[tuple[Any, ...]], side: SideName, us
 
     `password` is a password or a SCRAM verifier of one; it is not used when the role exists.
     """
-    connection.execute("select set_config('kit.role', %s, false), set_config('kit.password', %s, false)", (user, password))
+    settings = "select set_config('kit.role', %s, false), set_config('kit.password', %s, false)"
+    connection.execute(settings, (user, password))
     run_files(connection, FILES[side])
 
 
 def run_files(connection: psycopg.Connection[tuple[Any, ...]], names: Iterable[str]) -> None:
     """Run SQL files of the kit in order."""
     for name in names:
-        connection.execute(cast(LiteralString, (SQL / name).read_text()))
+        connection.execute((SQL / name).read_text().encode())

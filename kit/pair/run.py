@@ -160,7 +160,7 @@ class Guard:
             return
         received = os.read(self.process.stdout.fileno(), 65536)
         if not received:
-            raise PairError("the guard of the servers has ended", remedy="try again; if it happens again, see the system's log")
+            raise PairError("the guard of the servers has ended", remedy="try again; then see the system's log")
         *lines, self._unread = (self._unread + received).split(b"\n")
         for line in lines:
             event = json.loads(line)
@@ -172,12 +172,12 @@ class Guard:
     def watch(self, owner: int) -> None:
         """Have the servers die with the process `owner` instead of this one."""
         self._order({"watch": owner})
-        self._let_go()
+        self._let_live()
 
     def detach(self) -> None:
         """Have the servers outlive this process, until SIGTERM reaches the guard."""
         self._order({"detach": True})
-        self._let_go()
+        self._let_live()
 
     def close(self) -> None:
         """End the servers and remove their directory. In a fork of the owner, do nothing: they are not the fork's."""
@@ -193,6 +193,10 @@ class Guard:
             self.process.stdin.flush()
         except OSError as error:
             raise PairError("the guard of the servers has ended", remedy="try again") from error
+
+    def _let_live(self) -> None:
+        self._let_go()
+        self.process.returncode = 0  # it is somebody else's from here; Popen would warn that it is still running
 
     def _let_go(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):

@@ -89,7 +89,7 @@ class Template:
                 text=True,
                 env=server_environment(),
                 cwd="/",
-                **identity,  # type: ignore[call-overload]
+                **identity,
             )
         return process
 
@@ -97,7 +97,10 @@ class Template:
         descriptor = os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             return subprocess.Popen(
-                ["tar", "-cf", "-", "-C", str(data), "."], stdout=file, stderr=subprocess.DEVNULL, env=server_environment()
+                ["tar", "-cf", "-", "-C", str(data), "."],
+                stdout=file,
+                stderr=subprocess.DEVNULL,
+                env=server_environment(),
             )
 
 

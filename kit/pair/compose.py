@@ -1,0 +1,157 @@
+"""The pair in containers: docker-compose.yml, with random passwords and, unless two are given, free ports."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from kit.errors import PairError
+from kit.pair import places
+from kit.pair.embedded import HOST, SUPERUSER, free_ports
+from kit.pair.model import DATABASES, SIDES, USERS, Pair, Side, SideName
+from kit.probes.redact import redact
+
+FILE = Path(__file__).parents[2] / "docker-compose.yml"
+UP_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """One project of docker compose: its name, its variables, and where its servers log."""
+
+    project: str
+    logs: str
+    variables: dict[str, str] = field(repr=False)
+
+    def as_json(self) -> dict[str, object]:
+        """What the state file keeps."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, object]) -> Containers:
+        """What the state file kept."""
+        return cls(**found)  # type: ignore[arg-type]
+
+    def compose(self, *arguments: str) -> None:
+        """Run docker compose on this project. Raises PairError with what it said."""
+        command = ["docker", "compose", "--file", str(FILE), "--project-name", self.project, *arguments]
+        try:
+            answer = subprocess.run(
+                command, env=os.environ | self.variables, capture_output=True, text=True, timeout=UP_S
+            )
+        except FileNotFoundError:
+            raise PairError(
+                "there is no program docker", remedy="install Docker, or use the embedded pair (kit up)"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise PairError(f"docker compose {arguments[0]} did not end within {UP_S} s") from None
+        if answer.returncode != 0:
+            raise _explain(arguments[0], answer.stderr or answer.stdout)
+
+    def close(self) -> None:
+        """End both containers and remove their data and logs."""
+        self.compose("down", "--volumes", "--timeout", "5")
+        shutil.rmtree(self.logs, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A pair that is up in containers."""
+
+    pair: Pair
+    containers: Containers
+
+    def as_json(self) -> dict[str, object]:
+        """What the state file keeps."""
+        return self.containers.as_json()
+
+    def close(self) -> None:
+        """End both containers and remove their data and logs."""
+        self.containers.close()
+
+
+@contextmanager
+def open_compose(ports: tuple[int, int] | None = None) -> Iterator[Pair]:
+    """A pair in containers of one's own, taken down at the end."""
+    running = start(ports)
+    try:
+        yield running.pair
+    finally:
+        running.close()
+
+
+def start(ports: tuple[int, int] | None = None) -> Running:
+    """Start both containers, wait until both are healthy, and ask both who they are."""
+    if not FILE.exists():
+        raise PairError(f"there is no {FILE.name} in {FILE.parent}", remedy="run this in a checkout of the project")
+    production, test = ports or free_ports(2)
+    containers = prepare(production, test)
+    try:
+        containers.compose("up", "--detach", "--wait")
+        return Running(_pair(containers), containers)
+    except BaseException as error:
+        try:
+            containers.close()
+        except PairError as closing:
+            error.add_note(f"Nor could it be taken down: {closing}")
+        raise
+
+
+def prepare(production_port: int, test_port: int) -> Containers:
+    """The project's variables, its passwords random, and the directory that its servers log into."""
+    run = secrets.token_hex(4)
+    logs = places.state_directory() / f"logs-{run}"
+    logs.mkdir()
+    logs.chmod(0o777)  # the containers' user has a number of its own; the directory above is closed
+    variables = {
+        "KIT_RUN": run,
+        "KIT_LOG_DIR": str(logs),
+        "KIT_PRODUCTION_PORT": str(production_port),
+        "KIT_TEST_PORT": str(test_port),
+    }
+    for role in ("ADMIN", "PRODUCTION", "TEST"):
+        variables[f"KIT_{role}_PASSWORD"] = secrets.token_hex(24)
+    return Containers(f"kit-pair-{run}", str(logs), variables)
+
+
+def _pair(containers: Containers) -> Pair:
+    production, test = (_side(side, containers) for side in SIDES)
+    return Pair(production, test, "compose", writable=True)
+
+
+def _side(name: SideName, containers: Containers) -> Side:
+    from kit.pair.connect import identify
+
+    variables, user, database = containers.variables, USERS[name], DATABASES[name]
+    port = int(variables[f"KIT_{name.upper()}_PORT"])
+    password = variables[f"KIT_{name.upper()}_PASSWORD"]
+    return Side(
+        name=name,
+        host=HOST,
+        port=port,
+        database=database,
+        user=user,
+        password=password,
+        admin=f"postgresql://{SUPERUSER}:{variables['KIT_ADMIN_PASSWORD']}@{HOST}:{port}/postgres",
+        identity=identify(f"postgresql://{user}:{password}@{HOST}:{port}/{database}"),
+        log=Path(containers.logs, f"{name}.log"),
+    )
+
+
+def _explain(command: str, said: str) -> PairError:
+    words = " ".join(redact(said).split())[-400:]
+    if "is not a docker command" in said or "unknown command: docker compose" in said or "unknown flag: --file" in said:
+        return PairError(
+            "docker has no command compose", remedy="install its plugin docker-compose-plugin (2.1 or newer)"
+        )
+    if "Cannot connect to the Docker daemon" in said or "docker daemon running" in said:
+        return PairError("the Docker daemon does not answer", remedy="start Docker, or use the embedded pair (kit up)")
+    if "port is already allocated" in said or "address already in use" in said:
+        return PairError(f"docker compose {command}: a port is taken ({words})", remedy="let the kit choose free ports")
+    return PairError(f"docker compose {command} failed: {words}", remedy="see docker compose logs")
