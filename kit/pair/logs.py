@@ -141,10 +141,11 @@ def parse(content: bytes, end: int | None = None) -> tuple[LogLine, ...]:
     return tuple(found)
 
 
-def _entries(content: bytes) -> Iterator[str]:
+def _entries(content: bytes, limit: int | None) -> Iterator[str]:
     starts = [match.start() for match in _BEGINNING.finditer(content)]
-    for start, end in pairwise([*starts, len(content)]):
-        yield content[start:end].decode("utf-8", errors="replace").removesuffix("\n")
+    for start, end in zip(starts, [*starts[1:], len(content)], strict=True):
+        if limit is None or start < limit:
+            yield content[start:end].decode("utf-8", errors="replace").removesuffix("\n")
 
 
 def _line(match: re.Match[str]) -> LogLine:
