@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter, UV= (empty) makes pip do the work.
 
 VENV := .venv
-BIN := $(VENV)/bin
+PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
@@ -13,21 +13,21 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 investigate: $(INSTALLED) ## run every notebook against a live pair of servers; say which claims held
-	@$(BIN)/kit investigate
+	@$(PY) -m kit investigate
 
 test: $(INSTALLED) ## check style and types, run the tests
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@$(PY) -m pytest --numprocesses logical --maxprocesses 4
 
 lab: $(INSTALLED) ## open JupyterLab on the notebooks, with the pair up
-	@$(BIN)/kit lab
+	@$(PY) -m kit lab
 
 bench: $(INSTALLED) ## measure what the kit costs; a table, and a JSON file in build/
-	@$(BIN)/python tools/bench.py
+	@$(PY) tools/bench.py
 
 lock: $(INSTALLED) ## write requirements.lock anew from pyproject.toml (remove it first for the newest versions)
-	@$(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 --all-extras \
+	@$(PY) -m uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 --all-extras \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--output-file requirements.lock
 
@@ -42,7 +42,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 # An interpreter that is named on the command line, and is not the environment's, makes it anew.
 VERSION := -c 'import sys; print(sys.version_info[:2])' 2>/dev/null
 ifneq ($(PYTHON),)
-ifneq ($(shell $(PYTHON) $(VERSION)),$(shell $(BIN)/python $(VERSION)))
+ifneq ($(shell $(PYTHON) $(VERSION)),$(shell $(PY) $(VERSION)))
 $(INSTALLED): FORCE
 endif
 endif
