@@ -143,7 +143,7 @@ def parse(content: bytes, end: int | None = None) -> tuple[LogLine, ...]:
 
 def _entries(content: bytes, limit: int | None) -> Iterator[str]:
     starts = [match.start() for match in _BEGINNING.finditer(content)]
-    for start, end in zip(starts, [*starts[1:], len(content)], strict=True):
+    for start, end in pairwise([*starts, len(content)]):
         if limit is None or start < limit:
             yield content[start:end].decode("utf-8", errors="replace").removesuffix("\n")
 

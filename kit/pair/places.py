@@ -16,6 +16,7 @@ from kit.errors import PairError
 APP = "fastapi-database-isolation-kit"
 RUN_PREFIX = "kit-pair-"
 DATA_VARIABLE = "KIT_DATA_DIR"
+STATE_VARIABLE = "KIT_STATE_DIR"
 
 # A fresh pair takes 65 MB, and a hundred trials with two slots stay below twice that.
 COMFORTABLE_MB = 400
@@ -55,9 +56,7 @@ def account() -> Account | None:
 
 def state_directory() -> Path:
     """The directory of the state file, private to this user; made when missing."""
-    import platformdirs
-
-    return _private(Path(platformdirs.user_state_dir(APP)), "XDG_STATE_HOME")
+    return _private(state_file().parent, STATE_VARIABLE)
 
 
 def cache_directory() -> Path:
@@ -71,7 +70,7 @@ def state_file() -> Path:
     """The path of the state file, whether or not it or its directory exists."""
     import platformdirs
 
-    return Path(platformdirs.user_state_dir(APP)) / "pair.json"
+    return Path(os.environ.get(STATE_VARIABLE) or platformdirs.user_state_dir(APP)) / "pair.json"
 
 
 def _private(directory: Path, variable: str) -> Path:

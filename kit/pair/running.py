@@ -31,10 +31,12 @@ def up(
     *,
     urls: tuple[str, str] | None = None,
     writable: bool = False,
+    owner: int | None = None,
 ) -> Pair:
     """Leave a pair running and remember it; the one that is up already is given again.
 
     `urls` (production's, test's) belong to the kind external, and `writable` says that the kit may write there.
+    `owner` is the number of a process that embedded servers die with; None means that they outlive everybody.
     Raises PairError when the pair that is up is not of this kind or on these ports.
     """
     with _only_one():
@@ -44,7 +46,7 @@ def up(
             return found
         _take_down()
         if kind == "embedded":
-            return _leave_embedded(ports)
+            return _leave_embedded(ports, owner)
         if kind == "compose":
             return _leave_compose(ports)
         from kit.pair.external import open_external
@@ -121,7 +123,7 @@ def _refuse_another(found: Pair, kind: Kind, ports: tuple[int, int] | None, urls
         )
 
 
-def _leave_embedded(ports: tuple[int, int] | None) -> Pair:
+def _leave_embedded(ports: tuple[int, int] | None, owner: int | None) -> Pair:
     from kit.pair import embedded
 
     running = embedded.start(ports)
@@ -133,7 +135,10 @@ def _leave_embedded(ports: tuple[int, int] | None) -> Pair:
     except BaseException:
         running.close()
         raise
-    running.guard.detach()
+    if owner is None:
+        running.guard.detach()
+    else:
+        running.guard.watch(owner)
     return running.pair
 
 

@@ -1,0 +1,35 @@
+"""What every test may use: one live pair for the whole run, whichever workers ask for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from kit.pair import Pair, down, up
+from kit.pair.places import STATE_VARIABLE
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run, all its workers and their children, a state of its own: the user's pair is not the tests'."""
+    if hasattr(config, "workerinput"):
+        return
+    for name in [name for name in os.environ if name.startswith("KIT_")]:
+        del os.environ[name]
+    os.environ[STATE_VARIABLE] = tempfile.mkdtemp(prefix="kit-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take down the pair, if a test asked for one."""
+    if not hasattr(config, "workerinput"):
+        down()
+        shutil.rmtree(os.environ.pop(STATE_VARIABLE))
+
+
+@pytest.fixture(scope="session")
+def pair() -> Pair:
+    """The run's live pair, started by the first test that asks for it; it dies with the run, however that ends."""
+    owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    return up(owner=owner)
