@@ -4,4 +4,6 @@ The words, in the order in which an answer is made: pair, specimen, trial, evide
 Importing this package opens, reads and prints nothing.
 """
 
+__all__ = ["__version__"]
+
 __version__ = "0.1.0"

@@ -1,0 +1,48 @@
+"""The habits of the tests themselves: each says its property, waits for events, and is never left out."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+FILES = sorted(TESTS.rglob("test_*.py"))
+LEFT_OUT = {"skip", "skipif", "skipunless", "xfail", "importorskip"}
+
+
+def faults(source: str) -> list[str]:
+    """Return what a file of tests does that none should."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            first_line = (ast.get_docstring(node) or "").split("\n\n")[0]
+            if not first_line.endswith((".", "?")):
+                found.append(f"{node.name} does not open with a sentence")
+        elif isinstance(node, ast.Attribute) and node.attr in LEFT_OUT:
+            found.append(f"line {node.lineno}: {node.attr}")
+        elif isinstance(node, ast.ExceptHandler) and all(isinstance(line, ast.Pass) for line in node.body):
+            found.append(f"line {node.lineno}: an error is swallowed")
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(TESTS)))
+def test_files_keep_the_habits(path: Path) -> None:
+    """Every test opens with a sentence that states its property, none is left out, and no error is swallowed."""
+    assert faults(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def test_it():\n    assert True",
+        "def test_it():\n    'no sentence'",
+        "import pytest\n@pytest.mark.skip\ndef test_it():\n    'It holds.'",
+        "import pytest\ndef test_it():\n    'It holds.'\n    pytest.skip('later')",
+        "def test_it():\n    'It holds.'\n    try:\n        f()\n    except OSError:\n        pass",
+    ],
+)
+def test_a_broken_habit_is_seen(source: str) -> None:
+    """Each habit, broken, is found."""
+    assert len(faults(source)) == 1

