@@ -16,7 +16,9 @@ from kit.errors import KitError
 if TYPE_CHECKING:
     from kit.pair import Pair
 
+PORT = click.IntRange(1, 65535)
 REPORT_PORTS = (5432, 5433)
+EXTERNAL = ("KIT_PRODUCTION_URL", "KIT_TEST_URL")
 COULD_NOT_RUN = 2
 INSTALL = 'pip install "fastapi-database-isolation-kit[notebooks]".'
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
@@ -69,27 +71,45 @@ def main() -> None:
 @click.option(
     "--compose", is_flag=True, help="Start the servers with Docker Compose instead of the kit's own binaries."
 )
+@click.option("--external", is_flag=True, help="Use the servers that KIT_PRODUCTION_URL and KIT_TEST_URL name.")
+@click.option("--writable", is_flag=True, help="Let the kit write to the external servers.")
 @click.option("--report-ports", is_flag=True, help="Take the report's ports: 5432 for production, 5433 for test.")
-@click.option("--port-production", type=click.IntRange(1, 65535), metavar="PORT", help="Default: a free one.")
-@click.option("--port-test", type=click.IntRange(1, 65535), metavar="PORT", help="Default: a free one.")
-def up(compose: bool, report_ports: bool, port_production: int | None, port_test: int | None) -> None:
+@click.option("--port-production", type=PORT, metavar="PORT", help="Default: a free one.")
+@click.option("--port-test", type=PORT, metavar="PORT", help="Default: a free one.")
+def up(compose: bool, external: bool, writable: bool, **ports: Any) -> None:
     """Start the pair of servers and leave it running."""
     from kit import pair
 
-    ports = _ports(report_ports, port_production, port_test)
-    _show(pair.up("compose" if compose else "embedded", ports=ports))
+    if external and (compose or any(ports.values())):
+        raise click.UsageError("External servers run already: leave out --compose and the ports.")
+    if writable and not external:
+        raise click.UsageError("--writable belongs to --external; the kit writes to the servers that it starts.")
+    if external:
+        found = pair.up("external", urls=_external_urls(), writable=writable)
+    else:
+        found = pair.up("compose" if compose else "embedded", _ports(**ports))
+    _show(found)
 
 
-def _ports(report_ports: bool, production: int | None, test: int | None) -> tuple[int, int] | None:
+def _external_urls() -> tuple[str, str]:
+    # By the environment: what stands on a command line, every user of the machine can read.
+    found = [os.environ.get(name) for name in EXTERNAL]
+    if not all(found):
+        raise click.UsageError(f"--external takes the servers' URLs from {' and '.join(EXTERNAL)}: set both.")
+    production, test = (url or "" for url in found)
+    return production, test
+
+
+def _ports(report_ports: bool, port_production: int | None, port_test: int | None) -> tuple[int, int] | None:
     if report_ports:
-        if production is not None or test is not None:
+        if port_production or port_test:
             raise click.UsageError("--report-ports stands for both ports; leave out --port-production and --port-test.")
         return REPORT_PORTS
-    if production is None and test is None:
+    if port_production is None and port_test is None:
         return None
-    if production is None or test is None:
-        raise click.UsageError("Name both ports, --port-production and --port-test, or none.")
-    return production, test
+    if port_production is None or port_test is None or port_production == port_test:
+        raise click.UsageError("Name two ports, --port-production and --port-test, or none.")
+    return port_production, port_test
 
 
 @main.command()

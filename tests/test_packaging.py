@@ -1,4 +1,4 @@
-"""The lock, the conda environment, the wheel and the make targets follow pyproject.toml and set up what they promise."""
+"""The lock, the conda environment, the wheel and the make targets follow pyproject.toml and keep their promises."""
 
 from __future__ import annotations
 
