@@ -16,7 +16,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give the run, all its workers and their children, a state of its own: the user's pair is not the tests'."""
     if hasattr(config, "workerinput"):
         return
-    for name in [name for name in os.environ if name.startswith("KIT_")]:
+    for name in [name for name in os.environ if name.startswith(("KIT_PRODUCTION_", "KIT_TEST_", "KIT_PAIR_"))]:
         del os.environ[name]
     os.environ[STATE_VARIABLE] = tempfile.mkdtemp(prefix="kit-tests-")
 
