@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 
-from kit.edits import Edit
+from kit.edits import Edit, Files, diff, edited, read
 
+SPECIMEN = Path(__file__).parent / "specimen"
+REPORTED_ATTEMPT = "dependency_override"
 CONFTEST = "tests/conftest.py"
 
 
@@ -26,9 +30,8 @@ class Attempt:
 
     def diff(self) -> str:
         """The clean specimen against the same with this attempt in it, as a unified diff."""
-        from kit.mechanisms import diff_of
-
-        return diff_of(self.edits)
+        before = _without_attempt()
+        return diff(before, edited(before, self.edits))
 
 
 _IMPORT_OF_BASE = "from app.database import Base  # noqa: E402\n"
@@ -276,3 +279,8 @@ ATTEMPTS: Mapping[str, Attempt] = MappingProxyType(
         )
     }
 )
+
+
+@cache
+def _without_attempt() -> Files:
+    return edited(read(SPECIMEN), (edit.undone() for edit in ATTEMPTS[REPORTED_ATTEMPT].edits))

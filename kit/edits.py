@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from kit.errors import TrialError
 
@@ -27,6 +28,33 @@ class Edit:
     def undone(self) -> Edit:
         """The edit that leads back."""
         return Edit(self.path, self.changed, self.clean)
+
+
+def read(directory: Path) -> dict[str, str]:
+    """The files of a project, without what running it leaves beside them (caches, and all that is hidden)."""
+    files: dict[str, str] = {}
+    for path in sorted(directory.rglob("*")):
+        relative = path.relative_to(directory)
+        left_behind = any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
+        if path.is_file() and not left_behind:
+            files[relative.as_posix()] = path.read_text(encoding="utf-8")
+    return files
+
+
+def write(files: Files, directory: Path) -> None:
+    """Write the files into a directory that is empty or not yet there; shell scripts can be run.
+
+    Raises TrialError for a directory that holds something.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        raise TrialError(f"{directory} is not empty", wanted="an empty directory for the project")
+    for path, content in files.items():
+        target = directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content, encoding="utf-8")
+        if target.suffix == ".sh":
+            target.chmod(0o755)
 
 
 def edited(files: Files, edits: Iterable[Edit]) -> dict[str, str]:

@@ -12,13 +12,11 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from kit.attempts import ATTEMPTS, CONFTEST
-from kit.edits import Edit, Files, diff, edited
+from kit.attempts import ATTEMPTS, CONFTEST, REPORTED_ATTEMPT, SPECIMEN
+from kit.edits import Edit, Files, diff, edited, read, write
 from kit.errors import TrialError
 
-SPECIMEN = Path(__file__).parent / "specimen"
 REPORTED_MECHANISMS = frozenset({"global_engine", "ci_variable"})
-REPORTED_ATTEMPT = "dependency_override"
 
 DATABASE = "app/database.py"
 MAIN = "app/main.py"
@@ -41,7 +39,7 @@ class Mechanism:
 
     def diff(self) -> str:
         """The clean specimen against the same with this mechanism on, as a unified diff."""
-        return diff_of(self.edits)
+        return diff(clean_specimen(), edited(clean_specimen(), self.edits))
 
 
 _GLOBAL_ENGINE = (
@@ -325,7 +323,7 @@ MECHANISMS: Mapping[str, Mechanism] = MappingProxyType(
 def clean_specimen() -> Files:
     """The clean specimen: no mechanism, no attempt."""
     undone = (edit.undone() for edit in _edits(REPORTED_MECHANISMS, REPORTED_ATTEMPT))
-    return MappingProxyType(edited(_files_in_the_kit(), undone))
+    return MappingProxyType(edited(read(SPECIMEN), undone))
 
 
 def project(mechanisms: Iterable[str], attempt: str) -> Files:
@@ -341,21 +339,7 @@ def write_project(directory: Path, mechanisms: Iterable[str], attempt: str) -> N
 
     Raises TrialError for a name that is not known and for a directory that holds something.
     """
-    files = project(mechanisms, attempt)
-    directory.mkdir(parents=True, exist_ok=True)
-    if any(directory.iterdir()):
-        raise TrialError(f"{directory} is not empty", wanted="an empty directory for the specimen")
-    for path, content in files.items():
-        target = directory / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(content, encoding="utf-8")
-        if target.suffix == ".sh":
-            target.chmod(0o755)
-
-
-def diff_of(edits: Iterable[Edit]) -> str:
-    """The clean specimen against the same with these edits, as a unified diff."""
-    return diff(clean_specimen(), edited(clean_specimen(), edits))
+    write(project(mechanisms, attempt), directory)
 
 
 def _edits(mechanisms: Iterable[str], attempt: str) -> tuple[Edit, ...]:
@@ -367,14 +351,3 @@ def _edits(mechanisms: Iterable[str], attempt: str) -> tuple[Edit, ...]:
         raise TrialError(f"There is no attempt {attempt!r}", wanted=f"one of {', '.join(ATTEMPTS)}")
     of_mechanisms = tuple(edit for name in names for edit in MECHANISMS[name].edits)
     return of_mechanisms + ATTEMPTS[attempt].edits
-
-
-def _files_in_the_kit() -> Files:
-    """What is part of the specimen, without what a run by hand leaves beside it."""
-    files: dict[str, str] = {}
-    for path in sorted(SPECIMEN.rglob("*")):
-        relative = path.relative_to(SPECIMEN)
-        hidden = any(part.startswith((".", "__pycache__")) for part in relative.parts)
-        if path.is_file() and not hidden:
-            files[relative.as_posix()] = path.read_text(encoding="utf-8")
-    return files
