@@ -147,7 +147,9 @@ def open_copy(directory: Path, user: Account) -> Path:
 
 def _linked(package: Path, version: str, base: Path) -> Path:
     program = (package / version / "bin" / "postgres").stat()
-    key = hashlib.sha256(f"{package}:{version}:{program.st_ino}:{program.st_mtime_ns}".encode()).hexdigest()[:16]
+    # By the file and not by its path: environments that share it (uv links them) share the copy.
+    marks = f"{version}:{program.st_dev}:{program.st_ino}:{program.st_mtime_ns}"
+    key = hashlib.sha256(marks.encode()).hexdigest()[:16]
     target = base / f"binaries-{key}"
     if target.exists():
         return target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -88,10 +89,8 @@ class _Start:
 
     def pair(self) -> Pair:
         template = Template.of(self.binaries, self.user)
-        if not template.exists():
+        if not (template.exists() and self.fill_from(template)):
             self.fill_from_nothing(template)
-        else:
-            self.fill_from(template)
         self.start_servers()
         production, test = in_parallel(lambda side: self.side(side, template.password()))
         return Pair(production, test, "embedded", writable=True)
@@ -106,14 +105,24 @@ class _Start:
         self.guard.stop(*SIDES)
         template.keep({side: self.data(side) for side in SIDES})
 
-    def fill_from(self, template: Template) -> None:
-        processes = {}
-        for side in SIDES:
-            self.make_data_directory(side)
-            processes[side] = template.unpack(side, self.data(side))
-        import psycopg  # noqa: F401  (takes a tenth of a second, which the unpacking takes too)
+    def fill_from(self, template: Template) -> bool:
+        """Unpack both sides of the template; one that cannot be unpacked is removed, and False says so."""
+        try:
+            for side in SIDES:
+                self.make_data_directory(side)
+            processes = [template.unpack(side, self.data(side)) for side in SIDES]
+        except OSError:
+            processes = []
+        import psycopg  # noqa: F401  (takes as long as the unpacking, so both are done at once)
 
-        self.finish(processes)
+        for process in processes:
+            process.communicate()
+        if [process.returncode for process in processes] == [0, 0]:
+            return True
+        template.discard()
+        for side in SIDES:
+            shutil.rmtree(self.data(side), ignore_errors=True)
+        return False
 
     def data(self, side: SideName) -> Path:
         return self.directory.path / side
@@ -222,20 +231,33 @@ class _Start:
         from kit.pair.populate import create_database, populate
 
         quiet = "-c log_statement=none"
-        with connect(self.admin_url(side, password), options=quiet) as connection:
-            create_database(connection, DATABASES[side])
-        with connect(self.admin_url(side, password, DATABASES[side]), options=quiet) as connection:
-            populate(connection, side, USERS[side], scram_verifier(new_password()))
+        with self.explaining(side):
+            with connect(self.admin_url(side, password), options=quiet) as connection:
+                create_database(connection, DATABASES[side])
+            with connect(self.admin_url(side, password, DATABASES[side]), options=quiet) as connection:
+                populate(connection, side, USERS[side], scram_verifier(new_password()))
+
+    @contextmanager
+    def explaining(self, side: SideName) -> Iterator[None]:
+        """Turn what the driver raises into what the server's log says about it."""
+        import psycopg
+
+        try:
+            yield
+        except psycopg.Error as error:
+            raise faults.explain(f"the server {side} failed", f"{error}\n{self.said_since(side, 0)}") from error
 
     def side(self, name: SideName, template_password: str) -> Side:
         """Give the roles passwords of this run's own, and ask the server who it is."""
         from kit.pair.connect import connect, identify, new_password, scram_verifier
 
         admin_password, password = new_password(), new_password()
-        with connect(self.admin_url(name, template_password), options="-c log_statement=none") as connection:
-            connection.execute(f"alter role {USERS[name]} password '{scram_verifier(password)}'")
-            connection.execute(f"alter role {SUPERUSER} password '{scram_verifier(admin_password)}'")
         port, database, user = self.ports[name], DATABASES[name], USERS[name]
+        with self.explaining(name):
+            with connect(self.admin_url(name, template_password), options="-c log_statement=none") as connection:
+                connection.execute(f"alter role {user} password '{scram_verifier(password)}'")
+                connection.execute(f"alter role {SUPERUSER} password '{scram_verifier(admin_password)}'")
+            identity = identify(f"postgresql://{user}:{password}@{HOST}:{port}/{database}")
         return Side(
             name=name,
             host=HOST,
@@ -244,7 +266,7 @@ class _Start:
             user=user,
             password=password,
             admin=self.admin_url(name, admin_password),
-            identity=identify(f"postgresql://{user}:{password}@{HOST}:{port}/{database}"),
+            identity=identity,
             log=self.log(name),
         )
 

@@ -185,6 +185,9 @@ class Guard:
             return
         self._let_go()
         self.process.wait()
+        if self.directory.path.exists():  # the guard was killed
+            end_leftovers(self.directory.path)
+            shutil.rmtree(self.directory.path, ignore_errors=True)
 
     def _order(self, order: Mapping[str, object]) -> None:
         assert self.process.stdin is not None

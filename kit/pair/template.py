@@ -10,8 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
+import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +25,9 @@ from kit.pair.model import SIDES, SideName
 from kit.pair.places import Account, cache_directory
 from kit.pair.populate import FILES, SQL
 
+PREFIX = "template-"
+SECRET = "template.json"
+UNUSED_DAYS = 14
 LAYOUT = "1"  # raised when what a template holds changes otherwise than by the SQL files
 
 
@@ -38,46 +45,51 @@ class Template:
         from kit.pair.connect import new_password
 
         try:
-            directory = cache_directory() / f"template-{_key(binaries, user)}"
+            directory = cache_directory() / f"{PREFIX}{_key(binaries, user)}"
         except PairError:
             return cls(None, new_password(), user)
         try:
-            secret = json.loads((directory / "template.json").read_text())["password"]
+            secret = json.loads((directory / SECRET).read_text())["password"]
         except (OSError, ValueError, KeyError):
             secret = new_password()
         return cls(directory, secret, user)
 
     def exists(self) -> bool:
         """Whether both sides can be unpacked."""
-        return self.directory is not None and (self.directory / "template.json").exists()
+        return self.directory is not None and (self.directory / SECRET).exists()
 
     def password(self) -> str:
         """The superuser's password in the template, until a run sets its own."""
         return self.secret
 
     def keep(self, data: Mapping[SideName, Path]) -> None:
-        """Archive the data directories of two stopped servers; the first of several runs at once wins."""
+        """Archive the data directories of two stopped servers; the first of several runs at once wins.
+
+        Without room for it, or without tar, nothing is kept and the next start is a first one again.
+        """
         if self.directory is None:
             return
-        building = self.directory.with_name(f"{self.directory.name}.{os.getpid()}")
-        building.mkdir(mode=0o700)
-        with open(building / "template.json", "w") as file:
-            json.dump({"password": self.secret}, file)
-        processes = [self._pack(building / f"{side}.tar", data[side]) for side in SIDES]
-        packed = [process.wait() == 0 for process in processes]
-        if all(packed):
-            try:
-                building.rename(self.directory)
-            except OSError:  # another run has just kept the same
-                packed = [False]
-        if not all(packed):
-            import shutil
+        with (
+            suppress(OSError),
+            tempfile.TemporaryDirectory(
+                prefix=f"{PREFIX}new-", dir=self.directory.parent, ignore_cleanup_errors=True
+            ) as building,
+        ):
+            _write_secret(Path(building, SECRET), self.secret)
+            processes = [_pack(Path(building, f"{side}.tar"), data[side]) for side in SIDES]
+            if [process.wait() for process in processes] == [0, 0]:
+                os.rename(building, self.directory)
+        prune(self.directory.parent, keep=self.directory)
 
-            shutil.rmtree(building)
+    def discard(self) -> None:
+        """Remove a template that cannot be unpacked."""
+        if self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def unpack(self, side: SideName, data: Path) -> subprocess.Popen[str]:
         """Start to fill the empty data directory of a side; the process ends with 0 when it is done."""
         assert self.directory is not None
+        os.utime(self.directory)  # used now, which prune() asks for
         identity = self.user.as_popen() if self.user is not None else {}
         # Through stdin, because the servers' user may not enter root's cache.
         with open(self.directory / f"{side}.tar", "rb") as archive:
@@ -93,15 +105,29 @@ class Template:
             )
         return process
 
-    def _pack(self, archive: Path, data: Path) -> subprocess.Popen[bytes]:
-        descriptor = os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            return subprocess.Popen(
-                ["tar", "-cf", "-", "-C", str(data), "."],
-                stdout=file,
-                stderr=subprocess.DEVNULL,
-                env=server_environment(),
-            )
+
+def prune(cache: Path, *, keep: Path) -> None:
+    """Remove templates that no start has used for `UNUSED_DAYS`, such as those of programs since replaced."""
+    for directory in cache.glob(f"{PREFIX}*"):
+        with suppress(OSError):  # another run is pruning too
+            if directory != keep and time.time() - directory.stat().st_mtime > UNUSED_DAYS * 86_400:
+                shutil.rmtree(directory)
+
+
+def _write_secret(path: Path, password: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump({"password": password}, file)
+
+
+def _pack(archive: Path, data: Path) -> subprocess.Popen[bytes]:
+    descriptor = os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        return subprocess.Popen(
+            ["tar", "-cf", "-", "-C", str(data), "."],
+            stdout=file,
+            stderr=subprocess.DEVNULL,
+            env=server_environment(),
+        )
 
 
 def _key(binaries: Binaries, user: Account | None) -> str:
