@@ -129,7 +129,7 @@ def start(seed: int | None = None, *, pair: bool = True) -> Session:
 
 def claim(
     id: str, sentence: str, *, expected: Any, observed: Any, trials: int | None = None
-) -> Claim:
+) -> None:
     """Show the claim as a row, keep it as data, and raise ClaimFell unless what was observed is what was expected.
 
     A list of observations, one per trial, holds when each of them is as expected; when they differ among themselves
@@ -150,7 +150,6 @@ def claim(
     if not made.held:
         because = f" ({reason})" if reason else ""
         raise ClaimFell(f"{id}: {sentence} Expected {made.expected}, observed {made.observed}{because}.")
-    return made
 
 
 def table() -> _Table:

@@ -37,12 +37,22 @@ class Exercise:
 
 def decided(nb: Any) -> list[Claim]:
     """Return the claims that an executed notebook decided, in order."""
-    return [msgspec.convert(data, Claim) for data in _outputs(nb, CLAIM_MIME)]
+    return [claim for cell in nb.cells for claim in decided_in(cell)]
+
+
+def decided_in(cell: Any) -> list[Claim]:
+    """Return the claims that one executed cell decided."""
+    return [msgspec.convert(data, Claim) for data in _data(cell, CLAIM_MIME)]
 
 
 def exercises(nb: Any) -> list[Exercise]:
     """Return what the checks of an executed notebook said, in order."""
-    return [msgspec.convert(data, Exercise) for data in _outputs(nb, EXERCISE_MIME)]
+    return [msgspec.convert(data, Exercise) for cell in nb.cells for data in _data(cell, EXERCISE_MIME)]
+
+
+def cells(nb: Any) -> dict[str, str]:
+    """Return for the id of each decided claim the id of the cell that decided it."""
+    return {data["id"]: cell.get("id", "") for cell in nb.cells for data in _data(cell, CLAIM_MIME)}
 
 
 def stated(nb: Any) -> list[Stated]:
@@ -76,11 +86,10 @@ def made_twice(nb: Any) -> list[str]:
     return sorted({id for id in ids if ids.count(id) > 1})
 
 
-def _outputs(nb: Any, mime: str) -> Iterator[dict[str, Any]]:
-    for cell in nb.cells:
-        for output in cell.get("outputs", []):
-            if mime in output.get("data", {}):
-                yield output["data"][mime]
+def _data(cell: Any, mime: str) -> Iterator[dict[str, Any]]:
+    for output in cell.get("outputs", []):
+        if mime in output.get("data", {}):
+            yield output["data"][mime]
 
 
 def _stated_in(source: str, index: int) -> Iterator[Stated]:

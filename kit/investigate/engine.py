@@ -16,36 +16,15 @@ from typing import Any
 
 from papermill.engines import Engine
 
-from kit.investigate import saved
+from kit.investigate import TIMEOUT_CELL_S, TIMEOUT_NOTEBOOK_S, saved
 from kit.investigate.kernels import CellStopped, Kernel, KernelFailed
 from kit.investigate.scrub import Secrets
+from kit.investigate.watching import Watcher
 
-TIMEOUT_CELL_S = 120.0
-TIMEOUT_NOTEBOOK_S = 900.0
 TIMEOUT_START_S = 60.0
 TIMEOUT_LAST_LOOK_S = 10.0
 STARTS = 3
 """How often a kernel is started before its notebook counts as one that could not run. No cell has run by then."""
-
-
-class Watcher:
-    """Is told what the engine does, in the thread in which it does it. This one pays no attention."""
-
-    def kernel_started(self, pid: int, mark: str) -> None:
-        """A kernel answers; `pid` and `mark` are what `processes.end` wants."""
-
-    def kernel_ended(self) -> None:
-        """The kernel and its processes are gone."""
-
-    def cell_started(self, label: str, number: int, count: int) -> None:
-        """Code cell `number` of `count` begins."""
-
-    def cell_ended(self, cell: Any) -> None:
-        """The cell has its outputs."""
-
-    def stopping(self) -> str:
-        """Why the notebook must not go on; empty as long as it may."""
-        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +98,8 @@ class _Execution:
         try:
             kernel = await self._start()
         except KernelFailed as failure:
-            self._not_started(str(failure))
+            why = self.watcher.stopping()
+            self._not_started("Interrupted" if why else "KernelNotStarted", why or str(failure))
         else:
             try:
                 await self._run_cells(kernel)
@@ -133,10 +113,12 @@ class _Execution:
     async def _start(self) -> Kernel:
         # A kernel that does not start is a fault of the machine. It is the only thing that is ever tried again.
         for attempt in range(1, STARTS + 1):
+            if why := self.watcher.stopping():
+                raise KernelFailed(why)
             try:
                 kernel = await Kernel.start(self.nb_man.nb, self.folder, self.environ, self.limits.start_s)
             except KernelFailed:
-                if attempt == STARTS or self.watcher.stopping():
+                if attempt == STARTS:
                     raise
             else:
                 self.watcher.kernel_started(kernel.pid, kernel.mark)
@@ -196,9 +178,9 @@ class _Execution:
                 return [f"the kernel could not be asked for lost errors: {type(failure).__name__} {failure}".strip()]
         return kernel.lost_errors()
 
-    def _not_started(self, why: str) -> None:
+    def _not_started(self, name: str, why: str) -> None:
         cells = self.nb_man.nb.cells
-        self.error, self.reason = "KernelNotStarted", why
+        self.error, self.reason = name, why
         for index in saved.code_cells(self.nb_man.nb)[:1]:
             saved.add_error(cells[index], self.error, why)
             self.nb_man.cell_exception(cells[index], index)
@@ -209,6 +191,9 @@ class _Execution:
         if lost and not self.error:
             self.error, self.reason = "LostError", "; ".join(lost)
             saved.add_error(nb.cells[positions[-1]], self.error, self.reason)
+        for place in ("input_path", "output_path"):
+            # Where a run was made is nobody's business who reads it.
+            nb.metadata.papermill[place] = Path(nb.metadata.papermill.get(place) or "").name
         secrets = Secrets.of(self.environ)
         held = secrets.out_of_notebook(nb)
         outcome = saved.Outcome(

@@ -20,12 +20,12 @@ class NamedEngine:
     @classmethod
     def nb_kernel_name(cls, *arguments: Any, **options: Any) -> str:
         """Do what `KitEngine.nb_kernel_name` does."""
-        return _engine().nb_kernel_name(*arguments, **options)
+        return str(_engine().nb_kernel_name(*arguments, **options))
 
     @classmethod
     def nb_language(cls, *arguments: Any, **options: Any) -> str:
         """Do what `KitEngine.nb_language` does."""
-        return _engine().nb_language(*arguments, **options)
+        return str(_engine().nb_language(*arguments, **options))
 
 
 def _engine() -> Any:

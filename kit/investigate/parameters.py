@@ -1,7 +1,7 @@
 """The parameters of a notebook, as its cell tagged `parameters` declares them, and values checked against them.
 
-A declaration is an assignment at the left margin: `n_trials: int = 3  # how often each trial is run`. The type is the
-annotation (`int`, `float`, `str`, `bool`, `list`, `dict`, `Literal[...]`, each also `| None`), else that of the default.
+A declaration is an assignment at the left margin, `n_trials: int = 3  # how often each trial is run`. Its type is the
+annotation (`int`, `float`, `str`, `bool`, `list`, `dict`, `Literal[...]`, each also `| None`), else the default's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.errors import NotebookError
-from kit.investigate.claims import parsed
 
 TAG = "parameters"
 _TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool, "list": list, "dict": dict}
@@ -53,7 +52,7 @@ class Parameter:
         value = self._from_text(given) if isinstance(given, str) else given
         if not self._fits(value):
             raise ValueError(given)
-        return float(value) if self.type is float and value is not None else value
+        return float(value) if self.type is float and isinstance(value, int) else value
 
     def _from_text(self, text: str) -> Any:
         if self.optional and text in ("None", "null", "none"):
@@ -110,8 +109,8 @@ def check(given: Mapping[str, Any], notebooks: Mapping[str, Mapping[str, Paramet
         if not any(name in parameters for parameters in notebooks.values()):
             raise _unknown(name, notebooks)
     return {
-        notebook: {name: _read(parameters[name], value, notebook) for name, value in given.items() if name in parameters}
-        for notebook, parameters in notebooks.items()
+        notebook: {name: _read(known[name], value, notebook) for name, value in given.items() if name in known}
+        for notebook, known in notebooks.items()
     }
 
 
@@ -139,8 +138,11 @@ def _unknown(name: str, notebooks: Mapping[str, Mapping[str, Parameter]]) -> Not
 
 
 def _declarations(source: str) -> Iterator[Parameter]:
-    comments = _comments(source)
-    for node in parsed(source).body:
+    try:
+        body, comments = ast.parse(source).body, _comments(source)
+    except (SyntaxError, tokenize.TokenError) as error:
+        raise NotebookError(f"The cell tagged {TAG!r} is not plain Python: {error}", remedy="correct it") from None
+    for node in body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             name, annotation = node.target.id, node.annotation
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):

@@ -9,6 +9,7 @@ import msgspec
 
 BANNER_TAG = "papermill-error-cell-tag"
 """papermill takes the cells with this tag out before it runs a notebook again."""
+RUN_BANNER_TAG = "kit-run"
 NEVER_RAN_TAG = "never-ran"
 
 
@@ -89,7 +90,7 @@ def write_outcome(nb: Any, outcome: Outcome) -> None:
         if tags or "tags" in nb.cells[index].metadata:
             nb.cells[index].metadata["tags"] = tags
     if outcome.error:
-        shown = {"tags": [BANNER_TAG], "papermill": {"status": "completed"}}
+        shown = {"tags": [BANNER_TAG, RUN_BANNER_TAG], "papermill": {"status": "completed"}}
         nb.cells.insert(0, new_markdown_cell(_banner(outcome), metadata=shown))  # type: ignore[no-untyped-call]
 
 

@@ -26,10 +26,10 @@ class Secrets:
     values: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> Secrets:
+    def of(cls, *environs: Mapping[str, str]) -> Secrets:
         """Collect the passwords of all URLs, and the values of all variables named like a secret."""
         found: set[str] = set()
-        for name, value in environ.items():
+        for name, value in (item for environ in environs for item in environ.items()):
             if "://" in value:
                 found.add(_password(value))
             elif _SECRET_NAME.search(name):

@@ -1,0 +1,65 @@
+"""Notebooks through papermill: checked before they start, ended at their limits, judged by their claims.
+
+`investigate` is all that others call. Importing this package loads neither papermill nor Jupyter, because every
+papermill process looks at it for the engine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kit.investigate.results import Investigation
+
+TIMEOUT_CELL_S = 120.0
+TIMEOUT_NOTEBOOK_S = 900.0
+
+__all__ = ["TIMEOUT_CELL_S", "TIMEOUT_NOTEBOOK_S", "investigate"]
+
+
+def investigate(
+    notebooks: Iterable[str | Path] = (),
+    parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
+    *,
+    jobs: int | None = None,
+    timeout_cell_s: float = TIMEOUT_CELL_S,
+    timeout_notebook_s: float = TIMEOUT_NOTEBOOK_S,
+    out: Path = Path("runs"),
+    stack: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    with_pair: bool = True,
+    solved: bool = False,
+    console: Console | None = None,
+) -> Investigation:
+    """Run notebooks against a pair of servers, print what held, keep it in a folder of `out`, and return it.
+
+    No notebook means all of `notebooks/`. Parameters that are texts are read as the type that the notebook declares.
+    `jobs` notebooks run at a time, each with a pair of its own; None takes one per processor, and a pair that was
+    there before is never shared. `stack` None leaves the choice to the notebook. `environ` is what kernels inherit,
+    this process's by default. `with_pair=False` is for notebooks that use no database. `solved` puts the solutions of
+    exercises into their places.
+
+    Raises nothing for what a user or a notebook does wrong: the result's exit code is then 2, with reason and remedy.
+    """
+    from kit.investigate.run import Request, carry_out
+
+    return carry_out(
+        Request(
+            tuple(Path(notebook) for notebook in notebooks),
+            parameters,
+            jobs=jobs,
+            timeout_cell_s=timeout_cell_s,
+            timeout_notebook_s=timeout_notebook_s,
+            out=out,
+            stack=stack,
+            environ=dict(os.environ if environ is None else environ),
+            with_pair=with_pair,
+            solved=solved,
+        ),
+        console,
+    )

@@ -1,0 +1,170 @@
+"""What a person sees while notebooks run, and the table at the end. On a terminal it lives; elsewhere it is lines."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from kit.investigate.results import Investigation, NotebookRun, Status
+from kit.notebook import Claim
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+STILL_RUNNING_S = 15.0
+"""How often a log without a terminal is told which cells run."""
+LOG_WIDTH = 140
+MARKS = {Status.HELD: "[green]held[/]", Status.FELL: "[red]FELL[/]", Status.COULD_NOT_RUN: "[red]COULD NOT RUN[/]"}
+
+
+@dataclass(slots=True)
+class _Running:
+    began: float
+    cell: str = "the kernel starts"
+    cell_began: float = 0.0
+    held: int = 0
+    fell: int = 0
+
+
+def console() -> Console:
+    """Return a console for standard output: as wide as the terminal, wide enough for a log elsewhere."""
+    from rich.console import Console
+
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=LOG_WIDTH)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Says which notebook runs, which cell, and how long. Its methods may be called from any thread."""
+
+    console: Console
+    waiting: int
+    running: dict[str, _Running] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _live: Any = None
+    _done: threading.Event = field(default_factory=threading.Event)
+    _speaker: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            from rich.live import Live
+
+            self._live = Live(get_renderable=self._now, console=self.console, refresh_per_second=5, transient=True)
+            self._live.start()
+        else:
+            self._speaker = threading.Thread(target=self._say_what_runs, name="kit-progress", daemon=True)
+            self._speaker.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._done.set()
+        if self._live is not None:
+            self._live.stop()
+        if self._speaker is not None:
+            self._speaker.join()
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        with self._lock:
+            self.console.print(text)
+
+    def notebook_started(self, name: str) -> None:
+        """A notebook begins."""
+        with self._lock:
+            now = time.monotonic()
+            self.running[name] = _Running(now, cell_began=now)
+            self.waiting -= 1
+            if self._live is None:
+                self.console.print(f"{name}: begins")
+
+    def cell_started(self, name: str, label: str, number: int, count: int) -> None:
+        """Code cell `number` of `count` of a notebook begins."""
+        with self._lock:
+            self.running[name].cell = f"{label} of {count}"
+            self.running[name].cell_began = time.monotonic()
+
+    def claim_decided(self, name: str, claim: Claim) -> None:
+        """A notebook has decided a claim."""
+        from rich.markup import escape
+
+        with self._lock:
+            self.running[name].held += claim.held
+            self.running[name].fell += not claim.held
+            mark = "[green]held[/]" if claim.held else "[red]FELL[/]"
+            self.console.print(f"{name}: {mark}  {escape(claim.id)}  [dim]{escape(claim.claim)}[/]")
+
+    def notebook_ended(self, run: NotebookRun) -> None:
+        """A notebook is over."""
+        from rich.markup import escape
+
+        with self._lock:
+            del self.running[run.name]
+            because = f"  {escape(run.reason)}" if run.reason else ""
+            self.console.print(f"{run.name}: {MARKS[run.status]} in {run.seconds:.1f} s{because}")
+            for remark in run.remarks:
+                self.console.print(f"{run.name}: [yellow]{escape(remark)}[/]")
+
+    def _now(self) -> RenderableType:
+        from rich.spinner import Spinner
+        from rich.table import Table
+
+        with self._lock:
+            now = time.monotonic()
+            grid = Table.grid(padding=(0, 2))
+            for name, at in self.running.items():
+                claims = f"{at.held} held" + (f", [red]{at.fell} fell[/]" if at.fell else "")
+                took = f"{now - at.cell_began:.0f} s in this cell, {now - at.began:.0f} s in all"
+                grid.add_row(Spinner("dots"), f"[bold]{name}[/]", at.cell, f"[dim]{took}[/]", claims)
+            if self.waiting:
+                grid.add_row("", f"[dim]{self.waiting} waiting[/]")
+            return grid
+
+    def _say_what_runs(self) -> None:
+        while not self._done.wait(STILL_RUNNING_S):
+            with self._lock:
+                now = time.monotonic()
+                for name, at in self.running.items():
+                    self.console.print(f"{name}: {at.cell}, {now - at.cell_began:.0f} s so far")
+
+
+def summary(investigation: Investigation, console: Console) -> None:
+    """Print the table of claims, and in the last lines what it comes to and where to read on."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    if investigation.notebooks:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in ("notebook", "claim", "expectation", "observation", "outcome", "s"):
+            table.add_column(column, justify="right" if column == "s" else "left", overflow="fold")
+        for run in investigation.notebooks:
+            _add_rows(table, run)
+        console.print(table)
+    if investigation.exit_code == 0:
+        console.print(f"[green]All {investigation.held} claims held[/] in {investigation.seconds:.1f} s.")
+    else:
+        what = "A claim fell" if investigation.exit_code == 1 else "It could not run"
+        remedy = f" To do: {escape(investigation.remedy)}." if investigation.remedy else ""
+        console.print(f"[red]{what}:[/] {escape(investigation.reason.rstrip('.'))}.{remedy}", soft_wrap=True)
+    if investigation.folder is not None:
+        console.print(f"Read on: {escape(str(investigation.folder / 'index.html'))}", soft_wrap=True)
+
+
+def _add_rows(table: Any, run: NotebookRun) -> None:
+    from rich.markup import escape
+
+    for claim in run.claims:
+        outcome = "[green]held[/]" if claim.held else "[red]FELL[/]"
+        seen = (escape(str(claim.expected)), escape(str(claim.observed)))
+        table.add_row(run.name, escape(claim.id), *seen, outcome, f"{claim.seconds:.1f}")
+    for claim in run.unreached:
+        table.add_row(run.name, escape(claim.id), escape(str(claim.expected)), "", "[red]never reached[/]", "")
+    if run.status is Status.COULD_NOT_RUN:
+        table.add_row(run.name, "", "", escape(run.reason), MARKS[run.status], f"{run.seconds:.1f}")
+    table.add_section()

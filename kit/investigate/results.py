@@ -1,0 +1,170 @@
+"""What a run of notebooks came to: values, and the rules that decide them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from kit.investigate import claims
+from kit.investigate.claims import Exercise
+from kit.investigate.saved import Outcome
+from kit.notebook import Claim
+
+
+class Status(StrEnum):
+    """HELD: every claim of the notebook held. FELL: one did not. COULD_NOT_RUN: it did not get to say."""
+
+    HELD = "held"
+    FELL = "fell"
+    COULD_NOT_RUN = "could not run"
+
+
+REMEDIES = {
+    "CellTimeLimit": "look at the cell, or raise --timeout-cell",
+    "NotebookTimeLimit": "look at the slow cells, or raise --timeout-notebook",
+    "TooMuchOutput": "print less in that cell",
+    "KernelDied": "look at the cell; a kernel killed by SIGKILL may have had too little memory",
+    "KernelNotStarted": "see that `python -m ipykernel_launcher --version` works in this environment",
+    "NotebookLeft": "take the exit out of the cell",
+    "CellSkipped": "take the tag, or the cell, out of the notebook",
+    "LostError": "wait for the thread or task where it was started, so that its error is seen",
+    "Interrupted": "run it again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookRun:
+    """One executed notebook: the claims that it decided, and those that it never came to, which count as not held.
+
+    `reason` and `remedy` are empty when every claim held. `remarks` are sentences about what is not wrong but should
+    be known. `cells` gives for a claim's id the id of the cell that decided it.
+    """
+
+    name: str
+    status: Status
+    outcome: Outcome
+    claims: tuple[Claim, ...]
+    unreached: tuple[Claim, ...] = ()
+    reason: str = ""
+    remedy: str = ""
+    remarks: tuple[str, ...] = ()
+    exercises: tuple[Exercise, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    cells: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """The executed notebook, in the run's folder."""
+        return f"{self.name}.ipynb"
+
+    @property
+    def page(self) -> str:
+        """The same as HTML."""
+        return f"{self.name}.html"
+
+    @property
+    def seconds(self) -> float:
+        """Wall time, the start of the kernel included."""
+        return self.outcome.seconds
+
+    @property
+    def held(self) -> int:
+        """How many claims held."""
+        return sum(claim.held for claim in self.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class Investigation:
+    """The result of `investigate`.
+
+    `exit_code` is 0 when every claim held, 1 when one fell, 2 when something could not run and nothing fell.
+    `reason` is one line that names what fell or stood in the way, `remedy` what to do about it; empty for 0.
+    `folder` is the run's, None when nothing was run.
+    """
+
+    exit_code: int
+    reason: str = ""
+    remedy: str = ""
+    folder: Path | None = None
+    notebooks: tuple[NotebookRun, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def claims(self) -> tuple[tuple[NotebookRun, Claim], ...]:
+        """Every claim with its notebook, in reading order, those never reached after those decided."""
+        return tuple((run, claim) for run in self.notebooks for claim in (*run.claims, *run.unreached))
+
+    @property
+    def held(self) -> int:
+        """How many claims held."""
+        return sum(run.held for run in self.notebooks)
+
+
+def judge(name: str, nb: Any, left_open: Sequence[str] = (), *, solved: bool = False) -> NotebookRun:
+    """Decide about an executed notebook from what is saved in it, and from the sessions that it left open.
+
+    With `solved` its exercises must all be done, which nobody else expects of them.
+    """
+    outcome = Outcome.of(nb)
+    decided = claims.decided(nb)
+    exercises = tuple(claims.exercises(nb))
+    status, reason, remedy = _judgement(nb, outcome, decided, exercises if solved else ())
+    return NotebookRun(
+        name=name,
+        status=status,
+        outcome=outcome,
+        claims=tuple(decided),
+        unreached=tuple(claims.never_reached(nb, outcome)),
+        reason=reason,
+        remedy=remedy,
+        remarks=tuple(_remarks(nb, outcome, left_open)),
+        exercises=exercises,
+        parameters=dict(nb.metadata.get("papermill", {}).get("parameters", {})),
+        cells=claims.cells(nb),
+    )
+
+
+def conclude(notebooks: Sequence[NotebookRun], folder: Path, seconds: float) -> Investigation:
+    """Decide about the whole run: a claim that fell outweighs a notebook that could not run."""
+    worst = [run for run in notebooks if run.status is Status.FELL] or [
+        run for run in notebooks if run.status is Status.COULD_NOT_RUN
+    ]
+    if not worst:
+        return Investigation(0, folder=folder, notebooks=tuple(notebooks), seconds=seconds)
+    others = sum(run.status is not Status.HELD for run in notebooks) - 1
+    reason = f"{worst[0].name}: {worst[0].reason}" + (f" (and {others} more notebooks are red)" if others else "")
+    exit_code = 1 if worst[0].status is Status.FELL else 2
+    return Investigation(exit_code, reason, worst[0].remedy, folder, tuple(notebooks), seconds)
+
+
+def _judgement(
+    nb: Any, outcome: Outcome, decided: Sequence[Claim], must_be_done: Sequence[Exercise]
+) -> tuple[Status, str, str]:
+    for claim in decided:
+        if not claim.held:
+            reason = f"the claim {claim.id} fell: expected {claim.expected}, observed {claim.observed}"
+            return Status.FELL, reason, f"open {claim.id} in the run's page and compare expectation and observation"
+    if outcome.error:
+        return Status.COULD_NOT_RUN, outcome.sentence, REMEDIES.get(outcome.error, "correct the cell")
+    if twice := claims.made_twice(nb):
+        return Status.COULD_NOT_RUN, f"the claim {twice[0]} is made twice", "give each claim an id of its own"
+    if not decided:
+        return Status.COULD_NOT_RUN, "it makes no claim", "call kit.notebook.claim at least once"
+    for exercise in must_be_done:
+        if not exercise.done:
+            return Status.COULD_NOT_RUN, f"the solution of exercise {exercise.id} does not pass", exercise.hint
+    return Status.HELD, "", ""
+
+
+def _remarks(nb: Any, outcome: Outcome, left_open: Sequence[str]) -> list[str]:
+    remarks = [f"A session was still open after the notebook: {line}" for line in left_open]
+    remarks += [f"A process was still running at the end: {line}" for line in outcome.still_running]
+    remarks += [f"A password was taken out of the output of {cell}." for cell in outcome.secrets_in]
+    if outcome.error not in ("", "LostError"):
+        remarks += [f"An error was lost: {line}" for line in outcome.lost_errors]
+    if skipped := claims.not_asked(nb, outcome):
+        remarks.append(f"With these parameters it does not come to the claims {', '.join(skipped)}.")
+    return remarks
