@@ -254,6 +254,10 @@ class Evidence:
             for use in self.uses if use.connection in connections
         )
 
+    def in_requests(self) -> tuple[Sighting, ...]:
+        """The sightings within requests, lifespans and background tasks of an application."""
+        return tuple(sighting for sighting in self.sightings() if sighting.use.request is not None)
+
     def side(self, connection: Connection) -> str | None:
         """The side whose server answered a connection; None where it could not be asked, or is neither."""
         observed = connection.observed or {}

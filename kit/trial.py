@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
@@ -75,7 +75,8 @@ def plan(
     return tuple(trials)
 
 
-def as_reported(trial: Trial) -> Iterator[Trial]:
-    """The two runs that the report compared: the single test by hand, and the suite the CI way."""
-    yield replace(trial, selection="individual", way="by_hand")
-    yield replace(trial, selection="suite", way="ci")
+def as_reported(trial: Trial, *, repetitions: int = 1) -> tuple[tuple[Trial, ...], tuple[Trial, ...]]:
+    """The two runs that the report compared, repeated: the single test by hand, and the suite the CI way."""
+    alone = tuple(replace(trial, selection="individual", way="by_hand", repetition=n) for n in range(repetitions))
+    suite = tuple(replace(trial, selection="suite", way="ci", repetition=n) for n in range(repetitions))
+    return alone, suite

@@ -32,7 +32,7 @@ def isolation(evidence: Evidence) -> Ruling:
     doubt = next(doubts(evidence), None)
     if doubt is not None:
         return Ruling(Verdict.UNRESOLVED, doubt)
-    seen = [sighting for sighting in evidence.sightings() if sighting.use.request is not None]
+    seen = evidence.in_requests()
     if not seen:
         return Ruling(Verdict.UNRESOLVED, "no request used a database")
     astray = [sighting for sighting in seen if sighting.side != "test"]

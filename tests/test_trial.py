@@ -29,5 +29,5 @@ def test_a_seed_fixes_the_order() -> None:
 
 def test_the_report_compared_two_things_at_once() -> None:
     """The report's two runs differ in selection and in way."""
-    alone, suite = as_reported(Trial())
+    (alone, _), (suite, _) = as_reported(Trial(), repetitions=2)
     assert (alone.selection, alone.way, suite.selection, suite.way) == ("individual", "by_hand", "suite", "ci")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from kit.evidence import Engine, Entry, Evidence, Frame, Sighting
+from kit.evidence import Entry, Evidence, Frame, Sighting
 
 Lane = Literal["variable", "engine", "override", "request", "test", "production", "unknown"]
 
@@ -43,7 +43,8 @@ def steps(evidence: Evidence, test: str) -> tuple[Step, ...]:
 def _engines(evidence: Evidence, sightings: list[Sighting]) -> Iterator[Step]:
     sides = {sighting.engine: sighting.side for sighting in sightings if sighting.engine is not None}
     for engine, side in sides.items():
-        yield Step(engine.at_s, "engine", f"engine for {database_of(engine)}", _first(evidence, engine), side)
+        leads_to = f"engine made; it leads to {side}" if side else "engine made"
+        yield Step(engine.at_s, "engine", leads_to, _first(evidence, engine), side)
 
 
 def _variables(evidence: Evidence, sightings: list[Sighting]) -> Iterator[Step]:
@@ -94,12 +95,8 @@ def _uses(sightings: list[Sighting]) -> Iterator[Step]:
         if key not in seen:
             seen.add(key)
             lane: Lane = "unknown" if sighting.side is None else "test" if sighting.side == "test" else "production"
-            yield Step(sighting.use.at_s, lane, f"answers ({sighting.how})", sighting.opener, sighting.side)
-
-
-def database_of(engine: Engine) -> str:
-    """The name of the database in an engine's URL."""
-    return engine.url.rpartition("/")[2].partition("?")[0]
+            text = f"{sighting.side or 'an unknown server'} answers, {sighting.how}"
+            yield Step(sighting.use.at_s, lane, text, sighting.opener, sighting.side)
 
 
 def _first(evidence: Evidence, entry: Entry) -> Frame | None:

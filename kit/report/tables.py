@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from kit.evidence import Evidence, Outcome
+from kit.evidence import Evidence, Frame, Outcome, Sighting
 from kit.verdict import isolation
 
 if TYPE_CHECKING:
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 _MORE_ITEMS = re.compile(r"Left contains (\d+) more items?")
 
 
-def sites_seen(outcome: Outcome) -> int | None:
+def sites_seen(evidence: Evidence, test: str) -> int | None:
     """How many sites a test that wanted none was shown, in pytest's own words; None where it does not say."""
+    return next((_sites_shown(outcome) for outcome in evidence.outcomes if outcome.test == test), None)
+
+
+def _sites_shown(outcome: Outcome) -> int | None:
     if outcome.outcome == "passed":
         return 0
     found = _MORE_ITEMS.search(outcome.message or "")
@@ -28,29 +32,27 @@ def as_the_report_told(runs: Iterable[Evidence], test: str) -> pandas.DataFrame:
     return _table(
         ["run", "started", "test", "result", "sites seen"],
         [
-            [*_run(evidence), outcome.test.partition("::")[2], outcome.outcome, sites_seen(outcome)]
+            [*_run(evidence), outcome.test.partition("::")[2], outcome.outcome, _sites_shown(outcome)]
             for evidence in runs for outcome in evidence.outcomes if outcome.test == test
         ],
     )
 
 
 def which_server_answered(runs: Iterable[Evidence], test: str | None = None) -> pandas.DataFrame:
-    """One row for each request that used a database: where it was told to go, who answered, and by which way."""
-    return _table(
-        ["run", "test", "request", "engine made at", "URL from", "answered by", "way", "opened at"],
-        [
-            [
-                _run(evidence)[0], (sighting.use.test or "").partition("::")[2], requests[sighting.use.request],
-                str(sighting.engine_chain[0]) if sighting.engine_chain else "",
-                (sighting.engine.variables or ("",))[0] if sighting.engine and sighting.engine.variables else "",
-                sighting.side, sighting.how, str(sighting.opener),
-            ]
-            for evidence in runs
-            for requests in [{request.number: f"{request.method} {request.path}" for request in evidence.requests}]
-            for sighting in evidence.sightings()
-            if sighting.use.request is not None and test in (None, sighting.use.test)
-        ],
-    )
+    """One row for each request that used a database: which variable led there, who answered, by which way."""
+    rows: dict[tuple[object, ...], list[object]] = {}
+    for evidence in runs:
+        requests = {request.number: f"{request.method} {request.path}" for request in evidence.requests}
+        for sighting in evidence.in_requests():
+            if test in (None, sighting.use.test):
+                number = sighting.use.request
+                rows.setdefault((id(evidence), number, sighting.side, sighting.how), [
+                    _run(evidence)[0], (sighting.use.test or "").partition("::")[2], requests[number or ""],
+                    _variable(sighting), sighting.side, sighting.how,
+                    _place(sighting.chain[:1]),
+                ])
+    columns = ["run", "test", "request", "URL from", "answered by", "way", "opened at"]
+    return _table(columns, rows.values())
 
 
 def two_witnesses(runs: Iterable[Evidence]) -> pandas.DataFrame:
@@ -84,7 +86,18 @@ def _run(evidence: Evidence) -> tuple[str, str]:
     return evidence.trial.selection, "by hand" if evidence.trial.way == "by_hand" else "the CI way"
 
 
-def _table(columns: list[str], rows: list[list[object]]) -> pandas.DataFrame:
+def _variable(sighting: Sighting) -> str:
+    variables = sighting.engine.variables if sighting.engine is not None else None
+    return variables[0] if variables else ""
+
+
+def _place(frames: tuple[Frame, ...]) -> str:
+    return " ".join(f"{frame.file}:{frame.line}" for frame in frames)
+
+
+def _table(columns: list[str], rows: Iterable[Sequence[object]]) -> pandas.DataFrame:
     import pandas
 
-    return pandas.DataFrame(rows, columns=columns)
+    # The first column says which row it is; its name stands in the corner, where a notebook has room for it.
+    table = pandas.DataFrame(list(rows), columns=columns).set_index(columns[0])
+    return table.rename_axis(index=None, columns=columns[0])

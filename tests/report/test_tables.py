@@ -22,13 +22,15 @@ def ended(outcome: str, message: str | None = None) -> Outcome:
 ])
 def test_sites_seen_are_read_from_pytests_own_words(outcome: Outcome, sites: int | None) -> None:
     """A test that passed saw none; one that failed saw as many as pytest says; for another reason, it does not say."""
-    assert sites_seen(outcome) == sites
+    evidence = replace(answered_by("test"), outcomes=(outcome,))
+    assert sites_seen(evidence, TEST) == sites
+    assert sites_seen(evidence, "tests/test_other.py::test_other") is None
 
 
 def test_the_reports_table_has_a_row_for_each_run_of_the_test() -> None:
     """The table shows what was run, who started it, how it ended and what the test saw."""
     evidence = replace(answered_by("production"), trial=Trial(), outcomes=(ended("failed", SEEN),))
-    rows = as_the_report_told([evidence], TEST).to_dict("records")
+    rows = as_the_report_told([evidence], TEST).rename_axis("run").reset_index().to_dict("records")
     assert rows == [{
         "run": "suite", "started": "the CI way", "test": "test_get_sites_empty", "result": "failed", "sites seen": 731,
     }]
@@ -40,7 +42,7 @@ def test_each_request_is_shown_with_the_server_that_answered() -> None:
     row, = which_server_answered([evidence]).to_dict("records")
     assert row["answered by"] == "production"
     assert row["request"] == "GET /sites"
-    assert row["opened at"] == "app/routers/sites.py:20 list_sites"
+    assert row["opened at"] == "app/routers/sites.py:20"
 
 
 def test_witnesses_that_do_not_agree_are_shown_as_such() -> None:

@@ -42,9 +42,12 @@ def test_another_tests_steps_are_left_out() -> None:
 
 def test_the_picture_has_a_panel_for_each_run_and_names_each_lane() -> None:
     """One panel a run, titled with its name; every lane is written out, so that colour alone says nothing."""
-    figure = timeline({"alone": of_one_test("test"), "suite": of_one_test("production")}, TEST)
+    picture = timeline({"alone": of_one_test("test"), "suite": of_one_test("production")}, TEST)
+    figure = picture.figure
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["alone", "suite"]
-    assert len(figure.axes[0].get_yticklabels()) == len(LANES)
+    assert len(figure.axes[0].get_xticklabels()) == len(LANES)
     words = [text.get_text() for text in figure.axes[1].texts]
     assert any("INTEGRATION_DATABASE_URL" in text for text in words)
-    assert any("list_sites" not in text and "sites.py:20" in text for text in words)
+    assert "app/routers/sites.py:20" in words
+    assert picture.png().startswith(b"\x89PNG")
+    assert "variable: INTEGRATION_DATABASE_URL read at app/settings.py:5" in picture.words
