@@ -1,0 +1,178 @@
+"""Whoever owns a pair, and however it ends: the servers end with it, and nothing else ends them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kit.pair import embedded
+from kit.pair.connect import identify
+from kit.pair.run import sweep
+
+GONE_S = 20
+
+OWNER = """
+import json, os, sys, threading
+from kit.pair import embedded
+running = embedded.start()
+{before}
+print(json.dumps({{"servers": running.guard.pids, "guard": running.guard.process.pid, "url": running.pair.test.url(),
+                   "directory": str(running.directory.path)}}), flush=True)
+sys.stdin.readline()
+{after}
+"""
+
+
+@dataclass
+class Owner:
+    """A process that owns a pair, with what it told about it."""
+
+    process: subprocess.Popen[str]
+    servers: list[psutil.Process]
+    guard: psutil.Process
+    url: str
+    directory: Path
+
+    def told_to_go_on(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def assert_gone(self) -> None:
+        _, alive = psutil.wait_procs([*self.servers, self.guard], timeout=GONE_S)
+        assert alive == []
+
+
+@contextmanager
+def owner(before: str = "", after: str = "") -> Iterator[Owner]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWNER.format(before=before, after=after)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        servers = [psutil.Process(pid) for pid in told["servers"].values()]
+        found = Owner(process, servers, psutil.Process(told["guard"]), told["url"], Path(told["directory"]))
+        try:
+            yield found
+        finally:
+            process.kill()
+            found.assert_gone()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_the_servers_end_with_their_killed_owner(number: signal.Signals) -> None:
+    """An owner ended by a signal, even one that it cannot see, takes servers, guard and data with it."""
+    with owner() as pair:
+        assert identify(pair.url).database == "testdb"
+        pair.process.send_signal(number)
+        pair.assert_gone()
+        assert not pair.directory.exists()
+
+
+@pytest.mark.parametrize("after", ["os._exit(3)", "raise SystemExit", "1 / 0"])
+def test_the_servers_end_with_an_owner_that_forgot_them(after: str) -> None:
+    """An owner that ends without closing its pair takes it along all the same."""
+    with owner(after=after) as pair:
+        pair.told_to_go_on()
+        pair.assert_gone()
+        assert not pair.directory.exists()
+
+
+def test_a_fork_that_holds_the_pipe_does_not_keep_the_servers() -> None:
+    """A forked child of the owner lives on after it, with the guard's pipe open, and the servers end all the same."""
+    with owner(before="child = os.fork()\nif child == 0:\n    os.read(0, 1)\n    os._exit(0)") as pair:
+        (child,) = (one for one in psutil.Process(pair.process.pid).children() if one.pid != pair.guard.pid)
+        pair.process.kill()
+        pair.assert_gone()
+        assert child.is_running()
+        child.kill()
+
+
+def test_the_guard_killed_with_the_owner_leaves_no_server() -> None:
+    """Owner and guard killed at one moment leave a directory and no server, and the next sweep removes the directory."""
+    with owner() as pair:
+        pair.guard.suspend()  # it can do nothing about the owner's death
+        pair.process.kill()
+        pair.process.wait()
+        pair.guard.kill()
+        if sys.platform != "linux":
+            sweep()  # elsewhere the kernel ends no server for us
+        pair.assert_gone()
+        assert pair.directory.exists()
+        assert pair.directory in sweep()
+        assert not pair.directory.exists()
+
+
+def test_the_servers_outlive_the_thread_that_started_them() -> None:
+    """The end of the thread that started a pair is not the end of the pair."""
+    started: list[embedded.Running] = []
+    thread = threading.Thread(target=lambda: started.append(embedded.start()))
+    thread.start()
+    thread.join()
+    (running,) = started
+    try:
+        for side in running.pair.sides:
+            assert identify(side.url()).server == side.identity.server
+    finally:
+        running.close()
+
+
+def test_a_fork_of_the_owner_does_not_take_the_pair_down() -> None:
+    """A forked child that leaves the owner's context manager closes nothing."""
+    running = embedded.start()
+    try:
+        child = os.fork()
+        if child == 0:
+            running.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert identify(running.pair.test.url()).database == "testdb"
+    finally:
+        running.close()
+
+
+def test_an_interrupt_at_the_terminal_leaves_the_servers_to_their_owner() -> None:
+    """SIGINT to the owner's whole process group, as a terminal sends it, reaches neither guard nor servers."""
+    with owner(
+        before="import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)", after="sys.stdin.readline()"
+    ) as pair:
+        os.killpg(pair.process.pid, signal.SIGINT)
+        pair.told_to_go_on()
+        assert identify(pair.url).database == "testdb"
+
+
+def test_a_killed_guard_is_cleaned_up_by_the_owner() -> None:
+    """When only the guard was killed, closing still ends the servers and removes their data."""
+    running = embedded.start()
+    servers = [psutil.Process(pid) for pid in running.guard.pids.values()]
+    running.guard.process.kill()
+    running.close()
+    assert psutil.wait_procs(servers, timeout=GONE_S)[1] == []
+    assert not running.directory.path.exists()
+
+
+def test_closing_ends_the_servers_and_removes_their_data() -> None:
+    """After an orderly close no process and no file of the pair is left, and a second close does nothing."""
+    with embedded.open_embedded() as pair:
+        assert pair.test.log is not None
+        directory = pair.test.log.parent
+        pids = [int((directory / side.name / "postmaster.pid").read_text().split()[0]) for side in pair.sides]
+        servers = [psutil.Process(pid) for pid in pids]
+    assert not any(server.is_running() for server in servers)
+    assert not directory.exists()
