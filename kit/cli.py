@@ -175,10 +175,10 @@ def _show(pair: Pair) -> None:
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Notebooks at a time. Default: one per processor."
 )
 @click.option(
-    "--timeout-cell", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that a cell may take."
+    "--timeout-cell", "timeout_cell_s", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that a cell may take."
 )
 @click.option(
-    "--timeout-notebook", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds for a whole notebook."
+    "--timeout-notebook", "timeout_notebook_s", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds for a whole notebook."
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where runs are kept. Default: runs"
@@ -191,7 +191,8 @@ def investigate(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], .
     """
     from kit.investigate import investigate as run
 
-    sys.exit(run(notebooks, parameters, **{name: value for name, value in options.items() if value is not None}))
+    given = {name: value for name, value in options.items() if value is not None}
+    sys.exit(run(notebooks, parameters, **given).exit_code)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
