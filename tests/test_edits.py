@@ -1,0 +1,72 @@
+"""Edits are exact: found once or refused, together or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kit.edits import Edit, diff, edited, read, write
+from kit.errors import TrialError
+
+FILES = {"app.py": "one\ntwo\nthree\n", "notes.txt": "one\n"}
+
+
+def test_edits_are_all_found_in_the_text_as_it_was_given() -> None:
+    """Edits of one file are made together in any order, and text that one of them brings in is not found by another."""
+    edits = [Edit("app.py", "three", "two"), Edit("app.py", "one", "three"), Edit("app.py", "two", "four")]
+    assert edited(FILES, edits) == {"app.py": "three\nfour\ntwo\n", "notes.txt": "one\n"}
+    assert edited(FILES, reversed(edits)) == edited(FILES, edits)
+
+
+def test_an_edit_can_be_undone() -> None:
+    """An edit and its undoing leave the files as they were."""
+    edit = Edit("app.py", "two\n", "2\n2\n")
+    assert edited(edited(FILES, [edit]), [edit.undone()]) == FILES
+
+
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        ([Edit("app.py", "four", "4")], "occurs 0 times"),
+        ([Edit("app.py", "o", "0")], "occurs 2 times"),
+        ([Edit("app.py", "", "0")], "occurs 0 times"),
+        ([Edit("gone.py", "one", "1")], "There is no file gone.py"),
+        ([Edit("app.py", "one\ntwo", "1"), Edit("app.py", "two\nthree", "2")], "Two edits overlap in app.py"),
+    ],
+)
+def test_an_edit_that_cannot_be_made_is_refused(edits: list[Edit], message: str) -> None:
+    """Text that is missing, not unique or taken by another edit, and a missing file, are refused by name."""
+    with pytest.raises(TrialError, match=message):
+        edited(FILES, edits)
+
+
+def test_a_difference_shows_what_changed_and_nothing_else() -> None:
+    """The difference names the files that differ, with the lines taken out and put in."""
+    shown = diff(FILES, edited(FILES, [Edit("app.py", "two", "2")]), context=0)
+    assert shown == "--- app.py\n+++ app.py\n@@ -2 +2 @@\n-two\n+2\n"
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    """A project that was written reads back the same, and its shell scripts can be run."""
+    files = {"ci/run.sh": "#!/bin/sh\n", "app/main.py": "print('Grüße')\n"}
+    write(files, tmp_path / "project")
+    assert read(tmp_path / "project") == files
+    assert (tmp_path / "project/ci/run.sh").stat().st_mode & 0o111 == 0o111
+
+
+def test_what_a_run_leaves_behind_is_not_read(tmp_path: Path) -> None:
+    """Caches and hidden files beside a project are no part of it."""
+    write({"app/main.py": ""}, tmp_path)
+    for left in (".pytest_cache/README.md", "app/__pycache__/main.cpython-311.pyc", ".env"):
+        (tmp_path / left).parent.mkdir(exist_ok=True)
+        (tmp_path / left).write_bytes(b"\xff")
+    assert list(read(tmp_path)) == ["app/main.py"]
+
+
+def test_nothing_is_written_among_other_files(tmp_path: Path) -> None:
+    """A directory that holds something is refused, and left as it was."""
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(TrialError, match="is not empty"):
+        write(FILES, tmp_path)
+    assert read(tmp_path) == {"mine.txt": "keep"}
