@@ -1,0 +1,144 @@
+"""The command `kit`: what it accepts, what it says, and the codes with which it exits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import kit
+import kit.pair
+from kit.cli import main
+from kit.errors import PairError
+
+COMMANDS = ["down", "investigate", "lab", "status", "up"]
+
+
+def invoke(*arguments: str, **environ: str | None) -> Result:
+    return CliRunner().invoke(main, arguments, env=environ)
+
+
+def kit_process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("kit")), *arguments]
+    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True)
+
+
+def test_help_names_every_command() -> None:
+    """`kit --help` lists the commands, each with a sentence, and the exit codes."""
+    text = invoke("--help").stdout
+    assert sorted(main.commands) == COMMANDS
+    assert all(f"  {name}  " in text for name in COMMANDS)
+    assert "Exit codes" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_explained(name: str) -> None:
+    """Each option of each command has a help text."""
+    options = [option for option in main.commands[name].params if option.param_type_name == "option"]
+    assert [option.name for option in options if not getattr(option, "help", None)] == []
+
+
+def test_the_module_is_the_command() -> None:
+    """`python -m kit` and `kit` are the same command, with the version of the package."""
+    by_module = subprocess.run([sys.executable, "-m", "kit", "--version"], capture_output=True, text=True, check=True)
+    assert by_module.stdout == kit_process("--version").stdout == f"kit, version {kit.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["up", "--port-test", "5433"], "Name two ports"),
+        (["up", "--port-test", "5433", "--port-production", "5433"], "Name two ports"),
+        (["up", "--report-ports", "--port-test", "5433"], "--report-ports stands for both"),
+        (["up", "--port-production", "0", "--port-test", "5433"], "0 is not in the range"),
+        (["up", "--external", "--compose"], "leave out --compose"),
+        (["up", "--external", "--report-ports"], "leave out --compose and the ports"),
+        (["up", "--external"], "KIT_PRODUCTION_URL and KIT_TEST_URL: set both"),
+        (["up", "--writable"], "--writable belongs to --external"),
+        (["investigate", "--jobs", "0"], "0 is not in the range"),
+        (["investigate", "--timeout-cell", "0"], "0.0 is not in the range"),
+        (["investigate", "-p", "n_trials"], "requires 2 arguments"),
+        (["wander"], "No such command"),
+    ],
+)
+def test_wrong_use_is_explained(arguments: list[str], said: str) -> None:
+    """A command line that means nothing is refused with the reason, and exits with 2."""
+    result = invoke(*arguments, KIT_PRODUCTION_URL=None, KIT_TEST_URL=None)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_a_users_mistake_is_one_line() -> None:
+    """What could not be done is said in one line without a traceback or a password, and exits with 2."""
+    urls = {
+        f"KIT_{side}_URL": "postgresql://somebody:hush-hush@127.0.0.1:1/somewhere" for side in ("PRODUCTION", "TEST")
+    }
+    answer = kit_process("up", "--external", **urls)
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("kit: ")
+    assert "To do:" in line
+    assert "hush-hush" not in line
+
+
+def raising(error: BaseException) -> Any:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    return fails
+
+
+def test_an_error_of_several_lines_is_told_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error whose text has line breaks, as a server's has, is still one line."""
+    monkeypatch.setattr(kit.pair, "status", raising(PairError("it said:\n  no room", remedy="make room")))
+    result = invoke("status")
+    assert (result.exit_code, result.stderr) == (2, "kit: it said: no room. To do: make room.\n")
+
+
+def test_an_interrupt_ends_without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends a command in one line, with the code that a shell gives."""
+    monkeypatch.setattr(kit.pair, "status", raising(KeyboardInterrupt()))
+    result = invoke("status")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "kit: stopped\n")
+
+
+def test_a_missing_library_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an extra is not installed, the message names the library and the command that installs it."""
+    monkeypatch.setattr(kit.pair, "status", raising(ModuleNotFoundError("No module", name="psycopg.adapt")))
+    result = invoke("status")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("kit: psycopg.adapt is not installed. To do: pip install ")
+
+
+def test_a_fault_of_the_kit_is_not_a_fallen_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the kit itself shows its traceback without passwords, and exits with 2, never with 1."""
+    monkeypatch.setattr(kit.pair, "status", raising(RuntimeError("postgresql://somebody:hush-hush@127.0.0.1:1/x")))
+    result = invoke("status")
+    assert result.exit_code == 2
+    assert "fault of the kit itself\nTraceback" in result.stderr
+    assert "RuntimeError: postgresql://somebody:***@" in result.stderr
+    assert "hush-hush" not in result.output
+
+
+def test_status_without_a_pair(tmp_path: Path) -> None:
+    """`kit status` says how to start a pair where none is up, and exits with 1; `kit down` has nothing to do."""
+    state = str(tmp_path)
+    result = invoke("status", KIT_STATE_DIR=state)
+    assert (result.exit_code, result.stdout) == (1, "No pair is up. To start one: kit up\n")
+    exported = invoke("status", "--export", KIT_STATE_DIR=state)
+    assert (exported.exit_code, exported.stdout) == (1, "")
+    assert invoke("down", KIT_STATE_DIR=state).stdout == "No pair was up.\n"
+
+
+def test_lab_needs_a_folder_of_notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`kit lab` outside the project says that there are no notebooks, and starts nothing."""
+    monkeypatch.chdir(tmp_path)
+    result = invoke("lab")
+    assert result.exit_code == 2
+    assert "has no folder 'notebooks'" in result.stderr
