@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -34,15 +35,34 @@ sys.stdin.readline()
 """
 
 
+class Watched:
+    """A process that is not our child, and whose end is an event: a zombie that nobody has reaped yet has ended."""
+
+    def __init__(self, pid: int) -> None:
+        self.process = psutil.Process(pid)
+        self.descriptor = os.pidfd_open(pid) if sys.platform == "linux" else None
+
+    def assert_gone(self) -> None:
+        if self.descriptor is None:
+            self.process.wait(GONE_S)
+            return
+        readable, _, _ = select.select([self.descriptor], [], [], GONE_S)
+        os.close(self.descriptor)
+        assert readable
+
+
 @dataclass
 class Owner:
     """A process that owns a pair, with what it told about it."""
 
     process: subprocess.Popen[str]
-    servers: list[psutil.Process]
-    guard: psutil.Process
+    servers: list[Watched]
+    guard: Watched
     url: str
     directory: Path
+
+    def __post_init__(self) -> None:
+        self.watched = [self.guard, *self.servers]
 
     def told_to_go_on(self) -> None:
         assert self.process.stdin is not None
@@ -50,8 +70,8 @@ class Owner:
         self.process.stdin.flush()
 
     def assert_gone(self) -> None:
-        _, alive = psutil.wait_procs([*self.servers, self.guard], timeout=GONE_S)
-        assert alive == []
+        while self.watched:
+            self.watched.pop().assert_gone()
 
 
 @contextmanager
@@ -66,8 +86,8 @@ def owner(before: str = "", after: str = "") -> Iterator[Owner]:
     with process:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
-        servers = [psutil.Process(pid) for pid in told["servers"].values()]
-        found = Owner(process, servers, psutil.Process(told["guard"]), told["url"], Path(told["directory"]))
+        servers = [Watched(pid) for pid in told["servers"].values()]
+        found = Owner(process, servers, Watched(told["guard"]), told["url"], Path(told["directory"]))
         try:
             yield found
         finally:
@@ -97,7 +117,7 @@ def test_the_servers_end_with_an_owner_that_forgot_them(after: str) -> None:
 def test_a_fork_that_holds_the_pipe_does_not_keep_the_servers() -> None:
     """A forked child of the owner lives on after it, with the guard's pipe open, and the servers end all the same."""
     with owner(before="child = os.fork()\nif child == 0:\n    os.read(0, 1)\n    os._exit(0)") as pair:
-        (child,) = (one for one in psutil.Process(pair.process.pid).children() if one.pid != pair.guard.pid)
+        (child,) = (one for one in psutil.Process(pair.process.pid).children() if one.pid != pair.guard.process.pid)
         pair.process.kill()
         pair.assert_gone()
         assert child.is_running()
@@ -105,12 +125,12 @@ def test_a_fork_that_holds_the_pipe_does_not_keep_the_servers() -> None:
 
 
 def test_the_guard_killed_with_the_owner_leaves_no_server() -> None:
-    """Owner and guard killed at one moment leave a directory and no server, and the next sweep removes the directory."""
+    """Owner and guard killed at one moment leave no server, and the directory that they leave is swept."""
     with owner() as pair:
-        pair.guard.suspend()  # it can do nothing about the owner's death
+        pair.guard.process.suspend()  # it can do nothing about the owner's death
         pair.process.kill()
         pair.process.wait()
-        pair.guard.kill()
+        pair.guard.process.kill()
         if sys.platform != "linux":
             sweep()  # elsewhere the kernel ends no server for us
         pair.assert_gone()
@@ -149,9 +169,7 @@ def test_a_fork_of_the_owner_does_not_take_the_pair_down() -> None:
 
 def test_an_interrupt_at_the_terminal_leaves_the_servers_to_their_owner() -> None:
     """SIGINT to the owner's whole process group, as a terminal sends it, reaches neither guard nor servers."""
-    with owner(
-        before="import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)", after="sys.stdin.readline()"
-    ) as pair:
+    with owner(before="import signal; signal.signal(2, signal.SIG_IGN)", after="sys.stdin.readline()") as pair:
         os.killpg(pair.process.pid, signal.SIGINT)
         pair.told_to_go_on()
         assert identify(pair.url).database == "testdb"
@@ -160,10 +178,11 @@ def test_an_interrupt_at_the_terminal_leaves_the_servers_to_their_owner() -> Non
 def test_a_killed_guard_is_cleaned_up_by_the_owner() -> None:
     """When only the guard was killed, closing still ends the servers and removes their data."""
     running = embedded.start()
-    servers = [psutil.Process(pid) for pid in running.guard.pids.values()]
+    servers = [Watched(pid) for pid in running.guard.pids.values()]
     running.guard.process.kill()
     running.close()
-    assert psutil.wait_procs(servers, timeout=GONE_S)[1] == []
+    for server in servers:
+        server.assert_gone()
     assert not running.directory.path.exists()
 
 
