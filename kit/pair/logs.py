@@ -130,22 +130,24 @@ def parse(content: bytes, end: int | None = None) -> tuple[LogLine, ...]:
     What comes before the first beginning of an entry, and what is no entry at all, is left out.
     """
     found: list[LogLine] = []
-    for entry in _entries(content, end):
+    for start, entry in _entries(content):
         match = _ENTRY.fullmatch(entry)
         if match is None:
             continue
-        if match["level"] in _PARTS and found:
-            found[-1] = _with_part(found[-1], f"{match['level']}:  {_unindented(match['text'])}")
-        elif match["level"] not in _PARTS:
+        if match["level"] in _PARTS:
+            if found:
+                found[-1] = _with_part(found[-1], f"{match['level']}:  {_unindented(match['text'])}")
+        elif end is None or start < end:
             found.append(_line(match))
+        else:
+            break
     return tuple(found)
 
 
-def _entries(content: bytes, limit: int | None) -> Iterator[str]:
+def _entries(content: bytes) -> Iterator[tuple[int, str]]:
     starts = [match.start() for match in _BEGINNING.finditer(content)]
     for start, end in pairwise([*starts, len(content)]):
-        if limit is None or start < limit:
-            yield content[start:end].decode("utf-8", errors="replace").removesuffix("\n")
+        yield start, content[start:end].decode("utf-8", errors="replace").removesuffix("\n")
 
 
 def _line(match: re.Match[str]) -> LogLine:
