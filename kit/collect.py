@@ -157,14 +157,14 @@ class _Reading:
 
 
 def _named(file: str, project: Path) -> str:
-    """Name a file from the project's folder; one of a library from its site-packages; else whole."""
+    """Name a file of a library from its site-packages, which stays in the name; one of the project from its folder."""
+    for marker in ("site-packages", "dist-packages"):
+        _, found, rest = file.rpartition(f"{os.sep}{marker}{os.sep}")
+        if found:
+            return f"site-packages/{rest}"
     for root in {str(project), os.path.realpath(project)}:
         if file.startswith(root + os.sep):
             return os.path.relpath(file, root)
-    for marker in ("site-packages", "dist-packages"):
-        _, found, rest = file.partition(f"{os.sep}{marker}{os.sep}")
-        if found:
-            return rest
     return file
 
 

@@ -5,6 +5,7 @@
     ├── StackError           an environment for trials could not be made
     ├── TrialError           a trial was asked for that cannot be run
     ├── NotebookError        a notebook, or a parameter of it, cannot be used
+    ├── TraceError           a command cannot be traced, or an experiment on it cannot be made
     └── EvidenceError        a record cannot be read
 """
 
@@ -41,6 +42,10 @@ class TrialError(KitError):
 
 class NotebookError(KitError):
     """A notebook, or a parameter of it, cannot be used."""
+
+
+class TraceError(KitError):
+    """A command cannot be traced, or an experiment on it cannot be made."""
 
 
 class EvidenceError(KitError):

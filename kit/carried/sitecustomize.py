@@ -31,12 +31,14 @@ def _give_way():
     """Take this folder off the path, and run the sitecustomize that the interpreter would have run without it."""
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != own]
-    sys.modules.pop("sitecustomize", None)
+    this = sys.modules.pop("sitecustomize", None)
     try:
         import sitecustomize  # noqa: F401
     except ModuleNotFoundError as error:
         if error.name != "sitecustomize":
             raise
+        if this is not None:
+            sys.modules["sitecustomize"] = this  # the import under way asks for it by name when it is done
 
 
 _carry_in()

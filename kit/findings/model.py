@@ -1,0 +1,68 @@
+"""What a question over evidence answers with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kit.evidence import Entry, Evidence, Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that was seen, in a sentence, and the place in the program's text that did it."""
+
+    what: str
+    file: str | None = None
+    line: int | None = None
+    at_s: float | None = None
+    test: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, in a sentence that a person can act on; `file` and `line` are the culprit's.
+
+    `kind` is a word for the mechanism. `databases` are the identities of those that were reached because of it, and
+    `about` names what the finding is about (an override's key, a variable, an engine), so that an experiment can be
+    planned on it.
+    """
+
+    kind: str
+    message: str
+    file: str | None
+    line: int | None
+    evidence: tuple[Fact, ...] = ()
+    databases: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+    about: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The culprit's place as file:line."""
+        return place(self.file, self.line)
+
+    def told(self, name: str) -> str:
+        """One of the things that the finding is about; "" where it is not about that."""
+        return dict(self.about).get(name, "")
+
+
+def place(file: str | None, line: int | None) -> str:
+    """A place in a program's text, as it is written in messages."""
+    return f"{file}:{line}" if file and line else file or "?"
+
+
+def fact(evidence: Evidence, entry: Entry, what: str, frame: Frame | None = None) -> Fact:
+    """A fact out of an entry: its place is the frame that is given, or the application's innermost."""
+    if frame is None:
+        frame = first(evidence.chain(entry))
+    return Fact(what, frame.file if frame else None, frame.line if frame else None, entry.at_s, entry.test)
+
+
+def first(chain: tuple[Frame, ...]) -> Frame | None:
+    """The innermost of a chain of frames."""
+    return chain[0] if chain else None
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 test, 2 tests."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

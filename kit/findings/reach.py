@@ -1,0 +1,117 @@
+"""Who reached which database, in which test, and how? One answer for each way that was gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from kit.evidence import Callable, Connection, Engine, Entry, Evidence, Frame, Sighting
+from kit.findings.databases import Database, databases
+
+MODULE = "<module>"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A database was reached: from which test and phase, how, and by whose code.
+
+    `chain` leads to the place that opened the session or connection, innermost first; `used` to the statement.
+    `count` is how many such uses were seen. `entry` is the first of them.
+    """
+
+    database: Database
+    test: str | None
+    phase: str
+    how: str
+    chain: tuple[Frame, ...]
+    used: tuple[Frame, ...]
+    engine: Engine | None
+    connection: Connection
+    entry: Entry
+    dependency: Callable | None = None
+    override: Callable | None = None
+    writes: bool = False
+    count: int = 1
+
+    @property
+    def opener(self) -> Frame | None:
+        """The first frame of the application, or of what stands in for it where no application code was at work."""
+        return self.chain[0] if self.chain else None
+
+
+def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] | None = None) -> tuple[Reach, ...]:
+    """Everything that reached a database, in the order of time, alike ways of one test counted together."""
+    known = databases(evidence, folder) if known is None else known
+    sessions = {session.session: session for session in evidence.sessions}
+    found = []
+    used = set()
+    for sighting in evidence.sightings():
+        used.add(sighting.connection.connection)
+        session = sessions.get(sighting.use.session or "")
+        chain = evidence.chain(session) if session is not None else ()
+        found.append(_reach(evidence, known, sighting, chain or sighting.chain))
+    for connection in evidence.connections:
+        if connection.connection not in used:
+            chain = evidence.chain(connection)
+            database = known[connection.connection]
+            way = _way(evidence, connection, chain)
+            found.append(Reach(
+                database, connection.test, connection.phase, way, chain, chain, None, connection, connection,
+            ))
+    return _counted(sorted(found, key=lambda reach: reach.entry.at_s))
+
+
+def _reach(
+    evidence: Evidence, known: Mapping[str, Database], sighting: Sighting, chain: tuple[Frame, ...],
+) -> Reach:
+    use = sighting.use
+    if sighting.override is not None:
+        how = "override"
+    elif sighting.dependency is not None:
+        how = "dependency"
+    else:
+        how = _way(evidence, use, chain)
+    return Reach(
+        known[sighting.connection.connection], use.test, use.phase, how, chain, sighting.chain, sighting.engine,
+        sighting.connection, use, sighting.dependency, sighting.override, use.writes,
+    )
+
+
+def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
+    """How code that is no dependency's came to a database, from what was under way at that moment."""
+    chain = tuple(chain)
+    if entry.stage == "background":
+        return "background task"
+    if entry.stage == "lifespan":
+        return "lifespan"
+    if entry.request is not None:
+        return "called directly" if _through_dependency(evidence, chain) else "past the dependencies"
+    if entry.fixture is not None:
+        return "fixture"
+    if entry.phase in ("configure", "collection"):
+        if any(frame.function == MODULE for frame in chain):
+            return "import"
+        return "plugin" if entry.phase == "configure" else "collection"
+    if entry.thread is not None and entry.test is None:
+        return "thread"
+    return {"start": "program", "call": "test", "setup": "set-up", "teardown": "teardown"}.get(entry.phase, entry.phase)
+
+
+def _through_dependency(evidence: Evidence, chain: tuple[Frame, ...]) -> bool:
+    names = {(known.file, known.name.rpartition(".")[2]) for known in evidence.callables}
+    return any((frame.file, frame.function.rpartition(".")[2]) in names for frame in chain)
+
+
+def _counted(found: Iterable[Reach]) -> tuple[Reach, ...]:
+    """Pool what differs in nothing that a person would be told."""
+    pool: dict[tuple[object, ...], Reach] = {}
+    for reach in found:
+        key = (
+            reach.database.id, reach.test, reach.phase, reach.how, reach.opener, reach.engine and reach.engine.engine,
+            reach.entry.fixture,
+        )
+        before = pool.get(key)
+        pool[key] = reach if before is None else replace(
+            before, count=before.count + 1, writes=before.writes or reach.writes,
+        )
+    return tuple(pool.values())
