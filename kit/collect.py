@@ -21,6 +21,7 @@ _KINDS: Mapping[str, tuple[str, type[Any]]] = {
     "environment": ("variables", record.Variable),
     "engine": ("engines", record.Engine),
     "connection": ("connections", record.Connection),
+    "refusal": ("refusals", record.Refusal),
     "session": ("sessions", record.Session),
     "use": ("uses", record.Use),
     "app": ("apps", record.App),

@@ -88,6 +88,16 @@ class Connection(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal(Entry):
+    """A connection was stopped before its first statement: `entry` would have to be on the allow-list."""
+
+    database: str
+    entry: str
+    observed: dict[str, str | None] | None = None
+    why_not: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session(Entry):
     """An SQLAlchemy session was made."""
 
@@ -218,6 +228,7 @@ class Evidence:
     variables: tuple[Variable, ...] = ()
     engines: tuple[Engine, ...] = ()
     connections: tuple[Connection, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     sessions: tuple[Session, ...] = ()
     uses: tuple[Use, ...] = ()
     apps: tuple[App, ...] = ()

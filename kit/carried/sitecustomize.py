@@ -12,8 +12,8 @@ _PROBES = "_isolation_probes"
 
 
 def _carry_in():
-    directory = os.environ.get("ISOLATION_PROBES_DIR")
-    if not directory or _PROBES in sys.modules:
+    directory, guard = os.environ.get("ISOLATION_PROBES_DIR"), os.environ.get("ISOLATION_PROBES_GUARD")
+    if not (directory or guard) or _PROBES in sys.modules:
         return
     import importlib.util
 
@@ -23,8 +23,12 @@ def _carry_in():
     )
     sys.modules[_PROBES] = probes = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(probes)
-    without = frozenset(filter(None, os.environ.get("ISOLATION_PROBES_WITHOUT", "").split(",")))
-    probes.install(directory, float(os.environ.get("ISOLATION_PROBES_EPOCH", "0")), without)
+    if guard:
+        probes.guard_from(guard)
+    if directory:
+        without = frozenset(filter(None, os.environ.get("ISOLATION_PROBES_WITHOUT", "").split(",")))
+        allow = probes.allow_from(os.environ.get("ISOLATION_PROBES_ALLOW"))
+        probes.install(directory, float(os.environ.get("ISOLATION_PROBES_EPOCH", "0")), without, allow)
 
 
 def _give_way():

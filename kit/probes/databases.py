@@ -10,6 +10,7 @@ import threading
 from typing import Any, Dict, List, Optional, Tuple
 
 from .context import CURRENT, REQUEST
+from .gate import Gate
 from .recorder import Recorder
 
 _WRITING = frozenset({"insert", "update", "delete", "trunca", "create", "drop t", "alter ", "copy ", "merge "})
@@ -29,8 +30,8 @@ class Connection:
 class Databases:
     """Numbers connections, engines and sessions, and writes each use down once per test, phase and request."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, recorder: Recorder, gate: Optional[Gate] = None) -> None:
+        self._recorder, self._gate = recorder, gate
         self._lock = threading.Lock()
         self._last_number: Dict[str, int] = {}
         self._connections: Dict[int, Connection] = {}
@@ -41,17 +42,27 @@ class Databases:
             self._last_number[kind] = self._last_number.get(kind, 0) + 1
             return f"{os.getpid()}:{self._last_number[kind]}"
 
+    def asked_for_file(self, path: Optional[str]) -> None:
+        """A SQLite file is about to be opened. Raises DatabaseRefused where it is not allowed."""
+        if self._gate is not None:
+            self._gate.file(path)
+
     def opened(
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
         why_not: Optional[str], pooled: bool,
     ) -> None:
-        """A driver has connected. `observed` is the server's own answer; None with `why_not` where it gave none."""
+        """A driver has connected. `observed` is the server's own answer; None with `why_not` where it gave none.
+
+        Raises DatabaseRefused where the server is not allowed.
+        """
         connection = Connection(self.number("connection"), pooled)
         self._connections[id(driver_connection)] = connection
         self._recorder.event(
             "connection", connection=connection.number, driver=driver, configured=configured, observed=observed,
             why_not=why_not, pooled=pooled,
         )
+        if self._gate is not None and "file" not in (observed or {}):
+            self._gate.server(configured, observed, why_not)
 
     def forget(self, driver_connection: Any) -> None:
         """An object has just been made: what was known under its id was another, which is gone."""

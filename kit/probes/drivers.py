@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import os
-from types import ModuleType
-from typing import Any, Dict, Optional, Tuple
+import sys
+from contextlib import contextmanager
+from types import FrameType, ModuleType
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union
 
+from .allow import sqlite_file
 from .databases import Databases
-from .frames import under_library
+from .frames import INTERPRETER, owner, under_library
+from .gate import DatabaseRefused, GuardedDatabases
 from .hooks import Hooks
 from .identity import IDENTITY_SQL, answer
 from .redact import redact
 
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the answer, or why there is none
 
+_WITH_FILES_OF_THEIR_OWN = ("coverage", "testmon", "IPython")  # tools that keep what they know in SQLite
+
 
 class DriverProbe:
-    """Asks each new connection once, before the application gets it, and hands it on as it was."""
+    """Asks each new connection once, before the application gets it, and hands it on as it was.
 
-    def __init__(self, databases: Databases) -> None:
-        self._databases = databases
+    Without `statements` it sees connections only, and costs nothing once they are open.
+    """
+
+    def __init__(self, databases: Union[Databases, GuardedDatabases], statements: bool = True) -> None:
+        self._databases, self._statements = databases, statements
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -27,6 +36,7 @@ class DriverProbe:
         hooks.when_imported("psycopg", self._watch_psycopg)
         hooks.when_imported("psycopg2", self._watch_psycopg2)
         hooks.when_imported("sqlite3", self._watch_sqlite3)
+        hooks.when_imported("aiosqlite", self._watch_aiosqlite)
 
     # --- asyncpg ---------------------------------------------------------------------------------------------------
 
@@ -50,8 +60,9 @@ class DriverProbe:
             return statement
 
         self._hooks.replace(connect_utils, "_connect", connecting)
-        for name in ("execute", "executemany", "_execute", "_prepare", "_copy_in", "_copy_out"):
-            self._hooks.replace(Connection, name, using)
+        if self._statements:
+            for name in ("execute", "executemany", "_execute", "_prepare", "_copy_in", "_copy_out"):
+                self._hooks.replace(Connection, name, using)
 
     async def _opened_asyncpg(self, connection: Any) -> None:
         self._databases.forget(connection)
@@ -61,7 +72,8 @@ class DriverProbe:
             observed = None, _reason(error)
         parameters = connection._params
         place = _place(connection._addr, parameters.user, parameters.database)
-        self._databases.opened(connection, "asyncpg", place, *observed, pooled=under_library("sqlalchemy"))
+        with _closed_where_refused(connection.terminate):
+            self._databases.opened(connection, "asyncpg", place, *observed, pooled=under_library("sqlalchemy"))
 
     # --- psycopg 3 -------------------------------------------------------------------------------------------------
 
@@ -85,6 +97,8 @@ class DriverProbe:
         self._hooks.replace(psycopg.Connection, "connect", connecting)
         self._hooks.replace(psycopg.AsyncConnection, "connect", connecting_async)
         self._hooks.replace(psycopg, "connect", lambda original: psycopg.Connection.connect)
+        if not self._statements:
+            return
         for cursor, make in ((psycopg.Cursor, self._executing), (psycopg.AsyncCursor, self._executing_async)):
             for name in ("execute", "executemany"):
                 self._hooks.replace(cursor, name, make)
@@ -109,9 +123,10 @@ class DriverProbe:
         self._databases.forget(connection)
         libpq = connection.pgconn
         place = _place((_text(libpq.host), _text(libpq.port)), _text(libpq.user), _text(libpq.db))
-        self._databases.opened(
-            connection, "psycopg", place, *_ask_libpq(libpq), pooled=under_library("sqlalchemy"),
-        )
+        with _closed_where_refused(libpq.finish):
+            self._databases.opened(
+                connection, "psycopg", place, *_ask_libpq(libpq), pooled=under_library("sqlalchemy"),
+            )
 
     # --- psycopg 2 -------------------------------------------------------------------------------------------------
 
@@ -133,9 +148,10 @@ class DriverProbe:
         place = _place(
             (parameters.get("host"), parameters.get("port")), parameters.get("user"), parameters.get("dbname"),
         )
-        self._databases.opened(
-            connection, "psycopg2", place, *_ask_psycopg2(connection), pooled=under_library("sqlalchemy"),
-        )
+        with _closed_where_refused(connection.close):
+            self._databases.opened(
+                connection, "psycopg2", place, *_ask_psycopg2(connection), pooled=under_library("sqlalchemy"),
+            )
 
     # --- sqlite3 ---------------------------------------------------------------------------------------------------
 
@@ -146,13 +162,30 @@ class DriverProbe:
 
         def connecting(original: Any) -> Any:
             def connect(*args: Any, **kwargs: Any) -> Any:
+                if _caller() in _WITH_FILES_OF_THEIR_OWN:
+                    return original(*args, **kwargs)
+                database = args[0] if args else kwargs.get("database")
+                probe._databases.asked_for_file(sqlite_file(database, bool(_argument(args, kwargs, 7, "uri"))))
                 connection = original(*args, **kwargs)
-                probe._opened_sqlite3(connection, args[0] if args else kwargs.get("database"))
+                probe._opened_sqlite3(connection, database)
                 return connection
             return connect
 
         self._hooks.replace(dbapi2, "connect", connecting)
         self._hooks.replace(sqlite3, "connect", lambda original: dbapi2.connect)
+
+    def _watch_aiosqlite(self, aiosqlite: Any) -> None:
+        """It connects in a thread of its own, in which nobody's code is on the stack: so it is asked for here."""
+        probe = self
+
+        def connecting(original: Any) -> Any:
+            def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
+                probe._databases.asked_for_file(sqlite_file(database, bool(kwargs.get("uri"))))
+                return original(database, *args, **kwargs)
+            return connect
+
+        self._hooks.replace(aiosqlite.core, "connect", connecting)
+        self._hooks.replace(aiosqlite, "connect", lambda original: aiosqlite.core.connect)
 
     def _opened_sqlite3(self, connection: Any, database: Any) -> None:
         self._databases.forget(connection)
@@ -165,6 +198,27 @@ class DriverProbe:
         connection = self._databases.of(driver_connection)
         if connection is not None and not connection.pooled:
             self._databases.used(connection, statement, None, also)
+
+
+@contextmanager
+def _closed_where_refused(close: Callable[[], Any]) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseRefused:
+        close()
+        raise
+
+
+def _caller() -> str:
+    """Name the package whose code called, past the interpreter's and the probes' own."""
+    frame: Optional[FrameType] = sys._getframe(1)
+    while frame is not None and owner(frame.f_code.co_filename) == INTERPRETER:
+        frame = frame.f_back
+    return "" if frame is None else str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _argument(args: Tuple[Any, ...], kwargs: Dict[str, Any], position: int, name: str) -> Any:
+    return args[position] if len(args) > position else kwargs.get(name)
 
 
 def _ask_libpq(libpq: Any) -> Observed:

@@ -1,0 +1,127 @@
+"""Stops a connection to a database that is not on the allow-list, before its first statement.
+
+A file is refused before it is opened. A server is asked who it is, then the connection is closed: nothing of the
+application's has reached it. Where the application swallows the error, the refusal has still been told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from .allow import AllowList, entry_for_file, entry_for_server, sqlite_file
+from .frames import application_stack
+from .redact import redact
+
+ALLOW_VARIABLE = "ISOLATION_PROBES_ALLOW"
+
+Refusal = Dict[str, Any]
+
+
+class DatabaseRefused(Exception):
+    """The connection was stopped: its database is not on the allow-list."""
+
+
+class Gate:
+    """Asked about every connection. `tell` hears of each refusal before DatabaseRefused is raised."""
+
+    def __init__(self, allow: AllowList, tell: Callable[[Refusal], None]) -> None:
+        self.allow, self._tell = allow, tell
+
+    def file(self, path: Optional[str]) -> None:
+        """Let a SQLite file through, or raise; None is a database in memory."""
+        if not self.allow.allows_file(path):
+            assert path is not None
+            entry = entry_for_file(path, self.allow.base)
+            self._refuse(entry, entry, None)
+
+    def server(self, configured: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str]) -> None:
+        """Let a connection to a server through, or raise; the caller then closes it."""
+        if configured.startswith("sqlite"):
+            self.file(sqlite_file(configured.partition("://")[2].partition("?")[0].partition("/")[2]))
+        elif not self.allow.allows_server(configured, observed):
+            entry = entry_for_server(configured, observed)
+            self._refuse(redact(configured), entry, observed, why_not)
+
+    def _refuse(
+        self, database: str, entry: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str] = None,
+    ) -> None:
+        thread = threading.current_thread()
+        refusal: Refusal = {
+            "database": database, "entry": entry, "observed": observed, "why_not": why_not, "pid": os.getpid(),
+            "thread": None if thread is threading.main_thread() else thread.name,
+            "frames": application_stack(), "allowed": self.allow.entries,
+        }
+        self._tell(refusal)
+        raise DatabaseRefused(message(refusal))
+
+
+def message(refusal: Refusal) -> str:
+    """Say in one sentence who asked for which database, in a second where that was called from, and what to do."""
+    (file, line, function), *callers = refusal["frames"] or [("?", 0, "?")]
+    said = f"{_short(file)}:{line} {function} connected to {refusal['database']}{_own_word(refusal)}"
+    said += f", which is not on the allow-list ({', '.join(refusal['allowed']) or 'empty'})."
+    if callers:
+        said += " Called from " + ", ".join(f"{_short(name)}:{number}" for name, number, _ in callers[:6]) + "."
+    if refusal["thread"] is not None:
+        said += f" In thread {refusal['thread']}."
+    return f"{said} Nothing was run there. If it is a test database, allow it: {refusal['entry']}"
+
+
+def _own_word(refusal: Refusal) -> str:
+    observed = refusal["observed"]
+    if observed is None:
+        return f" (the server could not be asked who it is: {refusal['why_not']})" if refusal["why_not"] else ""
+    named = " ".join(filter(None, [observed.get("system_identifier"), observed.get("cluster_name")]))
+    return f" (the server calls itself {named}, the database {observed.get('database')})"
+
+
+def _short(file: str) -> str:
+    inside = os.path.relpath(file)
+    return file if inside.startswith("..") else inside
+
+
+def allow_from(text: Optional[str]) -> Optional[AllowList]:
+    """Read an allow-list from the variable that carries it into a process; None where there is none."""
+    if not text:
+        return None
+    found = json.loads(text)
+    return AllowList(found["allow"], found["base"])
+
+
+def allow_text(allow: AllowList) -> str:
+    """Write an allow-list as the text of the variable ALLOW_VARIABLE."""
+    return json.dumps({"allow": allow.entries, "base": allow.base})
+
+
+class GuardedDatabases:
+    """Stands where the probes keep their record of connections, and keeps none: it only asks the gate."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def asked_for_file(self, path: Optional[str]) -> None:
+        self._gate.file(path)
+
+    def opened(
+        self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
+        why_not: Optional[str], pooled: bool,
+    ) -> None:
+        if driver != "sqlite3":
+            self._gate.server(configured, observed, why_not)
+
+    def forget(self, driver_connection: Any) -> None:
+        """Nothing was kept."""
+
+
+def appending_to(path: str) -> Callable[[Refusal], None]:
+    """Tell of refusals as lines of JSON at the end of a file, whole lines from any number of processes."""
+    def tell(refusal: Refusal) -> None:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            os.write(number, (json.dumps(refusal, default=repr) + "\n").encode())
+        finally:
+            os.close(number)
+    return tell

@@ -1,0 +1,128 @@
+"""The guard of one process: the gate at every driver, and nothing that writes down what else happens.
+
+It goes on in Python processes that this one starts: they are given the variables that carry it, also where they are
+given an environment of their own. An interpreter that is told to ignore the environment (`-I`, `-E`) leaves it behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from types import ModuleType
+from typing import Any, Dict, List, Mapping, Optional
+
+from .allow import AllowList
+from .drivers import DriverProbe
+from .gate import Gate, GuardedDatabases, appending_to
+from .hooks import Hooks
+
+GUARD_VARIABLE = "ISOLATION_PROBES_GUARD"
+
+_CARRIED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "carried")
+_SEEN_BY_THEMSELVES = {"asyncpg", "psycopg", "psycopg_async", "psycopg2", "pysqlite", "pysqlite_numeric", "aiosqlite"}
+_POSITION_OF_ENV = 10  # among the arguments of Popen
+
+
+class Guard:
+    """In force from its making until `remove`. Refusals are told at the end of `file`, a line of JSON each."""
+
+    def __init__(self, allow: AllowList, file: str) -> None:
+        self.allow, self.file = allow, file
+        self.hooks = Hooks()
+        self._gate = Gate(allow, appending_to(file))
+        self._environ: Dict[str, Optional[str]] = {}
+        DriverProbe(GuardedDatabases(self._gate), statements=False).install(self.hooks)
+        self.hooks.when_imported("sqlalchemy", self._watch_other_drivers)
+        self.hooks.when_imported("subprocess", self._watch_children)
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """The libraries that the guard could not be put into, and why: it is blind there."""
+        return self.hooks.failures
+
+    def carry(self) -> None:
+        """Set the variables by which Python processes that are started from here have the guard too."""
+        for name, value in self._carrying(os.environ.get("PYTHONPATH")).items():
+            self._environ[name] = os.environ.get(name)
+            os.environ[name] = value
+
+    def remove(self) -> None:
+        """Take the guard out of this process, and put its variables back."""
+        self.hooks.remove()
+        for name, value in self._environ.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._environ = {}
+
+    def _carrying(self, python_path: Optional[str]) -> Dict[str, str]:
+        folders = [folder for folder in (python_path or "").split(os.pathsep) if folder and folder != _CARRIED]
+        settings = {"allow": self.allow.entries, "base": self.allow.base, "file": self.file}
+        return {"PYTHONPATH": os.pathsep.join([_CARRIED, *folders]), GUARD_VARIABLE: json.dumps(settings)}
+
+    def _watch_children(self, subprocess: ModuleType) -> None:
+        guard = self
+
+        def starting(original: Any) -> Any:
+            def __init__(process: Any, *args: Any, **kwargs: Any) -> None:
+                if isinstance(kwargs.get("env"), Mapping):
+                    kwargs["env"] = guard._with_own(kwargs["env"])
+                elif len(args) > _POSITION_OF_ENV and isinstance(args[_POSITION_OF_ENV], Mapping):
+                    given: List[Any] = list(args)
+                    given[_POSITION_OF_ENV] = guard._with_own(given[_POSITION_OF_ENV])
+                    args = tuple(given)
+                original(process, *args, **kwargs)
+            return __init__
+
+        self.hooks.replace(subprocess.Popen, "__init__", starting)
+
+    def _with_own(self, environ: Mapping[Any, Any]) -> Dict[Any, Any]:
+        return {**environ, **self._carrying(environ.get("PYTHONPATH"))}
+
+    # --- drivers that have no probe of their own, as far as they are used through SQLAlchemy -------------------------
+
+    def _watch_other_drivers(self, sqlalchemy: ModuleType) -> None:
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+
+        event.listen(Engine, "do_connect", self._connecting)
+        self.hooks.on_removal(lambda: event.remove(Engine, "do_connect", self._connecting))
+
+    def _connecting(self, dialect: Any, record: Any, args: Any, parameters: Mapping[str, Any]) -> None:
+        if dialect.driver in _SEEN_BY_THEMSELVES:
+            return
+        told = {**_settings(args), **{name.lower(): value for name, value in parameters.items()}}
+        host = told.get("host") or told.get("server") or ""
+        database = next((told[name] for name in ("database", "dbname", "db", "service_name") if told.get(name)), "")
+        if not host and os.path.isabs(os.path.expanduser(str(database))):
+            self._gate.file(os.path.realpath(os.path.expanduser(str(database))))
+        else:
+            port = f":{told['port']}" if told.get("port") else ""
+            self._gate.server(f"{dialect.name}://{host}{port}/{database}", None, None)
+
+
+def _settings(args: Any) -> Dict[str, Any]:
+    """Read `name=value` out of the texts that a driver is given by position (ODBC)."""
+    found = (pair for text in args if isinstance(text, str) for pair in re.findall(r"(\w+)\s*=\s*([^;\s]+)", text))
+    return {name.lower(): value for name, value in found}
+
+
+_carried: Optional[Guard] = None
+
+
+def guard_from(text: str) -> Guard:
+    """Put in the guard that another process carried here."""
+    global _carried
+    settings = json.loads(text)
+    _carried = Guard(AllowList(settings["allow"], settings["base"]), settings["file"])
+    return _carried
+
+
+def end_carried() -> None:
+    """Take out the guard that was carried here, to make room for one of this process's own."""
+    global _carried
+    if _carried is not None:
+        _carried.remove()
+        _carried = None
