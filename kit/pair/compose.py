@@ -15,7 +15,6 @@ from kit.errors import PairError
 from kit.pair import places
 from kit.pair.embedded import HOST, SUPERUSER, free_ports
 from kit.pair.model import DATABASES, SIDES, USERS, Pair, Side, SideName
-from kit.probes.redact import redact
 
 FILE = Path(__file__).parents[2] / "docker-compose.yml"
 UP_S = 300
@@ -145,6 +144,8 @@ def _side(name: SideName, containers: Containers) -> Side:
 
 
 def _explain(command: str, said: str) -> PairError:
+    from kit.probes.redact import redact
+
     words = " ".join(redact(said).split())[-400:]
     if "is not a docker command" in said or "unknown command: docker compose" in said or "unknown flag: --file" in said:
         return PairError(

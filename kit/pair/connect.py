@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 from kit.errors import PairError
 from kit.pair.model import IDENTITY_SQL, Identity
-from kit.probes.redact import redact
 
 if TYPE_CHECKING:
     import psycopg
@@ -49,6 +48,8 @@ def ask_identity(connection: psycopg.Connection[tuple[Any, ...]]) -> Identity:
 
 def unreachable(url: str, said: str) -> PairError:
     """The error for a server that did not let us in."""
+    from kit.probes.redact import redact
+
     place = urlsplit(url)
     where = f"{place.hostname}:{place.port or 5432}/{unquote(place.path.lstrip('/'))}"
     words = " ".join(redact(said).split())

@@ -9,7 +9,6 @@ from urllib.parse import unquote, urlsplit
 
 from kit.errors import PairError
 from kit.pair.model import SIDES, Kind, Pair, Side, SideName
-from kit.probes.redact import redact
 
 URL_FORM = "postgresql://user:password@host:port/database"
 
@@ -53,6 +52,7 @@ def pair_from_environment(environ: Mapping[str, str] = os.environ) -> Pair | Non
 def side_from_url(name: SideName, url: str, *, admin: str | None = None, log: Path | None = None) -> Side:
     """One side, after asking its server who it is."""
     from kit.pair.connect import identify
+    from kit.probes.redact import redact
 
     parts = urlsplit(url)
     scheme = parts.scheme.split("+")[0]

@@ -1,0 +1,131 @@
+"""Directories of pairs: who holds one, and which of them are swept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kit.errors import PairError
+from kit.pair import run
+from kit.pair.run import Guard, RunDirectory, end_leftovers, is_held, runs_on, sweep
+
+
+@pytest.fixture
+def base(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A place for data of the test's own."""
+    monkeypatch.setenv("KIT_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_a_directory_is_held_until_its_last_holder_lets_go(base: Path) -> None:
+    """The lock is the maker's until it releases it, and a held directory is not swept."""
+    directory = RunDirectory.make(None)
+    assert is_held(directory.path)
+    assert sweep() == []
+    directory.release()
+    assert not is_held(directory.path)
+    assert sweep() == [directory.path]
+    assert list(base.iterdir()) == []
+
+
+def test_the_guard_holds_the_directory_and_removes_it(base: Path) -> None:
+    """A guard inherits the lock, and its orderly end leaves nothing behind."""
+    directory = RunDirectory.make(None)
+    guard = Guard(directory, None)
+    directory.release()
+    assert is_held(directory.path)
+    assert sweep() == []
+    guard.close()
+    assert list(base.iterdir()) == []
+
+
+def test_a_directory_that_is_just_being_made_is_left_alone(base: Path) -> None:
+    """Between being made and being locked a directory is young, and only an old one without a lock is swept."""
+    directory = base / "kit-pair-young"
+    directory.mkdir()
+    assert sweep() == []
+    long_ago = time.time() - 3600
+    os.utime(directory, (long_ago, long_ago))
+    assert sweep() == [directory]
+
+
+def test_only_the_kits_own_directories_are_swept(base: Path) -> None:
+    """Other names and links are not touched, and neither is what a link points to."""
+    other = base / "other"
+    other.mkdir()
+    (other / "lock").write_text("")
+    (base / "kit-pair-link").symlink_to(other)
+    assert sweep() == []
+    assert (other / "lock").exists()
+
+
+def test_a_directory_without_room_is_not_made(monkeypatch: pytest.MonkeyPatch, base: Path) -> None:
+    """What the system refuses is said with its reason."""
+
+    def refuse(path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(PairError, match="No space left on device"):
+        RunDirectory.make(None)
+
+
+def test_a_number_that_went_to_another_process_is_not_ended(tmp_path: Path) -> None:
+    """A pid file that names a process which is no server of this directory ends nobody."""
+    stranger = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    with stranger:
+        (tmp_path / "test").mkdir()
+        (tmp_path / "test" / "postmaster.pid").write_text(f"{stranger.pid}\n")
+        assert not runs_on(stranger.pid, str(tmp_path / "test"))
+        end_leftovers(tmp_path)
+        assert stranger.poll() is None
+
+
+def test_a_leftover_server_is_ended(tmp_path: Path) -> None:
+    """A process that serves a left directory, found by its arguments, is ended with SIGQUIT."""
+    data = tmp_path / "test"
+    data.mkdir()
+    program = "import sys; print('up', flush=True); sys.stdin.read()"
+    leftover = subprocess.Popen(
+        [sys.executable, "-c", program, "-D", str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with leftover:
+        assert leftover.stdout is not None
+        leftover.stdout.readline()
+        (data / "postmaster.pid").write_text(f"{leftover.pid}\n")
+        end_leftovers(tmp_path)
+        assert leftover.wait() == -3
+
+
+def test_a_guard_that_is_gone_is_an_error(base: Path) -> None:
+    """Orders to a killed guard raise, instead of waiting for an answer that cannot come."""
+    directory = RunDirectory.make(None)
+    guard = Guard(directory, None)
+    directory.release()
+    guard.process.kill()
+    guard.process.wait()
+    with pytest.raises(PairError, match="the guard of the servers has ended"):
+        guard.listen(run.ANSWER_S)
+    with pytest.raises(PairError, match="the guard of the servers has ended"):
+        guard.stop("test")
+    guard.close()
+    assert list(base.iterdir()) == []
+
+
+def test_a_program_that_cannot_be_executed_ends_with_its_reason(base: Path, tmp_path: Path) -> None:
+    """A server that is none is told as an end, with the reason in its log."""
+    directory = RunDirectory.make(None)
+    guard = Guard(directory, None)
+    directory.release()
+    log = tmp_path / "log"
+    guard.start("test", ["/nonexistent/postgres", "-D", str(tmp_path)], log, {})
+    while "test" not in guard.ended:
+        guard.listen(run.ANSWER_S)
+    assert guard.ended == {"test": 127}
+    assert log.read_text() == "could not execute /nonexistent/postgres: No such file or directory\n"
+    guard.close()
