@@ -22,6 +22,7 @@ _KINDS: Mapping[str, tuple[str, type[Any]]] = {
     "engine": ("engines", record.Engine),
     "connection": ("connections", record.Connection),
     "refusal": ("refusals", record.Refusal),
+    "change": ("changes", record.Change),
     "session": ("sessions", record.Session),
     "use": ("uses", record.Use),
     "app": ("apps", record.App),

@@ -98,6 +98,14 @@ class Refusal(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change(Entry):
+    """A change of an experiment took hold; `number` is its place among the experiment's changes."""
+
+    op: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session(Entry):
     """An SQLAlchemy session was made."""
 
@@ -215,12 +223,18 @@ class Backend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that one run left behind. `sides` names each server that is known: its identity -> its side."""
+    """Everything that one run left behind. `sides` names each server that is known: its identity -> its side.
+
+    `forked` says that a fork of a warm parent stood in for a new interpreter; where one could not, `why_not_forked`
+    says why.
+    """
 
     trial: Trial | None = None
     command: tuple[str, ...] = ()
     exit_code: int | None = None
     timed_out: bool = False
+    forked: bool = False
+    why_not_forked: str | None = None
     duration_s: float = 0.0
     output: str = ""
     processes: tuple[Process, ...] = ()
@@ -229,6 +243,7 @@ class Evidence:
     engines: tuple[Engine, ...] = ()
     connections: tuple[Connection, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    changes: tuple[Change, ...] = ()
     sessions: tuple[Session, ...] = ()
     uses: tuple[Use, ...] = ()
     apps: tuple[App, ...] = ()

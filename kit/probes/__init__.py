@@ -8,18 +8,21 @@ One file for each question, one shape: made with what it needs, then `install(ho
     app_use         which application took a request, which override supplied a dependency, and which was never asked
     pytest_use      which test was under way, and how it ended
     gate            may this database be used? Stops a connection that may not (only where an allow-list is given)
+    changes         one thing changed, to see what it decides (only where an experiment is asked for)
 
-Without an allow-list they change no behaviour, and `remove()` puts everything back. What they see goes to a file for
+Without an allow-list and an experiment they change no behaviour, and `remove()` puts everything back. What they see goes to a file for
 each process in the folder that `install` is given (`recorder`).
 """
 
 from __future__ import annotations
 
 import atexit
+import os
 from typing import Any, FrozenSet, Optional
 
 from .allow import AllowList
 from .app_use import AppProbe
+from .changes import Changes, changes_from
 from .context import CURRENT
 from .databases import Databases
 from .drivers import DriverProbe
@@ -53,6 +56,8 @@ class Installed:
         }
         self.names = [name for name in NAMES if name not in without]
         self.recorder.plain("probes", installed=self.names)
+        self.changes = Changes(self.recorder, changes_from(os.environ.get("ISOLATION_PROBES_CHANGES")))
+        self.changes.install(self.hooks)
         for name in self.names:
             probes[name].install(self.hooks)
         atexit.register(self.end)
@@ -60,6 +65,7 @@ class Installed:
     def _refused(self, refusal: Refusal) -> None:
         fields = {name: refusal[name] for name in ("database", "entry", "observed", "why_not")}
         self.recorder.event("refusal", **fields)
+        self.changes.refused = True
 
     def end(self) -> None:
         """Write down that this process came to its end with its probes still in."""

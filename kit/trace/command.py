@@ -157,6 +157,6 @@ def silent(evidence: Evidence) -> Iterable[str]:
         return
     yield "No probe reported: the command started no Python that could take the probes in."
     yield (
-        "A Python started with -I, -E or without site (-S) takes none in, nor does one whose PYTHONPATH was taken "
-        "away by what started it (a container, sudo, env -i). Name the interpreter itself: kit trace -- python -m pytest"
+        "A Python started with -I, -E or without site (-S) takes none in, nor does one whose PYTHONPATH was taken away "
+        "by what started it (a container, sudo, env -i). Name the interpreter itself: kit trace -- python -m pytest"
     )

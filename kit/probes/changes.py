@@ -1,0 +1,525 @@
+"""Experiments: one thing changed in a run, in memory only, to see what it decides. Nobody's files are touched.
+
+Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a list of them:
+
+    {"op": "set", "name": N, "value": V}         the variable has this value from the start
+    {"op": "unset", "name": N}                   the variable is not there at the start
+    {"op": "no-dotenv", "names": [N, ...]}       files of variables do not hold these
+    {"op": "edit", "file": F, "lines": [[first, last, text], ...]}   these lines of a module read otherwise
+    {"op": "leave-out", "files": [...], "tests": [...]}              these are not collected
+    {"op": "only", "files": [...], "tests": [...]}                   nothing else is run
+    {"op": "first", "tests": [...]}              these run before all others, in this order
+    {"op": "no-pool"}                            each connection is closed when it is given back
+    {"op": "clear-caches"}                       functools' caches of the application are empty before each test
+    {"op": "apply-override", "key": K, "to": D}  the override that is set for K is used for D, in every application
+    {"op": "redirect-call", "callable": D}       a plain call of D gives what the override of D gives
+    {"op": "rebind-copies", "module": M, "name": N}   whoever copied M.N gets what M.N is set to
+    {"op": "no-lifespan"}                        applications do not run their lifespan
+    {"op": "no-background", "function": F}       this background task is not run
+    {"op": "commit", "file": F, "line": L}       what is written to a session here is committed
+    {"op": "stop"}                               no further test is begun once a connection has been refused
+
+They are put in before the probes, so that the probes see the changed run. Each says in the record that it was `made`
+when it took hold: an experiment in which nothing took hold shows nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import types
+from typing import Any, Callable, Dict, List, Optional, Tuple
+from weakref import WeakSet
+
+from .hooks import Hooks
+from .recorder import Recorder
+
+CHANGES_VARIABLE = "ISOLATION_PROBES_CHANGES"
+
+
+class Changes:
+    """The changes of this run. An unknown `op` is refused with ValueError: the kit and its probes differ in version."""
+
+    def __init__(self, recorder: Recorder, changes: List[Dict[str, Any]]) -> None:
+        self._recorder, self._changes = recorder, changes
+        self._made: Dict[int, bool] = {}
+        self.refused = False  # a connection was stopped: its database is not allowed
+
+    def install(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        makers: Dict[str, Callable[[Dict[str, Any]], None]] = {
+            "set": self._set, "unset": self._unset, "no-dotenv": self._no_dotenv, "edit": self._edit,
+            "leave-out": self._choose, "only": self._choose, "first": self._choose, "no-pool": self._no_pool,
+            "clear-caches": self._clear_caches, "apply-override": self._apply_override,
+            "redirect-call": self._redirect_call, "rebind-copies": self._rebind_copies,
+            "no-lifespan": self._no_lifespan, "no-background": self._no_background, "commit": self._commit,
+            "stop": self._stop,
+        }
+        for change in self._changes:
+            if change["op"] not in makers:
+                raise ValueError(f"no such change: {change['op']}")
+            makers[change["op"]](change)
+
+    def _took_hold(self, change: Dict[str, Any]) -> None:
+        if not self._made.get(id(change)):
+            self._made[id(change)] = True
+            self._recorder.plain("change", op=change["op"], number=self._changes.index(change))
+
+    # --- variables ---------------------------------------------------------------------------------------------------
+
+    def _set(self, change: Dict[str, Any]) -> None:
+        os.environ[change["name"]] = change["value"]
+        self._took_hold(change)
+
+    def _unset(self, change: Dict[str, Any]) -> None:
+        if os.environ.pop(change["name"], None) is not None:
+            self._took_hold(change)
+
+    def _no_dotenv(self, change: Dict[str, Any]) -> None:
+        names = set(change["names"])
+
+        def without(found: Any) -> Any:
+            for name in list(found):
+                if name.upper() in names:
+                    del found[name]
+                    self._took_hold(change)
+            return found
+
+        def reading(original: Any) -> Any:
+            def read(*args: Any, **kwargs: Any) -> Any:
+                return without(original(*args, **kwargs))
+            return read
+
+        self._hooks.when_imported("dotenv.main", lambda module: self._hooks.replace(module.DotEnv, "dict", reading))
+        self._hooks.when_imported(
+            "starlette.config", lambda module: self._hooks.replace(module.Config, "_read_file", reading)
+        )
+        self._hooks.when_imported(
+            "decouple", lambda module: self._hooks.replace(module.RepositoryEnv, "__init__", self._emptying(without))
+        )
+
+    def _emptying(self, without: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def making(original: Any) -> Any:
+            def __init__(repository: Any, *args: Any, **kwargs: Any) -> None:
+                original(repository, *args, **kwargs)
+                without(repository.data)
+            return __init__
+        return making
+
+    # --- text --------------------------------------------------------------------------------------------------------
+
+    def _edit(self, change: Dict[str, Any]) -> None:
+        from importlib.machinery import SourceFileLoader
+
+        wanted = os.path.realpath(change["file"])
+        sys.dont_write_bytecode = True  # what is made of the changed text must not be found by another run
+        taken = self._took_hold
+
+        def getting(original: Any) -> Any:
+            def get_code(loader: Any, fullname: str) -> Any:
+                path = loader.get_filename(fullname)
+                if os.path.realpath(path) != wanted:
+                    return original(loader, fullname)
+                taken(change)
+                return compile(_edited(path, change["lines"]), path, "exec", dont_inherit=True)
+            return get_code
+
+        def rewriting(original: Any) -> Any:
+            def _rewrite_test(path: Any, config: Any) -> Any:
+                if os.path.realpath(path) != wanted:
+                    return original(path, config)
+                taken(change)
+                return os.stat(path), compile(_edited(path, change["lines"]), str(path), "exec", dont_inherit=True)
+            return _rewrite_test
+
+        def reading(original: Any) -> Any:
+            def _read_pyc(source: Any, *args: Any, **kwargs: Any) -> Any:
+                return None if os.path.realpath(source) == wanted else original(source, *args, **kwargs)
+            return _read_pyc
+
+        def watch(rewrite: Any) -> None:
+            self._hooks.replace(rewrite, "_rewrite_test", rewriting)
+            self._hooks.replace(rewrite, "_read_pyc", reading)
+
+        self._hooks.replace(SourceFileLoader, "get_code", getting)
+        self._hooks.when_imported("_pytest.assertion.rewrite", watch)
+
+    # --- tests -------------------------------------------------------------------------------------------------------
+
+    def _choose(self, change: Dict[str, Any]) -> None:
+        self._plug_in(lambda hookimpl: self._chooser(change, hookimpl))
+
+    def _plug_in(self, make: Callable[[Any], Any]) -> None:
+        def watch(config: Any) -> None:
+            plugin = make(config.hookimpl)
+
+            def configuring(original: Any) -> Any:
+                def get_config(*args: Any, **kwargs: Any) -> Any:
+                    configured = original(*args, **kwargs)
+                    configured.pluginmanager.register(plugin)
+                    return configured
+                return get_config
+
+            self._hooks.replace(config, "get_config", configuring)
+
+        self._hooks.when_imported("_pytest.config", watch)
+
+    def _stop(self, change: Dict[str, Any]) -> None:
+        def make(hookimpl: Any) -> Any:
+            changes = self
+
+            class Stopping:
+                @hookimpl(hookwrapper=True, trylast=True)
+                def pytest_runtest_protocol(self, item: Any) -> Any:
+                    yield
+                    self._look(item.session)
+
+                @hookimpl(hookwrapper=True, trylast=True)
+                def pytest_collection(self, session: Any) -> Any:
+                    yield
+                    self._look(session)
+
+                def _look(self, session: Any) -> None:
+                    if changes.refused:
+                        session.shouldstop = "a connection was refused: its database is not allowed"
+
+            return Stopping()
+
+        self._plug_in(make)
+
+    def _chooser(self, change: Dict[str, Any], hookimpl: Any) -> Any:
+        op = change["op"]
+        files = {os.path.realpath(file) for file in change.get("files", ())}
+        tests = list(change.get("tests", ()))
+        taken = self._took_hold
+
+        class Chooser:
+            @hookimpl(hookwrapper=True, tryfirst=True)
+            def pytest_pycollect_makemodule(self, parent: Any) -> Any:
+                outcome = yield
+                module = outcome.get_result()
+                path = os.path.realpath(str(getattr(module, "path", None) or module.fspath))
+                named = {test.partition("::")[0] for test in tests}
+                nodeid = module.nodeid.partition("::")[0]
+                if op == "leave-out" and path in files or op == "only" and not (path in files or nodeid in named):
+                    taken(change)
+                    outcome.force_result(_empty_module(module))
+
+            @hookimpl(hookwrapper=True, trylast=True)
+            def pytest_collection_modifyitems(self, config: Any, items: Any) -> Any:
+                yield
+                kept = _chosen(op, items, tests, files)
+                if [item.nodeid for item in kept] != [item.nodeid for item in items]:
+                    taken(change)
+                    items[:] = kept
+
+        return Chooser()
+
+    # --- databases ---------------------------------------------------------------------------------------------------
+
+    def _no_pool(self, change: Dict[str, Any]) -> None:
+        def returning(original: Any) -> Any:
+            def _do_return_conn(pool: Any, record: Any) -> None:
+                self._took_hold(change)
+                try:
+                    record.close()
+                finally:
+                    pool._dec_overflow()
+            return _do_return_conn
+
+        self._hooks.when_imported(
+            "sqlalchemy.pool.impl", lambda pools: self._hooks.replace(pools.QueuePool, "_do_return_conn", returning)
+        )
+
+    def _commit(self, change: Dict[str, Any]) -> None:
+        wanted, line = os.path.realpath(change["file"]), change["line"]
+
+        def writing(original: Any) -> Any:
+            def write(session: Any, *args: Any, **kwargs: Any) -> Any:
+                result = original(session, *args, **kwargs)
+                if _called_from(wanted, line) and session.in_transaction() and not session._flushing:
+                    self._took_hold(change)
+                    session.commit()
+                return result
+            return write
+
+        def watch(orm: Any) -> None:
+            for name in ("flush", "execute"):
+                self._hooks.replace(orm.Session, name, writing)
+
+        self._hooks.when_imported("sqlalchemy.orm", watch)
+
+    # --- applications ------------------------------------------------------------------------------------------------
+
+    def _no_lifespan(self, change: Dict[str, Any]) -> None:
+        async def nothing(app: Any) -> Any:
+            self._took_hold(change)
+            yield
+
+        def watch(routing: Any) -> None:
+            from contextlib import asynccontextmanager
+
+            def serving(original: Any) -> Any:
+                async def lifespan(router: Any, scope: Any, receive: Any, send: Any) -> None:
+                    router.lifespan_context = asynccontextmanager(nothing)
+                    await original(router, scope, receive, send)
+                return lifespan
+
+            self._hooks.replace(routing.Router, "lifespan", serving)
+
+        self._hooks.when_imported("starlette.routing", watch)
+
+    def _no_background(self, change: Dict[str, Any]) -> None:
+        def running(original: Any) -> Any:
+            async def __call__(task: Any) -> None:
+                if _name_of(getattr(task, "func", None)) == change["function"]:
+                    self._took_hold(change)
+                else:
+                    await original(task)
+            return __call__
+
+        self._hooks.when_imported(
+            "starlette.background", lambda module: self._hooks.replace(module.BackgroundTask, "__call__", running)
+        )
+
+    def _apply_override(self, change: Dict[str, Any]) -> None:
+        apps = _Apps(self._hooks)
+
+        def solving(original: Any) -> Any:
+            async def solve_dependencies(**kwargs: Any) -> Any:
+                provider = kwargs.get("dependency_overrides_provider")
+                by = apps.override_named(change["key"])
+                if by is not None:
+                    added = _declared(kwargs["dependant"], change["to"], provider)
+                    if added:
+                        self._took_hold(change)
+                        kwargs["dependency_overrides_provider"] = _Provider(provider, dict.fromkeys(added, by))
+                return await original(**kwargs)
+            return solve_dependencies
+
+        self._around_solving(solving)
+
+    def _around_solving(self, make: Callable[[Any], Any]) -> None:
+        def watch(fastapi: Any) -> None:
+            from fastapi import routing
+            from fastapi.dependencies import utils
+
+            solve = make(utils.solve_dependencies)
+            self._hooks.replace(utils, "solve_dependencies", lambda original: solve)
+            self._hooks.replace(routing, "solve_dependencies", lambda original: solve)
+
+        self._hooks.when_imported("fastapi", watch)
+
+    def _redirect_call(self, change: Dict[str, Any]) -> None:
+        apps = _Apps(self._hooks)
+        redirected: Dict[Any, Any] = {}
+
+        def solving(original: Any) -> Any:
+            async def solve_dependencies(**kwargs: Any) -> Any:
+                found = apps.key_named(change["callable"])
+                if found is not None and found not in redirected and isinstance(found, types.FunctionType):
+                    redirected[found] = self._redirect(found, apps, change)
+                return await original(**kwargs)
+            return solve_dependencies
+
+        self._around_solving(solving)
+
+    def _redirect(self, function: Any, apps: "_Apps", change: Dict[str, Any]) -> bool:
+        """Give a function other code, so that whoever holds it, under whatever name, calls its override."""
+        if function.__code__.co_freevars:
+            return False
+        as_it_was = types.FunctionType(
+            function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__,
+        )
+        as_it_was.__kwdefaults__ = function.__kwdefaults__
+
+        def instead(*args: Any, **kwargs: Any) -> Any:
+            by = apps.override_of(function)
+            if by is None:
+                return as_it_was(*args, **kwargs)
+            self._took_hold(change)
+            return by()
+
+        _REDIRECTED[id(function)] = instead
+        code = compile(
+            f"def call(*args, **kwargs):\n"
+            f"    import sys\n"
+            f"    return sys.modules[{__name__!r}]._REDIRECTED[{id(function)}](*args, **kwargs)\n",
+            function.__code__.co_filename, "exec",
+        )
+        call = next(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+        before, function.__code__ = function.__code__, call.replace(co_firstlineno=function.__code__.co_firstlineno)
+        self._hooks.on_removal(lambda: setattr(function, "__code__", before))
+        return True
+
+    # --- names -------------------------------------------------------------------------------------------------------
+
+    def _rebind_copies(self, change: Dict[str, Any]) -> None:
+        name = change["name"]
+
+        def watch(module: Any) -> None:
+            taken = self._took_hold
+
+            class Watched(types.ModuleType):
+                def __setattr__(self, attribute: str, value: Any) -> None:
+                    before = vars(self).get(attribute)
+                    super().__setattr__(attribute, value)
+                    if attribute == name and before is not None:
+                        for other in _holders(self, before):
+                            vars(other[0])[other[1]] = value
+                            taken(change)
+
+            module.__class__ = Watched
+
+        self._hooks.when_imported(change["module"], watch)
+
+    def _clear_caches(self, change: Dict[str, Any]) -> None:
+        from .frames import APPLICATION, owner
+
+        def clear() -> None:
+            for module in list(sys.modules.values()):
+                file = getattr(module, "__file__", None)
+                if file is None or owner(file) is not APPLICATION:
+                    continue
+                for value in list(vars(module).values()):
+                    if isinstance(value, functools._lru_cache_wrapper) and value.cache_info().currsize:
+                        self._took_hold(change)
+                        value.cache_clear()
+
+        def make(hookimpl: Any) -> Any:
+            class Clearing:
+                @hookimpl(hookwrapper=True, tryfirst=True)
+                def pytest_runtest_call(self) -> Any:
+                    clear()
+                    yield
+
+            return Clearing()
+
+        self._plug_in(make)
+
+
+def changes_from(path: Optional[str]) -> List[Dict[str, Any]]:
+    """Read the changes out of a file; none where there is no file."""
+    if not path:
+        return []
+    with open(path, encoding="utf-8") as file:
+        found: List[Dict[str, Any]] = json.load(file)
+    return found
+
+
+_REDIRECTED: Dict[int, Callable[..., Any]] = {}
+
+
+class _Apps:
+    """The applications that are alive, and their overrides, found by the name of what is overridden."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._apps: "WeakSet[Any]" = WeakSet()
+
+        def watch(applications: Any) -> None:
+            def making(original: Any) -> Any:
+                def __init__(app: Any, *args: Any, **kwargs: Any) -> None:
+                    self._apps.add(app)
+                    original(app, *args, **kwargs)
+                return __init__
+            hooks.replace(applications.Starlette, "__init__", making)
+
+        hooks.when_imported("starlette.applications", watch)
+
+    def _overrides(self) -> List[Tuple[Any, Any]]:
+        return [pair for app in list(self._apps) for pair in (getattr(app, "dependency_overrides", None) or {}).items()]
+
+    def override_named(self, name: str) -> Any:
+        return next((by for key, by in self._overrides() if _name_of(key) == name), None)
+
+    def key_named(self, name: str) -> Any:
+        return next((key for key, _ in self._overrides() if _name_of(key) == name), None)
+
+    def override_of(self, function: Any) -> Any:
+        return next((by for key, by in self._overrides() if key is function), None)
+
+
+class _Provider:
+    """Stands for an application where its overrides are looked up, with some added."""
+
+    def __init__(self, provider: Any, added: Dict[Any, Any]) -> None:
+        self._provider = provider
+        self.dependency_overrides = {**(getattr(provider, "dependency_overrides", None) or {}), **added}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
+
+
+def _declared(dependant: Any, name: str, provider: Any) -> List[Any]:
+    """The dependencies of this name that no override of the provider reaches."""
+    overrides = getattr(provider, "dependency_overrides", None) or {}
+    calls = [sub.call for sub in dependant.dependencies]
+    return [call for call in calls if call not in overrides and _name_of(call) == name]
+
+
+def _name_of(call: Any) -> str:
+    function = getattr(call, "__func__", call)
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    if not hasattr(function, "__qualname__"):
+        function = type(call)
+    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', '?')}"
+
+
+def _edited(path: Any, lines: List[Any]) -> str:
+    import tokenize
+
+    with tokenize.open(str(path)) as file:
+        text = file.read().splitlines()
+    for first, last, instead in sorted(lines, reverse=True):
+        text[first - 1:last] = instead.splitlines()
+    return "\n".join(text) + "\n"
+
+
+def _empty_module(module: Any) -> Any:
+    """A module of tests that is not imported and holds none."""
+    module.collect = lambda: []
+    return module
+
+
+def _chosen(op: str, items: List[Any], tests: List[str], files: Any) -> List[Any]:
+    def named(item: Any) -> bool:
+        path = os.path.realpath(str(getattr(item, "path", None) or item.fspath))
+        return path in files or any(item.nodeid == test or item.nodeid.startswith(test + "::") for test in tests)
+
+    if op == "leave-out":
+        return [item for item in items if not named(item)]
+    if op == "only":
+        return [item for item in items if named(item)]
+    order = {test: number for number, test in enumerate(tests)}
+    return sorted(items, key=lambda item: order.get(item.nodeid, len(order)))
+
+
+def _called_from(file: str, line: int) -> bool:
+    frame: Optional[Any] = sys._getframe(2)
+    for _ in range(60):
+        if frame is None:
+            frame = _outside_of_greenlet()
+            if frame is None:
+                return False
+        if frame.f_lineno == line and os.path.realpath(frame.f_code.co_filename) == file:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _outside_of_greenlet() -> Optional[Any]:
+    getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    parent = getcurrent().parent if getcurrent is not None else None
+    return parent.gr_frame if parent is not None else None
+
+
+def _holders(origin: Any, value: Any) -> List[Tuple[Any, str]]:
+    """The names of other modules under which they hold `value`."""
+    return [
+        (module, name)
+        for module in list(sys.modules.values()) if module is not origin and getattr(module, "__dict__", None)
+        for name, held in list(vars(module).items()) if held is value
+    ]
