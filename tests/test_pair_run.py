@@ -129,3 +129,20 @@ def test_a_program_that_cannot_be_executed_ends_with_its_reason(base: Path, tmp_
     assert guard.ended == {"test": 127}
     assert log.read_text() == "could not execute /nonexistent/postgres: No such file or directory\n"
     guard.close()
+
+
+def test_a_sweep_at_any_moment_leaves_a_new_directory_alone(monkeypatch: pytest.MonkeyPatch, base: Path) -> None:
+    """A sweep between the making of a directory and its lock takes nothing away."""
+    flock = run.fcntl.flock
+    swept: list[Path] = []
+
+    def sweep_first(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(run.fcntl, "flock", flock)
+        swept.extend(sweep())
+        flock(descriptor, how)
+
+    monkeypatch.setattr(run.fcntl, "flock", sweep_first)
+    directory = RunDirectory.make(None)
+    assert swept == []
+    assert is_held(directory.path)
+    directory.release()

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -89,30 +89,29 @@ class _Start:
 
     def pair(self) -> Pair:
         template = Template.of(self.binaries, self.user)
-        if not (template.exists() and self.fill_from(template)):
+        if not (template.is_kept and self.fill_from(template)):
             self.fill_from_nothing(template)
         self.start_servers()
-        production, test = in_parallel(lambda side: self.side(side, template.password()))
+        production, test = in_parallel(lambda side: self.side(side, template.password))
         return Pair(production, test, "embedded", writable=True)
 
     def fill_from_nothing(self, template: Template) -> None:
         """initdb on both sides, then databases, roles and rows, then keep the result as the template."""
-        secret = self.secret_file(template.password())
+        secret = self.secret_file(template.password)
         self.finish({side: self.initdb(side, secret) for side in SIDES})
         secret.unlink()
         self.start_servers()
-        in_parallel(lambda side: self.populate(side, template.password()))
+        in_parallel(lambda side: self.populate(side, template.password))
         self.guard.stop(*SIDES)
         template.keep({side: self.data(side) for side in SIDES})
 
     def fill_from(self, template: Template) -> bool:
         """Unpack both sides of the template; one that cannot be unpacked is removed, and False says so."""
-        try:
+        processes = []
+        with suppress(OSError):  # another run has just removed it, or there is no tar
             for side in SIDES:
                 self.make_data_directory(side)
-            processes = [template.unpack(side, self.data(side)) for side in SIDES]
-        except OSError:
-            processes = []
+                processes.append(template.unpack(side, self.data(side)))
         import psycopg  # noqa: F401  (takes as long as the unpacking, so both are done at once)
 
         for process in processes:

@@ -8,7 +8,8 @@ one JSON order per line on stdin and answers one JSON event per line on stdout:
     {"stop": NAME}                                          -> {"ended": NAME, "status": STATUS}, as for any end
     {"detach": true}                                        outlive the starter; SIGTERM ends it
 
-The end of stdin, the end of the watched process and SIGTERM all mean: stop every server, remove the directory, leave.
+The end of the watched process, SIGTERM and, until an order to watch or detach, the end of stdin all mean: stop every
+server, remove the directory, leave.
 A server asks the kernel for SIGQUIT at the guard's death (Linux), so that it does not outlive the guard either. The
 guard has one thread, because that promise ends with the thread that made it.
 """
@@ -39,8 +40,8 @@ class Guard:
         self.data: dict[str, str] = {}
         self.orders = b""
         self.listening = True
+        self.ends_with_orders = True
         self.ending = False
-        self.starter = starter
         self.owner: int | None = None
         self.owner_fd: int | None = None
         self.wakeup_read, self.wakeup_write = os.pipe()
@@ -102,7 +103,7 @@ class Guard:
         received = os.read(0, 65536)
         if not received:
             self.listening = False
-            self.ending = self.owner == self.starter
+            self.ending = self.ends_with_orders
             return
         *lines, self.orders = (self.orders + received).split(b"\n")
         for line in lines:
@@ -113,10 +114,9 @@ class Guard:
             self.start(order)
         elif "stop" in order:
             self.signal_server(str(order["stop"]), signal.SIGINT)
-        elif "watch" in order:
-            self.watch(int(str(order["watch"])))
-        elif "detach" in order:
-            self.watch(None)
+        else:
+            self.ends_with_orders = False
+            self.watch(None if "detach" in order else int(str(order["watch"])))
 
     def start(self, order: dict[str, object]) -> None:
         name, argv, env = str(order["start"]), list(order["argv"]), dict(order["env"])  # type: ignore[call-overload]

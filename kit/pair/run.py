@@ -40,8 +40,10 @@ class RunDirectory:
         except OSError as error:
             raise PairError(f"cannot make a directory in {base}: {error.strerror}") from error
         path.chmod(0o711)  # the servers' user passes through, and lists nothing
-        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        # Locked before it has its name: a sweep takes a lock that nobody holds for one that was left.
+        lock = os.open(path / f"{LOCK}.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rename(path / f"{LOCK}.new", path / LOCK)
         return cls(path, lock)
 
     @property

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit.errors import PairError
@@ -26,18 +26,19 @@ from kit.pair.places import Account, cache_directory
 from kit.pair.populate import FILES, SQL
 
 PREFIX = "template-"
-SECRET = "template.json"
+RECORD = "template.json"
 UNUSED_DAYS = 14
 LAYOUT = "1"  # raised when what a template holds changes otherwise than by the SQL files
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Both sides' archives, or the place where they would be; `secret` is their superuser's password."""
+    """Both sides' archives, or the place where they would be; `password` is their superuser's, until a run sets its own."""
 
     directory: Path | None
-    secret: str
+    password: str = field(repr=False)
     user: Account | None
+    is_kept: bool = False
 
     @classmethod
     def of(cls, binaries: Binaries, user: Account | None) -> Template:
@@ -48,19 +49,8 @@ class Template:
             directory = cache_directory() / f"{PREFIX}{_key(binaries, user)}"
         except PairError:
             return cls(None, new_password(), user)
-        try:
-            secret = json.loads((directory / SECRET).read_text())["password"]
-        except (OSError, ValueError, KeyError):
-            secret = new_password()
-        return cls(directory, secret, user)
-
-    def exists(self) -> bool:
-        """Whether both sides can be unpacked."""
-        return self.directory is not None and (self.directory / SECRET).exists()
-
-    def password(self) -> str:
-        """The superuser's password in the template, until a run sets its own."""
-        return self.secret
+        kept = _password_of(directory)
+        return cls(directory, kept or new_password(), user, is_kept=kept is not None)
 
     def keep(self, data: Mapping[SideName, Path]) -> None:
         """Archive the data directories of two stopped servers; the first of several runs at once wins.
@@ -69,17 +59,18 @@ class Template:
         """
         if self.directory is None:
             return
+        cache = self.directory.parent
         with (
             suppress(OSError),
-            tempfile.TemporaryDirectory(
-                prefix=f"{PREFIX}new-", dir=self.directory.parent, ignore_cleanup_errors=True
-            ) as building,
+            tempfile.TemporaryDirectory(prefix=f"{PREFIX}new-", dir=cache, ignore_cleanup_errors=True) as building,
         ):
-            _write_secret(Path(building, SECRET), self.secret)
-            processes = [_pack(Path(building, f"{side}.tar"), data[side]) for side in SIDES]
-            if [process.wait() for process in processes] == [0, 0]:
-                os.rename(building, self.directory)
-        prune(self.directory.parent, keep=self.directory)
+            packing = [_pack(Path(building, f"{side}.tar"), data[side]) for side in SIDES]
+            if [process.wait() for process in packing] == [0, 0]:
+                _write_record(Path(building), self.password)
+                if _password_of(self.directory) is None:
+                    self.discard()
+                    os.rename(building, self.directory)
+        prune(cache, keep=self.directory)
 
     def discard(self) -> None:
         """Remove a template that cannot be unpacked."""
@@ -114,9 +105,24 @@ def prune(cache: Path, *, keep: Path) -> None:
                 shutil.rmtree(directory)
 
 
-def _write_secret(path: Path, password: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"password": password}, file)
+def _write_record(directory: Path, password: str) -> None:
+    """Write, last of all, what a template holds: a template with its record is whole."""
+    record = {"password": password, "bytes": _sizes(directory)}
+    with os.fdopen(os.open(directory / RECORD, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(record, file)
+
+
+def _password_of(directory: Path) -> str | None:
+    """The password of a template that is whole, or None."""
+    try:
+        record = json.loads((directory / RECORD).read_text())
+        return str(record["password"]) if record["bytes"] == _sizes(directory) else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _sizes(directory: Path) -> dict[str, int]:
+    return {side: (directory / f"{side}.tar").stat().st_size for side in SIDES}
 
 
 def _pack(archive: Path, data: Path) -> subprocess.Popen[bytes]:
