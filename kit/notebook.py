@@ -33,8 +33,17 @@ EXERCISE_MIME = "application/vnd.kit.exercise+json"
 SHOWN_VERSIONS = ("fastapi", "sqlalchemy", "asyncpg", "httpx", "pytest")
 
 __all__ = [
-    "CLAIM_MIME", "EXERCISE_MIME", "Claim", "ClaimFell", "NoError", "Session", "claim", "exercise", "expect_error",
-    "start", "table",
+    "CLAIM_MIME",
+    "EXERCISE_MIME",
+    "Claim",
+    "ClaimFell",
+    "NoError",
+    "Session",
+    "claim",
+    "exercise",
+    "expect_error",
+    "start",
+    "table",
 ]
 
 
@@ -141,10 +150,11 @@ def claim(
         )
     session = _session or _bare_session()
     seen, counted, reason = _settled(expected, observed)
+    held = _same(expected, seen)
     made = Claim(
-        id, sentence, _plain(expected), _plain(seen), _same(expected, seen),
-        counted if trials is None else trials, session.clock.lap_s(), reason,
-    )
+        id, sentence, _plain(expected), _plain(seen), held, counted if trials is None else trials,
+        session.clock.lap_s(), reason,
+    )  # fmt: skip
     session.note(made)
     _show(made)
     if not made.held:
@@ -358,11 +368,12 @@ def _row_html(made: Claim) -> str:
         return f'<td style="text-align:left">{html.escape(str(text))}</td>'
 
     outcome = "✔ held" if made.held else "✘ fell"
-    color = "#2e7d32" if made.held else "#c62828"
+    color = "#1a9c4a" if made.held else "#e5484d"  # legible on white and on black
+    kind = "kit-held" if made.held else "kit-fell"
     observed = f"{made.observed}: {made.reason}" if made.reason else made.observed
     return (
         f"<tr>{cell(made.claim)}{cell(made.expected)}{cell(observed)}"
-        f'<td style="text-align:left;white-space:nowrap"><b style="color:{color}">{outcome}</b></td></tr>'
+        f'<td style="text-align:left;white-space:nowrap"><b class="{kind}" style="color:{color}">{outcome}</b></td></tr>'
     )
 
 

@@ -5,7 +5,7 @@
       20260131-134501-3f2a/
         01_the_failure.ipynb .html        executed notebooks
         findings.json junit.xml index.html
-        trials/                           results that notebooks of one run share
+        evidence/                         what each trial left behind, shared by the notebooks of one run
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from kit.errors import EvidenceError
 RUNS = Path("runs")
 LATEST = "latest"
 FINDINGS = "findings.json"
+EVIDENCE = "evidence"
 FORMAT = 1  # 1: first
 SHELF_VARIABLE = "KIT_SHELF"
 RUN_VARIABLE = "KIT_RUN"
+FRESH_VARIABLE = "KIT_FRESH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Run:
     @property
     def shelf(self) -> Shelf:
         """Where the notebooks of this run share results."""
-        return Shelf(self.folder / "trials")
+        return Shelf(self.folder / EVIDENCE)
 
     def path(self, name: str) -> Path:
         """Return the place of a file of this run."""
@@ -111,10 +113,8 @@ class Shelf:
 
         `make` may raise, and then nothing is kept, so that the next one tries again.
         """
-        if not re.fullmatch(r"[\w.-]+", key):
-            raise ValueError(f"{key!r} is no name for a file")
+        path = self._path(key)
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{key}.json"
         with (self.folder / f".{key}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if path.exists():
@@ -122,3 +122,19 @@ class Shelf:
             made = make()
             Run(self.folder).write(path.name, made)
             return made
+
+    def get(self, key: str) -> str | None:
+        """Return the text under `key`; None when there is none yet."""
+        path = self._path(key)
+        return path.read_text("utf-8") if path.exists() else None
+
+    def put(self, key: str, text: str) -> None:
+        """Keep a text under `key`, in place of what may be there."""
+        path = self._path(key)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        Run(self.folder).write(path.name, text)
+
+    def _path(self, key: str) -> Path:
+        if not re.fullmatch(r"[\w.-]+", key):
+            raise ValueError(f"{key!r} is no name for a file")
+        return self.folder / f"{key}.json"

@@ -27,7 +27,7 @@ def put_solutions_in(nb: Any) -> None:
             code = _FENCE.search(cell.source)
             if stub is None or code is None:
                 missing = "a stub before it" if stub is None else "a fence of Python"
-                raise NotebookError(f"The solution {cell.get('id', '')!r} has no {missing}", remedy="add it")
+                raise NotebookError(f"The solution {cell.get('id', '')!r} has not {missing}", remedy="add it")
             stub.source, stub = code.group(1).rstrip(), None
     _refuse_unsolved(stub)
 

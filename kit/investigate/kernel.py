@@ -1,7 +1,7 @@
-"""The program of a kernel: ipykernel, and beside it a record of the errors that nobody would see.
+"""The program of a kernel: ipykernel, a record of the errors that nobody would see, and an end with its owner's.
 
 An exception in a background thread, or in an asyncio task that nobody awaits, does not stop a cell. This program
-writes each one to the file that `LOST_ERRORS` names, line by line, so that the record survives a kernel that is killed.
+writes each one to a file, line by line, so that the record survives a kernel that is killed.
 """
 
 from __future__ import annotations
@@ -10,18 +10,27 @@ import asyncio
 import gc
 import json
 import os
+import shutil
+import signal
 import threading
 import traceback
+from pathlib import Path
 from typing import Any
 
-LOST_ERRORS = "KIT_LOST_ERRORS"
+from kit.investigate import processes
+
+PLACE = "KIT_KERNEL_PLACE"
+"""The variable that names the kernel's own folder."""
+OWNER = "KIT_KERNEL_OWNER"
+"""The variable that gives the number of a pipe, whose other end the owner holds for as long as it lives."""
+LOST_ERRORS = "lost"
 
 
 def _write_down(where: str, error: BaseException) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     line = (frames[-1].line or "") if frames else ""
     entry = {"where": where, "error": type(error).__name__, "message": str(error), "line": line}
-    with open(os.environ[LOST_ERRORS], "a", encoding="utf-8") as record:
+    with (Path(os.environ[PLACE]) / LOST_ERRORS).open("a", encoding="utf-8") as record:
         record.write(json.dumps(entry) + "\n")
 
 
@@ -53,6 +62,13 @@ def _place(future: object) -> str:
     return f"task {future.get_name()}" if isinstance(future, asyncio.Task) else "a future"
 
 
+def _end_with_owner(pipe: int) -> None:
+    os.read(pipe, 1)  # returns when the owner is gone, even by SIGKILL
+    processes.end_others(os.getpid(), os.environ[processes.MARK])
+    shutil.rmtree(os.environ[PLACE], ignore_errors=True)
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
 async def last_look() -> None:
     """Write down the errors of tasks that have failed, are still referenced, and that nobody has looked at."""
     await asyncio.sleep(0)
@@ -65,9 +81,11 @@ async def last_look() -> None:
 
 
 def main() -> None:
-    """Run an IPython kernel on this process's arguments until it is told to end."""
+    """Run an IPython kernel on this process's arguments until it is killed or its owner is gone."""
     from ipykernel.kernelapp import IPKernelApp
 
+    pipe = int(os.environ.pop(OWNER))
+    threading.Thread(target=_end_with_owner, args=(pipe,), name="kit-owner", daemon=True).start()
     _watch_threads()
     _watch_tasks()
     IPKernelApp.launch_instance()

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.investigate import processes
-from kit.investigate.kernel import LOST_ERRORS
+from kit.investigate.kernel import LOST_ERRORS, OWNER, PLACE
 
 QUIET = logging.getLogger("kit.investigate.kernels")
 QUIET.addHandler(logging.NullHandler())
@@ -56,6 +57,7 @@ class Kernel:
         self._channels: Any = None
         self._client: Any = None
         self._written = 0
+        self._pipe, self._held = os.pipe()
 
     @classmethod
     async def start(cls, nb: Any, folder: Path, environ: Mapping[str, str], timeout_s: float) -> Kernel:
@@ -112,7 +114,7 @@ class Kernel:
 
     def lost_errors(self) -> list[str]:
         """Return what the kernel wrote down about errors in threads and tasks, a sentence each."""
-        record = self._place / "lost"
+        record = self._place / LOST_ERRORS
         entries = map(json.loads, record.read_text("utf-8").splitlines()) if record.exists() else ()
         return ["{where}: {error}: {message} (at: {line})".format(**entry) for entry in entries]
 
@@ -132,16 +134,19 @@ class Kernel:
         if self._channels is not None:
             self._channels.stop_channels()
         await self._manager.cleanup_resources()
+        for pipe in (self._held, self._pipe):
+            os.close(pipe)
         shutil.rmtree(self._place, ignore_errors=True)
 
     async def _launch(self, folder: Path, environ: Mapping[str, str]) -> None:
-        own = {processes.MARK: self.mark, LOST_ERRORS: str(self._place / "lost")}
+        own = {processes.MARK: self.mark, PLACE: str(self._place), OWNER: str(self._pipe)}
         with (self._place / "log").open("wb") as log:
             await self._manager.start_kernel(
                 cwd=str(folder),
                 env={**environ, **own},
                 stdout=log,
                 stderr=log,
+                pass_fds=(self._pipe,),
                 extra_arguments=["--HistoryManager.enabled=False"],
             )
 

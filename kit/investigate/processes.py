@@ -13,15 +13,22 @@ MARK = "KIT_KERNEL"
 
 def end(pid: int, mark: str) -> None:
     """Kill the process `pid`, its group, its descendants, and what else carries `mark`; what is gone is no error."""
-    # All are stopped before any is killed: one that runs on could fork, and an orphan has no parent to be found by.
+    # It is stopped first: one that runs on could start others while they are being killed.
     _send(signal.SIGSTOP, {pid})
+    end_others(pid, mark)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    _send(signal.SIGKILL, {pid})
+
+
+def end_others(pid: int, mark: str) -> None:
+    """Kill the descendants of `pid` and what else carries `mark`, but not `pid` itself."""
     found: set[int] = set()
+    # All are stopped before any is killed, because an orphan has no parent to be found by.
     while fresh := {*descendants(pid), *marked(mark)} - found - {pid}:
         _send(signal.SIGSTOP, fresh)
         found |= fresh
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-    _send(signal.SIGKILL, {pid, *found})
+    _send(signal.SIGKILL, found)
 
 
 def _send(number: signal.Signals, pids: set[int]) -> None:

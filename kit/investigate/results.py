@@ -102,6 +102,11 @@ class Investigation:
         """How many claims held."""
         return sum(run.held for run in self.notebooks)
 
+    @property
+    def unreached(self) -> int:
+        """How many claims no notebook came to."""
+        return sum(len(run.unreached) for run in self.notebooks)
+
 
 def judge(name: str, nb: Any, left_open: Sequence[str] = (), *, solved: bool = False) -> NotebookRun:
     """Decide about an executed notebook from what is saved in it, and from the sessions that it left open.
@@ -135,7 +140,8 @@ def conclude(notebooks: Sequence[NotebookRun], folder: Path, seconds: float) -> 
     if not worst:
         return Investigation(0, folder=folder, notebooks=tuple(notebooks), seconds=seconds)
     others = sum(run.status is not Status.HELD for run in notebooks) - 1
-    reason = f"{worst[0].name}: {worst[0].reason}" + (f" (and {others} more notebooks are red)" if others else "")
+    more = "" if not others else f" (and {others} more notebook{'s are' if others > 1 else ' is'} red)"
+    reason = f"{worst[0].name}: {worst[0].reason}{more}"
     exit_code = 1 if worst[0].status is Status.FELL else 2
     return Investigation(exit_code, reason, worst[0].remedy, folder, tuple(notebooks), seconds)
 

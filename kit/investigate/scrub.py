@@ -11,11 +11,10 @@ from urllib.parse import quote, unquote, urlsplit
 
 from kit.probes.redact import HIDDEN, redact
 
-SHORTEST = 8
-"""A shorter password may well be an ordinary word, so that only URLs lose it."""
-
 _SECRET_NAME = re.compile(r"(?i)password|passwd|secret|token|api_?key")
 _URL = re.compile(r"[a-zA-Z][\w+.-]*://[^\s\"'<>]*@")
+# What may well be an ordinary word is taken out of URLs only: taking `postgres` out of a text would spoil it.
+_WORD = re.compile(r".{1,7}|[a-z]{1,11}", re.DOTALL)
 _NO_TEXT = re.compile(r"image/(?!svg)|audio/|video/|application/pdf")
 
 
@@ -34,7 +33,7 @@ class Secrets:
                 found.add(_password(value))
             elif _SECRET_NAME.search(name):
                 found.add(value)
-        spelled = {way for value in found if len(value) >= SHORTEST for way in _spellings(value)}
+        spelled = {way for value in found if value and not _WORD.fullmatch(value) for way in _spellings(value)}
         return cls(tuple(sorted(spelled, key=len, reverse=True)))
 
     def within(self, text: str) -> bool:

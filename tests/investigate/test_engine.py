@@ -1,0 +1,265 @@
+"""The engine: every way in which a notebook can end is told truly by the notebook that is saved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.investigate.samples import HOLDS, cell, environ, execute, living, text
+
+STARTS_OTHERS = """
+import json, os, pathlib, subprocess, sys, time
+own = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+orphan = subprocess.run([sys.executable, "-c", '''
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(child.pid)
+'''], capture_output=True, text=True)
+pathlib.Path("pids.json").write_text(json.dumps([os.getpid(), own.pid, int(orphan.stdout)]))
+"""
+
+
+def test_a_notebook_that_runs_is_saved_as_complete(tmp_path: Path) -> None:
+    """A notebook whose cells all come to their end is saved with their outputs and without any mark of failure."""
+    ran = execute(tmp_path, text("# A question", "title"), "1 + 1", HOLDS)
+    assert ran.error is None
+    assert ran.statuses == ["completed", "completed"]
+    assert (ran.outcome.cells, ran.outcome.ran, ran.outcome.error, ran.outcome.never_ran) == (2, 2, "", ())
+    assert ran.nb.cells[1].outputs[0].data["text/plain"] == "2"
+    assert ran.nb.cells[0].source == "# A question"
+
+
+@pytest.mark.parametrize(
+    ("ends", "error", "reason"),
+    [
+        ("1 / 0", "ZeroDivisionError", "division by zero"),
+        ("import os\nos._exit(0)", "KernelDied", "exit code 0"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "KernelDied", "SIGKILL"),
+        ("import sys\nsys.exit(0)", "NotebookLeft", "exit code 0"),
+        ("import sys\nsys.exit('enough')", "NotebookLeft", "enough"),
+    ],
+    ids=["error", "exit of the process", "kill", "sys.exit(0)", "sys.exit of a text"],
+)
+def test_a_cell_that_does_not_end_well_turns_the_notebook_red(
+    tmp_path: Path, ends: str, error: str, reason: str
+) -> None:
+    """However a cell ends, the saved notebook names it and the reason, and what comes after it as never run."""
+    ran = execute(tmp_path, "print('before')", cell(ends, "ends"), cell("print('after')", "after"))
+    assert ran.error is not None
+    assert ran.statuses == ["completed", "failed", "pending"]
+    assert ran.outcome.stopped_at == "In [2] ends"
+    assert ran.outcome.never_ran == ("In [3] after",)
+    assert ran.outcome.error == error
+    assert reason in ran.outcome.reason
+    stopped, never_ran = (found for found in ran.nb.cells if found.id in ("ends", "after"))
+    assert [output.ename for output in stopped.outputs if output.output_type == "error"][-1] == error
+    assert never_ran.outputs == []
+    assert never_ran.execution_count is None
+    assert never_ran.metadata.tags == ["never-ran"]
+    banner = next(found for found in ran.nb.cells if "kit-run" in found.metadata.get("tags", []))
+    assert "In [2] ends" in banner.source
+    assert "In [3] after" in banner.source
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        "import asyncio\nawait asyncio.sleep(600)",
+        "import time\nwhile True:\n    try:\n        time.sleep(600)\n    except KeyboardInterrupt:\n        pass",
+        "import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, {2, 15})\ntime.sleep(600)",
+        "while True:\n    pass",
+    ],
+    ids=["await", "swallowed interrupt", "blocked signals", "busy loop"],
+)
+def test_a_cell_that_does_not_end_is_killed_at_its_limit(tmp_path: Path, endless: str) -> None:
+    """The limit of a cell ends it even where an interrupt would not reach it, and what it had shown is kept."""
+    ran = execute(tmp_path, f"print('seen', flush=True)\n{endless}", "1", execution_timeout=1)
+    assert ran.error is not None
+    assert (ran.outcome.error, ran.statuses) == ("CellTimeLimit", ["failed", "pending"])
+    assert "limit of 1 s" in ran.outcome.reason
+    assert ran.outputs[0].text == "seen\n"
+
+
+def test_a_notebook_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    """Cells that keep to their own limit are stopped when together they pass the notebook's."""
+    waits = "import threading\nthreading.Event().wait(30)"
+    ran = execute(tmp_path, "1", waits, "2", execution_timeout=60, timeout_notebook_s=3)
+    assert (ran.outcome.error, ran.outcome.stopped_at) == ("NotebookTimeLimit", "In [2] cell-2")
+    assert "limit of 3 s" in ran.outcome.reason
+    assert ran.outcome.seconds < 30
+
+
+@pytest.mark.parametrize("then", ["1", "1 / 0", "import time\ntime.sleep(600)", "import os\nos._exit(0)"])
+def test_nothing_outlives_a_notebook(tmp_path: Path, then: str) -> None:
+    """The kernel, a child in a session of its own and an orphan in another are gone, however the notebook ended."""
+    ran = execute(tmp_path, STARTS_OTHERS, then, execution_timeout=3)
+    pids = json.loads((tmp_path / "pids.json").read_text())
+    assert len(pids) == 3
+    assert living(pids) == []
+    assert ran.outcome.cells == 2
+
+
+def test_processes_that_still_run_at_the_end_are_told(tmp_path: Path) -> None:
+    """A notebook that leaves processes running says which, and is not red for that."""
+    ran = execute(tmp_path, STARTS_OTHERS)
+    assert ran.error is None
+    assert len(ran.outcome.still_running) == 2
+    assert all("time.sleep(600)" in line for line in ran.outcome.still_running)
+
+
+@pytest.mark.parametrize(
+    ("loses", "place"),
+    [
+        ("import threading\nlost = threading.Thread(target=lambda: 1 / 0, name='worker')\nlost.start()\nlost.join()",
+         "thread worker: ZeroDivisionError"),
+        ("import asyncio\nasync def fails():\n    1 / 0\nkept = asyncio.create_task(fails(), name='job')\n"
+         "await asyncio.sleep(0)", "task job: ZeroDivisionError"),
+        ("import asyncio\nasync def fails():\n    1 / 0\nasyncio.create_task(fails(), name='job')\n"
+         "await asyncio.sleep(0)", "task job: ZeroDivisionError"),
+        ("import asyncio\nasync def fails():\n    1 / 0\nasync def main():\n"
+         "    asyncio.create_task(fails(), name='job')\n    await asyncio.sleep(0.01)\n"
+         "import threading\nother = threading.Thread(target=lambda: asyncio.run(main()))\nother.start()\nother.join()",
+         "task job: ZeroDivisionError"),
+        ("import asyncio\nasyncio.get_running_loop().call_soon(lambda: 1 / 0)\nawait asyncio.sleep(0)",
+         "ZeroDivisionError"),
+    ],
+    ids=["thread", "task that is kept", "task that is dropped", "task in another loop", "callback"],
+)  # fmt: skip
+def test_an_error_that_nobody_sees_turns_the_notebook_red(tmp_path: Path, loses: str, place: str) -> None:
+    """An error in a thread, a task or a callback is found, though every cell came to its end."""
+    ran = execute(tmp_path, loses, HOLDS)
+    assert ran.error is not None
+    assert (ran.outcome.ran, ran.outcome.error) == (2, "LostError")
+    assert any(place in line for line in ran.outcome.lost_errors)
+
+
+def test_an_error_that_somebody_sees_is_not_lost(tmp_path: Path) -> None:
+    """A task's error that is awaited and caught, and a thread that leaves by SystemExit, are no fault."""
+    ran = execute(
+        tmp_path,
+        "import asyncio\nasync def fails():\n    1 / 0\ntask = asyncio.create_task(fails())",
+        "try:\n    await task\nexcept ZeroDivisionError:\n    print('seen')",
+        "import threading, sys\nthread = threading.Thread(target=sys.exit)\nthread.start()\nthread.join()",
+    )
+    assert ran.error is None
+    assert ran.outcome.lost_errors == ()
+
+
+def test_a_lost_error_survives_a_kernel_that_is_killed(tmp_path: Path) -> None:
+    """What a thread lost before the kernel died is still told."""
+    loses = "import threading\nlost = threading.Thread(target=lambda: 1 / 0)\nlost.start()\nlost.join()"
+    ran = execute(tmp_path, loses, "import os\nos._exit(1)")
+    assert ran.outcome.error == "KernelDied"
+    assert "ZeroDivisionError" in ran.outcome.lost_errors[0]
+
+
+@pytest.mark.parametrize("tag", ["skip-execution", "raises-exception"])
+def test_no_tag_makes_a_cell_that_failed_or_did_not_run_green(tmp_path: Path, tag: str) -> None:
+    """A cell that is kept from running, or whose error is allowed by a tag, turns the notebook red."""
+    ran = execute(tmp_path, cell("1 / 0", "tagged", tag), "1")
+    assert ran.error is not None
+    assert ran.outcome.stopped_at == "In [1] tagged"
+    assert ran.outcome.never_ran == ("In [2] cell-2",)
+
+
+def test_a_cell_without_code_need_not_run(tmp_path: Path) -> None:
+    """An empty code cell is not counted."""
+    ran = execute(tmp_path, "", "1", "   ")
+    assert (ran.error, ran.outcome.cells, ran.outcome.ran) == (None, 1, 1)
+
+
+def test_a_cell_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
+    """A flood of output ends the kernel before it fills the memory, and the saved notebook stays small."""
+    ran = execute(tmp_path, "while True:\n    print('x' * 1_000_000)", execution_timeout=120)
+    assert ran.outcome.error == "TooMuchOutput"
+    assert len(str(ran.nb)) < 30_000_000
+
+
+def test_a_password_is_in_nothing_that_is_saved(tmp_path: Path) -> None:
+    """A password is taken out of source, parameters, outputs, errors and metadata; the notebook says where."""
+    secret = "s3cr3t/pass w0rd"
+    plain = [
+        f"who = 'nobody'  # never {secret}",
+        "import os\nurl = os.environ['KIT_TEST_URL']\nprint(url)",
+        "from urllib.parse import unquote, urlsplit\nword = unquote(urlsplit(url).password)\nword",
+        "import sys\nsys.stdout.write(word[:4]); sys.stdout.flush(); sys.stdout.write(word[4:]); sys.stdout.flush()",
+        "from IPython.display import HTML, JSON, display\ndisplay(HTML(f'<b>{word}</b>'), JSON({'a': [word]}))",
+        "raise ValueError(word)",
+    ]
+    url = "postgresql://testuser:s3cr3t%2Fpass%20w0rd@127.0.0.1:5433/testdb"
+    ran = execute(
+        tmp_path, cell(plain[0], "parameters", "parameters"), *plain[1:],
+        environ=environ(KIT_TEST_URL=url), parameters={"who": url, "password": "an0ther-w0rd"},
+    )  # fmt: skip
+    kept = (tmp_path / "executed.ipynb").read_text()
+    for spelling in (secret, "s3cr3t", "s3cr3t%2Fpass%20w0rd", "an0ther-w0rd"):
+        assert spelling not in kept
+    assert kept.count("***") >= 8
+    assert "In [4] cell-3" in ran.outcome.secrets_in
+    assert ran.outcome.error == "ValueError"
+
+
+def test_a_kernel_that_does_not_start_is_tried_again(tmp_path: Path) -> None:
+    """A kernel that dies before its first cell is replaced by another, and the notebook runs."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, pathlib, sys\nonce = pathlib.Path(__file__).with_name('tried')\n"
+        "if 'KIT_KERNEL' in os.environ and not once.exists():\n    once.touch()\n    os._exit(3)\n"
+    )
+    ran = execute(tmp_path, "1 + 1", environ=environ(PYTHONPATH=str(tmp_path)))
+    assert (tmp_path / "tried").exists()
+    assert (ran.error, ran.outcome.ran) == (None, 1)
+
+
+def test_a_notebook_whose_kernel_never_starts_says_so(tmp_path: Path) -> None:
+    """Where no kernel can be started, all cells are saved as never run, with the kernel's last words as reason."""
+    (tmp_path / "ipykernel").mkdir()
+    (tmp_path / "ipykernel" / "__init__.py").write_text("raise ImportError('a broken installation')")
+    ran = execute(tmp_path, "1", "2", environ=environ(PYTHONPATH=str(tmp_path)))
+    assert ran.error is not None
+    assert (ran.outcome.error, ran.outcome.ran) == ("KernelNotStarted", 0)
+    assert "a broken installation" in ran.outcome.reason
+    assert len(ran.outcome.never_ran) == 2
+
+
+def test_a_failed_cell_is_never_tried_again(tmp_path: Path) -> None:
+    """A notebook whose cell fails is run once: only the machine's faults are tried again, never a result."""
+    ran = execute(tmp_path, "with open('runs', 'a') as file:\n    file.write('once')", "1 / 0")
+    assert ran.error is not None
+    assert (tmp_path / "runs").read_text() == "once"
+
+
+def test_the_kernel_is_the_interpreter_of_the_kit(tmp_path: Path) -> None:
+    """Whatever kernel a notebook names, its cells run in the interpreter of the kit, in the folder asked for."""
+    import sys
+
+    ran = execute(tmp_path, "import sys, os\nprint(sys.executable, os.getcwd())")
+    assert ran.outputs[0].text.split() == [sys.executable, str(tmp_path)]
+
+
+def test_sockets_instead_of_ports(tmp_path: Path) -> None:
+    """A kernel is reached through files, so that kernels that start together cannot take each other's ports."""
+    ran = execute(tmp_path, "from ipykernel.connect import get_connection_info\nprint(get_connection_info())")
+    assert json.loads(ran.outputs[0].text)["transport"] == "ipc"
+
+
+def test_pieces_of_one_stream_are_joined(tmp_path: Path) -> None:
+    """Text that a cell prints in pieces is one output, and what is shown between two texts stays between them."""
+    ran = execute(
+        tmp_path,
+        "import sys\nfor word in 'abc':\n    print(word, end='', flush=True)\n"
+        "from IPython.display import display\ndisplay(1)\nprint('d')",
+    )
+    assert [output.get("text", "shown") for output in ran.outputs] == ["abc", "shown", "d\n"]
+
+
+def test_a_second_run_of_an_executed_notebook_starts_clean(tmp_path: Path) -> None:
+    """What a red run has added to a notebook is gone when that is run again and comes to its end."""
+    first = execute(tmp_path, "import os\nassert 'PASS' in os.environ", "2")
+    assert first.outcome.never_ran
+    second = execute(tmp_path, *first.nb.cells, environ=environ(PASS="1"))
+    assert (second.error, second.outcome.ran) == (None, 2)
+    assert len(second.nb.cells) == 2
+    assert "never-ran" not in str(second.nb)

@@ -1,0 +1,79 @@
+"""Secrets: out of every text, however they are spelled there."""
+
+from __future__ import annotations
+
+import html
+from urllib.parse import quote
+
+import pytest
+from nbformat.v4 import new_output
+
+from kit.investigate.scrub import Secrets
+from tests.investigate.samples import cell, notebook
+
+WORD = "a<b&c/d'e f"
+ENVIRON = {
+    "KIT_TEST_URL": f"postgresql://testuser:{quote(WORD, safe='')}@127.0.0.1:5432/testdb",
+    "CI_JOB_TOKEN": "glpat-0123456789",
+    "HOME": "/home/somebody",
+    "PASSWORD_FILE_COUNT": "3",
+}
+SECRETS = Secrets.of(ENVIRON)
+
+
+@pytest.mark.parametrize("spelled", [WORD, quote(WORD), quote(WORD, safe=""), html.escape(WORD), repr(WORD)[1:-1]])
+def test_every_spelling_of_a_password_is_taken_out(spelled: str) -> None:
+    """A password is found plain, in a URL, in HTML and in a repr."""
+    assert SECRETS.within(f"<{spelled}>")
+    assert SECRETS.out_of(f"x {spelled} y") == "x *** y"
+
+
+def test_variables_named_like_secrets_count() -> None:
+    """The value of a variable named like a token is a secret; a short one, and a path, are not."""
+    assert SECRETS.out_of("glpat-0123456789 /home/somebody 3") == "*** /home/somebody 3"
+
+
+def test_a_short_password_is_taken_out_of_urls_only() -> None:
+    """A password that may be an ordinary word leaves prose as it is, and no URL shows it."""
+    secrets = Secrets.of({"URL": "postgresql://postgres:postgres@localhost/x"})
+    assert secrets.out_of("postgres is at postgresql://postgres:postgres@localhost/x") == (
+        "postgres is at postgresql://postgres:***@localhost/x"
+    )
+
+
+def test_a_password_that_nobody_named_is_taken_out_of_a_url() -> None:
+    """A URL with a password of another server loses it too."""
+    assert Secrets().out_of("see https://me:hunter22@example.org/a") == "see https://me:***@example.org/a"
+
+
+def test_secrets_are_not_shown_by_their_own_repr() -> None:
+    """The object that holds the secrets does not print them."""
+    assert "glpat" not in repr(SECRETS)
+
+
+def test_a_notebook_is_scrubbed_in_every_part() -> None:
+    """Source, metadata, parameters, streams, rich outputs and tracebacks lose it; pictures are left alone."""
+    token = "glpat-0123456789"
+    injected = cell(f"password = 'x1'\nurl = '{token}'", "injected", "injected-parameters")
+    nb = notebook([f"print('{token}')", "1", injected])
+    nb.metadata["papermill"] = {"parameters": {"my_password": "x1", "url": token, "n": 1}}
+    nb.cells[0].outputs = [
+        new_output("stream", text=f"a {token}"),
+        new_output("display_data", data={"application/json": {"k": [token]}, "image/png": token, "text/html": token}),
+        new_output("error", ename="E", evalue=token, traceback=[token]),
+    ]
+    assert SECRETS.out_of_notebook(nb) == [0]
+    picture = nb.cells[0].outputs[1].data.pop("image/png")
+    assert picture == token
+    assert not SECRETS.within(str(nb))
+    assert nb.metadata.papermill.parameters == {"my_password": "***", "url": "***", "n": 1}
+    assert "x1" not in nb.cells[2].source
+
+
+def test_a_notebook_without_secrets_is_left_as_it_is() -> None:
+    """Nothing is changed where there is nothing to hide."""
+    nb = notebook(["password: str = 'an example'", "1"])
+    nb.cells[1].outputs = [new_output("stream", text="password: str = 'an example'\n")]
+    before = str(nb)
+    assert SECRETS.out_of_notebook(nb) == []
+    assert str(nb) == before
