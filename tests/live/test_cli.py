@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -81,41 +82,38 @@ def test_another_pair_is_refused_while_one_is_up(environ: dict[str, str]) -> Non
     assert "kit down, then kit up" in answer.stderr
 
 
-def test_lab_gives_its_kernels_the_pair_and_takes_it_down(environ: dict[str, str], tmp_path: Path) -> None:
-    """A kernel started in `kit lab` has the URLs of a live pair, and the pair ends with JupyterLab."""
+def test_lab_has_the_pair_and_takes_it_down(environ: dict[str, str], tmp_path: Path) -> None:
+    """JupyterLab, whose environment its kernels inherit, has the URLs of a live pair, and the pair ends with it."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "empty.ipynb").write_text(
         '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
     )
-    options = ["--no-browser", "--IdentityProvider.token=open", "--ServerApp.port_retries=50"]
-    with subprocess.Popen(
-        [KIT, "lab", *options], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
-    ) as lab:
+    with lab_process(tmp_path, environ) as lab:
         assert lab.stderr is not None
-        url = next(word for line in lab.stderr for word in line.split() if word.startswith("http://127.0.0.1"))
-        base = url.split("/lab")[0]
-        kernel = json.load(urllib.request.urlopen(f"{base}/api/kernels?token=open", data=b"{}"))
-        test_url = asked(tmp_path / "runtime" / f"kernel-{kernel['id']}.json", "KIT_TEST_URL")
+        assert any("is running at" in line for line in lab.stderr)
+        (jupyterlab,) = [process for process in psutil.Process(lab.pid).children() if "jupyterlab" in process.cmdline()]
+        test_url = jupyterlab.environ()["KIT_TEST_URL"]
         with psycopg.connect(test_url) as connection:
             assert connection.execute("select current_database()").fetchone() == ("testdb",)
-        lab.send_signal(signal.SIGTERM)
-        lab.stderr.read()
     assert lab.returncode == 0
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(test_url)
 
 
-def asked(connection_file: Path, variable: str) -> str:
-    """Return a variable of a running kernel's environment, asked of the kernel itself."""
-    from jupyter_client.blocking.client import BlockingKernelClient
-
-    client = BlockingKernelClient(connection_file=str(connection_file))
-    client.load_connection_file()
-    client.start_channels()
-    try:
-        client.wait_for_ready(timeout=60)
-        expression = f"__import__('os').environ['{variable}']"
-        reply = client.execute("", user_expressions={"it": expression}, reply=True, timeout=60)
-        return str(reply["content"]["user_expressions"]["it"]["data"]["text/plain"]).strip("'")
-    finally:
-        client.stop_channels()
+@contextmanager
+def lab_process(folder: Path, environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """`kit lab`, told to end when the block is left, and then waited for."""
+    lab = subprocess.Popen(
+        [KIT, "lab", "--no-browser"],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with lab:
+        try:
+            yield lab
+        finally:
+            lab.send_signal(signal.SIGTERM)
+            print(lab.stderr.read() if lab.stderr else "")
