@@ -15,9 +15,9 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,10 +26,14 @@ from kit.errors import NotebookError
 from kit.verdict import Ruling, Verdict, agreed
 
 if TYPE_CHECKING:
+    from kit.evidence import Evidence
     from kit.pair import Pair
+    from kit.trial import Trial
 
 CLAIM_MIME = "application/vnd.kit.claim+json"
 EXERCISE_MIME = "application/vnd.kit.exercise+json"
+STACK_VARIABLE = "KIT_STACK"
+TRIAL_TIMEOUT_S = 60.0
 SHOWN_VERSIONS = ("fastapi", "sqlalchemy", "asyncpg", "httpx", "pytest")
 
 __all__ = [
@@ -90,14 +94,16 @@ class Claim:
 
 
 class Session:
-    """What `start` set up: `seed`, `pair` (None when the notebook takes none), and the claims so far.
+    """What `start` set up: `seed`, `pair` (None when the notebook takes none), `stack`, and the claims so far.
 
     As the value of a cell it shows the running table, as soon as there is a claim in it.
     """
 
-    def __init__(self, seed: int | None, pair: Pair | None) -> None:
+    def __init__(self, seed: int | None, pair: Pair | None, timeout_s: float = TRIAL_TIMEOUT_S) -> None:
         self.seed = seed
         self.pair = pair
+        self.timeout_s = timeout_s
+        self.stack = os.environ.get(STACK_VARIABLE, "current")
         self.clock = _Clock()
         self._claims: dict[str, Claim] = {}
 
@@ -105,6 +111,16 @@ class Session:
     def claims(self) -> tuple[Claim, ...]:
         """The claims in the order in which they were first made."""
         return tuple(self._claims.values())
+
+    def run(self, trials: Iterable[Trial]) -> tuple[Evidence, ...]:
+        """Run trials on this notebook's pair and stack, and return the evidence of each in their order."""
+        from kit.runner import run_all
+
+        if self.pair is None:
+            raise NotebookError("This notebook was started without a pair", remedy="leave `pair=False` out of start()")
+        wanted = [replace(trial, stack=self.stack) for trial in trials]
+        found = {evidence.trial: evidence for evidence in run_all(wanted, self.pair, timeout_s=self.timeout_s)}
+        return tuple(found[trial] for trial in wanted)
 
     def note(self, made: Claim) -> None:
         """Put a claim into the table; a cell that is run again replaces its own."""
@@ -119,11 +135,11 @@ _session: Session | None = None
 _closing = ExitStack()
 
 
-def start(seed: int | None = None, *, pair: bool = True) -> Session:
+def start(seed: int | None = None, *, pair: bool = True, timeout_s: float = TRIAL_TIMEOUT_S) -> Session:
     """Set a notebook up and print one line that says with what: the seed, versions, both servers.
 
     The pair is the one of `kit investigate` or `kit up`, else one that lives as long as the kernel; none with
-    `pair=False`. `seed` seeds `random`; None leaves it alone. Raises PairError when no pair can be had.
+    `pair=False`. `seed` seeds `random`; None leaves it alone. A trial may take `timeout_s`. Raises PairError when no pair can be had.
     """
     global _session
     opened = _session.pair if _session is not None and _session.pair is not None else None
@@ -131,7 +147,7 @@ def start(seed: int | None = None, *, pair: bool = True) -> Session:
         opened = _open_pair()
     if seed is not None:
         random.seed(seed)
-    _session = Session(seed, opened if pair else None)
+    _session = Session(seed, opened if pair else None, timeout_s)
     print(_set_up_line(_session))
     return _session
 
@@ -371,9 +387,10 @@ def _row_html(made: Claim) -> str:
     color = "#1a9c4a" if made.held else "#e5484d"  # legible on white and on black
     kind = "kit-held" if made.held else "kit-fell"
     observed = f"{made.observed}: {made.reason}" if made.reason else made.observed
+    decided = f'<b class="{kind}" style="color:{color};white-space:nowrap">{outcome}</b>'
     return (
         f"<tr>{cell(made.claim)}{cell(made.expected)}{cell(observed)}"
-        f'<td style="text-align:left;white-space:nowrap"><b class="{kind}" style="color:{color}">{outcome}</b></td></tr>'
+        f'<td style="text-align:left">{decided}</td></tr>'
     )
 
 
