@@ -139,7 +139,8 @@ def start(seed: int | None = None, *, pair: bool = True, timeout_s: float = TRIA
     """Set a notebook up and print one line that says with what: the seed, versions, both servers.
 
     The pair is the one of `kit investigate` or `kit up`, else one that lives as long as the kernel; none with
-    `pair=False`. `seed` seeds `random`; None leaves it alone. A trial may take `timeout_s`. Raises PairError when no pair can be had.
+    `pair=False`. `seed` seeds `random`; None leaves it alone. A trial may take `timeout_s`. Raises PairError when no
+    pair can be had.
     """
     global _session
     opened = _session.pair if _session is not None and _session.pair is not None else None
