@@ -175,10 +175,18 @@ def _show(pair: Pair) -> None:
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Notebooks at a time. Default: one per processor."
 )
 @click.option(
-    "--timeout-cell", "timeout_cell_s", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that a cell may take."
+    "--timeout-cell",
+    "timeout_cell_s",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Seconds that a cell may take.",
 )
 @click.option(
-    "--timeout-notebook", "timeout_notebook_s", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds for a whole notebook."
+    "--timeout-notebook",
+    "timeout_notebook_s",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Seconds for a whole notebook.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where runs are kept. Default: runs"

