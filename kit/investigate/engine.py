@@ -91,6 +91,11 @@ class _Execution:
     stopped_at: int | None = None
     error: str = ""
     reason: str = ""
+    held_secrets: set[int] = field(default_factory=set)
+    secrets: Secrets = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.secrets = Secrets.of(self.environ)
 
     async def run(self) -> None:
         lost: list[str] = []
@@ -140,6 +145,8 @@ class _Execution:
                 return
             finally:
                 saved.join_streams(cell)
+                if self.secrets.out_of_outputs(cell):
+                    self.held_secrets.add(index)
                 self.nb_man.cell_complete(cell, index)
                 self.watcher.cell_ended(cell)
 
@@ -194,8 +201,8 @@ class _Execution:
         for place in ("input_path", "output_path"):
             # Where a run was made is nobody's business who reads it.
             nb.metadata.papermill[place] = Path(nb.metadata.papermill.get(place) or "").name
-        secrets = Secrets.of(self.environ)
-        held = secrets.out_of_notebook(nb)
+        secrets = self.secrets
+        held = sorted({*self.held_secrets, *secrets.out_of_notebook(nb)})
         outcome = saved.Outcome(
             cells=len(positions),
             ran=len(self.ran),

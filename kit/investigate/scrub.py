@@ -58,9 +58,13 @@ class Secrets:
             injected = "injected-parameters" in cell.metadata.get("tags", [])
             cell.source = self.out_of(redact(cell.source) if injected else self._verbatim(cell.source))
             _map_texts(cell.metadata, self.out_of)
-            if _map_texts(cell.get("outputs", []), self.out_of):
+            if self.out_of_outputs(cell):
                 held.append(index)
         return held
+
+    def out_of_outputs(self, cell: Any) -> bool:
+        """Replace them in the outputs of a cell, in place; tell whether there were any."""
+        return _map_texts(cell.get("outputs", []), self.out_of)
 
     def _verbatim(self, source: str) -> str:
         return source if not self.within(source) else self.out_of(source)

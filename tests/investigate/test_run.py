@@ -1,0 +1,271 @@
+"""A whole run: what is asked is checked first, notebooks run side by side, and what they came to is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as xml
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+import pytest
+
+from kit.investigate import investigate
+from kit.investigate.results import Investigation
+from kit.investigate.saved import Outcome
+from tests.investigate.samples import FALLS, HOLDS, cell, environ, living, quiet, said, text, write
+
+PARAMETERS = cell("n: int = 1  # how many\nname = 'x'", "parameters", "parameters")
+
+
+def run(folder: Path, *notebooks: Path, parameters: Any = (), **options: Any) -> Investigation:
+    """A run without a pair, kept in `folder`."""
+    given = {"jobs": 2, "console": quiet(), **options}
+    return investigate(notebooks, parameters, out=folder / "runs", with_pair=False, **given)
+
+
+def kept(result: Investigation, name: str) -> str:
+    """The text of a file of the run."""
+    assert result.folder is not None
+    return (result.folder / name).read_text()
+
+
+def test_a_run_in_which_every_claim_holds(tmp_path: Path) -> None:
+    """All is green with exit code 0, everything promised is in the run's folder, and `latest` points to it."""
+    console = quiet()
+    result = run(tmp_path, write(tmp_path, "01_a", HOLDS), write(tmp_path, "02_b", "1", HOLDS), console=console)
+    assert (result.exit_code, result.reason, result.held) == (0, "", 2)
+    assert result.folder is not None
+    assert sorted(path.name for path in result.folder.iterdir()) == [
+        "01_a.html", "01_a.ipynb", "02_b.html", "02_b.ipynb", "findings.json", "index.html", "junit.xml",
+    ]  # fmt: skip
+    assert (tmp_path / "runs" / "latest").resolve() == result.folder
+    assert [claim["notebook"] for claim in json.loads(kept(result, "findings.json"))["claims"]] == ["01_a", "02_b"]
+    assert len(xml.fromstring(kept(result, "junit.xml")).findall("testsuite")) == 2
+    assert "All 2 claims held" in said(console)
+    assert str(result.folder / "index.html") in said(console)
+
+
+def test_a_claim_that_falls_is_named_everywhere(tmp_path: Path) -> None:
+    """A claim that falls gives exit code 1, and its id is in the reason, the records and what is printed."""
+    console = quiet()
+    late = "claim('late', 'It is late.', expected=1, observed=1)"
+    result = run(tmp_path, write(tmp_path, "01_a", HOLDS), write(tmp_path, "02_b", FALLS, late), console=console)
+    assert result.exit_code == 1
+    assert result.reason == "02_b: the claim one-is-two fell: expected 2, observed 1"
+    rows = {claim["id"]: claim for claim in json.loads(kept(result, "findings.json"))["claims"]}
+    assert [row["held"] for row in rows.values()] == [True, False, False]
+    assert "never reached" in rows["late"]["observed"]
+    assert "A claim fell: 02_b: the claim one-is-two fell" in said(console)
+    assert "one-is-two" in kept(result, "index.html")
+    assert "one-is-two" in kept(result, "junit.xml")
+
+
+def test_a_notebook_without_a_claim_could_not_run(tmp_path: Path) -> None:
+    """A notebook that claims nothing proves nothing, which is exit code 2."""
+    result = run(tmp_path, write(tmp_path, "01_a", "1"))
+    assert (result.exit_code, result.reason) == (2, "01_a: it makes no claim")
+    assert result.remedy
+
+
+def test_a_limit_of_the_run_reaches_the_cells(tmp_path: Path) -> None:
+    """The limits that are given hold for each notebook, and one that is stopped does not stop another."""
+    slow = write(tmp_path, "01_slow", "import time\ntime.sleep(600)", HOLDS)
+    result = run(tmp_path, slow, write(tmp_path, "02_b", HOLDS), timeout_cell_s=2)
+    assert result.exit_code == 2
+    assert "limit of 2 s" in result.reason
+    assert "--timeout-cell" in result.remedy
+    assert [one.status.value for one in result.notebooks] == ["could not run", "held"]
+
+
+def test_parameters_reach_the_notebook(tmp_path: Path) -> None:
+    """Texts are given to the kernel as the declared type; what was given is kept."""
+    checks = "from kit.notebook import claim\nclaim('given', 'It is given.', expected=[5, 'x y'], observed=[n, name])"
+    notebook = write(tmp_path, "01_a", PARAMETERS, checks)
+    result = run(tmp_path, notebook, parameters=[("n", "5"), ("name", "x y")])
+    assert result.exit_code == 0
+    assert json.loads(kept(result, "findings.json"))["notebooks"][0]["parameters"] == {"n": 5, "name": "x y"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [([("m", "1")], "no parameter 'm'"), ([("n", "abc")], "given as 'abc'"), ([("n", "1"), ("n", "2")], "given twice")],
+)
+def test_a_wrong_parameter_stops_the_run_before_it_starts(tmp_path: Path, parameters: Any, found: str) -> None:
+    """A name or type that the notebook does not declare is exit code 2 in one line; nothing starts or is kept."""
+    console = quiet()
+    started = tmp_path / "started"
+    notebook = write(tmp_path, "01_a", PARAMETERS, f"open({str(started)!r}, 'w')", HOLDS)
+    result = run(tmp_path, notebook, parameters=parameters, console=console)
+    assert (result.exit_code, result.folder) == (2, None)
+    assert found in result.reason
+    assert said(console).count("\n") == 1
+    assert not started.exists()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_path_that_is_no_notebook_is_refused(tmp_path: Path) -> None:
+    """A missing file, one that is no notebook, one of another language, and two of one name are each refused."""
+    broken, other = tmp_path / "broken.ipynb", tmp_path / "other"
+    broken.write_text("{")
+    other.mkdir()
+    in_r = write(tmp_path, "in_r", "1")
+    nb = nbformat.read(in_r, as_version=4)
+    nb.metadata.kernelspec = {"name": "ir", "display_name": "R", "language": "R"}
+    nbformat.write(nb, in_r)
+    twice = [write(tmp_path, "same", HOLDS), write(other, "same", HOLDS)]
+    missing = [tmp_path / "none.ipynb"]
+    for paths, found in ((missing, "There is no"), ([broken], "is no notebook"), ([in_r], "Python"), (twice, "Two")):
+        result = run(tmp_path, *paths)
+        assert result.exit_code == 2
+        assert found in result.reason
+
+
+def test_all_notebooks_of_the_folder_are_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a name all of `notebooks` run, in order, save those that begin with an underscore."""
+    (tmp_path / "notebooks").mkdir()
+    for name in ("02_b", "01_a", "_template"):
+        write(tmp_path / "notebooks", name, HOLDS)
+    monkeypatch.chdir(tmp_path)
+    assert [one.name for one in run(tmp_path).notebooks] == ["01_a", "02_b"]
+
+
+def test_the_working_directory_is_left_alone(tmp_path: Path) -> None:
+    """A kernel runs in its notebook's folder, this process stays in its own; a path may have braces in it."""
+    before, folder = Path.cwd(), tmp_path / "{odd} folder"
+    folder.mkdir()
+    checks = f"import os\n{HOLDS}\nclaim('here', 'It is here.', expected={str(folder)!r}, observed=os.getcwd())"
+    result = run(folder, write(folder, "01_a", checks), write(folder, "02_b", PARAMETERS, HOLDS), parameters={"n": 2})
+    assert result.exit_code == 0
+    assert Path.cwd() == before
+
+
+def test_notebooks_run_at_the_same_time(tmp_path: Path) -> None:
+    """Two notebooks that each wait for the other both come to their end."""
+    waits = """
+import os, pathlib, time
+pathlib.Path({own!r}).touch()
+deadline = time.monotonic() + 60
+while not pathlib.Path({other!r}).exists() and time.monotonic() < deadline:
+    time.sleep(0.01)
+from kit.notebook import claim
+claim('met', 'They met.', expected=True, observed=pathlib.Path({other!r}).exists())
+"""
+    both = [
+        write(tmp_path, "01_a", waits.format(own=str(tmp_path / "a"), other=str(tmp_path / "b"))),
+        write(tmp_path, "02_b", waits.format(own=str(tmp_path / "b"), other=str(tmp_path / "a"))),
+    ]
+    assert run(tmp_path, *both).exit_code == 0
+
+
+def test_a_last_notebook_reads_what_the_others_found(tmp_path: Path) -> None:
+    """A notebook that is marked as last begins when all others are over, and finds what they found."""
+    reads = (
+        "from kit.notebook import claim\nfrom kit.store import findings\n"
+        "held = [row['notebook'] for row in findings()['claims'] if row['held']]\n"
+        "claim('all', 'All held.', expected=['01_a', '03_c'], observed=held)"
+    )
+    last = write(tmp_path, "02_last", reads, last=True)
+    result = run(tmp_path, write(tmp_path, "01_a", HOLDS), last, write(tmp_path, "03_c", HOLDS))
+    assert result.exit_code == 0
+    assert [one.name for one in result.notebooks] == ["01_a", "02_last", "03_c"]
+
+
+def test_exercises_are_told_and_solved(tmp_path: Path) -> None:
+    """With its stub an exercise is not done, which is no fault; with the solution in, it is done."""
+    notebook = write(
+        tmp_path, "01_a", HOLDS,
+        cell("def double(x):\n    ...", "double", "exercise"),
+        text("<details>\n\n```python\ndef double(x):\n    return 2 * x\n```\n</details>", "solution", "solution"),
+        cell("from kit.notebook import exercise\nwith exercise('1'):\n    assert double(2) == 4", "check"),
+    )  # fmt: skip
+    stub, solved = run(tmp_path, notebook), run(tmp_path, notebook, solved=True)
+    assert [(one.exit_code, one.notebooks[0].exercises[0].done) for one in (stub, solved)] == [(0, False), (0, True)]
+
+
+def test_a_stack_is_told_to_the_notebook(tmp_path: Path) -> None:
+    """The stack that is asked for is the notebook's parameter and in the findings; one that is not known is refused."""
+    checks = "from kit.notebook import claim\nclaim('stack', 'It is told.', expected='current', observed=stack)"
+    notebook = write(tmp_path, "01_a", cell("stack: str = 'other'", "parameters", "parameters"), checks)
+    result = run(tmp_path, notebook, stack="current")
+    assert result.exit_code == 0
+    assert json.loads(kept(result, "findings.json"))["stack"]["name"] == "current"
+    assert "There is no stack 'none'" in run(tmp_path, notebook, stack="none").reason
+    assert "given twice" in run(tmp_path, notebook, stack="current", parameters={"stack": "current"}).reason
+
+
+def test_a_password_is_in_no_file_of_a_run(tmp_path: Path) -> None:
+    """A password that a notebook prints, claims and observes is in no file that is kept, and is not printed."""
+    password = "Xk9-planted-secret"
+    shows = (
+        "import os\nurl = os.environ['KIT_TEST_URL']\nprint(url)\n"
+        "from kit.notebook import claim\n"
+        "claim('shown', f'It is {url}.', expected=url, observed=url[:-4])"
+    )
+    console = quiet()
+    result = run(
+        tmp_path, write(tmp_path, "01_a", shows, HOLDS), console=console,
+        environ=environ(KIT_TEST_URL=f"postgresql://testuser:{password}@127.0.0.1:5433/testdb"),
+    )  # fmt: skip
+    assert (result.exit_code, result.folder is not None) == (1, True)
+    texts = {path.name: path.read_text() for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+    assert {name.split(".")[-1] for name in texts} == {"ipynb", "html", "json", "xml"}
+    assert [name for name, found in texts.items() if password in found] == []
+    assert password not in said(console)
+    assert all("***" in texts[name] for name in ("01_a.ipynb", "01_a.html", "findings.json", "index.html", "junit.xml"))
+
+
+RUN_BY_HAND = """
+import sys
+from pathlib import Path
+from kit.investigate import investigate
+folder = Path(sys.argv[1])
+sys.exit(investigate(sorted(folder.glob("*.ipynb")), out=folder / "runs", with_pair=False, jobs=1).exit_code)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_keeps_what_there_is(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM ends kernels at once; the notebooks say so, and findings and pages are kept."""
+    pid = "import os, pathlib\npathlib.Path('pid').write_text(str(os.getpid()))"
+    write(tmp_path, "01_a", pid, HOLDS, "import time\ntime.sleep(600)")
+    write(tmp_path, "02_b", HOLDS)
+    process = subprocess.Popen([sys.executable, "-c", RUN_BY_HAND, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    seen = next(line for line in process.stdout if "held" in line)
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=60)
+    assert "one-is-one" in seen
+    assert process.returncode == 2
+    assert number.name in rest
+    assert living([int((tmp_path / "pid").read_text())]) == []
+    folder = (tmp_path / "runs" / "latest").resolve()
+    first, second = (Outcome.of(nbformat.read(folder / name, as_version=4)) for name in ("01_a.ipynb", "02_b.ipynb"))
+    assert (first.error, first.stopped_at, first.ran) == ("Interrupted", "In [3] cell-3", 2)
+    assert (second.error, second.ran, len(second.never_ran)) == ("Interrupted", 0, 1)
+    assert json.loads((folder / "findings.json").read_text())["exit_code"] == 2
+
+
+def test_kernels_die_with_a_run_that_is_killed(tmp_path: Path) -> None:
+    """After SIGKILL to the run its kernel and what that started are gone, and so is the kernel's folder."""
+    starts = (
+        "import os, pathlib, subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
+        "pathlib.Path('pids').write_text(f'{os.getpid()} {child.pid}')\n"
+        "place = os.environ['KIT_KERNEL_PLACE']\npathlib.Path('place').write_text(place)"
+    )
+    write(tmp_path, "01_a", starts, HOLDS, "import time\ntime.sleep(600)")
+    process = subprocess.Popen([sys.executable, "-c", RUN_BY_HAND, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert "one-is-one" in next(line for line in process.stdout if "held" in line)
+    running = [psutil.Process(int(pid)) for pid in (tmp_path / "pids").read_text().split()]
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    psutil.wait_procs(running, timeout=30)
+    assert living(one.pid for one in running) == []
+    assert not Path((tmp_path / "place").read_text()).exists()
