@@ -33,7 +33,7 @@ LAYOUT = "1"  # raised when what a template holds changes otherwise than by the 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Both sides' archives, or the place where they would be; `password` is their superuser's, until a run sets its own."""
+    """Both sides' archives, or the place for them; `password` is their superuser's, until a run sets its own."""
 
     directory: Path | None
     password: str = field(repr=False)

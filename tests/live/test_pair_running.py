@@ -1,0 +1,187 @@
+"""A pair that is left running, found again, and taken down."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kit.errors import PairError
+from kit.pair import Pair, down, open_pair, status, up
+from kit.pair.connect import identify
+from kit.pair.embedded import free_ports
+from kit.pair.places import state_file
+
+
+@pytest.fixture(autouse=True)
+def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A state of the test's own, and whatever it left running ended."""
+    monkeypatch.setenv("KIT_STATE_DIR", str(tmp_path / "state"))
+    yield
+    down()
+
+
+def command(program: str) -> str:
+    """What another process, started and ended meanwhile, says of the pair."""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return answer.stdout.strip()
+
+
+def postmaster(side: str) -> psutil.Process:
+    return psutil.Process(json.loads(state_file().read_text())["pids"][side])
+
+
+def test_without_a_pair_there_is_none() -> None:
+    """Nothing is up at first, nothing is taken down, and asking makes no file."""
+    assert status() is None
+    assert down() is False
+    assert not state_file().parent.exists()
+
+
+def test_a_pair_outlives_the_command_that_started_it() -> None:
+    """What one process left running is found by another, whole, and ended by a third."""
+    url = command("from kit.pair import up; print(up().test.url())")
+    assert identify(url).database == "testdb"
+    found = status()
+    assert found is not None
+    assert found.test.url() == url
+    assert found.test.log is not None
+    directory = found.test.log.parent
+    assert command("from kit.pair import down; print(down())") == "True"
+    assert status() is None
+    assert not directory.exists()
+    with pytest.raises(PairError, match="nothing listens"):
+        identify(url)
+
+
+def test_a_pair_may_die_with_a_process_that_is_named() -> None:
+    """With an owner the pair outlives its starter and ends with the owner."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as owner:
+        url = command(f"from kit.pair import up; print(up(owner={owner.pid}).test.url())")
+        assert identify(url).database == "testdb"
+        guard = psutil.Process(json.loads(state_file().read_text())["guard"])
+        descriptor = os.pidfd_open(guard.pid) if sys.platform == "linux" else None
+        owner.kill()
+    if descriptor is None:
+        guard.wait(20)
+    else:
+        assert select.select([descriptor], [], [], 20)[0]
+        os.close(descriptor)
+    assert status() is None
+
+
+def test_up_twice_is_one_pair() -> None:
+    """A second `up` gives the pair that is up, identities and passwords included."""
+    assert up() == up()
+
+
+def test_another_pair_than_the_one_that_is_up_is_refused() -> None:
+    """Other ports or another kind than those that are up are an error that names what is up."""
+    pair = up()
+    first, second = free_ports(2)
+    with pytest.raises(PairError, match=f"is up on the ports {pair.production.port} and {pair.test.port}"):
+        up(ports=(first, second))
+    with pytest.raises(PairError, match="Wanted: one of kind compose"):
+        up("compose")
+    assert up(ports=(pair.production.port, pair.test.port)) == pair
+
+
+def test_the_state_file_is_for_its_owner_alone() -> None:
+    """The file that holds passwords, and its directory, can be read by nobody else."""
+    up()
+    assert stat.S_IMODE(state_file().stat().st_mode) == 0o600
+    assert stat.S_IMODE(state_file().parent.stat().st_mode) == 0o700
+
+
+def test_opening_takes_the_pair_that_is_up_and_leaves_it() -> None:
+    """A context manager without wishes uses the running pair, and does not take it down."""
+    pair = up()
+    with open_pair() as opened:
+        assert opened == pair
+    assert status() == pair
+
+
+def test_the_environment_comes_before_the_pair_that_is_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """URLs in the environment name the pair, though another is up."""
+    running = up()
+    for name, value in pair.environ().items():
+        monkeypatch.setenv(name, value)
+    with open_pair() as opened:
+        assert opened.test.identity.server == pair.test.identity.server != running.test.identity.server
+        assert (opened.kind, opened.writable) == (pair.kind, pair.writable)
+        assert [side.admin for side in opened.sides] == [side.admin for side in pair.sides]
+        assert [side.log for side in opened.sides] == [side.log for side in pair.sides]
+
+
+@pytest.mark.parametrize("kind", ["embedded", None])
+def test_a_pair_of_ones_own_is_had_when_asked_for(kind: str | None) -> None:
+    """A kind or ports ask for another pair than the one that is up; without one up, that is what there is."""
+    running = up() if kind else None
+    with open_pair(kind="embedded" if kind else None) as own:
+        assert running is None or own.test.identity.server != running.test.identity.server
+    assert status() == running
+
+
+@pytest.mark.parametrize("side", ["production", "test"])
+def test_a_server_that_died_is_named(side: str) -> None:
+    """When one server of the pair was killed, `status` says which and shows the end of its log; `up` starts afresh."""
+    pair = up()
+    server = postmaster(side)
+    os.kill(server.pid, signal.SIGQUIT)
+    server.wait(20)
+    with pytest.raises(
+        PairError, match=f"the server {side} on 127.0.0.1:.* has died; the end of its log: .*"
+    ) as raised:
+        status()
+    assert "kit down" in raised.value.remedy
+    again = up()
+    assert again.test.identity.server != pair.test.identity.server
+    assert status() == again
+
+
+def test_a_state_of_servers_long_gone_is_no_pair() -> None:
+    """After a restart of the machine the file names a directory that nobody holds, and there is no pair."""
+    up()
+    kept = state_file().read_text()
+    down()
+    state_file().write_text(kept)
+    assert status() is None
+    assert up() is not None
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 99}'])
+def test_a_state_that_cannot_be_read_is_an_error(content: str) -> None:
+    """A damaged state file, or one of another format, is named and can be deleted."""
+    state_file().parent.mkdir()
+    state_file().write_text(content)
+    try:
+        with pytest.raises(PairError, match=r"To do: delete .*pair.json"):
+            status()
+    finally:
+        state_file().unlink()
+
+
+def test_two_commands_at_once_start_one_pair() -> None:
+    """Several `up` at the same moment end with one pair that all of them name."""
+    program = "from kit.pair import up; print(up().test.url())"
+    started = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert len({process.communicate()[0] for process in started}) == 1
+
+
+def test_status_asks_cheaply() -> None:
+    """The state of a running pair is told without a driver, and without a word to the servers."""
+    running = up()
+    assert running.test.log is not None
+    before = running.test.log.stat().st_size
+    program = "import sys; from kit.pair import status; print(status().kind, 'psycopg' in sys.modules)"
+    assert command(program) == "embedded False"
+    assert running.test.log.stat().st_size == before
