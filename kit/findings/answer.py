@@ -1,0 +1,144 @@
+"""The whole answer of a trace as one value, in the form that is written to JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kit.evidence import Engine, Evidence, Override
+from kit.findings.databases import Allowed, Database, databases
+from kit.findings.model import Finding
+from kit.findings.overrides import Key, keys
+from kit.findings.reach import Reach, reaches
+from kit.findings.sources import made_at, source_of, writer
+from kit.findings.table import findings
+
+FORMAT = 1  # 1: first
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Which databases were reached, by whom and how; what is wrong; and, after a diagnosis, why."""
+
+    evidence: Evidence
+    allowed: Allowed
+    reached: tuple[Reach, ...]
+    databases: tuple[Database, ...]
+    overrides: tuple[Key, ...]
+    findings: tuple[Finding, ...]
+    problems: tuple[str, ...] = ()
+
+    def judged(self, database: Database) -> bool | None:
+        """Whether a database may be reached; None where nobody has said."""
+        return self.allowed.judge(database)
+
+
+def answer(evidence: Evidence, allowed: Allowed, folder: str = "") -> Answer:
+    """Put every question to the evidence of one run; `folder` is where the command ran."""
+    known = databases(evidence, folder)
+    reached = reaches(evidence, folder, known)
+    found = tuple({database.id: database for database in known.values()}.values())
+    return Answer(
+        evidence, allowed, reached, found, keys(evidence), findings(evidence, reached, allowed), problems(evidence),
+    )
+
+
+def problems(evidence: Evidence) -> tuple[str, ...]:
+    """What the probes could not see, in sentences."""
+    found = list(evidence.problems)
+    for process in evidence.processes:
+        found += [f"the probe for {module} could not be put in: {why}" for module, why in process.failures.items()]
+        if not process.ended:
+            found.append(f"process {process.pid} was ended before its probes could say so")
+    return tuple(dict.fromkeys(found))
+
+
+def contract(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The answer as plain values, as they are written to JSON."""
+    return {
+        "format": FORMAT,
+        "databases": [_database(answer, database) for database in answer.databases],
+        "engines": [_engine(answer.evidence, engine) for engine in answer.evidence.engines],
+        "overrides": [_override(answer.evidence, key) for key in answer.overrides],
+        "findings": [_finding(finding) for finding in answer.findings],
+        "diagnosis": diagnosis,
+        "problems": list(answer.problems),
+    }
+
+
+def _database(answer: Answer, database: Database) -> dict[str, Any]:
+    opened = [reach for reach in answer.reached if reach.database.id == database.id]
+    return {
+        "id": database.id, "kind": database.kind, "name": database.name, "allowed": answer.judged(database),
+        "observed": database.observed, "opened": [_opened(reach) for reach in opened],
+    }
+
+
+def _opened(reach: Reach) -> dict[str, Any]:
+    opener = reach.opener
+    return {
+        "test": reach.test, "phase": reach.phase, "how": reach.how,
+        "file": opener.file if opener else None, "line": opener.line if opener else None,
+        "function": opener.function if opener else None,
+        "engine": reach.engine.engine if reach.engine else None, "count": reach.count,
+        "chain": [str(frame) for frame in reach.chain],
+    }
+
+
+def _engine(evidence: Evidence, engine: Engine) -> dict[str, Any]:
+    made = made_at(evidence, engine)
+    return {
+        "id": engine.engine, "file": made.file if made else None, "line": made.line if made else None,
+        "url": engine.url, "url_source": _source(evidence, engine),
+    }
+
+
+def _source(evidence: Evidence, engine: Engine) -> dict[str, Any]:
+    source = source_of(evidence, engine)
+    found: dict[str, Any] = {"kind": source.kind, "name": source.variable}
+    if source.written is not None:
+        frames = evidence.chain(source.written)
+        found |= {
+            "written_by": writer(evidence, source.written), "file": frames[0].file if frames else None,
+            "line": frames[0].line if frames else None, "when": "before the engine was made",
+        }
+    found["written_since"] = [
+        {"written_by": writer(evidence, event), "test": event.test, "value": event.value,
+         "after_s": round(event.at_s - engine.at_s, 3)}
+        for event in source.since
+    ]
+    return found
+
+
+def _override(evidence: Evidence, key: Key) -> dict[str, Any]:
+    return {
+        "key": key.name, "app": key.app, "matched": key.matched, "set_at": _places(evidence, key.changes),
+        "nearest": key.nearest, "why": key.why,
+    }
+
+
+def _places(evidence: Evidence, changes: Iterable[Override]) -> list[str]:
+    found = [evidence.chain(change) for change in changes if change.op != "removed"]
+    return list(dict.fromkeys(f"{chain[0].file}:{chain[0].line}" for chain in found if chain))
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind, "message": finding.message, "file": finding.file, "line": finding.line,
+        "evidence": [
+            {"what": fact.what, "file": fact.file, "line": fact.line, "at_s": fact.at_s, "test": fact.test}
+            for fact in finding.evidence
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The outcome of the experiments, as plain values."""
+
+    status: str
+    causes: tuple[dict[str, Any], ...] = ()
+    runs: tuple[dict[str, Any], ...] = ()
+    unproved: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = field(default_factory=tuple)

@@ -1,0 +1,132 @@
+"""What every question is asked about: the evidence, who reached what, and which of it should not have been."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kit.evidence import Engine, Evidence, Frame, Override
+from kit.findings.databases import Allowed, Database
+from kit.findings.model import Fact, counted
+from kit.findings.reach import MODULE, Reach
+
+_TEST_FILE = re.compile(r"(^|/)(conftest|test_[^/]*|[^/]*_test)\.py$|(^|/)tests?/")
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One way to a database that should not have been reached, in one test or in many; `first` is its first time."""
+
+    first: Reach
+    reaches: tuple[Reach, ...]
+
+    @property
+    def database(self) -> Database:
+        """The database that was reached."""
+        return self.first.database
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The tests in which it was gone, in their order."""
+        return tuple(dict.fromkeys(reach.test for reach in self.reaches if reach.test is not None))
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine of the first time."""
+        return self.first.engine
+
+    @property
+    def opener(self) -> Frame | None:
+        """The line that opened it."""
+        return self.first.opener
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run, as the questions see it."""
+
+    evidence: Evidence
+    reached: tuple[Reach, ...]
+    allowed: Allowed
+    leaks: tuple[Leak, ...]
+
+    def leads(self, chain: tuple[Frame, ...]) -> str:
+        """A chain of frames as it is written in messages: outermost first."""
+        return " -> ".join(f"{frame.file}:{frame.line} {named(frame)}" for frame in reversed(chain))
+
+    def served(self, leak: Leak) -> str:
+        """The request in which a leak was first gone, as method and path; "" where it was in none."""
+        number = leak.first.entry.request
+        for request in self.evidence.requests:
+            if request.number == number:
+                return f"{request.method} {request.path}".strip() or request.type
+        return ""
+
+    def removals(self) -> tuple[Override, ...]:
+        """Every removal of an override."""
+        return tuple(change for change in self.evidence.overrides if change.op == "removed")
+
+
+def case_of(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> Case:
+    """Sort out what should not have been reached: what is not allowed, or, where nobody has said, what is at odds.
+
+    At odds is a database that the application's own engine led to, while in the same run overrides led elsewhere.
+    """
+    if allowed.patterns is not None:
+        wrong = [reach for reach in reached if allowed.judge(reach.database) is False]
+    else:
+        wrong = list(_at_odds(evidence, reached))
+    return Case(evidence, reached, allowed, _leaks(evidence, wrong))
+
+
+def is_test_file(file: str) -> bool:
+    """Tell whether a file belongs to the tests, by its name or its folder."""
+    return bool(_TEST_FILE.search(file.replace(os.sep, "/")))
+
+
+def named(frame: Frame) -> str:
+    """A frame's function, as a person calls it."""
+    return "(module)" if frame.function == MODULE else f"{frame.function.rpartition('.')[2]}()"
+
+
+def tests_said(tests: Iterable[str]) -> str:
+    """How many tests, with the name where there is one only."""
+    tests = tuple(tests)
+    return tests[0] if len(tests) == 1 else counted(len(tests), "test")
+
+
+def reach_facts(case: Case, leak: Leak) -> tuple[Fact, ...]:
+    """The chain from the opener to the engine, as facts."""
+    first, evidence = leak.first, case.evidence
+    facts = [Fact(
+        f"{leak.database.name} was reached ({first.how}, {first.phase}), {counted(sum(r.count for r in leak.reaches), 'time')}",
+        leak.opener.file if leak.opener else None, leak.opener.line if leak.opener else None, first.entry.at_s, first.test,
+    )]
+    facts += [Fact(f"called from {named(frame)}", frame.file, frame.line) for frame in first.chain[1:5]]
+    if first.engine is not None:
+        made = evidence.chain(first.engine)
+        facts.append(Fact(
+            f"its engine was made ({first.engine.url})", made[0].file if made else None, made[0].line if made else None,
+            first.engine.at_s, first.engine.test,
+        ))
+    return tuple(facts)
+
+
+def _at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterable[Reach]:
+    meant = {reach.database.id for reach in reached if reach.how == "override"}
+    for reach in reached:
+        if not meant or reach.database.id in meant or not reach.database.lives_on or reach.engine is None:
+            continue
+        made = evidence.chain(reach.engine)
+        if made and not any(is_test_file(frame.file) for frame in made[:1]):
+            yield reach
+
+
+def _leaks(evidence: Evidence, wrong: Iterable[Reach]) -> tuple[Leak, ...]:
+    pool: dict[tuple[object, ...], list[Reach]] = {}
+    for reach in wrong:
+        made = evidence.chain(reach.engine)[:1] if reach.engine is not None else ()
+        pool.setdefault((reach.how, reach.opener, made, reach.phase in ("configure", "collection")), []).append(reach)
+    return tuple(Leak(found[0], tuple(found)) for found in pool.values())

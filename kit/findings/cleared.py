@@ -1,0 +1,82 @@
+"""Was an override taken away, or left behind, by a test that was not the one which needed it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.evidence import Override
+from kit.findings.case import Case, Leak, reach_facts, tests_said
+from kit.findings.model import Finding, fact, first
+
+
+def ask(case: Case) -> Iterator[Finding]:
+    """For each leak: did an override of its dependency stand before, and who removed it? Or did it outstay its test?"""
+    for leak in case.leaks:
+        if leak.first.how == "dependency":
+            yield from _cleared(case, leak)
+        elif leak.first.how == "override":
+            yield from _left_behind(case, leak)
+
+
+def _history(case: Case, leak: Leak) -> list[Override]:
+    dependency = leak.first.dependency
+    return [
+        change for change in case.evidence.overrides
+        if dependency is not None and change.key == dependency.callable
+        and change.process == leak.first.entry.process and change.at_s <= leak.first.entry.at_s
+    ]
+
+
+def _cleared(case: Case, leak: Leak) -> Iterator[Finding]:
+    history = _history(case, leak)
+    if not history or history[-1].op != "removed":
+        return
+    removed = history[-1]
+    was_set = next((change for change in reversed(history) if change.op != "removed"), None)
+    if was_set is None or _by_its_own_setter(case, was_set, removed):
+        return
+    by, setter = first(case.evidence.chain(removed)), first(case.evidence.chain(was_set))
+    assert leak.first.dependency is not None
+    said = (
+        f"app.dependency_overrides[{leak.first.dependency.name}], set by {_who(was_set)} "
+        f"({setter}), was removed by {_who(removed)} ({by}); {tests_said(leak.tests)} after it ran against "
+        f"{leak.database.name}."
+    )
+    yield Finding(
+        "override-cleared-by-other-test", said, by.file if by else None, by.line if by else None,
+        (fact(case.evidence, was_set, "override set"), fact(case.evidence, removed, "override removed"),
+         *reach_facts(case, leak)),
+        (leak.database.id,), leak.tests, (("test", removed.test or ""), ("setter", was_set.test or "")),
+    )
+
+
+def _by_its_own_setter(case: Case, was_set: Override, removed: Override) -> bool:
+    """A fixture that takes away what it has set itself is in order."""
+    setter, remover = case.evidence.chain(was_set), case.evidence.chain(removed)
+    same = bool(setter and remover) and (setter[0].file, setter[0].function) == (remover[0].file, remover[0].function)
+    return same and was_set.test == removed.test
+
+
+def _left_behind(case: Case, leak: Leak) -> Iterator[Finding]:
+    history = _history(case, leak)
+    if not history or history[-1].op == "removed" or history[-1].test in (None, leak.first.test):
+        return
+    was_set = history[-1]
+    setter = first(case.evidence.chain(was_set))
+    assert leak.first.dependency is not None
+    yield Finding(
+        "override-leaked",
+        f"app.dependency_overrides[{leak.first.dependency.name}], set by {_who(was_set)} ({setter}), was never removed; "
+        f"{tests_said(leak.tests)} after it got {leak.database.name} from it.",
+        setter.file if setter else None, setter.line if setter else None,
+        (fact(case.evidence, was_set, "override set"), *reach_facts(case, leak)), (leak.database.id,), leak.tests,
+        (("test", was_set.test or ""),),
+    )
+
+
+def _who(change: Override) -> str:
+    if change.fixture is not None:
+        return f"fixture {change.fixture}"
+    return change.test or f"code of the {change.phase} phase"
+
+

@@ -1,0 +1,143 @@
+"""Which overrides were set, for what, and does each match a dependency of the application that it was set on?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.evidence import Callable, Evidence, Override
+from kit.findings.case import Case
+from kit.findings.model import Fact, Finding, fact, first, place
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of one application's overrides. `nearest` is the dependency that it should have been, `why` the reason."""
+
+    callable: Callable
+    app: str | None
+    matched: bool
+    changes: tuple[Override, ...]
+    twin: Callable | None = None
+    kind: str = ""
+    why: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What is overridden."""
+        return self.callable.name
+
+    @property
+    def nearest(self) -> str | None:
+        """The name of the dependency that it should have been; None where there is none like it."""
+        return self.twin.name if self.twin is not None else None
+
+
+def keys(evidence: Evidence) -> tuple[Key, ...]:
+    """Every key that was set, once for each application."""
+    names = {known.callable: known for known in evidence.callables}
+    pool: dict[tuple[str, str | None], list[Override]] = {}
+    for change in evidence.overrides:
+        pool.setdefault((change.key, change.app), []).append(change)
+    return tuple(
+        _key(evidence, names[key], app, tuple(changes)) for (key, app), changes in pool.items() if key in names
+    )
+
+
+def ask(case: Case) -> Iterator[Finding]:
+    """Which override can never take hold, because its key is no dependency of the application?"""
+    for key in keys(case.evidence):
+        if key.matched or key.twin is None and not case.leaks:
+            continue
+        change = next((change for change in key.changes if change.op != "removed"), key.changes[0])
+        set_at = first(case.evidence.chain(change))
+        where = place(key.callable.file, key.callable.line)
+        message = f"override key `{key.name}` ({where}) matches no dependency of {_application(case.evidence, key.app)}."
+        if key.why:
+            message += f" {key.why}"
+        yield Finding(
+            key.kind or "override-key-unmatched", message, set_at.file if set_at else None,
+            set_at.line if set_at else None, tuple(_facts(case.evidence, key, change)),
+            databases=tuple(dict.fromkeys(leak.database.id for leak in case.leaks)),
+            tests=tuple(dict.fromkeys(test for leak in case.leaks for test in leak.tests)),
+            about=(("key", key.name), ("to", key.nearest or ""), ("same_app", "yes")),
+        )
+
+
+def _facts(evidence: Evidence, key: Key, change: Override) -> Iterator[Fact]:
+    yield fact(evidence, change, f"override set for {key.name}")
+    if key.twin is not None:
+        yield Fact(f"the dependency {key.twin.name} is defined here", key.twin.file, key.twin.line)
+
+
+def _key(evidence: Evidence, known: Callable, app: str | None, changes: tuple[Override, ...]) -> Key:
+    declared = _declared(evidence, app)
+    if known.callable in declared or not _asked(evidence):
+        return Key(known, app, True, changes)
+    elsewhere = _declared(evidence, None)
+    if known.callable in elsewhere:  # another application's: that is another question
+        return Key(known, app, False, changes, None, "override-on-wrong-app", "It is one of another application.")
+    candidates = [twin for twin in evidence.callables if twin.callable in elsewhere and twin.callable != known.callable]
+    for kind, like, why in _LIKENESSES:
+        twin = next((twin for twin in candidates if like(known, twin)), None)
+        if twin is not None:
+            return Key(known, app, False, changes, twin, kind, why(known, twin))
+    return Key(known, app, False, changes)
+
+
+def _declared(evidence: Evidence, app: str | None) -> set[str]:
+    """The dependencies that requests asked for, of one application, or of all."""
+    return {
+        declared for event in evidence.dependencies if app is None or event.provider == app
+        for declared, _ in event.supplied_by
+    }
+
+
+def _asked(evidence: Evidence) -> bool:
+    return bool(evidence.dependencies)
+
+
+def _module(known: Callable) -> str:
+    return known.name.rpartition(".")[0]
+
+
+def _short(known: Callable) -> str:
+    return known.name.rpartition(".")[2]
+
+
+def _same_text(known: Callable, twin: Callable) -> bool:
+    return known.file is not None and (known.file, known.line) == (twin.file, twin.line)
+
+
+_LIKENESSES = (
+    (
+        "duplicate-module-import",
+        lambda known, twin: _same_text(known, twin) and known.name != twin.name,
+        lambda known, twin: (
+            f"A dependency with the same file and line is registered as `{twin.name}`: the file is loaded twice, as "
+            f"`{_module(twin)}` and `{_module(known)}`. Import it as `{_module(twin)}`."
+        ),
+    ),
+    (
+        "override-key-stale",
+        lambda known, twin: known.name == twin.name,
+        lambda known, twin: (
+            f"The application depends on another object of the same name (`{twin.name}`, {place(twin.file, twin.line)}): "
+            "the module was executed again, or the name was bound anew, after the route was declared."
+        ),
+    ),
+    (
+        "override-key-unmatched",
+        lambda known, twin: _short(known) == _short(twin) or known.file == twin.file is not None,
+        lambda known, twin: (
+            f"The nearest dependency is `{twin.name}` ({place(twin.file, twin.line)}). The key must be the very object "
+            "that stands in Depends(...)."
+        ),
+    ),
+)
+
+
+def _application(evidence: Evidence, app: str | None) -> str:
+    made = next((known for known in evidence.apps if known.app == app), None)
+    frame = first(evidence.chain(made)) if made is not None else None
+    return f"the application made at {frame.file}:{frame.line}" if frame is not None else "this application"

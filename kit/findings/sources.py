@@ -1,0 +1,60 @@
+"""Where did an engine's URL come from? The variable that holds its place, who wrote it last, and who wrote it since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kit.evidence import Engine, Evidence, Frame, Variable
+
+INHERITED = "the environment of the command"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The source of an engine's URL.
+
+    `kind` is variable, text (no variable holds it: it stands in the program, or was put together) or unknown (nobody
+    watched). `written` is the last writing of the variable before the engine was made, `read` its last reading;
+    `since` are the writings after, by which it came to hold something else: they changed nothing for this engine.
+    """
+
+    kind: str
+    variable: str | None = None
+    written: Variable | None = None
+    read: Variable | None = None
+    since: tuple[Variable, ...] = ()
+
+
+def source_of(evidence: Evidence, engine: Engine) -> Source:
+    """The source of the URL of an engine."""
+    if engine.variables is None:
+        return Source("unknown")
+    if not engine.variables:
+        return Source("text")
+    name = engine.variables[0]
+    events = [event for event in evidence.variables if event.name == name and event.process == engine.process]
+    before = [event for event in events if event.at_s <= engine.at_s]
+    return Source(
+        "variable", name, _last(before, "set", "inherited"), _last(before, "read"),
+        tuple(event for event in events if event.at_s > engine.at_s and event.op != "read" and not event.same),
+    )
+
+
+def writer(evidence: Evidence, event: Variable) -> str:
+    """Who wrote a variable, in words."""
+    if event.op == "inherited":
+        return INHERITED
+    chain = evidence.chain(event)
+    return f"{chain[0].file}:{chain[0].line}" if chain else "no code of the project"
+
+
+def made_at(evidence: Evidence, engine: Engine) -> Frame | None:
+    """The application's line that made an engine."""
+    chain = evidence.chain(engine)
+    return chain[0] if chain else None
+
+
+def _last(events: Iterable[Variable], *ops: str) -> Variable | None:
+    found = [event for event in events if event.op in ops]
+    return found[-1] if found else None

@@ -1,0 +1,42 @@
+"""The questions, in the order in which their answers are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from kit.evidence import Evidence
+from kit.findings import apps, cleared, imports, openers, overrides, separate, urls
+from kit.findings.case import Case, Leak, case_of, reach_facts, tests_said
+from kit.findings.databases import Allowed
+from kit.findings.model import Finding
+from kit.findings.reach import Reach
+
+Question = Callable[[Case], Iterator[Finding]]
+
+QUESTIONS: tuple[Question, ...] = (
+    overrides.ask, apps.ask, cleared.ask, openers.ask, urls.ask, imports.ask, separate.ask,
+)
+
+
+def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> tuple[Finding, ...]:
+    """Everything that is wrong in one run; a leak that no question explains is told as what it is."""
+    case = case_of(evidence, reached, allowed)
+    found = [finding for question in QUESTIONS for finding in question(case)]
+    found += [_unexplained(case, leak) for leak in case.leaks if not _explained(leak, found)]
+    return tuple({(finding.kind, finding.file, finding.line): finding for finding in reversed(found)}.values())[::-1]
+
+
+def _explained(leak: Leak, found: list[Finding]) -> bool:
+    return any(leak.database.id in finding.databases and set(leak.tests) <= set(finding.tests) for finding in found)
+
+
+def _unexplained(case: Case, leak: Leak) -> Finding:
+    opener = leak.opener
+    word = "is not allowed" if case.allowed.patterns is not None else "is not where the overrides lead"
+    return Finding(
+        "database-reached",
+        f"{leak.database.name}, which {word}, was reached by {case.leads(leak.first.chain[:4]) or 'no code of the project'} "
+        f"({leak.first.how}) in {tests_said(leak.tests) if leak.tests else leak.first.phase}.",
+        opener.file if opener else None, opener.line if opener else None, reach_facts(case, leak), (leak.database.id,),
+        leak.tests,
+    )
