@@ -1,4 +1,4 @@
-"""Runs a trial in a fresh interpreter, in a project folder of its own, and brings back the evidence.
+"""Runs trials side by side, each in an interpreter as good as new, and brings back the evidence of each as it comes.
 
 A hung or dead trial costs its own time limit and nothing else; it gives evidence that decides nothing.
 """
@@ -6,148 +6,202 @@ A hung or dead trial costs its own time limit and nothing else; it gives evidenc
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 
-from kit import collect
-from kit.evidence import Backend, Evidence
-from kit.mechanisms import write_project
-from kit.pair import Pair, ServerLog
-from kit.probes.redact import redact
-from kit.stacks import stack
+from kit.evidence import Evidence
+from kit.pair import Pair
+from kit.seat import Seat, base_environ
+from kit.sharing import Shared, shared
+from kit.stacks import Stack, stack
 from kit.trial import Trial
+from kit.warm import Parent, give_back, take
 
-CARRIED = Path(__file__).parent / "carried"
 TIMEOUT_S = 60.0
-_OUTPUT_KEPT = 20_000  # characters, from the end
-_INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "SYSTEMROOT")
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended. `exit_code` is negative for a signal; None when it was ended at its time limit."""
+class Progress:
+    """How far a set of trials has come. `shared` counts those whose evidence was there already."""
 
-    exit_code: int | None
-    duration_s: float
-    output: str
+    done: int
+    total: int
+    shared: int
+    elapsed_s: float
+
+    def __str__(self) -> str:
+        kept = f", {self.shared} of them from this run's other notebooks" if self.shared else ""
+        left_s = self.elapsed_s / self.done * (self.total - self.done) if self.done else 0.0
+        return f"{self.done} of {self.total} trials{kept}, {self.elapsed_s:.0f} s, about {left_s:.0f} s left"
 
 
 def run(trial: Trial, pair: Pair, *, timeout_s: float = TIMEOUT_S, without: Iterable[str] = ()) -> Evidence:
-    """Build the trial's project, run it with the probes in, and return what both witnesses saw.
+    """Run one trial and return its evidence; the same as `run_all` with one."""
+    return next(run_all((trial,), pair, jobs=1, timeout_s=timeout_s, without=without))
 
-    `without` names probes that are left out, to see that a verdict then is UNRESOLVED.
+
+def run_all(
+    trials: Iterable[Trial],
+    pair: Pair,
+    *,
+    jobs: int | None = None,
+    timeout_s: float = TIMEOUT_S,
+    without: Iterable[str] = (),
+    warm: bool = True,
+    fresh: bool = False,
+    executor: Executor | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Iterator[Evidence]:
+    """Run trials and yield the evidence of each as it comes, in any order. Closing the iterator ends what still runs.
+
+    `jobs` is how many run at a time, each in databases of its own; None means one for each CPU. On a pair where the
+    kit may not make databases it is one. `timeout_s` holds for each trial. `without` names probes that are left out,
+    to see that a verdict then is UNRESOLVED. Without `warm`, each trial starts a new interpreter instead of forking
+    one. In a run of `kit investigate`, a trial that another notebook has run is not run again, unless `fresh`.
+    An `executor` is given `run_in` with arguments that can be pickled; None means threads of this process.
     """
-    with _workspace() as workspace:
-        project, seen = workspace / "project", workspace / "seen"
-        project.mkdir()
-        seen.mkdir()
-        write_project(project, trial.mechanisms, trial.attempt)
-        python = str(stack(trial.stack).python)
-        epoch = time.time()
-        environ = {
-            **trial_environ(pair, python), **probe_environ(seen, epoch, without),
-        }
-        with _watched(pair) as logged:
-            ended = execute(trial.command(python), environ, project, workspace / "output", timeout_s)
-        evidence = collect.from_probes(seen, project)
-        return replace(
-            evidence, trial=trial, command=trial.command("python"), exit_code=ended.exit_code,
-            timed_out=ended.exit_code is None, duration_s=round(ended.duration_s, 3), output=ended.output,
-            backends=logged.backends(), sides=collect.sides_of(pair),
-        )
+    waiting, without = list(trials), tuple(without)
+    report = _Report(progress)
+    report.total = len(waiting)
+    stacks = {name: stack(name) for name in sorted({trial.stack for trial in waiting})}
+    settings = {"timeout_s": timeout_s, "without": without, "warm": warm}
+    keep = shared(pair, stacks.values(), settings, fresh=fresh)
+    if keep is not None:
+        for trial in list(waiting):
+            kept = keep.get(trial)
+            if kept is not None:
+                waiting.remove(trial)
+                yield report.of(kept, shared=True)
+    if waiting:
+        how = How(timeout_s, without, keep)
+        with _seats(pair, stacks, min(jobs or usable_cpus(), len(waiting)), warm) as seats:
+            for evidence in _run(waiting, seats, how, executor):
+                yield report.of(evidence)
 
 
-def trial_environ(pair: Pair, python: str) -> dict[str, str]:
-    """The environment of a trial: a few variables of this process's own, and what the specimen is told. No more."""
-    environ = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
-    return {
-        **environ,
-        "PATH": path,
-        "PYTHON": python,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PRODUCTION_DATABASE_URL": pair.production.url("asyncpg"),
-        "TEST_DATABASE_URL": pair.test.url("asyncpg"),
-    }
+@dataclass(frozen=True, slots=True)
+class How:
+    """What holds for every trial of a set."""
+
+    timeout_s: float
+    without: tuple[str, ...]
+    keep: Shared | None = None
 
 
-def probe_environ(seen: Path, epoch: float, without: Iterable[str] = ()) -> dict[str, str]:
-    """The variables that carry the probes into every Python process of a run."""
-    return {
-        "PYTHONPATH": str(CARRIED),
-        "ISOLATION_PROBES_DIR": str(seen),
-        "ISOLATION_PROBES_EPOCH": repr(epoch),
-        "ISOLATION_PROBES_WITHOUT": ",".join(without),
-    }
+def run_in(seat: Seat, trial: Trial, how: How) -> Evidence:
+    """Run one trial in a seat, or take what another process has kept of it meanwhile."""
+    def make() -> Evidence:
+        return seat.run(trial, timeout_s=how.timeout_s, without=how.without)
+
+    return make() if how.keep is None else how.keep.get_or_make(trial, make)
 
 
-def execute(
-    command: Iterable[str], environ: Mapping[str, str], folder: Path, output: Path, timeout_s: float,
-) -> Ended:
-    """Run a command in a process group of its own; at the time limit the whole group is killed."""
-    began = time.perf_counter()
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            tuple(command), cwd=folder, env=dict(environ), stdin=subprocess.DEVNULL, stdout=file,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )
+def usable_cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _run(trials: Sequence[Trial], seats: _Seats, how: How, executor: Executor | None) -> Iterator[Evidence]:
+    """Keep every seat busy; on the way out, end what is under way and wait for it."""
+    waiting = list(reversed(trials))
+    running: dict[Future[Evidence], _Taken] = {}
+    with ExitStack() as closing:
+        pool = executor or closing.enter_context(ThreadPoolExecutor(len(seats.free), "trial"))
+        closing.callback(lambda: _stop(running))
+        while waiting or running:
+            while waiting and seats.free:
+                taken = seats.take(waiting[-1].stack)
+                running[pool.submit(run_in, taken.seat, waiting.pop(), how)] = taken
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                seats.give_back(running.pop(future))
+                yield future.result()
+
+
+def _stop(running: dict[Future[Evidence], _Taken]) -> None:
+    for future, taken in running.items():
+        if not future.cancel():
+            taken.seat.parent.stop()
+    wait(running)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    seat: Seat
+    parent: Parent
+    stack: str
+
+
+@dataclass
+class _Seats:
+    """The places that are free, and for each stack the parents that are. A parent that has died is replaced."""
+
+    stacks: dict[str, Stack]
+    warm: bool
+    free: list[Pair] = field(default_factory=list)
+    parents: dict[str, list[Parent]] = field(default_factory=dict)
+
+    def take(self, name: str) -> _Taken:
+        waiting = self.parents.setdefault(name, [])
+        parent = waiting.pop() if waiting else self.start(name)
         try:
-            exit_code: int | None = process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            exit_code = None
-        finally:
-            _end_group(process)
-    text = output.read_bytes()[-4 * _OUTPUT_KEPT:].decode(errors="replace")[-_OUTPUT_KEPT:]
-    return Ended(exit_code, time.perf_counter() - began, redact(text))
+            return _Taken(Seat(self.free.pop(), parent.ready()), parent, name)
+        except BaseException:
+            parent.close()
+            raise
 
+    def give_back(self, taken: _Taken) -> None:
+        self.free.append(taken.seat.pair)
+        if taken.parent.alive():
+            self.parents[taken.stack].append(taken.parent)
+        else:
+            taken.parent.close()
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of a process's group; the process itself is waited for."""
-    with suppress(ProcessLookupError):  # all of the group may have ended by itself
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    def start(self, name: str) -> Parent:
+        python = str(self.stacks[name].python)
+        return take(python, base_environ(python), warm=self.warm)
 
-
-@contextmanager
-def _workspace() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="kit-trial-")).resolve()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-class _Logged:
-    """The servers' logs from the beginning of a run to its end."""
-
-    def __init__(self, pair: Pair) -> None:
-        self._logs = {side.name: ServerLog(side.log) for side in pair.sides if side.log is not None}
-        self._complete = len(self._logs) == len(pair.sides)
-        self._begun = {name: log.position() for name, log in self._logs.items()}
-        self._ended: dict[str, int] = {}
-
-    def end(self) -> None:
-        self._ended = {name: log.position() for name, log in self._logs.items()}
-
-    def backends(self) -> tuple[Backend, ...] | None:
-        if not self._complete:
-            return None
-        return collect.from_logs({
-            name: log.read(self._begun[name], self._ended[name]) for name, log in self._logs.items()
-        })
+    def close(self) -> None:
+        for waiting in self.parents.values():
+            for parent in waiting:
+                give_back(parent)
 
 
 @contextmanager
-def _watched(pair: Pair) -> Iterator[_Logged]:
-    logged = _Logged(pair)
-    try:
-        yield logged
-    finally:
-        logged.end()
+def _seats(pair: Pair, stacks: dict[str, Stack], count: int, warm: bool) -> Iterator[_Seats]:
+    """`count` seats: slots where the kit may make databases, else the pair itself, once."""
+    seats = _Seats(stacks, warm)
+    slotted = pair.writable and all(side.admin is not None for side in pair.sides)
+    with ExitStack() as closing:
+        closing.callback(seats.close)
+        for name in stacks:  # they import their libraries while the databases are made
+            seats.parents[name] = [seats.start(name) for _ in range(count if slotted else 1)]
+        if slotted:
+            from kit.pair.slots import open_slots
+
+            seats.free += closing.enter_context(open_slots(pair, count))
+        else:
+            seats.free.append(pair)
+        yield seats
+
+
+@dataclass
+class _Report:
+    """Counts what has come, and tells."""
+
+    tell: Callable[[Progress], None] | None
+    total: int = 0
+    done: int = 0
+    shared: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+    def of(self, evidence: Evidence, *, shared: bool = False) -> Evidence:
+        self.done += 1
+        self.shared += shared
+        if self.tell is not None:
+            self.tell(Progress(self.done, self.total, self.shared, time.perf_counter() - self.began))
+        return evidence

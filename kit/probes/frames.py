@@ -15,6 +15,7 @@ APPLICATION, LIBRARY, INTERPRETER = "application", "library", "interpreter"
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _CARRIED = os.path.join(os.path.dirname(_OWN.rstrip(os.sep)), "carried") + os.sep
+_WORKER = os.path.join(os.path.dirname(_OWN.rstrip(os.sep)), "worker") + os.sep
 _INTERPRETER_ROOTS = tuple(
     {os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")}
     | {os.path.abspath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")}
@@ -39,7 +40,7 @@ def _find_owner(filename: str) -> str:
     if filename.startswith("<"):
         return INTERPRETER
     path = os.path.abspath(filename)
-    if path.startswith((_OWN, _CARRIED)):
+    if path.startswith((_OWN, _CARRIED, _WORKER)):
         return INTERPRETER
     parts = path.split(os.sep)
     if "site-packages" in parts or "dist-packages" in parts or path.startswith(_SCRIPTS):

@@ -1,0 +1,175 @@
+"""From a fork of a warm parent to a fresh interpreter that was started as `python -m MODULE ...`.
+
+Python's own start is repeated step by step where it depends on the command, the folder and the environment. What
+cannot be set after the start is compared: a command whose environment wants another interpreter is not forked. One
+thing is shared by the children of one parent and stays so: the seed of string hashes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, TextIO
+
+from . import READ_AT_START, SET_AFTER_START, processes
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line of Python, where it runs, and what it is told. `files` are its input, output and errors."""
+
+    arguments: Sequence[str]
+    folder: str
+    environ: Mapping[str, str]
+    files: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a parent has from its own start: where it looks for modules, and random generators of its libraries."""
+
+    path: Sequence[str]
+    generators: Sequence[Any]
+
+
+def unfit(command: Command) -> str | None:
+    """Say why a fork cannot stand in for a new interpreter with this command; None where it can."""
+    if len(command.arguments) < 3 or command.arguments[1] != "-m":
+        return "only a module can be run in a fork (python -m ...)"
+    told = {name for name in (*os.environ, *command.environ) if name.startswith(READ_AT_START)}
+    for name in sorted(told - set(SET_AFTER_START)):
+        if os.environ.get(name) != command.environ.get(name):
+            return f"the interpreter reads {name} as it starts"
+    return None
+
+
+def take_place(command: Command) -> None:
+    """Make this process what a started command finds: a session of its own, its files, folder, signals."""
+    processes.die_with_parent()
+    os.setsid()
+    for number, file in enumerate(command.files):
+        os.dup2(file, number)
+    close_others()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.chdir(command.folder)
+
+
+def close_others() -> None:
+    """Close every file but input, output and errors."""
+    highest = os.sysconf("SC_OPEN_MAX")
+    os.closerange(3, highest if highest > 0 else 65536)
+
+
+def execute(command: Command) -> None:
+    """Replace this process by the command. Does not return."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores, and would have its children ignore
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvpe(command.arguments[0], list(command.arguments), command.environ)
+    except OSError as error:
+        os.write(2, f"{command.arguments[0]}: {error.strerror}\n".encode())
+    os._exit(127)
+
+
+def run_fresh(command: Command, base: Base) -> None:
+    """Run the command's module as a fresh interpreter would, and end as that would. Does not return."""
+    _forget(command, base)
+    _start(command, base)
+    _end(_run_module(command.arguments[2]))
+
+
+def _forget(command: Command, base: Base) -> None:
+    """Take the place of the parent's own state by what the command brings."""
+    processes.clear_environment()
+    os.environ._data.clear()  # type: ignore[attr-defined]
+    os.environ.update(command.environ)
+    time.tzset()
+    for generator in base.generators:
+        generator.seed()
+    if "tempfile" in sys.modules:
+        sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]
+    sys.stdin, sys.stdout, sys.stderr = _stream(0), _stream(1), _stream(2)
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc, assignment]
+    package = __name__.rpartition(".")[0]
+    for name in [name for name in sys.modules if name == package or name.startswith(package + ".")]:
+        del sys.modules[name]
+    sys.modules["__main__"] = ModuleType("__main__")
+
+
+def _start(command: Command, base: Base) -> None:
+    """Do what Python does at its start: the paths first, then `sitecustomize`, at last the folder for `-m`."""
+    import site
+
+    sys.argv = ["-m", *command.arguments[3:]]
+    sys.orig_argv = list(command.arguments)
+    added = command.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = [os.path.abspath(entry) for entry in added if entry] + list(base.path)
+    sys.path[:] = list(dict.fromkeys(path))
+    for entry in [entry for entry in sys.path_importer_cache if not entry.startswith(tuple(base.path))]:
+        del sys.path_importer_cache[entry]
+    sys.modules.pop("sitecustomize", None)
+    site.execsitecustomize()
+    sys.path.insert(0, os.getcwd())
+
+
+def _stream(number: int) -> TextIO:
+    reading, errors = number == 0, number == 2
+    name = ("<stdin>", "<stdout>", "<stderr>")[number]
+    old = (sys.__stdin__, sys.__stdout__, sys.__stderr__)[number]
+    assert old is not None  # the parent is started with all three
+    stream = open(  # noqa: SIM115
+        number, "r" if reading else "w", encoding=old.encoding, errors=old.errors, newline=None if reading else "\n",
+        closefd=False,
+    )
+    stream.reconfigure(line_buffering=errors or stream.isatty())
+    stream.buffer.raw.name = name  # type: ignore[attr-defined]
+    stream.mode = "r" if reading else "w"  # type: ignore[misc]
+    return stream
+
+
+def _run_module(name: str) -> int:
+    """Run a module as the program, and return the exit code that Python would end with."""
+    import runpy
+
+    try:
+        runpy._run_module_as_main(name)  # type: ignore[attr-defined]
+    except SystemExit as ended:
+        return _code(ended)
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        return -signal.SIGINT
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _code(ended: SystemExit) -> int:
+    if ended.code is None:
+        return 0
+    if isinstance(ended.code, int):
+        return ended.code & 0xFF
+    print(ended.code, file=sys.stderr)
+    return 1
+
+
+def _end(code: int) -> None:
+    """End as Python does, but for the taking apart of modules, which takes as long as a small trial."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+    if code < 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)

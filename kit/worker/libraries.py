@@ -1,0 +1,100 @@
+"""What a warm parent imports: the third-party libraries of its stack, in the way in which pytest would import them.
+
+pytest rewrites the assertions of its plugins as they are imported. A plugin that came in otherwise would be another
+text, and pytest would say so; so they come in here through pytest's own import hook, which is taken out again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
+from typing import Any
+
+# Whatever of these a stack has. Each is imported by a trial of the specimen as well, sooner or later: a library that
+# is watched by a probe, and is not among them, would be seen in a forked trial and not in a spawned one.
+LIBRARIES = (
+    "pytest", "fastapi", "fastapi.dependencies.utils", "starlette.applications", "starlette.background",
+    "sqlalchemy", "sqlalchemy.orm", "sqlalchemy.ext.asyncio", "sqlalchemy.dialects.postgresql.asyncpg", "asyncpg",
+    "asyncpg.pool", "greenlet", "httpx", "anyio", "anyio._backends._asyncio", "pydantic", "email_validator",
+    "pytest_fastapi_deps",
+)  # fmt: skip
+# pytest imports these as it fails, draws or compares.
+_LATE_IN_PYTEST = (
+    "_pytest._code.code", "_pytest.assertion.util", "_pytest.assertion.truncate", "_pytest.assertion._compare_any",
+    "_pytest._io.pprint", "_pytest._io.saferepr", "_pytest._io.terminalwriter", "pygments", "pygments.lexers.python",
+    "pygments.formatters.terminal", "_pytest._argcomplete", "_pytest.config.findpaths",
+)  # fmt: skip
+
+
+def import_libraries(also: Iterable[str] = ()) -> list[str]:
+    """Import what the stack has of the libraries, and its pytest plugins; `also` are modules that must be there.
+
+    Returns the names of those that it does not have.
+    """
+    missing = []
+    with _rewriting():
+        for name in (*_of_pytest(), *LIBRARIES):
+            try:
+                importlib.import_module(name)
+            except ImportError:
+                missing.append(name)
+    for name in also:
+        importlib.import_module(name)
+    _fill_caches()
+    return missing
+
+
+def _of_pytest() -> Iterator[str]:
+    with suppress(ImportError):  # a stack without pytest runs its trials all the same
+        from _pytest import config
+
+        yield from (f"_pytest.{name}" for name in config.default_plugins)
+        yield from _LATE_IN_PYTEST
+    for entry in importlib.metadata.entry_points(group="pytest11"):
+        yield entry.value.partition(":")[0].strip()
+
+
+@contextmanager
+def _rewriting() -> Iterator[None]:
+    """Let pytest's hook rewrite what it would rewrite at its own start."""
+    try:
+        from _pytest.assertion import rewrite
+        from _pytest.config import _iter_rewritable_modules
+    except ImportError:
+        yield
+        return
+    hook = rewrite.AssertionRewritingHook(_NoConfig())  # type: ignore[arg-type]
+    for distribution in importlib.metadata.distributions():
+        if any(entry.group == "pytest11" for entry in distribution.entry_points):
+            files = (str(file) for file in distribution.files or ())
+            hook.mark_rewrite(*_iter_rewritable_modules(files))
+    sys.meta_path.insert(0, hook)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(hook)
+
+
+class _NoConfig:
+    """Stands in for pytest's configuration, of which the hook asks for two things."""
+
+    def __init__(self) -> None:
+        from _pytest.assertion import rewrite
+
+        self.stash: dict[Any, Any] = {rewrite.assertstate_key: SimpleNamespace(trace=lambda text: None)}
+
+    def getini(self, name: str) -> Any:
+        raise ValueError(name)  # the hook then takes pytest's own patterns
+
+    def issue_config_time_warning(self, warning: Warning, stacklevel: int) -> None:
+        """A plugin came in before the hook did, as it would in a fresh interpreter, which says so itself."""
+
+
+def _fill_caches() -> None:
+    """Read what the standard library keeps of the installed distributions; it looks at the folders' times again."""
+    for distribution in importlib.metadata.distributions():
+        distribution.metadata["Name"]

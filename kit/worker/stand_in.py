@@ -1,0 +1,56 @@
+"""Runs where a script expects Python: hands its command, folder, environment and files over to the warm parent.
+
+A copy of this lies beside the parent's socket, to be run by the parent's interpreter, which imports next to nothing for
+it (-I -S). It ends as the command did. What the parent does not fork, the interpreter runs itself.
+"""
+
+import _socket
+import os
+import sys
+
+
+def main(program: str, *arguments: str) -> None:
+    """Hand the command over, and end with its exit code or by its signal."""
+    command = (sys.executable, *arguments)
+    answer = _ask(os.path.join(os.path.dirname(program), "parent"), command)
+    if answer[:1] == b"=":
+        code = int(answer[1:])
+        if code < 0:
+            os.kill(os.getpid(), -code)
+        os._exit(code)
+    os.execv(command[0], command)
+
+
+def _ask(address: str, command: tuple[str, ...]) -> bytes:
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        connection.connect(address)
+        connection.sendmsg(
+            [_message(command)],
+            [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, b"".join(n.to_bytes(4, sys.byteorder) for n in range(3)))],
+        )
+        return connection.recv(64)
+    except OSError:
+        return b""
+
+
+def _message(command: tuple[str, ...]) -> bytes:
+    """The command in the form of `wire`, whose module would bring in half the standard library."""
+    environ = ",".join(f"[{_quoted(name)},{_quoted(value)}]" for name, value in os.environ.items())
+    arguments = ",".join(map(_quoted, command))
+    text = (
+        f'{{"do":"python","arguments":[{arguments}],"folder":{_quoted(os.getcwd())},"environ":[{environ}]}}'
+    ).encode()
+    return len(text).to_bytes(4, "big") + text
+
+
+def _quoted(text: str) -> str:
+    """A JSON string of ASCII letters; surrogates stand for bytes that are no text, here as in Python."""
+    units = text.encode("utf-16-be", "surrogatepass")
+    return '"' + "".join(
+        chr(unit) if 32 <= unit < 127 and unit not in (34, 92) else f"\\u{unit:04x}"
+        for unit in (units[i] << 8 | units[i + 1] for i in range(0, len(units), 2))
+    ) + '"'
+
+
+main(*sys.argv)
