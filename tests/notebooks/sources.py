@@ -1,0 +1,55 @@
+"""The notebooks as the tests read them: sources, claims, exercises, and the mutation of each claim."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MUTATIONS = Path(__file__).parent / "mutations"
+_CLAIM = re.compile(r"\bclaim\(\s*\"([^\"]+)\"")
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """An exact change of one cell that makes the experiment wrong, so that one claim must fall."""
+
+    claim: str
+    cell: str
+    old: str
+    new: str
+
+    def applied_to(self, notebook: Any) -> Any:
+        """The notebook with this change; AssertionError where the text is not in the cell exactly once."""
+        changed = nbformat.from_dict(notebook)
+        cell = next((cell for cell in changed.cells if cell["id"] == self.cell), None)
+        assert cell is not None, f"there is no cell {self.cell}"
+        assert cell.source.count(self.old) == 1, f"{self.old!r} is not in cell {self.cell} exactly once"
+        cell.source = cell.source.replace(self.old, self.new)
+        return changed
+
+
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+def code(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def claims(notebook: Any) -> list[str]:
+    """The ids of a notebook's claims, in the order of its text."""
+    return [id for cell in code(notebook) for id in _CLAIM.findall(cell.source)]
+
+
+def mutations(path: Path) -> tuple[Mutation, ...]:
+    """The mutations of one notebook's claims."""
+    file = MUTATIONS / f"{path.stem}.toml"
+    found = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
+    return tuple(Mutation(claim, **fields) for claim, fields in found.items())

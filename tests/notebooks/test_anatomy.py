@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.notebooks.sources import MUTATIONS, NOTEBOOKS, claims, code, mutations, read
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+
+
+@each_notebook
+def test_the_title_is_a_question_and_the_answer_stands_below_it(path: Path) -> None:
+    """A reader who reads the first cell alone knows what was asked, what was found, how long it takes, what it touches."""
+    first = read(path).cells[0]
+    assert first.cell_type == "markdown"
+    assert re.match(r"# .+\?\n", first.source)
+    for part in ("**Answer.**", "| Time |", "| Takes for granted |", "| Touches |"):
+        assert part in first.source
+
+
+@each_notebook
+def test_there_are_at_most_six_parameters_each_with_its_comment(path: Path) -> None:
+    """The parameters fit a glance, and each says what it is."""
+    cell = next(cell for cell in code(read(path)) if "parameters" in cell.metadata.get("tags", []))
+    lines = cell.source.splitlines()
+    assert len(lines) <= 6
+    assert all(re.fullmatch(r"\w+: [\w\[\] |]+ = .+  # .+", line) for line in lines)
+
+
+@each_notebook
+def test_sources_carry_no_outputs_and_readable_ids(path: Path) -> None:
+    """A notebook's source is text that a person wrote: no outputs, no counts, and cells that have names."""
+    notebook = read(path)
+    assert not [cell["id"] for cell in code(notebook) if cell.outputs or cell.execution_count]
+    ids = [cell["id"] for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", id) for id in ids)
+    assert not [id for id in ids if re.fullmatch(r"[0-9a-f]{8,}", id)]
+
+
+@each_notebook
+def test_code_fits_the_page(path: Path) -> None:
+    """Code is short and no wider than a page; what is longer lives in the kit, with its tests."""
+    for cell in code(read(path)):
+        lines = cell.source.splitlines()
+        assert max(map(len, lines)) <= 95, cell["id"]
+        statements = [node for node in ast.parse(cell.source).body if not isinstance(node, ast.Import | ast.ImportFrom)]
+        assert len(lines) <= 16, cell["id"]
+        assert len(statements) <= 6, cell["id"]
+
+
+@each_notebook
+def test_every_claim_has_a_mutation_and_every_mutation_a_claim(path: Path) -> None:
+    """A claim that nothing can make fall says nothing."""
+    found = claims(read(path))
+    assert len(set(found)) == len(found)
+    assert {mutation.claim for mutation in mutations(path)} == set(found)
+
+
+def test_no_mutations_are_left_of_notebooks_that_are_gone() -> None:
+    """Each file of mutations belongs to a notebook."""
+    assert {file.stem for file in MUTATIONS.glob("*.toml")} <= {path.stem for path in NOTEBOOKS}
+
+
+@each_notebook
+def test_every_exercise_has_a_check_and_a_folded_solution(path: Path) -> None:
+    """An exercise is a stub, a check that can say no, and a solution that a reader has to open."""
+    notebook = read(path)
+    checks = [cell for cell in code(notebook) if "exercise-check" in cell.metadata.get("tags", [])]
+    ids = {cell["id"]: cell for cell in notebook.cells}
+    assert all("with exercise(" in check.source for check in checks)
+    for check in checks:
+        stub = check["id"].removesuffix("-check")
+        assert stub in ids
+        assert "<details>" in ids[f"{stub}-solution"].source

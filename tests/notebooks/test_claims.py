@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from kit.investigate import investigate
+from kit.investigate.results import NotebookRun
+from tests.notebooks.sources import NOTEBOOKS, claims, mutations, read
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+
+
+@each_notebook
+def test_every_claim_holds_and_every_exercise_can_be_solved(path: Path, tmp_path: Path) -> None:
+    """With its defaults a notebook ends green, all its claims were made, and its solutions pass their checks."""
+    result = investigate([path], jobs=1, out=tmp_path, solved=True)
+    assert result.exit_code == 0, result.reason
+    run, = result.notebooks
+    assert [claim.id for claim in run.claims] == claims(read(path))
+    assert all(exercise.done for exercise in run.exercises), run.exercises
+
+
+@each_notebook
+def test_every_claim_can_fall(path: Path, tmp_path: Path) -> None:
+    """Each mutation ends the notebook red at its own claim, and at no earlier one."""
+    notebook, changes = read(path), {mutation.claim: mutation for mutation in mutations(path)}
+    for claim, mutation in changes.items():
+        nbformat.write(mutation.applied_to(notebook), tmp_path / f"{claim}.ipynb")
+    result = investigate([tmp_path / f"{claim}.ipynb" for claim in changes], jobs=1, out=tmp_path / "runs")
+    assert result.exit_code == 1, result.reason
+    assert {run.name: fallen(run) for run in result.notebooks} == {claim: [claim] for claim in changes}
+
+
+def fallen(run: NotebookRun) -> list[str]:
+    """The claims that fell; the reason, where the run ended otherwise."""
+    return [claim.id for claim in run.claims if not claim.held] or [run.reason]
