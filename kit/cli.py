@@ -138,12 +138,8 @@ def status(export: bool) -> None:
 
 
 def _variables(pair: Pair) -> Mapping[str, str]:
-    """Return what a notebook needs, and what the project under study reads when it is run by hand."""
-    return {
-        **pair.environ(),
-        "PRODUCTION_DATABASE_URL": pair.production.url("asyncpg"),
-        "TEST_DATABASE_URL": pair.test.url("asyncpg"),
-    }
+    """Return what the project under study reads when it is run by hand. The kit itself finds the pair without."""
+    return {"PRODUCTION_DATABASE_URL": pair.production.url("asyncpg"), "TEST_DATABASE_URL": pair.test.url("asyncpg")}
 
 
 def _quoted(value: str) -> str:

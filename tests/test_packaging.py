@@ -289,6 +289,30 @@ def test_a_failed_set_up_is_not_taken_for_a_good_one(folder: Path, installer: st
         assert not (folder / ".venv/.installed").exists()
 
 
+def test_a_named_python_is_used(folder: Path) -> None:
+    """An interpreter that is named, and is of another version than the environment's, makes the environment anew."""
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python").write_text("#!/bin/sh\necho '(3, 99)'\n")
+    (programs / "python").chmod(0o755)
+    (folder / ".venv" / ".installed").touch()
+    assert "up to date" in make(folder, ".venv/.installed", by_uv()).stdout
+    answer = make(folder, ".venv/.installed", by_uv(), f"PYTHON={sys.executable}")
+    assert answer.returncode == 0, answer.stderr
+    subprocess.run([programs / "python", "-c", "import small"], check=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "called"),
+    [("investigate", ["-m kit investigate"]), ("lab", ["-m kit lab"]), ("test", ["-m ruff", "-m mypy", "-m pytest"])],
+)
+def test_the_targets_call_what_the_readme_says(folder: Path, target: str, called: list[str]) -> None:
+    """Each target does the set-up first, and then calls what it is for."""
+    steps = make(folder, "--dry-run", target).stdout.splitlines()
+    assert "tools/environment.sh" in steps[0]
+    assert [any(call in step for step in steps[1:]) for call in called] == [True] * len(called)
+
+
 def test_a_python_that_does_not_fit_is_refused(folder: Path) -> None:
     """A PYTHON that is too old, or none at all, is refused with what was wanted, and nothing is made."""
     old = folder / "python-old"

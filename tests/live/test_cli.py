@@ -35,12 +35,12 @@ def kit(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess
 
 
 def exported(environ: dict[str, str]) -> dict[str, str]:
-    """Return what a shell has after `eval "$(kit status --export)"`."""
-    script = (
-        f'eval "$({KIT} status --export)" && {sys.executable} -c "import json, os; print(json.dumps(dict(os.environ)))"'
-    )
+    """Return the URLs that a shell has after `eval "$(kit status --export)"`, as the kit's own driver reads them."""
+    show = "import json, os; print(json.dumps(dict(os.environ)))"
+    script = f'eval "$({KIT} status --export)" && {sys.executable} -c "{show}"'
     answer = subprocess.run(["sh", "-c", script], env=environ, capture_output=True, text=True, check=True)
-    return dict(json.loads(answer.stdout))
+    found = json.loads(answer.stdout)
+    return {side: found[f"{side}_DATABASE_URL"].replace("+asyncpg:", ":") for side in ("PRODUCTION", "TEST")}
 
 
 def test_a_pair_is_kept_until_it_is_ended(environ: dict[str, str]) -> None:
@@ -50,15 +50,13 @@ def test_a_pair_is_kept_until_it_is_ended(environ: dict[str, str]) -> None:
     assert [line.split()[0] for line in first.stdout.splitlines()[1:]] == ["production", "test"]
     assert kit(environ, "up").stdout == kit(environ, "status").stdout == first.stdout
     urls = exported(environ)
-    passwords = {
-        psycopg.conninfo.conninfo_to_dict(urls[f"KIT_{side}_URL"])["password"] for side in ("PRODUCTION", "TEST")
-    }
+    passwords = {psycopg.conninfo.conninfo_to_dict(url)["password"] for url in urls.values()}
     assert not any(password in first.stdout for password in passwords)
     down = kit(environ, "down")
     assert (down.returncode, down.stdout) == (0, "The pair is down.\n")
     assert kit(environ, "status").returncode == 1
     with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(urls["KIT_TEST_URL"])
+        psycopg.connect(urls["TEST"])
 
 
 def test_the_exported_urls_open_both_servers(environ: dict[str, str]) -> None:
@@ -66,10 +64,9 @@ def test_the_exported_urls_open_both_servers(environ: dict[str, str]) -> None:
     kit(environ, "up")
     urls = exported(environ)
     counts = {}
-    for side in ("PRODUCTION", "TEST"):
-        with psycopg.connect(urls[f"KIT_{side}_URL"]) as connection:
+    for side, url in urls.items():
+        with psycopg.connect(url) as connection:
             counts[side] = connection.execute("select current_database(), count(*) from sites").fetchone()
-        assert urls[f"{side}_DATABASE_URL"] == urls[f"KIT_{side}_URL"].replace("postgresql:", "postgresql+asyncpg:")
     assert counts == {"PRODUCTION": ("projectdb", 731), "TEST": ("testdb", 0)}
 
 

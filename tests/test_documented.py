@@ -1,0 +1,96 @@
+"""The README names every command, option and target, and every command in it is run, here or by a named test."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from kit.cli import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+# Commands that a test elsewhere runs or checks, each with that test. The others are run by tests/live/test_readme.py.
+CHECKED_BY = {
+    "make investigate": "tests/test_packaging.py::test_the_targets_call_what_the_readme_says",
+    "make test": "tests/test_packaging.py::test_the_targets_call_what_the_readme_says",
+    "make test PYTHON=python3.12": "tests/test_packaging.py::test_a_named_python_is_used",
+    "make lab": "tests/test_packaging.py::test_the_targets_call_what_the_readme_says",
+    "conda env create --file environment.yml": "tests/test_packaging.py::test_conda_environment_agrees",
+    "conda activate fastapi-database-isolation-kit": "tests/test_packaging.py::test_conda_environment_agrees",
+}
+
+
+def shown_blocks(text: str) -> list[list[str]]:
+    """Return the blocks that are meant for a shell, each as its command lines."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    return [[line.strip() for line in block.splitlines() if line.strip()] for block in blocks]
+
+
+def shown_commands(text: str) -> list[str]:
+    """Return each command line of these blocks."""
+    return [line for block in shown_blocks(text) for line in block]
+
+
+def options(command: click.Command) -> Iterator[str]:
+    """Yield each option of a command by its longest name."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield max(parameter.opts, key=len)
+
+
+def undocumented(text: str) -> list[str]:
+    """Return the commands, options and make targets that a text does not mention."""
+    missing = [f"kit {name}" for name in main.commands if f"`kit {name}" not in text]
+    for name, command in main.commands.items():
+        rows = [row for row in text.splitlines() if f"`kit {name}" in row or (name == "investigate" and "`... " in row)]
+        missing += [f"kit {name} {option}" for option in options(command) if not any(option in row for row in rows)]
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    return missing + [f"make {target}" for target in targets if f"`make {target}`" not in text]
+
+
+def names_of_tests(path: str) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text())
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def test_everything_is_in_the_readme() -> None:
+    """Every command of the kit, every option, and every target of make is in the README."""
+    assert undocumented(README) == []
+
+
+@pytest.mark.parametrize("left_out", ["`kit down`", "--report-ports", "--timeout-cell", "`make clean`", "--export"])
+def test_what_is_left_out_is_seen(left_out: str) -> None:
+    """A command, option or target that the README loses is found."""
+    assert undocumented(README.replace(left_out, "")) != []
+
+
+def test_every_option_that_is_shown_exists() -> None:
+    """Every `kit` command line in the README is one that the command accepts."""
+    for line in [*shown_commands(README), *re.findall(r"`(kit [a-z][^`]*)`", README)]:
+        words = shlex.split(re.sub(r"\[.*?\]|PORT|COMMAND", lambda word: "1" if word[0] == "PORT" else "", line))
+        if words[0] == "kit" and words[1:] and words[1] in main.commands:
+            command = main.commands[words[1]]
+            known = {name for option in command.params for name in option.opts} | {"--help", "-h"}
+            assert {word for word in words[2:] if word.startswith("-")} <= known, line
+
+
+def test_every_command_shown_has_a_test() -> None:
+    """Every command line in the README is run by the tests of the README, or checked by a test that exists."""
+    for command, test in CHECKED_BY.items():
+        path, name = test.split("::")
+        assert name in names_of_tests(path), f"{command}: there is no test {test}"
+    assert set(CHECKED_BY) <= set(shown_commands(README))
+
+
+def test_files_that_are_linked_exist() -> None:
+    """Every file that the README links to, or shows as a picture, is there."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README) + re.findall(r'<img[^>]+src="([^"]+)"', README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
