@@ -49,7 +49,7 @@ def private_imports(source: str) -> list[str]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_lists_what_is_taken_from_it(package: str) -> None:
-    """Every name that another module takes from a package is on its list of public names, and every listed one exists."""
+    """What another module takes from a package is on its list of public names, and every listed name exists."""
     names = {name for path in MODULES for name in taken(path.read_text()).get(package, ())}
     assert unlisted(importlib.import_module(package), names) == set()
 
