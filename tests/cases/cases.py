@@ -1,0 +1,219 @@
+"""The small projects beside this file: what is known of each (its expected.toml), and how it is run.
+
+A project with a fault is named after the mechanism; `# <- culprit` in its source marks the line that a finding must
+name (one of them, where several would do), `# <- also` a line that belongs to the explanation. Where there is no fault
+the folder begins with clean_, and nothing at all may be found.
+
+In allow, forbidden and environ stand: {tmp} the folder for temporary files, {test} and {production} a server's
+database as host:port/name, {test_url:DRIVER} its URL, {test_server} its host:port, {test_admin_url} a superuser's URL.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import tomllib
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from kit.pair import Pair, Side
+
+HERE = Path(__file__).parent
+CULPRIT, ALSO = "# <- culprit", "# <- also"
+TIMEOUT_S = 120
+_INHERITED = ("HOME", "LANG", "LC_ALL", "PATH")
+_OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR) (\S+)", re.MULTILINE)
+_SIDES = ("production", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database that is there before the tests: a file of the project, or a side of the pair.
+
+    `after` are questions and their answers once the tests have run.
+    """
+
+    file: str | None
+    side: str | None
+    sql: str
+    after: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a project, by the comment that marks it; `lines` are all that are so marked."""
+
+    file: str
+    lines: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One project. `alone` are outcomes of tests that are run by themselves; `finding` is None for a clean one."""
+
+    name: str
+    summary: str
+    source: Path
+    folder: str
+    command: tuple[str, ...]
+    allow: tuple[str, ...]
+    forbidden: tuple[str, ...]
+    environ: Mapping[str, str]
+    databases: tuple[Database, ...]
+    outcomes: Mapping[str, str]
+    alone: Mapping[str, str]
+    finding: Mapping[str, Any] | None
+    diagnosis: Mapping[str, Any] | None
+
+    @property
+    def needs_pair(self) -> bool:
+        """Whether its databases are on the pair's servers."""
+        return any("url" in value for value in self.environ.values())
+
+    @property
+    def culprit(self) -> Place:
+        """The place that the finding must name."""
+        assert self.finding is not None
+        return marked(self.source / self.folder, self.finding["file"], CULPRIT)
+
+    def prepare(self, workspace: Path, pair: Pair | None) -> Prepared:
+        """Copy the project into a workspace, make its databases, and say with what it is run."""
+        project, tmp = workspace / "project", workspace / "tmp"
+        shutil.copytree(self.source, project, ignore=shutil.ignore_patterns("__pycache__", "expected.toml"))
+        tmp.mkdir()
+        words = {"tmp": str(tmp), **({} if pair is None else _words(pair))}
+        prepared = Prepared(
+            case=self, folder=project / self.folder, pair=pair,
+            environ={
+                **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+                "TMPDIR": str(tmp), "PYTHONDONTWRITEBYTECODE": "1",
+                **{name: value.format(**words) for name, value in self.environ.items()},
+            },
+            allow=tuple(entry.format(**words) for entry in self.allow),
+            forbidden=tuple(entry.format(**words) for entry in self.forbidden),
+        )
+        for database in self.databases:
+            prepared.make(database)
+        return prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A project that is ready to run in a folder of its own."""
+
+    case: Case
+    folder: Path
+    pair: Pair | None
+    environ: Mapping[str, str] = field(repr=False)
+    allow: tuple[str, ...]
+    forbidden: tuple[str, ...]
+
+    def command(self, python: Path | str, *only: str) -> tuple[str, ...]:
+        """Its command under an interpreter; with `only`, of these tests alone."""
+        command = self.case.command
+        if only:
+            command = ("-m", "pytest", *only)
+        return (str(python), *command)
+
+    def run(self, python: Path | str, *only: str) -> Ran:
+        """Run its tests as they are, with nothing of the kit in."""
+        done = subprocess.run(
+            [*self.command(python, *only), "-rA"], cwd=self.folder, env=dict(self.environ), capture_output=True,
+            text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL,
+        )
+        return Ran(done.returncode, done.stdout + done.stderr)
+
+    def make(self, database: Database) -> None:
+        """Make a database as it is before the tests."""
+        if database.file is not None:
+            path = self.folder / database.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if database.sql:
+                with closing(sqlite3.connect(path)) as connection:
+                    connection.executescript(database.sql)
+        elif database.sql:
+            with psycopg.connect(self.side(database.side).url(), autocommit=True) as connection:
+                connection.execute(database.sql.encode())
+
+    def ask(self, database: Database, question: str) -> Any:
+        """Put one question to a database, and return the first field of the answer."""
+        if database.file is not None:
+            with closing(sqlite3.connect(self.folder / database.file)) as connection:
+                (answer,) = connection.execute(question).fetchone()
+                return answer
+        with psycopg.connect(self.side(database.side).url()) as server:
+            row = server.execute(question.encode()).fetchone()
+            return row and row[0]
+
+    def side(self, name: str | None) -> Side:
+        assert self.pair is not None
+        return self.pair.production if name == "production" else self.pair.test
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a run of pytest ended."""
+
+    exit_code: int
+    output: str
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """How each test ended, by its id."""
+        return {test: outcome.lower() for outcome, test in _OUTCOME.findall(self.output)}
+
+
+def marked(folder: Path, file: str, mark: str) -> Place:
+    """Find the lines of a file that end in a mark."""
+    text = (folder / file).read_text()
+    lines = {number for number, line in enumerate(text.splitlines(), 1) if line.endswith(mark)}
+    return Place(file, frozenset(lines))
+
+
+def load(source: Path) -> Case:
+    """Read what is known of a project."""
+    known = tomllib.loads((source / "expected.toml").read_text())
+    databases = tuple(
+        Database(entry.get("file"), entry.get("side"), entry.get("sql", ""), entry.get("after", {}))
+        for entry in known.get("database", ())
+    )
+    return Case(
+        name=source.name, summary=known["summary"], source=source, folder=known.get("folder", "."),
+        command=tuple(known["command"]), allow=tuple(known["allow"]), forbidden=tuple(known.get("forbidden", ())),
+        environ=known.get("environ", {}), databases=databases, outcomes=known["outcomes"],
+        alone=known.get("alone", {}), finding=known.get("finding"), diagnosis=known.get("diagnosis"),
+    )
+
+
+class _Url:
+    """Formats as the URL for a driver: {test_url:asyncpg}."""
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+
+    def __format__(self, driver: str) -> str:
+        return self._side.url(driver or None)
+
+
+def _words(pair: Pair) -> dict[str, Any]:
+    words: dict[str, Any] = {}
+    for name, side in zip(_SIDES, pair.sides, strict=True):
+        server = f"{side.host}:{side.port}"
+        words |= {
+            name: f"{server}/{side.database}", f"{name}_url": _Url(side), f"{name}_server": server,
+            f"{name}_admin_url": side.admin,
+        }
+    return words
+
+
+CASES = tuple(load(path.parent) for path in sorted(HERE.glob("*/expected.toml")))
+FAULTY = tuple(case for case in CASES if case.finding is not None)
+CLEAN = tuple(case for case in CASES if case.finding is None)

@@ -1,0 +1,3 @@
+import os
+
+os.environ["DB_FILE"] = "data/recipes-test.db"  # <- also

@@ -1,0 +1,3 @@
+import os
+
+os.environ["WAREHOUSE_DB"] = "sqlite:///warehouse-tests.db"
