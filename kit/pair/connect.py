@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from kit.errors import PairError
 from kit.pair.model import IDENTITY_SQL, Identity
+from kit.pair.places import APP
 
 if TYPE_CHECKING:
     import psycopg
@@ -23,6 +24,7 @@ SCRAM_ROUNDS = 4096
 
 def connect(url: str, *, application: str = "kit-pair", options: str = "") -> psycopg.Connection[tuple[Any, ...]]:
     """Open a connection in autocommit mode, marked as the kit's own. Raises PairError naming host and port."""
+    load_driver()
     import psycopg
 
     try:
@@ -33,10 +35,28 @@ def connect(url: str, *, application: str = "kit-pair", options: str = "") -> ps
         raise unreachable(url, str(error)) from None
 
 
+def load_driver() -> None:
+    """Import the driver, which takes longer than all else that is imported here; without it, say how to get it."""
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        raise PairError(
+            f"the driver psycopg cannot be imported: {error}", remedy=f"pip install '{APP}[notebooks]'"
+        ) from error
+
+
 def identify(url: str) -> Identity:
-    """Ask the server behind `url` who it is."""
+    """Ask the server behind `url` who it is. Raises PairError when it may not tell."""
     with connect(url) as connection:
-        return ask_identity(connection)
+        import psycopg
+
+        try:
+            return ask_identity(connection)
+        except psycopg.Error as error:
+            raise PairError(
+                f"{_place(url)} does not tell who it is: {' '.join(str(error).split())}",
+                wanted="PostgreSQL 14 or newer, with pg_control_system() for every role, as it is by default",
+            ) from error
 
 
 def ask_identity(connection: psycopg.Connection[tuple[Any, ...]]) -> Identity:
@@ -50,21 +70,25 @@ def unreachable(url: str, said: str) -> PairError:
     """The error for a server that did not let us in."""
     from kit.probes.redact import redact
 
-    place = urlsplit(url)
-    where = f"{place.hostname}:{place.port or 5432}/{unquote(place.path.lstrip('/'))}"
+    where = _place(url)
     words = " ".join(redact(said).split())
     if "password authentication failed" in said:
         return PairError(
-            f"{where} refused the password of {place.username}", remedy="correct the URL's user and password"
+            f"{where} refused the password of {urlsplit(url).username}", remedy="correct the URL's user and password"
         )
-    if "timeout" in said:
+    if "timeout" in said or "unreachable" in said:
         return PairError(
-            f"{where} did not answer within {CONNECT_TIMEOUT_S} s ({words})",
-            remedy="see whether the loopback interface is up (ip link show lo) and nothing filters that port",
+            f"{where} cannot be reached ({words})",
+            remedy="see whether the network is up, for 127.0.0.1 the loopback interface (ip link show lo)",
         )
     if "refused" in said:
         return PairError(f"nothing listens on {where}", remedy="start the pair (kit up), or correct the URL")
     return PairError(f"cannot connect to {where}: {words}")
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 5432}/{unquote(parts.path.lstrip('/'))}"
 
 
 def new_password() -> str:

@@ -107,13 +107,14 @@ class _Start:
 
     def fill_from(self, template: Template) -> bool:
         """Unpack both sides of the template; one that cannot be unpacked is removed, and False says so."""
+        from kit.pair.connect import load_driver
+
         processes = []
         with suppress(OSError):  # another run has just removed it, or there is no tar
             for side in SIDES:
                 self.make_data_directory(side)
                 processes.append(template.unpack(side, self.data(side)))
-        import psycopg  # noqa: F401  (takes as long as the unpacking, so both are done at once)
-
+        load_driver()  # takes as long as the unpacking, so both are done at once
         for process in processes:
             process.communicate()
         if [process.returncode for process in processes] == [0, 0]:

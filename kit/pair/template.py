@@ -28,6 +28,7 @@ from kit.pair.populate import FILES, SQL
 PREFIX = "template-"
 RECORD = "template.json"
 UNUSED_DAYS = 14
+BLOCKS = "512"  # of 512 bytes: larger reads and writes than usual save a quarter of the time
 LAYOUT = "1"  # raised when what a template holds changes otherwise than by the SQL files
 
 
@@ -85,7 +86,7 @@ class Template:
         # Through stdin, because the servers' user may not enter root's cache.
         with open(self.directory / f"{side}.tar", "rb") as archive:
             process: subprocess.Popen[str] = subprocess.Popen(
-                ["tar", "-xpf", "-", "-C", str(data)],
+                ["tar", "-b", BLOCKS, "-xpf", "-", "-C", str(data)],
                 stdin=archive,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -129,7 +130,7 @@ def _pack(archive: Path, data: Path) -> subprocess.Popen[bytes]:
     descriptor = os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         return subprocess.Popen(
-            ["tar", "-cf", "-", "-C", str(data), "."],
+            ["tar", "-b", BLOCKS, "-cf", "-", "-C", str(data), "."],
             stdout=file,
             stderr=subprocess.DEVNULL,
             env=server_environment(),

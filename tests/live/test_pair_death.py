@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kit.pair import embedded
+from kit.pair import embedded, guard
 from kit.pair.connect import identify
 from kit.pair.run import sweep
 
@@ -26,6 +26,7 @@ GONE_S = 20
 OWNER = """
 import json, os, sys, threading
 from kit.pair import embedded
+{first}
 running = embedded.start()
 {before}
 print(json.dumps({{"servers": running.guard.pids, "guard": running.guard.process.pid, "url": running.pair.test.url(),
@@ -75,9 +76,9 @@ class Owner:
 
 
 @contextmanager
-def owner(before: str = "", after: str = "") -> Iterator[Owner]:
+def owner(before: str = "", after: str = "", first: str = "") -> Iterator[Owner]:
     process = subprocess.Popen(
-        [sys.executable, "-c", OWNER.format(before=before, after=after)],
+        [sys.executable, "-c", OWNER.format(first=first, before=before, after=after)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -121,6 +122,25 @@ def test_a_fork_that_holds_the_pipe_does_not_keep_the_servers() -> None:
         pair.process.kill()
         pair.assert_gone()
         assert child.is_running()
+        child.kill()
+
+
+def test_without_the_kernels_help_the_guard_looks_for_itself(tmp_path: Path) -> None:
+    """Where no process's end is an event, as on macOS, the servers end with their owner too, forks or not."""
+    program = tmp_path / "guard.py"
+    program.write_text(
+        "import os, sys\n"
+        "sys.platform = 'darwin'\n"
+        "vars(os).pop('pidfd_open', None)\n"
+        f"exec(compile(open({guard.__file__!r}).read(), {guard.__file__!r}, 'exec'))\n"
+    )
+    first = f"from kit.pair import run; run.guard_program.__file__ = {str(program)!r}"
+    with owner(first=first, before="child = os.fork()\nif child == 0:\n    os.read(0, 1)\n    os._exit(0)") as pair:
+        (child,) = (one for one in psutil.Process(pair.process.pid).children() if one.pid != pair.guard.process.pid)
+        pair.process.kill()
+        pair.process.wait()
+        pair.assert_gone()
+        assert not pair.directory.exists()
         child.kill()
 
 
