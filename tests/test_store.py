@@ -94,6 +94,16 @@ def test_a_shelf_has_what_was_made_once(tmp_path: Path) -> None:
     assert shelf.get_or_make("other", make) == "result 2"
 
 
+def test_a_shelf_gives_and_takes(tmp_path: Path) -> None:
+    """A text that is put is got, a later one instead of it; where there is none, nothing is got."""
+    shelf = Shelf(tmp_path / "evidence")
+    assert shelf.get("key") is None
+    for text in ("one", "two"):
+        shelf.put("key", text)
+        assert shelf.get("key") == text
+    assert shelf.get_or_make("key", lambda: "made") == "two"
+
+
 def test_a_shelf_keeps_nothing_of_a_failure(tmp_path: Path) -> None:
     """What could not be made is made by the next who asks."""
     shelf = Shelf(tmp_path)

@@ -34,15 +34,16 @@ def investigate(
     environ: Mapping[str, str] | None = None,
     with_pair: bool = True,
     solved: bool = False,
+    fresh: bool = False,
     console: Console | None = None,
 ) -> Investigation:
     """Run notebooks against a pair of servers, print what held, keep it in a folder of `out`, and return it.
 
     No notebook means all of `notebooks/`. Parameters that are texts are read as the type that the notebook declares.
-    `jobs` notebooks run at a time, each with a pair of its own; None takes one per processor, and a pair that was
-    there before is never shared. `stack` None leaves the choice to the notebook. `environ` is what kernels inherit,
-    this process's by default. `with_pair=False` is for notebooks that use no database. `solved` puts the solutions of
-    exercises into their places.
+    `jobs` notebooks run at a time, one per processor by default, each with a pair of its own unless one is up.
+    `stack` None leaves the choice to the notebook. `environ` is what kernels inherit, this process's by default.
+    `with_pair=False` is for notebooks that use no database. `solved` puts the solutions of exercises into their
+    places. With `fresh` a trial is run again though another notebook of this run has its evidence.
 
     Raises nothing for what a user or a notebook does wrong: the result's exit code is then 2, with reason and remedy.
     """
@@ -60,6 +61,7 @@ def investigate(
             environ=dict(os.environ if environ is None else environ),
             with_pair=with_pair,
             solved=solved,
+            fresh=fresh,
         ),
         console,
     )

@@ -17,12 +17,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import KitError, NotebookError
-from kit.investigate import exercises, parameters, processes
+from kit.investigate import exercises, parameters, processes, sessions
 from kit.investigate.progress import Progress, summary
 from kit.investigate.results import Investigation, NotebookRun, conclude, judge
 from kit.investigate.scrub import Secrets
 from kit.investigate.watching import Watcher
-from kit.store import RUN_VARIABLE, SHELF_VARIABLE, Run, new_run
+from kit.notebook import STACK_VARIABLE
+from kit.store import FRESH_VARIABLE, RUN_VARIABLE, SHELF_VARIABLE, Run, new_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from kit.pair import Pair
 
 NOTEBOOKS = Path("notebooks")
-STACK_VARIABLE = "KIT_STACK"
 STACK_PARAMETER = "stack"
 DEFAULT_STACK = "current"
 _TEXTS = (".ipynb", ".html", ".json", ".xml")
@@ -50,6 +50,7 @@ class Request:
     environ: Mapping[str, str]
     with_pair: bool
     solved: bool
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +191,9 @@ def _load_pages() -> None:
 
 @contextmanager
 def _pairs(jobs: int, request: Request) -> Iterator[list[Pair | None]]:
-    """Open a pair for each notebook that may run at a time. One that was there before is the only one.
+    """Open a pair for each notebook that may run at a time; take the one that is there, if one is.
 
-    A trial's evidence comes from the servers' logs too, so that no two notebooks may use one pair at the same time.
+    On a pair where trials cannot have databases of their own they would meet, so that one notebook runs at a time.
     """
     if not request.with_pair:
         yield [None] * jobs
@@ -201,7 +202,9 @@ def _pairs(jobs: int, request: Request) -> Iterator[list[Pair | None]]:
 
     with ExitStack() as closing:
         if "KIT_PRODUCTION_URL" in os.environ or status() is not None:
-            yield [closing.enter_context(open_pair())]
+            pair = closing.enter_context(open_pair())
+            apart = pair.writable and all(side.admin is not None for side in pair.sides)
+            yield [pair] * (jobs if apart else 1)
         else:
             yield [closing.enter_context(open_pair("embedded")) for _ in range(jobs)]
 
@@ -273,15 +276,11 @@ class _Work:
         try:
             self.progress.notebook_started(task.name)
             self._execute(task, self._environ(pair))
-            left_open: tuple[str, ...] = ()
-            if pair is not None:
-                from kit.investigate.sessions import left_open as sessions
-
-                left_open = tuple(map(self.secrets.out_of, sessions(pair)))
+            left = [] if pair is None else sessions.left_open(pair)
         finally:
             self.pairs.put(pair)
         nb = _nbformat().read(self.run.path(f"{task.name}.ipynb"), as_version=4)
-        result = judge(task.name, nb, left_open, solved=self.request.solved)
+        result = judge(task.name, nb, list(map(self.secrets.out_of, left)), solved=self.request.solved)
         from kit.investigate import pages
 
         self.run.write(result.page, pages.notebook(result, nb))
@@ -295,6 +294,8 @@ class _Work:
         environ |= {RUN_VARIABLE: str(self.run.folder), SHELF_VARIABLE: str(self.run.shelf.folder)}
         if self.request.stack is not None:
             environ[STACK_VARIABLE] = self.request.stack
+        if self.request.fresh:
+            environ[FRESH_VARIABLE] = "1"
         return environ | (pair.environ() if pair is not None else {})
 
     def _execute(self, task: _Task, environ: Mapping[str, str]) -> None:
