@@ -199,6 +199,40 @@ def investigate(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], .
     sys.exit(run(notebooks, parameters, **given).exit_code)
 
 
+def _about_a_command(function: Any) -> Any:
+    """The options that trace and diagnose share."""
+    options = [
+        click.option(
+            "--allow", multiple=True, metavar="DB",
+            help="A database that tests may reach: host:port/name, a server's own identity, or a file. Wildcards work.",
+        ),
+        click.option(
+            "--json", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the answer as JSON."
+        ),
+        click.option(
+            "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the answer as a page."
+        ),
+        click.option("--format", type=click.Choice(["text", "github"]), default="text", help="How to tell. Default: text"),
+        click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND ..."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@main.command()
+@_about_a_command
+def trace(command: tuple[str, ...], **options: Any) -> None:
+    """Run your own tests, and say which database each one reached and who opened it.
+
+    The command runs as it would without: its input, output and exit code are its own, and the answer goes to standard
+    error. Without --allow every database is shown and none is judged.
+    """
+    from kit.trace import trace_and_tell
+
+    sys.exit(trace_and_tell(command, **options))
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTERLAB_OPTION ...]")
 def lab(arguments: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from kit.trace.command import Traced, trace
+from kit.trace.asked import ask, check, tell, trace_and_tell, write
+from kit.trace.command import Traced, silent, trace
 
-__all__ = ["Traced", "trace"]
+__all__ = ["Traced", "ask", "check", "silent", "tell", "trace", "trace_and_tell", "write"]

@@ -1,0 +1,177 @@
+"""The answer of a trace for a terminal, and as annotations. Pure: an answer in, text out."""
+
+from __future__ import annotations
+
+import os
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from kit.evidence import Frame
+from kit.findings.answer import Answer
+from kit.findings.databases import Database
+from kit.findings.model import Finding, counted
+from kit.findings.overrides import Key
+from kit.findings.reach import Reach
+from kit.findings.sources import made_at, source_of, writer
+
+WIDTH = 100  # columns
+_WAYS_AT_MOST = 8  # for each database; the JSON holds them all
+_JUDGED = {True: "allowed", False: "NOT ALLOWED", None: "not judged"}
+
+
+def text(answer: Answer, width: int = WIDTH) -> str:
+    """The answer in lines of at most `width` columns."""
+    return "\n".join(line for part in (
+        _head(answer), _databases(answer, width), _overrides(answer, width), _findings(answer.findings, width),
+        _problems(answer, width),
+    ) for line in part) + "\n"
+
+
+def github(findings: Iterable[Finding]) -> str:
+    """The findings as GitHub's workflow commands, which it shows beside the lines that they name."""
+    return "".join(_annotation(finding) for finding in findings)
+
+
+def _annotation(finding: Finding) -> str:
+    place = f"file={_property(finding.file)},line={finding.line}," if finding.file and finding.line else ""
+    return f"::error {place}title={_property('Database isolation: ' + finding.kind)}::{_message(finding.message)}\n"
+
+
+def _message(value: str) -> str:
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(value: str | None) -> str:
+    return _message(value or "").replace(":", "%3A").replace(",", "%2C")
+
+
+def _head(answer: Answer) -> Iterator[str]:
+    tests = {outcome.test for outcome in answer.evidence.outcomes}
+    reached = {reach.test for reach in answer.reached if reach.test is not None}
+    yield ""
+    yield (
+        f"{counted(len(answer.databases), 'database')} reached; {counted(len(tests), 'test')}, {len(reached)} of which "
+        f"reached one."
+    )
+
+
+def _databases(answer: Answer, width: int) -> Iterator[str]:
+    for family in families(answer):
+        ways = [reach for reach in answer.reached if reach.database in family]
+        yield ""
+        yield from _wrapped(f"{_JUDGED[answer.judged(family[0])]}: {_family(family)}", width, "", "  ")
+        yield from _ways(answer, ways, width)
+
+
+def families(answer: Answer) -> list[list[Database]]:
+    """The databases, those together that differ only in a number or a folder of their own, what is wrong first."""
+    found: dict[tuple[object, ...], list[Database]] = {}
+    for database in answer.databases:
+        alike = os.path.basename(database.path) if database.path else re.sub(r"[0-9a-f]{8,}|\\d+", "", database.name)
+        found.setdefault((answer.judged(database), database.kind, database.lives_on, alike), []).append(database)
+    return sorted(found.values(), key=lambda family: answer.judged(family[0]) is not False)
+
+
+def _family(family: list[Database]) -> str:
+    first = family[0]
+    told = f"{first.kind}{'' if first.observed else ', could not be asked'}"
+    if len(family) == 1:
+        return f"{first.name}  [{told}]"
+    return f"{first.name} and {counted(len(family) - 1, 'more')} like it  [{told}]".replace("mores", "more")
+
+
+def _ways(answer: Answer, ways: list[Reach], width: int) -> Iterator[str]:
+    groups: dict[tuple[object, ...], list[Reach]] = {}
+    for reach in ways:
+        made = made_at(answer.evidence, reach.engine) if reach.engine is not None else None
+        groups.setdefault((reach.how, reach.opener, made), []).append(reach)
+    for reaches in list(groups.values())[:_WAYS_AT_MOST]:
+        yield from _way(answer, reaches, width)
+    if len(groups) > _WAYS_AT_MOST:
+        yield f"  ... and {counted(len(groups) - _WAYS_AT_MOST, 'more way')} (--json lists them)"
+
+
+def _way(answer: Answer, reaches: list[Reach], width: int) -> Iterator[str]:
+    first = reaches[0]
+    tests = list(dict.fromkeys(reach.test for reach in reaches if reach.test is not None))
+    where = tests[0] if len(tests) == 1 else counted(len(tests), "test") if tests else f"outside tests ({first.phase})"
+    yield from _wrapped(f"- {first.how}: {_frame(first.opener)} in {where}, {_times(reaches)}", width, "  ", "    ")
+    if len(tests) > 1:
+        yield from _wrapped(f"tests: {', '.join(tests[:3])}{' ...' if len(tests) > 3 else ''}", width, "      ")
+    if len(first.chain) > 1:
+        yield from _wrapped("called from " + ", ".join(_place(frame) for frame in first.chain[1:5]), width, "      ")
+    if first.override is not None and first.dependency is not None:
+        yield from _wrapped(f"{first.override.name} in place of {first.dependency.name}", width, "      ")
+    elif first.dependency is not None:
+        yield from _wrapped(f"through {first.dependency.name}, not overridden", width, "      ")
+    if first.engine is not None:
+        yield from _wrapped(_engine(answer, first), width, "      ")
+
+
+def _engine(answer: Answer, reach: Reach) -> str:
+    assert reach.engine is not None
+    evidence, engine = answer.evidence, reach.engine
+    source = source_of(evidence, engine)
+    made = made_at(evidence, engine)
+    said = f"engine {engine.engine} made at {_frame(made)}, {engine.url}"
+    if source.variable is None:
+        return said
+    said += f", from {source.variable}"
+    if source.written is not None:
+        said += f" (last written by {writer(evidence, source.written)})"
+    if source.since:
+        said += f"; written again since, by {writer(evidence, source.since[0])}: too late for this engine"
+    return said
+
+
+def _times(reaches: list[Reach]) -> str:
+    count = sum(reach.count for reach in reaches)
+    return "once" if count == 1 else f"{count} times"
+
+
+def _overrides(answer: Answer, width: int) -> Iterator[str]:
+    unmatched = [key for key in answer.overrides if not key.matched]
+    if not answer.overrides:
+        return
+    yield ""
+    yield f"{counted(len(answer.overrides), 'override key')}, {len(unmatched)} of which match nothing."
+    for key in unmatched:
+        yield from _key(key, width)
+
+
+def _key(key: Key, width: int) -> Iterator[str]:
+    nearest = f"; the nearest dependency is {key.nearest}" if key.nearest else ""
+    yield from _wrapped(f"- {key.name} on app {key.app}{nearest}", width, "  ", "    ")
+
+
+def _findings(findings: tuple[Finding, ...], width: int) -> Iterator[str]:
+    yield ""
+    yield f"{counted(len(findings), 'finding')}." if findings else "Nothing to report."
+    for number, finding in enumerate(findings, 1):
+        yield ""
+        yield f"{number}. {finding.kind}  {finding.where}"
+        yield from _wrapped(finding.message, width, "   ")
+
+
+def _problems(answer: Answer, width: int) -> Iterator[str]:
+    if answer.problems:
+        yield ""
+        yield "What could not be seen:"
+        for problem in answer.problems:
+            yield from _wrapped(f"- {problem}", width, "  ", "    ")
+
+
+def _frame(frame: Frame | None) -> str:
+    return "no code of the project" if frame is None else f"{_place(frame)} {frame.function.rpartition('.')[2]}"
+
+
+def _place(frame: Frame) -> str:
+    return f"{frame.file}:{frame.line}"
+
+
+def _wrapped(line: str, width: int, indent: str, rest: str | None = None) -> list[str]:
+    return textwrap.wrap(
+        line, width, initial_indent=indent, subsequent_indent=indent if rest is None else rest,
+        break_long_words=False, break_on_hyphens=False,
+    )
