@@ -13,8 +13,19 @@ _PROBES = "_isolation_probes"
 
 def _carry_in():
     directory, guard = os.environ.get("ISOLATION_PROBES_DIR"), os.environ.get("ISOLATION_PROBES_GUARD")
-    if not (directory or guard) or _PROBES in sys.modules:
+    probes = sys.modules.get(_PROBES)
+    if not (directory or guard) or (probes is not None and not vars(probes).pop("loaded_ahead", False)):
         return
+    probes = probes or _load()
+    if guard:
+        probes.guard_from(guard)
+    if directory:
+        without = frozenset(filter(None, os.environ.get("ISOLATION_PROBES_WITHOUT", "").split(",")))
+        allow = probes.allow_from(os.environ.get("ISOLATION_PROBES_ALLOW"))
+        probes.install(directory, float(os.environ.get("ISOLATION_PROBES_EPOCH", "0")), without, allow)
+
+
+def _load():
     import importlib.util
 
     folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "probes")
@@ -23,12 +34,7 @@ def _carry_in():
     )
     sys.modules[_PROBES] = probes = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(probes)
-    if guard:
-        probes.guard_from(guard)
-    if directory:
-        without = frozenset(filter(None, os.environ.get("ISOLATION_PROBES_WITHOUT", "").split(",")))
-        allow = probes.allow_from(os.environ.get("ISOLATION_PROBES_ALLOW"))
-        probes.install(directory, float(os.environ.get("ISOLATION_PROBES_EPOCH", "0")), without, allow)
+    return probes
 
 
 def _give_way():

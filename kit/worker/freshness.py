@@ -35,8 +35,10 @@ _INSTALLED = [
     *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     *(entry for entry in sys.path if os.path.basename(entry) in ("site-packages", "dist-packages")),
 ]
+# What is the kit's own in a parent: this package, and the probes beside it.
+_KIT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_INSTALLED += [os.path.join(_KIT, "worker"), os.path.join(_KIT, "probes")]
 _ROOTS = tuple({form(entry) + os.sep for entry in _INSTALLED for form in (os.path.abspath, os.path.realpath)})
-_OWN = os.path.dirname(os.path.realpath(__file__)) + os.sep
 
 
 class Expected:
@@ -108,7 +110,7 @@ def _modules() -> Iterator[str]:
 
 
 def _is_installed(file: str) -> bool:
-    return any(form(file).startswith((*_ROOTS, _OWN)) for form in (os.path.abspath, os.path.realpath))
+    return any(form(file).startswith(_ROOTS) for form in (os.path.abspath, os.path.realpath))
 
 
 def _objects() -> Iterator[str]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 # Whatever of these a stack has. Each is imported by a trial of the specimen as well, sooner or later: a library that
@@ -20,14 +22,33 @@ LIBRARIES = (
     "pytest", "fastapi", "fastapi.dependencies.utils", "starlette.applications", "starlette.background",
     "sqlalchemy", "sqlalchemy.orm", "sqlalchemy.ext.asyncio", "sqlalchemy.dialects.postgresql.asyncpg", "asyncpg",
     "asyncpg.pool", "greenlet", "httpx", "anyio", "anyio._backends._asyncio", "pydantic", "email_validator",
-    "pytest_fastapi_deps",
+    "pydantic.v1", "pytest_fastapi_deps", "xdist.newhooks",
 )  # fmt: skip
 # pytest imports these as it fails, draws or compares.
 _LATE_IN_PYTEST = (
     "_pytest._code.code", "_pytest.assertion.util", "_pytest.assertion.truncate", "_pytest.assertion._compare_any",
     "_pytest._io.pprint", "_pytest._io.saferepr", "_pytest._io.terminalwriter", "pygments", "pygments.lexers.python",
-    "pygments.formatters.terminal", "_pytest._argcomplete", "_pytest.config.findpaths",
+    "pygments.formatters.terminal", "_pytest._argcomplete", "_pytest.config.compat", "_pytest.config.findpaths", "pdb",
+    "faulthandler", "readline",
 )  # fmt: skip
+
+
+def load(name: str, folder: str) -> ModuleType:
+    """Import the package in a folder under a name of its own."""
+    spec = importlib.util.spec_from_file_location(
+        name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = package = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+    return package
+
+
+def load_probes() -> None:
+    """Load the probes as `sitecustomize` in kit/carried does, which then puts them in only."""
+    folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "probes")
+    load("_isolation_probes", folder).loaded_ahead = True  # type: ignore[attr-defined]
 
 
 def import_libraries(also: Iterable[str] = ()) -> list[str]:

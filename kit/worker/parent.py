@@ -213,6 +213,7 @@ def main(folder: str) -> Task | None:
     expected = freshness.Expected(str(place / TEMPORARY))
     if settings["warm"]:
         libraries.import_libraries(settings["also"])
+        libraries.load_probes()
         why_not = "; ".join(freshness.objections(expected)) or None
     else:
         why_not = "a new interpreter was asked for"
