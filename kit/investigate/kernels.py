@@ -30,6 +30,8 @@ IOPUB_TIMEOUT_S = 60
 """How long the outputs of a cell may arrive after its end, on a machine that is busy with other things."""
 OUTPUT_BYTES = 10_000_000
 """How much a cell may write. A loop that prints without end would else fill the memory before its time is up."""
+END_WITH_THE_KERNEL = ("multiprocessing.resource_tracker", "/kit/worker ")
+"""Processes that a notebook need not end: Python's own helper, and the parents that its trials were forked from."""
 SOCKET_PATH_BYTES = 80
 """Longest folder for the sockets of a kernel: a socket's whole path may have 107 bytes, on macOS 103."""
 
@@ -122,7 +124,7 @@ class Kernel:
         """Return the command lines of processes that the notebook started and has not ended."""
         found = {*processes.descendants(self.pid), *processes.marked(self.mark)} - {self.pid}
         lines = (processes.command_line(pid) for pid in sorted(found))
-        return [line for line in lines if line and "multiprocessing.resource_tracker" not in line]
+        return [line for line in lines if line and not any(own in line for own in END_WITH_THE_KERNEL)]
 
     async def end(self) -> None:
         """Kill the kernel with all that it started, close its channels and remove its files."""
@@ -139,7 +141,12 @@ class Kernel:
         shutil.rmtree(self._place, ignore_errors=True)
 
     async def _launch(self, folder: Path, environ: Mapping[str, str]) -> None:
-        own = {processes.MARK: self.mark, PLACE: str(self._place), OWNER: str(self._pipe)}
+        # What the notebook and its trials put aside goes with the kernel, also where they were killed.
+        aside = self._place / "tmp"
+        aside.mkdir()
+        own = {
+            processes.MARK: self.mark, PLACE: str(self._place), OWNER: str(self._pipe), "TMPDIR": str(aside),
+        }
         with (self._place / "log").open("wb") as log:
             await self._manager.start_kernel(
                 cwd=str(folder),

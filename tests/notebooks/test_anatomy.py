@@ -66,13 +66,13 @@ def test_no_mutations_are_left_of_notebooks_that_are_gone() -> None:
 
 
 @each_notebook
-def test_every_exercise_has_a_check_and_a_folded_solution(path: Path) -> None:
-    """An exercise is a stub, a check that can say no, and a solution that a reader has to open."""
-    notebook = read(path)
-    checks = [cell for cell in code(notebook) if "exercise-check" in cell.metadata.get("tags", [])]
-    ids = {cell["id"]: cell for cell in notebook.cells}
-    assert all("with exercise(" in check.source for check in checks)
-    for check in checks:
-        stub = check["id"].removesuffix("-check")
-        assert stub in ids
-        assert "<details>" in ids[f"{stub}-solution"].source
+def test_every_exercise_is_a_stub_a_check_and_a_folded_solution(path: Path) -> None:
+    """An exercise can be worked on, says whether it is done, and has a solution that a reader must open."""
+    cells = read(path).cells
+    stubs = [index for index, cell in enumerate(cells) if "exercise" in cell.metadata.get("tags", [])]
+    assert stubs
+    for stub in stubs:
+        check, solution = cells[stub + 1], cells[stub + 2]
+        assert "with exercise(" in check.source
+        assert "solution" in solution.metadata.get("tags", [])
+        assert "<details>" in solution.source
