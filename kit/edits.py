@@ -17,8 +17,8 @@ Files = Mapping[str, str]
 class Edit:
     """One change to one file.
 
-    `clean` occurs exactly once in the clean file. Where `changed` occurs exactly once in the changed one, the
-    edit can be undone as well.
+    `clean` occurs exactly once in the clean file; it is empty where the edit makes a file that was not there. Where
+    `changed` occurs exactly once in the changed one, the edit can be undone as well.
     """
 
     path: str
@@ -67,6 +67,9 @@ def edited(files: Files, edits: Iterable[Edit]) -> dict[str, str]:
     for edit in edits:
         by_path.setdefault(edit.path, []).append(edit)
     for path, of_path in by_path.items():
+        if path not in files and [edit.clean for edit in of_path] == [""]:
+            result[path] = of_path[0].changed
+            continue
         if path not in files:
             raise TrialError(
                 f"There is no file {path} to change", wanted=f"one of {', '.join(sorted(files))}"

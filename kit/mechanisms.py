@@ -1,4 +1,4 @@
-"""What each theory blames, as the smallest change of the clean specimen, and the projects made of them.
+"""What each theory blames, as the smallest change of the clean specimen.
 
 The specimen in the kit is the project of the report: it has REPORTED_MECHANISMS and REPORTED_ATTEMPT in it.
 The clean specimen is that project with their edits undone; every mechanism and every attempt starts there.
@@ -6,15 +6,13 @@ The clean specimen is that project with their edits undone; every mechanism and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 
 from kit.attempts import ATTEMPTS, CONFTEST, REPORTED_ATTEMPT, SPECIMEN
-from kit.edits import Edit, Files, diff, edited, read, write
-from kit.errors import TrialError
+from kit.edits import Edit, Files, diff, edited, read
 
 REPORTED_MECHANISMS = frozenset({"global_engine", "ci_variable"})
 
@@ -322,32 +320,6 @@ MECHANISMS: Mapping[str, Mechanism] = MappingProxyType(
 @cache
 def clean_specimen() -> Files:
     """The clean specimen: no mechanism, no attempt."""
-    undone = (edit.undone() for edit in _edits(REPORTED_MECHANISMS, REPORTED_ATTEMPT))
+    reported = [edit for name in sorted(REPORTED_MECHANISMS) for edit in MECHANISMS[name].edits]
+    undone = (edit.undone() for edit in (*reported, *ATTEMPTS[REPORTED_ATTEMPT].edits))
     return MappingProxyType(edited(read(SPECIMEN), undone))
-
-
-def project(mechanisms: Iterable[str], attempt: str) -> Files:
-    """The files of the specimen with exactly these mechanisms on and this attempt in it.
-
-    Raises TrialError for a name that is not known.
-    """
-    return edited(clean_specimen(), _edits(mechanisms, attempt))
-
-
-def write_project(directory: Path, mechanisms: Iterable[str], attempt: str) -> None:
-    """Write the specimen with exactly these mechanisms on into a directory that is empty or not yet there.
-
-    Raises TrialError for a name that is not known and for a directory that holds something.
-    """
-    write(project(mechanisms, attempt), directory)
-
-
-def _edits(mechanisms: Iterable[str], attempt: str) -> tuple[Edit, ...]:
-    names = sorted(set(mechanisms))
-    for name in names:
-        if name not in MECHANISMS:
-            raise TrialError(f"There is no mechanism {name!r}", wanted=f"some of {', '.join(MECHANISMS)}")
-    if attempt not in ATTEMPTS:
-        raise TrialError(f"There is no attempt {attempt!r}", wanted=f"one of {', '.join(ATTEMPTS)}")
-    of_mechanisms = tuple(edit for name in names for edit in MECHANISMS[name].edits)
-    return of_mechanisms + ATTEMPTS[attempt].edits

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from kit import collect
 from kit.evidence import Backend, Evidence
-from kit.mechanisms import write_project
 from kit.pair import Pair, ServerLog
 from kit.pair.slots import Slot
+from kit.project import write_project
 from kit.trial import Trial
 from kit.warm import Ended, ParentAddress
 

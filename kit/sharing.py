@@ -15,8 +15,8 @@ from pathlib import Path
 from kit import evidence as record
 from kit.errors import EvidenceError
 from kit.evidence import Evidence
-from kit.mechanisms import project
 from kit.pair import Pair
+from kit.project import project
 from kit.stacks import Stack
 from kit.store import EVIDENCE, FRESH_VARIABLE, Shelf
 from kit.trial import Trial

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kit.attempts import ATTEMPTS
-from kit.mechanisms import clean_specimen, project
+from kit.mechanisms import clean_specimen
+from kit.project import project
 
 # Lines of the report's code, or of its update, that the attempt must hold.
 FROM_THE_REPORT = {

@@ -25,6 +25,11 @@ def test_an_edit_can_be_undone() -> None:
     assert edited(edited(FILES, [edit]), [edit.undone()]) == FILES
 
 
+def test_an_edit_can_make_a_file() -> None:
+    """An edit of a file that is not there, with no text to be found in it, makes the file."""
+    assert edited(FILES, [Edit("new.py", "", "one\n")]) == {**FILES, "new.py": "one\n"}
+
+
 @pytest.mark.parametrize(
     ("edits", "message"),
     [

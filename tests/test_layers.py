@@ -19,7 +19,7 @@ LAYERS = [
     "kit.probes",
     "kit.carried",
     "kit.pair",
-    "kit.edits", "kit.attempts", "kit.mechanisms",
+    "kit.edits", "kit.attempts", "kit.mechanisms", "kit.variants", "kit.project",
     "kit.stacks",
     "kit.trial",
     "kit.evidence", "kit.verdict", "kit.causes", "kit.collect",
@@ -31,6 +31,7 @@ LAYERS = [
     "kit.notebook",
     "kit.investigate",
     "kit.lab",
+    "kit.guard", "kit.guard_init", "kit.pytest_plugin",
     "kit.cli",
     "kit.__main__",
 ]  # fmt: skip

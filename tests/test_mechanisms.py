@@ -15,7 +15,8 @@ import pytest
 from kit.attempts import ATTEMPTS, REPORTED_ATTEMPT, SPECIMEN
 from kit.edits import read
 from kit.errors import TrialError
-from kit.mechanisms import MECHANISMS, REPORTED_MECHANISMS, clean_specimen, project, write_project
+from kit.mechanisms import MECHANISMS, REPORTED_MECHANISMS, clean_specimen
+from kit.project import project, write_project
 
 SETS: list[tuple[str, ...]] = [
     (),

@@ -16,8 +16,9 @@ import psycopg
 import pytest
 
 from kit.attempts import SPECIMEN
-from kit.mechanisms import MECHANISMS, REPORTED_MECHANISMS, write_project
+from kit.mechanisms import MECHANISMS, REPORTED_MECHANISMS
 from kit.pair import SEEDED_SITES, Pair, Side, open_pair
+from kit.project import write_project
 from kit.stacks import STACKS, stack
 
 ONE_TEST = "tests/test_api_sites.py::test_get_sites_empty"
