@@ -48,6 +48,7 @@ __all__ = [
     "expect_error",
     "start",
     "table",
+    "words",
 ]
 
 
@@ -387,12 +388,17 @@ def _row_html(made: Claim) -> str:
     outcome = "✔ held" if made.held else "✘ fell"
     color = "#1a9c4a" if made.held else "#e5484d"  # legible on white and on black
     kind = "kit-held" if made.held else "kit-fell"
-    observed = f"{made.observed}: {made.reason}" if made.reason else made.observed
+    observed = f"{words(made.observed)}: {made.reason}" if made.reason else words(made.observed)
     decided = f'<b class="{kind}" style="color:{color};white-space:nowrap">{outcome}</b>'
     return (
-        f"<tr>{cell(made.claim)}{cell(made.expected)}{cell(observed)}"
+        f"<tr>{cell(made.claim)}{cell(words(made.expected))}{cell(observed)}"
         f'<td style="text-align:left">{decided}</td></tr>'
     )
+
+
+def words(value: object) -> str:
+    """Return an expectation or an observation as a reader takes it: a list by its parts."""
+    return ", ".join(map(words, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _show(value: Any) -> None:

@@ -62,10 +62,11 @@ def _place(future: object) -> str:
     return f"task {future.get_name()}" if isinstance(future, asyncio.Task) else "a future"
 
 
-def _end_with_owner(pipe: int) -> None:
+def _end_with_owner(pipe: int, mark: str, folders: list[str]) -> None:
     os.read(pipe, 1)  # returns when the owner is gone, even by SIGKILL
-    processes.end_others(os.getpid(), os.environ[processes.MARK])
-    shutil.rmtree(os.environ[PLACE], ignore_errors=True)
+    processes.end_others(os.getpid(), mark)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
@@ -84,8 +85,10 @@ def main() -> None:
     """Run an IPython kernel on this process's arguments until it is killed or its owner is gone."""
     from ipykernel.kernelapp import IPKernelApp
 
-    pipe = int(os.environ.pop(OWNER))
-    threading.Thread(target=_end_with_owner, args=(pipe,), name="kit-owner", daemon=True).start()
+    # Read before any cell runs, because a cell may set variables as it likes.
+    mark, folders = os.environ[processes.MARK], [os.environ[PLACE], os.environ["TMPDIR"]]
+    watch = (int(os.environ.pop(OWNER)), mark, folders)
+    threading.Thread(target=_end_with_owner, args=watch, name="kit-owner", daemon=True).start()
     _watch_threads()
     _watch_tasks()
     IPKernelApp.launch_instance()

@@ -32,8 +32,8 @@ OUTPUT_BYTES = 10_000_000
 """How much a cell may write. A loop that prints without end would else fill the memory before its time is up."""
 END_WITH_THE_KERNEL = ("multiprocessing.resource_tracker", "/kit/worker ")
 """Processes that a notebook need not end: Python's own helper, and the parents that its trials were forked from."""
-SOCKET_PATH_BYTES = 80
-"""Longest folder for the sockets of a kernel: a socket's whole path may have 107 bytes, on macOS 103."""
+SOCKET_PATH_BYTES = 56
+"""Longest folder for temporary files: the path of a socket, in a folder in a folder of it, may have 103 bytes."""
 
 
 class KernelFailed(Exception):
@@ -51,11 +51,14 @@ class CellStopped(Exception):
 class Kernel:
     """A kernel that runs the cells of one notebook. Made by `start`, ended by `end`."""
 
-    def __init__(self, place: Path, nb: Any) -> None:
+    def __init__(self, nb: Any) -> None:
         self.mark = uuid.uuid4().hex
-        self._place = place
+        self._place = _short_folder("kit-kernel-")
+        self._aside = _short_folder("kit-tmp-")
+        # A server that the notebook starts may run as another user, who has to get through to its files.
+        self._aside.chmod(0o711)
         self._nb = nb
-        self._manager: Any = _manager(place)
+        self._manager: Any = _manager(self._place)
         self._channels: Any = None
         self._client: Any = None
         self._written = 0
@@ -64,7 +67,7 @@ class Kernel:
     @classmethod
     async def start(cls, nb: Any, folder: Path, environ: Mapping[str, str], timeout_s: float) -> Kernel:
         """Start a kernel in `folder` and return it when it answers. KernelFailed after `timeout_s`."""
-        kernel = cls(_short_place(), nb)
+        kernel = cls(nb)
         try:
             await kernel._launch(folder, environ)
             await asyncio.wait_for(kernel._answers(), timeout_s)
@@ -138,14 +141,16 @@ class Kernel:
         await self._manager.cleanup_resources()
         for pipe in (self._held, self._pipe):
             os.close(pipe)
-        shutil.rmtree(self._place, ignore_errors=True)
+        for folder in (self._place, self._aside):
+            shutil.rmtree(folder, ignore_errors=True)
 
     async def _launch(self, folder: Path, environ: Mapping[str, str]) -> None:
-        # What the notebook and its trials put aside goes with the kernel, also where they were killed.
-        aside = self._place / "tmp"
-        aside.mkdir()
         own = {
-            processes.MARK: self.mark, PLACE: str(self._place), OWNER: str(self._pipe), "TMPDIR": str(aside),
+            processes.MARK: self.mark,
+            PLACE: str(self._place),
+            OWNER: str(self._pipe),
+            # What the notebook and its trials put aside goes with the kernel, also where they were killed.
+            "TMPDIR": str(self._aside),
         }
         with (self._place / "log").open("wb") as log:
             await self._manager.start_kernel(
@@ -211,10 +216,10 @@ class Kernel:
 kernel_module = "kit.investigate.kernel"
 
 
-def _short_place() -> Path:
+def _short_folder(prefix: str) -> Path:
     """Make a folder that only its owner may enter, with a path short enough for the sockets in it."""
     fits = len(tempfile.gettempdir().encode()) <= SOCKET_PATH_BYTES
-    return Path(tempfile.mkdtemp(prefix="kit-kernel-", dir=None if fits else "/tmp"))
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=None if fits else "/tmp"))
 
 
 def _manager(place: Path) -> Any:

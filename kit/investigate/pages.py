@@ -11,6 +11,7 @@ from typing import Any
 from kit import __version__
 from kit.investigate.results import Investigation, NotebookRun, Status
 from kit.investigate.saved import BANNER_TAG, RUN_BANNER_TAG
+from kit.notebook import words
 
 TEMPLATES = Path(__file__).parent / "templates"
 LIGHT, DARK = "default", "github-dark"
@@ -66,6 +67,7 @@ def _template(name: str) -> Any:
 
     texts = FileSystemLoader(TEMPLATES)
     found = Environment(loader=texts, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found.filters["words"] = words
     return found.get_template(name)
 
 

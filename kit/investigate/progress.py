@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from kit.investigate.results import Investigation, NotebookRun, Status
-from kit.notebook import Claim
+from kit.notebook import Claim, words
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -161,7 +161,7 @@ def _add_rows(table: Any, run: NotebookRun) -> None:
 
     for claim in run.claims:
         outcome = "[green]held[/]" if claim.held else "[red]FELL[/]"
-        seen = (escape(str(claim.expected)), escape(str(claim.observed)))
+        seen = (escape(words(claim.expected)), escape(words(claim.observed)))
         table.add_row(run.name, escape(claim.id), *seen, outcome, f"{claim.seconds:.1f}")
     for claim in run.unreached:
         table.add_row(run.name, escape(claim.id), escape(str(claim.expected)), "", "[red]never reached[/]", "")

@@ -11,7 +11,7 @@ from typing import Any
 from kit.investigate import claims
 from kit.investigate.claims import Exercise
 from kit.investigate.saved import Outcome
-from kit.notebook import Claim
+from kit.notebook import Claim, words
 
 
 class Status(StrEnum):
@@ -151,7 +151,7 @@ def _judgement(
 ) -> tuple[Status, str, str]:
     for claim in decided:
         if not claim.held:
-            reason = f"the claim {claim.id} fell: expected {claim.expected}, observed {claim.observed}"
+            reason = f"the claim {claim.id} fell: expected {words(claim.expected)}, observed {words(claim.observed)}"
             return Status.FELL, reason, f"open {claim.id} in the run's page and compare expectation and observation"
     if outcome.error:
         return Status.COULD_NOT_RUN, outcome.sentence, REMEDIES.get(outcome.error, "correct the cell")

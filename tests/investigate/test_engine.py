@@ -102,6 +102,16 @@ def test_nothing_outlives_a_notebook(tmp_path: Path, then: str) -> None:
     assert ran.outcome.cells == 2
 
 
+def test_temporary_files_go_with_the_kernel(tmp_path: Path) -> None:
+    """What a notebook leaves among temporary files is gone when it is over, also when its kernel was killed."""
+    leaves = "import pathlib, tempfile\npathlib.Path('left').write_text(tempfile.mkdtemp())"
+    for ends in ("1", "import os\nos._exit(0)"):
+        execute(tmp_path, leaves, ends)
+        left = Path((tmp_path / "left").read_text())
+        assert not left.exists()
+        assert not left.parent.exists()
+
+
 def test_processes_that_still_run_at_the_end_are_told(tmp_path: Path) -> None:
     """A notebook that leaves processes running says which, and is not red for that."""
     ran = execute(tmp_path, STARTS_OTHERS)
