@@ -233,6 +233,25 @@ def trace(command: tuple[str, ...], **options: Any) -> None:
     sys.exit(trace_and_tell(command, **options))
 
 
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Trace, list the runs that would follow, and make none of them.")
+@click.option("--yes", is_flag=True, help="Let the further runs reach databases that are not allowed.")
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), metavar="S",
+    help="Seconds that each further run may take. Default: three times the first.",
+)
+@_about_a_command
+def diagnose(command: tuple[str, ...], **options: Any) -> None:
+    """Trace your own tests, then prove by further runs what leads to the wrong database.
+
+    The further runs change one thing each, in memory, and stop before anything is said to a database that is not
+    allowed. Exit codes: 0 nothing is wrong, 1 the cause is proved, 2 it could not run, 3 it is not proved.
+    """
+    from kit.diagnose import diagnose_and_tell
+
+    sys.exit(diagnose_and_tell(command, **options))
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTERLAB_OPTION ...]")
 def lab(arguments: tuple[str, ...]) -> None:

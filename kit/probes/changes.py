@@ -17,6 +17,9 @@ Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a li
     {"op": "no-lifespan"}                        applications do not run their lifespan
     {"op": "no-background", "function": F}       this background task is not run
     {"op": "commit", "file": F, "line": L}       what is written to a session here is committed
+    {"op": "redirect-session", "file": F, "line": L, "engine_file": G, "engine_line": M}
+                                                 a session made here is bound to the engine made there
+    {"op": "remember", "file": F}                what variables of databases are set to is kept in this file, in full
     {"op": "stop"}                               no further test is begun once a connection has been refused
 
 They are put in before the probes, so that the probes see the changed run. Each says in the record that it was `made`
@@ -55,7 +58,7 @@ class Changes:
             "clear-caches": self._clear_caches, "apply-override": self._apply_override,
             "redirect-call": self._redirect_call, "rebind-copies": self._rebind_copies,
             "no-lifespan": self._no_lifespan, "no-background": self._no_background, "commit": self._commit,
-            "stop": self._stop,
+            "stop": self._stop, "redirect-session": self._redirect_session, "remember": self._remember,
         }
         for change in self._changes:
             if change["op"] not in makers:
@@ -76,6 +79,22 @@ class Changes:
     def _unset(self, change: Dict[str, Any]) -> None:
         if os.environ.pop(change["name"], None) is not None:
             self._took_hold(change)
+
+    def _remember(self, change: Dict[str, Any]) -> None:
+        from .environ import names_a_database
+
+        def writing(original: Any) -> Any:
+            def __setitem__(environ: Any, name: Any, value: Any) -> None:
+                original(environ, name, value)
+                if isinstance(name, str) and names_a_database(name, value):
+                    number = os.open(change["file"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                    try:
+                        os.write(number, (json.dumps({name: value}) + "\n").encode())
+                    finally:
+                        os.close(number)
+            return __setitem__
+
+        self._hooks.replace(type(os.environ), "__setitem__", writing)
 
     def _no_dotenv(self, change: Dict[str, Any]) -> None:
         names = set(change["names"])
@@ -203,7 +222,7 @@ class Changes:
                 path = os.path.realpath(str(getattr(module, "path", None) or module.fspath))
                 named = {test.partition("::")[0] for test in tests}
                 nodeid = module.nodeid.partition("::")[0]
-                if op == "leave-out" and path in files or op == "only" and not (path in files or nodeid in named):
+                if path in files if op == "leave-out" else op == "only" and path not in files and nodeid not in named:
                     taken(change)
                     outcome.force_result(_empty_module(module))
 
@@ -251,6 +270,32 @@ class Changes:
 
         self._hooks.when_imported("sqlalchemy.orm", watch)
 
+    def _redirect_session(self, change: Dict[str, Any]) -> None:
+        file, engine_file = os.path.realpath(change["file"]), os.path.realpath(change["engine_file"])
+        made: List[Any] = []
+
+        def making_engine(original: Any) -> Any:
+            def __init__(engine: Any, *args: Any, **kwargs: Any) -> None:
+                original(engine, *args, **kwargs)
+                if _called_from(engine_file, change["engine_line"]):
+                    made.append(engine)
+            return __init__
+
+        def making_session(original: Any) -> Any:
+            def __init__(session: Any, *args: Any, **kwargs: Any) -> None:
+                original(session, *args, **kwargs)
+                if made and _called_from(file, change["line"]):
+                    self._took_hold(change)
+                    session.bind = made[-1]
+            return __init__
+
+        self._hooks.when_imported(
+            "sqlalchemy.engine.base", lambda module: self._hooks.replace(module.Engine, "__init__", making_engine)
+        )
+        self._hooks.when_imported(
+            "sqlalchemy.orm", lambda module: self._hooks.replace(module.Session, "__init__", making_session)
+        )
+
     # --- applications ------------------------------------------------------------------------------------------------
 
     def _no_lifespan(self, change: Dict[str, Any]) -> None:
@@ -274,7 +319,7 @@ class Changes:
     def _no_background(self, change: Dict[str, Any]) -> None:
         def running(original: Any) -> Any:
             async def __call__(task: Any) -> None:
-                if _name_of(getattr(task, "func", None)) == change["function"]:
+                if _is_called(getattr(task, "func", None), change["function"]):
                     self._took_hold(change)
                 else:
                     await original(task)
@@ -418,15 +463,14 @@ class _Apps:
     def __init__(self, hooks: Hooks) -> None:
         self._apps: "WeakSet[Any]" = WeakSet()
 
-        def watch(applications: Any) -> None:
-            def making(original: Any) -> Any:
-                def __init__(app: Any, *args: Any, **kwargs: Any) -> None:
-                    self._apps.add(app)
-                    original(app, *args, **kwargs)
-                return __init__
-            hooks.replace(applications.Starlette, "__init__", making)
+        def making(original: Any) -> Any:
+            def __init__(app: Any, *args: Any, **kwargs: Any) -> None:
+                self._apps.add(app)
+                original(app, *args, **kwargs)
+            return __init__
 
-        hooks.when_imported("starlette.applications", watch)
+        # FastAPI's own takes the place of Starlette's, and does not call it.
+        hooks.when_imported("fastapi.applications", lambda module: hooks.replace(module.FastAPI, "__init__", making))
 
     def _overrides(self) -> List[Tuple[Any, Any]]:
         return [pair for app in list(self._apps) for pair in (getattr(app, "dependency_overrides", None) or {}).items()]
@@ -466,6 +510,11 @@ def _name_of(call: Any) -> str:
     if not hasattr(function, "__qualname__"):
         function = type(call)
     return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', '?')}"
+
+
+def _is_called(function: Any, name: str) -> bool:
+    function = getattr(function, "func", function)  # out of functools.partial
+    return getattr(function, "__name__", None) == name or _name_of(function) == name
 
 
 def _edited(path: Any, lines: List[Any]) -> str:

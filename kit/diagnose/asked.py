@@ -1,0 +1,264 @@
+"""The command's own work: trace, plan, announce, run, tell."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kit.diagnose.judge import Symptom, effect, symptom_of, the_case
+from kit.diagnose.plan import Candidate, Change, candidates
+from kit.diagnose.search import Found, OutOfRuns, search
+from kit.findings.answer import Answer
+from kit.findings.diagnosis import Cause, Diagnosis, Effect, Run, Status
+from kit.findings.model import counted, place
+from kit.probes.allow import AllowList
+from kit.probes.changes import CHANGES_VARIABLE
+from kit.probes.gate import ALLOW_VARIABLE, allow_text
+from kit.report.answer_text import github
+from kit.report.diagnosis_text import text
+from kit.trace import Traced, ask, check, silent, trace, write
+
+RUNS_AT_MOST = 16
+_PROVED, _UNRESOLVED = 1, 3
+
+
+def diagnose_and_tell(
+    command: Sequence[str], allow: Sequence[str], json: Path | None, html: Path | None, format: str, *,
+    dry_run: bool = False, yes: bool = False, timeout_s: float | None = None,
+) -> int:
+    """Trace a command, prove by further runs why the wrong database was reached, and tell it on standard output.
+
+    Returns 0 where nothing is wrong, 1 where the cause is proved, 3 where it is not. Raises TraceError where the
+    command cannot be run.
+    """
+    check(html)
+    with _Experiments(tuple(command), tuple(allow), yes, timeout_s) as experiments:
+        experiments.begin()
+        experiments.announce()
+        if dry_run:
+            return 0
+        diagnosis = experiments.diagnose()
+        value = as_plain(diagnosis)
+        write(experiments.first, value, json, html)
+        told = github(experiments.first.findings) if format == "github" else text(experiments.first, diagnosis)
+        print(told, end="")
+    return {Status.CLEAN: 0, Status.PROVED: _PROVED, Status.UNRESOLVED: _UNRESOLVED}[diagnosis.status]
+
+
+def as_plain(diagnosis: Diagnosis) -> dict[str, Any]:
+    """A diagnosis as plain values, as it is written to JSON."""
+    return asdict(diagnosis)
+
+
+@dataclass
+class _Experiments:
+    """The first run and what follows from it. Everything that is written lies in one folder, which goes at the end."""
+
+    command: tuple[str, ...]
+    allow: tuple[str, ...]
+    yes: bool
+    timeout_s: float | None
+    runs: list[Run] = field(default_factory=list)
+
+    def __enter__(self) -> _Experiments:
+        self._temporary = tempfile.TemporaryDirectory(prefix="kit-diagnose-")
+        self._folder = Path(self._temporary.name)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._temporary.cleanup()
+
+    def begin(self) -> None:
+        """Run the command as it is, and see what is wrong."""
+        _say(f"running {' '.join(self.command)} as it is")
+        values = self._folder / "values.jsonl"
+        traced = self._trace([{"op": "remember", "file": str(values)}], None, gate=False)
+        for line in silent(traced.evidence):
+            _say(line)
+        self.traced = traced
+        self.first = ask(traced, self.allow)
+        self.symptom = symptom_of(self.first)
+        self.ranked = _ranked(self.first, _values(values, self._folder))
+        if self.timeout_s is None:
+            self.timeout_s = max(60.0, 3 * traced.evidence.duration_s + 30)
+
+    def announce(self) -> None:
+        """Say what is about to be run."""
+        if not self.symptom.there:
+            return
+        _say(f"{_symptom_said(self.symptom)}; {counted(len(self.ranked[0]), 'suspect')}:")
+        for candidate in self.ranked[0]:
+            _say(f"  - run {candidate.label}")
+        for candidate in self.ranked[1]:
+            _say(f"  - if that is not enough: {candidate.label}")
+        stops = "go on" if self.yes else "stop before the first statement"
+        _say(
+            f"at most {RUNS_AT_MOST} runs, each at most {self.timeout_s:.0f} s; at a database that is not allowed they "
+            f"{stops}"
+        )
+
+    def diagnose(self) -> Diagnosis:
+        """Make the runs and say what they show."""
+        if not self.traced.evidence.processes:
+            return Diagnosis(Status.UNRESOLVED, "No probe reported, so nothing is known.", unproved=tuple(silent(self.traced.evidence)))
+        if not self.symptom.there:
+            return self._nothing_wrong()
+        if not self.allow and not self.yes:
+            return self._not_allowed()
+        found = search(self.ranked, self._try)
+        return self._concluded(found)
+
+    def _nothing_wrong(self) -> Diagnosis:
+        if self.first.findings or self.first.problems:
+            said = tuple(finding.message for finding in self.first.findings) + self.first.problems
+            return Diagnosis(Status.UNRESOLVED, "No test reached a database that is not allowed, and none failed.", unproved=said)
+        return Diagnosis(Status.CLEAN, "Every database that was reached is allowed, and nothing is wrong."
+                         if self.allow else "Nothing is wrong in what was seen.")
+
+    def _not_allowed(self) -> Diagnosis:
+        return Diagnosis(
+            Status.UNRESOLVED, _symptom_said(self.symptom),
+            unproved=(
+                "Nothing was run again: without --allow it is not known which databases the tests may reach. Name them "
+                "(--allow DB), or say --yes to run again all the same.",
+            ),
+        )
+
+    def _concluded(self, found: Found) -> Diagnosis:
+        happened = _happened(self.symptom)
+        if not found.confirmed or not found.needed:
+            return Diagnosis(Status.UNRESOLVED, happened, (), tuple(self.runs), _unproved(self.first, found))
+        several = len(found.needed) > 1
+        causes = [_cause(candidate, not several) for candidate in (*found.needed, *found.also)]
+        return Diagnosis(Status.PROVED, happened, tuple(causes), tuple(self.runs), _left(self.first, found))
+
+    def _try(self, chosen: tuple[Candidate, ...]) -> Effect:
+        if len(self.runs) >= RUNS_AT_MOST:
+            raise OutOfRuns
+        labels = tuple(candidate.label for candidate in chosen)
+        _say(f"run {len(self.runs) + 1}: {' and '.join(labels) or 'nothing changed'}")
+        changes = [change for candidate in chosen for change in candidate.changes]
+        traced = self._trace(changes, self.timeout_s, gate=not self.yes)
+        left_out = _tests_left_out(self.symptom, chosen)
+        shown, reason = effect(self.symptom, traced.evidence, left_out)
+        idle = _took_no_hold(traced, changes)
+        if idle:
+            shown = Effect.VOID if shown is Effect.GONE else shown
+            reason = f"the change did not take hold ({idle}); {reason}"
+        self.runs.append(Run(labels, shown, reason, traced.evidence.duration_s))
+        _say(f"   {shown}: {reason} ({traced.evidence.duration_s:.1f} s)")
+        return shown
+
+    def _trace(self, changes: Sequence[Change], timeout_s: float | None, gate: bool) -> Traced:
+        file = self._folder / "changes.json"
+        file.touch(0o600)
+        file.write_text(json.dumps([*changes, {"op": "stop"}] if gate else list(changes)), encoding="utf-8")
+        extra = {CHANGES_VARIABLE: str(file)}
+        if gate and self.allow:
+            extra[ALLOW_VARIABLE] = allow_text(AllowList(self._entries(), os.getcwd()))
+        return trace(self.command, extra=extra, timeout_s=timeout_s, quiet=True)
+
+    def _entries(self) -> tuple[str, ...]:
+        """The allow-list, with every server that was found to be on it by name."""
+        from kit.probes.allow import entry_for_server
+
+        found = [
+            entry_for_server(configured, dict(observed) if observed is not None else None)
+            for database in self.first.databases if self.first.judged(database)
+            for configured, observed in database.asked
+        ]
+        return (*self.allow, *found)
+
+
+def _ranked(first: Answer, values: Mapping[str, str]) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
+    """The candidates of the findings, one for each, and then all others."""
+    found = candidates(the_case(first), first.findings, _text_of, values)
+    likely: dict[tuple[str, str | None, int | None], Candidate] = {}
+    direct = {finding.message for finding in first.findings}
+    for candidate in found:
+        if candidate.what in direct:
+            likely.setdefault((candidate.kind, candidate.file, candidate.line), candidate)
+    rest = tuple(candidate for candidate in found if candidate not in likely.values())
+    return (tuple(likely.values()), rest) if likely else (rest, ())
+
+
+def _text_of(file: str) -> str | None:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _values(file: Path, folder: Path) -> dict[str, str]:
+    """What variables were set to, the last of each; a database in a folder that is gone gets another."""
+    found: dict[str, str] = {}
+    if file.exists():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            found.update(json.loads(line))
+    return {name: _still_there(value, folder) for name, value in found.items()}
+
+
+def _still_there(value: str, folder: Path) -> str:
+    scheme, found, path = value.partition(":///")
+    if not found or not scheme.startswith("sqlite") or Path(path.partition("?")[0]).parent.is_dir():
+        return value
+    return f"{scheme}:///{folder / Path(path.partition('?')[0]).name}"
+
+
+def _tests_left_out(symptom: Symptom, chosen: Sequence[Candidate]) -> frozenset[str]:
+    names = {name for candidate in chosen for name in candidate.left_out}
+    return frozenset(
+        test for test in {*symptom.tests, *symptom.affected} if test in names or test.partition("::")[0] in names
+    )
+
+
+def _took_no_hold(traced: Traced, changes: Sequence[Change]) -> str:
+    held = {change.number for change in traced.evidence.changes}
+    return next((changes[number]["op"] for number in range(len(changes)) if number not in held), "")
+
+
+def _symptom_said(symptom: Symptom) -> str:
+    if symptom.wrong:
+        names = [database.name for database in symptom.first.databases if database.id in symptom.wrong]
+        where = counted(len(symptom.affected), "test") if symptom.affected else "no test, but outside"
+        return f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} was reached in {where}"
+    return f"{counted(len(symptom.affected), 'test')} failed, no wrong database was reached"
+
+
+def _happened(symptom: Symptom) -> str:
+    if not symptom.first.findings:
+        return _symptom_said(symptom) + "."
+    finding = symptom.first.findings[0]
+    return f"{_symptom_said(symptom)}, through {finding.where}."
+
+
+def _cause(candidate: Candidate, alone: bool) -> Cause:
+    return Cause(
+        candidate.kind, candidate.what, candidate.file, candidate.line, candidate.fix, candidate.label, alone,
+    )
+
+
+def _unproved(first: Answer, found: Found) -> tuple[str, ...]:
+    said = [] if found.returns else ["Run again without any change, the same did not happen: it does not happen every time."]
+    said += [f"{finding.kind} at {place(finding.file, finding.line)}: {finding.message}" for finding in first.findings]
+    return tuple(said)
+
+
+def _left(first: Answer, found: Found) -> tuple[str, ...]:
+    proved = {(candidate.kind, candidate.file, candidate.line) for candidate in (*found.needed, *found.also)}
+    return tuple(
+        f"{finding.kind} at {finding.where}: seen, and not shown to matter"
+        for finding in first.findings if (finding.kind, finding.file, finding.line) not in proved
+    )
+
+
+def _say(line: str) -> None:
+    print(f"kit: {line}", file=sys.stderr, flush=True)
+
+

@@ -1,0 +1,135 @@
+"""Did the wrong thing come back? What is looked for in each run, and when a run says nothing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kit.evidence import Evidence
+from kit.findings.answer import Answer, answer
+from kit.findings.case import Case, case_of
+from kit.findings.diagnosis import Effect
+from kit.findings.model import counted
+
+_RAN = ("passed", "failed", "xfailed", "xpassed")
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """What went wrong in the first run: databases that were reached, or, where none was wrong, tests that failed.
+
+    `affected` are the tests in which it went wrong, `tests` all that ran. `wrong` are identities of databases.
+    """
+
+    first: Answer
+    wrong: frozenset[str]
+    affected: tuple[str, ...]
+    tests: frozenset[str]
+    failing: bool
+
+    @property
+    def there(self) -> bool:
+        """Whether anything went wrong."""
+        return bool(self.wrong) or self.failing
+
+
+def symptom_of(first: Answer) -> Symptom:
+    """What went wrong in the first run."""
+    case = the_case(first)
+    tests = frozenset(ran(first.evidence))
+    wrong = frozenset(leak.database.id for leak in case.leaks)
+    if wrong:
+        affected = tuple(dict.fromkeys(test for leak in case.leaks for test in leak.tests))
+        return Symptom(first, wrong, affected, tests, False)
+    failed = tuple(dict.fromkeys(failures(first.evidence)))
+    return Symptom(first, wrong, failed, tests, bool(failed))
+
+
+def the_case(found: Answer) -> Case:
+    """The answer as the questions see it."""
+    return case_of(found.evidence, found.reached, found.allowed)
+
+
+def ran(evidence: Evidence) -> dict[str, str]:
+    """The tests that were run to their body, with how they ended."""
+    return {
+        outcome.test: outcome.outcome for outcome in evidence.outcomes
+        if outcome.when == "call" and outcome.outcome in _RAN
+    }
+
+
+def failures(evidence: Evidence) -> Iterable[str]:
+    """The tests that failed, in whichever phase."""
+    return (outcome.test for outcome in evidence.outcomes if outcome.outcome == "failed")
+
+
+def effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[Effect, str]:
+    """What a run with something changed shows about the symptom; `left_out` are tests that it could do without."""
+    if run.timed_out:
+        return Effect.VOID, f"ended at its time limit, after {run.duration_s:.0f} s"
+    if not run.processes:
+        return Effect.VOID, "no probe reported"
+    if symptom.wrong:
+        return _leak_effect(symptom, run, left_out)
+    return _failure_effect(symptom, run, left_out)
+
+
+def _leak_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[Effect, str]:
+    if run.refusals:
+        first = run.refusals[0]
+        chain = run.chain(first)
+        return Effect.STAYS, f"stopped before {first.database} was reached, at {chain[0] if chain else first.phase}"
+    again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
+    wrong = [reach for reach in again.reached if _is_wrong(symptom, again, reach.database.id)]
+    if wrong:
+        return Effect.STAYS, f"{wrong[0].database.name} was reached, at {wrong[0].opener}"
+    return _comparable(symptom, run, again, left_out)
+
+
+def _is_wrong(symptom: Symptom, again: Answer, identity: str) -> bool:
+    if symptom.first.allowed.patterns is None:
+        return identity in symptom.wrong
+    return any(database.id == identity and again.judged(database) is False for database in again.databases)
+
+
+def _comparable(
+    symptom: Symptom, run: Evidence, again: Answer, left_out: frozenset[str],
+) -> tuple[Effect, str]:
+    """Nothing wrong was reached; did the tests do what they did before, or was nothing reached at all?"""
+    now = ran(run)
+    missing = [test for test in symptom.tests if test not in now and test not in left_out]
+    if missing:
+        return Effect.VOID, f"{counted(len(missing), 'test')} no longer ran, {missing[0]} first"
+    reached = {reach.test for reach in again.reached}
+    before = ran(symptom.first.evidence)
+    for test in symptom.affected:
+        if test in left_out or now.get(test) != "failed" or before.get(test) == "failed":
+            continue
+        if test not in reached:
+            return Effect.VOID, f"{test} now fails before it reaches a database"
+    return Effect.GONE, _instead(symptom, again)
+
+
+def _instead(symptom: Symptom, again: Answer) -> str:
+    used = {reach.database.name for reach in again.reached if reach.test in symptom.affected}
+    names = sorted(used)
+    if not names:
+        return "the wrong database was not reached"
+    return f"not reached; {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} answered"
+
+
+def _failure_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[Effect, str]:
+    if run.refusals:
+        return Effect.VOID, f"stopped before {run.refusals[0].database}, which is not allowed, was reached"
+    failed = set(failures(run))
+    now = ran(run)
+    wanted = [test for test in symptom.affected if test not in left_out]
+    missing = [test for test in wanted if test not in now and test not in failed]
+    if missing:
+        return Effect.VOID, f"{missing[0]} no longer ran"
+    still = [test for test in wanted if test in failed]
+    if still:
+        return Effect.STAYS, f"{still[0]} fails"
+    return Effect.GONE, f"{counted(len(wanted), 'test')} that failed now pass" if len(wanted) > 1 else f"{wanted[0]} passes"
+
+

@@ -1,0 +1,49 @@
+"""Delta debugging: the smallest set of changes that still does what all of them do. Pure but for the question asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def minimal(items: Sequence[Item], works: Callable[[tuple[Item, ...]], bool]) -> tuple[Item, ...]:
+    """Return a subset of `items`, in their order, that works, and of which no single item can be left out.
+
+    `works(items)` is taken for granted, and so is that nothing works without any item; neither is asked. Where one
+    item of n decides, about 2 log2(n) questions are asked. No question is asked twice.
+    """
+    answers: dict[tuple[int, ...], bool] = {}
+
+    def ask(chosen: tuple[int, ...]) -> bool:
+        if chosen not in answers:
+            answers[chosen] = works(tuple(items[index] for index in chosen))
+        return answers[chosen]
+
+    found = _reduce(tuple(range(len(items))), ask)
+    return tuple(items[index] for index in found)
+
+
+def _reduce(chosen: tuple[int, ...], ask: Callable[[tuple[int, ...]], bool]) -> tuple[int, ...]:
+    pieces = 2
+    while len(chosen) > 1:
+        parts = _split(chosen, pieces)
+        smaller = next((part for part in parts if ask(part)), None)
+        if smaller is not None:
+            chosen, pieces = smaller, 2
+            continue
+        rests = [tuple(index for index in chosen if index not in part) for part in parts]
+        rest = next((rest for rest in rests if pieces > 2 and ask(rest)), None)
+        if rest is not None:
+            chosen, pieces = rest, max(pieces - 1, 2)
+        elif pieces >= len(chosen):
+            break
+        else:
+            pieces = min(2 * pieces, len(chosen))
+    return chosen
+
+
+def _split(chosen: tuple[int, ...], pieces: int) -> list[tuple[int, ...]]:
+    bounds = [len(chosen) * number // pieces for number in range(pieces + 1)]
+    return [chosen[start:end] for start, end in zip(bounds, bounds[1:], strict=False) if end > start]

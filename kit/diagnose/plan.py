@@ -1,0 +1,395 @@
+"""From findings to experiments: for each, the one thing to change, and what to do about it where it is proved. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kit.diagnose.statements import Statement, statement_at
+from kit.evidence import Evidence, Frame
+from kit.findings.case import Case, Leak, is_test_file
+from kit.findings.model import Finding
+from kit.findings.sources import source_of
+
+Change = dict[str, Any]
+TextOf = Callable[[str], str | None]  # a file's text, by the name that evidence gives it; None where it has none
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One thing to change. `label` says it as a person would ("without ..."), `fix` what to do if it is the cause.
+
+    `left_out` are files and tests that the change takes out of the run.
+    """
+
+    kind: str
+    label: str
+    what: str
+    file: str | None
+    line: int | None
+    changes: tuple[Change, ...]
+    fix: str
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What tells this change from another."""
+        return repr(self.changes)
+
+
+def candidates(
+    case: Case, findings: tuple[Finding, ...], text_of: TextOf, values: Mapping[str, str],
+) -> tuple[Candidate, ...]:
+    """Every experiment that the evidence suggests, the likeliest first. `values` are what variables were set to."""
+    found: dict[str, Candidate] = {}
+    plan = _Plan(case, text_of, values)
+    direct = [candidate for finding in findings for candidate in plan.for_finding(finding)]
+    general = [candidate for leak in case.leaks for candidate in plan.for_leak(leak)]
+    for candidate in (*direct, *general):
+        found.setdefault(candidate.key, candidate)
+    return tuple(found.values())
+
+
+class _Plan:
+    def __init__(self, case: Case, text_of: TextOf, values: Mapping[str, str]) -> None:
+        self._case, self._text_of, self._values = case, text_of, values
+
+    def for_finding(self, finding: Finding) -> Iterator[Candidate]:
+        makers: dict[str, Callable[[Finding], Iterator[Candidate]]] = {
+            "duplicate-module-import": self._rekeyed,
+            "override-key-stale": self._rekeyed,
+            "override-key-unmatched": self._rekeyed,
+            "override-on-wrong-app": self._applied,
+            "route-without-provider": self._applied,
+            "override-cleared-by-other-test": self._kept,
+            "override-leaked": self._without_test,
+            "dependency-called-directly": self._redirected,
+            "background-task-session": self._without_task,
+            "lifespan-engine": self._without_lifespan,
+            "import-time-engine": self._without_statement,
+            "collection-time-import": self._without_module,
+            "env-set-too-late": self._in_time,
+            "variable-precedence": self._without_variable,
+            "dotenv-precedence": self._without_file,
+            "from-import-early-binding": self._copies,
+            "global-engine-rebound-not-restored": self._without_test,
+            "event-loop-bound-pool": self._without_pool,
+            "session-uncommitted": self._committed,
+            "no-separate-test-db": self._elsewhere,
+        }
+        yield from makers.get(finding.kind, lambda _: iter(()))(finding)
+
+    def for_leak(self, leak: Leak) -> Iterator[Candidate]:
+        """What may be tried for any leak, whichever finding there is."""
+        yield from self._session_elsewhere(leak)
+        if leak.engine is not None:
+            yield from self._variables(leak)
+            yield from self._collected_alone(leak)
+        if self._lifespan_ran(leak):
+            yield self._no_lifespan(leak)
+
+    # --- overrides ---------------------------------------------------------------------------------------------------
+
+    def _rekeyed(self, finding: Finding) -> Iterator[Candidate]:
+        key, to = finding.told("key"), finding.told("to")
+        if not to:
+            return
+        yield Candidate(
+            finding.kind, f"with the override of {key} applied to {to}", finding.message, finding.file, finding.line,
+            ({"op": "apply-override", "key": key, "to": to},), self._import_fix(finding, key, to),
+        )
+
+    def _import_fix(self, finding: Finding, key: str, to: str) -> str:
+        module, wanted = key.rpartition(".")[0], to.rpartition(".")[0]
+        source = self._text_of(finding.file or "") or ""
+        for number, line in enumerate(source.splitlines(), 1):
+            if module != wanted and line.split()[:2] in (["from", module], ["import", module]):
+                return _diff(finding.file, number, line, line.replace(module, wanted, 1))
+        return f"Override {to}, the object that stands in Depends(...), instead of {key}."
+
+    def _applied(self, finding: Finding) -> Iterator[Candidate]:
+        key = finding.told("key")
+        yield Candidate(
+            finding.kind, f"with the override of {key} applied in every application", finding.message, finding.file,
+            finding.line, ({"op": "apply-override", "key": key, "to": key},),
+            f"Set the override of {key} on the application that serves the request (the mounted one, or the one that the "
+            f"test's client was given), not on the one at {finding.where}.",
+        )
+
+    def _kept(self, finding: Finding) -> Iterator[Candidate]:
+        yield from self._without_statement(finding)
+        yield from self._without_test(finding)
+
+    def _without_test(self, finding: Finding) -> Iterator[Candidate]:
+        test = finding.told("test")
+        if test:
+            yield Candidate(
+                finding.kind, f"without {test}", finding.message, finding.file, finding.line,
+                ({"op": "leave-out", "tests": [test]},), self._fix(finding), (test,),
+            )
+
+    def _redirected(self, finding: Finding) -> Iterator[Candidate]:
+        name = finding.told("callable")
+        if name:
+            yield Candidate(
+                finding.kind, f"with plain calls of {name} led to its override", finding.message, finding.file,
+                finding.line, ({"op": "redirect-call", "callable": name},), self._fix(finding),
+            )
+
+    # --- statements --------------------------------------------------------------------------------------------------
+
+    def _without_statement(self, finding: Finding) -> Iterator[Candidate]:
+        statement = self._statement(finding.file, finding.line)
+        if statement is not None and finding.file is not None:
+            yield self._leaving_out(finding, finding.file, statement)
+
+    def _leaving_out(self, finding: Finding, file: str, statement: Statement) -> Candidate:
+        return Candidate(
+            finding.kind, f"without {file}:{statement.first} `{' '.join(statement.text.split())}`", finding.message, file,
+            statement.first, ({"op": "edit", "file": file, "lines": [list(statement.left_out)]},),
+            self._fix(finding) or _diff(file, statement.first, statement.text, ""),
+        )
+
+    def _statement(self, file: str | None, line: int | None) -> Statement | None:
+        source = self._text_of(file) if file else None
+        return statement_at(source, line) if source is not None and line else None
+
+    # --- what runs by itself -----------------------------------------------------------------------------------------
+
+    def _without_task(self, finding: Finding) -> Iterator[Candidate]:
+        function = finding.told("function")
+        yield Candidate(
+            finding.kind, f"without the background task {function}", finding.message, finding.file, finding.line,
+            ({"op": "no-background", "function": function},), self._fix(finding),
+        )
+
+    def _without_lifespan(self, finding: Finding) -> Iterator[Candidate]:
+        yield from self._without_statement(finding)
+        yield Candidate(
+            finding.kind, "without the application's lifespan", finding.message, finding.file, finding.line,
+            ({"op": "no-lifespan"},), self._fix(finding),
+        )
+
+    def _lifespan_ran(self, leak: Leak) -> bool:
+        return any(
+            request.type == "lifespan" and request.at_s <= leak.first.entry.at_s for request in self._case.evidence.requests
+        )
+
+    def _no_lifespan(self, leak: Leak) -> Candidate:
+        opener = leak.opener
+        return Candidate(
+            "lifespan-engine", "without the application's lifespan",
+            f"The lifespan of the application, which runs when the client is entered, leads to {leak.database.name}.",
+            opener.file if opener else None, opener.line if opener else None, ({"op": "no-lifespan"},),
+            "Let the lifespan take its database from the application's settings, which tests can change, or use the "
+            "client without `with`, so that no lifespan runs.",
+        )
+
+    # --- variables ---------------------------------------------------------------------------------------------------
+
+    def _in_time(self, finding: Finding) -> Iterator[Candidate]:
+        yield from self._set_first(finding, finding.told("variable"))
+
+    def _set_first(self, finding: Finding, name: str) -> Iterator[Candidate]:
+        if name in self._values:
+            yield Candidate(
+                finding.kind, f"with {name} set before anything is imported", finding.message, finding.file, finding.line,
+                ({"op": "set", "name": name, "value": self._values[name]},), self._fix(finding),
+            )
+
+    def _without_variable(self, finding: Finding) -> Iterator[Candidate]:
+        name = finding.told("variable")
+        if name:
+            yield self._unset(finding.kind, name, finding.message, finding.file, finding.line, self._fix(finding))
+
+    def _unset(self, kind: str, name: str, what: str, file: str | None, line: int | None, fix: str) -> Candidate:
+        return Candidate(kind, f"without the variable {name}", what, file, line, ({"op": "unset", "name": name},), fix)
+
+    def _without_file(self, finding: Finding) -> Iterator[Candidate]:
+        name = finding.told("variable")
+        yield Candidate(
+            finding.kind, f"without {name} from files of variables", finding.message, finding.file, finding.line,
+            ({"op": "no-dotenv", "names": [name]},), self._fix(finding),
+        )
+
+    def _elsewhere(self, finding: Finding) -> Iterator[Candidate]:
+        name = finding.told("variable")
+        if name:
+            yield Candidate(
+                finding.kind, f"with {name} naming a database of the tests' own", finding.message, finding.file,
+                finding.line, ({"op": "set", "name": name, "value": "sqlite:///{workspace}/tests.db"},),
+                self._fix(finding),
+            )
+
+    def _variables(self, leak: Leak) -> Iterator[Candidate]:
+        """The variable that the engine's URL came from: taken away, or set as the tests have set it later."""
+        assert leak.engine is not None
+        source = source_of(self._case.evidence, leak.engine)
+        if source.variable is None or source.written is None or source.written.op != "inherited":
+            return
+        made = self._case.evidence.chain(leak.engine)
+        frame = made[0] if made else None
+        yield self._unset(
+            "variable-precedence", source.variable,
+            f"{source.variable}, inherited from what started the command, holds the URL of {leak.database.name}.",
+            frame.file if frame else None, frame.line if frame else None,
+            f"Do not set {source.variable} where the tests run, or set it to the test database there.",
+        )
+
+    # --- modules -----------------------------------------------------------------------------------------------------
+
+    def _without_module(self, finding: Finding) -> Iterator[Candidate]:
+        module = finding.told("module")
+        if module:
+            yield self._leave_out(finding.kind, module, finding.message, finding.line, self._fix(finding))
+        yield from self._in_time(finding)
+
+    def _leave_out(self, kind: str, module: str, what: str, line: int | None, fix: str) -> Candidate:
+        return Candidate(
+            kind, f"without collecting {module}", what, module, line, ({"op": "leave-out", "files": [module]},), fix,
+            (module,),
+        )
+
+    def _collected_alone(self, leak: Leak) -> Iterator[Candidate]:
+        """The engine was made while another test module was collected."""
+        engine, own = leak.engine, {test.partition("::")[0] for test in leak.tests}
+        if engine is None or engine.phase != "collection" or engine.collecting is None:
+            return
+        module = engine.collecting.partition("::")[0]
+        if module not in own and is_test_file(module):
+            yield self._leave_out(
+                "collection-time-import", module, f"{module} makes the engine while it is collected.", None,
+                f"Import the application inside the tests or fixtures of {module}, not at its top.",
+            )
+
+    # --- names, pools, transactions ----------------------------------------------------------------------------------
+
+    def _copies(self, finding: Finding) -> Iterator[Candidate]:
+        module, name = finding.told("module"), finding.told("name")
+        if module:
+            yield Candidate(
+                finding.kind, f"with copies of {module}.{name} following it", finding.message, finding.file, finding.line,
+                ({"op": "rebind-copies", "module": module, "name": name},), self._fix(finding),
+            )
+
+    def _without_pool(self, finding: Finding) -> Iterator[Candidate]:
+        yield Candidate(
+            finding.kind, "without connection pools", finding.message, finding.file, finding.line, ({"op": "no-pool"},),
+            self._fix(finding),
+        )
+
+    def _committed(self, finding: Finding) -> Iterator[Candidate]:
+        yield Candidate(
+            finding.kind, f"with a commit after {finding.where}", finding.message, finding.file, finding.line,
+            ({"op": "commit", "file": finding.file, "line": finding.line},), self._fix(finding),
+        )
+
+    def _session_elsewhere(self, leak: Leak) -> Iterator[Candidate]:
+        """The session that was opened on the leak, bound to the engine that the tests use instead."""
+        meant, opener = self._engine_of_tests(), leak.opener
+        if meant is None or opener is None or leak.engine is None or not _opens_a_session(self._case.evidence, leak):
+            return
+        yield Candidate(
+            _kind_of(leak), f"with the session of {opener.file}:{opener.line} on the tests' engine",
+            f"{opener.file}:{opener.line} opens a session of its own on {leak.database.name}, past the dependency that "
+            "the tests override.",
+            opener.file, opener.line,
+            ({"op": "redirect-session", "file": opener.file, "line": opener.line, "engine_file": meant.file,
+              "engine_line": meant.line},),
+            f"Take the session at {opener.file}:{opener.line} from the dependency (hand it down as an argument), so that "
+            "the override reaches it.",
+        )
+
+    def _engine_of_tests(self) -> Frame | None:
+        """Where the engine was made that overrides, or else the tests themselves, use and that is in order."""
+        wrong = {leak.database.id for leak in self._case.leaks}
+        rightly = [reach for reach in self._case.reached if reach.database.id not in wrong and reach.engine is not None]
+        ranked = sorted(rightly, key=lambda reach: reach.how != "override")
+        for reach in ranked:
+            assert reach.engine is not None
+            made = self._case.evidence.chain(reach.engine)
+            if made:
+                return made[0]
+        return None
+
+    def _fix(self, finding: Finding) -> str:
+        advice = _ADVICE.get(finding.kind, "")
+        words = {**dict(finding.about), "where": finding.where, "file": finding.file or ""}
+        return advice.format_map(_Words(words))
+
+
+class _Words(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "it"
+
+
+_ADVICE = {
+    "override-cleared-by-other-test": (
+        "At {where} remove only what that test has set (app.dependency_overrides.pop(key, None)), or put back what was "
+        "there before; or set the database's override anew for each test."
+    ),
+    "override-leaked": "Take the override back when the test is over: app.dependency_overrides.pop(key, None) in its teardown.",
+    "dependency-called-directly": (
+        "At {where} do not call {callable} yourself: take what it gives as a parameter of the endpoint, "
+        "Depends({callable}), and hand it down."
+    ),
+    "background-task-session": (
+        "Let the task {function} get its session from what the endpoint was given (a session factory that is itself a "
+        "dependency), instead of the module's own."
+    ),
+    "lifespan-engine": (
+        "Let the lifespan take its engine or URL from something that tests can set before it runs, or set the test's own "
+        "after the client has been entered."
+    ),
+    "import-time-engine": "Move the statement at {where} out of the module's text, into the lifespan or a command.",
+    "collection-time-import": (
+        "Set {variable} before anything is imported (at the top of conftest.py, or in the environment of the command), or "
+        "import the application inside the tests of {module}."
+    ),
+    "env-set-too-late": (
+        "Set {variable} before the application is imported: at the top of conftest.py, or in the environment of the "
+        "command; or let the application make its engine when it is first used."
+    ),
+    "variable-precedence": "Do not set {variable} where the tests run, or let {instead} go first.",
+    "dotenv-precedence": (
+        "At {where} do not let the file go before the environment (load_dotenv(override=False)), or name the tests' own "
+        "file of variables there."
+    ),
+    "from-import-early-binding": (
+        "Refer to {name} through its module ({module}.{name}) where it is used, so that what the tests put there is found."
+    ),
+    "global-engine-rebound-not-restored": (
+        "Put back what {where} replaces when the test is over (monkeypatch.setattr does), or let init take a context."
+    ),
+    "event-loop-bound-pool": (
+        "Make the engine at {where} with poolclass=NullPool under test, dispose of it after each test, or run all tests "
+        "on one loop (loop scope session)."
+    ),
+    "session-uncommitted": (
+        "Commit at {where}, or let the override hand the application the very session that the fixture writes to."
+    ),
+    "no-separate-test-db": (
+        "Give the tests a database of their own: set {variable} at the top of conftest.py to one that is there for tests, "
+        "and refuse to run (kit guard) where it is not."
+    ),
+}
+
+
+def _opens_a_session(evidence: Evidence, leak: Leak) -> bool:
+    sessions = {session.session: session for session in evidence.sessions}
+    session = sessions.get(getattr(leak.first.entry, "session", None) or "")
+    return session is not None and evidence.chain(session) == leak.first.chain
+
+
+def _kind_of(leak: Leak) -> str:
+    return {
+        "background task": "background-task-session", "middleware": "middleware-session", "thread": "thread-session",
+        "called directly": "dependency-called-directly", "lifespan": "lifespan-engine",
+    }.get(leak.first.how, "session-past-dependencies")
+
+
+def _diff(file: str | None, line: int, before: str, after: str) -> str:
+    gone = [f"-{text}" for text in before.splitlines()]
+    come = [f"+{text}" for text in after.splitlines()]
+    return "\n".join([f"--- {file}", f"+++ {file}", f"@@ -{line},{len(gone)} +{line},{len(come)} @@", *gone, *come])

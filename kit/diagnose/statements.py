@@ -1,0 +1,47 @@
+"""Which lines hold a statement, and how a module reads without it. Pure: text in, lines out."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of a module: its first and last line, and its text."""
+
+    first: int
+    last: int
+    text: str
+
+    @property
+    def left_out(self) -> tuple[int, int, str]:
+        """The lines as they read when the statement does nothing; as many as before, so that numbers hold."""
+        indent = self.text[: len(self.text) - len(self.text.lstrip())]
+        return self.first, self.last, f"{indent}pass" + "\n#" * (self.last - self.first)
+
+
+def statement_at(source: str, line: int) -> Statement | None:
+    """The simple statement that covers a line; None where there is none, or where it shares its lines."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return None
+    lines = source.splitlines()
+    covering = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and _covers(node, line)]
+    simple = [node for node in covering if not hasattr(node, "body")]
+    if not simple or simple[-1].end_lineno is None:
+        return None
+    node = simple[-1]
+    end = node.end_lineno or node.lineno
+    text = "\n".join(lines[node.lineno - 1:end])
+    alone = not lines[node.lineno - 1][: node.col_offset].strip() and ";" not in _after(lines[end - 1], node)
+    return Statement(node.lineno, end, text) if alone else None
+
+
+def _covers(node: ast.stmt, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+def _after(line: str, node: ast.stmt) -> str:
+    return line[node.end_col_offset or len(line):].partition("#")[0]
