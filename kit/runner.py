@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from kit.errors import PairError
 from kit.evidence import Evidence
 from kit.pair import Pair
 from kit.seat import Seat, base_environ
@@ -61,7 +62,8 @@ def run_all(
     kit may not make databases it is one. `timeout_s` holds for each trial. `without` names probes that are left out,
     to see that a verdict then is UNRESOLVED. Without `warm`, each trial starts a new interpreter instead of forking
     one. In a run of `kit investigate`, a trial that another notebook has run is not run again, unless `fresh`.
-    An `executor` is given `run_in` with arguments that can be pickled; None means threads of this process.
+    An `executor` is given `run_in` with arguments that can be pickled; None means threads of this process. Raises
+    PairError for a pair that may not be written to.
     """
     waiting, without = list(trials), tuple(without)
     report = _Report(progress)
@@ -174,8 +176,13 @@ class _Seats:
 @contextmanager
 def _seats(pair: Pair, stacks: dict[str, Stack], count: int, warm: bool) -> Iterator[_Seats]:
     """`count` seats: slots where the kit may make databases, else the pair itself, once."""
+    if not pair.writable:
+        raise PairError(
+            "these servers are not the kit's to write to, and the project under study writes to both",
+            remedy="leave the URLs out and let the kit start its own (kit up), or name servers for writing",
+        )
     seats = _Seats(stacks, warm)
-    slotted = pair.writable and all(side.admin is not None for side in pair.sides)
+    slotted = all(side.admin is not None for side in pair.sides)
     with ExitStack() as closing:
         closing.callback(seats.close)
         for name in stacks:  # they import their libraries while the databases are made

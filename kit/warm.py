@@ -112,7 +112,7 @@ class _Watch:
             answer, _ = wire.receive(self.connection)
         except (EOFError, OSError):
             answer = {"exit_code": None, "left": 0, "forked": False, "why_not": None}
-            why = why or "its parent died"
+            why = why or "its parent gave no answer"
         self._drain()
         code = answer["exit_code"] if why is None else None
         if code is None and why is None:

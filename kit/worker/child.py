@@ -54,6 +54,7 @@ def unfit(command: Command) -> str | None:
 def take_place(command: Command) -> None:
     """Make this process what a started command finds: a session of its own, its files, folder, signals."""
     processes.die_with_parent()
+    processes.be_first_to_go()
     os.setsid()
     for number, file in enumerate(command.files):
         os.dup2(file, number)

@@ -35,9 +35,10 @@ _INSTALLED = [
     *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     *(entry for entry in sys.path if os.path.basename(entry) in ("site-packages", "dist-packages")),
 ]
-# What is the kit's own in a parent: this package, and the probes beside it.
+# The kit has a plugin for pytest, so it is a library of a stack that it is installed in, from wherever it is.
 _KIT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_INSTALLED += [os.path.join(_KIT, "worker"), os.path.join(_KIT, "probes")]
+_INSTALLED.append(_KIT)
+_SPECIMEN = os.path.join(_KIT, "specimen") + os.sep
 _ROOTS = tuple({form(entry) + os.sep for entry in _INSTALLED for form in (os.path.abspath, os.path.realpath)})
 
 
@@ -110,6 +111,8 @@ def _modules() -> Iterator[str]:
 
 
 def _is_installed(file: str) -> bool:
+    if os.path.abspath(file).startswith(_SPECIMEN):
+        return False
     return any(form(file).startswith(_ROOTS) for form in (os.path.abspath, os.path.realpath))
 
 

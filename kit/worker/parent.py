@@ -11,6 +11,7 @@ import json
 import os
 import select
 import shlex
+import shutil
 import signal
 import socket
 import sys
@@ -102,6 +103,9 @@ class Parent:
             return None
         try:
             return self._serve_one(connection, message, files)
+        except OSError:  # there can be no more processes; who asked sees that there is no answer
+            connection.close()
+            return None
         finally:
             for number in files:
                 with suppress(OSError):  # a fork has closed it already
@@ -138,7 +142,7 @@ class Parent:
         command.environ["PYTHON"] = self.python  # type: ignore[index]
         if command.environ.get("_") == str(self.folder / STAND_IN):  # set by the shell
             command.environ["_"] = self.python  # type: ignore[index]
-        why_not = self._why_not(command)
+        why_not = self._why_not(command) or _other_limits(connection)
         if why_not is not None:
             run.why_not = why_not
             connection.sendall(b"!")
@@ -165,7 +169,11 @@ class Parent:
         if pid == 0:
             for ours in (self.listener, self.wake, self.waking, asked, *self._askers()):
                 ours.detach()  # else its end would close whatever has its number by then
-            child.take_place(command)
+            try:
+                child.take_place(command)
+            except OSError as error:  # a fork must not go on as a second parent
+                os.write(2, f"{command.folder}: {error.strerror}\n".encode())
+                os._exit(127)
         return pid
 
     def _askers(self) -> list[socket.socket]:
@@ -191,6 +199,8 @@ class Parent:
         ended_by_itself = run.status is not None
         for pid in (*([] if ended_by_itself else [run.leader]), *run.forks):
             processes.end_group(pid)
+        if ended_by_itself:
+            processes.wait_for_descendants(self._ended)
         left = processes.end_descendants(self._ended)
         if not ended_by_itself:
             left = 0  # all of it was killed, so nothing of it was left behind
@@ -222,8 +232,20 @@ def main(folder: str) -> Task | None:
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every object of the parent
     parent.open()
-    print(json.dumps({"why_not": why_not, "pid": os.getpid()}), flush=True)
-    return parent.serve()
+    print(json.dumps({"why_not": why_not}), flush=True)
+    task = parent.serve()
+    if task is None:  # the kit has gone, perhaps without a chance to clear up
+        shutil.rmtree(place, ignore_errors=True)
+    return task
+
+
+def _other_limits(connection: socket.socket) -> str | None:
+    """Say when a script has changed what its processes may do: a fork has that from its parent, not from the script."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    pid = int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], sys.byteorder)
+    same = processes.limits_of(pid) == processes.limits_of("self")
+    return None if same else "its script has changed the limits of its processes"
 
 
 def _write_stand_in(folder: Path, python: str) -> None:

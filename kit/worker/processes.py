@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-END_S = 5.0
+END_S, GRACE_S = 5.0, 0.2
 _POLL_S = 0.001
 
 
@@ -26,6 +26,19 @@ def take_orphans() -> bool:
 def die_with_parent() -> None:
     """Ask the system to kill this process when its parent ends."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def be_first_to_go() -> None:
+    """Ask the system to end this process, and what it starts, before others when memory runs out."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
+def limits_of(pid: int | str) -> tuple[str, ...]:
+    """What a process hands on to those that it starts: its resource limits, and its mask for new files."""
+    with suppress(OSError), open(f"/proc/{pid}/limits") as limits, open(f"/proc/{pid}/status") as status:
+        return (*limits, *(line for line in status if line.startswith("Umask")))
+    return ()
 
 
 def clear_environment() -> None:
@@ -57,6 +70,13 @@ def end_group(leader: int) -> None:
     """Kill the process group of this leader, if there is any of it left."""
     with suppress(ProcessLookupError, PermissionError):  # the latter on macOS, for a group of zombies
         os.killpg(leader, signal.SIGKILL)
+
+
+def wait_for_descendants(ended: Callable[[int, int], None]) -> None:
+    """Give what is below this process a moment to end by itself, as helpers do whose main process has gone."""
+    deadline = time.monotonic() + GRACE_S
+    while reap(ended) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
 
 
 def end_descendants(ended: Callable[[int, int], None]) -> int:
