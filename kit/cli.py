@@ -188,6 +188,7 @@ def _show(pair: Pair) -> None:
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where runs are kept. Default: runs"
 )
 @click.option("--stack", metavar="NAME", help="The versions under which trials run: current (default) or 2023-11.")
+@click.option("--fresh", is_flag=True, help="Run each trial, though another notebook of this run has.")
 def investigate(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], **options: Any) -> None:
     """Run notebooks, all of them by default, and say which claims held.
 
