@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from kit.attempts import CONFTEST
 from kit.edits import Edit, diff, edited
 from kit.mechanisms import DATABASE, clean_specimen
 
@@ -27,6 +28,7 @@ class Variant:
         return diff(clean_specimen(), edited(clean_specimen(), self.edits))
 
 
+API_TEST = "tests/test_api_sites.py"
 INTEGRATION_TEST = "tests/integration/test_deployed_sites.py"
 
 # When the engine is made, and from which variable.
@@ -83,6 +85,37 @@ os.environ["INTEGRATION_DATABASE_URL"] = os.environ["PRODUCTION_DATABASE_URL"]
     ),
 )
 
+# What the report ruled out, made guilty.
+
+_CONFTEST_NOT_LOADED = (Edit("pytest.ini", "testpaths = tests\n", "testpaths = tests\naddopts = --noconftest\n"),)
+
+_OVERRIDE_CLEARED = (
+    Edit(
+        API_TEST,
+        "from uuid import uuid4\n\nfrom app.models import Site\n",
+        '''\
+from uuid import uuid4
+
+import pytest
+
+from app.main import app
+from app.models import Site
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_over(client):
+    """No test meets the overrides of another."""
+    app.dependency_overrides.clear()
+''',
+    ),
+)
+
+_ROWS_LEFT = (
+    Edit(CONFTEST, "from sqlalchemy import delete, text\n", "from sqlalchemy import text\n"),
+    Edit(CONFTEST, "        await connection.execute(delete(Site))\n", ""),
+    Edit(CONFTEST, "from app.models import Site  # noqa: E402\n", ""),
+)
+
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
         variant.name: variant
@@ -98,6 +131,24 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "Variable set at collection",
                 "The module of the integration tests sets their variable when pytest imports it.",
                 _COLLECTED_VARIABLE,
+            ),
+            Variant(
+                "conftest_not_loaded",
+                "conftest.py not loaded",
+                "An option in pytest.ini keeps pytest from loading any conftest.py.",
+                _CONFTEST_NOT_LOADED,
+            ),
+            Variant(
+                "override_cleared",
+                "Override gone when it is needed",
+                "A test module's own fixture clears all overrides after they were set and before the request.",
+                _OVERRIDE_CLEARED,
+            ),
+            Variant(
+                "rows_left",
+                "Rows left in the test database",
+                "The fixture does not empty the table, so that a test meets the rows of the tests before it.",
+                _ROWS_LEFT,
             ),
         )
     }

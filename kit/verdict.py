@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from kit.evidence import Evidence, Sighting
+from kit.trial import Trial
+
+Key = TypeVar("Key", bound=Hashable)
 
 NEEDED_PROBES = ("environment", "engine", "connection", "app", "pytest")
 
@@ -53,6 +57,18 @@ def agreed(rulings: Iterable[Ruling]) -> Ruling:
         f"{sum(ruling.verdict is verdict for ruling in rulings)} {verdict}" for verdict in sorted(verdicts)
     )
     return Ruling(Verdict.UNRESOLVED, f"{len(rulings)} trials of the same thing disagree: {counts}")
+
+
+def agreed_by(runs: Iterable[Evidence], key: Callable[[Trial], Key]) -> dict[Key, Ruling]:
+    """One ruling on isolation for each group of runs, which `key` forms out of their trials; in the order of the runs.
+
+    Evidence without a trial belongs to no group.
+    """
+    groups: dict[Key, list[Ruling]] = {}
+    for evidence in runs:
+        if evidence.trial is not None:
+            groups.setdefault(key(evidence.trial), []).append(isolation(evidence))
+    return {value: agreed(rulings) for value, rulings in groups.items()}
 
 
 def doubts(evidence: Evidence) -> Iterator[str]:

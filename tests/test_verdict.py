@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from kit.verdict import NEEDED_PROBES, Ruling, Verdict, agreed, isolation
+from kit.trial import Trial
+from kit.verdict import NEEDED_PROBES, Ruling, Verdict, agreed, agreed_by, isolation
 from tests.evidences import answered_by, without_probe
 
 
@@ -71,3 +72,13 @@ def test_trials_that_agree_give_one_ruling_and_mixed_ones_give_none() -> None:
     assert agreed([holds, holds, holds]).verdict is Verdict.HOLDS
     assert agreed([holds, broken, holds]).verdict is Verdict.UNRESOLVED
     assert agreed([]).verdict is Verdict.UNRESOLVED
+
+
+def test_runs_are_judged_in_the_groups_that_their_trials_form() -> None:
+    """Each group has the ruling on which its own trials agree; evidence without a trial is in none."""
+    suite, single = (replace(answered_by("test"), trial=Trial(selection=name)) for name in ("suite", "individual"))
+    astray = replace(answered_by("production"), trial=Trial(selection="individual"))
+    ruled = agreed_by([suite, single, astray, answered_by("production")], lambda trial: trial.selection)
+    assert {name: ruling.verdict for name, ruling in ruled.items()} == {
+        "suite": Verdict.HOLDS, "individual": Verdict.UNRESOLVED,
+    }

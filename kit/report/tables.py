@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+from zlib import crc32
 
+from kit.attempts import ATTEMPTS
+from kit.evidence import Callable as Known
 from kit.evidence import Evidence, Frame, Outcome, Sighting
-from kit.verdict import isolation
+from kit.trial import Trial
+from kit.verdict import agreed_by, isolation
 
 if TYPE_CHECKING:
     import pandas
+    from pandas.io.formats.style import Styler
 
 _MORE_ITEMS = re.compile(r"Left contains (\d+) more items?")
 
@@ -78,6 +83,71 @@ def verdicts(runs: Iterable[Evidence]) -> pandas.DataFrame:
         ruling = isolation(evidence)
         rows.append([str(evidence.trial), str(ruling.verdict), ruling.reason])
     return _table(["trial", "verdict", "reason"], rows)
+
+
+def crossed(
+    runs: Mapping[str, Iterable[Evidence]],
+    by: Callable[[Trial], str],
+    of: Callable[[Evidence], object] | None = None,
+    *,
+    corner: str = "",
+) -> Styler:
+    """A row for each value of `by`, a column for each key of `runs`, and in each cell what the trials there agree on.
+
+    That is their isolation, or what `of` makes of each; where trials differ, the cell has every value. A cell without
+    a trial is empty.
+    """
+    columns = {title: _by_row(list(of_title), by, of) for title, of_title in runs.items()}
+    rows = dict.fromkeys(row for cells in columns.values() for row in cells)
+    table = _table([corner, *columns], [[row, *(cells.get(row, "") for cells in columns.values())] for row in rows])
+    # Colours are given by id, which must be another in each table of a page, and the same in every run.
+    return table.style.set_uuid(f"{crc32(table.to_json().encode()):08x}").map(_colour)
+
+
+def _by_row(
+    runs: list[Evidence], by: Callable[[Trial], str], of: Callable[[Evidence], object] | None
+) -> dict[str, str]:
+    if of is None:
+        return {row: str(ruling.verdict) for row, ruling in agreed_by(runs, by).items()}
+    found: dict[str, dict[str, None]] = {}
+    for evidence in runs:
+        if evidence.trial is not None:
+            found.setdefault(by(evidence.trial), {})[str(of(evidence))] = None
+    return {row: " or ".join(values) for row, values in found.items()}
+
+
+def way_to_the_rows(runs: Iterable[Evidence], test: str) -> pandas.DataFrame:
+    """One row a run: what the route of a test's first request depends on, and where its query's session came from."""
+    rows = []
+    for evidence in runs:
+        names = {known.callable: _callable(known) for known in evidence.callables}
+        made = {session.session: evidence.chain(session) for session in evidence.sessions}
+        sighting = next((one for one in evidence.in_requests() if one.use.test == test), None)
+        if sighting is not None:
+            supplied = [
+                pair for chosen in evidence.dependencies if chosen.request == sighting.use.request
+                for pair in chosen.supplied_by
+            ]
+            rows.append([
+                ATTEMPTS[evidence.trial.attempt].title if evidence.trial else "",
+                ", ".join(names.get(declared, declared) for declared, _ in supplied),
+                ", ".join(names.get(override or declared, "") for declared, override in supplied),
+                _place(made.get(sighting.use.session or "", ())[:1]),
+                " from ".join(str(frame) for frame in sighting.engine_chain),
+                sighting.side,
+            ])
+    columns = ["attempt", "the route asks for", "it is given", "session of the query", "its engine", "answered by"]
+    return _table(columns, rows)
+
+
+def _callable(known: Known) -> str:
+    name = known.name.rpartition(".")[2]
+    return f"{name} ({known.file}:{known.line})" if known.file else name
+
+
+def _colour(value: object) -> str:
+    """The timeline's colours, for what leads to the test server and to production."""
+    return {"HOLDS": "color: #0072B2", "BROKEN": "color: #D55E00; font-weight: bold"}.get(str(value), "")
 
 
 def _run(evidence: Evidence) -> tuple[str, str]:

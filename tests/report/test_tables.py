@@ -4,8 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from kit.evidence import Outcome
-from kit.report.tables import as_the_report_told, sites_seen, two_witnesses, verdicts, which_server_answered
+from kit.evidence import Callable, Dependencies, Outcome, Session
+from kit.report.tables import (
+    as_the_report_told,
+    crossed,
+    sites_seen,
+    two_witnesses,
+    verdicts,
+    way_to_the_rows,
+    which_server_answered,
+)
 from kit.trial import Trial
 from tests.evidences import answered_by
 
@@ -58,3 +66,55 @@ def test_verdicts_come_with_their_reasons() -> None:
     table = verdicts([answered_by("test"), answered_by("production")])
     assert table["verdict"].tolist() == ["HOLDS", "BROKEN"]
     assert table["reason"].str.len().min() > 0
+
+
+def test_a_crossed_table_has_the_ruling_that_the_trials_of_a_cell_agree_on() -> None:
+    """Rows are values of the trials, columns are given; trials that differ are unresolved, and no trial is no ruling."""
+    safe, astray = (
+        replace(answered_by(side), trial=Trial(attempt=attempt))
+        for side, attempt in (("test", "none"), ("production", "fresh_app"))
+    )
+    mixed = replace(safe, trial=Trial(attempt="fresh_app"))
+    shown = crossed({"one": [safe, astray], "two": [astray, mixed]}, lambda trial: trial.attempt).data
+    assert shown.to_dict("index") == {
+        "none": {"one": "HOLDS", "two": ""}, "fresh_app": {"one": "BROKEN", "two": "UNRESOLVED"},
+    }
+
+
+def test_a_crossed_table_can_show_anything_that_is_seen_in_a_trial() -> None:
+    """Each cell has the value on which the trials agree, or all that there are."""
+    runs = [replace(answered_by("test"), trial=Trial(), exit_code=code) for code in (0, 1, 0)]
+    shown = crossed({"runs": runs}, lambda trial: trial.way, lambda evidence: evidence.exit_code).data
+    assert shown.to_dict("index") == {"ci": {"runs": "0 or 1"}}
+
+
+def test_colours_of_one_table_are_not_those_of_another() -> None:
+    """Two tables on one page do not share the ids by which their cells are coloured."""
+    one, other = (
+        crossed({"runs": [replace(answered_by(side), trial=Trial())]}, str).to_html() for side in ("test", "production")
+    )
+    assert "#0072B2" in one and "#D55E00" in other
+    assert one.split("\n")[1] != other.split("\n")[1]
+
+
+def test_the_way_to_the_rows_tells_what_was_given_from_what_was_used() -> None:
+    """A row names the dependency, what stood in for it, and the place where the query's own session was made."""
+    asked, given = (
+        Callable(callable=id, name=f"app.{name}", file="app/database.py", line=line)
+        for id, name, line in (("d1", "get_db", 22), ("d2", "override_get_db", 54))
+    )
+    evidence = answered_by("production")
+    use = replace(evidence.uses[0], test=TEST, session="s1")
+    chosen = Dependencies(at_s=0.2, request="r1", consulted=True, provider="a1", supplied_by=(("d1", "d2"),))
+    evidence = replace(
+        evidence, trial=Trial(), uses=(use,), dependencies=(chosen,), callables=(asked, given),
+        sessions=(Session(at_s=0.2, stack=0, session="s1"),),
+    )
+    row, = way_to_the_rows([evidence], TEST).to_dict("records")
+    assert row == {
+        "the route asks for": "get_db (app/database.py:22)",
+        "it is given": "override_get_db (app/database.py:54)",
+        "session of the query": "app/routers/sites.py:20",
+        "its engine": "app/routers/sites.py:20 list_sites",
+        "answered by": "production",
+    }
