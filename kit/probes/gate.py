@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from typing import Any, Callable, Dict, Mapping, Optional
 
@@ -16,6 +17,8 @@ from .frames import application_stack
 from .redact import redact
 
 ALLOW_VARIABLE = "ISOLATION_PROBES_ALLOW"
+
+_CALLERS_AT_MOST = 7
 
 Refusal = Dict[str, Any]
 
@@ -52,7 +55,8 @@ class Gate:
         refusal: Refusal = {
             "database": database, "entry": entry, "observed": observed, "why_not": why_not, "pid": os.getpid(),
             "thread": None if thread is threading.main_thread() else thread.name,
-            "frames": application_stack(), "allowed": self.allow.entries,
+            "frames": application_stack(), "command": list(getattr(sys, "argv", [])), "allowed": self.allow.entries,
+            "base": self.allow.base,
         }
         self._tell(refusal)
         raise DatabaseRefused(message(refusal))
@@ -60,14 +64,20 @@ class Gate:
 
 def message(refusal: Refusal) -> str:
     """Say in one sentence who asked for which database, in a second where that was called from, and what to do."""
-    (file, line, function), *callers = refusal["frames"] or [("?", 0, "?")]
-    said = f"{_short(file)}:{line} {function} connected to {refusal['database']}{_own_word(refusal)}"
+    places = [f"{_short(file, refusal['base'])}:{line}" for file, line, _ in refusal["frames"]]
+    who = f"{places[0]} {refusal['frames'][0][2]}" if places else _nobodys_code(refusal)
+    said = f"{who} asked for {refusal['database']}{_own_word(refusal)}"
     said += f", which is not on the allow-list ({', '.join(refusal['allowed']) or 'empty'})."
-    if callers:
-        said += " Called from " + ", ".join(f"{_short(name)}:{number}" for name, number, _ in callers[:6]) + "."
-    if refusal["thread"] is not None:
-        said += f" In thread {refusal['thread']}."
+    if places[1:]:
+        said += f" Called from {', '.join(places[1:_CALLERS_AT_MOST])}."
     return f"{said} Nothing was run there. If it is a test database, allow it: {refusal['entry']}"
+
+
+def _nobodys_code(refusal: Refusal) -> str:
+    """Say where a connection came from that no file of the application led to."""
+    if refusal["thread"] is not None:
+        return f"thread {refusal['thread']} of process {refusal['pid']}"
+    return f"process {refusal['pid']} ({redact(' '.join(refusal['command'])) or 'no command'})"
 
 
 def _own_word(refusal: Refusal) -> str:
@@ -78,8 +88,8 @@ def _own_word(refusal: Refusal) -> str:
     return f" (the server calls itself {named}, the database {observed.get('database')})"
 
 
-def _short(file: str) -> str:
-    inside = os.path.relpath(file)
+def _short(file: str, base: str) -> str:
+    inside = os.path.relpath(file, base)
     return file if inside.startswith("..") else inside
 
 
