@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from kit.errors import NotebookError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from kit.investigate.results import Investigation
 
-TIMEOUT_CELL_S = 120.0
-TIMEOUT_NOTEBOOK_S = 900.0
+TIMEOUT_CELL_S = 300.0
+TIMEOUT_NOTEBOOK_S = 1200.0
 
 __all__ = ["TIMEOUT_CELL_S", "TIMEOUT_NOTEBOOK_S", "investigate"]
 
@@ -46,7 +49,11 @@ def investigate(
     places. With `fresh` a trial is run again though another notebook of this run has its evidence.
 
     Raises nothing for what a user or a notebook does wrong: the result's exit code is then 2, with reason and remedy.
+    NotebookError where the libraries for it are not installed.
     """
+    if find_spec("papermill") is None:
+        remedy = 'pip install "fastapi-database-isolation-kit[notebooks]"'
+        raise NotebookError("papermill is not installed", remedy=remedy)
     from kit.investigate.run import Request, carry_out
 
     return carry_out(

@@ -164,6 +164,7 @@ class Kernel:
 
     async def _answers(self) -> None:
         self._channels = self._manager.client()
+        self._channels.allow_stdin = False  # nobody is there to answer: input() fails at once instead of waiting
         self._channels.start_channels(stdin=False, hb=False, control=False)
         # The first message on iopub shows that outputs will arrive; a reply alone does not.
         while not await self._channels.iopub_channel.msg_ready():

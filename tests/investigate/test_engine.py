@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import nbformat
+import papermill
 import pytest
+from papermill.exceptions import PapermillExecutionError
 
-from tests.investigate.samples import HOLDS, cell, environ, execute, living, text
+from kit.investigate.saved import Outcome
+from tests.investigate.samples import HOLDS, cell, environ, execute, living, text, write
 
 STARTS_OTHERS = """
 import json, os, pathlib, subprocess, sys, time
@@ -232,6 +236,24 @@ def test_a_notebook_whose_kernel_never_starts_says_so(tmp_path: Path) -> None:
     assert (ran.outcome.error, ran.outcome.ran) == ("KernelNotStarted", 0)
     assert "a broken installation" in ran.outcome.reason
     assert len(ran.outcome.never_ran) == 2
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """Where not even a process can be started, the notebook is saved with that as the reason."""
+    path = write(tmp_path, "sample", "1")
+    missing = tmp_path / "missing"
+    with pytest.raises(PapermillExecutionError, match="KernelNotStarted"):
+        papermill.execute_notebook(
+            str(path), str(path), engine_name="kit", kernel_name="python3", language="python", progress_bar=False,
+            folder=missing,
+        )  # fmt: skip
+    assert str(missing) in Outcome.of(nbformat.read(path, as_version=4)).reason
+
+
+def test_nobody_is_asked(tmp_path: Path) -> None:
+    """A cell that asks for input fails at once, because nobody is there to answer."""
+    ran = execute(tmp_path, "input('Your name? ')")
+    assert ran.outcome.error == "StdinNotImplementedError"
 
 
 def test_a_failed_cell_is_never_tried_again(tmp_path: Path) -> None:

@@ -220,6 +220,25 @@ def test_a_password_is_in_no_file_of_a_run(tmp_path: Path) -> None:
     assert all("***" in texts[name] for name in ("01_a.ipynb", "01_a.html", "findings.json", "index.html", "junit.xml"))
 
 
+def test_a_run_without_a_pair_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the servers that are named do not answer, the run ends with exit code 2, the place and no password."""
+    for side in ("PRODUCTION", "TEST"):
+        monkeypatch.setenv(f"KIT_{side}_URL", "postgresql://somebody:Xk9-planted-secret@127.0.0.1:1/none")
+    console = quiet()
+    result = investigate([write(tmp_path, "01_a", HOLDS)], out=tmp_path / "runs", console=console)
+    assert (result.exit_code, result.folder) == (2, None)
+    assert "127.0.0.1:1/none" in said(console)
+    assert "planted" not in said(console)
+
+
+def test_what_is_not_installed_is_named() -> None:
+    """Without papermill the command ends with exit code 2 and says what to install."""
+    script = "import sys\nsys.modules['papermill'] = None\nfrom kit.cli import main\nmain(['investigate'])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("kit: papermill is not installed. To do: pip install")
+
+
 RUN_BY_HAND = """
 import sys
 from pathlib import Path
