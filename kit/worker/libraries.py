@@ -101,7 +101,7 @@ def _rewriting() -> Iterator[None]:
 
 
 class _NoConfig:
-    """Stands in for pytest's configuration, of which the hook asks for two things."""
+    """Stands in for pytest's configuration, of which the hook asks for three things."""
 
     def __init__(self) -> None:
         from _pytest.assertion import rewrite
@@ -109,6 +109,8 @@ class _NoConfig:
         self.stash: dict[Any, Any] = {rewrite.assertstate_key: SimpleNamespace(trace=lambda text: None)}
 
     def getini(self, name: str) -> Any:
+        if name == "enable_assertion_pass_hook":
+            return False  # asked for when a plugin is rewritten for the first time on a machine
         raise ValueError(name)  # the hook then takes pytest's own patterns
 
     def issue_config_time_warning(self, warning: Warning, stacklevel: int) -> None:
