@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help investigate test lab bench lock clean FORCE
+.PHONY: help investigate test lab bench picture lock clean FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ lab: $(INSTALLED) ## open JupyterLab on the notebooks, with the pair up
 
 bench: $(INSTALLED) ## measure what the kit costs; a table, and a JSON file in build/
 	@$(PY) tools/bench.py
+
+picture: $(INSTALLED) ## draw the README's picture anew, from two live trials
+	@$(BIN)/python tools/picture.py
 
 lock: $(INSTALLED) ## write requirements.lock anew from pyproject.toml (remove it first for the newest versions)
 	@$(PY) -m uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 --all-extras \
