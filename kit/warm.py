@@ -162,11 +162,12 @@ class Parent:
         self.folder = _private_folder()
         (self.folder / TEMPORARY).mkdir()
         (self.folder / SETTINGS).write_text(json.dumps({"python": python, "warm": warm, "also": also}))
-        self.process = subprocess.Popen(
-            [python, str(_WORKER), str(self.folder)],
-            env={**environ, "TMPDIR": str(self.folder / TEMPORARY)}, cwd=self.folder, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=self._log().open("wb"), start_new_session=True,
-        )
+        with self._log().open("wb") as log:
+            self.process = subprocess.Popen(
+                [python, str(_WORKER), str(self.folder)],
+                env={**environ, "TMPDIR": str(self.folder / TEMPORARY)}, cwd=self.folder, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+            )
         self.address: ParentAddress | None = None
         self._python = python
 

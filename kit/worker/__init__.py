@@ -13,10 +13,11 @@ Standard library only, since a stack has nothing of the kit's; the kit's side of
 
 from __future__ import annotations
 
-__all__ = ["ADDRESS", "READ_AT_START", "SETTINGS", "SET_AFTER_START", "TEMPORARY"]
+__all__ = ["ADDRESS", "PROBES", "READ_AT_START", "SETTINGS", "SET_AFTER_START", "TEMPORARY"]
 
 # In a parent's folder: the socket where it takes commands, what it is told, where its libraries may put files.
 ADDRESS, SETTINGS, TEMPORARY = "parent", "settings.json", "tmp"
+PROBES = "_isolation_probes"  # the name under which kit/carried brings the probes in
 # Variables that the interpreter or the C library read as they start: these are told at the beginning or not at all ...
 READ_AT_START = ("PYTHON", "LD_", "DYLD_", "LC_", "MALLOC_", "LANG", "GLIBC_TUNABLES")
 # ... but for these. The first is the scripts' word for their interpreter, and nothing to Python.

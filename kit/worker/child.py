@@ -1,8 +1,9 @@
 """From a fork of a warm parent to a fresh interpreter that was started as `python -m MODULE ...`.
 
 Python's own start is repeated step by step where it depends on the command, the folder and the environment. What
-cannot be set after the start is compared: a command whose environment wants another interpreter is not forked. One
-thing is shared by the children of one parent and stays so: the seed of string hashes.
+cannot be set after the start is compared: a command whose environment wants another interpreter is not forked. Two
+things stay as they are: the children of one parent share the seed of string hashes, and each leads a session of its
+own, also where a script did not replace itself by it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TextIO
 
-from . import READ_AT_START, SET_AFTER_START, processes
+from . import PROBES, READ_AT_START, SET_AFTER_START, processes
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,8 @@ def _forget(command: Command, base: Base) -> None:
         sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]
     sys.stdin, sys.stdout, sys.stderr = _stream(0), _stream(1), _stream(2)
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc, assignment]
-    package = __name__.rpartition(".")[0]
-    for name in [name for name in sys.modules if name == package or name.startswith(package + ".")]:
-        del sys.modules[name]
-    sys.modules["__main__"] = ModuleType("__main__")
+    _unload(__name__.rpartition(".")[0])
+    sys.modules["__main__"] = _new_main(sys.modules["__main__"])
 
 
 def _start(command: Command, base: Base) -> None:
@@ -119,7 +118,23 @@ def _start(command: Command, base: Base) -> None:
         del sys.path_importer_cache[entry]
     sys.modules.pop("sitecustomize", None)
     site.execsitecustomize()
+    if "loaded_ahead" in getattr(sys.modules.get(PROBES), "__dict__", ()):  # and not asked for
+        _unload(PROBES)
     sys.path.insert(0, os.getcwd())
+
+
+def _new_main(old: ModuleType) -> ModuleType:
+    """A module for the program, with what Python gives it at its start."""
+    main = ModuleType("__main__")
+    main.__dict__["__builtins__"] = sys.modules["builtins"]
+    if "__annotations__" in vars(old):
+        main.__annotations__ = {}
+    return main
+
+
+def _unload(package: str) -> None:
+    for name in [name for name in sys.modules if name == package or name.startswith(package + ".")]:
+        del sys.modules[name]
 
 
 def _stream(number: int) -> TextIO:

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from . import PROBES
+
 # Whatever of these a stack has. Each is imported by a trial of the specimen as well, sooner or later: a library that
 # is watched by a probe, and is not among them, would be seen in a forked trial and not in a spawned one.
 LIBRARIES = (
@@ -48,7 +50,7 @@ def load(name: str, folder: str) -> ModuleType:
 def load_probes() -> None:
     """Load the probes as `sitecustomize` in kit/carried does, which then puts them in only."""
     folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "probes")
-    load("_isolation_probes", folder).loaded_ahead = True  # type: ignore[attr-defined]
+    load(PROBES, folder).loaded_ahead = True  # type: ignore[attr-defined]
 
 
 def import_libraries(also: Iterable[str] = ()) -> list[str]:

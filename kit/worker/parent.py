@@ -139,9 +139,6 @@ class Parent:
         return None
 
     def _fork_within(self, run: Run, connection: socket.socket, command: child.Command) -> Task | None:
-        command.environ["PYTHON"] = self.python  # type: ignore[index]
-        if command.environ.get("_") == str(self.folder / STAND_IN):  # set by the shell
-            command.environ["_"] = self.python  # type: ignore[index]
         why_not = self._why_not(command) or _other_limits(connection)
         if why_not is not None:
             run.why_not = why_not

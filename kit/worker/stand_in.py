@@ -12,21 +12,23 @@ import sys
 def main(program: str, *arguments: str) -> None:
     """Hand the command over, and end with its exit code or by its signal."""
     command = (sys.executable, *arguments)
-    answer = _ask(os.path.join(os.path.dirname(program), "parent"), command)
+    # The script's PYTHON, and the shell's own note of what it runs, name this program.
+    environ = {name: sys.executable if value == program else value for name, value in os.environ.items()}
+    answer = _ask(os.path.join(os.path.dirname(program), "parent"), _message(command, environ))
     if answer[:1] == b"=":
         code = int(answer[1:])
         if code < 0:
             os.kill(os.getpid(), -code)
         os._exit(code)
-    os.execv(command[0], command)
+    os.execve(command[0], command, environ)
 
 
-def _ask(address: str, command: tuple[str, ...]) -> bytes:
+def _ask(address: str, message: bytes) -> bytes:
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         connection.connect(address)
         connection.sendmsg(
-            [_message(command)],
+            [message],
             [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, b"".join(n.to_bytes(4, sys.byteorder) for n in range(3)))],
         )
         return connection.recv(64)
@@ -34,9 +36,9 @@ def _ask(address: str, command: tuple[str, ...]) -> bytes:
         return b""
 
 
-def _message(command: tuple[str, ...]) -> bytes:
+def _message(command: tuple[str, ...], variables: dict[str, str]) -> bytes:
     """The command in the form of `wire`, whose module would bring in half the standard library."""
-    environ = ",".join(f"[{_quoted(name)},{_quoted(value)}]" for name, value in os.environ.items())
+    environ = ",".join(f"[{_quoted(name)},{_quoted(value)}]" for name, value in variables.items())
     arguments = ",".join(map(_quoted, command))
     text = (
         f'{{"do":"python","arguments":[{arguments}],"folder":{_quoted(os.getcwd())},"environ":[{environ}]}}'
