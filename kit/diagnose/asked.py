@@ -19,6 +19,7 @@ from kit.findings.diagnosis import Cause, Diagnosis, Effect, Run, Status
 from kit.findings.model import counted, place
 from kit.probes.allow import AllowList
 from kit.probes.changes import CHANGES_VARIABLE
+from kit.probes.environ import shown
 from kit.probes.gate import ALLOW_VARIABLE, allow_text
 from kit.report.answer_text import github
 from kit.report.diagnosis_text import text
@@ -109,7 +110,7 @@ class _Experiments:
             return Diagnosis(Status.UNRESOLVED, "No probe reported, so nothing is known.", unproved=tuple(silent(self.traced.evidence)))
         if not self.symptom.there:
             return self._nothing_wrong()
-        if not self.allow and not self.yes:
+        if not self.allow and not self.yes and not self._in_memory_else():
             return self._not_allowed()
         found = search(self.ranked, self._try)
         return self._concluded(found)
@@ -120,6 +121,10 @@ class _Experiments:
             return Diagnosis(Status.UNRESOLVED, "No test reached a database that is not allowed, and none failed.", unproved=said)
         return Diagnosis(Status.CLEAN, "Every database that was reached is allowed, and nothing is wrong."
                          if self.allow else "Nothing is wrong in what was seen.")
+
+    def _in_memory_else(self) -> bool:
+        """Whether all that was reached rightly lives in memory: then nothing needs to be allowed."""
+        return all(not database.lives_on for database in self.first.databases if database.id not in self.symptom.wrong)
 
     def _not_allowed(self) -> Diagnosis:
         return Diagnosis(
@@ -160,7 +165,7 @@ class _Experiments:
         file.touch(0o600)
         file.write_text(json.dumps([*changes, {"op": "stop"}] if gate else list(changes)), encoding="utf-8")
         extra = {CHANGES_VARIABLE: str(file)}
-        if gate and self.allow:
+        if gate:
             extra[ALLOW_VARIABLE] = allow_text(AllowList(self._entries(), os.getcwd()))
         return trace(self.command, extra=extra, timeout_s=timeout_s, quiet=True)
 
@@ -176,7 +181,7 @@ class _Experiments:
         return (*self.allow, *found)
 
 
-def _ranked(first: Answer, values: Mapping[str, str]) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
+def _ranked(first: Answer, values: Mapping[tuple[str, str | None], str]) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
     """The candidates of the findings, one for each, and then all others."""
     found = candidates(the_case(first), first.findings, _text_of, values)
     likely: dict[tuple[str, str | None, int | None], Candidate] = {}
@@ -195,13 +200,14 @@ def _text_of(file: str) -> str | None:
         return None
 
 
-def _values(file: Path, folder: Path) -> dict[str, str]:
-    """What variables were set to, the last of each; a database in a folder that is gone gets another."""
-    found: dict[str, str] = {}
+def _values(file: Path, folder: Path) -> dict[tuple[str, str | None], str]:
+    """What variables were set to, by their name and what evidence shows; a database whose folder is gone gets another."""
+    found: dict[tuple[str, str | None], str] = {}
     if file.exists():
         for line in file.read_text(encoding="utf-8").splitlines():
-            found.update(json.loads(line))
-    return {name: _still_there(value, folder) for name, value in found.items()}
+            name, value = json.loads(line)
+            found[name, shown(name, value)] = _still_there(value, folder)
+    return found
 
 
 def _still_there(value: str, folder: Path) -> str:

@@ -13,6 +13,7 @@ from kit.findings.model import Finding
 from kit.findings.sources import source_of
 
 Change = dict[str, Any]
+Values = Mapping[tuple[str, str | None], str]  # a variable's name and value as evidence shows it -> the value itself
 TextOf = Callable[[str], str | None]  # a file's text, by the name that evidence gives it; None where it has none
 
 
@@ -39,7 +40,7 @@ class Candidate:
 
 
 def candidates(
-    case: Case, findings: tuple[Finding, ...], text_of: TextOf, values: Mapping[str, str],
+    case: Case, findings: tuple[Finding, ...], text_of: TextOf, values: Values,
 ) -> tuple[Candidate, ...]:
     """Every experiment that the evidence suggests, the likeliest first. `values` are what variables were set to."""
     found: dict[str, Candidate] = {}
@@ -52,7 +53,7 @@ def candidates(
 
 
 class _Plan:
-    def __init__(self, case: Case, text_of: TextOf, values: Mapping[str, str]) -> None:
+    def __init__(self, case: Case, text_of: TextOf, values: Values) -> None:
         self._case, self._text_of, self._values = case, text_of, values
 
     def for_finding(self, finding: Finding) -> Iterator[Candidate]:
@@ -189,13 +190,12 @@ class _Plan:
     # --- variables ---------------------------------------------------------------------------------------------------
 
     def _in_time(self, finding: Finding) -> Iterator[Candidate]:
-        yield from self._set_first(finding, finding.told("variable"))
-
-    def _set_first(self, finding: Finding, name: str) -> Iterator[Candidate]:
-        if name in self._values:
+        name = finding.told("variable")
+        value = self._values.get((name, finding.told("value")))
+        if value is not None:
             yield Candidate(
                 finding.kind, f"with {name} set before anything is imported", finding.message, finding.file, finding.line,
-                ({"op": "set", "name": name, "value": self._values[name]},), self._fix(finding),
+                ({"op": "set", "name": name, "value": value},), self._fix(finding),
             )
 
     def _without_variable(self, finding: Finding) -> Iterator[Candidate]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kit.evidence import Override
 from kit.findings.case import Case, Leak, reach_facts, tests_said
 from kit.findings.model import Finding, fact, first
+from kit.findings.reach import Reach
 
 
 def ask(case: Case) -> Iterator[Finding]:
@@ -18,17 +19,18 @@ def ask(case: Case) -> Iterator[Finding]:
             yield from _left_behind(case, leak)
 
 
-def _history(case: Case, leak: Leak) -> list[Override]:
-    dependency = leak.first.dependency
+def _history(case: Case, reach: Reach) -> list[Override]:
+    """What became of the override of a reach's dependency, until then."""
+    dependency = reach.dependency
     return [
         change for change in case.evidence.overrides
         if dependency is not None and change.key == dependency.callable
-        and change.process == leak.first.entry.process and change.at_s <= leak.first.entry.at_s
+        and change.process == reach.entry.process and change.at_s <= reach.entry.at_s
     ]
 
 
 def _cleared(case: Case, leak: Leak) -> Iterator[Finding]:
-    history = _history(case, leak)
+    history = _history(case, leak.first)
     if not history or history[-1].op != "removed":
         return
     removed = history[-1]
@@ -58,25 +60,26 @@ def _by_its_own_setter(case: Case, was_set: Override, removed: Override) -> bool
 
 
 def _left_behind(case: Case, leak: Leak) -> Iterator[Finding]:
-    history = _history(case, leak)
-    if not history or history[-1].op == "removed" or history[-1].test in (None, leak.first.test):
-        return
-    was_set = history[-1]
-    setter = first(case.evidence.chain(was_set))
-    assert leak.first.dependency is not None
-    yield Finding(
-        "override-leaked",
-        f"app.dependency_overrides[{leak.first.dependency.name}], set by {_who(was_set)} ({setter}), was never removed; "
-        f"{tests_said(leak.tests)} after it got {leak.database.name} from it.",
-        setter.file if setter else None, setter.line if setter else None,
-        (fact(case.evidence, was_set, "override set"), *reach_facts(case, leak)), (leak.database.id,), leak.tests,
-        (("test", was_set.test or ""),),
-    )
+    outlived: dict[int, tuple[Override, list[str]]] = {}
+    for reach in leak.reaches:
+        history = _history(case, reach)
+        if history and history[-1].op != "removed" and history[-1].test not in (None, reach.test) and reach.test:
+            if history[-1].fixture is None:  # a fixture of a wider scope is meant to last
+                outlived.setdefault(id(history[-1]), (history[-1], []))[1].append(reach.test)
+    for was_set, tests in outlived.values():
+        setter = first(case.evidence.chain(was_set))
+        assert leak.first.dependency is not None
+        yield Finding(
+            "override-leaked",
+            f"app.dependency_overrides[{leak.first.dependency.name}], set by {_who(was_set)} ({setter}), was never "
+            f"removed; {tests_said(tests)} after it got {leak.database.name} from it.",
+            setter.file if setter else None, setter.line if setter else None,
+            (fact(case.evidence, was_set, "override set"), *reach_facts(case, leak)), (leak.database.id,), leak.tests,
+            (("test", was_set.test or ""),),
+        )
 
 
 def _who(change: Override) -> str:
     if change.fixture is not None:
         return f"fixture {change.fixture}"
     return change.test or f"code of the {change.phase} phase"
-
-

@@ -9,6 +9,8 @@ from kit.findings.model import Finding
 from kit.findings.reach import Reach
 from kit.findings.sources import source_of, writer
 
+_BY_TESTS = ("fixture", "set-up", "test", "teardown", "import")
+
 
 def ask(case: Case) -> Iterator[Finding]:
     """Where nothing but leaks was reached: which line of the tests writes there, and where does the URL come from?"""
@@ -17,10 +19,10 @@ def ask(case: Case) -> Iterator[Finding]:
     wrong = {leak.database.id for leak in case.leaks}
     if any(reach.database.id not in wrong for reach in case.reached) or case.evidence.overrides:
         return
-    for leak in case.leaks:
+    for leak in sorted(case.leaks, key=_harm)[:1]:
         reach = leak.first
         frame = next((frame for frame in (*reach.used, *reach.chain) if is_test_file(frame.file)), None)
-        if frame is None or reach.how not in ("fixture", "set-up", "test", "teardown", "import"):
+        if frame is None or reach.how not in _BY_TESTS:
             continue
         yield Finding(
             "no-separate-test-db",
@@ -29,6 +31,11 @@ def ask(case: Case) -> Iterator[Finding]:
             frame.file, frame.line, reach_facts(case, leak), (leak.database.id,), leak.tests,
             (("variable", source_of(case.evidence, reach.engine).variable or "" if reach.engine else ""),),
         )
+
+
+def _harm(leak: Leak) -> tuple[bool, bool]:
+    """The most harmful first: what the tests themselves write, before each test rather than in one."""
+    return leak.first.how not in _BY_TESTS or not _writes(leak), leak.first.how == "test"
 
 
 def _writes(leak: Leak) -> bool:

@@ -18,12 +18,25 @@ QUESTIONS: tuple[Question, ...] = (
 )
 
 
+# These say what was done, not why it was wrong.
+WEAK = frozenset({"session-past-dependencies"})
+
+
 def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> tuple[Finding, ...]:
     """Everything that is wrong in one run; a leak that no question explains is told as what it is."""
     case = case_of(evidence, reached, allowed)
     found = [finding for question in QUESTIONS for finding in question(case)]
+    found = [finding for finding in found if finding.kind not in WEAK or not _said_better(finding, found)]
     found += [_unexplained(case, leak) for leak in case.leaks if not _explained(leak, found)]
     return tuple({(finding.kind, finding.file, finding.line): finding for finding in reversed(found)}.values())[::-1]
+
+
+def _said_better(weak: Finding, found: list[Finding]) -> bool:
+    """Tell whether another finding says more about the same tests and database."""
+    return any(
+        finding.kind not in WEAK and set(weak.databases) <= set(finding.databases) and set(weak.tests) <= set(finding.tests)
+        for finding in found
+    )
 
 
 def _explained(leak: Leak, found: list[Finding]) -> bool:

@@ -89,7 +89,7 @@ class Changes:
                 if isinstance(name, str) and names_a_database(name, value):
                     number = os.open(change["file"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
                     try:
-                        os.write(number, (json.dumps({name: value}) + "\n").encode())
+                        os.write(number, (json.dumps([name, value]) + "\n").encode())
                     finally:
                         os.close(number)
             return __setitem__
