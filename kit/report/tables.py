@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas
     from pandas.io.formats.style import Styler
 
+_SELECTIONS = {"individual": "one test", "suite": "the suite"}
+_WAYS = {"by_hand": "by hand", "ci": "the CI way"}
 _MORE_ITEMS = re.compile(r"Left contains (\d+) more items?")
 
 
@@ -104,6 +106,11 @@ def crossed(
     return table.style.set_uuid(f"{crc32(table.to_json().encode()):08x}").map(_colour)
 
 
+def run_and_way(trial: Trial) -> str:
+    """What a trial runs, and by whom it is started, in words."""
+    return f"{_SELECTIONS[trial.selection]}, {_WAYS[trial.way]}"
+
+
 def _by_row(
     runs: list[Evidence], by: Callable[[Trial], str], of: Callable[[Evidence], object] | None
 ) -> dict[str, str]:
@@ -153,7 +160,7 @@ def _colour(value: object) -> str:
 def _run(evidence: Evidence) -> tuple[str, str]:
     if evidence.trial is None:
         return " ".join(evidence.command), ""
-    return evidence.trial.selection, "by hand" if evidence.trial.way == "by_hand" else "the CI way"
+    return evidence.trial.selection, _WAYS[evidence.trial.way]
 
 
 def _variable(sighting: Sighting) -> str:

@@ -8,13 +8,14 @@ from kit.evidence import Callable, Dependencies, Outcome, Session
 from kit.report.tables import (
     as_the_report_told,
     crossed,
+    run_and_way,
     sites_seen,
     two_witnesses,
     verdicts,
     way_to_the_rows,
     which_server_answered,
 )
-from kit.trial import Trial
+from kit.trial import Trial, as_reported
 from tests.evidences import answered_by
 
 TEST = "tests/test_api_sites.py::test_get_sites_empty"
@@ -69,7 +70,7 @@ def test_verdicts_come_with_their_reasons() -> None:
 
 
 def test_a_crossed_table_has_the_ruling_that_the_trials_of_a_cell_agree_on() -> None:
-    """Rows are values of the trials, columns are given; trials that differ are unresolved, and no trial is no ruling."""
+    """Rows are values of the trials, columns are given; trials that differ are unresolved, no trial is no ruling."""
     safe, astray = (
         replace(answered_by(side), trial=Trial(attempt=attempt))
         for side, attempt in (("test", "none"), ("production", "fresh_app"))
@@ -79,6 +80,13 @@ def test_a_crossed_table_has_the_ruling_that_the_trials_of_a_cell_agree_on() -> 
     assert shown.to_dict("index") == {
         "none": {"one": "HOLDS", "two": ""}, "fresh_app": {"one": "BROKEN", "two": "UNRESOLVED"},
     }
+
+
+def test_what_was_run_and_by_whom_is_said_in_words() -> None:
+    """The two runs that the report compared differ in both."""
+    alone, suite = as_reported(Trial())
+    assert run_and_way(alone[0]) == "one test, by hand"
+    assert run_and_way(suite[0]) == "the suite, the CI way"
 
 
 def test_a_crossed_table_can_show_anything_that_is_seen_in_a_trial() -> None:
@@ -93,7 +101,8 @@ def test_colours_of_one_table_are_not_those_of_another() -> None:
     one, other = (
         crossed({"runs": [replace(answered_by(side), trial=Trial())]}, str).to_html() for side in ("test", "production")
     )
-    assert "#0072B2" in one and "#D55E00" in other
+    assert "#0072B2" in one
+    assert "#D55E00" in other
     assert one.split("\n")[1] != other.split("\n")[1]
 
 
