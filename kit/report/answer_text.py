@@ -17,7 +17,7 @@ from kit.findings.sources import made_at, source_of, writer
 
 WIDTH = 100  # columns
 _WAYS_AT_MOST = 8  # for each database; the JSON holds them all
-_JUDGED = {True: "allowed", False: "NOT ALLOWED", None: "not judged"}
+JUDGED = {True: "allowed", False: "NOT ALLOWED", None: "not judged"}
 
 
 def text(answer: Answer, width: int = WIDTH) -> str:
@@ -58,10 +58,9 @@ def _head(answer: Answer) -> Iterator[str]:
 
 def _databases(answer: Answer, width: int) -> Iterator[str]:
     for family in families(answer):
-        ways = [reach for reach in answer.reached if reach.database in family]
         yield ""
-        yield from _wrapped(f"{_JUDGED[answer.judged(family[0])]}: {_family(family)}", width, "", "  ")
-        yield from _ways(answer, ways, width)
+        yield from _wrapped(f"{JUDGED[answer.judged(family[0])]}: {family_said(family)}  [{_kind(family[0])}]", width, "", "  ")
+        yield from _ways(answer, family, width)
 
 
 def families(answer: Answer) -> list[list[Database]]:
@@ -73,20 +72,29 @@ def families(answer: Answer) -> list[list[Database]]:
     return sorted(found.values(), key=lambda family: answer.judged(family[0]) is not False)
 
 
-def _family(family: list[Database]) -> str:
-    first = family[0]
-    told = f"{first.kind}{'' if first.observed else ', could not be asked'}"
-    if len(family) == 1:
-        return f"{first.name}  [{told}]"
-    return f"{first.name} and {counted(len(family) - 1, 'more')} like it  [{told}]".replace("mores", "more")
+def family_said(family: list[Database]) -> str:
+    """A family of databases in one phrase."""
+    return family[0].name + (f" and {len(family) - 1} more like it" if len(family) > 1 else "")
 
 
-def _ways(answer: Answer, ways: list[Reach], width: int) -> Iterator[str]:
+def _kind(database: Database) -> str:
+    return database.kind + ("" if database.observed else ", could not be asked")
+
+
+def ways_of(answer: Answer, family: list[Database]) -> list[list[Reach]]:
+    """The ways to a family of databases: what was opened alike, at one line, on engines of one place."""
     groups: dict[tuple[object, ...], list[Reach]] = {}
-    for reach in ways:
-        made = made_at(answer.evidence, reach.engine) if reach.engine is not None else None
-        groups.setdefault((reach.how, reach.opener, made), []).append(reach)
-    for reaches in list(groups.values())[:_WAYS_AT_MOST]:
+    identities = {database.id for database in family}
+    for reach in answer.reached:
+        if reach.database.id in identities:
+            made = made_at(answer.evidence, reach.engine) if reach.engine is not None else None
+            groups.setdefault((reach.how, reach.opener, made), []).append(reach)
+    return list(groups.values())
+
+
+def _ways(answer: Answer, family: list[Database], width: int) -> Iterator[str]:
+    groups = ways_of(answer, family)
+    for reaches in groups[:_WAYS_AT_MOST]:
         yield from _way(answer, reaches, width)
     if len(groups) > _WAYS_AT_MOST:
         yield f"  ... and {counted(len(groups) - _WAYS_AT_MOST, 'more way')} (--json lists them)"
@@ -106,10 +114,11 @@ def _way(answer: Answer, reaches: list[Reach], width: int) -> Iterator[str]:
     elif first.dependency is not None:
         yield from _wrapped(f"through {first.dependency.name}, not overridden", width, "      ")
     if first.engine is not None:
-        yield from _wrapped(_engine(answer, first), width, "      ")
+        yield from _wrapped(engine_said(answer, first), width, "      ")
 
 
-def _engine(answer: Answer, reach: Reach) -> str:
+def engine_said(answer: Answer, reach: Reach) -> str:
+    """An engine: where it was made, for which URL, and where that came from; AssertionError where there is none."""
     assert reach.engine is not None
     evidence, engine = answer.evidence, reach.engine
     source = source_of(evidence, engine)

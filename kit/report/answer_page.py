@@ -1,0 +1,55 @@
+"""The answer of a trace, and of a diagnosis, as one page that needs nothing beside it. Pure: values in, text out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kit.findings.answer import Answer
+from kit.findings.model import counted
+from kit.findings.reach import Reach
+from kit.findings.timeline import subject, timeline
+from kit.report.answer_text import JUDGED, engine_said, families, family_said, ways_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+_WAYS_AT_MOST = 40
+_TESTS_NAMED = 3
+
+
+def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
+    """The page of an answer; needs jinja2."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )
+    about = subject(answer)
+    tests = {outcome.test for outcome in answer.evidence.outcomes}
+    return environment.get_template("answer.html").render(
+        answer=answer, diagnosis=diagnosis, about=about, steps=timeline(answer, about),
+        title="Which database answered", command=shlex.join(answer.evidence.command), tests=counted(len(tests), "test"),
+        databases=f"{counted(len(answer.databases), 'database')} reached", seconds=answer.evidence.duration_s,
+        families=[_family(answer, family) for family in families(answer)],
+    )
+
+
+def _family(answer: Answer, family: Any) -> dict[str, Any]:
+    allowed = answer.judged(family[0])
+    return {
+        "name": family_said(family), "allowed": allowed, "judged": JUDGED[allowed].lower(), "kind": family[0].kind,
+        "ways": [_way(answer, reaches) for reaches in ways_of(answer, family)[:_WAYS_AT_MOST]],
+    }
+
+
+def _way(answer: Answer, reaches: list[Reach]) -> dict[str, Any]:
+    first = reaches[0]
+    tests = list(dict.fromkeys(reach.test for reach in reaches if reach.test is not None))
+    named = ", ".join(tests[:_TESTS_NAMED]) + (f" and {len(tests) - _TESTS_NAMED} more" if len(tests) > _TESTS_NAMED else "")
+    return {
+        "how": first.how, "opener": str(first.opener) if first.opener else "no code of the project",
+        "chain": ", ".join(f"{frame.file}:{frame.line}" for frame in first.chain[1:4]),
+        "tests": named or f"outside tests ({first.phase})", "count": sum(reach.count for reach in reaches),
+        "engine": engine_said(answer, first) if first.engine is not None else "",
+    }
