@@ -8,7 +8,7 @@ from __future__ import annotations
 from kit.pair.logs import LogLine, ServerLog
 from kit.pair.model import IDENTITY_SQL, SEEDED_SITES, Identity, Kind, Pair, Side, SideName
 from kit.pair.opening import open_pair
-from kit.pair.running import down, status, up
+from kit.pair.running import check, down, status, up
 
 __all__ = [
     "IDENTITY_SQL",
@@ -20,6 +20,7 @@ __all__ = [
     "ServerLog",
     "Side",
     "SideName",
+    "check",
     "down",
     "open_pair",
     "status",

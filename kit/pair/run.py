@@ -113,8 +113,15 @@ def end_leftovers(directory: Path) -> None:
 
 def runs_on(pid: int, data: str) -> bool:
     """Whether the process `pid` is a server on the data directory `data`, and not somebody who got its number."""
-    answer = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True)
-    return f"-D {data}" in answer.stdout
+    if Path("/proc/self/cmdline").exists():  # small containers have no ps
+        try:
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            return False
+    else:
+        command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+        arguments = subprocess.run(command, capture_output=True, text=True).stdout
+    return f"-D {data} " in f"{arguments} "
 
 
 class Guard:

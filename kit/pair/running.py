@@ -79,6 +79,16 @@ def status() -> Pair | None:
     return pair
 
 
+def check(pair: Pair) -> None:
+    """Raise PairError naming the first server that does not answer any more, with the end of its log.
+
+    For whoever has just lost a connection and wants to know whether the server went, or only the connection.
+    """
+    for side in pair.sides:
+        if not _listens(side):
+            raise dead(side)
+
+
 def dead(side: Side) -> PairError:
     """The error for a server that was up and is no more, with the last that it wrote."""
     said = ""

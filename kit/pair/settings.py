@@ -24,10 +24,10 @@ LOGGING = {
     "log_min_error_statement": "error",
 }
 
-# Nothing in these servers outlives them, so nothing has to reach a disk.
+# Nothing in these servers outlives the machine, so nothing has to reach a disk. Commits are still written before they
+# are answered (synchronous_commit), because a server that comes back after a killed backend must have them all.
 FORGETFUL = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",

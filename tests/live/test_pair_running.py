@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from kit.errors import PairError
-from kit.pair import Pair, down, open_pair, status, up
+from kit.pair import Pair, ServerLog, check, down, open_pair, status, up
 from kit.pair.connect import identify
 from kit.pair.embedded import free_ports
 from kit.pair.places import state_file
@@ -185,3 +186,33 @@ def test_status_asks_cheaply() -> None:
     program = "import sys; from kit.pair import status; print(status().kind, 'psycopg' in sys.modules)"
     assert command(program) == "embedded False"
     assert running.test.log.stat().st_size == before
+
+
+def test_a_lost_connection_is_told_from_a_lost_server() -> None:
+    """While both servers answer there is nothing to say; a killed one is named with the end of its log."""
+    pair = up()
+    with psycopg.connect(pair.test.url()) as connection:
+        with psycopg.connect(pair.test.admin or "", autocommit=True) as admin:
+            admin.execute("select pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("select 1")
+        check(pair)
+    server = postmaster("test")
+    os.kill(server.pid, signal.SIGQUIT)
+    server.wait(20)
+    with pytest.raises(PairError, match=r"the server test on .* has died; the end of its log"):
+        check(pair)
+
+
+def test_a_killed_backend_brings_the_server_back() -> None:
+    """A backend that is killed makes its server close every connection and come back as the same server."""
+    pair = up()
+    assert pair.test.log is not None
+    start = ServerLog(pair.test.log).position()
+    with psycopg.connect(pair.test.url(), autocommit=True) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("select 1")
+    while "database system is ready to accept connections" not in pair.test.log.read_bytes()[start:].decode():
+        assert status() is not None
+    assert identify(pair.test.url()).server == pair.test.identity.server
