@@ -1,11 +1,11 @@
 """Slots: databases of one's own on both servers of a pair, so that trials run side by side without meeting.
 
-A reset does the least that is right. Measured on one side (Postgres 18, in memory, 731 rows):
+A reset does the least that is right. Medians for one side, Postgres 18 in memory, on a machine with other work:
 
-    nothing written on the whole server          0.1 ms    one question
-    nothing left of what was written             3 ms      the catalogs and the table compared with the seeded state
-    rows or the sequence changed                 6 ms      TRUNCATE, and the rows again
-    anything else: tables, functions, settings   25 ms     the database dropped and cloned from a template
+    nothing written on the whole server          0.3 ms    one question
+    nothing left of what was written             5 ms      the catalogs and the table compared with how they began
+    rows or the next number changed              8 ms      TRUNCATE, and the rows again
+    anything else: tables, functions, settings   30 ms     the database dropped and cloned from a template
 """
 
 from __future__ import annotations
