@@ -1,0 +1,67 @@
+"""A table of verdicts as a picture that can be read at a glance: rows of what was on, columns of what was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from kit.report.picture import Picture
+from kit.report.timeline import COLOURS
+from kit.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Verdicts = Mapping[tuple[str, str], Verdict]
+"""The verdict of each cell, by (row, column)."""
+
+_LOOKS = {
+    Verdict.HOLDS: (COLOURS["test"], ""),
+    Verdict.BROKEN: (COLOURS["production"], "✘"),
+    Verdict.UNRESOLVED: ("#bbbbbb", "?"),
+}
+_ROW_INCHES, _COLUMN_INCHES, _LABEL_INCHES = 0.235, 0.62, 2.9
+
+
+def heatmap(panels: Mapping[str, Verdicts], rows: Sequence[str], columns: Sequence[str]) -> Picture:
+    """Draw one panel beside the other, each a grid of verdicts; the key of a panel is its title.
+
+    A broken cell is marked as well as coloured, so that colour alone says nothing. A cell without a verdict is empty.
+    """
+    from matplotlib.figure import Figure
+
+    width = _LABEL_INCHES + len(panels) * (len(columns) * _COLUMN_INCHES + 0.2)
+    figure = Figure(figsize=(width, 1.5 + _ROW_INCHES * len(rows)), layout="constrained")
+    grids = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for axes, (title, verdicts) in zip(grids, panels.items(), strict=True):
+        _grid(axes, title, verdicts, rows, columns)
+    return Picture(figure, "\n".join(_words(title, verdicts, rows, columns) for title, verdicts in panels.items()))
+
+
+def _grid(axes: Axes, title: str, verdicts: Verdicts, rows: Sequence[str], columns: Sequence[str]) -> None:
+    from matplotlib.patches import Rectangle
+
+    for y, row in enumerate(rows):
+        for x, column in enumerate(columns):
+            if (row, column) not in verdicts:
+                continue
+            colour, mark = _LOOKS[verdicts[row, column]]
+            axes.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, facecolor=colour, linewidth=0))
+            axes.text(x, y, mark, color="white", fontsize=8, ha="center", va="center")
+    axes.set_title(title, fontsize=10, fontweight="bold", loc="left")
+    axes.set_xticks(range(len(columns)), columns, rotation=35, ha="left", fontsize=8)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(rows)), rows, fontsize=8)
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _words(title: str, verdicts: Verdicts, rows: Sequence[str], columns: Sequence[str]) -> str:
+    lines = []
+    for column in columns:
+        broken = [row for row in rows if verdicts.get((row, column)) is Verdict.BROKEN]
+        lines.append(f"  {column}: {'; '.join(broken) or 'none'}")
+    return "\n".join([f"{title}. Broken with:", *lines])

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from kit.report.heatmap import heatmap
+from kit.verdict import Verdict
+
+ROWS, COLUMNS = ("nothing", "global_engine"), ("none", "dependency_override")
+CELLS = {
+    ("nothing", "none"): Verdict.HOLDS, ("global_engine", "none"): Verdict.BROKEN,
+    ("nothing", "dependency_override"): Verdict.UNRESOLVED,
+}
+
+
+def test_each_verdict_has_a_mark_of_its_own_and_a_missing_one_none() -> None:
+    """What is broken can be told without colour, and a cell that was not run is empty."""
+    picture = heatmap({"The suite": CELLS}, ROWS, COLUMNS)
+    axes, = picture.figure.axes
+    assert sorted(text.get_text() for text in axes.texts) == ["", "?", "✘"]
+    assert len(axes.patches) == 3
+    assert picture.png().startswith(b"\x89PNG")
+
+
+def test_the_words_name_what_is_broken() -> None:
+    """Who cannot see the picture reads the same in a sentence for each column."""
+    words = heatmap({"The suite": CELLS}, ROWS, COLUMNS).words
+    assert words == "The suite. Broken with:\n  none: global_engine\n  dependency_override: none"
