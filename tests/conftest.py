@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 
@@ -18,14 +19,15 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     for name in [name for name in os.environ if name.startswith(("KIT_PRODUCTION_", "KIT_TEST_", "KIT_PAIR_"))]:
         del os.environ[name]
-    os.environ[STATE_VARIABLE] = tempfile.mkdtemp(prefix="kit-tests-")
+    # Made by the first `up`, so that a run without a pair leaves nothing, however it ends.
+    os.environ[STATE_VARIABLE] = os.path.join(tempfile.gettempdir(), f"kit-tests-{secrets.token_hex(8)}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Take down the pair, if a test asked for one."""
     if not hasattr(config, "workerinput"):
         down()
-        shutil.rmtree(os.environ.pop(STATE_VARIABLE))
+        shutil.rmtree(os.environ.pop(STATE_VARIABLE), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
