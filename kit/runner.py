@@ -114,7 +114,7 @@ def _run(trials: Sequence[Trial], seats: _Seats, how: How, executor: Executor | 
     running: dict[Future[Evidence], _Taken] = {}
     with ExitStack() as closing:
         pool = executor or closing.enter_context(ThreadPoolExecutor(len(seats.free), "trial"))
-        closing.callback(lambda: _stop(running))
+        closing.callback(_stop, running, seats)
         while waiting or running:
             while waiting and seats.free:
                 taken = seats.take(waiting[-1].stack)
@@ -124,11 +124,13 @@ def _run(trials: Sequence[Trial], seats: _Seats, how: How, executor: Executor | 
                 yield future.result()
 
 
-def _stop(running: dict[Future[Evidence], _Taken]) -> None:
+def _stop(running: dict[Future[Evidence], _Taken], seats: _Seats) -> None:
     for future, taken in running.items():
         if not future.cancel():
             taken.seat.parent.stop()
     wait(running)
+    for taken in running.values():
+        seats.give_back(taken)
 
 
 @dataclass(frozen=True, slots=True)

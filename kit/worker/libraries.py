@@ -86,15 +86,14 @@ def _rewriting() -> Iterator[None]:
     """Let pytest's hook rewrite what it would rewrite at its own start."""
     try:
         from _pytest.assertion import rewrite
-        from _pytest.config import _iter_rewritable_modules
+        from _pytest.config import Config
     except ImportError:
         yield
         return
     hook = rewrite.AssertionRewritingHook(_NoConfig())  # type: ignore[arg-type]
-    for distribution in importlib.metadata.distributions():
-        if any(entry.group == "pytest11" for entry in distribution.entry_points):
-            files = (str(file) for file in distribution.files or ())
-            hook.mark_rewrite(*_iter_rewritable_modules(files))
+    marking = Config._mark_plugins_for_rewrite
+    told = [False] if "disable_autoload" in marking.__code__.co_varnames else []  # since pytest 8.4
+    marking(SimpleNamespace(pluginmanager=SimpleNamespace()), hook, *told)  # type: ignore[arg-type]
     sys.meta_path.insert(0, hook)
     try:
         yield

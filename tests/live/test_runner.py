@@ -1,0 +1,277 @@
+"""Trials side by side: forked as spawned, each in databases of its own, ended in time, run once in a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from dataclasses import replace
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from kit import warm
+from kit.errors import PairError
+from kit.evidence import Evidence, to_json
+from kit.mechanisms import MECHANISMS
+from kit.pair import Pair
+from kit.runner import Progress, run, run_all
+from kit.sharing import kept
+from kit.store import EVIDENCE, SHELF_VARIABLE
+from kit.trial import Trial, plan
+from kit.verdict import Verdict, isolation
+
+REPORTED = Trial()
+CLEAN = Trial(mechanisms=())
+STACKS = ("current", "2023-11")
+
+# When, in which process, under which number: these are another trial's own.
+OWN = {
+    "at_s", "duration_s", "pid", "ppid", "parent", "backend_pid", "database_oid", "started", "forked", "why_not_forked",
+}  # fmt: skip
+OWN_TEXTS = re.compile(
+    r"_[0-9a-f]{6}_\d+\b|kit-(?:trial|parent)-\w+|\b[0-9a-f]{32}\b|'[^']*\.\.\.[^']*'|in \d+\.\d+s|0x[0-9a-f]+|=+"
+)
+
+
+def entries(evidence: Evidence) -> dict[str, Any]:
+    """Evidence without times, numbers of processes and addresses: what two runs of one trial have in common."""
+    return {name: _common(value) for name, value in json.loads(to_json(evidence)).items() if name not in OWN}
+
+
+def _common(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _common(one) for name, one in value.items() if name not in OWN}
+    if isinstance(value, list):
+        return [_common(one) for one in value]
+    return OWN_TEXTS.sub("…", value) if isinstance(value, str) else value
+
+
+def covering(strength: int) -> list[tuple[str, ...]]:
+    """Combinations of mechanisms in which any `strength` of them are on and off in every way."""
+    names = tuple(MECHANISMS)
+    wanted = {
+        tuple(zip(chosen, levels, strict=True))
+        for chosen in product(range(len(names)), repeat=strength) if list(chosen) == sorted(set(chosen))
+        for levels in product((False, True), repeat=strength)
+    }
+    rows = []
+    while wanted:
+        best = max(product((True, False), repeat=len(names)), key=lambda row: len(_covered(row, wanted)))
+        wanted -= _covered(best, wanted)
+        rows.append(tuple(name for name, on in zip(names, best, strict=True) if on))
+    return rows
+
+
+def _covered(row: tuple[bool, ...], wanted: set[tuple[tuple[int, bool], ...]]) -> set[tuple[tuple[int, bool], ...]]:
+    return {levels for levels in wanted if all(row[index] is on for index, on in levels)}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_parent_is_left() -> Iterator[None]:
+    yield
+    warm.close_idle()
+
+
+# --- forked as spawned ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mechanisms", covering(2), ids="+".join)
+def test_forked_and_spawned_trials_leave_the_same_evidence(mechanisms: tuple[str, ...], pair: Pair) -> None:
+    """Entry by entry, times and numbers aside, by hand and the CI way, also in what pytest prints."""
+    trials = plan(mechanisms=[mechanisms], selections=["suite"], ways=["ci"])
+    forked, spawned = ({one.trial: one for one in run_all(trials, pair, warm=warmly)} for warmly in (True, False))
+    for trial in trials:
+        assert (forked[trial].forked, spawned[trial].forked) == (True, False)
+        assert entries(forked[trial]) == entries(spawned[trial])
+
+
+def test_every_pair_of_mechanisms_is_among_the_combinations() -> None:
+    """The combinations above have every two mechanisms both on, both off, and one on without the other."""
+    rows = covering(2)
+    for one, other in product(MECHANISMS, repeat=2):
+        assert {(one in row, other in row) for row in rows} >= (
+            {(True, True), (False, False)} if one == other else set(product((True, False), repeat=2))
+        )
+
+
+def test_a_difference_is_seen(pair: Pair) -> None:
+    """The comparison tells two different trials apart."""
+    evidence = {one.trial: one for one in run_all([REPORTED, CLEAN], pair)}
+    assert entries(evidence[REPORTED]) != entries(evidence[CLEAN])
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_each_stack_forks(stack: str, pair: Pair) -> None:
+    """A warm parent is fit to be forked under every stack, and the report is reproduced in the fork."""
+    evidence = run(replace(REPORTED, stack=stack), pair)
+    assert evidence.why_not_forked is None
+    assert evidence.forked
+    assert isolation(evidence).verdict is Verdict.BROKEN
+
+
+# --- side by side -----------------------------------------------------------------------------------------------------
+
+
+def test_trials_side_by_side_do_not_meet(pair: Pair) -> None:
+    """Each of two at a time sees production's 731 rows and not the other's writes, and every witness agrees."""
+    trials = [replace(REPORTED, repetition=number) for number in range(6)]
+    evidence = list(run_all(trials, pair, jobs=2))
+    assert {one.trial for one in evidence} == set(trials)
+    assert {isolation(one).verdict for one in evidence} == {Verdict.BROKEN}
+    assert len({_same(entries(one)) for one in evidence}) == 1
+    databases = {connection.configured.rpartition("/")[2] for one in evidence for connection in one.connections}
+    assert len(databases) == 4
+    assert databases & _databases_of(pair) == set()
+
+
+def test_the_order_is_that_of_their_ends(pair: Pair) -> None:
+    """Evidence comes as it is there: a trial that takes its whole time limit does not hold up the others."""
+    progress: list[Progress] = []
+    trials = [replace(CLEAN, selection="individual", way="by_hand", repetition=number) for number in range(4)]
+    count = sum(1 for _ in run_all(trials, pair, jobs=2, progress=progress.append))
+    assert [(one.done, one.total, one.shared) for one in progress] == [(number + 1, 4, 0) for number in range(count)]
+    assert str(progress[-1]).startswith("4 of 4 trials, ")
+
+
+def test_a_trial_at_its_time_limit_costs_nothing_else(pair: Pair) -> None:
+    """It is UNRESOLVED, its sessions are ended, and the next trial in its place finds everything as it should be."""
+    short = list(run_all([replace(CLEAN, repetition=number) for number in range(2)], pair, jobs=1, timeout_s=0.1))
+    assert [one.timed_out for one in short] == [True, True]
+    assert {isolation(one).verdict for one in short} == {Verdict.UNRESOLVED}
+    assert {isolation(one).verdict for one in run_all([CLEAN, REPORTED], pair)} == {Verdict.HOLDS, Verdict.BROKEN}
+
+
+def test_a_stop_ends_what_is_under_way(pair: Pair) -> None:
+    """Closing the iterator ends the running trials, starts no other, and takes their databases away."""
+    progress: list[Progress] = []
+    trials = [replace(CLEAN, repetition=number) for number in range(40)]
+    evidence = run_all(trials, pair, jobs=2, progress=progress.append)
+    names = {connection.configured.rpartition("/")[2] for connection in next(evidence).connections}
+    assert names <= _databases_of(pair)
+    evidence.close()  # type: ignore[attr-defined]
+    assert len(progress) == 1
+    assert names & _databases_of(pair) == set()
+
+
+def test_a_trial_that_kills_its_parent_is_unresolved(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parent that dies is replaced, and the other trials are none the wiser."""
+    ready = warm.Parent.ready
+    doomed: list[warm.Parent] = []
+
+    def ready_to_die(parent: warm.Parent) -> warm.ParentAddress:
+        address = ready(parent)
+        if not doomed:
+            doomed.append(parent)
+            parent.process.kill()
+            parent.process.wait()
+        return address
+
+    warm.close_idle()
+    monkeypatch.setattr(warm.Parent, "ready", ready_to_die)
+    evidence = list(run_all([replace(CLEAN, repetition=number) for number in range(3)], pair, jobs=1))
+    assert [isolation(one).verdict for one in evidence] == [Verdict.UNRESOLVED, Verdict.HOLDS, Verdict.HOLDS]
+    assert "its parent has gone" in isolation(evidence[0]).reason
+
+
+class Recording(Executor):
+    """Hands everything to an executor, and remembers what it was given."""
+
+    def __init__(self, inner: Executor) -> None:
+        self.inner = inner
+        self.given: list[Callable[..., Any]] = []
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.given.append(function)
+        return self.inner.submit(function, *args, **kwargs)
+
+
+def test_another_executor_can_be_put_in(pair: Pair) -> None:
+    """Trials go through the executor that is given; one of processes does as well as the threads."""
+    trials = [REPORTED, CLEAN]
+    with ProcessPoolExecutor(2, get_context("spawn")) as processes:
+        executor = Recording(processes)
+        evidence = {one.trial: one for one in run_all(trials, pair, jobs=2, executor=executor)}
+    assert [function.__name__ for function in executor.given] == ["run_in", "run_in"]
+    assert {trial: isolation(evidence[trial]).verdict for trial in trials} == {
+        REPORTED: Verdict.BROKEN, CLEAN: Verdict.HOLDS,
+    }
+
+
+def test_a_pair_that_is_not_to_be_written_to_is_refused(pair: Pair) -> None:
+    """The project under study writes to both sides, so no trial runs where that is not allowed."""
+    with pytest.raises(PairError, match="not the kit's to write to"):
+        run(CLEAN, replace(pair, writable=False))
+
+
+def test_without_slots_trials_run_one_at_a_time(pair: Pair) -> None:
+    """Servers that were named for writing, but give the kit no databases of its own, still run trials."""
+    named = replace(pair, production=replace(pair.production, admin=None), test=replace(pair.test, admin=None))
+    trial = Trial(mechanisms=(), selection="individual", way="by_hand")
+    evidence = list(run_all([trial, replace(trial, repetition=1)], named, jobs=2))
+    assert {isolation(one).verdict for one in evidence} == {Verdict.HOLDS}
+
+
+# --- once in a run ----------------------------------------------------------------------------------------------------
+
+NOTEBOOK = """
+import sys
+from kit.evidence import to_json
+from kit.pair import open_pair
+from kit.runner import run_all
+from kit.trial import Trial
+with open_pair() as pair:
+    trials = [Trial(mechanisms=(), selection="individual", way="by_hand", repetition=n) for n in range(3)]
+    for evidence in sorted(run_all(trials, pair, jobs=1), key=lambda one: one.trial.repetition):
+        sys.stdout.buffer.write(to_json(evidence) + b"\\n")
+"""
+
+
+def test_notebooks_of_one_run_run_a_trial_once(pair: Pair, tmp_path: Path) -> None:
+    """Two kernels that ask for the same trials at the same time get the same evidence, to the last digit."""
+    environ = {**os.environ, **pair.environ(), SHELF_VARIABLE: str(tmp_path / EVIDENCE)}
+    kernels = [subprocess.Popen([sys.executable, "-c", NOTEBOOK], env=environ, stdout=subprocess.PIPE) for _ in "12"]
+    first, second = (kernel.communicate()[0] for kernel in kernels)
+    assert [kernel.returncode for kernel in kernels] == [0, 0]
+    assert first.count(b"\n") == 3
+    assert first == second
+    assert sorted(to_json(one) for one in kept(tmp_path)) == sorted(first.splitlines())
+
+
+def test_what_is_kept_is_shared_only_with_the_same(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another trial, another time limit, other code or a wish for fresh ones run; the same does not."""
+    monkeypatch.setenv(SHELF_VARIABLE, str(tmp_path / EVIDENCE))
+    trial = Trial(mechanisms=(), selection="individual", way="by_hand")
+    first = run(trial, pair)
+    progress: list[Progress] = []
+    assert list(run_all([trial], pair, progress=progress.append)) == [first]
+    assert progress[0].shared == 1
+    assert run(replace(trial, repetition=1), pair) != first
+    assert run(trial, pair, timeout_s=59) != first
+    assert next(run_all([trial], pair, fresh=True)) != first
+    monkeypatch.setattr("kit.sharing.code_digest", lambda: "other code")
+    assert run(trial, pair) != first
+
+
+def _same(found: dict[str, Any]) -> str:
+    trial = {**found["trial"], "repetition": 0}
+    return json.dumps({**found, "trial": trial}, sort_keys=True)
+
+
+def _databases_of(pair: Pair) -> set[str]:
+    found: set[str] = set()
+    for side in pair.sides:
+        assert side.admin is not None
+        with psycopg.connect(side.admin) as connection:
+            found |= {name for (name,) in connection.execute("select datname from pg_database")}
+    return found
