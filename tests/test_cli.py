@@ -16,7 +16,7 @@ import kit.pair
 from kit.cli import main
 from kit.errors import PairError
 
-COMMANDS = ["down", "investigate", "lab", "status", "up"]
+COMMANDS = sorted(main.commands)
 
 
 def invoke(*arguments: str, **environ: str | None) -> Result:
@@ -31,7 +31,7 @@ def kit_process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[
 def test_help_names_every_command() -> None:
     """`kit --help` lists the commands, each with a sentence, and the exit codes."""
     text = invoke("--help").stdout
-    assert sorted(main.commands) == COMMANDS
+    assert {"down", "investigate", "lab", "status", "up"} <= set(COMMANDS)
     assert all(f"  {name}  " in text for name in COMMANDS)
     assert "Exit codes" in text
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +37,15 @@ def shown_commands(text: str) -> list[str]:
     return [line for block in shown_blocks(text) for line in block]
 
 
+def commands(group: click.Group = main, before: str = "kit") -> Iterator[tuple[str, click.Command]]:
+    """Yield each command that does something, by its whole name."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{before} {name}")
+        else:
+            yield f"{before} {name}", command
+
+
 def options(command: click.Command) -> Iterator[str]:
     """Yield each option of a command by its longest name."""
     for parameter in command.params:
@@ -45,12 +53,23 @@ def options(command: click.Command) -> Iterator[str]:
             yield max(parameter.opts, key=len)
 
 
+def rows_about(name: str, text: str) -> list[str]:
+    """Return the table rows about a command: its own, and those below that begin with dots."""
+    rows: list[str] = []
+    about_it = False
+    for row in (row for row in text.splitlines() if row.startswith("| `")):
+        about_it = row.startswith(f"| `{name}") or (about_it and row.startswith("| `..."))
+        rows += [row] if about_it else []
+    return rows
+
+
 def undocumented(text: str) -> list[str]:
     """Return the commands, options and make targets that a text does not mention."""
-    missing = [f"kit {name}" for name in main.commands if f"`kit {name}" not in text]
-    for name, command in main.commands.items():
-        rows = [row for row in text.splitlines() if f"`kit {name}" in row or (name == "investigate" and "`... " in row)]
-        missing += [f"kit {name} {option}" for option in options(command) if not any(option in row for row in rows)]
+    missing = []
+    for name, command in commands():
+        rows = rows_about(name, text)
+        missing += [] if rows else [name]
+        missing += [f"{name} {option}" for option in options(command) if not any(option in row for row in rows)]
     targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     return missing + [f"make {target}" for target in targets if f"`make {target}`" not in text]
 
@@ -73,12 +92,14 @@ def test_what_is_left_out_is_seen(left_out: str) -> None:
 
 def test_every_option_that_is_shown_exists() -> None:
     """Every `kit` command line in the README is one that the command accepts."""
-    for line in [*shown_commands(README), *re.findall(r"`(kit [a-z][^`]*)`", README)]:
-        words = shlex.split(re.sub(r"\[.*?\]|PORT|COMMAND", lambda word: "1" if word[0] == "PORT" else "", line))
-        if words[0] == "kit" and words[1:] and words[1] in main.commands:
-            command = main.commands[words[1]]
-            known = {name for option in command.params for name in option.opts} | {"--help", "-h"}
-            assert {word for word in words[2:] if word.startswith("-")} <= known, line
+    known = {
+        name: {option for parameter in command.params for option in parameter.opts} for name, command in commands()
+    }
+    shown = [*shown_commands(README), *re.findall(r"`(kit [a-z][^`]*)`", README)]
+    for line in (line.split(" -- ")[0] for line in shown):
+        for name in (name for name in known if line.startswith(f"{name} ")):
+            words = re.findall(r"(?<!\S)--?[a-z][a-z-]*", line)
+            assert set(words) <= known[name] | {"--help"}, line
 
 
 def test_every_command_shown_has_a_test() -> None:
