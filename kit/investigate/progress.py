@@ -69,11 +69,6 @@ class Progress:
         if self._speaker is not None:
             self._speaker.join()
 
-    def say(self, text: str) -> None:
-        """Print a line that stays."""
-        with self._lock:
-            self.console.print(text)
-
     def notebook_started(self, name: str) -> None:
         """A notebook begins."""
         with self._lock:
@@ -81,7 +76,7 @@ class Progress:
             self.running[name] = _Running(now, cell_began=now)
             self.waiting -= 1
             if self._live is None:
-                self.console.print(f"{name}: begins")
+                self.console.print(f"{name}: begins", soft_wrap=True)
 
     def cell_started(self, name: str, label: str, number: int, count: int) -> None:
         """Code cell `number` of `count` of a notebook begins."""
@@ -97,7 +92,7 @@ class Progress:
             self.running[name].held += claim.held
             self.running[name].fell += not claim.held
             mark = "[green]held[/]" if claim.held else "[red]FELL[/]"
-            self.console.print(f"{name}: {mark}  {escape(claim.id)}  [dim]{escape(claim.claim)}[/]")
+            self.console.print(f"{name}: {mark}  {escape(claim.id)}  [dim]{escape(claim.claim)}[/]", soft_wrap=True)
 
     def notebook_ended(self, run: NotebookRun) -> None:
         """A notebook is over."""
@@ -106,9 +101,9 @@ class Progress:
         with self._lock:
             del self.running[run.name]
             because = f"  {escape(run.reason)}" if run.reason else ""
-            self.console.print(f"{run.name}: {MARKS[run.status]} in {run.seconds:.1f} s{because}")
+            self.console.print(f"{run.name}: {MARKS[run.status]} in {run.seconds:.1f} s{because}", soft_wrap=True)
             for remark in run.remarks:
-                self.console.print(f"{run.name}: [yellow]{escape(remark)}[/]")
+                self.console.print(f"{run.name}: [yellow]{escape(remark)}[/]", soft_wrap=True)
 
     def _now(self) -> RenderableType:
         from rich.spinner import Spinner
@@ -130,7 +125,7 @@ class Progress:
             with self._lock:
                 now = time.monotonic()
                 for name, at in self.running.items():
-                    self.console.print(f"{name}: {at.cell}, {now - at.cell_began:.0f} s so far")
+                    self.console.print(f"{name}: {at.cell}, {now - at.cell_began:.0f} s so far", soft_wrap=True)
 
 
 def summary(investigation: Investigation, console: Console) -> None:
