@@ -260,3 +260,23 @@ def lab(arguments: tuple[str, ...]) -> None:
     from kit.lab import open_lab
 
     sys.exit(open_lab(arguments, os.environ))
+
+
+@main.group()
+def guard() -> None:
+    """Keep tests from databases that are none of theirs (pytest's option --db-guard)."""
+
+
+@guard.command()
+@click.argument("project", type=click.Path(path_type=Path, file_okay=False, exists=True), default=".")
+@click.option(
+    "--allow", multiple=True, metavar="DB", help="A database that tests may reach: host:port/name, a file, wildcards."
+)
+@click.option("--python", metavar="PATH", help="The interpreter of the project's tests. Default: its environment's.")
+def init(project: Path, allow: tuple[str, ...], python: str | None) -> None:
+    """Write the guard's few lines into a project's pytest configuration, and prove that they bite."""
+    from kit.guard_init import init as set_up
+
+    done = set_up(project, allow, python)
+    click.echo(done.diff or f"{done.config.name} turns the guard on already; nothing was written.", nl=not done.diff)
+    click.echo(f"Proved: planted tests that reach another database fail ({', '.join(done.stopped)}).")

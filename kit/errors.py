@@ -6,6 +6,7 @@
     ├── TrialError           a trial was asked for that cannot be run
     ├── NotebookError        a notebook, or a parameter of it, cannot be used
     ├── TraceError           a command cannot be traced, or an experiment on it cannot be made
+    ├── GuardError           the guard cannot be set up in a project, or does not bite
     └── EvidenceError        a record cannot be read
 """
 
@@ -46,6 +47,10 @@ class NotebookError(KitError):
 
 class TraceError(KitError):
     """A command cannot be traced, or an experiment on it cannot be made."""
+
+
+class GuardError(KitError):
+    """The guard cannot be set up in a project, or does not bite."""
 
 
 class EvidenceError(KitError):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 from fnmatch import fnmatchcase
-from typing import Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 from urllib.parse import parse_qsl, unquote
 
 Observed = Optional[Mapping[str, Optional[str]]]
@@ -69,7 +69,8 @@ class AllowList:
     def __init__(self, entries: Iterable[str], base: str) -> None:
         self.entries = tuple(entry.strip() for entry in entries if entry.strip())
         self.base = os.path.realpath(base)
-        self._files: List[str] = []
+        self._files: Set[str] = set()
+        self._patterns: List[str] = []
         self._places: List[Place] = []
         self._servers: List[Tuple[str, Optional[str], Optional[str]]] = []
         for entry in self.entries:
@@ -94,12 +95,13 @@ class AllowList:
         if name in ("", ":memory:"):
             return
         name = os.path.expanduser(name)
-        path = name if os.path.isabs(name) else os.path.join(re.sub(r"([*?[])", r"[\1]", self.base), name)
-        self._files += {os.path.normpath(path), os.path.realpath(path), os.path.realpath(os.path.join(self.base, name))}
+        self._files.add(os.path.realpath(os.path.join(self.base, name)))
+        pattern = name if os.path.isabs(name) else os.path.join(re.sub(r"([*?[])", r"[\1]", self.base), name)
+        self._patterns += {os.path.normpath(pattern), os.path.realpath(pattern)}
 
     def allows_file(self, path: Optional[str]) -> bool:
         """Tell whether a SQLite file may be opened; `path` is absolute, None in memory."""
-        return path is None or any(path == pattern or fnmatchcase(path, pattern) for pattern in self._files)
+        return path is None or path in self._files or any(fnmatchcase(path, pattern) for pattern in self._patterns)
 
     def allows_server(self, configured: str, observed: Observed) -> bool:
         """Tell whether a connection may be used: `configured` is its URL, `observed` the server's own word if any."""

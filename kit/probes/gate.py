@@ -35,6 +35,7 @@ class Gate:
 
     def file(self, path: Optional[str]) -> None:
         """Let a SQLite file through, or raise; None is a database in memory."""
+        __tracebackhide__ = True  # pytest leaves such frames out of what it shows
         if not self.allow.allows_file(path):
             assert path is not None
             entry = entry_for_file(path, self.allow.base)
@@ -42,6 +43,7 @@ class Gate:
 
     def server(self, configured: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str]) -> None:
         """Let a connection to a server through, or raise; the caller then closes it."""
+        __tracebackhide__ = True
         if configured.startswith("sqlite"):
             self.file(sqlite_file(configured.partition("://")[2].partition("?")[0].partition("/")[2]))
         elif not self.allow.allows_server(configured, observed):
@@ -51,6 +53,7 @@ class Gate:
     def _refuse(
         self, database: str, entry: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str] = None,
     ) -> None:
+        __tracebackhide__ = True
         thread = threading.current_thread()
         refusal: Refusal = {
             "database": database, "entry": entry, "observed": observed, "why_not": why_not, "pid": os.getpid(),
@@ -113,6 +116,7 @@ class GuardedDatabases:
         self._gate = gate
 
     def asked_for_file(self, path: Optional[str]) -> None:
+        __tracebackhide__ = True
         self._gate.file(path)
 
     def opened(

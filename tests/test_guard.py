@@ -1,0 +1,486 @@
+"""--db-guard in whole runs of pytest: what it stops, what it lets through, and that it is not there when it is off."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR) (\S+)", re.MULTILINE)
+TIMEOUT_S = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a run of pytest ended."""
+
+    folder: Path
+    exit_code: int
+    output: str
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """How each test ended, by its name."""
+        return {test.rpartition("::")[2]: outcome.lower() for outcome, test in OUTCOME.findall(self.output)}
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run pytest over the files that are given, in a project whose list names test.db."""
+
+    def run(files: Mapping[str, str], *options: str, guard: str | None = "--db-guard", allow: str = "test.db") -> Ran:
+        for name, text in {"pytest.ini": f"[pytest]\ndb_guard_allow =\n    {allow}\n", **files}.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", *options]
+        environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        ended = subprocess.run(
+            command + ([guard] if guard else []), cwd=tmp_path, env=environ, capture_output=True, text=True,
+            timeout=TIMEOUT_S, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return Ran(tmp_path, ended.returncode, ended.stdout + ended.stderr)
+
+    return run
+
+
+APP = """\
+import sqlite3
+
+
+def save(name, file="prod.db"):
+    connection = sqlite3.connect(file)
+    connection.execute("create table if not exists names (name text)")
+    connection.close()
+"""
+OPENER = "app.py:5 save asked for prod.db"
+
+
+def test_a_test_that_reaches_another_database_fails(run: Run) -> None:
+    """A database off the list fails the test with the opener's file and line, and is not even made; others pass."""
+    tests = """\
+from app import save
+
+def test_other():
+    save("x")
+
+def test_listed():
+    save("x", "test.db")
+
+def test_memory():
+    save("x", ":memory:")
+"""
+    ran = run({"app.py": APP, "test_it.py": tests})
+    assert ran.outcomes == {"test_other": "failed", "test_listed": "passed", "test_memory": "passed"}
+    assert OPENER in ran.output
+    assert "Called from test_it.py:4." in ran.output
+    assert (ran.folder / "test.db").exists()
+    assert not (ran.folder / "prod.db").exists()
+
+
+def test_without_the_option_nothing_is_stopped(run: Run) -> None:
+    """The same test without --db-guard passes, and none of the probes is loaded."""
+    tests = """\
+import sys
+from app import save
+
+def test_other():
+    save("x")
+    assert [name for name in sys.modules if name.startswith("kit.")] == ["kit.pytest_plugin"]
+"""
+    ran = run({"app.py": APP, "test_it.py": tests}, guard=None)
+    assert ran.outcomes == {"test_other": "passed"}, ran.output
+    assert (ran.folder / "prod.db").exists()
+
+
+SWALLOWED = """\
+import pytest
+from app import save
+
+def test_swallowed():
+    try:
+        save("x")
+    except Exception:
+        pass
+
+def test_expected():
+    with pytest.raises(Exception):
+        save("x")
+
+@pytest.mark.xfail
+def test_expected_to_fail():
+    save("x")
+
+def test_left_out():
+    try:
+        save("x")
+    finally:
+        pytest.skip("no database")
+
+@pytest.fixture
+def teardown():
+    yield
+    try:
+        save("x")
+    except Exception:
+        pass
+
+def test_teardown(teardown):
+    pass
+
+def test_other_failure():
+    try:
+        save("x")
+    except Exception:
+        raise AssertionError("the page was not found") from None
+
+def test_nothing():
+    pass
+"""
+
+
+def test_a_refusal_that_is_swallowed_fails_the_test(run: Run) -> None:
+    """A test whose code swallows the error, expects it, expects to fail or is left out fails all the same."""
+    ran = run({"app.py": APP, "test_it.py": SWALLOWED})
+    assert ran.outcomes == {
+        "test_swallowed": "failed", "test_expected": "failed", "test_expected_to_fail": "failed",
+        "test_left_out": "failed", "test_teardown": "error", "test_other_failure": "failed", "test_nothing": "passed",
+    }, ran.output  # fmt: skip
+    assert ran.output.count(f"\ndb-guard: {OPENER}") == 5
+    assert "the page was not found" in ran.output
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_fixtures(run: Run, workers: tuple[str, ...]) -> None:
+    """A fixture that reaches another database fails the tests that need it and no other, under xdist too."""
+    conftest = """\
+import pytest
+from app import save
+
+@pytest.fixture(scope="session")
+def database():
+    save("x")
+
+@pytest.fixture
+def listed():
+    save("x", "test.db")
+"""
+    tests = "def test_one(database): pass\n\ndef test_two(database): pass\n\ndef test_three(listed): pass\n"
+    ran = run({"app.py": APP, "conftest.py": conftest, "test_it.py": tests}, *workers)
+    assert ran.outcomes == {"test_one": "error", "test_two": "error", "test_three": "passed"}
+    assert OPENER in ran.output
+    assert "conftest.py:6" in ran.output
+    assert not (ran.folder / "prod.db").exists()
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("file", ["conftest.py", "test_it.py"])
+@pytest.mark.parametrize("swallow", [False, True], ids=["raised", "swallowed"])
+def test_imports(run: Run, workers: tuple[str, ...], file: str, swallow: bool) -> None:
+    """A connection at import, of a conftest or of a test's file, fails the run, whether or not it comes through."""
+    module = f"{APP}\ntry:\n    save('x')\nexcept {'Exception' if swallow else 'ZeroDivisionError'}:\n    pass\n"
+    files = {"app.py": module, "test_it.py": "def test_one(): pass\n", "test_other.py": "def test_two(): pass\n"}
+    ran = run({**files, file: f"import app\n{files.get(file, '')}"}, *workers)
+    assert ran.exit_code not in (0, 5)
+    assert OPENER in ran.output
+    assert not (ran.folder / "prod.db").exists()
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_imports_of_listed_databases(run: Run, workers: tuple[str, ...]) -> None:
+    """A connection at import to a database on the list does no harm."""
+    files = {"app.py": f"{APP}\nsave('x', 'test.db')\n", "conftest.py": "import app\n"}
+    ran = run({**files, "test_it.py": "import app\n\ndef test_one(): pass\n"}, *workers)
+    assert (ran.exit_code, ran.outcomes) == (0, {"test_one": "passed"}), ran.output
+
+
+THREADS = """\
+import asyncio
+import threading
+import warnings
+import pytest
+from app import save
+
+FILES = ["prod.db", "test.db"]
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.filterwarnings("ignore")
+def test_thread(file):
+    thread = threading.Thread(target=save, args=("x", file))
+    thread.start()
+    thread.join()
+
+@pytest.mark.parametrize("file", FILES)
+def test_pool(file):
+    async def main():
+        await asyncio.gather(asyncio.to_thread(save, "x", file), return_exceptions=True)
+    asyncio.run(main())
+"""
+
+
+def test_threads(run: Run) -> None:
+    """A connection in a thread, which has nobody to tell, fails the test under way."""
+    ran = run({"app.py": APP, "test_it.py": THREADS})
+    assert ran.outcomes == {
+        "test_thread[prod.db]": "failed", "test_thread[test.db]": "passed",
+        "test_pool[prod.db]": "failed", "test_pool[test.db]": "passed",
+    }, ran.output  # fmt: skip
+    assert OPENER in ran.output
+
+
+PROCESSES = """\
+import asyncio
+import multiprocessing
+import os
+import subprocess
+import sys
+import pytest
+from app import save
+
+FILES = ["prod.db", "test.db"]
+SCRIPT = "import app; app.save('x', '%s')"
+NESTED = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+
+@pytest.fixture(params=FILES)
+def script(request):
+    return SCRIPT % request.param
+
+def test_inherited(script):
+    subprocess.run([sys.executable, "-c", script], capture_output=True)
+
+def test_own_environment(script):
+    subprocess.run([sys.executable, "-c", script], env={"LANG": "C"}, capture_output=True)
+
+def test_grandchild(script):
+    subprocess.run([sys.executable, "-c", NESTED, script], env={}, capture_output=True)
+
+def test_asyncio(script):
+    async def main():
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stderr=asyncio.subprocess.PIPE)
+        await process.communicate()
+    asyncio.run(main())
+
+@pytest.mark.parametrize("way", ["spawn", "fork"])
+@pytest.mark.parametrize("file", FILES)
+def test_multiprocessing(way, file):
+    process = multiprocessing.get_context(way).Process(target=save, args=("x", file))
+    process.start()
+    process.join()
+
+@pytest.mark.parametrize("file", FILES)
+def test_fork(file):
+    child = os.fork()
+    if not child:
+        try:
+            save("x", file)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_processes(run: Run, workers: tuple[str, ...]) -> None:
+    """A connection in a Python process that a test starts, however it does, fails the test."""
+    ran = run({"app.py": APP, "test_it.py": PROCESSES}, *workers)
+    by_file = {
+        file: {outcome for test, outcome in ran.outcomes.items() if file in test} for file in ("prod.db", "test.db")
+    }
+    assert len(ran.outcomes) == 14
+    assert by_file == {"prod.db": {"failed"}, "test.db": {"passed"}}, ran.output
+    assert not (ran.folder / "prod.db").exists()
+
+
+LATE = """\
+import app
+
+def pytest_sessionfinish(session):
+    if not hasattr(session.config, "workerinput") or True:
+        try:
+            app.save("x", "{file}")
+        except Exception:
+            pass
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize(("file", "exit_code"), [("prod.db", 1), ("test.db", 0)])
+def test_after_the_last_test(run: Run, workers: tuple[str, ...], file: str, exit_code: int) -> None:
+    """A connection that is refused when no test is left to fail fails the run."""
+    conftest = LATE.format(file=file)
+    hook = "import pytest\n" + conftest.replace("def pytest_s", "@pytest.hookimpl(tryfirst=True)\ndef pytest_s")
+    ran = run({"app.py": APP, "conftest.py": hook, "test_it.py": "def test_one(): pass\n"}, *workers)
+    assert (ran.exit_code, ran.outcomes) == (exit_code, {"test_one": "passed"}), ran.output
+    assert (f"app.py:5 save asked for {file}" in ran.output) == bool(exit_code)
+
+
+DRIVERS = """\
+import asyncio
+import sqlite3
+import types
+
+import aiosqlite
+import pytest
+import sqlalchemy
+from sqlalchemy.ext.asyncio import create_async_engine
+
+async def by_aiosqlite(file):
+    async with aiosqlite.connect(file):
+        pass
+
+async def by_async_engine(file):
+    engine = create_async_engine(f"sqlite+aiosqlite:///{file}")
+    async with engine.connect():
+        pass
+    await engine.dispose()
+
+def by_engine(file):
+    engine = sqlalchemy.create_engine(f"sqlite:///{file}")
+    with engine.connect():
+        pass
+    engine.dispose()
+
+def by_uri(file):
+    sqlite3.connect(f"file:{file}?mode=rwc", uri=True).close()
+
+@pytest.mark.parametrize("file", ["prod.db", "test.db"])
+@pytest.mark.parametrize("reach", [by_aiosqlite, by_async_engine, by_engine, by_uri])
+def test_reach(reach, file):
+    done = reach(file)
+    if done is not None:
+        asyncio.run(done)
+"""
+
+
+def test_drivers(run: Run) -> None:
+    """Each way to SQLite is stopped where the application asked, and let through for a listed file."""
+    ran = run({"test_it.py": DRIVERS})
+    expected = {
+        f"test_reach[{reach}-{file}]": outcome
+        for reach in ("by_aiosqlite", "by_async_engine", "by_engine", "by_uri")
+        for file, outcome in (("prod.db", "failed"), ("test.db", "passed"))
+    }
+    assert ran.outcomes == expected, ran.output
+    for line in (11, 16, 22, 27):
+        assert f"test_it.py:{line} " in ran.output
+    assert not (ran.folder / "prod.db").exists()
+
+
+FOREIGN = """\
+import types
+import pytest
+import sqlalchemy
+
+class Connection:
+    def __getattr__(self, name):
+        raise AssertionError(f"{name} was run")
+
+reached = []
+driver = types.SimpleNamespace(
+    paramstyle="format", connect=lambda *args, **settings: reached.append(settings) or Connection(),
+    Error=type("Error", (Exception,), {}), version_info=(1, 4, 0), __version__="1.4",
+)
+
+@pytest.mark.parametrize("place", ["db:3306/prod", "db/prod", "db:3306/shop_test"])
+def test_foreign(place):
+    engine = sqlalchemy.create_engine(f"mysql+pymysql://me:secret@{place}", module=driver)
+    try:
+        engine.connect()
+    except AssertionError:
+        pass
+    assert len(reached) == place.count("test")
+"""
+
+
+def test_drivers_without_a_probe(run: Run) -> None:
+    """A driver that no probe knows is stopped where SQLAlchemy would connect, by the place that it was told."""
+    ran = run({"test_it.py": FOREIGN}, allow="*:3306/*_test")
+    assert ran.outcomes == {
+        "test_foreign[db:3306/prod]": "failed", "test_foreign[db/prod]": "failed",
+        "test_foreign[db:3306/shop_test]": "passed",
+    }, ran.output  # fmt: skip
+    assert "test_it.py:19 test_foreign asked for mysql://db:3306/prod" in ran.output
+    assert "secret" not in ran.output.replace("me:secret@{place}", "")
+
+
+def test_a_driver_that_cannot_be_watched_stops_the_run(run: Run) -> None:
+    """Where the guard cannot be put into a driver, the run is refused rather than let through."""
+    ran = run({"aiosqlite.py": "connect = print\n", "test_it.py": "import aiosqlite\n\ndef test_one(): pass\n"})
+    assert ran.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "--db-guard cannot watch aiosqlite" in ran.output
+    assert ran.outcomes == {}
+
+
+def test_a_guard_that_comes_too_late_is_refused(run: Run) -> None:
+    """Where a conftest loads the plugin, after it may have connected, the run is refused."""
+    files = {"conftest.py": "pytest_plugins = ['kit.pytest_plugin']\n", "test_it.py": "def test_one(): pass\n"}
+    ran = run(files, "-p", "no:kit-db-guard")
+    assert ran.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "was loaded after the conftests" in ran.output
+
+
+def test_without_the_installed_plugin_it_can_be_named(run: Run) -> None:
+    """-p kit.pytest_plugin brings the guard where it is not found by itself."""
+    ran = run(
+        {"app.py": APP, "test_it.py": "import app\n\ndef test_one(): app.save('x')\n"},
+        "-p",
+        "no:kit-db-guard",
+        "-p",
+        "kit.pytest_plugin",
+    )  # noqa: E501
+    assert ran.outcomes == {"test_one": "failed"}
+
+
+INSIDE = """\
+import os
+import pathlib
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import pytest
+
+before = (sqlite3.connect, dict(os.environ), list(sys.meta_path), subprocess.Popen.__init__)
+files = set(pathlib.Path(tempfile.gettempdir()).glob("db-guard-*"))
+for expected in (1, 1):
+    assert pytest.main(["-q", "-p", "no:cacheprovider", "--db-guard", "test_it.py"]) == expected
+after = (sqlite3.connect, dict(os.environ), list(sys.meta_path), subprocess.Popen.__init__)
+assert after == before, (after, before)
+assert set(pathlib.Path(tempfile.gettempdir()).glob("db-guard-*")) <= files
+"""
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    """After a run in a process that goes on, drivers, variables, import hooks and files are as they were."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_it.py").write_text("import sqlite3\n\ndef test_one(): sqlite3.connect('prod.db')\n")
+    (tmp_path / "inside.py").write_text(INSIDE)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    environ["TMPDIR"] = str(tmp_path)
+    ended = subprocess.run([sys.executable, "inside.py"], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_file_of_a_coverage_tool_is_not_the_applications(run: Run) -> None:
+    """A tool that keeps what it measures in SQLite is let through; the application beside it is not."""
+    tool = "import sqlite3\n\ndef measure():\n    sqlite3.connect('.coverage').close()\n"
+    tests = (
+        "import coverage\nfrom app import save\n\ndef test_tool(): coverage.measure()\n\ndef test_app(): save('x')\n"
+    )
+    ran = run({"coverage.py": tool, "app.py": APP, "test_it.py": tests})
+    assert ran.outcomes == {"test_tool": "passed", "test_app": "failed"}
+
+
+def test_the_header_names_what_is_let_through(run: Run) -> None:
+    """The head of a guarded run says that the guard is on, and for which databases."""
+    ran = run({"test_it.py": "def test_one(): pass\n"})
+    assert "db-guard: on, allowed: test.db" in ran.output
