@@ -6,14 +6,15 @@ every combination of its factors was run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import combinations, product
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import EvidenceError
-from kit.verdict import Ruling, Verdict
+from kit.evidence import Evidence
+from kit.verdict import Ruling, Verdict, agreed
 
 if TYPE_CHECKING:
     import pandas
@@ -64,6 +65,19 @@ def truth_table(rulings: Mapping[frozenset[str], Ruling]) -> dict[frozenset[str]
                 wanted="HOLDS or BROKEN for every combination", remedy="look at the trial's evidence and run it again",
             )
     return {on: ruling.verdict is Verdict.BROKEN for on, ruling in rulings.items()}
+
+
+def truth_tables(runs: Iterable[Evidence], rule: Callable[[Evidence], Ruling]) -> dict[str, dict[frozenset[str], bool]]:
+    """The truth table of each attempt, under one rule; repeated trials must agree. EvidenceError as `truth_table`."""
+    rulings: dict[str, dict[frozenset[str], list[Ruling]]] = {}
+    for evidence in runs:
+        if evidence.trial is not None:
+            cells = rulings.setdefault(evidence.trial.attempt, {})
+            cells.setdefault(frozenset(evidence.trial.mechanisms), []).append(rule(evidence))
+    return {
+        attempt: truth_table({on: agreed(repeated) for on, repeated in cells.items()})
+        for attempt, cells in rulings.items()
+    }
 
 
 def role(table: TruthTable, mechanism: str) -> Role:
@@ -117,11 +131,6 @@ def effects(table: TruthTable) -> pandas.DataFrame:
         strongest = f"{most} ({partners[most]:+.2f})" if most and partners[most] else "none"
         rows.append([name, str(role(table, name)), main_effect(table, name), strongest])
     return pandas.DataFrame(rows, columns=["mechanism", "role", "main effect", "interacts most with"])
-
-
-def pairs(table: TruthTable) -> tuple[tuple[str, str], ...]:
-    """Every two mechanisms of a table."""
-    return tuple(combinations(_factors(table), 2))
 
 
 def _factors(table: TruthTable) -> tuple[str, ...]:

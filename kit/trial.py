@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from typing import Literal
 
 Selection = Literal["individual", "suite"]
@@ -73,6 +73,13 @@ def plan(
     if seed is not None:
         random.Random(seed).shuffle(trials)
     return tuple(trials)
+
+
+def subsets(names: Iterable[str], *, largest: int | None = None) -> tuple[tuple[str, ...], ...]:
+    """List every set of names, the small ones first; none with more than `largest` (None: no limit)."""
+    names = tuple(names)
+    sizes = range((len(names) if largest is None else largest) + 1)
+    return tuple(chosen for size in sizes for chosen in combinations(names, size))
 
 
 def as_reported(trial: Trial, *, repetitions: int = 1) -> tuple[tuple[Trial, ...], tuple[Trial, ...]]:

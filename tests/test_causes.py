@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
-from kit.causes import Role, condition, effects, interaction, main_effect, role, truth_table
+from kit.causes import Role, condition, effects, interaction, main_effect, role, truth_table, truth_tables
 from kit.errors import EvidenceError
-from kit.verdict import Ruling, Verdict
+from kit.evidence import Evidence
+from kit.trial import Trial
+from kit.verdict import Ruling, Verdict, isolation
+from tests.evidences import answered_by
 
 FACTORS = ("engine", "pool", "variable")
 
@@ -71,3 +75,18 @@ def test_an_unresolved_verdict_is_refused() -> None:
     rulings = {frozenset(): Ruling(Verdict.HOLDS, ""), frozenset({"pool"}): Ruling(Verdict.UNRESOLVED, "timed out")}
     with pytest.raises(EvidenceError, match="With pool on the verdict is UNRESOLVED: timed out"):
         truth_table(rulings)
+
+
+def test_each_attempt_has_a_table_of_its_own_and_repeated_trials_must_agree() -> None:
+    """Runs are sorted by attempt and mechanisms; one that differs from its repetitions leaves nothing to conclude."""
+    def run(side: str, attempt: str, repetition: int, *on: str) -> Evidence:
+        return replace(answered_by(side), trial=Trial(on, attempt, repetition=repetition))
+
+    runs = [run("test", "none", 0), run("production", "none", 0, "pool"), run("production", "none", 1, "pool"),
+            run("test", "real_fix", 0), run("test", "real_fix", 0, "pool")]
+    assert truth_tables(runs, isolation) == {
+        "none": {frozenset(): False, frozenset({"pool"}): True},
+        "real_fix": {frozenset(): False, frozenset({"pool"}): False},
+    }
+    with pytest.raises(EvidenceError, match="2 trials of the same thing disagree"):
+        truth_tables([*runs, run("production", "real_fix", 1)], isolation)

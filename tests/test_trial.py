@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from kit.trial import CI_SCRIPT, INDIVIDUAL_TEST, SUITE, Trial, as_reported, plan
+from kit.trial import CI_SCRIPT, INDIVIDUAL_TEST, SUITE, Trial, as_reported, plan, subsets
 
 
 def test_the_order_of_mechanisms_does_not_matter() -> None:
@@ -31,3 +31,10 @@ def test_the_report_compared_two_things_at_once() -> None:
     """The report's two runs differ in selection and in way."""
     (alone, _), (suite, _) = as_reported(Trial(), repetitions=2)
     assert (alone.selection, alone.way, suite.selection, suite.way) == ("individual", "by_hand", "suite", "ci")
+
+
+def test_subsets_are_every_choice_the_small_ones_first() -> None:
+    """A full design takes every set of its suspects; a small one those up to a size."""
+    assert subsets("ab") == ((), ("a",), ("b",), ("a", "b"))
+    assert len(subsets("abcdef")) == 64
+    assert len(subsets("abcdef", largest=2)) == 1 + 6 + 15
