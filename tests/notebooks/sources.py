@@ -13,6 +13,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MUTATIONS = Path(__file__).parent / "mutations"
+PARAMETERS = "parameters"
 _CLAIM = re.compile(r"\bclaim\(\s*\"([^\"]+)\"")
 
 
@@ -26,12 +27,17 @@ class Mutation:
     new: str
 
     def applied_to(self, notebook: Any) -> Any:
-        """The notebook with this change; AssertionError where the text is not in the cell exactly once."""
+        """The notebook with this change, up to the cell of its claim, for nothing after that matters.
+
+        AssertionError where the text is not in the cell exactly once.
+        """
         changed = nbformat.from_dict(notebook)
         cell = next((cell for cell in changed.cells if cell["id"] == self.cell), None)
         assert cell is not None, f"there is no cell {self.cell}"
         assert cell.source.count(self.old) == 1, f"{self.old!r} is not in cell {self.cell} exactly once"
+        last = next(index for index, cell in enumerate(changed.cells) if self.claim in claims_in(cell))
         cell.source = cell.source.replace(self.old, self.new)
+        changed.cells = changed.cells[: last + 1]
         return changed
 
 
@@ -45,11 +51,24 @@ def code(notebook: Any) -> list[Any]:
 
 def claims(notebook: Any) -> list[str]:
     """The ids of a notebook's claims, in the order of its text."""
-    return [id for cell in code(notebook) for id in _CLAIM.findall(cell.source)]
+    return [id for cell in notebook.cells for id in claims_in(cell)]
+
+
+def claims_in(cell: Any) -> list[str]:
+    """The ids of the claims in one cell."""
+    return _CLAIM.findall(cell.source) if cell.cell_type == "code" else []
 
 
 def mutations(path: Path) -> tuple[Mutation, ...]:
     """The mutations of one notebook's claims."""
+    return tuple(Mutation(claim, **fields) for claim, fields in _mutations_file(path).items() if claim != PARAMETERS)
+
+
+def parameters(path: Path) -> dict[str, Any]:
+    """The parameters with which a notebook's mutations are run, where its defaults would take long."""
+    return dict(_mutations_file(path).get(PARAMETERS, {}))
+
+
+def _mutations_file(path: Path) -> dict[str, Any]:
     file = MUTATIONS / f"{path.stem}.toml"
-    found = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
-    return tuple(Mutation(claim, **fields) for claim, fields in found.items())
+    return tomllib.loads(file.read_text("utf-8")) if file.exists() else {}

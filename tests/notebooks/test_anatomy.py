@@ -13,7 +13,7 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for pa
 
 @each_notebook
 def test_the_title_is_a_question_and_the_answer_stands_below_it(path: Path) -> None:
-    """A reader who reads the first cell alone knows what was asked, what was found, how long it takes, what it touches."""
+    """Who reads the first cell alone knows the question, the answer, how long it takes and what it touches."""
     first = read(path).cells[0]
     assert first.cell_type == "markdown"
     assert re.match(r"# .+\?\n", first.source)

@@ -7,7 +7,7 @@ import pytest
 
 from kit.investigate import investigate
 from kit.investigate.results import NotebookRun
-from tests.notebooks.sources import NOTEBOOKS, claims, mutations, read
+from tests.notebooks.sources import NOTEBOOKS, claims, mutations, parameters, read
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
@@ -28,7 +28,8 @@ def test_every_claim_can_fall(path: Path, tmp_path: Path) -> None:
     notebook, changes = read(path), {mutation.claim: mutation for mutation in mutations(path)}
     for claim, mutation in changes.items():
         nbformat.write(mutation.applied_to(notebook), tmp_path / f"{claim}.ipynb")
-    result = investigate([tmp_path / f"{claim}.ipynb" for claim in changes], jobs=1, out=tmp_path / "runs")
+    mutated = [tmp_path / f"{claim}.ipynb" for claim in changes]
+    result = investigate(mutated, parameters(path), jobs=1, out=tmp_path / "runs")
     assert result.exit_code == 1, result.reason
     assert {run.name: fallen(run) for run in result.notebooks} == {claim: [claim] for claim in changes}
 
