@@ -18,7 +18,7 @@ LAYERS = [
     "kit.errors",
     "kit.probes",
     "kit.carried",
-    "kit.pair",
+    "kit.pair", "kit.cleaning",
     "kit.edits", "kit.attempts", "kit.mechanisms", "kit.variants", "kit.project",
     "kit.stacks",
     "kit.trial",

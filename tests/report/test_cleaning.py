@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from kit.cleaning import Cost, Joined
+from kit.report.cleaning import costs, costs_picture, join_modes
+
+FOUND = (Cost("template clone", 20.0, 0, 0, True), Cost("rollback", 0.5, 0, 1, False))
+
+
+def test_the_cheapest_way_comes_first_and_the_others_are_told_by_it() -> None:
+    """A reader sees how many times dearer a way is, and what it leaves, in one row."""
+    table = costs(FOUND)
+    assert list(table.index) == ["rollback", "template clone"]
+    assert list(table["times the cheapest"]) == [1, 40]
+    assert list(table["others' rows left"]) == [1, 0]
+    assert list(table["counts from 1"]) == ["no", "yes"]
+
+
+def test_the_picture_says_the_same_in_words() -> None:
+    """Who cannot see the bars reads the medians."""
+    picture = costs_picture(FOUND)
+    assert picture.words == "rollback: 0.5 ms\ntemplate clone: 20.0 ms"
+    assert picture.png().startswith(b"\x89PNG")
+
+
+def test_a_mode_is_one_row_with_both_endings() -> None:
+    """What is left is the worst of the two endings."""
+    table = join_modes([Joined("control_fully", "commit", 2, 2), Joined("control_fully", "rollback", 0, 0)])
+    row, = table.to_dict("records")
+    assert row == {"seen after commit": 2, "seen after rollback": 0, "left at the end": 2}
