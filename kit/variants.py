@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from kit.attempts import CONFTEST
 from kit.edits import Edit, diff, edited
-from kit.mechanisms import DATABASE, clean_specimen
+from kit.mechanisms import DATABASE, MAIN, clean_specimen
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Variant:
         return diff(clean_specimen(), edited(clean_specimen(), self.edits))
 
 
+SETTINGS = "app/settings.py"
 API_TEST = "tests/test_api_sites.py"
 INTEGRATION_TEST = "tests/integration/test_deployed_sites.py"
 
@@ -116,6 +117,189 @@ _ROWS_LEFT = (
     Edit(CONFTEST, "from app.models import Site  # noqa: E402\n", ""),
 )
 
+# What is left after the tests, and their order.
+
+_EVENT_LOOP = '@pytest.fixture(scope="session")\ndef event_loop():\n'
+
+_ROWS_COUNTED = (
+    Edit(
+        CONFTEST,
+        _EVENT_LOOP,
+        '''\
+@pytest_asyncio.fixture(scope="session", autouse=True)
+async def what_is_left(request):
+    """Say at the very end how many sites are in the test database."""
+    yield
+    engine = create_async_engine(TEST_DATABASE_URL)
+    async with engine.connect() as connection:
+        count = await connection.scalar(text("select count(*) from sites"))
+    await engine.dispose()
+    request.config.get_terminal_writer().line(f"\\nSites left: {count}")
+
+
+'''
+        + _EVENT_LOOP,
+    ),
+)
+
+_REVERSED_ORDER = (
+    Edit(
+        CONFTEST,
+        "    loop.close()\n",
+        """\
+    loop.close()
+
+
+def pytest_collection_modifyitems(items):
+    items.reverse()
+""",
+    ),
+)
+
+# What a pool keeps.
+
+_OPTIONS = 'ENGINE_OPTIONS: dict[str, Any] = {"pool_size": 5}\n'
+
+_NULL_POOL = (
+    Edit(
+        SETTINGS,
+        "import os\nfrom typing import Any\n",
+        "import os\nfrom typing import Any\n\nfrom sqlalchemy import NullPool\n",
+    ),
+    Edit(SETTINGS, _OPTIONS, 'ENGINE_OPTIONS: dict[str, Any] = {"poolclass": NullPool}\n'),
+)
+
+_PRE_PING = (
+    Edit(SETTINGS, _OPTIONS, 'ENGINE_OPTIONS: dict[str, Any] = {"pool_size": 5, "pool_pre_ping": True}\n'),
+)
+
+_RECYCLE_HOURLY = (
+    Edit(SETTINGS, _OPTIONS, 'ENGINE_OPTIONS: dict[str, Any] = {"pool_size": 5, "pool_recycle": 3600}\n'),
+)
+
+_RECYCLE_ALWAYS = (
+    Edit(SETTINGS, _OPTIONS, 'ENGINE_OPTIONS: dict[str, Any] = {"pool_size": 5, "pool_recycle": 0}\n'),
+)
+
+_TEST_ENGINE_LINE = '    print(f"TEST ENGINE: Using database URL: {engine.url!r}")\n'
+
+_POOL_DISPOSED = (
+    Edit(
+        CONFTEST,
+        _TEST_ENGINE_LINE,
+        """\
+    from app import database
+
+    await database.engine.dispose()
+"""
+        + _TEST_ENGINE_LINE,
+    ),
+)
+
+_POOL_WARMED_ON_TEST = (
+    Edit(
+        CONFTEST,
+        _EVENT_LOOP,
+        '''\
+@pytest_asyncio.fixture(scope="session", autouse=True)
+async def database_answers():
+    """Stop at once when the application cannot reach its database."""
+    from app.database import engine
+
+    async with engine.connect() as connection:
+        await connection.execute(text("select 1"))
+
+
+'''
+        + _EVENT_LOOP,
+    ),
+)
+
+_POOL_OF_ANOTHER_LOOP = (
+    Edit(
+        CONFTEST,
+        _EVENT_LOOP,
+        '''\
+@pytest.fixture(scope="session", autouse=True)
+def database_answers():
+    """Stop at once when the application cannot reach its database."""
+    from app.database import engine
+
+    async def ask():
+        async with engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    asyncio.new_event_loop().run_until_complete(ask())
+
+
+'''
+        + _EVENT_LOOP,
+    ),
+)
+
+# Who runs the lifespan.
+
+_LIFESPAN_READS = (
+    Edit(
+        MAIN,
+        "from app.database import get_async_engine_instance\n",
+        "from app import crud\nfrom app.database import get_async_engine_instance\n",
+    ),
+    Edit(MAIN, "    yield\n", '    print(f"Watching {len(await crud.list_sites())} sites")\n    yield\n'),
+)
+
+_TEST_CLIENT_PLAIN = (
+    Edit(
+        "tests/test_documentation.py",
+        "",
+        """\
+from fastapi.testclient import TestClient
+
+from app.main import app
+
+
+def test_documentation():
+    assert TestClient(app).get("/openapi.json").status_code == 200
+""",
+    ),
+)
+
+_TEST_CLIENT_ENTERED = (
+    Edit(
+        "tests/test_documentation.py",
+        "",
+        """\
+from fastapi.testclient import TestClient
+
+from app.main import app
+
+
+def test_documentation():
+    with TestClient(app) as client:
+        assert client.get("/openapi.json").status_code == 200
+""",
+    ),
+)
+
+# What a cache of the application's own remembers.
+
+_URL_CACHED = (
+    Edit(
+        SETTINGS,
+        "import os\nfrom typing import Any\n",
+        "import os\nfrom functools import lru_cache\nfrom typing import Any\n",
+    ),
+    Edit(SETTINGS, "def database_url() -> str:\n", "@lru_cache\ndef database_url() -> str:\n"),
+)
+
+_URL_ASKED_EARLY = (
+    Edit(
+        CONFTEST,
+        "import asyncio\nimport os\n",
+        "import asyncio\nimport os\n\nfrom app import settings\n\nassert settings.database_url()\n",
+    ),
+)
+
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
         variant.name: variant
@@ -149,6 +333,85 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "Rows left in the test database",
                 "The fixture does not empty the table, so that a test meets the rows of the tests before it.",
                 _ROWS_LEFT,
+            ),
+            Variant(
+                "rows_counted",
+                "Rows counted at the end",
+                "When all tests are done, the rows that are left in the test database are counted.",
+                _ROWS_COUNTED,
+            ),
+            Variant(
+                "reversed_order",
+                "Reversed order",
+                "The last test runs first.",
+                _REVERSED_ORDER,
+            ),
+            Variant("null_pool", "NullPool", "The engine keeps no connection: each is closed after use.", _NULL_POOL),
+            Variant(
+                "pre_ping",
+                "pool_pre_ping",
+                "The pool asks a kept connection whether it still answers, before it hands it out.",
+                _PRE_PING,
+            ),
+            Variant(
+                "recycle_hourly",
+                "pool_recycle=3600",
+                "The pool replaces a kept connection that is older than an hour.",
+                _RECYCLE_HOURLY,
+            ),
+            Variant(
+                "recycle_always",
+                "pool_recycle=0",
+                "The pool replaces every kept connection before it hands it out again.",
+                _RECYCLE_ALWAYS,
+            ),
+            Variant(
+                "pool_disposed",
+                "dispose() before each test",
+                "The fixture empties the application's pool, so that what was kept until then is closed.",
+                _POOL_DISPOSED,
+            ),
+            Variant(
+                "pool_warmed_on_test",
+                "Pool warmed on the test server",
+                "The pool is filled while the settings name the test database.",
+                _POOL_WARMED_ON_TEST,
+            ),
+            Variant(
+                "pool_of_another_loop",
+                "Pool filled in another event loop",
+                "A connection is kept that belongs to an event loop in which no test runs.",
+                _POOL_OF_ANOTHER_LOOP,
+            ),
+            Variant(
+                "lifespan_reads",
+                "Lifespan that reads",
+                "The lifespan reads the sites in a session of its own; nothing in the tests runs it.",
+                _LIFESPAN_READS,
+            ),
+            Variant(
+                "test_client_plain",
+                "TestClient without with",
+                "One test more asks for the documentation, through a TestClient that is not entered.",
+                _TEST_CLIENT_PLAIN,
+            ),
+            Variant(
+                "test_client_entered",
+                "TestClient with with",
+                "One test more asks for the documentation, through a TestClient that is entered.",
+                _TEST_CLIENT_ENTERED,
+            ),
+            Variant(
+                "url_cached",
+                "lru_cache on the settings",
+                "What the settings answered first is what they answer from then on.",
+                _URL_CACHED,
+            ),
+            Variant(
+                "url_asked_early",
+                "Settings asked early",
+                "The conftest asks the settings for the URL before it sets the test database.",
+                _URL_ASKED_EARLY,
             ),
         )
     }
