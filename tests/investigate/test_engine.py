@@ -80,26 +80,29 @@ def test_a_cell_that_does_not_end_well_turns_the_notebook_red(
 )
 def test_a_cell_that_does_not_end_is_killed_at_its_limit(tmp_path: Path, endless: str) -> None:
     """The limit of a cell ends it even where an interrupt would not reach it, and what it had shown is kept."""
-    ran = execute(tmp_path, f"print('seen', flush=True)\n{endless}", "1", execution_timeout=1)
+    ran = execute(tmp_path, f"print('seen', flush=True)\n{endless}", "1", execution_timeout=4)
     assert ran.error is not None
     assert (ran.outcome.error, ran.statuses) == ("CellTimeLimit", ["failed", "pending"])
-    assert "limit of 1 s" in ran.outcome.reason
+    assert "limit of 4 s" in ran.outcome.reason
     assert ran.outputs[0].text == "seen\n"
 
 
 def test_a_notebook_has_a_limit_of_its_own(tmp_path: Path) -> None:
     """Cells that keep to their own limit are stopped when together they pass the notebook's."""
-    waits = "import threading\nthreading.Event().wait(30)"
-    ran = execute(tmp_path, "1", waits, "2", execution_timeout=60, timeout_notebook_s=3)
-    assert (ran.outcome.error, ran.outcome.stopped_at) == ("NotebookTimeLimit", "In [2] cell-2")
-    assert "limit of 3 s" in ran.outcome.reason
-    assert ran.outcome.seconds < 30
+    waits = "import threading\nthreading.Event().wait(300)"
+    ran = execute(tmp_path, waits, waits, waits, execution_timeout=600, timeout_notebook_s=4)
+    assert ran.outcome.error == "NotebookTimeLimit"
+    assert "limit of 4 s" in ran.outcome.reason
+    assert ran.outcome.ran == 0
 
 
-@pytest.mark.parametrize("then", ["1", "1 / 0", "import time\ntime.sleep(600)", "import os\nos._exit(0)"])
-def test_nothing_outlives_a_notebook(tmp_path: Path, then: str) -> None:
+@pytest.mark.parametrize(
+    ("then", "limit_s"),
+    [("1", 300), ("1 / 0", 300), ("import time\ntime.sleep(600)", 15), ("import os\nos._exit(0)", 300)],
+)
+def test_nothing_outlives_a_notebook(tmp_path: Path, then: str, limit_s: float) -> None:
     """The kernel, a child in a session of its own and an orphan in another are gone, however the notebook ended."""
-    ran = execute(tmp_path, STARTS_OTHERS, then, execution_timeout=3)
+    ran = execute(tmp_path, STARTS_OTHERS, then, execution_timeout=limit_s)
     pids = json.loads((tmp_path / "pids.json").read_text())
     assert len(pids) == 3
     assert living(pids) == []
