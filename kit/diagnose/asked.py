@@ -140,6 +140,7 @@ class _Experiments:
         if not found.confirmed or not found.needed:
             return Diagnosis(Status.UNRESOLVED, happened, (), tuple(self.runs), _unproved(self.first, found))
         several = len(found.needed) > 1
+        happened = _happened(self.symptom, found.needed)
         causes = [_cause(candidate, not several) for candidate in (*found.needed, *found.also)]
         return Diagnosis(Status.PROVED, happened, tuple(causes), tuple(self.runs), _left(self.first, found))
 
@@ -237,11 +238,11 @@ def _symptom_said(symptom: Symptom) -> str:
     return f"{counted(len(symptom.affected), 'test')} failed, no wrong database was reached"
 
 
-def _happened(symptom: Symptom) -> str:
-    if not symptom.first.findings:
-        return _symptom_said(symptom) + "."
-    finding = symptom.first.findings[0]
-    return f"{_symptom_said(symptom)}, through {finding.where}."
+def _happened(symptom: Symptom, causes: Sequence[Candidate] = ()) -> str:
+    where = place(causes[0].file, causes[0].line) if causes else ""
+    if not where and symptom.first.findings:
+        where = symptom.first.findings[0].where
+    return f"{_symptom_said(symptom)}{f', through {where}' if where else ''}."
 
 
 def _cause(candidate: Candidate, alone: bool) -> Cause:

@@ -10,6 +10,7 @@ from kit.diagnose.statements import Statement, statement_at
 from kit.evidence import Evidence, Frame
 from kit.findings.case import Case, Leak, is_test_file
 from kit.findings.model import Finding
+from kit.findings.openers import culprit
 from kit.findings.sources import source_of
 
 Change = dict[str, Any]
@@ -290,15 +291,16 @@ class _Plan:
         meant, opener = self._engine_of_tests(), leak.opener
         if meant is None or opener is None or leak.engine is None or not _opens_a_session(self._case.evidence, leak):
             return
+        astray = culprit(self._case, leak) or opener
         yield Candidate(
             _kind_of(leak), f"with the session of {opener.file}:{opener.line} on the tests' engine",
             f"{opener.file}:{opener.line} opens a session of its own on {leak.database.name}, past the dependency that "
-            "the tests override.",
-            opener.file, opener.line,
+            f"the tests override: {self._case.leads(leak.first.chain[:4])}.",
+            astray.file, astray.line,
             ({"op": "redirect-session", "file": opener.file, "line": opener.line, "engine_file": meant.file,
               "engine_line": meant.line},),
-            f"Take the session at {opener.file}:{opener.line} from the dependency (hand it down as an argument), so that "
-            "the override reaches it.",
+            f"At {astray.file}:{astray.line} go by what the dependency supplies (hand it down as an argument to "
+            f"{opener.file}:{opener.line}), so that the override reaches it.",
         )
 
     def _engine_of_tests(self) -> Frame | None:

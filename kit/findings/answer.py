@@ -47,6 +47,8 @@ def answer(evidence: Evidence, allowed: Allowed, folder: str = "") -> Answer:
 def problems(evidence: Evidence) -> tuple[str, ...]:
     """What the probes could not see, in sentences."""
     found = list(evidence.problems)
+    if evidence.exit_code and not evidence.outcomes and any("pytest" in " ".join(p.argv) for p in evidence.processes):
+        found.append(f"the command ended with exit code {evidence.exit_code}, and no test was run")
     for process in evidence.processes:
         found += [f"the probe for {module} could not be put in: {why}" for module, why in process.failures.items()]
         if not process.ended:

@@ -11,6 +11,7 @@ from kit.evidence import Connection, Evidence
 from kit.probes.allow import AllowList, place_of
 
 MEMORY = ":memory:"
+_DRIVER = re.compile(r"^[\w.+-]+$")
 _BARE = re.compile(r"^[^/:.\\]+$")  # a pattern that can be no file and no place
 
 
@@ -70,6 +71,8 @@ def databases(evidence: Evidence, folder: str = "") -> dict[str, Database]:
     found: dict[str, str] = {}
     pool: dict[str, Database] = {}
     for connection in evidence.connections:
+        if not _DRIVER.match(connection.driver):  # a stand-in for an engine, which is connected to nothing
+            continue
         database = _of(connection, folder)
         known = pool.get(database.id, database)
         pool[database.id] = replace(known, asked=tuple(dict.fromkeys((*known.asked, *database.asked))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.evidence import Evidence, Frame
-from kit.findings.case import Case, Leak, named, reach_facts, tests_said
+from kit.findings.case import Case, Leak, is_test_file, named, reach_facts, tests_said
 from kit.findings.model import Finding
 
 
@@ -63,8 +63,20 @@ def _passed(case: Case, leak: Leak, kind: str, by: str) -> Finding:
         case, leak, kind,
         f"{case.served(leak) or leak.first.phase}: {leak.database.name} was opened by {by}: "
         f"{case.leads(leak.first.chain[:4])}, in {tests_said(leak.tests)}.",
-        leak.opener, (),
+        culprit(case, leak), (),
     )
+
+
+def culprit(case: Case, leak: Leak) -> Frame | None:
+    """The line that went astray: the opener's own, or, where its file opens sessions rightly too, who called there."""
+    rightly = {
+        reach.opener.file for reach in case.reached
+        if reach.opener is not None and case.allowed.judge(reach.database) is not False
+        and reach.database.id != leak.database.id
+    }
+    callers = [frame for frame in leak.first.chain if frame.file not in rightly]
+    caller = callers[0] if callers and not is_test_file(callers[0].file) else None
+    return caller or leak.opener
 
 
 def _finding(

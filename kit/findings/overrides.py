@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kit.evidence import Callable, Evidence, Override
 from kit.findings.case import Case
@@ -39,15 +39,23 @@ def keys(evidence: Evidence) -> tuple[Key, ...]:
     pool: dict[tuple[str, str | None], list[Override]] = {}
     for change in evidence.overrides:
         pool.setdefault((change.key, change.app), []).append(change)
-    return tuple(
-        _key(evidence, names[key], app, tuple(changes)) for (key, app), changes in pool.items() if key in names
-    )
+    found = [_key(evidence, names[key], app, tuple(changes)) for (key, app), changes in pool.items() if key in names]
+    return tuple(_alike(found))
+
+
+def _alike(found: list[Key]) -> Iterator[Key]:
+    """Pool what differs only in the object: a fixture may make its key anew for each test."""
+    pool: dict[tuple[object, ...], list[Key]] = {}
+    for key in found:
+        pool.setdefault((key.name, key.callable.file, key.callable.line, key.app, key.matched), []).append(key)
+    for alike in pool.values():
+        yield replace(alike[0], changes=tuple(change for key in alike for change in key.changes))
 
 
 def ask(case: Case) -> Iterator[Finding]:
     """Which override can never take hold, because its key is no dependency of the application?"""
     for key in keys(case.evidence):
-        if key.matched or key.twin is None and not case.leaks:
+        if key.matched or (key.twin is None and not any(leak.first.how == "dependency" for leak in case.leaks)):
             continue
         change = next((change for change in key.changes if change.op != "removed"), key.changes[0])
         set_at = first(case.evidence.chain(change))

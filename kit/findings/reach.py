@@ -46,12 +46,14 @@ def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] 
     found = []
     used = set()
     for sighting in evidence.sightings():
+        if sighting.connection.connection not in known:
+            continue
         used.add(sighting.connection.connection)
         session = sessions.get(sighting.use.session or "")
         chain = evidence.chain(session) if session is not None else ()
         found.append(_reach(evidence, known, sighting, chain or sighting.chain))
     for connection in evidence.connections:
-        if connection.connection not in used:
+        if connection.connection not in used and connection.connection in known:
             chain = evidence.chain(connection)
             database = known[connection.connection]
             way = _way(evidence, connection, chain)

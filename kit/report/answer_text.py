@@ -156,7 +156,7 @@ def _key(key: Key, width: int) -> Iterator[str]:
 
 def _findings(findings: tuple[Finding, ...], width: int) -> Iterator[str]:
     yield ""
-    yield f"{counted(len(findings), 'finding')}." if findings else "Nothing to report."
+    yield f"{counted(len(findings), 'finding')}." if findings else "Nothing is wrong in what was seen."
     for number, finding in enumerate(findings, 1):
         yield ""
         yield f"{number}. {finding.kind}  {finding.where}"
