@@ -126,15 +126,15 @@ _ROWS_COUNTED = (
         CONFTEST,
         _EVENT_LOOP,
         '''\
-@pytest_asyncio.fixture(scope="session", autouse=True)
+@pytest_asyncio.fixture(autouse=True)
 async def what_is_left(request):
-    """Say at the very end how many sites are in the test database."""
+    """Say after each test, its clean-up done, how many sites it left to the next one."""
     yield
     engine = create_async_engine(TEST_DATABASE_URL)
     async with engine.connect() as connection:
         count = await connection.scalar(text("select count(*) from sites"))
     await engine.dispose()
-    request.config.get_terminal_writer().line(f"\\nSites left: {count}")
+    request.config.get_terminal_writer().line(f"\\nSites left by {request.node.name}: {count}")
 
 
 '''
@@ -336,8 +336,8 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             ),
             Variant(
                 "rows_counted",
-                "Rows counted at the end",
-                "When all tests are done, the rows that are left in the test database are counted.",
+                "Rows counted after each test",
+                "After each test the rows that are then in the test database are counted.",
                 _ROWS_COUNTED,
             ),
             Variant(

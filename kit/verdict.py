@@ -12,6 +12,7 @@ from kit.trial import Trial
 
 Key = TypeVar("Key", bound=Hashable)
 
+TESTS = "tests/"
 NEEDED_PROBES = ("environment", "engine", "connection", "app", "pytest")
 
 
@@ -43,6 +44,23 @@ def isolation(evidence: Evidence) -> Ruling:
     if astray:
         return Ruling(Verdict.BROKEN, _astray(astray, len(seen)))
     return Ruling(Verdict.HOLDS, f"the test server answered all {len(seen)} uses of a database in requests")
+
+
+def anywhere(evidence: Evidence) -> Ruling:
+    """Did all that the application's own code ran on a database stay on the test server, in requests and out of them?
+
+    The statements of tests and fixtures do not count. Isolation asks about requests only.
+    """
+    doubt = next(doubts(evidence), None)
+    if doubt is not None:
+        return Ruling(Verdict.UNRESOLVED, doubt)
+    seen = [one for one in evidence.sightings() if one.opener is not None and not one.opener.file.startswith(TESTS)]
+    if not seen:
+        return Ruling(Verdict.UNRESOLVED, "no code of the application used a database")
+    astray = [sighting for sighting in seen if sighting.side != "test"]
+    if astray:
+        return Ruling(Verdict.BROKEN, _astray(astray, len(seen), "by the application"))
+    return Ruling(Verdict.HOLDS, f"the test server answered all {len(seen)} uses of a database by the application")
 
 
 def agreed(rulings: Iterable[Ruling]) -> Ruling:
@@ -113,9 +131,9 @@ def disagreements(evidence: Evidence) -> Iterator[str]:
         yield f"the witnesses disagree: a probe saw backend {pid} of {side}, which the server's log does not have"
 
 
-def _astray(sightings: list[Sighting], of: int) -> str:
+def _astray(sightings: list[Sighting], of: int, where: str = "in requests") -> str:
     first = sightings[0]
     return (
-        f"{len(sightings)} of {of} uses of a database in requests were answered by the {first.side} server, "
+        f"{len(sightings)} of {of} uses of a database {where} were answered by the {first.side} server, "
         f"first at {first.opener} ({first.how})"
     )

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from kit.evidence import Frame
 from kit.trial import Trial
-from kit.verdict import NEEDED_PROBES, Ruling, Verdict, agreed, agreed_by, isolation
+from kit.verdict import NEEDED_PROBES, Ruling, Verdict, agreed, agreed_by, anywhere, isolation
 from tests.evidences import answered_by, without_probe
 
 
@@ -82,3 +83,18 @@ def test_runs_are_judged_in_the_groups_that_their_trials_form() -> None:
     assert {name: ruling.verdict for name, ruling in ruled.items()} == {
         "suite": Verdict.HOLDS, "individual": Verdict.UNRESOLVED,
     }
+
+
+def test_the_application_is_judged_outside_requests_too() -> None:
+    """What the application does on production before any request breaks the wider rule, and says where it was."""
+    at_start = answered_by("production", request=None)
+    assert anywhere(at_start).verdict is Verdict.BROKEN
+    assert "by the application" in anywhere(at_start).reason
+    assert anywhere(answered_by("test")).verdict is Verdict.HOLDS
+
+
+def test_statements_of_the_tests_are_not_the_application_s() -> None:
+    """A test that reads production itself leaves the application alone, and unjudged where it did nothing."""
+    by_a_test = replace(answered_by("production"), stacks=((Frame("tests/test_deployed.py", 3, "test_it"),),))
+    assert anywhere(by_a_test).verdict is Verdict.UNRESOLVED
+    assert anywhere(without_probe(answered_by("test"), "engine")).verdict is Verdict.UNRESOLVED

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SELECTIONS = {"individual": "one test", "suite": "the suite"}
 _WAYS = {"by_hand": "by hand", "ci": "the CI way"}
+_SITES_LEFT = re.compile(r"^Sites left by (\S+): (\d+)$", re.MULTILINE)
 _MORE_ITEMS = re.compile(r"Left contains (\d+) more items?")
 
 
@@ -32,6 +33,11 @@ def _sites_shown(outcome: Outcome) -> int | None:
         return 0
     found = _MORE_ITEMS.search(outcome.message or "")
     return int(found[1]) if found else None
+
+
+def sites_left(evidence: Evidence) -> dict[str, int]:
+    """How many sites each test left in the test database, where the variant `rows_counted` says so."""
+    return {test: int(count) for test, count in _SITES_LEFT.findall(evidence.output)}
 
 
 def as_the_report_told(runs: Iterable[Evidence], test: str) -> pandas.DataFrame:

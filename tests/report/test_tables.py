@@ -9,6 +9,7 @@ from kit.report.tables import (
     as_the_report_told,
     crossed,
     run_and_way,
+    sites_left,
     sites_seen,
     two_witnesses,
     verdicts,
@@ -34,6 +35,13 @@ def test_sites_seen_are_read_from_pytests_own_words(outcome: Outcome, sites: int
     evidence = replace(answered_by("test"), outcomes=(outcome,))
     assert sites_seen(evidence, TEST) == sites
     assert sites_seen(evidence, "tests/test_other.py::test_other") is None
+
+
+def test_sites_left_are_read_from_the_lines_of_the_run() -> None:
+    """Each test is found with the count that was printed after it; a run that counts nothing has none."""
+    said = "tests/test_a.py .\nSites left by test_one: 0\n.\nSites left by test_two: 12\n"
+    assert sites_left(replace(answered_by("test"), output=said)) == {"test_one": 0, "test_two": 12}
+    assert sites_left(answered_by("test")) == {}
 
 
 def test_the_reports_table_has_a_row_for_each_run_of_the_test() -> None:
