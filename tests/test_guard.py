@@ -436,7 +436,7 @@ def test_without_the_installed_plugin_it_can_be_named(run: Run) -> None:
         "no:kit-db-guard",
         "-p",
         "kit.pytest_plugin",
-    )  # noqa: E501
+    )
     assert ran.outcomes == {"test_one": "failed"}
 
 

@@ -42,7 +42,7 @@ def words(value: object) -> list[str]:
 
 @pytest.mark.parametrize("text", INI.values(), ids=INI)
 def test_ini(text: str) -> None:
-    """An ini file has the option and every entry once, with everything else as it was, and a second time is the same."""
+    """An ini file has the option and every entry once, all else as it was, and a second time is the same."""
     after = changed(text, Path("pytest.ini"), "pytest", ENTRIES)
     found, before = configparser.ConfigParser(inline_comment_prefixes=(";",)), configparser.ConfigParser()
     found.read_string(after)
@@ -57,7 +57,7 @@ def test_ini(text: str) -> None:
 
 @pytest.mark.parametrize("text", TOML.values(), ids=TOML)
 def test_toml(text: str) -> None:
-    """A TOML file has the option and every entry once, with everything else as it was, and a second time is the same."""
+    """A TOML file has the option and every entry once, all else as it was, and a second time is the same."""
     after = changed(text, Path("pyproject.toml"), "tool.pytest.ini_options", ENTRIES)
     found, before = tomllib.loads(after), tomllib.loads(text)
     options = found["tool"]["pytest"].pop("ini_options")

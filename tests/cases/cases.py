@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 import subprocess
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,11 +123,12 @@ class Prepared:
             command = ("-m", "pytest", *only)
         return (str(python), *command)
 
-    def run(self, python: Path | str, *only: str) -> Ran:
-        """Run its tests as they are, with nothing of the kit in."""
+    def run(self, python: Path | str, *only: str, options: Sequence[str] = (), path: Path | None = None) -> Ran:
+        """Run its tests as they are, with nothing of the kit in; unless options ask for it, and `path` leads to it."""
         done = subprocess.run(
-            [*self.command(python, *only), "-rA"], cwd=self.folder, env=dict(self.environ), capture_output=True,
-            text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL,
+            [*self.command(python, *only), "-rA", *options], cwd=self.folder, capture_output=True, text=True,
+            env={**self.environ, **({} if path is None else {"PYTHONPATH": str(path)})}, timeout=TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
         )
         return Ran(done.returncode, done.stdout + done.stderr)
 
