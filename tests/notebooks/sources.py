@@ -13,7 +13,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MUTATIONS = Path(__file__).parent / "mutations"
-PARAMETERS = "parameters"
+PARAMETERS, AFTER = "parameters", "after"
 _CLAIM = re.compile(r"\bclaim\(\s*\"([^\"]+)\"")
 
 
@@ -61,12 +61,18 @@ def claims_in(cell: Any) -> list[str]:
 
 def mutations(path: Path) -> tuple[Mutation, ...]:
     """The mutations of one notebook's claims."""
-    return tuple(Mutation(claim, **fields) for claim, fields in _mutations_file(path).items() if claim != PARAMETERS)
+    found = _mutations_file(path).items()
+    return tuple(Mutation(claim, **fields) for claim, fields in found if claim not in (PARAMETERS, AFTER))
 
 
 def parameters(path: Path) -> dict[str, Any]:
     """The parameters with which a notebook's mutations are run, where its defaults would take long."""
     return dict(_mutations_file(path).get(PARAMETERS, {}))
+
+
+def companions(path: Path) -> list[Path]:
+    """The notebooks that must have run before this one, because it reads what they found."""
+    return [ROOT / "notebooks" / f"{name}.ipynb" for name in _mutations_file(path).get(AFTER, [])]
 
 
 def _mutations_file(path: Path) -> dict[str, Any]:

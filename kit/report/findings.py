@@ -1,0 +1,28 @@
+"""Findings as tables: the claims of one run, as `kit.store.findings` reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+_COLUMNS = ("notebook", "claim", "expected", "observed", "held", "trials", "seconds")
+
+
+def all_claims(found: Mapping[str, Any]) -> pandas.DataFrame:
+    """One row a claim: the sentence, what was foretold, what was seen, over how many trials, in how many seconds."""
+    import pandas
+
+    table = pandas.DataFrame(list(found["claims"]), columns=["id", *_COLUMNS]).set_index("id")
+    return table.rename_axis(index=None, columns="id")
+
+
+def by_notebook(found: Mapping[str, Any]) -> pandas.DataFrame:
+    """One row a notebook: how many claims it made, how many held, over how many trials, in how many seconds."""
+    claims = all_claims(found)
+    grouped = claims.groupby("notebook", sort=False)
+    sums = {name: (name, "sum") for name in ("held", "trials", "seconds")}
+    table = grouped.agg(claims=("claim", "size"), **sums)
+    return table.rename_axis(index=None, columns="notebook").round({"seconds": 1})
