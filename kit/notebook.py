@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from kit.errors import NotebookError
 from kit.verdict import Ruling, Verdict, agreed
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from kit.evidence import Evidence
     from kit.pair import Pair
     from kit.trial import Trial
+
+Key = TypeVar("Key")
 
 CLAIM_MIME = "application/vnd.kit.claim+json"
 EXERCISE_MIME = "application/vnd.kit.exercise+json"
@@ -122,6 +124,12 @@ class Session:
         wanted = [replace(trial, stack=self.stack) for trial in trials]
         found = {evidence.trial: evidence for evidence in run_all(wanted, self.pair, timeout_s=self.timeout_s)}
         return tuple(found[trial] for trial in wanted)
+
+    def run_each(self, groups: Mapping[Key, Iterable[Trial]]) -> dict[Key, tuple[Evidence, ...]]:
+        """Run the trials of several groups side by side, and return each group's evidence under its key."""
+        wanted = {key: tuple(trials) for key, trials in groups.items()}
+        found = iter(self.run(trial for trials in wanted.values() for trial in trials))
+        return {key: tuple(next(found) for _ in trials) for key, trials in wanted.items()}
 
     def note(self, made: Claim) -> None:
         """Put a claim into the table; a cell that is run again replaces its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 
 import kit.notebook
 from kit.errors import NotebookError
-from kit.notebook import CLAIM_MIME, Claim, ClaimFell, NoError, claim, exercise, expect_error, start, table
+from kit.evidence import Evidence
+from kit.notebook import CLAIM_MIME, Claim, ClaimFell, NoError, Session, claim, exercise, expect_error, start, table
+from kit.trial import Trial, plan
 from kit.verdict import Ruling, Verdict
 
 
@@ -176,3 +179,22 @@ def test_importing_it_is_light() -> None:
     heavy = {"pandas", "numpy", "matplotlib", "IPython", "nbformat", "papermill", "psycopg", "sqlalchemy", "fastapi"}
     script = f"import kit.notebook, sys; sys.exit(bool({heavy!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+class _OfEachTrial(Session):
+    """A session whose evidence of a trial says nothing but which trial it was."""
+
+    sets = 0
+
+    def run(self, trials: Iterable[Trial]) -> tuple[Evidence, ...]:
+        self.sets += 1
+        return tuple(Evidence(trial=trial) for trial in trials)
+
+
+def test_groups_of_trials_run_as_one_set_and_come_back_apart() -> None:
+    """Every group gets the evidence of its own trials, in their order, out of one set that runs side by side."""
+    session = _OfEachTrial(None, None)
+    groups = {name: plan(attempts=[name], repetitions=2) for name in ("none", "real_fix")}
+    found = session.run_each({**groups, "empty": ()})
+    assert {name: tuple(one.trial for one in of) for name, of in found.items()} == {**groups, "empty": ()}
+    assert session.sets == 1
