@@ -83,6 +83,8 @@ async def last_look() -> None:
 
 def main() -> None:
     """Run an IPython kernel on this process's arguments until it is killed or its owner is gone."""
+    # ipykernel's own watch over its parent would end the process in the middle of cleaning up.
+    os.environ.pop("JPY_PARENT_PID", None)
     from ipykernel.kernelapp import IPKernelApp
 
     # Read before any cell runs, because a cell may set variables as it likes.
