@@ -248,6 +248,39 @@ _LIFESPAN_READS = (
     Edit(MAIN, "    yield\n", '    print(f"Watching {len(await crud.list_sites())} sites")\n    yield\n'),
 )
 
+_STARTUP_EVENT = (
+    Edit(
+        MAIN,
+        "from collections.abc import AsyncIterator\nfrom contextlib import asynccontextmanager\n\n",
+        "",
+    ),
+    Edit(MAIN, "from app.database import get_async_engine_instance\n", "from app import crud\n"),
+    Edit(
+        MAIN,
+        """\
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await get_async_engine_instance().dispose()
+
+
+""",
+        "",
+    ),
+    Edit(
+        MAIN,
+        '    app = FastAPI(title="Site watch", lifespan=lifespan)\n',
+        """\
+    app = FastAPI(title="Site watch")
+
+    @app.on_event("startup")
+    async def watch() -> None:
+        print(f"Watching {len(await crud.list_sites())} sites")
+
+""",
+    ),
+)
+
 _TEST_CLIENT_PLAIN = (
     Edit(
         "tests/test_documentation.py",
@@ -388,6 +421,12 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "Lifespan that reads",
                 "The lifespan reads the sites in a session of its own; nothing in the tests runs it.",
                 _LIFESPAN_READS,
+            ),
+            Variant(
+                "startup_event",
+                "Start-up event that reads",
+                "An event handler reads the sites at start-up, in place of a lifespan.",
+                _STARTUP_EVENT,
             ),
             Variant(
                 "test_client_plain",
