@@ -200,6 +200,20 @@ def investigate(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], .
     sys.exit(run(notebooks, parameters, **given).exit_code)
 
 
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/latest"))
+def verdict(run: Path) -> None:
+    """Judge again the evidence that a run has kept, by today's rules, without running anything.
+
+    RUN is a folder of `kit investigate`; runs/latest by default.
+    """
+    from kit.report.verdicts_text import lines
+    from kit.sharing import kept
+
+    for line in lines(kept(run)):
+        click.echo(line)
+
+
 def _about_a_command(function: Any) -> Any:
     """The options that trace and diagnose share."""
     options = [

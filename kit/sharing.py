@@ -60,7 +60,7 @@ def shared(pair: Pair, stacks: Iterable[Stack], settings: Mapping[str, object], 
     shelf = Shelf.of_this_run()
     if shelf is None:
         return None
-    servers = [side.identity.server for side in pair.sides]
+    servers = [side.identity.version for side in pair.sides]  # kernels may have pairs of their own
     environments = [[stack.name, str(stack.python), sorted(stack.versions.items())] for stack in stacks]
     common = json.dumps([servers, environments, sorted(settings.items()), code_digest()])
     return Shared(shelf, common, fresh or os.environ.get(FRESH_VARIABLE, "") not in ("", "0"))

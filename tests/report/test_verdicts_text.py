@@ -1,0 +1,43 @@
+"""Verdicts as lines of text, and the command that judges again what a run has kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from kit.cli import main
+from kit.evidence import to_json
+from kit.report.verdicts_text import lines
+from kit.store import EVIDENCE
+from kit.trial import Trial
+from tests.evidences import answered_by
+
+CLEAN, REPORTED = Trial(mechanisms=()), Trial()
+RUNS = (replace(answered_by("production"), trial=REPORTED), replace(answered_by("test"), trial=CLEAN))
+
+
+def test_every_trial_has_its_verdict_and_reason() -> None:
+    """A line a trial, with the reason where isolation does not hold, and the counts at the end."""
+    broken, held, counts = lines(RUNS)
+    assert broken.startswith(f"BROKEN      {REPORTED}, repetition 0 (1 of 1 uses")
+    assert held == f"HOLDS       {CLEAN}, repetition 0"
+    assert counts == "2 trials judged again: 1 HOLDS, 1 BROKEN"
+
+
+def test_a_runs_evidence_is_judged_again(tmp_path: Path) -> None:
+    """`kit verdict` reads what a run has kept, and says the same as the rules do."""
+    (tmp_path / EVIDENCE).mkdir()
+    for number, evidence in enumerate(RUNS):
+        (tmp_path / EVIDENCE / f"{number}.json").write_bytes(to_json(evidence))
+    said = CliRunner().invoke(main, ["verdict", str(tmp_path)])
+    assert said.exit_code == 0
+    assert said.stdout.splitlines() == list(lines(RUNS))
+
+
+def test_a_folder_without_evidence_is_refused(tmp_path: Path) -> None:
+    """Where there is nothing to judge, the command says so and exits with 2."""
+    said = CliRunner().invoke(main, ["verdict", str(tmp_path)])
+    assert said.exit_code == 2
+    assert f"There is no evidence in {tmp_path}" in said.stderr
