@@ -7,11 +7,12 @@ without this one runs as if this one were not.
 
 import os
 import sys
+from types import ModuleType
 
 _PROBES = "_isolation_probes"
 
 
-def _carry_in():
+def _carry_in() -> None:
     directory, guard = os.environ.get("ISOLATION_PROBES_DIR"), os.environ.get("ISOLATION_PROBES_GUARD")
     probes = sys.modules.get(_PROBES)
     if not (directory or guard) or (probes is not None and not vars(probes).pop("loaded_ahead", False)):
@@ -25,19 +26,21 @@ def _carry_in():
         probes.install(directory, float(os.environ.get("ISOLATION_PROBES_EPOCH", "0")), without, allow)
 
 
-def _load():
+def _load() -> ModuleType:
     import importlib.util
 
     folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "probes")
     spec = importlib.util.spec_from_file_location(
         _PROBES, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
     )
+    assert spec is not None
+    assert spec.loader is not None
     sys.modules[_PROBES] = probes = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(probes)
     return probes
 
 
-def _give_way():
+def _give_way() -> None:
     """Take this folder off the path, and run the sitecustomize that the interpreter would have run without it."""
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != own]

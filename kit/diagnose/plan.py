@@ -80,7 +80,8 @@ class _Plan:
             "session-uncommitted": self._committed,
             "no-separate-test-db": self._elsewhere,
         }
-        yield from makers.get(finding.kind, lambda _: iter(()))(finding)
+        if finding.kind in makers:
+            yield from makers[finding.kind](finding)
 
     def for_leak(self, leak: Leak) -> Iterator[Candidate]:
         """What may be tried for any leak, whichever finding there is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -117,7 +118,9 @@ def _same_text(known: Callable, twin: Callable) -> bool:
     return known.file is not None and (known.file, known.line) == (twin.file, twin.line)
 
 
-_LIKENESSES = (
+_Like = collections.abc.Callable[[Callable, Callable], bool]
+_Why = collections.abc.Callable[[Callable, Callable], str]
+_LIKENESSES: tuple[tuple[str, _Like, _Why], ...] = (
     (
         "duplicate-module-import",
         lambda known, twin: _same_text(known, twin) and known.name != twin.name,

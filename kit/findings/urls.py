@@ -45,6 +45,7 @@ def _written_late(case: Case, leak: Leak, engine: Engine) -> Variable | None:
 def _too_late(case: Case, leak: Leak, engine: Engine, late: Variable) -> Finding:
     evidence = case.evidence
     made, by = evidence.chain(engine), first(evidence.chain(late))
+    at: Frame | None
     collecting = _collected_by_another(case, leak, engine)
     made_where = f"{made[0].file}:{made[0].line}" if made else "?"
     if collecting is not None:

@@ -217,7 +217,7 @@ class _WatchedOverrides(Dict[Any, Any]):
         for key, by in dict(*others, **named).items():
             self[key] = by
 
-    def __ior__(self, other: Any) -> Any:
+    def __ior__(self, other: Any) -> Any:  # type: ignore[misc]  # as an override dictionary is used
         self.update(other)
         return self
 

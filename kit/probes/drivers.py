@@ -41,7 +41,7 @@ class DriverProbe:
     # --- asyncpg ---------------------------------------------------------------------------------------------------
 
     def _watch_asyncpg(self, asyncpg: ModuleType) -> None:
-        from asyncpg import connect_utils  # type: ignore[attr-defined]
+        from asyncpg import connect_utils
         from asyncpg.connection import Connection
 
         probe = self
@@ -195,9 +195,12 @@ class DriverProbe:
         )
 
     def _used(self, driver_connection: Any, statement: str, also: Tuple[Any, ...]) -> None:
-        connection = self._databases.of(driver_connection)
+        databases = self._databases
+        if isinstance(databases, GuardedDatabases):
+            return  # it stops connections, and keeps no record of them
+        connection = databases.of(driver_connection)
         if connection is not None and not connection.pooled:
-            self._databases.used(connection, statement, None, also)
+            databases.used(connection, statement, None, also)
 
 
 @contextmanager

@@ -98,7 +98,7 @@ class EnvironmentProbe:
 
     def _held(self) -> Dict[str, str]:
         data = os.environ._data  # type: ignore[attr-defined]  # looking must not count as reading
-        encode, decode = os.environ.encodekey, os.environ.decodevalue  # type: ignore[attr-defined]
+        encode, decode = os.environ.encodekey, os.environ.decodevalue
         return {name: decode(data[encode(name)]) for name in sorted(self._watched) if encode(name) in data}
 
     def _read(self, name: str, value: str) -> None:

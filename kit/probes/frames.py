@@ -6,7 +6,7 @@ import os
 import sys
 import sysconfig
 from types import FrameType
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 Frame = Tuple[str, int, str]  # file, line, function
 Stack = Tuple[Frame, ...]  # innermost first
@@ -56,7 +56,8 @@ def application_stack() -> Stack:
     Where no application code is on the stack (a plugin, a background thread of a library), the innermost library
     frames stand in for it, so that an event always says who was at work; only the interpreter itself gives ().
     """
-    own, libraries = [], []
+    own: List[Frame] = []
+    libraries: List[Frame] = []
     for frame in _running_frames():
         code = frame.f_code
         whose = owner(code.co_filename)
@@ -75,8 +76,7 @@ def under_library(folder: str) -> bool:
 
 
 def _running_frames() -> Iterator[FrameType]:
-    frame: Optional[FrameType] = sys._getframe(2)
-    for count, frame in enumerate(_across_greenlets(frame)):
+    for count, frame in enumerate(_across_greenlets(sys._getframe(2))):
         if count >= _FRAMES_AT_MOST:
             return
         yield frame

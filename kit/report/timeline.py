@@ -40,7 +40,7 @@ def timeline(runs: Mapping[str, Evidence], test: str) -> Picture:
 def _panel(axes: Axes, title: str, list_: tuple[Step, ...]) -> None:
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
     for side in COLOURS:
-        lane = LANES.index(side)  # type: ignore[arg-type]
+        lane = LANES.index(side)
         axes.axvspan(lane - 0.5, lane + 0.5, color=COLOURS[side], alpha=0.12, linewidth=0)
     lanes = [LANES.index(step.lane) if step.lane in LANES else -1 for step in list_]
     axes.plot(lanes, range(len(list_)), color="#999999", linewidth=0.9, zorder=1)
