@@ -146,7 +146,7 @@ def way_to_the_rows(runs: Iterable[Evidence], test: str) -> pandas.DataFrame:
                 ", ".join(names.get(declared, declared) for declared, _ in supplied),
                 ", ".join(names.get(override or declared, "") for declared, override in supplied),
                 _place(made.get(sighting.use.session or "", ())[:1]),
-                " from ".join(str(frame) for frame in sighting.engine_chain),
+                " ← ".join(_place((frame,)) for frame in sighting.engine_chain),
                 sighting.side,
             ])
     columns = ["attempt", "the route asks for", "it is given", "session of the query", "its engine", "answered by"]

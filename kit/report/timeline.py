@@ -18,6 +18,7 @@ NEUTRAL = "#444444"
 _NAMES = {"test": "test\nserver", "production": "production\nserver"}
 _WIDTH_INCHES, _ROW_INCHES, _HEAD_INCHES = 9.5, 0.27, 0.95
 _TEXT_AT, _RIGHT_EDGE = len(LANES) - 0.2, 12.4  # in lanes
+_ROOM = 60  # characters between the two
 
 
 def timeline(runs: Mapping[str, Evidence], test: str) -> Picture:
@@ -48,7 +49,7 @@ def _panel(axes: Axes, title: str, list_: tuple[Step, ...]) -> None:
         colour = COLOURS.get(step.side or "", NEUTRAL)
         axes.scatter(lane, row, s=62, color=colour, zorder=3)
         axes.text(_TEXT_AT, row, step.text, color=colour, fontsize=9, verticalalignment="center")
-        axes.text(_RIGHT_EDGE, row, _place(step), color=NEUTRAL, fontsize=8, family="monospace",
+        axes.text(_RIGHT_EDGE, row, _short_place(step), color=NEUTRAL, fontsize=8, family="monospace",
                   verticalalignment="center", horizontalalignment="right")
     axes.set_xticks(range(len(LANES)), [_NAMES.get(lane, lane) for lane in LANES], fontsize=8)
     axes.xaxis.tick_top()
@@ -67,3 +68,9 @@ def _words(title: str, list_: tuple[Step, ...]) -> str:
 
 def _place(step: Step) -> str:
     return f"{step.where.file}:{step.where.line}" if step.where else ""
+
+
+def _short_place(step: Step) -> str:
+    """The place of a step, by the file's name alone where its path would run into the text."""
+    place = _place(step)
+    return place if len(step.text) + len(place) <= _ROOM else f"…/{place.rpartition('/')[2]}"

@@ -132,6 +132,6 @@ def test_the_way_to_the_rows_tells_what_was_given_from_what_was_used() -> None:
         "the route asks for": "get_db (app/database.py:22)",
         "it is given": "override_get_db (app/database.py:54)",
         "session of the query": "app/routers/sites.py:20",
-        "its engine": "app/routers/sites.py:20 list_sites",
+        "its engine": "app/routers/sites.py:20",
         "answered by": "production",
     }
