@@ -22,6 +22,7 @@ def test_every_claim_holds_and_every_exercise_can_be_solved(path: Path, tmp_path
     assert all(exercise.done for exercise in run.exercises), run.exercises
 
 
+@pytest.mark.timeout(1200)  # a notebook for each claim, on a machine that may be busy
 @each_notebook
 def test_every_claim_can_fall(path: Path, tmp_path: Path) -> None:
     """Each mutation ends the notebook red at its own claim, and at no earlier one."""
