@@ -333,6 +333,159 @@ _URL_ASKED_EARLY = (
     ),
 )
 
+# Which app is asked, and which has the override.
+
+_GET_DB_TOO = Edit(
+    CONFTEST, "from app.database import Base  # noqa: E402\n", "from app.database import Base, get_db  # noqa: E402\n"
+)
+_TRANSPORT = "    transport = httpx.ASGITransport(app=app)\n"
+_OVERRIDE = '''\
+
+    def override_get_db():
+        yield test_db
+
+'''
+_OVERRIDE_ON_APP = _OVERRIDE + "    app.dependency_overrides[get_db] = override_get_db\n"
+
+_FACTORY_TWICE = (
+    _GET_DB_TOO,
+    Edit(
+        CONFTEST,
+        "from app.main import app  # noqa: E402\n",
+        "from app.main import app, create_app  # noqa: E402\n",
+    ),
+    Edit(CONFTEST, _TRANSPORT, _OVERRIDE_ON_APP + "    transport = httpx.ASGITransport(app=create_app())\n"),
+)
+
+_TWO_NAMES = (
+    Edit("pytest.ini", "pythonpath = .\n", "pythonpath = . app\n"),
+    Edit(
+        CONFTEST,
+        "from app.models import Site  # noqa: E402\n",
+        "from app.models import Site  # noqa: E402\nfrom database import get_db  # noqa: E402\n",
+    ),
+    Edit(CONFTEST, _TRANSPORT, _OVERRIDE_ON_APP + _TRANSPORT),
+)
+
+_ROUTES_HANDED_OVER = (
+    Edit(
+        MAIN,
+        '''\
+    app = FastAPI(title="Site watch", lifespan=lifespan)
+    app.include_router(sites.router)
+    return app
+''',
+        '''\
+    return FastAPI(title="Site watch", lifespan=lifespan, routes=sites.router.routes)
+''',
+    ),
+)
+
+_OVERRIDE_ON_MOUNTED = (
+    Edit(
+        CONFTEST,
+        "from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine\n",
+        '''\
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from starlette.routing import Mount
+''',
+    ),
+    _GET_DB_TOO,
+    Edit(
+        CONFTEST,
+        _TRANSPORT,
+        _OVERRIDE
+        + '''\
+    for route in app.routes:
+        if isinstance(route, Mount):
+            route.app.dependency_overrides[get_db] = override_get_db
+'''
+        + _TRANSPORT,
+    ),
+)
+
+# Who imports the application first, and when the tests configure it.
+
+_CONFIGURED_IN_FIXTURE = (
+    Edit(
+        CONFTEST,
+        '''\
+# The application reads its settings when it is imported, so the test database is set before that.
+os.environ["DATABASE_URL"] = TEST_DATABASE_URL
+
+''',
+        "",
+    ),
+    Edit(
+        CONFTEST,
+        '''\
+def pytest_report_header():
+    assert os.environ["DATABASE_URL"] == TEST_DATABASE_URL
+    return f"VERIFIED: DATABASE_URL names the test database: {make_url(TEST_DATABASE_URL).database}"
+''',
+        '''\
+@pytest.fixture(scope="session", autouse=True)
+def configured():
+    os.environ["DATABASE_URL"] = TEST_DATABASE_URL
+''',
+    ),
+)
+
+_MODULE_FIRST = (
+    Edit(
+        CONFTEST,
+        '''\
+from app.database import Base  # noqa: E402
+from app.main import app  # noqa: E402
+from app.models import Site  # noqa: E402
+
+
+''',
+        "\n",
+    ),
+    Edit(
+        CONFTEST,
+        '''\
+    engine = create_async_engine(TEST_DATABASE_URL)
+''',
+        '''\
+    from app.database import Base
+    from app.models import Site
+
+    engine = create_async_engine(TEST_DATABASE_URL)
+''',
+    ),
+    Edit(
+        CONFTEST,
+        _TRANSPORT,
+        '''\
+    from app.main import app
+
+'''
+        + _TRANSPORT,
+    ),
+)
+
+_PLUGIN_FIRST = (
+    Edit(
+        "app/testing.py",
+        "",
+        '''\
+"""Fixtures for the tests of all who use the application."""
+
+import pytest
+
+from app.main import app
+
+
+@pytest.fixture
+def application():
+    return app
+''',
+    ),
+    Edit("pytest.ini", "testpaths = tests\n", "testpaths = tests\naddopts = -p app.testing\n"),
+)
+
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
         variant.name: variant
@@ -451,6 +604,48 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "Settings asked early",
                 "The conftest asks the settings for the URL before it sets the test database.",
                 _URL_ASKED_EARLY,
+            ),
+            Variant(
+                "factory_twice",
+                "Factory called twice",
+                "The override is set on the module's app, and the client asks another one that the factory made.",
+                _FACTORY_TWICE,
+            ),
+            Variant(
+                "two_names",
+                "Module under two names",
+                "The conftest imports get_db from database, the routes import it from app.database: one file.",
+                _TWO_NAMES,
+            ),
+            Variant(
+                "routes_handed_over",
+                "Routes handed over",
+                "The app is given the router's routes as a list, in place of the router.",
+                _ROUTES_HANDED_OVER,
+            ),
+            Variant(
+                "override_on_mounted",
+                "Override on the mounted app",
+                "The override is set on every app that is mounted in the one that the tests know.",
+                _OVERRIDE_ON_MOUNTED,
+            ),
+            Variant(
+                "configured_in_fixture",
+                "Configured in a fixture",
+                "The test database is set by a fixture, after all test modules were imported.",
+                _CONFIGURED_IN_FIXTURE,
+            ),
+            Variant(
+                "module_first",
+                "A test module imports first",
+                "The conftest imports the application in its fixtures only, so that a test module is the first.",
+                _MODULE_FIRST,
+            ),
+            Variant(
+                "plugin_first",
+                "A plugin imports first",
+                "A plugin, named in pytest.ini, imports the application before the conftest is loaded.",
+                _PLUGIN_FIRST,
             ),
         )
     }
