@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,25 @@ _KINDS: Mapping[str, tuple[str, type[Any]]] = {
     "dependencies": ("dependencies", record.Dependencies),
     "override": ("overrides", record.Override),
     "callable": ("callables", record.Callable),
+    "connection_failed": ("failed_connections", record.FailedConnection),
+    "foreign_loop": ("foreign_loops", record.ForeignLoop),
+    "left_open": ("left_open", record.LeftOpen),
+    "unseen": ("unseen", record.Unseen),
+    "name": ("names", record.Name),
+    "module": ("modules", record.Module),
+    "settings_file": ("settings_files", record.SettingsFile),
+    "override_check": ("override_checks", record.OverrideCheck),
+    "graph": ("graphs", record.Graph),
+    "app_parts": ("app_parts", record.AppParts),
     "outcome": ("outcomes", record.Outcome),
 }
 _SHORT = {
-    "connection": "c", "engine": "e", "session": "s", "request": "r", "number": "r", "within": "r", "app": "a",
-    "provider": "a", "callable": "d", "dependency": "d", "override": "d", "key": "d", "by": "d",
+    "connection": "c", "reader": "c", "writer": "c", "engine": "e", "session": "s", "reading": "s", "writing": "s",
+    "request": "r", "number": "r", "within": "r", "app": "a", "provider": "a", "like": "a", "callable": "d",
+    "dependency": "d", "override": "d", "key": "d", "by": "d", "of": "d", "inner": "d", "lifespan": "d",
+    "loop": "l", "opened_on": "l", "used_on": "l", "object": "o",
 }
+_ONLY_TOLD = ("app_gone", "pooled")  # what the probes' files hold and evidence does not need
 _OWN_APPLICATIONS = "kit-"
 _WRITING = ("insert", "update", "delete", "truncate", "create", "drop", "alter", "copy")
 
@@ -52,7 +65,7 @@ def from_probes(folder: Path, project: Path) -> Evidence:
     entries: dict[str, Any] = {name: tuple(found) for name, found in reading.found.items()}
     return Evidence(
         processes=tuple(reading.processes.values()), stacks=tuple(reading.stacks), problems=tuple(problems),
-        **entries,
+        statements=reading.statements, **entries,
     )
 
 
@@ -93,7 +106,9 @@ class _Reading:
     found: dict[str, list[Any]] = field(default_factory=dict)
     _stack_numbers: dict[tuple[str, int], int] = field(default_factory=dict)
     _pool: dict[tuple[Frame, ...], int] = field(default_factory=dict)
-    _names: dict[tuple[str, str], str] = field(default_factory=dict)
+    _names: dict[str, dict[str, str]] = field(default_factory=dict)
+    _files: dict[str, str] = field(default_factory=dict)
+    statements: dict[str, int] = field(default_factory=dict)
 
     def take(self, event: dict[str, Any]) -> None:
         kind, process = event.pop("kind"), event.pop("process")
@@ -104,8 +119,8 @@ class _Reading:
         elif kind == "probes":
             self._change(process, probes=tuple(event["installed"]))
         elif kind == "end":
-            self._change(process, watched=tuple(event["watched"]), failures=event["failures"], ended=True)
-        else:
+            self._end(process, event)
+        elif kind not in _ONLY_TOLD:
             self._enter(kind, process, event)
 
     def _begin(self, process: str, event: dict[str, Any]) -> None:
@@ -116,11 +131,19 @@ class _Reading:
             )
         self.processes[process] = msgspec.convert(event, Process)
 
+    def _end(self, process: str, event: dict[str, Any]) -> None:
+        for connection, count in event["uses"].items():
+            self.statements[self._short("c", connection)] = count
+        self._change(
+            process, watched=tuple(event["watched"]), failures=event["failures"], left_out=event["left_out"],
+            ended=True,
+        )
+
     def _change(self, process: str, **fields: Any) -> None:
         self.processes[process] = replace(self.processes[process], **fields)
 
     def _pool_stack(self, process: str, number: int, frames: list[list[Any]]) -> None:
-        stack = tuple(Frame(self._named(file), line, function) for file, line, function in frames)
+        stack = tuple(Frame(self._named(file), line, function, library) for file, line, function, library in frames)
         if stack not in self._pool:
             self._pool[stack] = len(self.stacks)
             self.stacks.append(stack)
@@ -128,20 +151,57 @@ class _Reading:
 
     def _enter(self, kind: str, process: str, event: dict[str, Any]) -> None:
         name, type_ = _KINDS[kind]
-        for key, prefix in _SHORT.items():
-            if isinstance(event.get(key), str):
-                event[key] = self._short(prefix, event[key])
-        if kind == "dependencies":
-            event["supplied_by"] = [
-                [self._short("d", declared), override and self._short("d", override)]
-                for declared, override in event["supplied_by"]
-            ]
-        if "stack" in event:
-            event["stack"] = self._stack_number(process, event["stack"])
-        if kind == "callable" and event.get("file"):
+        self._shorten(event)
+        if kind in _NESTED:
+            _NESTED[kind](self, event)
+        for key in ("stack", "written_at"):
+            if key in event:
+                event[key] = self._stack_number(process, event[key])
+        if event.get("file"):
             event["file"] = self._named(event["file"])
         event["process"] = list(self.processes).index(process)
         self.found.setdefault(name, []).append(msgspec.convert(event, type_))
+
+    def _shorten(self, event: dict[str, Any]) -> None:
+        for key in _SHORT.keys() & event.keys():
+            if isinstance(event[key], str):
+                event[key] = self._short(_SHORT[key], event[key])
+
+    def _in_dependencies(self, event: dict[str, Any]) -> None:
+        event["supplied_by"] = [
+            [self._short("d", declared), override and self._short("d", override)]
+            for declared, override in event["supplied_by"]
+        ]
+
+    def _in_check(self, event: dict[str, Any]) -> None:
+        for key in ("matched", "missed"):
+            event[key] = [self._short("d", call) for call in event[key]]
+
+    def _in_graph(self, event: dict[str, Any]) -> None:
+        event["routes"] = [
+            {"path": path, "endpoint": endpoint and self._short("d", endpoint), "consulted": consulted,
+             "calls": [self._short("d", call) for call in calls]}
+            for path, endpoint, consulted, calls in event["routes"]
+        ]
+
+    def _in_parts(self, event: dict[str, Any]) -> None:
+        if event["like"] is None:
+            event["endpoints"] = [
+                [path, endpoint and self._short("d", endpoint)] for path, endpoint in event["endpoints"]
+            ]
+            event["middleware"] = [self._short("d", call) for call in event["middleware"]]
+
+    def _in_name(self, event: dict[str, Any]) -> None:
+        for key in ("holds", "held_before"):
+            if event[key] is not None:
+                self._shorten(event[key])
+        if event["module"].startswith("app "):
+            event["module"] = f"app {self._short('a', event['module'][4:])}"
+
+    def _in_engine(self, event: dict[str, Any]) -> None:
+        event["files"] = event.get("files") and [
+            [self._named(file), line, name] for file, line, name in event["files"]
+        ]
 
     def _stack_number(self, process: str, number: int) -> int:
         known = self._stack_numbers.get((process, number))
@@ -151,11 +211,23 @@ class _Reading:
         return known
 
     def _short(self, prefix: str, name: str) -> str:
-        number = sum(1 for known, _ in self._names if known == prefix) + 1
-        return self._names.setdefault((prefix, name), f"{prefix}{number}")
+        names = self._names.setdefault(prefix, {})
+        return names.setdefault(name, f"{prefix}{len(names) + 1}")
 
     def _named(self, file: str) -> str:
-        return _named(file, self.project)
+        if file not in self._files:
+            self._files[file] = _named(file, self.project)
+        return self._files[file]
+
+
+_NESTED: Mapping[str, Callable[[_Reading, dict[str, Any]], None]] = {
+    "dependencies": _Reading._in_dependencies,
+    "override_check": _Reading._in_check,
+    "graph": _Reading._in_graph,
+    "app_parts": _Reading._in_parts,
+    "name": _Reading._in_name,
+    "engine": _Reading._in_engine,
+}
 
 
 def _named(file: str, project: Path) -> str:

@@ -19,11 +19,12 @@ FORMAT = 1  # 1: first
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A place in a program's text."""
+    """A place in a program's text. `called_by` is the library that lies between it and the application's next frame."""
 
     file: str
     line: int
     function: str
+    called_by: str | None = None
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} {self.function}"
@@ -44,6 +45,7 @@ class Entry:
     phase: str = "start"
     test: str | None = None
     fixture: str | None = None
+    scope: str | None = None
     collecting: str | None = None
     request: str | None = None
     stage: str | None = None
@@ -52,17 +54,27 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable(Entry):
-    """A database variable was inherited, read, set or removed. `value` is redacted; None where it has none."""
+    """A database variable was inherited, read, asked for and missing, set or removed.
+
+    `value` is redacted; None where it has none. `same` says that it was set to what it held; `written_by` is the
+    module that set or removed it, such as `dotenv.main`.
+    """
 
     op: str
     name: str
     value: str | None
     same: bool = False
+    written_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine(Entry):
-    """An engine was made. `variables` hold the place that its URL names, the one read last foremost."""
+    """An engine was made, or a pool of a driver's own.
+
+    Each of these holds the place that its URL names, the one looked at last foremost: `variables`, the lines of
+    settings files (file, line, name), and what of the application's own holds it (module.name.attribute). None where
+    nobody watched.
+    """
 
     engine: str
     url: str
@@ -70,6 +82,8 @@ class Engine(Entry):
     driver: str
     pool: str
     variables: tuple[str, ...] | None = ()
+    files: tuple[tuple[str, int, str], ...] | None = ()
+    held_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +99,102 @@ class Connection(Entry):
     observed: dict[str, str | None] | None
     why_not: str | None = None
     pooled: bool = False
+    engine: str | None = None
+    loop: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedConnection(Entry):
+    """A driver could not connect."""
+
+    driver: str
+    configured: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignLoop(Entry):
+    """A connection that is bound to one event loop was used on another."""
+
+    connection: str
+    engine: str | None
+    opened_on: str
+    used_on: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOpen(Entry):
+    """A transaction was still open when its test had ended; `begun_*` tell when it began, `tables` what it wrote to."""
+
+    connection: str
+    engine: str | None
+    session: str | None
+    begun_in: str | None
+    begun_at: str
+    begun_by: str | None
+    begun_scope: str | None
+    tables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen(Entry):
+    """A table was read on one connection while another had rows in it that were not committed.
+
+    `written_at` is an index into `Evidence.stacks`, `written_in` the test, `written_by` the fixture.
+    """
+
+    table: str
+    reader: str
+    writer: str
+    reading: str | None
+    writing: str | None
+    written_at: int
+    written_in: str | None = None
+    written_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a name holds: which object, of which type, bound to which engine; `app` where it is an application."""
+
+    object: str
+    type: str
+    engine: str | None = None
+    app: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name(Entry):
+    """A global of the application's (`module`, `name`), or of an application's state, that leads to a database.
+
+    `op` is held (seen first), rebound (it holds another, or one that is bound elsewhere) or unbound. It was seen at
+    the end of the phase in which it changed.
+    """
+
+    op: str
+    module: str
+    name: str
+    holds: Held | None = None
+    held_before: Held | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module(Entry):
+    """A file of the application's was executed again, as module `name`; `names` are all that it is loaded as."""
+
+    file: str
+    name: str | None
+    times: int
+    reloaded: bool
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsFile(Entry):
+    """A file with settings was opened; `entries` are the lines (number, name, value) that can lead to a database."""
+
+    file: str
+    entries: tuple[tuple[int, str, str | None], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +227,8 @@ class Use(Entry):
     """A connection ran its first statement for a test, phase and request.
 
     `dependency` is the callable whose value it came through, `override` the one that stood in for it; both None
-    where the application reached past its dependencies.
+    where the application reached past its dependencies. `inside` is endpoint or dependency where the code of one
+    was running, None in middleware and elsewhere.
     """
 
     connection: str
@@ -126,6 +237,7 @@ class Use(Entry):
     writes: bool = False
     dependency: str | None = None
     override: str | None = None
+    inside: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +262,7 @@ class Request(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies(Entry):
-    """What was chosen for each dependency of a request: (declared, override or None).
+    """What was chosen for each dependency of a request, or of the callable `of`: (declared, override or None).
 
     `consulted` is False where the route has no provider, so that no override can ever reach it.
     """
@@ -158,6 +270,7 @@ class Dependencies(Entry):
     consulted: bool
     provider: str | None
     supplied_by: tuple[tuple[str, str | None], ...]
+    of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,13 +284,56 @@ class Override(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideCheck(Entry):
+    """Which override keys of an application are among its dependencies, and which are none of them."""
+
+    app: str | None
+    matched: tuple[str, ...]
+    missed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route with dependencies. `consulted` is False where overrides are never looked up for it."""
+
+    path: str
+    endpoint: str | None
+    consulted: bool
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """All that an application depended on, when an override key of some application was none of its dependencies."""
+
+    app: str
+    routes: tuple[Route, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppParts:
+    """What an application is made of when it first serves; the parts are callables. `like`: the same as another's."""
+
+    app: str
+    like: str | None = None
+    endpoints: tuple[tuple[str, str | None], ...] = ()
+    middleware: tuple[str, ...] = ()
+    lifespan: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Callable:
-    """A dependency or an override, and where it is defined."""
+    """A dependency, an override, an endpoint ..., and where it is defined.
+
+    `type` is function, method, class, instance, partial or annotated; `inner` is what the last two stand for.
+    """
 
     callable: str
     name: str
     file: str | None
     line: int | None
+    type: str = "function"
+    inner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +350,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """An interpreter that had the probes in. `ended` is False where it was killed before it could say so."""
+    """An interpreter that had the probes in. `ended` is False where it was killed before it could say so.
+
+    `left_out` counts the events, by kind, that were too many of the same to be written down.
+    """
 
     pid: int
     ppid: int
@@ -205,6 +364,8 @@ class Process:
     probes: tuple[str, ...] = ()
     watched: tuple[str, ...] = ()
     failures: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    forked: bool = False
     ended: bool = False
 
 
@@ -226,7 +387,7 @@ class Evidence:
     """Everything that one run left behind. `sides` names each server that is known: its identity -> its side.
 
     `forked` says that a fork of a warm parent stood in for a new interpreter; where one could not, `why_not_forked`
-    says why.
+    says why. `statements` counts what each connection ran.
     """
 
     trial: Trial | None = None
@@ -250,7 +411,18 @@ class Evidence:
     requests: tuple[Request, ...] = ()
     dependencies: tuple[Dependencies, ...] = ()
     overrides: tuple[Override, ...] = ()
+    override_checks: tuple[OverrideCheck, ...] = ()
+    graphs: tuple[Graph, ...] = ()
+    app_parts: tuple[AppParts, ...] = ()
     callables: tuple[Callable, ...] = ()
+    names: tuple[Name, ...] = ()
+    modules: tuple[Module, ...] = ()
+    settings_files: tuple[SettingsFile, ...] = ()
+    failed_connections: tuple[FailedConnection, ...] = ()
+    foreign_loops: tuple[ForeignLoop, ...] = ()
+    left_open: tuple[LeftOpen, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+    statements: dict[str, int] = field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
     backends: tuple[Backend, ...] | None = None
     sides: dict[str, str] = field(default_factory=dict)

@@ -41,17 +41,14 @@ def _load() -> ModuleType:
 
 
 def _give_way() -> None:
-    """Take this folder off the path, and run the sitecustomize that the interpreter would have run without it."""
+    """Take this folder off the path, and run the sitecustomize that the interpreter would have run without it.
+
+    Where there is none, ModuleNotFoundError says so, as the interpreter expects it: nothing is left in `sys.modules`.
+    """
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != own]
-    this = sys.modules.pop("sitecustomize", None)
-    try:
-        import sitecustomize  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "sitecustomize":
-            raise
-        if this is not None:
-            sys.modules["sitecustomize"] = this  # the import under way asks for it by name when it is done
+    sys.modules.pop("sitecustomize", None)
+    import sitecustomize  # noqa: F401
 
 
 _carry_in()

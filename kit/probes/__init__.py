@@ -3,25 +3,30 @@
 One file for each question, one shape: made with what it needs, then `install(hooks)`.
 
     environ         who read or wrote a variable that names a database, and when
+    audit           which settings files were read, and which file of the application's was executed twice
     sqlalchemy_use  which engine was made, by whom, from which variable; which session each statement came through
-    drivers         which server answered a new connection: asks it
+    drivers         which server answered a new connection: asks it; which transactions were left open
+    threads         whose code started a thread
     app_use         which application took a request, which override supplied a dependency, and which was never asked
+    names           which names hold an engine, a session or an application, and which were given another
     pytest_use      which test was under way, and how it ended
     gate            may this database be used? Stops a connection that may not (only where an allow-list is given)
     changes         one thing changed, to see what it decides (only where an experiment is asked for)
 
-Without an allow-list and an experiment they change no behaviour, and `remove()` puts everything back. What they see goes to a file for
-each process in the folder that `install` is given (`recorder`).
+Without an allow-list and an experiment they change no behaviour, and `remove()` puts everything back. What they see
+goes to a file for each process in the folder that `install` is given (`recorder`).
 """
 
 from __future__ import annotations
 
 import atexit
 import os
-from typing import Any, FrozenSet, Optional
+from typing import Any, Dict, FrozenSet, Optional
 
+from . import quiet
 from .allow import AllowList
 from .app_use import AppProbe
+from .audit import AuditProbe
 from .changes import Changes, changes_from
 from .context import CURRENT
 from .databases import Databases
@@ -30,13 +35,18 @@ from .environ import EnvironmentProbe
 from .gate import Gate, Refusal, allow_from
 from .guarding import guard_from
 from .hooks import Hooks
+from .names import NamesProbe
+from .objects import Objects
 from .pytest_use import PytestProbe
 from .recorder import Recorder
+from .settings_files import SettingsFiles
+from .sources import Sources
 from .sqlalchemy_use import SQLAlchemyProbe
+from .threads import ThreadProbe
 
 __all__ = ["NAMES", "Installed", "allow_from", "guard_from", "install", "remove"]
 
-NAMES = ("environment", "engine", "connection", "app", "pytest")
+NAMES = ("environment", "engine", "connection", "app", "pytest", "names", "files")
 
 
 class Installed:
@@ -45,22 +55,41 @@ class Installed:
     def __init__(self, directory: str, epoch: float, without: FrozenSet[str], allow: Optional[AllowList]) -> None:
         self.recorder = Recorder(directory, epoch)
         self.hooks = Hooks()
-        databases = Databases(self.recorder, Gate(allow, self._refused) if allow is not None else None)
-        environ = EnvironmentProbe(self.recorder)
-        probes: Any = {
-            "environment": environ,
-            "engine": SQLAlchemyProbe(self.recorder, databases, None if "environment" in without else environ),
-            "connection": DriverProbe(databases),
-            "app": AppProbe(self.recorder, databases),
-            "pytest": PytestProbe(self.recorder),
-        }
         self.names = [name for name in NAMES if name not in without]
         self.recorder.plain("probes", installed=self.names)
         self.changes = Changes(self.recorder, changes_from(os.environ.get("ISOLATION_PROBES_CHANGES")))
         self.changes.install(self.hooks)
-        for name in self.names:
-            probes[name].install(self.hooks)
+        gate = Gate(allow, self._refused) if allow is not None else None
+        self._databases = Databases(self.recorder, Objects(), gate)
+        ThreadProbe().install(self.hooks)
+        for name, probe in self._probes().items():
+            if name in self.names:
+                probe.install(self.hooks)
+        quiet.failures.clear()
         atexit.register(self.end)
+
+    def _probes(self) -> Dict[str, Any]:
+        recorder, databases = self.recorder, self._databases
+        environ, files = EnvironmentProbe(recorder), SettingsFiles(recorder)
+        sources = Sources(
+            environ if "environment" in self.names else None, files if "files" in self.names else None,
+        )
+        apps, pytest = AppProbe(recorder, databases), PytestProbe(recorder)
+        if "names" in self.names:
+            check = NamesProbe(recorder, databases.objects, apps.alive).check
+            pytest.between_phases.append(check)
+            apps.on_lifespan.append(check)
+        pytest.between_phases.append(apps.check_overrides)
+        pytest.after_test.append(databases.test_ended)
+        self._at_end = apps.check_overrides, databases.test_ended
+        return {
+            "environment": environ,
+            "files": AuditProbe(recorder, files),
+            "engine": SQLAlchemyProbe(recorder, databases, sources),
+            "connection": DriverProbe(databases, sources),
+            "app": apps,
+            "pytest": pytest,
+        }
 
     def _refused(self, refusal: Refusal) -> None:
         fields = {name: refusal[name] for name in ("database", "entry", "observed", "why_not")}
@@ -70,7 +99,12 @@ class Installed:
     def end(self) -> None:
         """Write down that this process came to its end with its probes still in."""
         atexit.unregister(self.end)
-        self.recorder.plain("end", watched=self.hooks.installed, failures=self.hooks.failures)
+        for finish in self._at_end:
+            finish()
+        self.recorder.plain(
+            "end", watched=self.hooks.installed, failures={**self.hooks.failures, **quiet.failures},
+            left_out=self.recorder.count_left_out(), uses=self._databases.counts(),
+        )
 
     def remove(self) -> None:
         self.hooks.remove()
@@ -78,6 +112,15 @@ class Installed:
 
 
 _installed: Optional[Installed] = None
+
+
+def _after_fork() -> None:
+    if _installed is not None:
+        _installed.recorder.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def install(

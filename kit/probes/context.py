@@ -8,53 +8,96 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
-from typing import Any, Dict, List, Optional, Tuple
+from types import CodeType
+from typing import Any, Dict, Optional, Tuple
+from weakref import ReferenceType, ref
+
+from .frames import current_thread
+
+Supplier = Tuple[str, Optional[str]]  # the dependency as it was declared, the override that stood in for it
 
 
 class Request:
-    """One request, lifespan or background task on its way through an application."""
+    """One request, lifespan or background task on its way through an application.
 
-    __slots__ = ("app", "keep", "method", "number", "path", "stage", "supplied")
+    It keeps nothing of the program's alive: what was supplied is known by its id, as long as it is the same object.
+    """
+
+    __slots__ = ("app", "method", "number", "path", "scope", "stage", "supplied", "suppliers")
 
     def __init__(self, number: str, app: Optional[str], stage: str, method: str, path: str) -> None:
         self.number, self.app, self.stage, self.method, self.path = number, app, stage, method, path
-        self.supplied: Dict[int, Tuple[str, Optional[str]]] = {}  # id of a value -> dependency, override or None
-        self.keep: List[Any] = []  # the supplied values, so that no id is used again while the request lives
+        self.scope: Optional[Dict[str, Any]] = None  # the server's own, while the application has it
+        self.supplied: Dict[int, Tuple[Optional["ReferenceType[Any]"], Supplier]] = {}
+        self.suppliers: Dict[CodeType, Supplier] = {}  # whose code is running when a dependency runs
+
+    def supply(self, value: Any, supplier: Supplier) -> None:
+        """Remember which dependency a value came from."""
+        try:
+            self.supplied[id(value)] = ref(value), supplier
+        except TypeError:  # of a kind that cannot be pointed at
+            self.supplied[id(value)] = None, supplier
+
+    def supplier_of(self, value: Any) -> Optional[Supplier]:
+        known = self.supplied.get(id(value))
+        if known is None or (known[0] is not None and known[0]() is not value):
+            return None
+        return known[1]
+
+    def in_background(self) -> "Request":
+        """The same request, as a task that runs after its response."""
+        task = Request(self.number, self.app, "background", self.method, self.path)
+        task.scope, task.supplied, task.suppliers = self.scope, self.supplied, self.suppliers
+        return task
+
+    def end(self) -> None:
+        self.scope = None
+        self.supplied.clear()
+        self.suppliers.clear()
 
 
 class Current:
-    """The test under way in this process. `phase` is one of the words below.
+    """The test under way in this process. `phase` is one of the words below; `serial` grows with each change.
 
     `start` before pytest, or in a program without it; `configure` while plugins and conftests are loaded; `collection`;
-    `setup`, `call`, `teardown` of a test; `finish` after the last.
+    `setup`, `call`, `teardown` of a test; `between` two tests; `finish` after the last.
     """
 
-    __slots__ = ("collecting", "fixture", "phase", "test")
+    __slots__ = ("collecting", "fixture", "phase", "scope", "serial", "test")
 
     def __init__(self) -> None:
+        self.serial = 0
         self.reset()
 
     def reset(self) -> None:
         self.test: Optional[str] = None
         self.phase = "start"
         self.fixture: Optional[str] = None
+        self.scope: Optional[str] = None  # of the fixture
         self.collecting: Optional[str] = None
+        self.serial += 1
+
+    def enter(self, phase: str, test: Optional[str]) -> None:
+        self.phase, self.test = phase, test
+        self.serial += 1
 
     def fields(self) -> Dict[str, Any]:
         """The context as an event's fields; what is not under way is left out."""
         found: Dict[str, Any] = {"phase": self.phase}
-        for name in ("test", "fixture", "collecting"):
-            value = getattr(self, name)
-            if value is not None:
-                found[name] = value
+        if self.test is not None:
+            found["test"] = self.test
+        if self.fixture is not None:
+            found["fixture"], found["scope"] = self.fixture, self.scope
+        if self.collecting is not None:
+            found["collecting"] = self.collecting
         request = REQUEST.get()
         if request is not None:
             found["request"] = request.number
             if request.stage != "http":
                 found["stage"] = request.stage
-        thread = threading.current_thread()
+        thread = current_thread()
         if thread is not threading.main_thread():
-            found["thread"] = thread.name
+            found["thread"] = thread.name if thread is not None else "?"
         return found
 
 

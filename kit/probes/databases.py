@@ -5,100 +5,325 @@ Two facts are kept apart. *Configured*: the place that was asked for. *Observed*
 
 from __future__ import annotations
 
-import os
-import threading
-from typing import Any, Dict, List, Optional, Tuple
+import sys
+from types import CodeType, FrameType
+from typing import Any, Callable, Dict, Hashable, List, Optional, Set, Tuple
+from weakref import ReferenceType, ref
 
-from .context import CURRENT, REQUEST
+from .context import CURRENT, REQUEST, Request, Supplier
+from .frames import Stack, application_stack
 from .gate import Gate
+from .objects import Objects
+from .places import place
+from .quiet import quietly
 from .recorder import Recorder
+from .redact import redact
+from .sources import Sources
+from .statements import Statement, read
 
-_WRITING = frozenset({"insert", "update", "delete", "trunca", "create", "drop t", "alter ", "copy ", "merge "})
+Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none
 
 
 class Connection:
-    """One connection to a database, as long as it lives. `pooled` ones tell of their use through SQLAlchemy."""
+    """One connection to a database, as long as it lives. `pooled` ones tell of their use through SQLAlchemy.
 
-    __slots__ = ("number", "pooled", "session", "used_by")
+    `asks` tells whether a transaction is open, where the driver's object can be asked: None where it is gone.
+    """
 
-    def __init__(self, number: str, pooled: bool) -> None:
-        self.number, self.pooled = number, pooled
-        self.session: Optional[Tuple[int, str]] = None  # id of the session that holds it, its name
-        self.used_by: Dict[Tuple[Any, ...], int] = {}
+    __slots__ = (
+        "asks",
+        "database",
+        "engine",
+        "foreign",
+        "loop",
+        "number",
+        "pointer",
+        "pooled",
+        "serial",
+        "session",
+        "stack",
+        "transaction",
+        "used_by",
+        "uses",
+        "uses_here",
+    )
+
+    def __init__(self, number: str, database: Hashable, engine: Optional[str], pooled: bool) -> None:
+        self.number, self.database, self.engine, self.pooled = number, database, engine, pooled
+        self.asks: Optional[Callable[[], Optional[bool]]] = None
+        self.pointer: Optional["ReferenceType[Any]"] = None  # to the driver's object
+        self.loop: Optional[str] = None  # the event loop that it is bound to
+        self.session: Optional[Tuple[Callable[[], Any], str, Optional[Supplier]]] = None
+        self.serial = -1  # of the test and phase that `used_by` is about
+        self.used_by: Set[Tuple[Any, ...]] = set()
+        self.foreign: Set[str] = set()  # loops other than its own from which it was used in this phase
+        self.uses = self.uses_here = 0  # statements, in all and in this phase
+        self.stack: Stack = ()  # of its latest use that was written down
+        self.transaction: Optional[Transaction] = None
+
+
+class Transaction:
+    """What has been done on a connection since the last commit or rollback."""
+
+    __slots__ = ("fixture", "phase", "scope", "session", "tables", "test", "told")
+
+    def __init__(self, session: Optional[str]) -> None:
+        self.test, self.phase = CURRENT.test, CURRENT.phase
+        self.fixture, self.scope, self.session = CURRENT.fixture, CURRENT.scope, session
+        self.tables: Dict[str, Stack] = {}  # table -> the frames that wrote to it first
+        self.told = False
 
 
 class Databases:
-    """Numbers connections, engines and sessions, and writes each use down once per test, phase and request."""
+    """Writes down connections as they open, and each use once per test, phase and request."""
 
-    def __init__(self, recorder: Recorder, gate: Optional[Gate] = None) -> None:
-        self._recorder, self._gate = recorder, gate
-        self._lock = threading.Lock()
-        self._last_number: Dict[str, int] = {}
+    def __init__(self, recorder: Recorder, objects: Objects, gate: Optional[Gate] = None) -> None:
+        self._recorder, self.objects, self._gate = recorder, objects, gate
         self._connections: Dict[int, Connection] = {}
+        self._uses: Dict[str, int] = {}
+        self._open: Dict[str, Connection] = {}  # those that have used a transaction
+        self._writers: Dict[Hashable, Dict[str, Connection]] = {}  # database -> those with rows not committed yet
 
-    def number(self, kind: str) -> str:
-        """Return the next name of its kind; unique over all processes, for a forked child goes on with its parent's."""
-        with self._lock:
-            self._last_number[kind] = self._last_number.get(kind, 0) + 1
-            return f"{os.getpid()}:{self._last_number[kind]}"
+    # --- connections -------------------------------------------------------------------------------------------------
 
     def asked_for_file(self, path: Optional[str]) -> None:
         """A SQLite file is about to be opened. Raises DatabaseRefused where it is not allowed."""
         if self._gate is not None:
             self._gate.file(path)
 
+    @quietly
     def opened(
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
-        why_not: Optional[str], pooled: bool,
+        why_not: Optional[str], pooled: bool, *, engine: Optional[str] = None, bound_to_loop: bool = False,
+        asks: Optional[Callable[[Any], bool]] = None, **sources: Any,
     ) -> None:
         """A driver has connected. `observed` is the server's own answer; None with `why_not` where it gave none.
 
-        Raises DatabaseRefused where the server is not allowed.
+        `asks` tells of the driver's object whether a transaction is open. Raises DatabaseRefused where the server is
+        not allowed.
         """
-        connection = Connection(self.number("connection"), pooled)
+        number = self.objects.number("connection")
+        connection = Connection(number, _database(configured, observed, number), engine, pooled)
+        try:
+            connection.pointer = pointer = ref(driver_connection)
+        except TypeError:  # of a kind that cannot be pointed at
+            pass
+        else:
+            if asks is not None:
+                connection.asks = _asking(pointer, asks)
+        connection.loop = self._loop() if bound_to_loop else None
         self._connections[id(driver_connection)] = connection
         self._recorder.event(
-            "connection", connection=connection.number, driver=driver, configured=configured, observed=observed,
-            why_not=why_not, pooled=pooled,
+            "connection", apart=(configured, str(connection.database)), connection=number, driver=driver,
+            configured=configured, observed=observed, why_not=why_not, pooled=pooled, engine=engine,
+            loop=connection.loop, **sources,
         )
         if self._gate is not None and "file" not in (observed or {}):
             self._gate.server(configured, observed, why_not)
+
+    @quietly
+    def failed(self, driver: str, configured: str, error: BaseException) -> None:
+        """A driver could not connect."""
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        self._recorder.event(
+            "connection_failed", apart=(configured,), driver=driver, configured=configured, error=reason,
+        )
+
+    @quietly
+    def made_pool(self, pool: Any, driver: str, told: str, url: Any, sources: Optional[Sources]) -> None:
+        """A driver's own pool was made: an engine without SQLAlchemy."""
+        url = url if isinstance(url, str) and place(url) is not None else told
+        kind = type(pool)
+        self._recorder.event(
+            "engine", apart=(url,), engine=self.objects.new("engine", pool), url=redact(url), dialect="postgresql",
+            driver=driver, pool=f"{kind.__module__}.{kind.__qualname__}", **(sources.of(url) if sources else {}),
+        )
+
+    def pool_of(self, frame: Optional[FrameType]) -> Optional[str]:
+        """Name the pool one of whose own methods is running in `frame`; None where there is none."""
+        return None if frame is None else self.objects.of("engine", frame.f_locals.get("self"))
 
     def forget(self, driver_connection: Any) -> None:
         """An object has just been made: what was known under its id was another, which is gone."""
         self._connections.pop(id(driver_connection), None)
 
     def of(self, driver_connection: Any) -> Optional[Connection]:
-        return self._connections.get(id(driver_connection))
+        known = self._connections.get(id(driver_connection))
+        if known is None or (known.pointer is not None and known.pointer() is not driver_connection):
+            return None
+        return known
 
+    # --- their use ---------------------------------------------------------------------------------------------------
+
+    @quietly
     def used(
-        self, connection: Connection, statement: str, engine: Optional[str] = None, also: Tuple[Any, ...] = (),
+        self, connection: Connection, text: str, engine: Optional[str] = None, also: Tuple[Any, ...] = (),
     ) -> None:
-        """A statement is about to run. `also` are objects through which it came, for a dependency may have given one."""
-        writes = statement.lstrip()[:6].lower() in _WRITING
+        """A statement is about to run. `also` are objects through which it came: a dependency may have given one."""
+        statement = read(text)
+        if connection.serial != CURRENT.serial:
+            connection.serial = CURRENT.serial
+            connection.used_by.clear()
+            connection.foreign.clear()
+            connection.uses_here = 0
+        connection.uses += 1
+        connection.uses_here += 1
+        self._uses[connection.number] = connection.uses
         request = REQUEST.get()
         key = (
-            CURRENT.test, CURRENT.phase, CURRENT.fixture if request is None else None,
-            request and request.number, connection.session and connection.session[1], engine, writes,
+            request and request.number, request and request.stage, CURRENT.fixture if request is None else None,
+            connection.session and connection.session[1], engine, statement.writes,
         )
-        count = connection.used_by.get(key)
-        if count is not None:
-            connection.used_by[key] = count + 1
-            return
-        connection.used_by[key] = 1
+        if key not in connection.used_by:
+            connection.used_by.add(key)
+            self._write_use(connection, statement, engine, request, also)
+        if connection.loop is not None:
+            self._check_loop(connection, engine)
+        self._follow(connection, statement)
+
+    def _write_use(
+        self, connection: Connection, statement: Statement, engine: Optional[str], request: Optional[Request],
+        also: Tuple[Any, ...],
+    ) -> None:
+        codes: Set[CodeType] = set()
+        connection.stack = stack = application_stack(codes if request is not None else None)
+        session = connection.session and connection.session[1]
+        supplier, inside = self._supplier(request, connection, also, codes)
         self._recorder.event(
-            "use", connection=connection.number, engine=engine, writes=writes,
-            session=connection.session and connection.session[1], **self._supplier(request, connection, also),
+            "use", stack=stack, apart=(connection.number if request is None else None, engine, statement.writes),
+            connection=connection.number, engine=engine, writes=statement.writes, session=session,
+            dependency=supplier and supplier[0], override=supplier and supplier[1], inside=inside,
         )
 
-    def _supplier(self, request: Any, connection: Connection, also: Tuple[Any, ...]) -> Dict[str, Any]:
+    def _supplier(
+        self, request: Optional[Request], connection: Connection, also: Tuple[Any, ...], codes: Set[CodeType],
+    ) -> Tuple[Optional[Supplier], Optional[str]]:
+        """Return the dependency that a use came through, and what of the request's own code is running.
+
+        It came through the one that supplied the session, the connection or the engine, else through the one in whose
+        own code they were made, or which is running now.
+        """
         if request is None:
-            return {}
-        candidates: List[int] = [id(value) for value in also]
-        if connection.session:
-            candidates.insert(0, connection.session[0])
+            return None, None
+        running = next((request.suppliers[code] for code in codes if code in request.suppliers), None)
+        inside = "dependency" if running is not None else _endpoint_among(codes, request)
+        candidates: List[Any] = list(also)
+        made_by = None
+        if connection.session is not None:
+            candidates.insert(0, connection.session[0]())
+            made_by = connection.session[2]
         for candidate in candidates:
-            if candidate in request.supplied:
-                dependency, override = request.supplied[candidate]
-                return {"dependency": dependency, "override": override}
-        return {}
+            supplier = request.supplier_of(candidate) if candidate is not None else None
+            if supplier is not None:
+                return supplier, inside
+        return made_by or running, inside
+
+    def counts(self) -> Dict[str, int]:
+        """How many statements each connection has run."""
+        return dict(self._uses)
+
+    # --- event loops -------------------------------------------------------------------------------------------------
+
+    def _loop(self) -> Optional[str]:
+        """Name the event loop that is running in this thread; None where none is."""
+        asyncio = sys.modules.get("asyncio.events")
+        loop = asyncio._get_running_loop() if asyncio is not None else None
+        if loop is None:
+            return None
+        return self.objects.of("loop", loop) or self.objects.new("loop", loop)
+
+    def _check_loop(self, connection: Connection, engine: Optional[str]) -> None:
+        loop = self._loop()
+        if loop is None or loop == connection.loop or loop in connection.foreign:
+            return
+        connection.foreign.add(loop)
+        self._recorder.event(
+            "foreign_loop", connection=connection.number, engine=engine, opened_on=connection.loop, used_on=loop,
+        )
+
+    # --- transactions ------------------------------------------------------------------------------------------------
+
+    def _follow(self, connection: Connection, statement: Statement) -> None:
+        """Keep account of what is not committed yet, and notice when somebody else reads there."""
+        if statement.ends:
+            self.ended(connection)
+            return
+        if connection.transaction is None:
+            connection.transaction = Transaction(connection.session and connection.session[1])
+            self._open[connection.number] = connection
+        if statement.writes:
+            for table in statement.tables:
+                connection.transaction.tables.setdefault(table, connection.stack)
+            self._writers.setdefault(connection.database, {})[connection.number] = connection
+        others = self._writers.get(connection.database)
+        if others and statement.tables and (len(others) > 1 or connection.number not in others):
+            self._notice_unseen(connection, statement, list(others.values()))
+
+    def _notice_unseen(self, reader: Connection, statement: Statement, writers: List[Connection]) -> None:
+        for writer in writers:
+            if writer is reader:
+                continue
+            if not _is_in_transaction(writer) or writer.transaction is None:
+                self.ended(writer)
+                continue
+            for table in statement.tables:
+                wrote = writer.transaction.tables.get(table)
+                if wrote is not None:
+                    self._recorder.event(
+                        "unseen", apart=(table, writer.number), table=table, reader=reader.number,
+                        writer=writer.number, reading=reader.session and reader.session[1],
+                        writing=writer.transaction.session, stacks={"written_at": wrote},
+                        written_in=writer.transaction.test, written_by=writer.transaction.fixture,
+                    )
+
+    @quietly
+    def ended(self, connection: Connection) -> None:
+        """A transaction was committed or rolled back, or its connection given back or closed."""
+        connection.transaction = None
+        self._open.pop(connection.number, None)
+        writers = self._writers.get(connection.database)
+        if writers is not None and writers.pop(connection.number, None) is not None and not writers:
+            del self._writers[connection.database]
+
+    @quietly
+    def test_ended(self) -> None:
+        """Write down each transaction that was left open, once."""
+        for connection in list(self._open.values()):
+            transaction = connection.transaction
+            if transaction is None or not _is_in_transaction(connection):
+                self.ended(connection)
+            elif not transaction.told:
+                transaction.told = True
+                self._recorder.event(
+                    "left_open", stack=connection.stack, apart=(connection.number,), connection=connection.number,
+                    engine=connection.engine, session=transaction.session, begun_in=transaction.test,
+                    begun_at=transaction.phase, begun_by=transaction.fixture, begun_scope=transaction.scope,
+                    tables=sorted(transaction.tables),
+                )
+
+
+def _database(configured: str, observed: Optional[Dict[str, Any]], number: str) -> Hashable:
+    """What sets one database apart from every other, as far as it is known. One in memory is its connection."""
+    if not observed:
+        return configured
+    if "file" in observed:
+        return observed["file"] or number
+    return tuple(observed.get(name) for name in ("system_identifier", "cluster_name", "host", "port", "database"))
+
+
+def _asking(pointer: "ReferenceType[Any]", asks: Callable[[Any], bool]) -> Callable[[], Optional[bool]]:
+    def ask() -> Optional[bool]:
+        driver_connection = pointer()
+        return None if driver_connection is None else asks(driver_connection)
+    return ask
+
+
+def _is_in_transaction(connection: Connection) -> bool:
+    """Ask the driver where it can be asked; else go by what was seen to begin and to end."""
+    return True if connection.asks is None else bool(connection.asks())
+
+
+def _endpoint_among(codes: Set[CodeType], request: Request) -> Optional[str]:
+    endpoint = (request.scope or {}).get("endpoint")
+    function = getattr(endpoint, "__func__", endpoint)
+    return "endpoint" if getattr(function, "__code__", None) in codes else None

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from types import FrameType
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .frames import Stack, application_stack
-from .hooks import Hooks
+from .hooks import Hooks, out_of_traceback
+from .places import HIDDEN_NAME, URL, place
+from .quiet import quietly
 from .recorder import Recorder
 from .redact import HIDDEN, redact
 
-_NAME = re.compile(r"(?i)(database|(^|_)db(_|$)|dsn|postgres|^pg(host|hostaddr|port|database|user|service)|sqlite|mysql|sqlalchemy)")
-_SECRET = re.compile(r"(?i)(pass|pwd|secret|token|key)")
-_URL = re.compile(r"(?i)^(postgres(ql)?|mysql|mariadb|sqlite|oracle|mssql|cockroachdb|redshift)(\+\w+)?:")
-_OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_)")
-_EVENTS_PER_VARIABLE = 400  # a loop that reads a variable for ever must not fill a disk
+_NAME = re.compile(
+    r"(?i)(database|(^|_)db(_|$)|dsn|postgres|^pg(host|hostaddr|port|database|user|service)|sqlite|mysql|sqlalchemy)"
+)
+_OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_(PRODUCTION|TEST)_(URL|ADMIN_URL|LOG)$)")
+_DRIVERS = ("asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pymysql")  # they ask for every variable of their own
+_PASSING_ON = ("os", "_collections_abc", "collections.abc")  # modules through which a write goes on its way
 
 
 def names_a_database(name: str, value: Optional[str] = None) -> bool:
     """Tell whether a variable is one that can lead to a database: by its name, or by a value that is such a URL."""
     if _OWN.match(name):
         return False
-    return bool(_NAME.search(name)) or (value is not None and bool(_URL.match(value)))
+    return bool(_NAME.search(name)) or (value is not None and bool(URL.match(value)))
 
 
 def shown(name: str, value: Optional[str]) -> Optional[str]:
     """The value as it may be written down."""
     if value is None:
         return None
-    return HIDDEN if _SECRET.search(name) and not _URL.match(value) else redact(value)
-
-
-def _place(url: str) -> str:
-    """The part of a URL that names user, server and database."""
-    return url.partition("://")[2].partition("?")[0] or url
+    return HIDDEN if HIDDEN_NAME.search(name) and not URL.match(value) else redact(value)
 
 
 class EnvironmentProbe:
@@ -43,8 +43,8 @@ class EnvironmentProbe:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._watched: Set[str] = set()
-        self._seen: Dict[Tuple[str, str, Optional[str], Stack], int] = {}
-        self._counts: Dict[str, int] = {}
+        self._seen: Set[Tuple[str, str, Optional[str], Stack]] = set()
+        self._asked_for: Dict[str, bool] = {}  # variables that were not there: do they name a database?
         self.reads: Dict[str, str] = {}
 
     def install(self, hooks: Hooks) -> None:
@@ -52,12 +52,18 @@ class EnvironmentProbe:
             if names_a_database(name, value):
                 self._watched.add(name)
                 self._recorder.plain("environment", op="inherited", name=name, value=shown(name, value))
-        probe = self
+        probe, watched = self, self._watched
 
         def reading(original: Any) -> Any:
             def __getitem__(environ: Any, name: Any) -> Any:
-                value = original(environ, name)
-                if name in probe._watched:
+                __tracebackhide__ = True
+                try:
+                    value = original(environ, name)
+                except BaseException as error:
+                    probe._missing(name)
+                    out_of_traceback(error)
+                    raise
+                if name in watched:
                     probe._read(name, value)
                 return value
             return __getitem__
@@ -66,17 +72,22 @@ class EnvironmentProbe:
             def __setitem__(environ: Any, name: Any, value: Any) -> None:
                 before = environ._data.get(environ.encodekey(name)) if isinstance(name, str) else None
                 original(environ, name, value)
-                if name in probe._watched or names_a_database(name, value):
-                    probe._watched.add(name)
+                if isinstance(name, str) and (name in watched or names_a_database(name, value)):
+                    watched.add(name)
                     old = None if before is None else environ.decodevalue(before)
-                    probe._event("set", name, value, same=old == value)
+                    probe._event("set", name, value, same=old == value, written_by=_writer())
             return __setitem__
 
         def removing(original: Any) -> Any:
             def __delitem__(environ: Any, name: Any) -> None:
-                original(environ, name)
-                if name in probe._watched:
-                    probe._event("removed", name, None)
+                __tracebackhide__ = True
+                try:
+                    original(environ, name)
+                except BaseException as error:
+                    out_of_traceback(error)
+                    raise
+                if name in watched:
+                    probe._event("removed", name, None, written_by=_writer())
             return __delitem__
 
         environ_type = type(os.environ)
@@ -91,27 +102,58 @@ class EnvironmentProbe:
         when it holds one of `parts`, such as the database's name.
         """
         values = {**self._held(), **self.reads}
-        found = [name for name, value in values.items() if _place(value) == _place(url)]
+        wanted = place(url)
+        found = [name for name, value in values.items() if place(value) == wanted]
         found = found or [name for name, value in values.items() if value and value in parts]
         order = list(self.reads)
         return sorted(found, key=lambda name: -order.index(name) if name in order else 1)
 
     def _held(self) -> Dict[str, str]:
-        data = os.environ._data  # type: ignore[attr-defined]  # looking must not count as reading
+        data: Any = os.environ._data  # type: ignore[attr-defined]  # looking must not count as reading
         encode, decode = os.environ.encodekey, os.environ.decodevalue
         return {name: decode(data[encode(name)]) for name in sorted(self._watched) if encode(name) in data}
 
+    @quietly
     def _read(self, name: str, value: str) -> None:
-        self.reads.pop(name, None)
-        self.reads[name] = value
-        self._event("read", name, value)
+        if next(reversed(self.reads), None) != name or self.reads[name] != value:
+            self.reads.pop(name, None)
+            self.reads[name] = value
+        self._once("read", name, value)
 
-    def _event(self, op: str, name: str, value: Optional[str], **fields: Any) -> None:
-        stack = application_stack()
-        key = (op, name, value, stack)
-        self._seen[key] = self._seen.get(key, 0) + 1
-        count = self._counts.get(name, 0)
-        if self._seen[key] > 1 and op == "read" or count >= _EVENTS_PER_VARIABLE or not stack:
+    @quietly
+    def _missing(self, name: Any) -> None:
+        """A variable that is not there was asked for: what names a database does not come from it, yet could have."""
+        if not isinstance(name, str) or self._asked_for.get(name) is False:
             return
-        self._counts[name] = count + 1
-        self._recorder.event("environment", stack=stack, op=op, name=name, value=shown(name, value), **fields)
+        wanted = self._asked_for[name] = names_a_database(name)
+        if wanted and (_writer() or "").partition(".")[0] not in _DRIVERS:
+            self._once("missing", name, None)
+
+    def _once(self, op: str, name: str, value: Optional[str]) -> None:
+        """Write down a look at a variable; again and again from one place, to the same end, it tells nothing new."""
+        stack = application_stack()
+        if (op, name, value, stack) not in self._seen:
+            self._seen.add((op, name, value, stack))
+            self._event(op, name, value, stack)
+
+    @quietly
+    def _event(
+        self, op: str, name: str, value: Optional[str], stack: Optional[Stack] = None, same: bool = False,
+        written_by: Optional[str] = None,
+    ) -> None:
+        stack = application_stack() if stack is None else stack
+        if stack:
+            self._recorder.event(
+                "environment", stack=stack, apart=(op, name, value), op=op, name=name, value=shown(name, value),
+                same=same, written_by=written_by,
+            )
+
+
+def _writer() -> Optional[str]:
+    """Return the module whose code asked or wrote, such as `dotenv.main`, or the application's own."""
+    frame: Optional[FrameType] = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
+        frame = frame.f_back
+    while frame is not None and frame.f_globals.get("__name__") in _PASSING_ON:
+        frame = frame.f_back
+    return frame.f_globals.get("__name__") if frame is not None else None

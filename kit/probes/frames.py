@@ -2,94 +2,176 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-import sysconfig
-from types import FrameType
-from typing import Dict, Iterator, List, Optional, Tuple
+import threading
+from types import CodeType, FrameType
+from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
 
-Frame = Tuple[str, int, str]  # file, line, function
+Frame = Tuple[str, int, str, Optional[str]]  # file, line, function, the library that called it (None: the application)
 Stack = Tuple[Frame, ...]  # innermost first
 
-APPLICATION, LIBRARY, INTERPRETER = "application", "library", "interpreter"
+APPLICATION, LIBRARY, INTERPRETER, RUNNER = "application", "library", "interpreter", "runner"
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _CARRIED = os.path.join(os.path.dirname(_OWN.rstrip(os.sep)), "carried") + os.sep
 _WORKER = os.path.join(os.path.dirname(_OWN.rstrip(os.sep)), "worker") + os.sep
-_INTERPRETER_ROOTS = tuple(
-    {os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")}
-    | {os.path.abspath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")}
-)
-_SCRIPTS = os.path.abspath(sysconfig.get_path("scripts")) + os.sep
+_STANDARD_LIBRARY = tuple({
+    os.path.dirname(path) + os.sep for path in (os.path.abspath(os.__file__), os.path.realpath(os.__file__))
+})
+_SCRIPTS = os.path.dirname(os.path.abspath(sys.executable or os.sep)) + os.sep
+_SITE_FOLDERS = ("site-packages", "dist-packages")
+_RUNNER = os.path.join("_pytest", "runner.py")
 _FRAMES_AT_MOST = 500  # a runaway recursion must not make a probe slow
 _APPLICATION_FRAMES_AT_MOST = 24
 _LIBRARY_FRAMES_AT_MOST = 3
 
-_owner_of_file: Dict[str, str] = {}
+_files: Dict[str, Tuple[str, str, str]] = {}  # a code's file as it says -> whose it is, its absolute path, its package
+STARTED_BY = "_isolation_probes_started_by"  # the attribute of a thread that holds the frames which started it
+_projects: Dict[str, FrozenSet[str]] = {}  # a site-packages folder -> what in it was installed from a local folder
 
 
 def owner(filename: str) -> str:
-    """Say whose code a file holds: the application's, a library's, or the interpreter's (the probes count as that)."""
-    known = _owner_of_file.get(filename)
-    if known is None:
-        known = _owner_of_file[filename] = _find_owner(filename)
-    return known
+    """Say whose code a file holds: the application's, a library's, the interpreter's (as the probes' own counts).
+
+    `runner` is the one file of pytest below which every test runs: what called pytest led to no event of a test.
+    """
+    return _file(filename)[0]
 
 
-def _find_owner(filename: str) -> str:
-    if filename.startswith("<"):
-        return INTERPRETER
-    path = os.path.abspath(filename)
-    if path.startswith((_OWN, _CARRIED, _WORKER)):
-        return INTERPRETER
-    parts = path.split(os.sep)
-    if "site-packages" in parts or "dist-packages" in parts or path.startswith(_SCRIPTS):
-        return LIBRARY
-    if path.startswith(_INTERPRETER_ROOTS):
-        return INTERPRETER
-    return APPLICATION
+def absolute(filename: str) -> str:
+    """Return the path of a code's file."""
+    return _file(filename)[1]
 
 
-def application_stack() -> Stack:
+def application_stack(seen: Optional[Set[CodeType]] = None) -> Stack:
     """Return the application's frames that led here, innermost first.
 
-    Where no application code is on the stack (a plugin, a background thread of a library), the innermost library
-    frames stand in for it, so that an event always says who was at work; only the interpreter itself gives ().
+    Where no application code is on the stack (a plugin, a background thread of a library), what started the thread,
+    and else the innermost library frames stand in for it, so that an event says who was at work. Every code that is
+    running is added to `seen`.
     """
-    own: List[Frame] = []
+    own: List[List[Any]] = []
     libraries: List[Frame] = []
-    for frame in _running_frames():
+    known = _files.get
+    frame: Optional[FrameType] = sys._getframe(1)
+    greenlet = None
+    for _ in range(_FRAMES_AT_MOST):
+        if frame is None:
+            frame, greenlet = _caller_of_greenlet(greenlet)
+            if frame is None:
+                break
         code = frame.f_code
-        whose = owner(code.co_filename)
-        if whose is INTERPRETER:
-            continue
-        found = own if whose is APPLICATION else libraries
-        if len(found) < _APPLICATION_FRAMES_AT_MOST:
-            found.append((code.co_filename, frame.f_lineno, getattr(code, "co_qualname", code.co_name)))
-    return tuple(own) or tuple(libraries[:_LIBRARY_FRAMES_AT_MOST])
-
-
-def under_library(folder: str) -> bool:
-    """Tell whether code of the library in site-packages folder `folder` is on the stack."""
-    part = os.sep + folder + os.sep
-    return any(part in frame.f_code.co_filename for frame in _running_frames())
-
-
-def _running_frames() -> Iterator[FrameType]:
-    for count, frame in enumerate(_across_greenlets(sys._getframe(2))):
-        if count >= _FRAMES_AT_MOST:
-            return
-        yield frame
-
-
-def _across_greenlets(frame: Optional[FrameType]) -> Iterator[FrameType]:
-    """Follow callers, also out of the greenlet in which SQLAlchemy runs its synchronous half under asyncio."""
-    module = sys.modules.get("greenlet")
-    getcurrent = getattr(module, "getcurrent", None)
-    greenlet = getcurrent() if getcurrent else None
-    while frame is not None:
-        yield frame
+        if seen is not None:
+            seen.add(code)
+        whose, path, package = known(code.co_filename) or _file(code.co_filename)
+        if whose is APPLICATION:
+            if len(own) == _APPLICATION_FRAMES_AT_MOST:
+                break
+            own.append([path, frame.f_lineno, getattr(code, "co_qualname", code.co_name), None])
+        elif whose is LIBRARY:
+            if own:
+                if own[-1][3] is None:
+                    own[-1][3] = package
+            elif len(libraries) < _LIBRARY_FRAMES_AT_MOST:
+                libraries.append((path, frame.f_lineno, getattr(code, "co_qualname", code.co_name), package))
+        elif whose is RUNNER:
+            break
         frame = frame.f_back
-        while frame is None and greenlet is not None:
-            greenlet = greenlet.parent
-            frame = greenlet.gr_frame if greenlet is not None else None
+    if own:
+        return tuple([(file, line, function, library) for file, line, function, library in own])
+    return started_by() or tuple(libraries)
+
+
+def running(folder: str, function: Optional[str] = None) -> Optional[FrameType]:
+    """Return the innermost frame of a function of a library, by its folder in site-packages; None where none runs."""
+    part = os.sep + folder + os.sep
+    frame: Optional[FrameType] = sys._getframe(1)
+    greenlet = None
+    for _ in range(_FRAMES_AT_MOST):
+        if frame is None:
+            frame, greenlet = _caller_of_greenlet(greenlet)
+            if frame is None:
+                break
+        code = frame.f_code
+        if (function is None or code.co_name == function) and part in code.co_filename:
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def current_thread() -> Optional[threading.Thread]:
+    """Return the thread that runs; None for one that Python did not start (asking for that would make it known)."""
+    return threading._active.get(threading.get_ident())  # type: ignore[attr-defined,no-any-return]
+
+
+def started_by() -> Stack:
+    """Return the frames that started this thread; () for the main thread and for a pool's, which serves many."""
+    return getattr(current_thread(), STARTED_BY, ())
+
+
+def _caller_of_greenlet(greenlet: Any) -> Tuple[Optional[FrameType], Any]:
+    """Step out of the greenlet in which SQLAlchemy runs its synchronous half under asyncio."""
+    if greenlet is None:
+        module = sys.modules.get("greenlet")
+        getcurrent = getattr(module, "getcurrent", None)
+        greenlet = getcurrent() if getcurrent else None
+    while greenlet is not None:
+        greenlet = greenlet.parent
+        frame = greenlet.gr_frame if greenlet is not None else None
+        if frame is not None:
+            return frame, greenlet
+    return None, None
+
+
+def _file(filename: str) -> Tuple[str, str, str]:
+    found = _files.get(filename)
+    if found is None:
+        path = filename if filename.startswith("<") else os.path.abspath(filename)
+        whose, package = _owner(path)
+        found = _files[filename] = whose, path, package
+    return found
+
+
+def _owner(path: str) -> Tuple[str, str]:
+    """Say whose a file is, and the name of its package where it is a library's."""
+    if path.startswith(("<", _OWN, _CARRIED, _WORKER)):
+        return INTERPRETER, ""
+    for name in _SITE_FOLDERS:
+        folder, found, inside = path.rpartition(os.sep + name + os.sep)
+        if found:
+            package = inside.partition(os.sep)[0].partition(".")[0]
+            if inside == _RUNNER:
+                return RUNNER, package
+            return APPLICATION if _is_local_project(folder + os.sep + name, inside) else LIBRARY, package
+    if path.startswith(_SCRIPTS):
+        return LIBRARY, os.path.basename(path)
+    return INTERPRETER if path.startswith(_STANDARD_LIBRARY) else APPLICATION, ""
+
+
+def _is_local_project(site: str, inside: str) -> bool:
+    """Tell whether a package came from a folder or an archive of this machine, as tox and others install a project."""
+    if site not in _projects:
+        _projects[site] = _local_projects(site)
+    top = inside.split(os.sep, 1)[0]
+    return top in _projects[site]
+
+
+def _local_projects(site: str) -> FrozenSet[str]:
+    found: Set[str] = set()
+    try:
+        records = [name for name in os.listdir(site) if name.endswith(".dist-info")]
+    except OSError:
+        return frozenset()
+    for record in records:
+        try:
+            with open(os.path.join(site, record, "direct_url.json"), encoding="utf-8") as file:
+                url = json.load(file).get("url", "")
+            with open(os.path.join(site, record, "RECORD"), encoding="utf-8") as file:
+                installed = {line.partition(",")[0] for line in file}
+        except (OSError, ValueError):  # most come from an index, and have no such file
+            continue
+        if url.startswith("file:"):
+            found.update(path.split("/", 1)[0] for path in installed if path.endswith(".py"))
+    return frozenset(found)

@@ -67,7 +67,7 @@ class Gate:
 
 def message(refusal: Refusal) -> str:
     """Say in one sentence who asked for which database, in a second where that was called from, and what to do."""
-    places = [f"{_short(file, refusal['base'])}:{line}" for file, line, _ in refusal["frames"]]
+    places = [f"{_short(file, refusal['base'])}:{line}" for file, line, _, _ in refusal["frames"]]
     who = f"{places[0]} {refusal['frames'][0][2]}" if places else _nobodys_code(refusal)
     said = f"{who} asked for {refusal['database']}{_own_word(refusal)}"
     said += f", which is not on the allow-list ({', '.join(refusal['allowed']) or 'empty'})."
@@ -121,10 +121,16 @@ class GuardedDatabases:
 
     def opened(
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
-        why_not: Optional[str], pooled: bool,
+        why_not: Optional[str], pooled: bool, **more: Any,
     ) -> None:
         if driver != "sqlite3":
             self._gate.server(configured, observed, why_not)
+
+    def failed(self, driver: str, configured: str, error: BaseException) -> None:
+        """There is nothing to stop."""
+
+    def pool_of(self, frame: Any) -> None:
+        """Nothing was kept."""
 
     def forget(self, driver_connection: Any) -> None:
         """Nothing was kept."""

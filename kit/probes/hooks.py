@@ -6,6 +6,7 @@ to a library is made when the library is imported, or at once where it is alread
 
 from __future__ import annotations
 
+import functools
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -16,7 +17,7 @@ _ABSENT = object()
 
 
 class Hooks:
-    """The changes that are in force. `failures` names the probes that could not be put in, and why."""
+    """The changes that are in force. `failures` names the probes that could not be put in, or that failed, and why."""
 
     def __init__(self) -> None:
         self._undo: List[Callable[[], None]] = []
@@ -26,10 +27,22 @@ class Hooks:
         self.failures: Dict[str, str] = {}
 
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Set `owner.name` to `make(the original)` until removal."""
+        """Set `owner.name` to `make(the original)` until removal.
+
+        The replacement takes on the original's name, text and signature: they are what a library reads that
+        builds something from a callable.
+        """
+        own = vars(owner).get(name)
+        if isinstance(own, classmethod):
+            replacement: Any = classmethod(_in_the_shape_of(own.__func__, make(own.__func__)))
+        else:
+            original = getattr(owner, name)
+            replacement = _in_the_shape_of(original, make(original))
+        self.replace_by(owner, name, replacement)
+
+    def replace_by(self, owner: Any, name: str, replacement: Any) -> None:
+        """Set `owner.name` to an object until removal."""
         own = vars(owner).get(name, _ABSENT)
-        original = getattr(owner, name)
-        replacement = make(original if own is _ABSENT or not isinstance(own, (classmethod, staticmethod)) else own)
         setattr(owner, name, replacement)
 
         def undo() -> None:
@@ -49,7 +62,7 @@ class Hooks:
     def on_removal(self, undo: Callable[[], None]) -> None:
         self._undo.append(undo)
 
-    def when_imported(self, module: str, install: Callable[[ModuleType], None]) -> None:
+    def when_imported(self, module: str, install: Callable[[Any], None]) -> None:
         """Call `install(module)` once the module has been executed; now, where it already has."""
         if self._finder is None:
             self._finder = _AfterImport(self)
@@ -65,17 +78,20 @@ class Hooks:
                 self.imported(name, module)
 
     def wants(self, name: str) -> bool:
-        return name in self._on_import and name not in self._done
+        return name in self._on_import
 
     def imported(self, name: str, module: ModuleType) -> None:
-        if name in self._done:
-            return
-        self._done.add(name)
-        for install in self._on_import[name]:
+        waiting = self._on_import.pop(name, ())
+        self._done.update((name,) if waiting else ())
+        for install in waiting:
             try:
                 install(module)
             except Exception as error:  # a library that has changed must not break the program under study
-                self.failures[name] = f"{type(error).__name__}: {error}"
+                self.failed(name, error)
+
+    def failed(self, what: str, error: BaseException) -> None:
+        """Keep the first failure of each probe; a probe that fails leaves the program under study alone."""
+        self.failures.setdefault(what, f"{type(error).__name__}: {error}".splitlines()[0])
 
     @property
     def installed(self) -> List[str]:
@@ -90,6 +106,20 @@ class Hooks:
         self._finder = None
         self._on_import.clear()
         self._done.clear()
+
+
+def out_of_traceback(error: BaseException) -> None:
+    """Take the caller's frame, which is a probe's, out of the way that an error shows; to be followed by `raise`.
+
+    Python before 3.11 shows the frame all the same; pytest leaves it out there for its `__tracebackhide__`.
+    """
+    traceback = error.__traceback__
+    if traceback is not None and traceback.tb_frame is sys._getframe(1):
+        error.__traceback__ = traceback.tb_next
+
+
+def _in_the_shape_of(original: Any, replacement: Any) -> Any:
+    return functools.update_wrapper(replacement, original)
 
 
 class _AfterImport(MetaPathFinder):
@@ -124,8 +154,8 @@ class _AfterImport(MetaPathFinder):
 
         try:
             loader.exec_module = exec_module  # type: ignore[union-attr, method-assign]
-        except AttributeError:
-            hooks.failures[name] = f"its loader {type(loader).__name__} takes no hook"
+        except AttributeError as error:
+            hooks.failed(name, error)
 
 
 def _is_being_imported(module: ModuleType) -> bool:

@@ -1,8 +1,8 @@
-"""Which server is this? The question that is put to a live connection, and the shape of its answer."""
+"""Which server is this? The questions that are put to a live connection, and the names of what they answer."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Sequence, Tuple
 
 # Readable by a plain role. Everything is cast to text: `system_identifier` exceeds 2^53, and text needs no type
 # look-ups from a driver that has just connected. The comment lets a reader of the server's log tell it apart.
@@ -26,6 +26,17 @@ IDENTITY_MARK = "/* which server is this? */"
 IDENTITY_FIELDS = (
     "system_identifier", "cluster_name", "timeline", "standby", "started", "host", "port", "database",
     "database_oid", "user", "version", "backend_pid",
+)
+
+# For a server that speaks Postgres' protocol and is not one, or lets nobody see its control file.
+PLACE_SQL = f"""\
+select current_database()::text, current_user::text, version()::text, pg_backend_pid()::text
+{IDENTITY_MARK}"""
+
+PLACE_FIELDS = ("database", "user", "version", "backend_pid")
+
+POSTGRES_QUESTIONS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
+    (IDENTITY_SQL, IDENTITY_FIELDS), (PLACE_SQL, PLACE_FIELDS),
 )
 
 

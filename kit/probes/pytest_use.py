@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
+from typing import Any, Callable, Iterator, List, Optional, Protocol, TypeVar
 
 from .context import CURRENT
 from .hooks import Hooks
@@ -10,90 +10,132 @@ from .recorder import Recorder
 
 _MESSAGE_AT_MOST = 400  # characters
 
+Hook = TypeVar("Hook", bound=Callable[..., Any])
+
+
+class HookMarker(Protocol):
+    """pytest's decorator of hooks."""
+
+    def __call__(self, *, tryfirst: bool = False, hookwrapper: bool = False) -> Callable[[Hook], Hook]: ...
+
 
 class PytestProbe:
     """A plugin that pytest is given as it configures itself; it prints nothing and decides nothing."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+        self.between_phases: List[Callable[[], None]] = []  # called as a test begins, and after each of its phases
+        self.after_test: List[Callable[[], None]] = []
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
         hooks.when_imported("_pytest.config", self._watch_configuration)
 
     def _watch_configuration(self, config: Any) -> None:
-        plugin = _plugin(self._recorder, self._hooks, config.hookimpl)
+        probe = self
+        plugin = self._plugin(config.hookimpl)
 
         def configuring(original: Any) -> Any:
             def get_config(*args: Any, **kwargs: Any) -> Any:
-                CURRENT.phase = "configure"
+                if CURRENT.test is None:
+                    CURRENT.enter("configure", None)
                 configured = original(*args, **kwargs)
-                configured.pluginmanager.register(plugin, "isolation-probes")
+                if probe.is_in_force:
+                    configured.pluginmanager.register(plugin, "isolation-probes")
                 return configured
             return get_config
 
         self._hooks.replace(config, "get_config", configuring)
+        self.is_in_force = True
+        self._hooks.on_removal(self._end)
 
+    def _end(self) -> None:
+        self.is_in_force = False
 
-def _plugin(recorder: Recorder, hooks: Hooks, hookimpl: Any) -> Any:
-    class IsolationProbes:
-        @hookimpl(tryfirst=True)
-        def pytest_sessionstart(self) -> None:
-            hooks.catch_up()
+    def _phase_ended(self) -> None:
+        for call in self.between_phases:
+            call()
 
-        @hookimpl(hookwrapper=True, tryfirst=True)
-        def pytest_collection(self) -> Iterator[None]:
-            CURRENT.phase = "collection"
-            yield
+    def _test_ended(self) -> None:
+        for call in self.after_test:
+            call()
 
-        @hookimpl(hookwrapper=True, tryfirst=True)
-        def pytest_make_collect_report(self, collector: Any) -> Iterator[None]:
-            outer, CURRENT.collecting = CURRENT.collecting, collector.nodeid or None
-            yield
-            CURRENT.collecting = outer
+    def _plugin(self, hookimpl: "HookMarker") -> Any:
+        probe, recorder = self, self._recorder
 
-        @hookimpl(hookwrapper=True, tryfirst=True)
-        def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
-            CURRENT.test = item.nodeid
-            yield
-            CURRENT.test, CURRENT.phase = None, "between"
+        class IsolationProbes:
+            @hookimpl(tryfirst=True)
+            def pytest_sessionstart(self) -> None:
+                probe._hooks.catch_up()
 
-        @hookimpl(hookwrapper=True, tryfirst=True)
-        def pytest_runtest_setup(self) -> Iterator[None]:
-            CURRENT.phase = "setup"
-            yield
+            @hookimpl(hookwrapper=True, tryfirst=True)
+            def pytest_collection(self) -> Iterator[None]:
+                CURRENT.enter("collection", CURRENT.test)
+                yield
 
-        @hookimpl(hookwrapper=True, tryfirst=True)
-        def pytest_runtest_call(self) -> Iterator[None]:
-            CURRENT.phase = "call"
-            yield
+            @hookimpl(hookwrapper=True, tryfirst=True)
+            def pytest_make_collect_report(self, collector: Any) -> Iterator[None]:
+                outer, CURRENT.collecting = CURRENT.collecting, collector.nodeid or None
+                yield
+                CURRENT.collecting = outer
 
-        @hookimpl(hookwrapper=True, tryfirst=True)
-        def pytest_runtest_teardown(self) -> Iterator[None]:
-            CURRENT.phase = "teardown"
-            yield
+            @hookimpl(tryfirst=True)
+            def pytest_collectreport(self, report: Any) -> None:
+                if report.outcome == "failed":
+                    recorder.plain(
+                        "outcome", test=report.nodeid, when="collect", outcome="failed", message=_message(report),
+                    )
 
-        @hookimpl(hookwrapper=True, tryfirst=True)
-        def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
-            outer, CURRENT.fixture = CURRENT.fixture, fixturedef.argname
-            yield
-            CURRENT.fixture = outer
+            @hookimpl(hookwrapper=True, tryfirst=True)
+            def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
+                outer = CURRENT.phase, CURRENT.test  # a test may run pytest itself
+                CURRENT.enter("setup", item.nodeid)
+                probe._phase_ended()
+                yield
+                probe._test_ended()
+                CURRENT.enter(*(outer if outer[1] is not None else ("between", None)))
 
-        @hookimpl(tryfirst=True)
-        def pytest_runtest_logreport(self, report: Any) -> None:
-            if hasattr(report, "node"):  # pytest-xdist tells the controller again what its worker has told
-                return
-            if report.when == "call" or report.outcome != "passed":
-                recorder.plain(
-                    "outcome", test=report.nodeid, when=report.when, outcome=_outcome(report),
-                    message=_message(report), duration_s=report.duration,
-                )
+            @hookimpl(hookwrapper=True, tryfirst=True)
+            def pytest_runtest_setup(self, item: Any) -> Iterator[None]:
+                CURRENT.enter("setup", item.nodeid)
+                yield
+                probe._phase_ended()
 
-        @hookimpl(tryfirst=True)
-        def pytest_sessionfinish(self) -> None:
-            CURRENT.phase = "finish"
+            @hookimpl(hookwrapper=True, tryfirst=True)
+            def pytest_runtest_call(self, item: Any) -> Iterator[None]:
+                CURRENT.enter("call", item.nodeid)
+                yield
+                probe._phase_ended()
 
-    return IsolationProbes()
+            @hookimpl(hookwrapper=True, tryfirst=True)
+            def pytest_runtest_teardown(self, item: Any) -> Iterator[None]:
+                CURRENT.enter("teardown", item.nodeid)
+                yield
+                probe._phase_ended()
+
+            @hookimpl(hookwrapper=True, tryfirst=True)
+            def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
+                outer = CURRENT.fixture, CURRENT.scope
+                CURRENT.fixture, CURRENT.scope = fixturedef.argname, str(fixturedef.scope)
+                yield
+                CURRENT.fixture, CURRENT.scope = outer
+
+            @hookimpl(tryfirst=True)
+            def pytest_runtest_logreport(self, report: Any) -> None:
+                if hasattr(report, "node"):  # pytest-xdist tells the controller again what its worker has told
+                    return
+                if report.when == "call" or report.outcome != "passed":
+                    recorder.plain(
+                        "outcome", test=report.nodeid, when=report.when, outcome=_outcome(report),
+                        message=_message(report), duration_s=report.duration,
+                    )
+
+            @hookimpl(tryfirst=True)
+            def pytest_sessionfinish(self) -> None:
+                if CURRENT.test is None:
+                    CURRENT.enter("finish", None)
+
+        return IsolationProbes()
 
 
 def _outcome(report: Any) -> str:
@@ -103,7 +145,7 @@ def _outcome(report: Any) -> str:
 
 
 def _message(report: Any) -> Optional[str]:
-    crash = getattr(report.longrepr, "reprcrash", None)
     if report.outcome == "passed" or report.longrepr is None:
         return None
+    crash = getattr(report.longrepr, "reprcrash", None)
     return str(crash.message if crash is not None else report.longrepr)[:_MESSAGE_AT_MOST]

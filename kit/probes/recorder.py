@@ -1,7 +1,8 @@
 """What the probes saw, as it is written down: one line of JSON an event, one file a process.
 
 A line is written at once and whole, so that a process which is killed leaves everything up to that moment.
-Stacks, which repeat, are written once (`{"kind": "stack", "id": n, "frames": [...]}`) and named by number.
+Stacks, which repeat, are written once (`{"kind": "stack", "id": n, "frames": [...]}`) and named by number. What
+happens again and again in one test is written down `REPEATS_AT_MOST` times, and counted from there on.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from .context import CURRENT
 from .frames import Stack, application_stack
+from .redact import redact
 
 FORMAT = 1  # 1: first
+REPEATS_AT_MOST = 100  # of one kind of event, from one place, in one test and phase
+BYTES_AT_MOST = 512 * 1024 * 1024  # of one process's file; what is left out from there on is counted
+_MARKS = ("://", "passw", "pwd")  # nothing that looks like a password comes without one of them
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 
 
 class Recorder:
@@ -31,34 +38,67 @@ class Recorder:
         self._lock = threading.RLock()
         self._stacks: Dict[Stack, int] = {}
         self._file: Optional[int] = None
-        self._pid = 0
+        self._closed = False
+        self._pid = self._first_pid = os.getpid()
         self._clock_offset_s = time.time() - time.perf_counter() - epoch
+        self._written = 0  # bytes
+        self._serial = 0
+        self._repeats: Dict[Tuple[Any, ...], int] = {}
+        self._left_out: Dict[str, int] = {}
 
-    def event(self, kind: str, *, stack: Optional[Stack] = None, **fields: Any) -> None:
-        """Write one event, with the time, the test under way, and the application's frames that led to it."""
+    def event(
+        self, kind: str, *, stack: Optional[Stack] = None, apart: Tuple[Any, ...] = (),
+        stacks: Optional[Dict[str, Stack]] = None, **fields: Any,
+    ) -> None:
+        """Write one event, with the time, the test under way, and the application's frames that led to it.
+
+        `apart` is what sets an event apart from others of its kind and place, so that it counts as no repetition.
+        `stacks` are other frames that it tells of.
+        """
+        if self._closed:
+            return
         if stack is None:
             stack = application_stack()
         with self._lock:
-            self._open()
+            if not self._open() or self._is_one_too_many((kind, stack, *apart)):
+                return
             number = self._number_of(stack)
-            self._write({
-                "kind": kind, "at_s": self.now_s(), "stack": number, **CURRENT.fields(), **fields,
-            })
+            others = {name: self._number_of(other) for name, other in (stacks or {}).items()}
+            self._write({"kind": kind, "at_s": self.now_s(), "stack": number, **CURRENT.fields(), **fields, **others})
 
     def plain(self, kind: str, **fields: Any) -> None:
         """Write one event that nobody's code led to: a header, a count, an end."""
         with self._lock:
-            self._open()
-            self._write({"kind": kind, "at_s": self.now_s(), **fields})
+            if self._open():
+                self._write({"kind": kind, "at_s": self.now_s(), **fields})
 
     def now_s(self) -> float:
         return round(time.perf_counter() + self._clock_offset_s, 6)
 
+    def count_left_out(self) -> Dict[str, int]:
+        """How many events of each kind were counted and not written."""
+        return dict(self._left_out)
+
+    def after_fork(self) -> None:
+        """In a child: another thread of the parent's may have held the lock, and will never give it back."""
+        self._lock = threading.RLock()
+
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             if self._file is not None:
                 os.close(self._file)
                 self._file = None
+
+    def _is_one_too_many(self, key: Tuple[Any, ...]) -> bool:
+        if self._serial != CURRENT.serial:
+            self._serial = CURRENT.serial
+            self._repeats.clear()
+        count = self._repeats[key] = self._repeats.get(key, 0) + 1
+        if count <= REPEATS_AT_MOST and self._written < BYTES_AT_MOST:
+            return False
+        self._left_out[key[0]] = self._left_out.get(key[0], 0) + 1
+        return True
 
     def _number_of(self, stack: Stack) -> int:
         number = self._stacks.get(stack)
@@ -67,24 +107,55 @@ class Recorder:
             self._write({"kind": "stack", "id": number, "frames": stack})
         return number
 
-    def _open(self) -> None:
-        if self._file is not None and self._pid == os.getpid():
-            return
-        if self._file is not None:  # the parent's, inherited by fork
-            os.close(self._file)
-        self._pid = os.getpid()
+    def _open(self) -> bool:
+        """Have this process's file open; False where the recorder is closed, or cannot write."""
+        if self._closed:
+            return False
+        pid = os.getpid()
+        if self._file is not None:
+            if self._pid == pid:
+                return True
+            os.close(self._file)  # the parent's, inherited by fork
+        self._pid = pid
         self._stacks = {}
-        name = os.path.join(self.directory, f"{self._pid}-{time.time_ns():x}.jsonl")
-        self._file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+        name = os.path.join(self.directory, f"{pid}-{time.time_ns():x}.jsonl")
+        try:
+            self._file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except OSError:  # the folder is gone: the run that wanted the record is over
+            self._closed = True
+            return False
         self._write({
-            "kind": "process", "format": FORMAT, "at_s": self.now_s(), "pid": self._pid, "ppid": os.getppid(),
+            "kind": "process", "format": FORMAT, "at_s": self.now_s(), "pid": pid, "ppid": os.getppid(),
             "argv": list(getattr(sys, "argv", [])), "cwd": os.getcwd(), "executable": sys.executable,
             "python": ".".join(map(str, sys.version_info[:3])), "parent": _command_of(os.getppid()),
+            "forked": pid != self._first_pid,
         })
+        return self._file is not None
 
     def _write(self, event: Dict[str, Any]) -> None:
-        if self._file is not None:
-            os.write(self._file, (json.dumps(event, separators=(",", ":"), default=repr) + "\n").encode())
+        if self._file is None:
+            return
+        text = _encode(event)
+        if any(mark in text.lower() for mark in _MARKS):
+            text = _encode(_without_passwords(event))
+        line = (text + "\n").encode()
+        self._written += len(line)
+        try:
+            os.write(self._file, line)
+        except OSError:  # a full disk must not end the program under study
+            os.close(self._file)
+            self._file, self._closed = None, True
+
+
+def _without_passwords(value: Any) -> Any:
+    """Redact every text in an event."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: _without_passwords(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_passwords(inner) for inner in value]
+    return value
 
 
 def _command_of(pid: int) -> Optional[str]:

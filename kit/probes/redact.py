@@ -7,7 +7,9 @@ import re
 HIDDEN = "***"
 
 _IN_URL = re.compile(r"(?P<before>[a-zA-Z][\w+.-]*://[^\s:/@'\"]*):(?P<password>[^\s/'\"]*)@")
-_IN_DSN = re.compile(r"(?i)(?P<before>\b\w*(?:password|passwd|pwd)\b\s*[=:]\s*)(?P<password>'[^']*'|\"[^\"]*\"|[^\s,;&'\"]+)")
+_IN_DSN = re.compile(
+    r"(?i)(?P<before>\b\w*(?:password|passwd|pwd)\b\s*[=:]\s*)(?P<password>'[^']*'|\"[^\"]*\"|[^\s,;&'\"]+)"
+)
 
 
 def redact(text: str) -> str:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Optional
+from weakref import ref
 
+from .context import REQUEST, Supplier
 from .databases import Connection, Databases
-from .environ import EnvironmentProbe
-from .hooks import Hooks
+from .dialects import ask
+from .frames import application_stack
+from .hooks import Hooks, out_of_traceback
+from .quiet import quietly
 from .recorder import Recorder
 from .redact import redact
+from .sources import Sources
 
 
 class SQLAlchemyProbe:
     """Uses the library's own events where it has one; the constructors of engine and session have none."""
 
-    def __init__(self, recorder: Recorder, databases: Databases, environ: Optional[EnvironmentProbe]) -> None:
-        self._recorder, self._databases, self._environ = recorder, databases, environ
-        self._engines: Dict[int, str] = {}  # by the id of the dialect, which engines derived from one share
-        self._sessions: Dict[int, str] = {}
+    def __init__(self, recorder: Recorder, databases: Databases, sources: Sources) -> None:
+        self._recorder, self._databases, self._sources = recorder, databases, sources
+        self._objects = databases.objects
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
         hooks.when_imported("sqlalchemy", self._watch_engines)
         hooks.when_imported("sqlalchemy.orm", self._watch_sessions)
 
-    def _watch_engines(self, sqlalchemy: ModuleType) -> None:
+    def _watch_engines(self, sqlalchemy: Any) -> None:
         from sqlalchemy import event
         from sqlalchemy.engine import Engine
         from sqlalchemy.pool import Pool
@@ -40,9 +43,12 @@ class SQLAlchemyProbe:
 
         self._hooks.replace(Engine, "__init__", making)
         self._listen(event, Engine, "before_cursor_execute", self._executing)
+        self._listen(event, Engine, "commit", self._ended)
+        self._listen(event, Engine, "rollback", self._ended)
+        self._listen(event, Pool, "connect", self._connected)
         self._listen(event, Pool, "checkin", self._returned)
 
-    def _watch_sessions(self, orm: ModuleType) -> None:
+    def _watch_sessions(self, orm: Any) -> None:
         from sqlalchemy import event
         from sqlalchemy.orm import Session
 
@@ -50,9 +56,13 @@ class SQLAlchemyProbe:
 
         def making(original: Any) -> Any:
             def __init__(session: Any, *args: Any, **kwargs: Any) -> None:
-                original(session, *args, **kwargs)
-                probe._sessions[id(session)] = number = probe._databases.number("session")
-                probe._recorder.event("session", session=number)
+                __tracebackhide__ = True
+                try:
+                    original(session, *args, **kwargs)
+                except BaseException as error:
+                    out_of_traceback(error)
+                    raise
+                probe._opened_session(session)
             return __init__
 
         self._hooks.replace(Session, "__init__", making)
@@ -62,44 +72,94 @@ class SQLAlchemyProbe:
         event.listen(target, name, listener)
         self._hooks.on_removal(lambda: event.remove(target, name, listener))
 
+    # --- engines and sessions ----------------------------------------------------------------------------------------
+
+    @quietly
     def _made(self, engine: Any, pool: Any, dialect: Any, url: Any) -> None:
-        number = self._databases.number("engine")
-        self._engines[id(dialect)] = number
+        number = self._objects.new("engine", dialect)  # which the engines that are derived from one share
         full = url.render_as_string(hide_password=False)
-        parts: Tuple[Optional[str], ...] = (url.database, full)
         self._recorder.event(
-            "engine", engine=number, url=redact(full), dialect=dialect.name, driver=dialect.driver,
-            pool=type(pool).__name__, variables=self._environ.sources_of(full, parts) if self._environ else None,
+            "engine", apart=(full,), engine=number, url=redact(full), dialect=dialect.name, driver=dialect.driver,
+            pool=type(pool).__name__, **self._sources.of(full, (url.database, full)),
         )
 
+    @quietly
+    def _opened_session(self, session: Any) -> None:
+        number = self._objects.new("session", session)
+        request = REQUEST.get()
+        stack = None
+        if request is not None and request.suppliers:
+            codes: Any = set()
+            stack = application_stack(codes)
+            supplier = next((request.suppliers[code] for code in codes if code in request.suppliers), None)
+            if supplier is not None:
+                request.supply(session, supplier)
+        self._recorder.event("session", stack=stack, session=number)
+
+    @quietly
     def _begun(self, session: Any, transaction: Any, connection: Any) -> None:
         known = self._connection(connection)
-        name = self._sessions.get(id(session))
+        name = self._objects.of("session", session)
         if known is not None and name is not None:
-            known.session = (id(session), name)
+            request = REQUEST.get()
+            made_by: Optional[Supplier] = request.supplier_of(session) if request is not None else None
+            known.session = (ref(session), name, made_by)
 
+    # --- connections -------------------------------------------------------------------------------------------------
+
+    @quietly
+    def _connected(self, dbapi_connection: Any, record: Any) -> None:
+        """The pool has a new connection. Where no driver's probe saw it open, it is asked through its dialect."""
+        driver_connection = _innermost(getattr(record, "driver_connection", dbapi_connection))
+        known = self._databases.of(driver_connection)
+        pool = getattr(record, "_ConnectionRecord__pool", None)
+        dialect = getattr(pool, "_dialect", None)
+        engine = self._objects.of("engine", dialect)
+        if known is not None:
+            known.engine, known.pooled = engine, True
+            self._recorder.plain("pooled", connection=known.number, engine=engine)
+        elif dialect is not None and driver_connection is not None:
+            observed, why_not, configured = ask(dbapi_connection, dialect)
+            self._databases.forget(driver_connection)
+            self._databases.opened(
+                driver_connection, f"{dialect.name}+{dialect.driver}", configured, observed, why_not, pooled=True,
+                engine=engine, bound_to_loop=bool(getattr(dialect, "is_async", False)),
+            )
+
+    @quietly
     def _returned(self, dbapi_connection: Any, record: Any) -> None:
         known = self._databases.of(_innermost(getattr(record, "driver_connection", dbapi_connection)))
         if known is not None:
             known.session = None
+            self._databases.ended(known)
 
+    @quietly
     def _executing(
         self, connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool,
     ) -> None:
         known = self._connection(connection)
         if known is not None:
             engine = connection.engine
-            self._databases.used(known, statement, self._engines.get(id(engine.dialect)), (connection, engine))
+            self._databases.used(known, statement, self._objects.of("engine", engine.dialect), (connection, engine))
+
+    @quietly
+    def _ended(self, connection: Any) -> None:
+        known = self._connection(connection)
+        if known is not None:
+            self._databases.ended(known)
 
     def _connection(self, connection: Any) -> Optional[Connection]:
-        """The connection behind SQLAlchemy's; where no driver's probe saw it open, it is written down unobserved."""
-        driver_connection = _innermost(connection.connection.driver_connection)
+        """The connection behind SQLAlchemy's; where no probe saw it open, it is written down unobserved."""
+        fairy = connection._dbapi_connection  # `connection.connection` would connect anew where it is gone
+        if fairy is None:
+            return None
+        driver_connection = _innermost(getattr(fairy, "driver_connection", None) or fairy.dbapi_connection)
         known = self._databases.of(driver_connection)
         if known is None and driver_connection is not None:
             engine = connection.engine
             self._databases.opened(
                 driver_connection, f"{engine.dialect.name}+{engine.dialect.driver}", redact(str(engine.url)), None,
-                "no probe saw this driver connect", pooled=True,
+                "no probe saw this driver connect", pooled=True, engine=self._objects.of("engine", engine.dialect),
             )
             known = self._databases.of(driver_connection)
         return known

@@ -1,0 +1,58 @@
+"""What the probes of all drivers share: asking a new connection, closing it where it is refused, naming its place."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
+
+from .gate import DatabaseRefused
+from .redact import redact
+
+Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none
+
+_TOLD = ("dsn", "conninfo", "host", "hostaddr", "port", "user", "database", "dbname", "service")
+
+
+@contextmanager
+def closed_where_refused(close: Callable[[], Any]) -> Iterator[None]:
+    """Close the connection where the gate refuses it."""
+    try:
+        yield
+    except DatabaseRefused:
+        close()
+        raise
+
+
+def first_answer(ask: Callable[[str], Sequence[Any]], questions: Sequence[Tuple[str, Tuple[str, ...]]]) -> Observed:
+    """Put questions, each with the names of its columns, until one is answered; why the first was not, if none is."""
+    why_not = None
+    for question, names in questions:
+        try:
+            row = ask(question)
+            return dict(zip(names, row)), None
+        except Exception as error:
+            why_not = why_not or reason(error)
+    return None, why_not or "no question is known for it"
+
+
+def postgres_place(address: Any, user: Optional[str], database: Optional[str]) -> str:
+    """The URL of a place, without a password."""
+    host, port = address if isinstance(address, tuple) else (address, None)
+    return f"postgresql://{user or ''}@{host or ''}:{port or ''}/{database or ''}"
+
+
+def told(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:
+    """What a driver was told about the place, as text: for a connection that did not come about."""
+    said = [str(args[0])] if args and isinstance(args[0], str) else []
+    said += [f"{name}={kwargs[name]}" for name in _TOLD if isinstance(kwargs.get(name), (str, int))]
+    return redact(" ".join(said))
+
+
+def text(value: Any) -> Optional[str]:
+    """A driver's bytes as text."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def reason(error: BaseException) -> str:
+    """The kind of an error and its first line."""
+    return redact((f"{type(error).__name__}: {error}".splitlines() or [""])[0])

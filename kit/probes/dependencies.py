@@ -1,0 +1,128 @@
+"""Dependencies: which callable supplies each one of a request, and what came of it."""
+
+from __future__ import annotations
+
+import sys
+from types import FunctionType
+from typing import Any, Dict, Iterator
+
+from .callables import Callables, code_of
+from .context import REQUEST, Request, Supplier
+from .databases import Databases
+from .frames import APPLICATION, owner
+from .hooks import Hooks, out_of_traceback
+from .quiet import quietly
+from .recorder import Recorder
+
+_PLAIN = (str, int, float, bool, bytes, type(None), dict, list, tuple, set, frozenset)
+_ATTRIBUTES_AT_MOST = 50
+_WRAPPED = ("sync_session", "sync_connection", "sync_engine")  # what SQLAlchemy's asynchronous half is around
+
+
+class DependencyProbe:
+    """Follows what FastAPI solves for a request, from the callable that was declared to the value that it supplied."""
+
+    def __init__(self, recorder: Recorder, databases: Databases, callables: Callables) -> None:
+        self._recorder, self._databases, self._callables = recorder, databases, callables
+
+    def install(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        hooks.when_imported("fastapi", self._watch)
+
+    def _watch(self, fastapi: Any) -> None:
+        from fastapi import routing
+        from fastapi.dependencies import utils
+
+        self._hooks.replace(utils, "solve_dependencies", self._solving)
+        self._hooks.replace_by(routing, "solve_dependencies", utils.solve_dependencies)
+
+    def _solving(self, original: Any) -> Any:
+        probe = self
+
+        async def solve_dependencies(**kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            request = REQUEST.get()
+            try:
+                if request is None:
+                    return await original(**kwargs)
+                chosen = probe._chosen(request, kwargs["dependant"], kwargs.get("dependency_overrides_provider"))
+                solved = await original(**kwargs)
+                if chosen:
+                    probe._supplied(request, kwargs["dependant"], chosen, solved)
+                return solved
+            except BaseException as error:
+                out_of_traceback(error)
+                raise
+        return solve_dependencies
+
+    @quietly
+    def _chosen(self, request: Request, dependant: Any, provider: Any) -> Dict[Any, Supplier]:
+        """Return what will be called for each dependency of this one: {the callable declared: its supplier}."""
+        if not dependant.dependencies:
+            return {}
+        overrides = getattr(provider, "dependency_overrides", None) or {}
+        chosen: Dict[Any, Supplier] = {}
+        for sub in dependant.dependencies:
+            override = overrides.get(sub.call)
+            chosen[sub.call] = supplier = self._callables.name(sub.call) or "", self._callables.name(override)
+            code = code_of(override if override is not None else sub.call)
+            if code is not None:
+                request.suppliers[code] = supplier
+        supplied_by = [list(supplier) for supplier in chosen.values()]
+        whose = self._callables.name(dependant.call)
+        self._recorder.event(
+            "dependencies", apart=(whose, tuple(chosen.values())), consulted=provider is not None,
+            provider=self._databases.objects.of("app", provider), of=whose, supplied_by=supplied_by,
+        )
+        return chosen
+
+    @quietly
+    def _supplied(self, request: Request, dependant: Any, chosen: Dict[Any, Supplier], solved: Any) -> None:
+        """Remember which dependency each value came from. Up to FastAPI 0.112 a tuple holds what was solved."""
+        is_old = isinstance(solved, tuple)
+        values, cache = (solved[0], solved[4]) if is_old else (solved.values, solved.dependency_cache)
+        for sub in dependant.dependencies:
+            if sub.name is not None and sub.name in values:
+                self._remember(request, values[sub.name], chosen[sub.call])
+        for key, value in cache.items():
+            call = key[0] if isinstance(key, tuple) else key
+            if call in chosen:
+                self._remember(request, value, chosen[call])
+
+    def _remember(self, request: Request, value: Any, supplier: Supplier) -> None:
+        if isinstance(value, _PLAIN):
+            return
+        for form in _forms(value):
+            request.supply(form, supplier)
+
+
+def _forms(value: Any) -> Iterator[Any]:
+    """Give a value, what it is a wrapper around, and what an object of the application's holds: a session, perhaps."""
+    yield value
+    yield from _halves(value)
+    if _is_the_applications(type(value)):
+        for inner in list(_attributes(value).values())[:_ATTRIBUTES_AT_MOST]:
+            if not isinstance(inner, (*_PLAIN, type, FunctionType)):
+                yield inner
+                yield from _halves(inner)
+
+
+def _halves(value: Any) -> Iterator[Any]:
+    if type(value).__module__.partition(".")[0] in ("sqlalchemy", "sqlmodel"):
+        for name in _WRAPPED:
+            inner = getattr(value, name, None)
+            if inner is not None:
+                yield inner
+
+
+def _attributes(value: Any) -> Dict[str, Any]:
+    """Return what an object holds, without asking it."""
+    try:
+        return dict(object.__getattribute__(value, "__dict__"))
+    except AttributeError:
+        return {}
+
+
+def _is_the_applications(kind: type) -> bool:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return isinstance(file, str) and owner(file) is APPLICATION

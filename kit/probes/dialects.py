@@ -1,0 +1,67 @@
+"""Databases that no driver's probe knows: asked through SQLAlchemy's dialect, as the pool gets a new connection."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+from .asking import first_answer
+from .identity import POSTGRES_QUESTIONS
+from .redact import redact
+
+_MYSQL = (
+    ("select @@server_uuid, @@hostname, @@port, database(), current_user(), version(), connection_id()",
+     ("system_identifier", "host", "port", "database", "user", "version", "backend_pid")),
+    ("select @@hostname, @@port, database(), current_user(), version(), connection_id()",
+     ("host", "port", "database", "user", "version", "backend_pid")),
+)
+_QUESTIONS = {
+    "postgresql": POSTGRES_QUESTIONS,
+    "cockroachdb": POSTGRES_QUESTIONS,
+    "redshift": POSTGRES_QUESTIONS,
+    "mysql": _MYSQL,
+    "mariadb": _MYSQL,
+    "mssql": (("select cast(serverproperty('ServerName') as varchar(200)), db_name(), suser_name(), @@spid",
+               ("host", "database", "user", "backend_pid")),),
+    "oracle": (("select sys_context('USERENV', 'SERVER_HOST'), sys_context('USERENV', 'DB_NAME'), user from dual",
+                ("host", "database", "user")),),
+    "duckdb": (("select path from duckdb_databases() where not internal", ("file",)),),
+}
+
+
+def ask(dbapi_connection: Any, dialect: Any) -> Tuple[Optional[Dict[str, Any]], Optional[str], str]:
+    """Return what the server says of itself, or why it was not asked, and the name of the dialect as its place.
+
+    Something that only stands in for the driver's connection is not asked: a test may count what is done to it.
+    """
+    configured = f"{dialect.name}+{dialect.driver}://"
+    questions = _QUESTIONS.get(dialect.name)
+    if questions is None:
+        return None, f"no question is known for {dialect.name}", configured
+    if not _is_the_drivers_own(dbapi_connection, dialect):
+        return None, "it is not the driver's own connection", configured
+
+    def put(question: str) -> Sequence[Any]:
+        cursor = dbapi_connection.cursor()
+        try:
+            cursor.execute(question)
+            return [None if value is None else str(value) for value in cursor.fetchone()]
+        finally:
+            cursor.close()
+            dbapi_connection.rollback()
+
+    observed, why_not = first_answer(put, questions)
+    return observed, why_not, configured + redact(_place(observed))
+
+
+def _is_the_drivers_own(dbapi_connection: Any, dialect: Any) -> bool:
+    dbapi = getattr(dialect, "loaded_dbapi", None) or getattr(dialect, "dbapi", None)
+    names = {getattr(module, "__name__", "").partition(".")[0] for module in (dbapi, getattr(dbapi, "dbapi", None))}
+    return type(dbapi_connection).__module__.partition(".")[0] in {*names, "sqlalchemy"} - {""}
+
+
+def _place(observed: Optional[Dict[str, Any]]) -> str:
+    known = observed or {}
+    if "file" in known:
+        return f"/{known['file'] or ''}"
+    user, host, port, database = (known.get(name) or "" for name in ("user", "host", "port", "database"))
+    return f"{user}@{host}:{port}/{database}"

@@ -1,0 +1,138 @@
+"""sqlite3 and aiosqlite: each connection as it opens, the file behind it, and what it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import FrameType
+from typing import Any, Dict, Optional, Tuple
+
+from .allow import sqlite_file
+from .asking import Observed, reason
+from .databases import Databases
+from .frames import INTERPRETER, current_thread, owner, running
+from .hooks import Hooks, out_of_traceback
+from .redact import redact
+from .threads import UNDER_SQLALCHEMY
+
+_WITH_FILES_OF_THEIR_OWN = ("coverage", "testmon", "IPython")  # tools that keep what they know in SQLite
+
+_READ_WHOLE = 500  # statements of one connection in one phase of a test
+
+
+class Sqlite3Probe:
+    """The driver is C: its own trace tells of each statement, as long as the application does not use that itself."""
+
+    def __init__(self, databases: Databases, statements: bool) -> None:
+        self._databases, self._statements = databases, statements
+
+    def install(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        hooks.when_imported("sqlite3", self._watch)
+        hooks.when_imported("aiosqlite", self._watch_aiosqlite)
+
+    def _watch(self, sqlite3: Any) -> None:
+        from sqlite3 import dbapi2
+
+        probe = self
+
+        def connecting(original: Any) -> Any:
+            class Connect:
+                """A C function does not become a method when it is an attribute of a class; nor does this."""
+
+                def __call__(self, *args: Any, **kwargs: Any) -> Any:
+                    __tracebackhide__ = True
+                    if _caller() in _WITH_FILES_OF_THEIR_OWN:
+                        return original(*args, **kwargs)
+                    database = args[0] if args else kwargs.get("database")
+                    probe._databases.asked_for_file(sqlite_file(database, bool(_argument(args, kwargs, 7, "uri"))))
+                    try:
+                        connection = original(*args, **kwargs)
+                    except BaseException as error:
+                        probe._databases.failed("sqlite3", _name_of(database), error)
+                        out_of_traceback(error)
+                        raise
+                    probe._opened(connection, database)
+                    return connection
+            return Connect()
+
+        self._hooks.replace(dbapi2, "connect", connecting)
+        self._hooks.replace_by(sqlite3, "connect", dbapi2.connect)
+
+    def _watch_aiosqlite(self, aiosqlite: Any) -> None:
+        """It connects in a thread of its own, in which nobody's code is on the stack: so it is asked for here."""
+        probe = self
+
+        def connecting(original: Any) -> Any:
+            def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
+                probe._databases.asked_for_file(sqlite_file(database, bool(kwargs.get("uri"))))
+                return original(database, *args, **kwargs)
+            return connect
+
+        def using(original: Any) -> Any:
+            async def _execute(connection: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
+                if args and isinstance(args[0], str):
+                    probe._used_aiosqlite(connection, args[0])
+                try:
+                    return await original(connection, function, *args, **kwargs)
+                except BaseException as error:
+                    out_of_traceback(error)
+                    raise
+            return _execute
+
+        self._hooks.replace(aiosqlite.core, "connect", connecting)
+        self._hooks.replace_by(aiosqlite, "connect", aiosqlite.core.connect)
+        if self._statements:
+            self._hooks.replace(aiosqlite.core.Connection, "_execute", using)
+
+    def _opened(self, connection: Any, database: Any) -> None:
+        self._databases.forget(connection)
+        pooled = running("sqlalchemy") is not None or getattr(current_thread(), UNDER_SQLALCHEMY, False)
+        self._databases.opened(
+            connection, "sqlite3", redact(_name_of(database)), *_ask(connection), pooled=pooled,
+        )
+        if self._statements and not pooled and running("aiosqlite") is None:
+            connection.set_trace_callback(self._tracing(self._databases.of(connection)))
+
+    def _tracing(self, known: Any) -> Any:
+        """The text comes with its values in it, so that each is another: of a long row, the first word must do."""
+        databases = self._databases
+
+        def trace(statement: str) -> None:
+            databases.used(known, statement if known.uses_here < _READ_WHOLE else statement[:7])
+        return trace
+
+    def _used_aiosqlite(self, connection: Any, statement: str) -> None:
+        inner = getattr(connection, "_connection", None)
+        known = self._databases.of(inner) if inner is not None else None
+        if known is not None and not known.pooled:
+            self._databases.used(known, statement, None, (connection,))
+
+
+def _ask(connection: Any) -> Observed:
+    """Ask which file stands behind the connection. In memory there is none: the connection is the database."""
+    from sqlite3 import Connection
+
+    try:
+        rows = list(Connection.execute(connection, "pragma database_list"))
+        file = next((row[2] for row in rows if row[1] == "main"), "")
+        return {"file": os.path.realpath(file) if file else None}, None
+    except Exception as error:
+        return None, reason(error)
+
+
+def _caller() -> str:
+    """Name the package whose code called, past the interpreter's and the probes' own."""
+    frame: Optional[FrameType] = sys._getframe(1)
+    while frame is not None and owner(frame.f_code.co_filename) == INTERPRETER:
+        frame = frame.f_back
+    return "" if frame is None else str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _argument(args: Tuple[Any, ...], kwargs: Dict[str, Any], position: int, name: str) -> Any:
+    return args[position] if len(args) > position else kwargs.get(name)
+
+
+def _name_of(database: Any) -> str:
+    return os.fsdecode(database) if isinstance(database, (str, bytes, os.PathLike)) else ""

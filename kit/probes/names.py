@@ -1,0 +1,201 @@
+"""Names that hold an engine, a maker of sessions, a pool or an application: who holds the same one, and who was given
+another and did not give it back.
+
+Looked at between the phases of each test, so it tells in which phase a name changed, not on which line.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FunctionType, ModuleType
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from weakref import ReferenceType, ref
+
+from .frames import APPLICATION, owner
+from .objects import Objects
+from .quiet import quietly
+from .recorder import Recorder
+
+_KINDS = {
+    ("sqlalchemy.engine.base", "Engine"), ("sqlalchemy.ext.asyncio.engine", "AsyncEngine"),
+    ("sqlalchemy.orm.session", "sessionmaker"), ("sqlalchemy.ext.asyncio.session", "async_sessionmaker"),
+    ("sqlalchemy.orm.scoping", "scoped_session"), ("sqlalchemy.ext.asyncio.scoping", "async_scoped_session"),
+    ("sqlalchemy.orm.session", "Session"), ("sqlalchemy.ext.asyncio.session", "AsyncSession"),
+    ("sqlalchemy.engine.base", "Connection"), ("sqlalchemy.ext.asyncio.engine", "AsyncConnection"),
+    ("asyncpg.pool", "Pool"), ("asyncpg.connection", "Connection"),
+    ("psycopg_pool.pool", "ConnectionPool"), ("psycopg_pool.pool_async", "AsyncConnectionPool"),
+    ("psycopg", "Connection"), ("psycopg", "AsyncConnection"), ("psycopg2.pool", "AbstractConnectionPool"),
+    ("psycopg2.extensions", "connection"), ("sqlite3", "Connection"), ("aiosqlite.core", "Connection"),
+    ("databases.core", "Database"), ("starlette.applications", "Starlette"),
+}
+_TYPES_AT_MOST = 5000  # that are remembered; a program can make types without end
+
+Place = Tuple[str, str]  # module or application, name
+
+
+class Held:
+    """What a name holds; nothing is kept alive for it."""
+
+    __slots__ = ("described", "engine", "id", "pointer")
+
+    def __init__(self, value: Any, engine: Optional[str], described: Dict[str, Any]) -> None:
+        self.id, self.engine, self.described = id(value), engine, described
+        try:
+            self.pointer: Optional["ReferenceType[Any]"] = ref(value)
+        except TypeError:  # of a kind that cannot be pointed at
+            self.pointer = None
+
+    def is_still(self, value: Any, engine: Optional[str]) -> bool:
+        if self.pointer is not None and self.pointer() is not value:
+            return False
+        return self.id == id(value) and self.engine == engine
+
+
+class _Space:
+    """The globals of one module, and which of them can hold something, as of when there were `count` of them."""
+
+    __slots__ = ("count", "globals", "slots")
+
+    def __init__(self, globals_: Dict[str, Any]) -> None:
+        self.globals, self.count = globals_, -1
+        self.slots: List[str] = []
+
+
+class NamesProbe:
+    """Watches the globals of the application's modules, what its own objects among them hold, and `app.state`."""
+
+    def __init__(self, recorder: Recorder, objects: Objects, apps: Callable[[], List[Any]]) -> None:
+        self._recorder, self._objects, self._apps = recorder, objects, apps
+        self._of_type: Dict[type, bool] = {}
+        self._loaded = 0
+        self._spaces: Dict[str, _Space] = {}
+        self._held: Dict[Place, Held] = {}
+
+    @quietly
+    def check(self) -> None:
+        """Compare what the names hold now with what they held before, and write down what is different."""
+        before, now = self._held, {}
+        for place, value in self._look():
+            engine = self._engine_of(value)
+            old = before.get(place)
+            if old is not None and old.is_still(value, engine):
+                now[place] = old
+            else:
+                now[place] = held = Held(value, engine, self._describe(value, engine))
+                self._tell(place, "rebound" if old is not None else "held", held, old)
+        for place, old in before.items():
+            if place not in now:
+                self._tell(place, "unbound", None, old)
+        self._held = now
+
+    def _tell(self, place: Place, op: str, held: Optional[Held], old: Optional[Held]) -> None:
+        self._recorder.event(
+            "name", stack=(), apart=place, op=op, module=place[0], name=place[1],
+            holds=held and held.described, held_before=old and old.described,
+        )
+
+    # --- where to look -----------------------------------------------------------------------------------------------
+
+    def _look(self) -> Iterator[Tuple[Place, Any]]:
+        for module, space in self._modules():
+            for name in space.slots:
+                value = space.globals.get(name)
+                if value is None:
+                    continue
+                if self._is_one(type(value)):
+                    yield (module, name), value
+                else:
+                    for inner, held in _attributes(value):
+                        if self._is_one(type(held)):
+                            yield (module, f"{name}.{inner}"), held
+        for app in self._apps():
+            state = getattr(vars(app).get("state"), "_state", None)
+            for name, value in list(state.items()) if isinstance(state, dict) else ():
+                if self._is_one(type(value)):
+                    yield (f"app {self._objects.of('app', app)}", f"state.{name}"), value
+
+    def _modules(self) -> Iterator[Tuple[str, _Space]]:
+        """Give the application's modules; what they can hold is looked up anew where a global has come or gone."""
+        if self._loaded != len(sys.modules):
+            self._loaded = len(sys.modules)
+            for name, module in list(sys.modules.items()):
+                if name not in self._spaces and isinstance(module, ModuleType) and _is_the_applications(module):
+                    self._spaces[name] = _Space(vars(module))
+        for name, space in list(self._spaces.items()):
+            loaded = sys.modules.get(name)
+            if not isinstance(loaded, ModuleType):
+                del self._spaces[name]
+                continue
+            if vars(loaded) is not space.globals:
+                self._spaces[name] = space = _Space(vars(loaded))
+            if space.count != len(space.globals):
+                space.count = len(space.globals)
+                space.slots = [slot for slot, value in list(space.globals.items()) if self._can_hold(value)]
+            if space.slots:
+                yield name, space
+
+    def _can_hold(self, value: Any) -> bool:
+        return value is None or self._is_one(type(value)) or _is_an_object_of_the_applications(value)
+
+    # --- what it is --------------------------------------------------------------------------------------------------
+
+    def _is_one(self, type_: type) -> bool:
+        """Tell whether a type is one of the kinds of things that are looked for, or derived from one."""
+        known = self._of_type.get(type_)
+        if known is None:
+            if type_.__module__ == "builtins":
+                return False
+            if len(self._of_type) > _TYPES_AT_MOST:
+                self._of_type.clear()
+            known = any((base.__module__, base.__qualname__) in _KINDS for base in type_.__mro__)
+            self._of_type[type_] = known
+        return known
+
+    def _describe(self, value: Any, engine: Optional[str]) -> Dict[str, Any]:
+        kind = type(value)
+        return {
+            "object": self._objects.of("held", value) or self._objects.new("held", value),
+            "type": f"{kind.__module__}.{kind.__qualname__}", "engine": engine, "app": self._objects.of("app", value),
+        }
+
+    def _engine_of(self, value: Any) -> Optional[str]:
+        """Name the engine that something is, or is bound to."""
+        found = self._objects.of("engine", value)
+        if found is not None or not _is_of_sqlalchemy(type(value)):
+            return found
+        bound = getattr(value, "session_factory", value)  # of a scoped session
+        keywords = getattr(bound, "kw", None)
+        bind = keywords.get("bind") if isinstance(keywords, dict) else getattr(bound, "bind", None)
+        for candidate in (value, bind):
+            sync = getattr(candidate, "sync_engine", candidate)
+            dialect = getattr(sync, "dialect", None)
+            if dialect is not None:
+                return self._objects.of("engine", dialect)
+        return None
+
+
+def _is_the_applications(module: ModuleType) -> bool:
+    file = vars(module).get("__file__")
+    return isinstance(file, str) and owner(file) is APPLICATION
+
+
+def _is_an_object_of_the_applications(value: Any) -> bool:
+    kind = type(value)
+    if issubclass(kind, (type, ModuleType, FunctionType)) or kind.__module__ == "builtins":
+        return False
+    module = sys.modules.get(kind.__module__)
+    return isinstance(module, ModuleType) and _is_the_applications(module)
+
+
+def _attributes(value: Any) -> Iterator[Tuple[str, Any]]:
+    """Give what an object of the application's holds, without asking it."""
+    if _is_an_object_of_the_applications(value):
+        try:
+            held = object.__getattribute__(value, "__dict__")
+        except AttributeError:
+            return
+        yield from list(held.items())
+
+
+def _is_of_sqlalchemy(type_: type) -> bool:
+    return any(base.__module__.startswith("sqlalchemy.") for base in type_.__mro__)

@@ -1,0 +1,31 @@
+"""What a text says of a database's place: the same place can be written in many ways."""
+
+from __future__ import annotations
+
+import re
+from typing import Optional, Tuple
+
+Place = Tuple[str, str, str, str]  # user, host, port, database; for a file, only the last is not empty
+
+URL = re.compile(
+    r"(?i)^(postgres(ql)?|mysql|mariadb|sqlite|oracle|mssql|cockroachdb|redshift|duckdb|asyncpg|psycopg)(\+\w+)?:"
+)
+URL_WITHIN = re.compile(
+    r"(?i)\b(?:postgres(?:ql)?|mysql|mariadb|sqlite|oracle|mssql|cockroachdb|redshift|duckdb)(?:\+\w+)?://[^\s'\"<>]*"
+)
+HIDDEN_NAME = re.compile(r"(?i)(pass|pwd|secret|token|key)")
+
+_PARTS = re.compile(
+    r"^[\w+.-]+://(?:(?P<user>[^:@/]*)(?::.*)?@)?(?P<host>\[[^\]]*\]|[^:/?@]*)(?::(?P<port>\d*))?(?:/(?P<database>[^?]*))?"
+)
+_FILE = re.compile(r"(?i)^(sqlite|duckdb)(\+\w+)?:")
+
+
+def place(url: str) -> Optional[Place]:
+    """Return the place that a URL names, whatever its scheme, password and query; None where it is no URL."""
+    found = _PARTS.match(url)
+    if found is None:
+        return None
+    if _FILE.match(url):
+        return "", "", "", url.partition("://")[2].partition("?")[0]
+    return tuple(found[name] or "" for name in ("user", "host", "port", "database"))  # type: ignore[return-value]

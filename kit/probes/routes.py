@@ -1,0 +1,158 @@
+"""What an application depends on: the callables of its routes, and the override keys that are none of them."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
+from weakref import WeakKeyDictionary
+
+from .callables import Callables
+from .objects import Objects
+from .quiet import quietly
+from .recorder import Recorder
+
+_GRAPHS_AT_MOST = 200  # that are written down by one process
+_DEEP_AT_MOST = 40  # mounted in mounted, dependencies of dependencies
+
+Graph = Tuple[Tuple[int, ...], Set[Any]]  # what tells one state of the routes from another; the callables
+
+
+class Routes:
+    """Describes an application's dependencies when an override of it is to be compared with them."""
+
+    def __init__(self, recorder: Recorder, objects: Objects, callables: Callables) -> None:
+        self._recorder, self._objects, self._callables = recorder, objects, callables
+        self._changed: "WeakKeyDictionary[Any, bool]" = WeakKeyDictionary()
+        self._graphs: "WeakKeyDictionary[Any, Graph]" = WeakKeyDictionary()
+        self._written: Set[Tuple[Any, ...]] = set()
+        self._described: "WeakKeyDictionary[Any, bool]" = WeakKeyDictionary()
+        self._parts: Dict[Tuple[Any, ...], str] = {}  # -> the first application that is made of them
+
+    @quietly
+    def describe_parts(self, app: Any) -> None:
+        """Say once what an application is made of: its endpoints, its middleware, its lifespan."""
+        number = self._objects.of("app", app)
+        if number is None or app in self._described:
+            return
+        self._described[app] = True
+        endpoints = tuple(
+            (str(getattr(route, "path", "")), self._callables.defined(getattr(route, "endpoint", None)))
+            for route in _flat(getattr(getattr(app, "router", app), "routes", ()), 0, every=True)
+        )
+        middleware = tuple(filter(None, map(self._callables.defined, _middleware(app))))
+        lifespan = self._callables.defined(getattr(getattr(app, "router", None), "lifespan_context", None))
+        parts = endpoints, middleware, lifespan
+        like = self._parts.setdefault(parts, number)
+        if like != number:
+            self._recorder.plain("app_parts", app=number, like=like)
+        else:
+            self._recorder.plain(
+                "app_parts", app=number, like=None, endpoints=endpoints, middleware=middleware, lifespan=lifespan,
+            )
+
+    @quietly
+    def changed(self, app: Any) -> None:
+        """An override of this application was set or taken away."""
+        self._changed[app] = True
+
+    @quietly
+    def check(self, app: Any, alive: Callable[[], List[Any]]) -> None:
+        """Where its overrides have changed: say which keys are among its dependencies, and which are not."""
+        if not self._changed.pop(app, False):
+            return
+        overrides = vars(app).get("dependency_overrides")
+        if not isinstance(overrides, dict) or not overrides:
+            return
+        depended_on = self._graph(app)
+        missed = [key for key in overrides if key not in depended_on]
+        self._recorder.event(
+            "override_check", apart=(self._objects.of("app", app), len(missed)), app=self._objects.of("app", app),
+            matched=[self._callables.name(key) for key in overrides if key in depended_on],
+            missed=[self._callables.name(key) for key in missed],
+        )
+        for other in alive() if missed else ():
+            self._describe(other)
+
+    def _graph(self, app: Any) -> Set[Any]:
+        state = tuple(_state(app))
+        known = self._graphs.get(app)
+        if known is None or known[0] != state:
+            calls = {call for _, _, dependant in _endpoints(app) for call in _calls(dependant)}
+            known = self._graphs[app] = state, calls
+        return known[1]
+
+    def _describe(self, app: Any) -> None:
+        """Write down what an application depends on, once for each state."""
+        routes = []
+        for path, provider, dependant in _endpoints(app):
+            calls = tuple(self._callables.name(call) for call in _calls(dependant))
+            consulted = provider is not None
+            routes.append((path, self._callables.defined(getattr(dependant, "call", None)), consulted, calls))
+        number = self._objects.of("app", app)
+        key = (number, tuple(routes))
+        if key not in self._written and len(self._written) < _GRAPHS_AT_MOST:
+            self._written.add(key)
+            self._recorder.plain("graph", app=number, routes=routes)
+
+
+def _endpoints(app: Any) -> Iterator[Tuple[str, Any, Any]]:
+    """Give (path, provider of overrides, dependant) of each route; a mounted application with overrides has its own."""
+    for route in _flat(getattr(getattr(app, "router", app), "routes", ()), 0):
+        dependant = getattr(route, "dependant", None)
+        if dependant is not None:
+            yield str(getattr(route, "path", "")), getattr(route, "dependency_overrides_provider", None), dependant
+
+
+def _middleware(app: Any) -> Iterator[Any]:
+    for entry in getattr(app, "user_middleware", ()):
+        yield getattr(entry, "cls", None)
+        yield (getattr(entry, "kwargs", None) or getattr(entry, "options", None) or {}).get("dispatch")
+
+
+def _flat(routes: Any, depth: int, every: bool = False) -> Iterator[Any]:
+    """Give every route, out of included routers (a tree from FastAPI 0.137 on) and of mounted ones.
+
+    Without `every`, only those that FastAPI solves dependencies for.
+    """
+    if depth > _DEEP_AT_MOST:
+        return
+    for route in list(routes):
+        contexts = getattr(route, "effective_route_contexts", None)
+        if contexts is not None:
+            yield from _flat(contexts(), depth + 1, every)
+            continue
+        inner = getattr(route, "starlette_route", None) or route
+        if every or getattr(route, "dependant", None) is not None:
+            yield route
+        mounted = _mounted(inner)
+        if mounted is not None:
+            yield from _flat(mounted, depth + 1, every)
+
+
+def _mounted(route: Any) -> Optional[Any]:
+    """Return the routes of what is mounted, where it consults no overrides of its own."""
+    app = getattr(route, "app", None) if type(route).__name__ in ("Mount", "Host") else None
+    for _ in range(_DEEP_AT_MOST):  # out of the middleware around it
+        if app is None or hasattr(app, "dependency_overrides"):
+            return None
+        if hasattr(app, "routes"):
+            return app.routes
+        app = getattr(app, "app", None)
+    return None
+
+
+def _calls(dependant: Any, depth: int = 0) -> Iterator[Any]:
+    for sub in dependant.dependencies if depth < _DEEP_AT_MOST else ():
+        if sub.call is not None:
+            yield sub.call
+        yield from _calls(sub, depth + 1)
+
+
+def _state(app: Any) -> Iterator[int]:
+    """Give numbers that change when a route is added anywhere."""
+    pending = [getattr(getattr(app, "router", app), "routes", ())]
+    for routes in pending:
+        yield len(routes)
+        for route in routes:
+            inner = getattr(getattr(route, "original_router", None), "routes", None) or _mounted(route)
+            if inner and len(pending) < 1000:
+                pending.append(inner)

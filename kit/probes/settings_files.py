@@ -1,0 +1,71 @@
+"""Files that hold settings: which ones the program read, and which lines of theirs can lead to a database."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Dict, List, Tuple
+
+from .environ import names_a_database, shown
+from .frames import LIBRARY, owner
+from .places import URL_WITHIN, place
+from .recorder import Recorder
+
+_NAME = re.compile(r"(?i)(^\.?env$|\.env(\.|$)|\.(ini|cfg|conf|toml|ya?ml|json|properties|env)$)")
+_LINE = re.compile(r"^\s*(?:export\s+)?[\"']?(?P<name>[A-Za-z_][\w.-]*)[\"']?\s*[:=]\s*(?P<value>.*?)\s*,?\s*$")
+_LARGEST = 256 * 1024  # bytes; what is larger holds data, not settings
+_FILES_AT_MOST = 500
+
+Entry = Tuple[int, str, str]  # line, name, value
+
+
+class SettingsFiles:
+    """Remembers the lines of settings files that lead to a database. `found` has them by file, as last read."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._read: Dict[str, Tuple[float, int]] = {}
+        self.found: Dict[str, List[Entry]] = {}
+
+    def opened(self, path: str) -> None:
+        """The program is about to read a file; look into it where its name is one of settings."""
+        if not _NAME.search(os.path.basename(path)) or len(self._read) >= _FILES_AT_MOST:
+            return
+        path = os.path.abspath(path)
+        if owner(path) is LIBRARY:
+            return
+        try:
+            status = os.stat(path)
+        except OSError:
+            return
+        if status.st_size > _LARGEST:
+            return
+        state = status.st_mtime, status.st_size
+        if self._read.get(path) != state:
+            self._read[path] = state
+            self.found[path] = _entries(path)
+        if self.found[path]:
+            entries: List[Any] = [[line, name, shown(name, value)] for line, name, value in self.found[path]]
+            self._recorder.event("settings_file", apart=(path, state), file=path, entries=entries)
+
+    def sources_of(self, url: str) -> List[List[Any]]:
+        """Return the lines [file, line, name] that hold a URL of the place of `url`, the file read last foremost."""
+        wanted = place(url)
+        return [
+            [path, line, name] for path, entries in reversed(list(self.found.items()))
+            for line, name, value in entries if place(value) == wanted
+        ]
+
+
+def _entries(path: str) -> List[Entry]:
+    found = []
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, text in enumerate(file, 1):
+            entry = _LINE.match(text)
+            if entry is None:
+                continue
+            url = URL_WITHIN.search(entry["value"])
+            value = url.group() if url else entry["value"].strip("\"'")
+            if names_a_database(entry["name"], value) and value:
+                found.append((number, entry["name"], value))
+    return found
