@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from kit.attempts import ATTEMPTS
+from kit.evidence import App, Evidence, Frame, Outcome, Sighting
 from kit.evidence import Callable as Known
-from kit.evidence import Evidence, Frame, Outcome, Sighting
 from kit.trial import Trial
 from kit.verdict import agreed_by, isolation
 
@@ -151,6 +151,31 @@ def way_to_the_rows(runs: Iterable[Evidence], test: str) -> pandas.DataFrame:
             ])
     columns = ["attempt", "the route asks for", "it is given", "session of the query", "its engine", "answered by"]
     return _table(columns, rows)
+
+
+def overrides_met(runs: Mapping[str, Evidence]) -> pandas.DataFrame:
+    """One row a run, under its key: on which app the override was set, which app the first request asked for one."""
+    rows = []
+    for title, evidence in runs.items():
+        names = {known.callable: f"{known.name} ({known.file}:{known.line})" for known in evidence.callables}
+        apps = {made.app: _app(evidence, made) for made in evidence.apps}
+        asked = next(iter(evidence.dependencies), None)
+        if asked is not None:
+            held = [change for change in evidence.overrides if change.op == "set" and change.at_s < asked.at_s]
+            (declared, override), *_ = asked.supplied_by
+            rows.append([
+                title,
+                ", ".join(apps.get(change.app or "", "") for change in held),
+                ", ".join(names.get(change.key, change.key) for change in held),
+                apps.get(asked.provider or "", "no app"),
+                names.get(declared, declared),
+                "override" if override else "itself",
+            ])
+    return _table(["project", "override set on", "for", "the route asks", "for what", "and is given"], rows)
+
+
+def _app(evidence: Evidence, made: App) -> str:
+    return f"{made.app}: {' ← '.join(_place((frame,)) for frame in evidence.chain(made)[:2])}"
 
 
 def _callable(known: Known) -> str:

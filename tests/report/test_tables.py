@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from kit.evidence import Callable, Dependencies, Outcome, Session
+from kit.evidence import App, Callable, Dependencies, Outcome, Override, Session
 from kit.report.tables import (
     as_the_report_told,
     crossed,
+    overrides_met,
     run_and_way,
     sites_left,
     sites_seen,
@@ -135,3 +136,21 @@ def test_the_way_to_the_rows_tells_what_was_given_from_what_was_used() -> None:
         "its engine": "app/routers/sites.py:20",
         "answered by": "production",
     }
+
+
+@pytest.mark.parametrize(("provider", "asks"), [
+    ("a1", "a1: app/routers/sites.py:20"), ("a2", "a2: app/routers/sites.py:20"), (None, "no app"),
+])
+def test_an_override_on_one_app_is_told_from_a_request_of_another(provider: str | None, asks: str) -> None:
+    """A row names the app that has the override, and the app that the route asks, which may be none."""
+    known = Callable(callable="d1", name="app.database.get_db", file="app/database.py", line=22)
+    evidence = replace(
+        answered_by("production"), callables=(known,),
+        apps=tuple(App(at_s=0.1, stack=0, app=name, type="FastAPI") for name in ("a1", "a2")),
+        overrides=(Override(at_s=0.1, op="set", app="a1", key="d1", by="d2"),),
+        dependencies=(Dependencies(at_s=0.2, consulted=True, provider=provider, supplied_by=(("d1", None),)),),
+    )
+    assert overrides_met({"one": evidence}).to_dict("index") == {"one": {
+        "override set on": "a1: app/routers/sites.py:20", "for": "app.database.get_db (app/database.py:22)",
+        "the route asks": asks, "for what": "app.database.get_db (app/database.py:22)", "and is given": "itself",
+    }}
