@@ -225,9 +225,11 @@ def _about_a_command(function: Any) -> Any:
             "--json", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the answer as JSON."
         ),
         click.option(
-            "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the answer as a page."
+            "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it as a page."
         ),
-        click.option("--format", type=click.Choice(["text", "github"]), default="text", help="How to tell. Default: text"),
+        click.option(
+            "--format", type=click.Choice(["text", "github"]), default="text", help="How to tell. Default: text"
+        ),
         click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND ..."),
     ]
     for option in reversed(options):

@@ -31,7 +31,9 @@ def answered_by(side: str, *, backend_pid: int = 7, request: str | None = "r1") 
                                 observed=observed, pooled=True),),
         requests=(Request(at_s=0.2, stack=0, number="r1", app="a1", type="http", method="GET", path="/sites"),),
         uses=(Use(at_s=0.3, stack=0, connection="c1", engine="e1", request=request),),
-        backends=(Backend(side=side, pid=backend_pid, database="db", user="u", application="", statements=1, writes=0),),
+        backends=(
+            Backend(side=side, pid=backend_pid, database="db", user="u", application="", statements=1, writes=0),
+        ),
         sides=SERVERS,
     )
 

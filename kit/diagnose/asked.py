@@ -107,7 +107,8 @@ class _Experiments:
     def diagnose(self) -> Diagnosis:
         """Make the runs and say what they show."""
         if not self.traced.evidence.processes:
-            return Diagnosis(Status.UNRESOLVED, "No probe reported, so nothing is known.", unproved=tuple(silent(self.traced.evidence)))
+            said = tuple(silent(self.traced.evidence))
+            return Diagnosis(Status.UNRESOLVED, "No probe reported, so nothing is known.", unproved=said)
         if not self.symptom.there:
             return self._nothing_wrong()
         if not self.allow and not self.yes and not self._in_memory_else():
@@ -118,7 +119,8 @@ class _Experiments:
     def _nothing_wrong(self) -> Diagnosis:
         if self.first.findings or self.first.problems:
             said = tuple(finding.message for finding in self.first.findings) + self.first.problems
-            return Diagnosis(Status.UNRESOLVED, "No test reached a database that is not allowed, and none failed.", unproved=said)
+            happened = "No test reached a database that is not allowed, and none failed."
+            return Diagnosis(Status.UNRESOLVED, happened, unproved=said)
         return Diagnosis(Status.CLEAN, "Every database that was reached is allowed, and nothing is wrong."
                          if self.allow else "Nothing is wrong in what was seen.")
 
@@ -182,7 +184,9 @@ class _Experiments:
         return (*self.allow, *found)
 
 
-def _ranked(first: Answer, values: Mapping[tuple[str, str | None], str]) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
+def _ranked(
+    first: Answer, values: Mapping[tuple[str, str | None], str]
+) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
     """The candidates of the findings, one for each, and then all others."""
     found = candidates(the_case(first), first.findings, _text_of, values)
     likely: dict[tuple[str, str | None, int | None], Candidate] = {}
@@ -202,7 +206,7 @@ def _text_of(file: str) -> str | None:
 
 
 def _values(file: Path, folder: Path) -> dict[tuple[str, str | None], str]:
-    """What variables were set to, by their name and what evidence shows; a database whose folder is gone gets another."""
+    """What variables were set to, by name and what evidence shows; a database whose folder is gone gets another."""
     found: dict[tuple[str, str | None], str] = {}
     if file.exists():
         for line in file.read_text(encoding="utf-8").splitlines():
@@ -252,7 +256,7 @@ def _cause(candidate: Candidate, alone: bool) -> Cause:
 
 
 def _unproved(first: Answer, found: Found) -> tuple[str, ...]:
-    said = [] if found.returns else ["Run again without any change, the same did not happen: it does not happen every time."]
+    said = [] if found.returns else ["Run again without any change, the same did not happen: it comes and goes."]
     said += [f"{finding.kind} at {place(finding.file, finding.line)}: {finding.message}" for finding in first.findings]
     return tuple(said)
 

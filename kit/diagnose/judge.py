@@ -130,6 +130,7 @@ def _failure_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -
     still = [test for test in wanted if test in failed]
     if still:
         return Effect.STAYS, f"{still[0]} fails"
-    return Effect.GONE, f"{counted(len(wanted), 'test')} that failed now pass" if len(wanted) > 1 else f"{wanted[0]} passes"
+    passing = f"{counted(len(wanted), 'test')} that failed now pass" if len(wanted) > 1 else f"{wanted[0]} passes"
+    return Effect.GONE, passing
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -46,4 +47,4 @@ def _reduce(chosen: tuple[int, ...], ask: Callable[[tuple[int, ...]], bool]) -> 
 
 def _split(chosen: tuple[int, ...], pieces: int) -> list[tuple[int, ...]]:
     bounds = [len(chosen) * number // pieces for number in range(pieces + 1)]
-    return [chosen[start:end] for start, end in zip(bounds, bounds[1:], strict=False) if end > start]
+    return [chosen[start:end] for start, end in pairwise(bounds) if end > start]

@@ -116,8 +116,8 @@ class _Plan:
         yield Candidate(
             finding.kind, f"with the override of {key} applied in every application", finding.message, finding.file,
             finding.line, ({"op": "apply-override", "key": key, "to": key},),
-            f"Set the override of {key} on the application that serves the request (the mounted one, or the one that the "
-            f"test's client was given), not on the one at {finding.where}.",
+            f"Set the override of {key} on the application that serves the request (the mounted one, or the one that "
+            f"the test's client was given), not on the one at {finding.where}.",
         )
 
     def _kept(self, finding: Finding) -> Iterator[Candidate]:
@@ -149,8 +149,8 @@ class _Plan:
 
     def _leaving_out(self, finding: Finding, file: str, statement: Statement) -> Candidate:
         return Candidate(
-            finding.kind, f"without {file}:{statement.first} `{' '.join(statement.text.split())}`", finding.message, file,
-            statement.first, ({"op": "edit", "file": file, "lines": [list(statement.left_out)]},),
+            finding.kind, f"without {file}:{statement.first} `{' '.join(statement.text.split())}`", finding.message,
+            file, statement.first, ({"op": "edit", "file": file, "lines": [list(statement.left_out)]},),
             self._fix(finding) or _diff(file, statement.first, statement.text, ""),
         )
 
@@ -175,9 +175,8 @@ class _Plan:
         )
 
     def _lifespan_ran(self, leak: Leak) -> bool:
-        return any(
-            request.type == "lifespan" and request.at_s <= leak.first.entry.at_s for request in self._case.evidence.requests
-        )
+        requests = self._case.evidence.requests
+        return any(request.type == "lifespan" and request.at_s <= leak.first.entry.at_s for request in requests)
 
     def _no_lifespan(self, leak: Leak) -> Candidate:
         opener = leak.opener
@@ -196,8 +195,8 @@ class _Plan:
         value = self._values.get((name, finding.told("value")))
         if value is not None:
             yield Candidate(
-                finding.kind, f"with {name} set before anything is imported", finding.message, finding.file, finding.line,
-                ({"op": "set", "name": name, "value": value},), self._fix(finding),
+                finding.kind, f"with {name} set before anything is imported", finding.message, finding.file,
+                finding.line, ({"op": "set", "name": name, "value": value},), self._fix(finding),
             )
 
     def _without_variable(self, finding: Finding) -> Iterator[Candidate]:
@@ -271,8 +270,8 @@ class _Plan:
         module, name = finding.told("module"), finding.told("name")
         if module:
             yield Candidate(
-                finding.kind, f"with copies of {module}.{name} following it", finding.message, finding.file, finding.line,
-                ({"op": "rebind-copies", "module": module, "name": name},), self._fix(finding),
+                finding.kind, f"with copies of {module}.{name} following it", finding.message, finding.file,
+                finding.line, ({"op": "rebind-copies", "module": module, "name": name},), self._fix(finding),
             )
 
     def _without_pool(self, finding: Finding) -> Iterator[Candidate]:
@@ -332,7 +331,9 @@ _ADVICE = {
         "At {where} remove only what that test has set (app.dependency_overrides.pop(key, None)), or put back what was "
         "there before; or set the database's override anew for each test."
     ),
-    "override-leaked": "Take the override back when the test is over: app.dependency_overrides.pop(key, None) in its teardown.",
+    "override-leaked": (
+        "Take the override back when the test is over: app.dependency_overrides.pop(key, None) in its teardown."
+    ),
     "dependency-called-directly": (
         "At {where} do not call {callable} yourself: take what it gives as a parameter of the endpoint, "
         "Depends({callable}), and hand it down."
@@ -342,13 +343,13 @@ _ADVICE = {
         "dependency), instead of the module's own."
     ),
     "lifespan-engine": (
-        "Let the lifespan take its engine or URL from something that tests can set before it runs, or set the test's own "
-        "after the client has been entered."
+        "Let the lifespan take its engine or URL from something that tests can set before it runs, or set the test's "
+        "own after the client has been entered."
     ),
     "import-time-engine": "Move the statement at {where} out of the module's text, into the lifespan or a command.",
     "collection-time-import": (
-        "Set {variable} before anything is imported (at the top of conftest.py, or in the environment of the command), or "
-        "import the application inside the tests of {module}."
+        "Set {variable} before anything is imported (at the top of conftest.py, or in the environment of the command), "
+        "or import the application inside the tests of {module}."
     ),
     "env-set-too-late": (
         "Set {variable} before the application is imported: at the top of conftest.py, or in the environment of the "
@@ -356,25 +357,26 @@ _ADVICE = {
     ),
     "variable-precedence": "Do not set {variable} where the tests run, or let {instead} go first.",
     "dotenv-precedence": (
-        "At {where} do not let the file go before the environment (load_dotenv(override=False)), or name the tests' own "
-        "file of variables there."
+        "At {where} do not let the file go before the environment (load_dotenv(override=False)), or name the tests' "
+        "own file of variables there."
     ),
     "from-import-early-binding": (
-        "Refer to {name} through its module ({module}.{name}) where it is used, so that what the tests put there is found."
+        "Refer to {name} through its module ({module}.{name}) where it is used, so that what the tests put there is "
+        "found."
     ),
     "global-engine-rebound-not-restored": (
         "Put back what {where} replaces when the test is over (monkeypatch.setattr does), or let init take a context."
     ),
     "event-loop-bound-pool": (
-        "Make the engine at {where} with poolclass=NullPool under test, dispose of it after each test, or run all tests "
-        "on one loop (loop scope session)."
+        "Make the engine at {where} with poolclass=NullPool under test, dispose of it after each test, or run all "
+        "tests on one loop (loop scope session)."
     ),
     "session-uncommitted": (
         "Commit at {where}, or let the override hand the application the very session that the fixture writes to."
     ),
     "no-separate-test-db": (
-        "Give the tests a database of their own: set {variable} at the top of conftest.py to one that is there for tests, "
-        "and refuse to run (kit guard) where it is not."
+        "Give the tests a database of their own: set {variable} at the top of conftest.py to one that is there for "
+        "tests, and refuse to run (kit guard) where it is not."
     ),
 }
 

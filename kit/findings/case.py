@@ -101,8 +101,10 @@ def reach_facts(case: Case, leak: Leak) -> tuple[Fact, ...]:
     """The chain from the opener to the engine, as facts."""
     first, evidence = leak.first, case.evidence
     facts = [Fact(
-        f"{leak.database.name} was reached ({first.how}, {first.phase}), {counted(sum(r.count for r in leak.reaches), 'time')}",
-        leak.opener.file if leak.opener else None, leak.opener.line if leak.opener else None, first.entry.at_s, first.test,
+        f"{leak.database.name} was reached ({first.how}, {first.phase}), "
+        f"{counted(sum(reach.count for reach in leak.reaches), 'time')}",
+        leak.opener.file if leak.opener else None, leak.opener.line if leak.opener else None,
+        first.entry.at_s, first.test,
     )]
     facts += [Fact(f"called from {named(frame)}", frame.file, frame.line) for frame in first.chain[1:5]]
     if first.engine is not None:

@@ -63,9 +63,11 @@ def _left_behind(case: Case, leak: Leak) -> Iterator[Finding]:
     outlived: dict[int, tuple[Override, list[str]]] = {}
     for reach in leak.reaches:
         history = _history(case, reach)
-        if history and history[-1].op != "removed" and history[-1].test not in (None, reach.test) and reach.test:
-            if history[-1].fixture is None:  # a fixture of a wider scope is meant to last
-                outlived.setdefault(id(history[-1]), (history[-1], []))[1].append(reach.test)
+        last = history[-1] if history else None
+        if last is None or last.op == "removed" or last.test in (None, reach.test) or not reach.test:
+            continue
+        if last.fixture is None:  # a fixture of a wider scope is meant to last
+            outlived.setdefault(id(last), (last, []))[1].append(reach.test)
     for was_set, tests in outlived.values():
         setter = first(case.evidence.chain(was_set))
         assert leak.first.dependency is not None

@@ -105,8 +105,8 @@ def _postgres(connection: Connection, observed: dict[str, str | None]) -> Databa
 def _file(connection: Connection, path: str | None, folder: str) -> Database:
     if not path:
         shared = re.search(r"file:([^?]+)\?.*mode=memory", connection.configured)
-        name = f"{MEMORY} ({shared[1] if shared else connection.connection})"
-        return Database(f"sqlite:{MEMORY}{shared[1] if shared else connection.connection}", "sqlite", name, lives_on=False)
+        which = shared[1] if shared else connection.connection
+        return Database(f"sqlite:{MEMORY}{which}", "sqlite", f"{MEMORY} ({which})", lives_on=False)
     inside = folder and path.startswith(os.path.join(os.path.realpath(folder), ""))
     name = os.path.relpath(path, os.path.realpath(folder)) if inside else path
     return Database(f"sqlite:{path}", "sqlite", name, path, names=(os.path.basename(path),))

@@ -13,7 +13,7 @@ from kit.findings.model import Fact, Finding, fact, first, place
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of one application's overrides. `nearest` is the dependency that it should have been, `why` the reason."""
+    """One key of one application's overrides. `nearest` is the dependency that it should have been, `why` says why."""
 
     callable: Callable
     app: str | None
@@ -61,7 +61,8 @@ def ask(case: Case) -> Iterator[Finding]:
         change = next((change for change in key.changes if change.op != "removed"), key.changes[0])
         set_at = first(case.evidence.chain(change))
         where = place(key.callable.file, key.callable.line)
-        message = f"override key `{key.name}` ({where}) matches no dependency of {_application(case.evidence, key.app)}."
+        application = _application(case.evidence, key.app)
+        message = f"override key `{key.name}` ({where}) matches no dependency of {application}."
         if key.why:
             message += f" {key.why}"
         yield Finding(
@@ -133,8 +134,8 @@ _LIKENESSES: tuple[tuple[str, _Like, _Why], ...] = (
         "override-key-stale",
         lambda known, twin: known.name == twin.name,
         lambda known, twin: (
-            f"The application depends on another object of the same name (`{twin.name}`, {place(twin.file, twin.line)}): "
-            "the module was executed again, or the name was bound anew, after the route was declared."
+            f"The application depends on another object of the same name (`{twin.name}`, {place(twin.file, twin.line)})"
+            ": the module was executed again, or the name was bound anew, after the route was declared."
         ),
     ),
     (

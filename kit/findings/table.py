@@ -34,7 +34,9 @@ def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -
 def _said_better(weak: Finding, found: list[Finding]) -> bool:
     """Tell whether another finding says more about the same tests and database."""
     return any(
-        finding.kind not in WEAK and set(weak.databases) <= set(finding.databases) and set(weak.tests) <= set(finding.tests)
+        finding.kind not in WEAK
+        and set(weak.databases) <= set(finding.databases)
+        and set(weak.tests) <= set(finding.tests)
         for finding in found
     )
 
@@ -48,8 +50,9 @@ def _unexplained(case: Case, leak: Leak) -> Finding:
     word = "is not allowed" if case.allowed.patterns is not None else "is not where the overrides lead"
     return Finding(
         "database-reached",
-        f"{leak.database.name}, which {word}, was reached by {case.leads(leak.first.chain[:4]) or 'no code of the project'} "
-        f"({leak.first.how}) in {tests_said(leak.tests) if leak.tests else leak.first.phase}.",
+        f"{leak.database.name}, which {word}, was reached by "
+        f"{case.leads(leak.first.chain[:4]) or 'no code of the project'} ({leak.first.how}) in "
+        f"{tests_said(leak.tests) if leak.tests else leak.first.phase}.",
         opener.file if opener else None, opener.line if opener else None, reach_facts(case, leak), (leak.database.id,),
         leak.tests,
     )

@@ -72,7 +72,8 @@ def _overrides(evidence: Evidence, about: Reach) -> Iterator[Step]:
         mine = change.test == about.test or wanted in (None, change.key)
         if mine and change.process == about.entry.process and change.at_s <= about.entry.at_s:
             by = f" to {names.get(change.by, change.by)}" if change.by else ""
-            yield _step(evidence, change, "override", f"override of {names.get(change.key, change.key)} {change.op}{by}")
+            key = names.get(change.key, change.key)
+            yield _step(evidence, change, "override", f"override of {key} {change.op}{by}")
 
 
 def _requests(evidence: Evidence, about: Reach) -> Iterator[Step]:

@@ -68,7 +68,11 @@ def _too_late(case: Case, leak: Leak, engine: Engine, late: Variable) -> Finding
         (fact(evidence, engine, f"engine made ({engine.url})"), fact(evidence, late, f"{late.name} {late.op}"),
          *reach_facts(case, leak)),
         (leak.database.id,), leak.tests,
-        (("variable", late.name), ("value", late.value or ""), ("module", collecting.file if collecting is not None else "")),
+        (
+            ("variable", late.name),
+            ("value", late.value or ""),
+            ("module", collecting.file if collecting is not None else ""),
+        ),
     )
 
 

@@ -23,7 +23,8 @@ def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
     )
     about = subject(answer)
     tests = {outcome.test for outcome in answer.evidence.outcomes}
@@ -46,7 +47,8 @@ def _family(answer: Answer, family: Any) -> dict[str, Any]:
 def _way(answer: Answer, reaches: list[Reach]) -> dict[str, Any]:
     first = reaches[0]
     tests = list(dict.fromkeys(reach.test for reach in reaches if reach.test is not None))
-    named = ", ".join(tests[:_TESTS_NAMED]) + (f" and {len(tests) - _TESTS_NAMED} more" if len(tests) > _TESTS_NAMED else "")
+    others = f" and {len(tests) - _TESTS_NAMED} more" if len(tests) > _TESTS_NAMED else ""
+    named = ", ".join(tests[:_TESTS_NAMED]) + others
     return {
         "how": first.how, "opener": str(first.opener) if first.opener else "no code of the project",
         "chain": ", ".join(f"{frame.file}:{frame.line}" for frame in first.chain[1:4]),

@@ -59,7 +59,8 @@ def _head(answer: Answer) -> Iterator[str]:
 def _databases(answer: Answer, width: int) -> Iterator[str]:
     for family in families(answer):
         yield ""
-        yield from _wrapped(f"{JUDGED[answer.judged(family[0])]}: {family_said(family)}  [{_kind(family[0])}]", width, "", "  ")
+        heading = f"{JUDGED[answer.judged(family[0])]}: {family_said(family)}  [{_kind(family[0])}]"
+        yield from _wrapped(heading, width, "", "  ")
         yield from _ways(answer, family, width)
 
 

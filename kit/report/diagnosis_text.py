@@ -1,4 +1,4 @@
-"""The page of a diagnosis for a terminal: what happened, why, the proof, what to change, what remains unproved. Pure."""
+"""The page of a diagnosis for a terminal: what happened, why, the proof, what to change, what is unproved. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def _why(first: Answer, diagnosis: Diagnosis) -> Iterator[str]:
         finding = _finding(first, cause)
         if finding is not None:
             yield from (
-                f"  {place(fact.file, fact.line)}  {fact.what}" if fact.file else f"  {fact.what}" for fact in finding.evidence
+                f"  {place(fact.file, fact.line)}  {fact.what}" if fact.file else f"  {fact.what}"
+                for fact in finding.evidence
             )
     if len(diagnosis.causes) > 1:
         if all(cause.alone for cause in diagnosis.causes):
@@ -43,7 +44,8 @@ def _why(first: Answer, diagnosis: Diagnosis) -> Iterator[str]:
 
 def _finding(first: Answer, cause: Cause) -> Finding | None:
     return next((
-        finding for finding in first.findings if (finding.kind, finding.file, finding.line) == (cause.kind, cause.file, cause.line)
+        finding for finding in first.findings
+        if (finding.kind, finding.file, finding.line) == (cause.kind, cause.file, cause.line)
     ), None)
 
 
