@@ -125,15 +125,17 @@ class _Watch:
     def _follow(self) -> str | None:
         """Read until there is an answer (None), or a reason to end the command."""
         deadline = self.began + self.timeout_s
-        watched = [self.connection.fileno(), self.reading]
+        watched = select.poll()  # select() would not take the high numbers of a process with many open files
+        watched.register(self.connection, select.POLLIN)
+        watched.register(self.reading, select.POLLIN)
         while True:
-            ready = select.select(watched, (), (), max(0.0, deadline - time.perf_counter()))[0]
+            ready = {number for number, _ in watched.poll(max(0.0, deadline - time.perf_counter()) * 1000)}
             if self.connection.fileno() in ready:
                 return None
             if not ready:
                 return _TIME_IS_UP
             if not self._read():
-                watched.remove(self.reading)
+                watched.unregister(self.reading)
             if self.written > OUTPUT_AT_MOST:
                 return f"it wrote more than {OUTPUT_AT_MOST // 1_000_000} MB and was ended"
 
@@ -197,7 +199,9 @@ class Parent:
     def _first_words(self) -> bytes:
         assert self.process.stdout is not None
         said = b""
-        if select.select([self.process.stdout], (), (), START_S)[0]:
+        waiting = select.poll()
+        waiting.register(self.process.stdout, select.POLLIN)
+        if waiting.poll(START_S * 1000):
             said = self.process.stdout.readline()
         if not said:
             last = self._log().read_text(errors="replace").strip().splitlines()[-1:]

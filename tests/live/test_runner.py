@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import replace
-from itertools import product
+from functools import cache
+from itertools import combinations, product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ from kit.verdict import Verdict, isolation
 REPORTED = Trial()
 CLEAN = Trial(mechanisms=())
 STACKS = ("current", "2023-11")
+# How many mechanisms meet in every way among the combinations that are compared: 2 of them takes eight combinations,
+# all of them takes every one that there is.
+STRENGTH = int(os.environ.get("KIT_TEST_STRENGTH", "2"))
 
 # When, in which process, under which number: these are another trial's own.
 OWN = {
@@ -58,21 +62,19 @@ def _common(value: Any) -> Any:
 def covering(strength: int) -> list[tuple[str, ...]]:
     """Combinations of mechanisms in which any `strength` of them are on and off in every way."""
     names = tuple(MECHANISMS)
-    wanted = {
-        tuple(zip(chosen, levels, strict=True))
-        for chosen in product(range(len(names)), repeat=strength) if list(chosen) == sorted(set(chosen))
-        for levels in product((False, True), repeat=strength)
-    }
-    rows = []
-    while wanted:
-        best = max(product((True, False), repeat=len(names)), key=lambda row: len(_covered(row, wanted)))
-        wanted -= _covered(best, wanted)
-        rows.append(tuple(name for name, on in zip(names, best, strict=True) if on))
-    return rows
+    rows = list(product((True, False), repeat=len(names)))
+    if strength < len(names):
+        wanted = {met for row in rows for met in _meetings(row, strength)}
+        every, rows = rows, []
+        while wanted:
+            rows.append(max(every, key=lambda row: len(_meetings(row, strength) & wanted)))
+            wanted -= _meetings(rows[-1], strength)
+    return [tuple(name for name, on in zip(names, row, strict=True) if on) for row in rows]
 
 
-def _covered(row: tuple[bool, ...], wanted: set[tuple[tuple[int, bool], ...]]) -> set[tuple[tuple[int, bool], ...]]:
-    return {levels for levels in wanted if all(row[index] is on for index, on in levels)}
+@cache
+def _meetings(row: tuple[bool, ...], strength: int) -> frozenset[tuple[tuple[int, bool], ...]]:
+    return frozenset(combinations(enumerate(row), strength))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -84,7 +86,7 @@ def _no_parent_is_left() -> Iterator[None]:
 # --- forked as spawned ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mechanisms", covering(2), ids="+".join)
+@pytest.mark.parametrize("mechanisms", covering(STRENGTH), ids=lambda names: "+".join(names) or "clean")
 def test_forked_and_spawned_trials_leave_the_same_evidence(mechanisms: tuple[str, ...], pair: Pair) -> None:
     """Entry by entry, times and numbers aside, by hand and the CI way, also in what pytest prints."""
     trials = plan(mechanisms=[mechanisms], selections=["suite"], ways=["ci"])
