@@ -228,13 +228,15 @@ class Use(Entry):
 
     `dependency` is the callable whose value it came through, `override` the one that stood in for it; both None
     where the application reached past its dependencies. `inside` is endpoint or dependency where the code of one
-    was running, None in middleware and elsewhere.
+    was running, None in middleware and elsewhere. `verb` and `tables` are the first statement's.
     """
 
     connection: str
     engine: str | None = None
     session: str | None = None
     writes: bool = False
+    verb: str = ""
+    tables: tuple[str, ...] = ()
     dependency: str | None = None
     override: str | None = None
     inside: str | None = None

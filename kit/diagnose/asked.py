@@ -30,8 +30,15 @@ _PROVED, _UNRESOLVED = 1, 3
 
 
 def diagnose_and_tell(
-    command: Sequence[str], allow: Sequence[str], json: Path | None, html: Path | None, format: str, *,
-    dry_run: bool = False, yes: bool = False, timeout_s: float | None = None,
+    command: Sequence[str],
+    allow: Sequence[str],
+    json: Path | None,
+    html: Path | None,
+    format: str,
+    *,
+    dry_run: bool = False,
+    yes: bool = False,
+    timeout_s: float | None = None,
 ) -> int:
     """Trace a command, prove by further runs why the wrong database was reached, and tell it on standard output.
 
@@ -107,8 +114,11 @@ class _Experiments:
     def diagnose(self) -> Diagnosis:
         """Make the runs and say what they show."""
         if not self.traced.evidence.processes:
-            said = tuple(silent(self.traced.evidence))
-            return Diagnosis(Status.UNRESOLVED, "No probe reported, so nothing is known.", unproved=said)
+            return Diagnosis(
+                Status.UNRESOLVED,
+                "No probe reported, so nothing is known.",
+                unproved=tuple(silent(self.traced.evidence)),
+            )
         if not self.symptom.there:
             return self._nothing_wrong()
         if not self.allow and not self.yes and not self._in_memory_else():
@@ -119,10 +129,15 @@ class _Experiments:
     def _nothing_wrong(self) -> Diagnosis:
         if self.first.findings or self.first.problems:
             said = tuple(finding.message for finding in self.first.findings) + self.first.problems
-            happened = "No test reached a database that is not allowed, and none failed."
-            return Diagnosis(Status.UNRESOLVED, happened, unproved=said)
-        return Diagnosis(Status.CLEAN, "Every database that was reached is allowed, and nothing is wrong."
-                         if self.allow else "Nothing is wrong in what was seen.")
+            return Diagnosis(
+                Status.UNRESOLVED, "No test reached a database that is not allowed, and none failed.", unproved=said
+            )
+        return Diagnosis(
+            Status.CLEAN,
+            "Every database that was reached is allowed, and nothing is wrong."
+            if self.allow
+            else "Nothing is wrong in what was seen.",
+        )
 
     def _in_memory_else(self) -> bool:
         """Whether all that was reached rightly lives in memory: then nothing needs to be allowed."""
@@ -130,7 +145,8 @@ class _Experiments:
 
     def _not_allowed(self) -> Diagnosis:
         return Diagnosis(
-            Status.UNRESOLVED, _symptom_said(self.symptom),
+            Status.UNRESOLVED,
+            _symptom_said(self.symptom),
             unproved=(
                 "Nothing was run again: without --allow it is not known which databases the tests may reach. Name them "
                 "(--allow DB), or say --yes to run again all the same.",
@@ -166,7 +182,8 @@ class _Experiments:
     def _trace(self, changes: Sequence[Change], timeout_s: float | None, gate: bool) -> Traced:
         file = self._folder / "changes.json"
         file.touch(0o600)
-        file.write_text(json.dumps([*changes, {"op": "stop"}] if gate else list(changes)), encoding="utf-8")
+        text = json.dumps([*changes, {"op": "stop"}] if gate else list(changes))
+        file.write_text(text.replace("{workspace}", str(self._folder)), encoding="utf-8")
         extra = {CHANGES_VARIABLE: str(file)}
         if gate:
             extra[ALLOW_VARIABLE] = allow_text(AllowList(self._entries(), os.getcwd()))
@@ -178,7 +195,8 @@ class _Experiments:
 
         found = [
             entry_for_server(configured, dict(observed) if observed is not None else None)
-            for database in self.first.databases if self.first.judged(database)
+            for database in self.first.databases
+            if self.first.judged(database)
             for configured, observed in database.asked
         ]
         return (*self.allow, *found)
@@ -251,12 +269,22 @@ def _happened(symptom: Symptom, causes: Sequence[Candidate] = ()) -> str:
 
 def _cause(candidate: Candidate, alone: bool) -> Cause:
     return Cause(
-        candidate.kind, candidate.what, candidate.file, candidate.line, candidate.fix, candidate.label, alone,
+        candidate.kind,
+        candidate.what,
+        candidate.file,
+        candidate.line,
+        candidate.fix,
+        candidate.label,
+        alone,
     )
 
 
 def _unproved(first: Answer, found: Found) -> tuple[str, ...]:
-    said = [] if found.returns else ["Run again without any change, the same did not happen: it comes and goes."]
+    said = (
+        []
+        if found.returns
+        else ["Run again without any change, the same did not happen: it does not happen every time."]
+    )
     said += [f"{finding.kind} at {place(finding.file, finding.line)}: {finding.message}" for finding in first.findings]
     return tuple(said)
 
@@ -265,11 +293,10 @@ def _left(first: Answer, found: Found) -> tuple[str, ...]:
     proved = {(candidate.kind, candidate.file, candidate.line) for candidate in (*found.needed, *found.also)}
     return tuple(
         f"{finding.kind} at {finding.where}: seen, and not shown to matter"
-        for finding in first.findings if (finding.kind, finding.file, finding.line) not in proved
+        for finding in first.findings
+        if (finding.kind, finding.file, finding.line) not in proved
     )
 
 
 def _say(line: str) -> None:
     print(f"kit: {line}", file=sys.stderr, flush=True)
-
-

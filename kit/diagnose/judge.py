@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kit.diagnose.plan import NOWHERE
 from kit.evidence import Evidence
 from kit.findings.answer import Answer, answer
 from kit.findings.case import Case, case_of
@@ -53,7 +54,8 @@ def the_case(found: Answer) -> Case:
 def ran(evidence: Evidence) -> dict[str, str]:
     """The tests that were run to their body, with how they ended."""
     return {
-        outcome.test: outcome.outcome for outcome in evidence.outcomes
+        outcome.test: outcome.outcome
+        for outcome in evidence.outcomes
         if outcome.when == "call" and outcome.outcome in _RAN
     }
 
@@ -75,6 +77,8 @@ def effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[E
 
 
 def _leak_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[Effect, str]:
+    if any(NOWHERE in failed.configured for failed in run.failed_connections) or _moved(run):
+        return Effect.GONE, "it was looked for where the variable now points, and nowhere else"
     if run.refusals:
         first = run.refusals[0]
         chain = run.chain(first)
@@ -86,6 +90,12 @@ def _leak_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> t
     return _comparable(symptom, run, again, left_out)
 
 
+def _moved(run: Evidence) -> bool:
+    """Whether all that was asked for was the place that the experiment names."""
+    asked = [NOWHERE in refusal.database for refusal in run.refusals]
+    return bool(asked) and all(asked)
+
+
 def _is_wrong(symptom: Symptom, again: Answer, identity: str) -> bool:
     if symptom.first.allowed.patterns is None:
         return identity in symptom.wrong
@@ -93,7 +103,10 @@ def _is_wrong(symptom: Symptom, again: Answer, identity: str) -> bool:
 
 
 def _comparable(
-    symptom: Symptom, run: Evidence, again: Answer, left_out: frozenset[str],
+    symptom: Symptom,
+    run: Evidence,
+    again: Answer,
+    left_out: frozenset[str],
 ) -> tuple[Effect, str]:
     """Nothing wrong was reached; did the tests do what they did before, or was nothing reached at all?"""
     now = ran(run)
@@ -130,7 +143,6 @@ def _failure_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -
     still = [test for test in wanted if test in failed]
     if still:
         return Effect.STAYS, f"{still[0]} fails"
-    passing = f"{counted(len(wanted), 'test')} that failed now pass" if len(wanted) > 1 else f"{wanted[0]} passes"
-    return Effect.GONE, passing
-
-
+    return Effect.GONE, f"{counted(len(wanted), 'test')} that failed now pass" if len(
+        wanted
+    ) > 1 else f"{wanted[0]} passes"

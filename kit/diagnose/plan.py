@@ -14,6 +14,7 @@ from kit.findings.openers import culprit
 from kit.findings.sources import source_of
 
 Change = dict[str, Any]
+NOWHERE = "kit_nowhere"  # stands in a place that only an experiment names
 Values = Mapping[tuple[str, str | None], str]  # a variable's name and value as evidence shows it -> the value itself
 TextOf = Callable[[str], str | None]  # a file's text, by the name that evidence gives it; None where it has none
 
@@ -41,7 +42,10 @@ class Candidate:
 
 
 def candidates(
-    case: Case, findings: tuple[Finding, ...], text_of: TextOf, values: Values,
+    case: Case,
+    findings: tuple[Finding, ...],
+    text_of: TextOf,
+    values: Values,
 ) -> tuple[Candidate, ...]:
     """Every experiment that the evidence suggests, the likeliest first. `values` are what variables were set to."""
     found: dict[str, Candidate] = {}
@@ -99,8 +103,13 @@ class _Plan:
         if not to:
             return
         yield Candidate(
-            finding.kind, f"with the override of {key} applied to {to}", finding.message, finding.file, finding.line,
-            ({"op": "apply-override", "key": key, "to": to},), self._import_fix(finding, key, to),
+            finding.kind,
+            f"with the override of {key} applied to {to}",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "apply-override", "key": key, "to": to},),
+            self._import_fix(finding, key, to),
         )
 
     def _import_fix(self, finding: Finding, key: str, to: str) -> str:
@@ -114,8 +123,12 @@ class _Plan:
     def _applied(self, finding: Finding) -> Iterator[Candidate]:
         key = finding.told("key")
         yield Candidate(
-            finding.kind, f"with the override of {key} applied in every application", finding.message, finding.file,
-            finding.line, ({"op": "apply-override", "key": key, "to": key},),
+            finding.kind,
+            f"with the override of {key} applied in every application",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "apply-override", "key": key, "to": key},),
             f"Set the override of {key} on the application that serves the request (the mounted one, or the one that "
             f"the test's client was given), not on the one at {finding.where}.",
         )
@@ -128,16 +141,27 @@ class _Plan:
         test = finding.told("test")
         if test:
             yield Candidate(
-                finding.kind, f"without {test}", finding.message, finding.file, finding.line,
-                ({"op": "leave-out", "tests": [test]},), self._fix(finding), (test,),
+                finding.kind,
+                f"without {test}",
+                finding.message,
+                finding.file,
+                finding.line,
+                ({"op": "leave-out", "tests": [test]},),
+                self._fix(finding),
+                (test,),
             )
 
     def _redirected(self, finding: Finding) -> Iterator[Candidate]:
         name = finding.told("callable")
         if name:
             yield Candidate(
-                finding.kind, f"with plain calls of {name} led to its override", finding.message, finding.file,
-                finding.line, ({"op": "redirect-call", "callable": name},), self._fix(finding),
+                finding.kind,
+                f"with plain calls of {name} led to its override",
+                finding.message,
+                finding.file,
+                finding.line,
+                ({"op": "redirect-call", "callable": name},),
+                self._fix(finding),
             )
 
     # --- statements --------------------------------------------------------------------------------------------------
@@ -149,8 +173,12 @@ class _Plan:
 
     def _leaving_out(self, finding: Finding, file: str, statement: Statement) -> Candidate:
         return Candidate(
-            finding.kind, f"without {file}:{statement.first} `{' '.join(statement.text.split())}`", finding.message,
-            file, statement.first, ({"op": "edit", "file": file, "lines": [list(statement.left_out)]},),
+            finding.kind,
+            f"without {file}:{statement.first} `{' '.join(statement.text.split())}`",
+            finding.message,
+            file,
+            statement.first,
+            ({"op": "edit", "file": file, "lines": [list(statement.left_out)]},),
             self._fix(finding) or _diff(file, statement.first, statement.text, ""),
         )
 
@@ -163,27 +191,42 @@ class _Plan:
     def _without_task(self, finding: Finding) -> Iterator[Candidate]:
         function = finding.told("function")
         yield Candidate(
-            finding.kind, f"without the background task {function}", finding.message, finding.file, finding.line,
-            ({"op": "no-background", "function": function},), self._fix(finding),
+            finding.kind,
+            f"without the background task {function}",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "no-background", "function": function},),
+            self._fix(finding),
         )
 
     def _without_lifespan(self, finding: Finding) -> Iterator[Candidate]:
         yield from self._without_statement(finding)
         yield Candidate(
-            finding.kind, "without the application's lifespan", finding.message, finding.file, finding.line,
-            ({"op": "no-lifespan"},), self._fix(finding),
+            finding.kind,
+            "without the application's lifespan",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "no-lifespan"},),
+            self._fix(finding),
         )
 
     def _lifespan_ran(self, leak: Leak) -> bool:
-        requests = self._case.evidence.requests
-        return any(request.type == "lifespan" and request.at_s <= leak.first.entry.at_s for request in requests)
+        return any(
+            request.type == "lifespan" and request.at_s <= leak.first.entry.at_s
+            for request in self._case.evidence.requests
+        )
 
     def _no_lifespan(self, leak: Leak) -> Candidate:
         opener = leak.opener
         return Candidate(
-            "lifespan-engine", "without the application's lifespan",
+            "lifespan-engine",
+            "without the application's lifespan",
             f"The lifespan of the application, which runs when the client is entered, leads to {leak.database.name}.",
-            opener.file if opener else None, opener.line if opener else None, ({"op": "no-lifespan"},),
+            opener.file if opener else None,
+            opener.line if opener else None,
+            ({"op": "no-lifespan"},),
             "Let the lifespan take its database from the application's settings, which tests can change, or use the "
             "client without `with`, so that no lifespan runs.",
         )
@@ -195,8 +238,13 @@ class _Plan:
         value = self._values.get((name, finding.told("value")))
         if value is not None:
             yield Candidate(
-                finding.kind, f"with {name} set before anything is imported", finding.message, finding.file,
-                finding.line, ({"op": "set", "name": name, "value": value},), self._fix(finding),
+                finding.kind,
+                f"with {name} set before anything is imported",
+                finding.message,
+                finding.file,
+                finding.line,
+                ({"op": "set", "name": name, "value": value},),
+                self._fix(finding),
             )
 
     def _without_variable(self, finding: Finding) -> Iterator[Candidate]:
@@ -210,16 +258,25 @@ class _Plan:
     def _without_file(self, finding: Finding) -> Iterator[Candidate]:
         name = finding.told("variable")
         yield Candidate(
-            finding.kind, f"without {name} from files of variables", finding.message, finding.file, finding.line,
-            ({"op": "no-dotenv", "names": [name]},), self._fix(finding),
+            finding.kind,
+            f"without {name} from files of variables",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "no-dotenv", "names": [name]},),
+            self._fix(finding),
         )
 
     def _elsewhere(self, finding: Finding) -> Iterator[Candidate]:
-        name = finding.told("variable")
-        if name:
+        name, value = finding.told("variable"), nowhere(finding.told("url"))
+        if name and value:
             yield Candidate(
-                finding.kind, f"with {name} naming a database of the tests' own", finding.message, finding.file,
-                finding.line, ({"op": "set", "name": name, "value": "sqlite:///{workspace}/tests.db"},),
+                finding.kind,
+                f"with {name} naming another database",
+                finding.message,
+                finding.file,
+                finding.line,
+                ({"op": "set", "name": name, "value": value},),
                 self._fix(finding),
             )
 
@@ -227,14 +284,27 @@ class _Plan:
         """The variable that the engine's URL came from: taken away, or set as the tests have set it later."""
         assert leak.engine is not None
         source = source_of(self._case.evidence, leak.engine)
+        for file, line, name in leak.engine.files or ():
+            yield Candidate(
+                "dotenv-precedence",
+                f"without {name} from {file}",
+                f"{name} in {file}:{line} leads to {leak.database.name}.",
+                file,
+                line,
+                ({"op": "no-dotenv", "names": [name.upper()]},),
+                f"Let the tests' settings read another file than {file}, or set {name} in the environment, "
+                "which goes first.",
+            )
         if source.variable is None or source.written is None or source.written.op != "inherited":
             return
         made = self._case.evidence.chain(leak.engine)
         frame = made[0] if made else None
         yield self._unset(
-            "variable-precedence", source.variable,
+            "variable-precedence",
+            source.variable,
             f"{source.variable}, inherited from what started the command, holds the URL of {leak.database.name}.",
-            frame.file if frame else None, frame.line if frame else None,
+            frame.file if frame else None,
+            frame.line if frame else None,
             f"Do not set {source.variable} where the tests run, or set it to the test database there.",
         )
 
@@ -248,7 +318,13 @@ class _Plan:
 
     def _leave_out(self, kind: str, module: str, what: str, line: int | None, fix: str) -> Candidate:
         return Candidate(
-            kind, f"without collecting {module}", what, module, line, ({"op": "leave-out", "files": [module]},), fix,
+            kind,
+            f"without collecting {module}",
+            what,
+            module,
+            line,
+            ({"op": "leave-out", "files": [module]},),
+            fix,
             (module,),
         )
 
@@ -260,7 +336,10 @@ class _Plan:
         module = engine.collecting.partition("::")[0]
         if module not in own and is_test_file(module):
             yield self._leave_out(
-                "collection-time-import", module, f"{module} makes the engine while it is collected.", None,
+                "collection-time-import",
+                module,
+                f"{module} makes the engine while it is collected.",
+                None,
                 f"Import the application inside the tests or fixtures of {module}, not at its top.",
             )
 
@@ -270,20 +349,35 @@ class _Plan:
         module, name = finding.told("module"), finding.told("name")
         if module:
             yield Candidate(
-                finding.kind, f"with copies of {module}.{name} following it", finding.message, finding.file,
-                finding.line, ({"op": "rebind-copies", "module": module, "name": name},), self._fix(finding),
+                finding.kind,
+                f"with copies of {module}.{name} following it",
+                finding.message,
+                finding.file,
+                finding.line,
+                ({"op": "rebind-copies", "module": module, "name": name},),
+                self._fix(finding),
             )
 
     def _without_pool(self, finding: Finding) -> Iterator[Candidate]:
         yield Candidate(
-            finding.kind, "without connection pools", finding.message, finding.file, finding.line, ({"op": "no-pool"},),
+            finding.kind,
+            "without connection pools",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "no-pool"},),
             self._fix(finding),
         )
 
     def _committed(self, finding: Finding) -> Iterator[Candidate]:
         yield Candidate(
-            finding.kind, f"with a commit after {finding.where}", finding.message, finding.file, finding.line,
-            ({"op": "commit", "file": finding.file, "line": finding.line},), self._fix(finding),
+            finding.kind,
+            f"with a commit after {finding.where}",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "commit", "file": finding.file, "line": finding.line},),
+            self._fix(finding),
         )
 
     def _session_elsewhere(self, leak: Leak) -> Iterator[Candidate]:
@@ -293,12 +387,21 @@ class _Plan:
             return
         astray = culprit(self._case, leak) or opener
         yield Candidate(
-            _kind_of(leak), f"with the session of {opener.file}:{opener.line} on the tests' engine",
+            _kind_of(leak),
+            f"with the session of {opener.file}:{opener.line} on the tests' engine",
             f"{opener.file}:{opener.line} opens a session of its own on {leak.database.name}, past the dependency that "
             f"the tests override: {self._case.leads(leak.first.chain[:4])}.",
-            astray.file, astray.line,
-            ({"op": "redirect-session", "file": opener.file, "line": opener.line, "engine_file": meant.file,
-              "engine_line": meant.line},),
+            astray.file,
+            astray.line,
+            (
+                {
+                    "op": "redirect-session",
+                    "file": opener.file,
+                    "line": opener.line,
+                    "engine_file": meant.file,
+                    "engine_line": meant.line,
+                },
+            ),
             f"At {astray.file}:{astray.line} go by what the dependency supplies (hand it down as an argument to "
             f"{opener.file}:{opener.line}), so that the override reaches it.",
         )
@@ -381,6 +484,14 @@ _ADVICE = {
 }
 
 
+def nowhere(url: str) -> str:
+    """A URL of the kind of `url` where there is nothing: a file of the experiment's own, or a port of no server."""
+    scheme = url.partition("://")[0]
+    if scheme.startswith("sqlite"):
+        return f"{scheme}:///{{workspace}}/{NOWHERE}"
+    return f"{scheme}://{NOWHERE}@127.0.0.1:1/{NOWHERE}" if scheme else ""
+
+
 def _opens_a_session(evidence: Evidence, leak: Leak) -> bool:
     sessions = {session.session: session for session in evidence.sessions}
     session = sessions.get(getattr(leak.first.entry, "session", None) or "")
@@ -389,8 +500,11 @@ def _opens_a_session(evidence: Evidence, leak: Leak) -> bool:
 
 def _kind_of(leak: Leak) -> str:
     return {
-        "background task": "background-task-session", "middleware": "middleware-session", "thread": "thread-session",
-        "called directly": "dependency-called-directly", "lifespan": "lifespan-engine",
+        "background task": "background-task-session",
+        "middleware": "middleware-session",
+        "thread": "thread-session",
+        "called directly": "dependency-called-directly",
+        "lifespan": "lifespan-engine",
     }.get(leak.first.how, "session-past-dependencies")
 
 

@@ -34,7 +34,7 @@ def statement_at(source: str, line: int) -> Statement | None:
         return None
     node = simple[-1]
     end = node.end_lineno or node.lineno
-    text = "\n".join(lines[node.lineno - 1:end])
+    text = "\n".join(lines[node.lineno - 1 : end])
     alone = not lines[node.lineno - 1][: node.col_offset].strip() and ";" not in _after(lines[end - 1], node)
     return Statement(node.lineno, end, text) if alone else None
 
@@ -44,4 +44,4 @@ def _covers(node: ast.stmt, line: int) -> bool:
 
 
 def _after(line: str, node: ast.stmt) -> str:
-    return line[node.end_col_offset or len(line):].partition("#")[0]
+    return line[node.end_col_offset or len(line) :].partition("#")[0]

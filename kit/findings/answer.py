@@ -40,7 +40,13 @@ def answer(evidence: Evidence, allowed: Allowed, folder: str = "") -> Answer:
     reached = reaches(evidence, folder, known)
     found = tuple({database.id: database for database in known.values()}.values())
     return Answer(
-        evidence, allowed, reached, found, keys(evidence), findings(evidence, reached, allowed), problems(evidence),
+        evidence,
+        allowed,
+        reached,
+        found,
+        keys(evidence),
+        findings(evidence, reached, allowed),
+        problems(evidence),
     )
 
 
@@ -72,18 +78,26 @@ def contract(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> dict
 def _database(answer: Answer, database: Database) -> dict[str, Any]:
     opened = [reach for reach in answer.reached if reach.database.id == database.id]
     return {
-        "id": database.id, "kind": database.kind, "name": database.name, "allowed": answer.judged(database),
-        "observed": database.observed, "opened": [_opened(reach) for reach in opened],
+        "id": database.id,
+        "kind": database.kind,
+        "name": database.name,
+        "allowed": answer.judged(database),
+        "observed": database.observed,
+        "opened": [_opened(reach) for reach in opened],
     }
 
 
 def _opened(reach: Reach) -> dict[str, Any]:
     opener = reach.opener
     return {
-        "test": reach.test, "phase": reach.phase, "how": reach.how,
-        "file": opener.file if opener else None, "line": opener.line if opener else None,
+        "test": reach.test,
+        "phase": reach.phase,
+        "how": reach.how,
+        "file": opener.file if opener else None,
+        "line": opener.line if opener else None,
         "function": opener.function if opener else None,
-        "engine": reach.engine.engine if reach.engine else None, "count": reach.count,
+        "engine": reach.engine.engine if reach.engine else None,
+        "count": reach.count,
         "chain": [str(frame) for frame in reach.chain],
     }
 
@@ -91,8 +105,11 @@ def _opened(reach: Reach) -> dict[str, Any]:
 def _engine(evidence: Evidence, engine: Engine) -> dict[str, Any]:
     made = made_at(evidence, engine)
     return {
-        "id": engine.engine, "file": made.file if made else None, "line": made.line if made else None,
-        "url": engine.url, "url_source": _source(evidence, engine),
+        "id": engine.engine,
+        "file": made.file if made else None,
+        "line": made.line if made else None,
+        "url": engine.url,
+        "url_source": _source(evidence, engine),
     }
 
 
@@ -102,12 +119,18 @@ def _source(evidence: Evidence, engine: Engine) -> dict[str, Any]:
     if source.written is not None:
         frames = evidence.chain(source.written)
         found |= {
-            "written_by": writer(evidence, source.written), "file": frames[0].file if frames else None,
-            "line": frames[0].line if frames else None, "when": "before the engine was made",
+            "written_by": writer(evidence, source.written),
+            "file": frames[0].file if frames else None,
+            "line": frames[0].line if frames else None,
+            "when": "before the engine was made",
         }
     found["written_since"] = [
-        {"written_by": writer(evidence, event), "test": event.test, "value": event.value,
-         "after_s": round(event.at_s - engine.at_s, 3)}
+        {
+            "written_by": writer(evidence, event),
+            "test": event.test,
+            "value": event.value,
+            "after_s": round(event.at_s - engine.at_s, 3),
+        }
         for event in source.since
     ]
     return found
@@ -115,8 +138,12 @@ def _source(evidence: Evidence, engine: Engine) -> dict[str, Any]:
 
 def _override(evidence: Evidence, key: Key) -> dict[str, Any]:
     return {
-        "key": key.name, "app": key.app, "matched": key.matched, "set_at": _places(evidence, key.changes),
-        "nearest": key.nearest, "why": key.why,
+        "key": key.name,
+        "app": key.app,
+        "matched": key.matched,
+        "set_at": _places(evidence, key.changes),
+        "nearest": key.nearest,
+        "why": key.why,
     }
 
 
@@ -127,7 +154,10 @@ def _places(evidence: Evidence, changes: Iterable[Override]) -> list[str]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
-        "kind": finding.kind, "message": finding.message, "file": finding.file, "line": finding.line,
+        "kind": finding.kind,
+        "message": finding.message,
+        "file": finding.file,
+        "line": finding.line,
         "evidence": [
             {"what": fact.what, "file": fact.file, "line": fact.line, "at_s": fact.at_s, "test": fact.test}
             for fact in finding.evidence

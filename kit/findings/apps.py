@@ -21,10 +21,13 @@ def ask(case: Case) -> Iterator[Finding]:
         set_at = first(case.evidence.chain(elsewhere))
         kind = "override-on-wrong-app" if solved is None or solved.consulted else "route-without-provider"
         yield Finding(
-            kind, _message(case, leak, elsewhere, solved), set_at.file if set_at else None,
+            kind,
+            _message(case, leak, elsewhere, solved),
+            set_at.file if set_at else None,
             set_at.line if set_at else None,
             (fact(case.evidence, elsewhere, f"override of {leak.first.dependency.name} set"), *reach_facts(case, leak)),
-            (leak.database.id,), leak.tests,
+            (leak.database.id,),
+            leak.tests,
             (("key", leak.first.dependency.name), ("to", leak.first.dependency.name)),
         )
 
@@ -39,10 +42,15 @@ def app_said(evidence: Evidence, app: str | None) -> str:
 def _solved(case: Case, leak: Leak) -> Dependencies | None:
     assert leak.first.dependency is not None
     wanted = leak.first.dependency.callable
-    return next((
-        event for event in case.evidence.dependencies
-        if event.request == leak.first.entry.request and any(declared == wanted for declared, _ in event.supplied_by)
-    ), None)
+    return next(
+        (
+            event
+            for event in case.evidence.dependencies
+            if event.request == leak.first.entry.request
+            and any(declared == wanted for declared, _ in event.supplied_by)
+        ),
+        None,
+    )
 
 
 def _override_elsewhere(case: Case, leak: Leak, solved: Dependencies | None) -> Override | None:
@@ -55,9 +63,7 @@ def _override_elsewhere(case: Case, leak: Leak, solved: Dependencies | None) -> 
         if change.process != leak.first.entry.process:
             continue
         standing[change.app] = change
-    return next((
-        change for app, change in standing.items() if change.op != "removed" and app != serving
-    ), None)
+    return next((change for app, change in standing.items() if change.op != "removed" and app != serving), None)
 
 
 def _message(case: Case, leak: Leak, override: Override, solved: Dependencies | None) -> str:

@@ -100,19 +100,28 @@ def tests_said(tests: Iterable[str]) -> str:
 def reach_facts(case: Case, leak: Leak) -> tuple[Fact, ...]:
     """The chain from the opener to the engine, as facts."""
     first, evidence = leak.first, case.evidence
-    facts = [Fact(
-        f"{leak.database.name} was reached ({first.how}, {first.phase}), "
-        f"{counted(sum(reach.count for reach in leak.reaches), 'time')}",
-        leak.opener.file if leak.opener else None, leak.opener.line if leak.opener else None,
-        first.entry.at_s, first.test,
-    )]
+    facts = [
+        Fact(
+            f"{leak.database.name} was reached ({first.how}, {first.phase}), "
+            f"{counted(sum(reach.count for reach in leak.reaches), 'time')}",
+            leak.opener.file if leak.opener else None,
+            leak.opener.line if leak.opener else None,
+            first.entry.at_s,
+            first.test,
+        )
+    ]
     facts += [Fact(f"called from {named(frame)}", frame.file, frame.line) for frame in first.chain[1:5]]
     if first.engine is not None:
         made = evidence.chain(first.engine)
-        facts.append(Fact(
-            f"its engine was made ({first.engine.url})", made[0].file if made else None, made[0].line if made else None,
-            first.engine.at_s, first.engine.test,
-        ))
+        facts.append(
+            Fact(
+                f"its engine was made ({first.engine.url})",
+                made[0].file if made else None,
+                made[0].line if made else None,
+                first.engine.at_s,
+                first.engine.test,
+            )
+        )
     return tuple(facts)
 
 
@@ -122,7 +131,8 @@ def _at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterable[Reach]:
         if not meant or reach.database.id in meant or not reach.database.lives_on or reach.engine is None:
             continue
         made = evidence.chain(reach.engine)
-        if made and not any(is_test_file(frame.file) for frame in made[:1]):
+        by_tests = reach.opener is not None and is_test_file(reach.opener.file)
+        if made and not is_test_file(made[0].file) and not by_tests:
             yield reach
 
 

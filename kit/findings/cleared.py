@@ -23,9 +23,12 @@ def _history(case: Case, reach: Reach) -> list[Override]:
     """What became of the override of a reach's dependency, until then."""
     dependency = reach.dependency
     return [
-        change for change in case.evidence.overrides
-        if dependency is not None and change.key == dependency.callable
-        and change.process == reach.entry.process and change.at_s <= reach.entry.at_s
+        change
+        for change in case.evidence.overrides
+        if dependency is not None
+        and change.key == dependency.callable
+        and change.process == reach.entry.process
+        and change.at_s <= reach.entry.at_s
     ]
 
 
@@ -45,10 +48,18 @@ def _cleared(case: Case, leak: Leak) -> Iterator[Finding]:
         f"{leak.database.name}."
     )
     yield Finding(
-        "override-cleared-by-other-test", said, by.file if by else None, by.line if by else None,
-        (fact(case.evidence, was_set, "override set"), fact(case.evidence, removed, "override removed"),
-         *reach_facts(case, leak)),
-        (leak.database.id,), leak.tests, (("test", removed.test or ""), ("setter", was_set.test or "")),
+        "override-cleared-by-other-test",
+        said,
+        by.file if by else None,
+        by.line if by else None,
+        (
+            fact(case.evidence, was_set, "override set"),
+            fact(case.evidence, removed, "override removed"),
+            *reach_facts(case, leak),
+        ),
+        (leak.database.id,),
+        leak.tests,
+        (("test", removed.test or ""), ("setter", was_set.test or "")),
     )
 
 
@@ -63,20 +74,22 @@ def _left_behind(case: Case, leak: Leak) -> Iterator[Finding]:
     outlived: dict[int, tuple[Override, list[str]]] = {}
     for reach in leak.reaches:
         history = _history(case, reach)
-        last = history[-1] if history else None
-        if last is None or last.op == "removed" or last.test in (None, reach.test) or not reach.test:
+        if not history or history[-1].op == "removed" or history[-1].test in (None, reach.test):
             continue
-        if last.fixture is None:  # a fixture of a wider scope is meant to last
-            outlived.setdefault(id(last), (last, []))[1].append(reach.test)
+        if reach.test and history[-1].fixture is None:  # a fixture of a wider scope is meant to last
+            outlived.setdefault(id(history[-1]), (history[-1], []))[1].append(reach.test)
     for was_set, tests in outlived.values():
         setter = first(case.evidence.chain(was_set))
         assert leak.first.dependency is not None
         yield Finding(
             "override-leaked",
             f"app.dependency_overrides[{leak.first.dependency.name}], set by {_who(was_set)} ({setter}), was never "
-            f"removed; {tests_said(tests)} after it got {leak.database.name} from it.",
-            setter.file if setter else None, setter.line if setter else None,
-            (fact(case.evidence, was_set, "override set"), *reach_facts(case, leak)), (leak.database.id,), leak.tests,
+            f"removed; {tests_said(dict.fromkeys(tests))} after it got {leak.database.name} from it.",
+            setter.file if setter else None,
+            setter.line if setter else None,
+            (fact(case.evidence, was_set, "override set"), *reach_facts(case, leak)),
+            (leak.database.id,),
+            leak.tests,
             (("test", was_set.test or ""),),
         )
 

@@ -97,7 +97,10 @@ def _postgres(connection: Connection, observed: dict[str, str | None]) -> Databa
     told_apart = cluster and not re.fullmatch(r"\d+/main|main|postgres", cluster)
     label = f"{cluster}/{name}" if told_apart else f"{place.host}:{place.port}/{name}"
     return Database(
-        f"postgresql:{server}/{name}", "postgresql", label, names=tuple(filter(None, (name, cluster, server))),
+        f"postgresql:{server}/{name}",
+        "postgresql",
+        label,
+        names=tuple(filter(None, (name, cluster, server))),
         asked=_asked(connection),
     )
 
@@ -105,8 +108,10 @@ def _postgres(connection: Connection, observed: dict[str, str | None]) -> Databa
 def _file(connection: Connection, path: str | None, folder: str) -> Database:
     if not path:
         shared = re.search(r"file:([^?]+)\?.*mode=memory", connection.configured)
-        which = shared[1] if shared else connection.connection
-        return Database(f"sqlite:{MEMORY}{which}", "sqlite", f"{MEMORY} ({which})", lives_on=False)
+        name = f"{MEMORY} ({shared[1] if shared else connection.connection})"
+        return Database(
+            f"sqlite:{MEMORY}{shared[1] if shared else connection.connection}", "sqlite", name, lives_on=False
+        )
     inside = folder and path.startswith(os.path.join(os.path.realpath(folder), ""))
     name = os.path.relpath(path, os.path.realpath(folder)) if inside else path
     return Database(f"sqlite:{path}", "sqlite", name, path, names=(os.path.basename(path),))
@@ -119,7 +124,10 @@ def _told(connection: Connection, observed: dict[str, str | None]) -> Database:
     name = observed.get("database") or place.database
     server = observed.get("server") or f"{place.host}:{place.port}"
     return Database(
-        f"{kind}:{server}/{name}", kind, f"{place.host}:{place.port}/{name}", names=(name, server),
+        f"{kind}:{server}/{name}",
+        kind,
+        f"{place.host}:{place.port}/{name}",
+        names=(name, server),
         asked=_asked(connection),
     )
 
@@ -128,14 +136,21 @@ def _unasked(connection: Connection) -> Database:
     kind = connection.driver.partition("+")[0]
     place = str(place_of(connection.configured))
     return Database(
-        f"{kind}:{place}", kind, place, observed=False, names=(place.rpartition("/")[2],), asked=_asked(connection),
+        f"{kind}:{place}",
+        kind,
+        place,
+        observed=False,
+        names=(place.rpartition("/")[2],),
+        asked=_asked(connection),
     )
 
 
 def _asked(connection: Connection) -> tuple[tuple[str, tuple[tuple[str, str | None], ...] | None], ...]:
     """How it was asked for and what answered, less what differs from one connection to the next."""
     observed = connection.observed
-    answer = None if observed is None else tuple(sorted(
-        (name, observed.get(name)) for name in ("system_identifier", "cluster_name", "database")
-    ))
+    answer = (
+        None
+        if observed is None
+        else tuple(sorted((name, observed.get(name)) for name in ("system_identifier", "cluster_name", "database")))
+    )
     return ((connection.configured, answer),)

@@ -19,11 +19,20 @@ def ask(case: Case) -> Iterator[Finding]:
         importers = [frame for frame in leak.first.chain if frame.function == MODULE]
         yield Finding(
             "import-time-engine",
-            f"{leak.database.name} was opened during IMPORT of {statement.file} (line {statement.line}), "
-            f"before any test: connection from {case.leads(tuple(importers))}.",
-            statement.file, statement.line, reach_facts(case, leak), (leak.database.id,), (),
+            f"{leak.database.name} was opened during IMPORT of {dotted(statement.file)} "
+            f"({statement.file}:{statement.line}), before any test: connection from {case.leads(tuple(importers))}.",
+            statement.file,
+            statement.line,
+            reach_facts(case, leak),
+            (leak.database.id,),
+            (),
             (("statement", f"{statement.file}:{statement.line}"),),
         )
+
+
+def dotted(file: str) -> str:
+    """A file as the module that it most likely is."""
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def module_statement(leak: Leak) -> Frame | None:

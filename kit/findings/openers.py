@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kit.evidence import Evidence, Frame
 from kit.findings.case import Case, Leak, is_test_file, named, reach_facts, tests_said
 from kit.findings.model import Finding
+from kit.findings.reach import called_directly
 
 
 def ask(case: Case) -> Iterator[Finding]:
@@ -30,19 +31,25 @@ def _background(case: Case, leak: Leak) -> Finding:
     task = leak.first.chain[-1] if leak.first.chain else None
     other = _by_dependency(case, leak)
     return _finding(
-        case, leak, "background-task-session",
+        case,
+        leak,
+        "background-task-session",
         f"{case.served(leak)}: {other}1 session opened by background task {_function(task)} ({leak.opener}) -> "
         f"{leak.database.name}. No override reaches a background task.",
-        leak.opener, (("function", _function(task)),),
+        leak.opener,
+        (("function", _function(task)),),
     )
 
 
 def _lifespan(case: Case, leak: Leak) -> Finding:
     return _finding(
-        case, leak, "lifespan-engine",
+        case,
+        leak,
+        "lifespan-engine",
         f"{leak.database.name} was opened by the lifespan of the application ({leak.opener}), where no override is "
         f"looked up: {case.leads(leak.first.chain)}.",
-        leak.opener, (("lifespan", "yes"),),
+        leak.opener,
+        (("lifespan", "yes"),),
     )
 
 
@@ -51,27 +58,35 @@ def _called(case: Case, leak: Leak) -> Finding:
     standing = _standing(case, leak, dependency)
     at = caller or leak.opener
     return _finding(
-        case, leak, "dependency-called-directly",
+        case,
+        leak,
+        "dependency-called-directly",
         f"{case.served(leak)} opened a connection to {leak.database.name} outside dependency injection: "
         f"{case.leads(leak.first.chain[:3])}. {standing}",
-        at, (("callable", dependency),),
+        at,
+        (("callable", dependency),),
     )
 
 
 def _passed(case: Case, leak: Leak, kind: str, by: str) -> Finding:
     return _finding(
-        case, leak, kind,
+        case,
+        leak,
+        kind,
         f"{case.served(leak) or leak.first.phase}: {leak.database.name} was opened by {by}: "
         f"{case.leads(leak.first.chain[:4])}, in {tests_said(leak.tests)}.",
-        culprit(case, leak), (),
+        culprit(case, leak),
+        (),
     )
 
 
 def culprit(case: Case, leak: Leak) -> Frame | None:
     """The line that went astray: the opener's own, or, where its file opens sessions rightly too, who called there."""
     rightly = {
-        reach.opener.file for reach in case.reached
-        if reach.opener is not None and case.allowed.judge(reach.database) is not False
+        reach.opener.file
+        for reach in case.reached
+        if reach.opener is not None
+        and case.allowed.judge(reach.database) is not False
         and reach.database.id != leak.database.id
     }
     callers = [frame for frame in leak.first.chain if frame.file not in rightly]
@@ -80,18 +95,30 @@ def culprit(case: Case, leak: Leak) -> Frame | None:
 
 
 def _finding(
-    case: Case, leak: Leak, kind: str, message: str, at: Frame | None, about: tuple[tuple[str, str], ...],
+    case: Case,
+    leak: Leak,
+    kind: str,
+    message: str,
+    at: Frame | None,
+    about: tuple[tuple[str, str], ...],
 ) -> Finding:
     return Finding(
-        kind, message, at.file if at else None, at.line if at else None, reach_facts(case, leak), (leak.database.id,),
-        leak.tests, about,
+        kind,
+        message,
+        at.file if at else None,
+        at.line if at else None,
+        reach_facts(case, leak),
+        (leak.database.id,),
+        leak.tests,
+        about,
     )
 
 
 def _by_dependency(case: Case, leak: Leak) -> str:
     """What the same request got through its dependencies."""
     found = [
-        reach for reach in case.reached
+        reach
+        for reach in case.reached
         if reach.entry.request == leak.first.entry.request and reach.dependency is not None
     ]
     if not found:
@@ -103,12 +130,11 @@ def _by_dependency(case: Case, leak: Leak) -> str:
 
 
 def _direct_call(evidence: Evidence, chain: tuple[Frame, ...]) -> tuple[str, Frame | None]:
-    """The dependency on the chain, and the frame that called it."""
-    names = {(known.file, known.name.rpartition(".")[2]): known.name for known in evidence.callables}
-    for inner, outer in zip(chain, (*chain[1:], None), strict=True):
-        name = names.get((inner.file, inner.function.rpartition(".")[2]))
-        if name is not None:
-            return name, outer
+    """The dependency on the chain that was called, and the frame that called it."""
+    for known in evidence.callables:
+        caller = called_directly(known, chain)
+        if caller is not None:
+            return known.name, caller
     return "", None
 
 
@@ -116,8 +142,11 @@ def _standing(case: Case, leak: Leak, dependency: str) -> str:
     short = dependency.rpartition(".")[2]
     ids = {known.callable for known in case.evidence.callables if known.name == dependency}
     applied = sum(
-        1 for event in case.evidence.dependencies if event.request == leak.first.entry.request
-        for declared, by in event.supplied_by if declared in ids and by is not None
+        1
+        for event in case.evidence.dependencies
+        if event.request == leak.first.entry.request
+        for declared, by in event.supplied_by
+        if declared in ids and by is not None
     )
     if applied:
         return f"The override for {short} was applied {applied}x in this request, this call bypassed it."
@@ -126,5 +155,3 @@ def _standing(case: Case, leak: Leak, dependency: str) -> str:
 
 def _function(frame: Frame | None) -> str:
     return "?" if frame is None else named(frame).removesuffix("()")
-
-

@@ -13,7 +13,7 @@ from kit.findings.model import Fact, Finding, fact, first, place
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of one application's overrides. `nearest` is the dependency that it should have been, `why` says why."""
+    """A key of an application's overrides. `nearest` is the dependency that it should have been, `why` the reason."""
 
     callable: Callable
     app: str | None
@@ -61,13 +61,17 @@ def ask(case: Case) -> Iterator[Finding]:
         change = next((change for change in key.changes if change.op != "removed"), key.changes[0])
         set_at = first(case.evidence.chain(change))
         where = place(key.callable.file, key.callable.line)
-        application = _application(case.evidence, key.app)
-        message = f"override key `{key.name}` ({where}) matches no dependency of {application}."
+        message = (
+            f"override key `{key.name}` ({where}) matches no dependency of {_application(case.evidence, key.app)}."
+        )
         if key.why:
             message += f" {key.why}"
         yield Finding(
-            key.kind or "override-key-unmatched", message, set_at.file if set_at else None,
-            set_at.line if set_at else None, tuple(_facts(case.evidence, key, change)),
+            key.kind or "override-key-unmatched",
+            message,
+            set_at.file if set_at else None,
+            set_at.line if set_at else None,
+            tuple(_facts(case.evidence, key, change)),
             databases=tuple(dict.fromkeys(leak.database.id for leak in case.leaks)),
             tests=tuple(dict.fromkeys(test for leak in case.leaks for test in leak.tests)),
             about=(("key", key.name), ("to", key.nearest or ""), ("same_app", "yes")),
@@ -81,10 +85,9 @@ def _facts(evidence: Evidence, key: Key, change: Override) -> Iterator[Fact]:
 
 
 def _key(evidence: Evidence, known: Callable, app: str | None, changes: tuple[Override, ...]) -> Key:
-    declared = _declared(evidence, app)
-    if known.callable in declared or not _asked(evidence):
+    if _matches(evidence, known, app):
         return Key(known, app, True, changes)
-    elsewhere = _declared(evidence, None)
+    elsewhere = _declared(evidence)
     if known.callable in elsewhere:  # another application's: that is another question
         return Key(known, app, False, changes, None, "override-on-wrong-app", "It is one of another application.")
     candidates = [twin for twin in evidence.callables if twin.callable in elsewhere and twin.callable != known.callable]
@@ -95,16 +98,18 @@ def _key(evidence: Evidence, known: Callable, app: str | None, changes: tuple[Ov
     return Key(known, app, False, changes)
 
 
-def _declared(evidence: Evidence, app: str | None) -> set[str]:
-    """The dependencies that requests asked for, of one application, or of all."""
-    return {
-        declared for event in evidence.dependencies if app is None or event.provider == app
-        for declared, _ in event.supplied_by
-    }
+def _matches(evidence: Evidence, known: Callable, app: str | None) -> bool:
+    """Tell whether a key was ever among its application's dependencies; where nobody looked, it was not missed."""
+    checks = [check for check in evidence.override_checks if check.app == app]
+    if any(known.callable in check.matched for check in checks):
+        return True
+    return not any(known.callable in check.missed for check in checks)
 
 
-def _asked(evidence: Evidence) -> bool:
-    return bool(evidence.dependencies)
+def _declared(evidence: Evidence) -> set[str]:
+    """The dependencies of all applications: those that were described, and those that requests asked for."""
+    described = {call for graph in evidence.graphs for route in graph.routes for call in route.calls}
+    return described | {declared for event in evidence.dependencies for declared, _ in event.supplied_by}
 
 
 def _module(known: Callable) -> str:
@@ -119,9 +124,29 @@ def _same_text(known: Callable, twin: Callable) -> bool:
     return known.file is not None and (known.file, known.line) == (twin.file, twin.line)
 
 
+def _inner(known: Callable, twin: Callable) -> bool:
+    return known.callable in (twin.inner,) or twin.callable in (known.inner,)
+
+
 _Like = collections.abc.Callable[[Callable, Callable], bool]
 _Why = collections.abc.Callable[[Callable, Callable], str]
 _LIKENESSES: tuple[tuple[str, _Like, _Why], ...] = (
+    (
+        "override-key-unmatched",
+        _inner,
+        lambda known, twin: (
+            f"The dependency is `{twin.name}`, and the key is what it is wrapped in, or the reverse ({known.type}, "
+            f"{twin.type}). The key must be the very object that stands in Depends(...)."
+        ),
+    ),
+    (
+        "override-key-unmatched",
+        lambda known, twin: known.name == twin.name and known.type != twin.type,
+        lambda known, twin: (
+            f"The key is a {known.type}, the dependency `{twin.name}` is an {twin.type} of it. The key must be the "
+            "very object that stands in Depends(...)."
+        ),
+    ),
     (
         "duplicate-module-import",
         lambda known, twin: _same_text(known, twin) and known.name != twin.name,
@@ -134,8 +159,8 @@ _LIKENESSES: tuple[tuple[str, _Like, _Why], ...] = (
         "override-key-stale",
         lambda known, twin: known.name == twin.name,
         lambda known, twin: (
-            f"The application depends on another object of the same name (`{twin.name}`, {place(twin.file, twin.line)})"
-            ": the module was executed again, or the name was bound anew, after the route was declared."
+            f"The application depends on another object of the same name (`{twin.name}`, {place(twin.file, twin.line)}"
+            "): the module was executed again, or the name was bound anew, after the route was declared."
         ),
     ),
     (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from kit.evidence import Callable, Connection, Engine, Entry, Evidence, Frame, Sighting
 from kit.findings.databases import Database, databases
@@ -50,33 +51,63 @@ def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] 
             continue
         used.add(sighting.connection.connection)
         session = sessions.get(sighting.use.session or "")
-        chain = evidence.chain(session) if session is not None else ()
+        chain = evidence.chain(session) if session is not None else _opened_here(evidence, sighting)
         found.append(_reach(evidence, known, sighting, chain or sighting.chain))
     for connection in evidence.connections:
         if connection.connection not in used and connection.connection in known:
             chain = evidence.chain(connection)
             database = known[connection.connection]
             way = _way(evidence, connection, chain)
-            found.append(Reach(
-                database, connection.test, connection.phase, way, chain, chain, None, connection, connection,
-            ))
+            found.append(
+                Reach(
+                    database,
+                    connection.test,
+                    connection.phase,
+                    way,
+                    chain,
+                    chain,
+                    None,
+                    connection,
+                    connection,
+                )
+            )
     return _counted(sorted(found, key=lambda reach: reach.entry.at_s))
 
 
 def _reach(
-    evidence: Evidence, known: Mapping[str, Database], sighting: Sighting, chain: tuple[Frame, ...],
+    evidence: Evidence,
+    known: Mapping[str, Database],
+    sighting: Sighting,
+    chain: tuple[Frame, ...],
 ) -> Reach:
     use = sighting.use
     if sighting.override is not None:
         how = "override"
     elif sighting.dependency is not None:
-        how = "dependency"
+        how = "called directly" if called_directly(sighting.dependency, chain) is not None else "dependency"
     else:
         how = _way(evidence, use, chain)
     return Reach(
-        known[sighting.connection.connection], use.test, use.phase, how, chain, sighting.chain, sighting.engine,
-        sighting.connection, use, sighting.dependency, sighting.override, use.writes,
+        known[sighting.connection.connection],
+        use.test,
+        use.phase,
+        how,
+        chain,
+        sighting.chain,
+        sighting.engine,
+        sighting.connection,
+        use,
+        sighting.dependency,
+        sighting.override,
+        use.writes,
     )
+
+
+def _opened_here(evidence: Evidence, sighting: Sighting) -> tuple[Frame, ...]:
+    """What led to a connection of the program's own, where it was opened for this very use."""
+    opened, use = sighting.connection, sighting.use
+    here = (opened.test, opened.phase, opened.request, opened.stage) == (use.test, use.phase, use.request, use.stage)
+    return evidence.chain(opened) if here and not opened.pooled and opened.engine is None else ()
 
 
 def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
@@ -87,7 +118,11 @@ def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
     if entry.stage == "lifespan":
         return "lifespan"
     if entry.request is not None:
-        return "called directly" if _through_dependency(evidence, chain) else "past the dependencies"
+        if any(called_directly(known, chain) is not None for known in evidence.callables):
+            return "called directly"
+        if getattr(entry, "inside", None) is None and _in_middleware(evidence, chain):
+            return "middleware"
+        return "past the dependencies"
     if entry.fixture is not None:
         return "fixture"
     if entry.phase in ("configure", "collection"):
@@ -99,9 +134,36 @@ def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
     return {"start": "program", "call": "test", "setup": "set-up", "teardown": "teardown"}.get(entry.phase, entry.phase)
 
 
-def _through_dependency(evidence: Evidence, chain: tuple[Frame, ...]) -> bool:
-    names = {(known.file, known.name.rpartition(".")[2]) for known in evidence.callables}
-    return any((frame.file, frame.function.rpartition(".")[2]) in names for frame in chain)
+def called_directly(dependency: Callable, chain: Iterable[Frame]) -> Frame | None:
+    """The frame that called a dependency itself, with no library between; None where FastAPI called it, or nobody."""
+    chain = tuple(chain)
+    for inner, outer in pairwise(chain):
+        if _is_of(dependency, inner) and inner.called_by is None:
+            return outer
+    return None
+
+
+def _in_middleware(evidence: Evidence, chain: Iterable[Frame]) -> bool:
+    parts = {call for part in evidence.app_parts for call in part.middleware}
+    known = [known for known in evidence.callables if known.callable in parts]
+    return any(_is_of(one, frame) for one in known for frame in chain)
+
+
+def _is_of(known: Callable, frame: Frame) -> bool:
+    """Tell whether a frame is one of a function, or of a method of a class."""
+    if known.file != frame.file:
+        return False
+    qualified = known.name.removeprefix(f"{known.name.partition('.')[0]}.")
+    return any(
+        frame.function in (name, f"{name}.__call__", f"{name}.__init__", f"{name}.dispatch")
+        for name in {known.name.rpartition(".")[2], *_tails(qualified)}
+    )
+
+
+def _tails(name: str) -> Iterable[str]:
+    """A dotted name and what is left of it without its first parts: the module's part is not told apart."""
+    parts = name.split(".")
+    return (".".join(parts[number:]) for number in range(len(parts)))
 
 
 def _counted(found: Iterable[Reach]) -> tuple[Reach, ...]:
@@ -109,11 +171,22 @@ def _counted(found: Iterable[Reach]) -> tuple[Reach, ...]:
     pool: dict[tuple[object, ...], Reach] = {}
     for reach in found:
         key = (
-            reach.database.id, reach.test, reach.phase, reach.how, reach.opener, reach.engine and reach.engine.engine,
+            reach.database.id,
+            reach.test,
+            reach.phase,
+            reach.how,
+            reach.opener,
+            reach.engine and reach.engine.engine,
             reach.entry.fixture,
         )
         before = pool.get(key)
-        pool[key] = reach if before is None else replace(
-            before, count=before.count + 1, writes=before.writes or reach.writes,
+        pool[key] = (
+            reach
+            if before is None
+            else replace(
+                before,
+                count=before.count + 1,
+                writes=before.writes or reach.writes,
+            )
         )
     return tuple(pool.values())

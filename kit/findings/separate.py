@@ -26,10 +26,14 @@ def ask(case: Case) -> Iterator[Finding]:
             continue
         yield Finding(
             "no-separate-test-db",
-            f"{frame.file}:{frame.line} {'writes to' if _writes(leak) else 'uses'} {leak.database.name}, "
+            f"{frame.file}:{frame.line} {_done(leak)} {leak.database.name}, "
             f"{_from(case, reach)}; no test has a database of its own, and nothing marks this one as such.",
-            frame.file, frame.line, reach_facts(case, leak), (leak.database.id,), leak.tests,
-            (("variable", source_of(case.evidence, reach.engine).variable or "" if reach.engine else ""),),
+            frame.file,
+            frame.line,
+            reach_facts(case, leak),
+            (leak.database.id,),
+            leak.tests,
+            tuple(_about(case, reach)),
         )
 
 
@@ -38,14 +42,36 @@ def _harm(leak: Leak) -> tuple[bool, bool]:
     return leak.first.how not in _BY_TESTS or not _writes(leak), leak.first.how == "test"
 
 
+def _done(leak: Leak) -> str:
+    """What the tests do there, by the first statement that writes."""
+    use = next((reach.entry for reach in leak.reaches if reach.writes), None)
+    verb, tables = getattr(use, "verb", ""), getattr(use, "tables", ())
+    if use is None or not verb:
+        return "uses"
+    return f"writes to ({verb} {', '.join(tables)})" if tables else f"writes to ({verb})"
+
+
 def _writes(leak: Leak) -> bool:
     return any(reach.writes for reach in leak.reaches)
+
+
+def _about(case: Case, reach: Reach) -> Iterator[tuple[str, str]]:
+    if reach.engine is None:
+        return
+    name = source_of(case.evidence, reach.engine).variable or (reach.engine.files[0][2] if reach.engine.files else None)
+    if name is None:
+        name = next((event.name for event in case.evidence.variables if event.op == "missing"), None)
+    yield "variable", name or ""
+    yield "url", reach.engine.url
 
 
 def _from(case: Case, reach: Reach) -> str:
     if reach.engine is None:
         return "opened there"
     source = source_of(case.evidence, reach.engine)
+    if source.variable is None and reach.engine.files:
+        file, line, name = reach.engine.files[0]
+        return f"the URL of {name}, taken from {file}:{line}"
     if source.variable is None or source.written is None:
         return f"the application's own URL ({reach.engine.url})"
     return f"the URL of {source.variable}, from {writer(case.evidence, source.written)}"

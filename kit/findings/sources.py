@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kit.evidence import Engine, Evidence, Frame, Variable
+from kit.findings.reach import Reach
 
 INHERITED = "the environment of the command"
 
@@ -36,9 +37,45 @@ def source_of(evidence: Evidence, engine: Engine) -> Source:
     events = [event for event in evidence.variables if event.name == name and event.process == engine.process]
     before = [event for event in events if event.at_s <= engine.at_s]
     return Source(
-        "variable", name, _last(before, "set", "inherited"), _last(before, "read"),
+        "variable",
+        name,
+        _last(before, "set", "inherited"),
+        _last(before, "read"),
         tuple(event for event in events if event.at_s > engine.at_s and event.op != "read" and not event.same),
     )
+
+
+def origin_of(evidence: Evidence, reach: Reach) -> Source:
+    """The source of the place that a reach led to; without an engine, the variable that held it when it was opened."""
+    if reach.engine is not None:
+        return source_of(evidence, reach.engine)
+    events = [event for event in evidence.variables if event.process == reach.entry.process]
+    before = [event for event in events if event.at_s <= reach.connection.at_s]
+    holding = [event for event in before if event.value and _leads(event.value, reach)]
+    if not holding:
+        return Source("text")
+    name = holding[-1].name
+    mine = [event for event in before if event.name == name]
+    return Source(
+        "variable",
+        name,
+        _last(mine, "set", "inherited"),
+        _last(mine, "read"),
+        tuple(
+            event
+            for event in events
+            if event.name == name and event.at_s > reach.connection.at_s and event.op != "read" and not event.same
+        ),
+    )
+
+
+def _leads(value: str, reach: Reach) -> bool:
+    """Tell whether a variable's value names the place of a connection: its URL, or the path of its file."""
+    if value == reach.connection.configured:
+        return True
+    path = reach.database.path
+    bare = value.partition(":///")[2] or value
+    return path is not None and len(bare) > 1 and path.endswith(bare.removeprefix("."))
 
 
 def writer(evidence: Evidence, event: Variable) -> str:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from kit.evidence import Evidence
-from kit.findings import apps, cleared, imports, openers, overrides, separate, urls
+from kit.findings import (
+    apps,
+    cleared,
+    copies,
+    files,
+    imports,
+    lifespan,
+    loops,
+    openers,
+    overrides,
+    rebound,
+    separate,
+    transactions,
+    urls,
+)
 from kit.findings.case import Case, Leak, case_of, reach_facts, tests_said
 from kit.findings.databases import Allowed
 from kit.findings.model import Finding
@@ -14,7 +28,19 @@ from kit.findings.reach import Reach
 Question = Callable[[Case], Iterator[Finding]]
 
 QUESTIONS: tuple[Question, ...] = (
-    overrides.ask, apps.ask, cleared.ask, openers.ask, urls.ask, imports.ask, separate.ask,
+    apps.ask,
+    overrides.ask,
+    cleared.ask,
+    openers.ask,
+    copies.ask,
+    lifespan.ask,
+    files.ask,
+    urls.ask,
+    imports.ask,
+    rebound.ask,
+    loops.ask,
+    transactions.ask,
+    separate.ask,
 )
 
 
@@ -51,8 +77,11 @@ def _unexplained(case: Case, leak: Leak) -> Finding:
     return Finding(
         "database-reached",
         f"{leak.database.name}, which {word}, was reached by "
-        f"{case.leads(leak.first.chain[:4]) or 'no code of the project'} ({leak.first.how}) in "
-        f"{tests_said(leak.tests) if leak.tests else leak.first.phase}.",
-        opener.file if opener else None, opener.line if opener else None, reach_facts(case, leak), (leak.database.id,),
+        f"{case.leads(leak.first.chain[:4]) or 'no code of the project'} "
+        f"({leak.first.how}) in {tests_said(leak.tests) if leak.tests else leak.first.phase}.",
+        opener.file if opener else None,
+        opener.line if opener else None,
+        reach_facts(case, leak),
+        (leak.database.id,),
         leak.tests,
     )

@@ -72,8 +72,9 @@ def _overrides(evidence: Evidence, about: Reach) -> Iterator[Step]:
         mine = change.test == about.test or wanted in (None, change.key)
         if mine and change.process == about.entry.process and change.at_s <= about.entry.at_s:
             by = f" to {names.get(change.by, change.by)}" if change.by else ""
-            key = names.get(change.key, change.key)
-            yield _step(evidence, change, "override", f"override of {key} {change.op}{by}")
+            yield _step(
+                evidence, change, "override", f"override of {names.get(change.key, change.key)} {change.op}{by}"
+            )
 
 
 def _requests(evidence: Evidence, about: Reach) -> Iterator[Step]:
@@ -85,7 +86,11 @@ def _requests(evidence: Evidence, about: Reach) -> Iterator[Step]:
 
 def _reach(answer: Answer, reach: Reach) -> Step:
     return Step(
-        reach.entry.at_s, "database", f"{reach.database.name} answers ({reach.how})", reach.opener, reach.phase,
+        reach.entry.at_s,
+        "database",
+        f"{reach.database.name} answers ({reach.how})",
+        reach.opener,
+        reach.phase,
         answer.judged(reach.database),
     )
 

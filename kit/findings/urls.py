@@ -24,22 +24,39 @@ def ask(case: Case) -> Iterator[Finding]:
 
 
 def _written_late(case: Case, leak: Leak, engine: Engine) -> Variable | None:
-    """The first writing, since the engine was made, of a variable that it could have come from."""
+    """The first writing by the tests of a variable that the URL could have come from, after it had been asked for."""
     source = source_of(case.evidence, engine)
     if source.since:
         return source.since[0]
-    made = {frame.file for frame in case.evidence.chain(engine)}
-    asked = {
-        event.name for event in case.evidence.variables
-        if event.op in ("read", "missing") and event.process == engine.process and event.at_s <= engine.at_s
-        and any(frame.file in made for frame in case.evidence.chain(event)[:2])
-    }
-    return next((
-        event for event in case.evidence.variables
-        if event.op == "set" and not event.same and event.process == engine.process
-        and engine.at_s < event.at_s <= leak.reaches[-1].entry.at_s
-        and (event.name in asked or source.variable is None) and _by_tests(case, event)
-    ), None)
+    for asked in reversed(_asked(case, engine)):
+        late = next(
+            (
+                event
+                for event in case.evidence.variables
+                if event.op == "set"
+                and not event.same
+                and event.name == asked.name
+                and event.process == engine.process
+                and asked.at_s < event.at_s <= leak.reaches[-1].entry.at_s
+                and _by_tests(case, event)
+            ),
+            None,
+        )
+        if late is not None:
+            return late
+    return None
+
+
+def _asked(case: Case, engine: Engine) -> list[Variable]:
+    """The looks that could have given the engine its URL: where the variable was missing, or held the same place."""
+    return [
+        event
+        for event in case.evidence.variables
+        if event.process == engine.process
+        and event.at_s <= engine.at_s
+        and (event.op == "missing" or (event.op == "read" and event.value == engine.url))
+        and not any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
+    ]
 
 
 def _too_late(case: Case, leak: Leak, engine: Engine, late: Variable) -> Finding:
@@ -54,6 +71,17 @@ def _too_late(case: Case, leak: Leak, engine: Engine, late: Variable) -> Finding
             f"{collecting.line}), {late.at_s - engine.at_s:.1f} s before {_who(late)} first set {late.name}."
         )
         kind, at = "collection-time-import", collecting
+    elif late.at_s < engine.at_s:
+        asked = next(
+            event for event in reversed(_asked(case, engine)) if event.name == late.name and event.at_s < late.at_s
+        )
+        reader = first(evidence.chain(asked))
+        message = (
+            f"{late.name} changed at {writer(evidence, late)} AFTER it had been asked for at {reader} "
+            f"({'it was missing then' if asked.op == 'missing' else 'it held the old value then'}), and what was found "
+            f"was kept{_kept(engine)}: the engine made at {made_where} got {engine.url}."
+        )
+        kind, at = "env-set-too-late", by
     else:
         importer = next((frame for frame in made if is_test_file(frame.file)), None)
         imported = f", imported at {importer.file}:{importer.line}" if importer is not None else ""
@@ -64,10 +92,17 @@ def _too_late(case: Case, leak: Leak, engine: Engine, late: Variable) -> Finding
         )
         kind, at = "env-set-too-late", by
     return Finding(
-        kind, message, at.file if at else None, at.line if at else None,
-        (fact(evidence, engine, f"engine made ({engine.url})"), fact(evidence, late, f"{late.name} {late.op}"),
-         *reach_facts(case, leak)),
-        (leak.database.id,), leak.tests,
+        kind,
+        message,
+        at.file if at else None,
+        at.line if at else None,
+        (
+            fact(evidence, engine, f"engine made ({engine.url})"),
+            fact(evidence, late, f"{late.name} {late.op}"),
+            *reach_facts(case, leak),
+        ),
+        (leak.database.id,),
+        leak.tests,
         (
             ("variable", late.name),
             ("value", late.value or ""),
@@ -76,15 +111,19 @@ def _too_late(case: Case, leak: Leak, engine: Engine, late: Variable) -> Finding
     )
 
 
+def _kept(engine: Engine) -> str:
+    return f" by {engine.held_by[0]}" if engine.held_by else ""
+
+
 def _collected_by_another(case: Case, leak: Leak, engine: Engine) -> Frame | None:
     """The line of a test module, that is none of the leak's own, whose collection made the engine."""
     own = {test.partition("::")[0] for test in leak.tests}
     if engine.phase != "collection" or engine.collecting is None:
         return None
     module = engine.collecting.partition("::")[0]
-    frame = next((
-        frame for frame in case.evidence.chain(engine) if frame.function == MODULE and frame.file == module
-    ), None)
+    frame = next(
+        (frame for frame in case.evidence.chain(engine) if frame.function == MODULE and frame.file == module), None
+    )
     return frame if module not in own else None
 
 
@@ -94,9 +133,13 @@ def _went_first(case: Case, leak: Leak, engine: Engine) -> Iterator[Finding]:
     if source.kind != "variable" or source.variable is None:
         return
     passed_over = [
-        event for event in evidence.variables
-        if event.op == "set" and event.name != source.variable and event.process == engine.process
-        and event.at_s <= engine.at_s and _by_tests(case, event)
+        event
+        for event in evidence.variables
+        if event.op == "set"
+        and event.name != source.variable
+        and event.process == engine.process
+        and event.at_s <= engine.at_s
+        and _by_tests(case, event)
     ]
     if not passed_over or source.written is None or _by_tests(case, source.written):
         return
@@ -108,10 +151,16 @@ def _went_first(case: Case, leak: Leak, engine: Engine) -> Iterator[Finding]:
         f"{source.variable}, written by {writer(evidence, source.written)}, and not from {event.name}, which "
         f"{writer(evidence, event)} had set: {source.variable} goes first at {read.file if read else '?'}:"
         f"{read.line if read else '?'}.",
-        read.file if read else None, read.line if read else None,
-        (fact(evidence, event, f"{event.name} set"), fact(evidence, engine, f"engine made ({engine.url})"),
-         *reach_facts(case, leak)),
-        (leak.database.id,), leak.tests, (("variable", source.variable), ("instead", event.name)),
+        read.file if read else None,
+        read.line if read else None,
+        (
+            fact(evidence, event, f"{event.name} set"),
+            fact(evidence, engine, f"engine made ({engine.url})"),
+            *reach_facts(case, leak),
+        ),
+        (leak.database.id,),
+        leak.tests,
+        (("variable", source.variable), ("instead", event.name)),
     )
 
 

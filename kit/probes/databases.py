@@ -23,6 +23,8 @@ from .statements import Statement, read
 
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none
 
+_TABLES_AT_MOST = 5  # of one statement that are named
+
 
 class Connection:
     """One connection to a database, as long as it lives. `pooled` ones tell of their use through SQLAlchemy.
@@ -191,7 +193,8 @@ class Databases:
         supplier, inside = self._supplier(request, connection, also, codes)
         self._recorder.event(
             "use", stack=stack, apart=(connection.number if request is None else None, engine, statement.writes),
-            connection=connection.number, engine=engine, writes=statement.writes, session=session,
+            connection=connection.number, engine=engine, writes=statement.writes, verb=statement.verb,
+            tables=list(statement.tables[:_TABLES_AT_MOST]), session=session,
             dependency=supplier and supplier[0], override=supplier and supplier[1], inside=inside,
         )
 

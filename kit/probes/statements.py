@@ -11,6 +11,7 @@ _TEXT_AT_MOST = 4000  # characters of a statement that are looked at
 _COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 _WRITES = re.compile(r"(?i)\s*(insert|update|delete|truncate|create|drop|alter|copy|merge|replace)\b")
 _WRITES_WITHIN = re.compile(r"(?i)\b(insert\s+into|update\s+\S+\s+set|delete\s+from|merge\s+into)\b")
+_WORD = re.compile(r"\s*([A-Za-z]+)")
 _ENDS = re.compile(r"(?i)\s*(commit|rollback(?!\s+(work\s+|transaction\s+)?to\b)|end|abort)\b")
 _TABLE = re.compile(
     r"(?i)\b(?:from|join|into|update|table|truncate|copy)\s+(?:only\s+|table\s+|if\s+(?:not\s+)?exists\s+)*"
@@ -24,6 +25,7 @@ class Statement(NamedTuple):
     writes: bool
     ends: bool
     tables: Tuple[str, ...]
+    verb: str = ""  # its first word, in small letters
 
 
 _known: Dict[str, Statement] = {}
@@ -45,7 +47,8 @@ def _read(text: str) -> Statement:
     if not writes and text.lstrip()[:4].lower() == "with":
         writes = _WRITES_WITHIN.search(text) is not None
     tables = tuple(dict.fromkeys(_bare(name) for name in _TABLE.findall(text)))
-    return Statement(writes, _ENDS.match(text) is not None, tables)
+    word = _WORD.match(text)
+    return Statement(writes, _ENDS.match(text) is not None, tables, word.group(1).lower() if word is not None else "")
 
 
 def _bare(name: str) -> str:

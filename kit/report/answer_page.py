@@ -23,15 +23,24 @@ def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     about = subject(answer)
     tests = {outcome.test for outcome in answer.evidence.outcomes}
     return environment.get_template("answer.html").render(
-        answer=answer, diagnosis=diagnosis, about=about, steps=timeline(answer, about),
-        title="Which database answered", command=shlex.join(answer.evidence.command), tests=counted(len(tests), "test"),
-        databases=f"{counted(len(answer.databases), 'database')} reached", seconds=answer.evidence.duration_s,
+        answer=answer,
+        diagnosis=diagnosis,
+        about=about,
+        steps=timeline(answer, about),
+        title="Which database answered",
+        command=shlex.join(answer.evidence.command),
+        tests=counted(len(tests), "test"),
+        databases=f"{counted(len(answer.databases), 'database')} reached",
+        seconds=answer.evidence.duration_s,
         families=[_family(answer, family) for family in families(answer)],
     )
 
@@ -39,7 +48,10 @@ def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
 def _family(answer: Answer, family: Any) -> dict[str, Any]:
     allowed = answer.judged(family[0])
     return {
-        "name": family_said(family), "allowed": allowed, "judged": JUDGED[allowed].lower(), "kind": family[0].kind,
+        "name": family_said(family),
+        "allowed": allowed,
+        "judged": JUDGED[allowed].lower(),
+        "kind": family[0].kind,
         "ways": [_way(answer, reaches) for reaches in ways_of(answer, family)[:_WAYS_AT_MOST]],
     }
 
@@ -47,11 +59,14 @@ def _family(answer: Answer, family: Any) -> dict[str, Any]:
 def _way(answer: Answer, reaches: list[Reach]) -> dict[str, Any]:
     first = reaches[0]
     tests = list(dict.fromkeys(reach.test for reach in reaches if reach.test is not None))
-    others = f" and {len(tests) - _TESTS_NAMED} more" if len(tests) > _TESTS_NAMED else ""
-    named = ", ".join(tests[:_TESTS_NAMED]) + others
+    named = ", ".join(tests[:_TESTS_NAMED]) + (
+        f" and {len(tests) - _TESTS_NAMED} more" if len(tests) > _TESTS_NAMED else ""
+    )
     return {
-        "how": first.how, "opener": str(first.opener) if first.opener else "no code of the project",
+        "how": first.how,
+        "opener": str(first.opener) if first.opener else "no code of the project",
         "chain": ", ".join(f"{frame.file}:{frame.line}" for frame in first.chain[1:4]),
-        "tests": named or f"outside tests ({first.phase})", "count": sum(reach.count for reach in reaches),
+        "tests": named or f"outside tests ({first.phase})",
+        "count": sum(reach.count for reach in reaches),
         "engine": engine_said(answer, first) if first.engine is not None else "",
     }

@@ -22,10 +22,20 @@ JUDGED = {True: "allowed", False: "NOT ALLOWED", None: "not judged"}
 
 def text(answer: Answer, width: int = WIDTH) -> str:
     """The answer in lines of at most `width` columns."""
-    return "\n".join(line for part in (
-        _head(answer), _databases(answer, width), _overrides(answer, width), _findings(answer.findings, width),
-        _problems(answer, width),
-    ) for line in part) + "\n"
+    return (
+        "\n".join(
+            line
+            for part in (
+                _head(answer),
+                _databases(answer, width),
+                _overrides(answer, width),
+                _findings(answer.findings, width),
+                _problems(answer, width),
+            )
+            for line in part
+        )
+        + "\n"
+    )
 
 
 def github(findings: Iterable[Finding]) -> str:
@@ -59,8 +69,9 @@ def _head(answer: Answer) -> Iterator[str]:
 def _databases(answer: Answer, width: int) -> Iterator[str]:
     for family in families(answer):
         yield ""
-        heading = f"{JUDGED[answer.judged(family[0])]}: {family_said(family)}  [{_kind(family[0])}]"
-        yield from _wrapped(heading, width, "", "  ")
+        yield from _wrapped(
+            f"{JUDGED[answer.judged(family[0])]}: {family_said(family)}  [{_kind(family[0])}]", width, "", "  "
+        )
         yield from _ways(answer, family, width)
 
 
@@ -182,6 +193,10 @@ def _place(frame: Frame) -> str:
 
 def _wrapped(line: str, width: int, indent: str, rest: str | None = None) -> list[str]:
     return textwrap.wrap(
-        line, width, initial_indent=indent, subsequent_indent=indent if rest is None else rest,
-        break_long_words=False, break_on_hyphens=False,
+        line,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent if rest is None else rest,
+        break_long_words=False,
+        break_on_hyphens=False,
     )

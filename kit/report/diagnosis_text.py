@@ -43,10 +43,14 @@ def _why(first: Answer, diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def _finding(first: Answer, cause: Cause) -> Finding | None:
-    return next((
-        finding for finding in first.findings
-        if (finding.kind, finding.file, finding.line) == (cause.kind, cause.file, cause.line)
-    ), None)
+    return next(
+        (
+            finding
+            for finding in first.findings
+            if (finding.kind, finding.file, finding.line) == (cause.kind, cause.file, cause.line)
+        ),
+        None,
+    )
 
 
 def _run(number: int, run: Run) -> str:
@@ -68,6 +72,10 @@ def _paragraph(paragraph: str, width: int) -> list[str]:
         return ["", *("    " + line for line in paragraph.splitlines()), ""]
     indent = " " * (len(paragraph) - len(paragraph.lstrip()))
     return textwrap.wrap(
-        paragraph.strip(), width, initial_indent=indent, subsequent_indent=indent + "  ", break_long_words=False,
+        paragraph.strip(),
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
         break_on_hyphens=False,
     )

@@ -17,7 +17,11 @@ from kit.trace.command import Traced, silent, trace
 
 
 def trace_and_tell(
-    command: Sequence[str], allow: Sequence[str], json: Path | None, html: Path | None, format: str,
+    command: Sequence[str],
+    allow: Sequence[str],
+    json: Path | None,
+    html: Path | None,
+    format: str,
 ) -> int:
     """Trace a command, tell what was found on standard error and in files, and return the command's own exit code.
 
@@ -53,7 +57,8 @@ def check(html: Path | None) -> None:
 
     if importlib.util.find_spec("jinja2") is None:
         raise TraceError(
-            "--html needs jinja2, which is not installed here", wanted="jinja2 beside the kit",
+            "--html needs jinja2, which is not installed here",
+            wanted="jinja2 beside the kit",
             remedy="pip install jinja2, or leave --html out: --json and the text need nothing more",
         )
 

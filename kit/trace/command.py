@@ -64,8 +64,12 @@ def trace(
         else:
             code, output = _run_in_place(command, variables, folder), ""
         evidence = replace(
-            collect.from_probes(seen, folder), command=tuple(command), exit_code=code, timed_out=code is None,
-            duration_s=round(time.perf_counter() - began, 3), output=output,
+            collect.from_probes(seen, folder),
+            command=tuple(command),
+            exit_code=code,
+            timed_out=code is None,
+            duration_s=round(time.perf_counter() - began, 3),
+            output=output,
         )
     return Traced(evidence, 124 if code is None else 128 - code if code < 0 else code)
 
@@ -101,11 +105,20 @@ def _run_in_place(command: Sequence[str], environ: Mapping[str, str], folder: Pa
 
 
 def _run_quietly(
-    command: Sequence[str], environ: Mapping[str, str], folder: Path, output: Path, timeout_s: float | None,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    folder: Path,
+    output: Path,
+    timeout_s: float | None,
 ) -> tuple[int | None, str]:
     with output.open("wb") as file:
         process = _start(
-            command, env=dict(environ), cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+            command,
+            env=dict(environ),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         try:
@@ -122,7 +135,8 @@ def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(tuple(command), **options)
     except OSError as error:
         raise TraceError(
-            f"{command[0]} cannot be started: {error.strerror}", wanted="a command that runs here",
+            f"{command[0]} cannot be started: {error.strerror}",
+            wanted="a command that runs here",
             remedy="write it after -- as you would type it",
         ) from None
 

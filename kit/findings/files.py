@@ -1,0 +1,110 @@
+"""Did a file of variables go before what the tests had set?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.evidence import Evidence, Variable
+from kit.findings.case import Case, Leak, is_test_file, reach_facts
+from kit.findings.model import Fact, Finding, fact, first
+from kit.findings.sources import origin_of, writer
+
+
+def ask(case: Case) -> Iterator[Finding]:
+    """For each leak: does its URL come from a file, although the tests had written the variable of that name?"""
+    for leak in case.leaks:
+        found = _loaded_over(case, leak) or _read_instead(case, leak)
+        if found is not None:
+            yield found
+
+
+def _loaded_over(case: Case, leak: Leak) -> Finding | None:
+    """A loader wrote the variable, out of a file, over what the tests had put there."""
+    evidence = case.evidence
+    source = origin_of(evidence, leak.first)
+    if source.written is None or source.variable is None or not _by_loader(source.written):
+        return None
+    before = [event for event in _writes(evidence, source.variable, leak) if event.at_s < source.written.at_s]
+    ours = next((event for event in reversed(before) if _by_tests(evidence, event)), None)
+    if ours is None:
+        return None
+    at = first(evidence.chain(source.written))
+    file = _file_with(evidence, source.variable)
+    return Finding(
+        "dotenv-precedence",
+        f"{source.variable}={source.written.value} comes from {file} via {source.written.written_by} at "
+        f"{writer(evidence, source.written)}; it replaced the value {ours.value} set by {writer(evidence, ours)}.",
+        at.file if at else None,
+        at.line if at else None,
+        (
+            fact(evidence, ours, f"{ours.name} set by the tests"),
+            fact(evidence, source.written, f"{source.variable} set again, out of {file}"),
+            *reach_facts(case, leak),
+        ),
+        (leak.database.id,),
+        leak.tests,
+        (("variable", source.variable),),
+    )
+
+
+def _read_instead(case: Case, leak: Leak) -> Finding | None:
+    """The settings read the file themselves, whatever the tests had done to the variable."""
+    evidence, engine = case.evidence, leak.engine
+    if engine is None or not engine.files or engine.variables:
+        return None
+    file, line, name = engine.files[0]
+    ours = next(
+        (
+            event
+            for event in evidence.variables
+            if event.name.upper() == name.upper()
+            and event.op in ("set", "removed", "missing")
+            and event.at_s <= engine.at_s
+            and event.process == engine.process
+            and _by_tests(evidence, event)
+        ),
+        None,
+    )
+    if ours is None:
+        return None
+    opened = next((event for event in evidence.settings_files if event.file == file), None)
+    at = first(evidence.chain(opened)) if opened is not None else None
+    return Finding(
+        "dotenv-precedence",
+        f"{name} comes from {file}:{line}, which the settings read at {at or 'the start'}, although "
+        f"{writer(evidence, ours)} had {'set it in' if ours.op == 'set' else 'taken it out of'} the environment: "
+        f"{leak.database.name} answered.",
+        at.file if at else file,
+        at.line if at else line,
+        (
+            fact(evidence, ours, f"{ours.name} {ours.op} by the tests"),
+            Fact(f"{name} in the file", file, line),
+            *reach_facts(case, leak),
+        ),
+        (leak.database.id,),
+        leak.tests,
+        (("variable", name.upper()),),
+    )
+
+
+def _writes(evidence: Evidence, name: str, leak: Leak) -> list[Variable]:
+    return [
+        event
+        for event in evidence.variables
+        if event.name == name and event.op == "set" and event.process == leak.first.entry.process
+    ]
+
+
+def _by_loader(event: Variable) -> bool:
+    return (event.written_by or "").partition(".")[0] in ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv")
+
+
+def _by_tests(evidence: Evidence, event: Variable) -> bool:
+    return event.fixture is not None or any(is_test_file(frame.file) for frame in evidence.chain(event)[:1])
+
+
+def _file_with(evidence: Evidence, name: str) -> str:
+    return next(
+        (event.file for event in evidence.settings_files if any(entry == name for _, entry, _ in event.entries)),
+        "a file of variables",
+    )
