@@ -33,7 +33,7 @@ bench: $(INSTALLED) ## measure what the kit costs; a table, and a JSON file in b
 	@$(PY) tools/bench.py
 
 picture: $(INSTALLED) ## draw the README's picture anew, from two live trials
-	@$(BIN)/python tools/picture.py
+	@$(PY) tools/picture.py
 
 lock: $(INSTALLED) ## write requirements.lock anew from pyproject.toml (remove it first for the newest versions)
 	@$(PY) -m uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 --all-extras \
