@@ -19,129 +19,22 @@ goes to a file for each process in the folder that `install` is given (`recorder
 
 from __future__ import annotations
 
-import atexit
-import os
-from typing import Any, Dict, FrozenSet, Optional
+from typing import TYPE_CHECKING, Any
 
-from . import quiet
-from .allow import AllowList
-from .app_use import AppProbe
-from .audit import AuditProbe
-from .changes import Changes, changes_from
-from .context import CURRENT
-from .databases import Databases
-from .drivers import DriverProbe
-from .environ import EnvironmentProbe
-from .gate import Gate, Refusal, allow_from
-from .guarding import guard_from
-from .hooks import Hooks
-from .names import NamesProbe
-from .objects import Objects
-from .pytest_use import PytestProbe
-from .recorder import Recorder
-from .settings_files import SettingsFiles
-from .sources import Sources
-from .sqlalchemy_use import SQLAlchemyProbe
-from .threads import ThreadProbe
+if TYPE_CHECKING:
+    from .gate import allow_from
+    from .guarding import guard_from
+    from .installed import NAMES, Installed, install, remove
 
 __all__ = ["NAMES", "Installed", "allow_from", "guard_from", "install", "remove"]
 
-NAMES = ("environment", "engine", "connection", "app", "pytest", "names", "files")
+_HOME = {"allow_from": "gate", "guard_from": "guarding"}  # all others are of `installed`
 
 
-class Installed:
-    """The probes of this process, from `install` until `remove`."""
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, and no more: the guard needs little of all this."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-    def __init__(self, directory: str, epoch: float, without: FrozenSet[str], allow: Optional[AllowList]) -> None:
-        self.recorder = Recorder(directory, epoch)
-        self.hooks = Hooks()
-        self.names = [name for name in NAMES if name not in without]
-        self.recorder.plain("probes", installed=self.names)
-        self.changes = Changes(self.recorder, changes_from(os.environ.get("ISOLATION_PROBES_CHANGES")))
-        self.changes.install(self.hooks)
-        gate = Gate(allow, self._refused) if allow is not None else None
-        self._databases = Databases(self.recorder, Objects(), gate)
-        ThreadProbe().install(self.hooks)
-        for name, probe in self._probes().items():
-            if name in self.names:
-                probe.install(self.hooks)
-        quiet.failures.clear()
-        atexit.register(self.end)
-
-    def _probes(self) -> Dict[str, Any]:
-        recorder, databases = self.recorder, self._databases
-        environ, files = EnvironmentProbe(recorder), SettingsFiles(recorder)
-        sources = Sources(
-            environ if "environment" in self.names else None, files if "files" in self.names else None,
-        )
-        apps, pytest = AppProbe(recorder, databases), PytestProbe(recorder)
-        if "names" in self.names:
-            check = NamesProbe(recorder, databases.objects, apps.alive).check
-            pytest.between_phases.append(check)
-            apps.on_lifespan.append(check)
-        pytest.between_phases.append(apps.check_overrides)
-        pytest.after_test.append(databases.test_ended)
-        self._at_end = apps.check_overrides, databases.test_ended
-        return {
-            "environment": environ,
-            "files": AuditProbe(recorder, files),
-            "engine": SQLAlchemyProbe(recorder, databases, sources),
-            "connection": DriverProbe(databases, sources),
-            "app": apps,
-            "pytest": pytest,
-        }
-
-    def _refused(self, refusal: Refusal) -> None:
-        fields = {name: refusal[name] for name in ("database", "entry", "observed", "why_not")}
-        self.recorder.event("refusal", **fields)
-        self.changes.refused = True
-
-    def end(self) -> None:
-        """Write down that this process came to its end with its probes still in."""
-        atexit.unregister(self.end)
-        for finish in self._at_end:
-            finish()
-        self.recorder.plain(
-            "end", watched=self.hooks.installed, failures={**self.hooks.failures, **quiet.failures},
-            left_out=self.recorder.count_left_out(), uses=self._databases.counts(),
-        )
-
-    def remove(self) -> None:
-        self.hooks.remove()
-        self.recorder.close()
-
-
-_installed: Optional[Installed] = None
-
-
-def _after_fork() -> None:
-    if _installed is not None:
-        _installed.recorder.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def install(
-    directory: str, epoch: float, without: FrozenSet[str] = frozenset(), allow: Optional[AllowList] = None,
-) -> Installed:
-    """Put every probe in, except those named in `without`; a second time is refused with RuntimeError.
-
-    With `allow`, a connection to a database that is not on it is stopped before its first statement.
-    """
-    global _installed
-    if _installed is not None:
-        raise RuntimeError("the probes are in already")
-    CURRENT.reset()
-    _installed = Installed(directory, epoch, without, allow)
-    return _installed
-
-
-def remove() -> None:
-    """Take every probe out, and put back what was there before."""
-    global _installed
-    if _installed is not None:
-        _installed.end()
-        _installed.remove()
-        _installed = None
+    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'installed')}"), name)

@@ -13,7 +13,6 @@ that its database has another name, as it does behind a proxy's alias, only a `s
 from __future__ import annotations
 
 import os
-import re
 from fnmatch import fnmatchcase
 from typing import Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 from urllib.parse import parse_qsl, unquote
@@ -23,8 +22,8 @@ Observed = Optional[Mapping[str, Optional[str]]]
 _PORTS = {
     "postgresql": "5432", "postgres": "5432", "mysql": "3306", "mariadb": "3306", "oracle": "1521", "mssql": "1433",
 }
-_PLACE = re.compile(r"^(?P<host>\[[^\]]+\]|[^/:]+):(?P<port>[0-9*?\[\]-]*)/(?P<database>.+)$")
-_SERVER = re.compile(r"^(?:server:(?P<named>[^/@]+)|(?P<bare>\d{15,}))(?:@(?P<cluster>.+?))?(?:/(?P<database>[^/]+))?$")
+_IN_A_PORT = frozenset("0123456789*?[-]")
+_DIGITS_OF_A_SERVER = 15  # at least: no file is named so
 
 
 class Place(NamedTuple):
@@ -59,7 +58,9 @@ def sqlite_file(database: object, uri: bool = False) -> Optional[str]:
         name, _, query = name[len("file:"):].partition("#")[0].partition("?")
         if dict(parse_qsl(query)).get("mode") == "memory":
             return None
-        name = unquote(re.sub(r"^//(localhost)?(?=/)", "", name))
+        for authority in ("//localhost/", "///"):
+            name = name[len(authority) - 1:] if name.startswith(authority) else name
+        name = unquote(name)
     return None if name in ("", ":memory:") else os.path.realpath(name)
 
 
@@ -82,11 +83,9 @@ class AllowList:
             self._add_file(unquote(rest.partition("?")[0].partition("/")[2]))
         elif url:
             self._places.append(place_of(entry))
-        elif _SERVER.match(entry):
-            found = _SERVER.match(entry)
-            assert found is not None
-            self._servers.append((found["named"] or found["bare"], found["cluster"], found["database"]))
-        elif _PLACE.match(entry):
+        elif entry.startswith("server:") or entry[:_DIGITS_OF_A_SERVER].isdigit():
+            self._servers.append(_server(entry))
+        elif _is_place(entry):
             self._places.append(place_of(f"any://{entry}"))
         else:
             self._add_file(entry)
@@ -96,7 +95,7 @@ class AllowList:
             return
         name = os.path.expanduser(name)
         self._files.add(os.path.realpath(os.path.join(self.base, name)))
-        pattern = name if os.path.isabs(name) else os.path.join(re.sub(r"([*?[])", r"[\1]", self.base), name)
+        pattern = name if os.path.isabs(name) else os.path.join(_literal(self.base), name)
         self._patterns += {os.path.normpath(pattern), os.path.realpath(pattern)}
 
     def allows_file(self, path: Optional[str]) -> bool:
@@ -112,6 +111,25 @@ class AllowList:
         if named is not None and named != place.database:
             return False
         return any(all(map(fnmatchcase, place, pattern)) for pattern in self._places)
+
+
+def _server(entry: str) -> Tuple[str, Optional[str], Optional[str]]:
+    """Read an entry that names a server: its number, its cluster_name if any, its database if any."""
+    server, slash, database = (entry[len("server:"):] if entry.startswith("server:") else entry).rpartition("/")
+    number, _, cluster = (server if slash else database).partition("@")
+    return number, cluster or None, database if slash else None
+
+
+def _is_place(entry: str) -> bool:
+    """Tell whether an entry is host:port/name; a path has no colon in its first part."""
+    server, slash, database = entry.partition("]")[2].partition("/") if entry[0] == "[" else entry.partition("/")
+    host, colon, port = server.rpartition(":")
+    return bool(slash and database and colon and (host or entry[0] == "[") and _IN_A_PORT.issuperset(port))
+
+
+def _literal(path: str) -> str:
+    """A path as a pattern that matches nothing else."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
 def _answers(

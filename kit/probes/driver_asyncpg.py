@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from .asking import Observed, closed_where_refused, postgres_place, reason, told
-from .databases import Databases
 from .frames import running
 from .hooks import Hooks, out_of_traceback
 from .identity import POSTGRES_QUESTIONS
 from .redact import redact
-from .sources import Sources
+
+if TYPE_CHECKING:
+    from .databases import Databases
+    from .sources import Sources
 
 _STATEMENTS = ("execute", "executemany", "_execute", "_prepare", "_copy_in", "_copy_out")
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence
 
 from .asking import Observed, closed_where_refused, first_answer, postgres_place, told
-from .databases import Databases
 from .frames import running
 from .hooks import Hooks, out_of_traceback
 from .identity import POSTGRES_QUESTIONS
 from .redact import redact
-from .sources import Sources
+
+if TYPE_CHECKING:
+    from .databases import Databases
+    from .sources import Sources
 
 _IDLE = 0  # of the connection's states
 

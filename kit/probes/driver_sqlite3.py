@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from types import FrameType
-from typing import Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from .allow import sqlite_file
 from .asking import Observed, reason
-from .databases import Databases
 from .frames import INTERPRETER, current_thread, owner, running
 from .hooks import Hooks, out_of_traceback
 from .redact import redact
 from .threads import UNDER_SQLALCHEMY
+
+if TYPE_CHECKING:
+    from .databases import Databases
 
 _WITH_FILES_OF_THEIR_OWN = ("coverage", "testmon", "IPython")  # tools that keep what they know in SQLite
 
@@ -21,7 +23,10 @@ _READ_WHOLE = 500  # statements of one connection in one phase of a test
 
 
 class Sqlite3Probe:
-    """The driver is C: its own trace tells of each statement, as long as the application does not use that itself."""
+    """The driver is C: its own trace tells of each statement, as long as the application does not use that itself.
+
+    Without `statements` it asks for leave to open a file, and keeps nothing of the connection.
+    """
 
     def __init__(self, databases: Databases, statements: bool) -> None:
         self._databases, self._statements = databases, statements
@@ -52,7 +57,8 @@ class Sqlite3Probe:
                         probe._databases.failed("sqlite3", _name_of(database), error)
                         out_of_traceback(error)
                         raise
-                    probe._opened(connection, database)
+                    if probe._statements:
+                        probe._opened(connection, database)
                     return connection
             return Connect()
 
@@ -92,7 +98,7 @@ class Sqlite3Probe:
         self._databases.opened(
             connection, "sqlite3", redact(_name_of(database)), *_ask(connection), pooled=pooled,
         )
-        if self._statements and not pooled and running("aiosqlite") is None:
+        if not pooled and running("aiosqlite") is None:
             connection.set_trace_callback(self._tracing(self._databases.of(connection)))
 
     def _tracing(self, known: Any) -> Any:

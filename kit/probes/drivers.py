@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from .driver_asyncpg import AsyncpgProbe
 from .driver_psycopg import PsycopgProbe
 from .driver_psycopg2 import Psycopg2Probe
 from .driver_sqlite3 import Sqlite3Probe
 from .hooks import Hooks
-from .sources import Sources
+
+if TYPE_CHECKING:
+    from .sources import Sources
 
 
 class DriverProbe:

@@ -91,6 +91,7 @@ class Guard:
         self.hooks.on_removal(lambda: event.remove(Engine, "do_connect", self._connecting))
 
     def _connecting(self, dialect: Any, record: Any, args: Any, parameters: Mapping[str, Any]) -> None:
+        __tracebackhide__ = True  # else pytest would show what it was given, the password too
         if dialect.driver in _SEEN_BY_THEMSELVES:
             return
         told = {**_settings(args), **{name.lower(): value for name, value in parameters.items()}}

@@ -6,8 +6,9 @@ import re
 
 HIDDEN = "***"
 
-_IN_URL = re.compile(r"(?P<before>[a-zA-Z][\w+.-]*://[^\s:/@'\"]*):(?P<password>[^\s/'\"]*)@")
-_IN_DSN = re.compile(
+# Texts, which `re` compiles when they are first needed: most runs never come to that.
+_IN_URL = r"(?P<before>[a-zA-Z][\w+.-]*://[^\s:/@'\"]*):(?P<password>[^\s/'\"]*)@"
+_IN_DSN = (
     r"(?i)(?P<before>\b\w*(?:password|passwd|pwd)\b\s*[=:]\s*)(?P<password>'[^']*'|\"[^\"]*\"|[^\s,;&'\"]+)"
 )
 
@@ -15,5 +16,5 @@ _IN_DSN = re.compile(
 def redact(text: str) -> str:
     """Return `text` with the password of every URL and every `password=` setting replaced by `***`."""
     if "://" in text:
-        text = _IN_URL.sub(rf"\g<before>:{HIDDEN}@", text)
-    return _IN_DSN.sub(rf"\g<before>{HIDDEN}", text)
+        text = re.sub(_IN_URL, rf"\g<before>:{HIDDEN}@", text)
+    return re.sub(_IN_DSN, rf"\g<before>{HIDDEN}", text)

@@ -51,6 +51,7 @@ def load_probes() -> None:
     """Load the probes as `sitecustomize` in kit/carried does, which then puts them in only."""
     folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "probes")
     load(PROBES, folder).loaded_ahead = True  # type: ignore[attr-defined]
+    importlib.import_module(f"{PROBES}.installed")
 
 
 def import_libraries(also: Iterable[str] = ()) -> list[str]:
