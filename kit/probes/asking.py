@@ -10,7 +10,7 @@ from .redact import redact
 
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none
 
-_TOLD = ("dsn", "conninfo", "host", "hostaddr", "port", "user", "database", "dbname", "service")
+_TOLD = ("host", "port", "user", "database", "dbname")
 
 
 @contextmanager
@@ -42,10 +42,14 @@ def postgres_place(address: Any, user: Optional[str], database: Optional[str]) -
 
 
 def told(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:
-    """What a driver was told about the place, as text: for a connection that did not come about."""
-    said = [str(args[0])] if args and isinstance(args[0], str) else []
-    said += [f"{name}={kwargs[name]}" for name in _TOLD if isinstance(kwargs.get(name), (str, int))]
-    return redact(" ".join(said))
+    """What a driver was told about the place, as it stands or as a URL; "" where that was nothing."""
+    whole = next((given for given in (*args[:1], kwargs.get("dsn"), kwargs.get("conninfo")) if given), None)
+    if isinstance(whole, str):
+        return redact(whole)
+    if not any(kwargs.get(name) for name in _TOLD):
+        return ""
+    address = kwargs.get("host"), kwargs.get("port")
+    return redact(postgres_place(address, kwargs.get("user"), kwargs.get("database") or kwargs.get("dbname")))
 
 
 def text(value: Any) -> Optional[str]:

@@ -30,6 +30,7 @@ class Connection:
     """One connection to a database, as long as it lives. `pooled` ones tell of their use through SQLAlchemy.
 
     `asks` tells whether a transaction is open, where the driver's object can be asked: None where it is gone.
+    `shows_ends` says whether the end of a transaction is noticed: a raw connection of sqlite3 can be closed unseen.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Connection:
         "pooled",
         "serial",
         "session",
+        "shows_ends",
         "stack",
         "transaction",
         "used_by",
@@ -53,6 +55,7 @@ class Connection:
     def __init__(self, number: str, database: Hashable, engine: Optional[str], pooled: bool) -> None:
         self.number, self.database, self.engine, self.pooled = number, database, engine, pooled
         self.asks: Optional[Callable[[], Optional[bool]]] = None
+        self.shows_ends = pooled
         self.pointer: Optional["ReferenceType[Any]"] = None  # to the driver's object
         self.loop: Optional[str] = None  # the event loop that it is bound to
         self.session: Optional[Tuple[Callable[[], Any], str, Optional[Supplier]]] = None
@@ -113,6 +116,7 @@ class Databases:
         else:
             if asks is not None:
                 connection.asks = _asking(pointer, asks)
+                connection.shows_ends = True
         connection.loop = self._loop() if bound_to_loop else None
         self._connections[id(driver_connection)] = connection
         self._recorder.event(
@@ -248,6 +252,8 @@ class Databases:
 
     def _follow(self, connection: Connection, statement: Statement) -> None:
         """Keep account of what is not committed yet, and notice when somebody else reads there."""
+        if not connection.shows_ends:
+            return
         if statement.ends:
             self.ended(connection)
             return

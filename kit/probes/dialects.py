@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from .asking import first_answer
@@ -24,6 +25,7 @@ _QUESTIONS = {
                ("host", "database", "user", "backend_pid")),),
     "oracle": (("select sys_context('USERENV', 'SERVER_HOST'), sys_context('USERENV', 'DB_NAME'), user from dual",
                 ("host", "database", "user")),),
+    "sqlite": (("select file from pragma_database_list where name = 'main'", ("file",)),),
     "duckdb": (("select path from duckdb_databases() where not internal", ("file",)),),
 }
 
@@ -50,6 +52,8 @@ def ask(dbapi_connection: Any, dialect: Any) -> Tuple[Optional[Dict[str, Any]], 
             dbapi_connection.rollback()
 
     observed, why_not = first_answer(put, questions)
+    if observed and "file" in observed:
+        observed["file"] = os.path.realpath(observed["file"]) if observed["file"] else None
     return observed, why_not, configured + redact(_place(observed))
 
 

@@ -37,14 +37,24 @@ class AsyncpgProbe:
             async def _connect(*args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True
                 try:
-                    connection = await original(*args, **kwargs)
+                    return await original(*args, **kwargs)
                 except BaseException as error:
                     probe._databases.failed("asyncpg", told(args, kwargs), error)
                     out_of_traceback(error)
                     raise
+            return _connect
+
+        def connecting_to_address(original: Any) -> Any:  # to which a pool goes at once when it has found one
+            async def _connect_addr(*args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
+                try:
+                    connection = await original(*args, **kwargs)
+                except BaseException as error:
+                    out_of_traceback(error)
+                    raise
                 await probe._opened(connection)
                 return connection
-            return _connect
+            return _connect_addr
 
         def using(original: Any) -> Any:
             name = original.__name__
@@ -61,6 +71,7 @@ class AsyncpgProbe:
             return statement
 
         self._hooks.replace(connect_utils, "_connect", connecting)
+        self._hooks.replace(connect_utils, "_connect_addr", connecting_to_address)
         if self._statements:
             for name in _STATEMENTS:
                 self._hooks.replace(Connection, name, using)

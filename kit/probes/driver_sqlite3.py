@@ -78,8 +78,7 @@ class Sqlite3Probe:
         def using(original: Any) -> Any:
             async def _execute(connection: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True
-                if args and isinstance(args[0], str):
-                    probe._used_aiosqlite(connection, args[0])
+                probe._used_aiosqlite(connection, function, args)
                 try:
                     return await original(connection, function, *args, **kwargs)
                 except BaseException as error:
@@ -109,11 +108,16 @@ class Sqlite3Probe:
             databases.used(known, statement if known.uses_here < _READ_WHOLE else statement[:7])
         return trace
 
-    def _used_aiosqlite(self, connection: Any, statement: str) -> None:
+    def _used_aiosqlite(self, connection: Any, function: Any, args: Any) -> None:
         inner = getattr(connection, "_connection", None)
         known = self._databases.of(inner) if inner is not None else None
-        if known is not None and not known.pooled:
-            self._databases.used(known, statement, None, (connection,))
+        if known is None or known.pooled:
+            return
+        known.shows_ends = True
+        if args and isinstance(args[0], str):
+            self._databases.used(known, args[0], None, (connection,))
+        elif getattr(function, "__name__", "") in ("commit", "rollback", "close"):
+            self._databases.ended(known)
 
 
 def _ask(connection: Any) -> Observed:

@@ -150,7 +150,8 @@ class _AfterImport(MetaPathFinder):
         def exec_module(module: ModuleType) -> None:
             vars(loader).pop("exec_module", None)  # the loader is as it was before anyone can look at it
             execute(module)
-            hooks.imported(name, module)
+            if module.__name__ == name:  # one loader may load many
+                hooks.imported(name, module)
 
         try:
             loader.exec_module = exec_module  # type: ignore[union-attr, method-assign]

@@ -65,7 +65,7 @@ class Installed:
         return {
             "environment": environ,
             "files": AuditProbe(recorder, files),
-            "engine": SQLAlchemyProbe(recorder, databases, sources),
+            "engine": SQLAlchemyProbe(recorder, databases, sources, asks="connection" in self.names),
             "connection": DriverProbe(databases, sources),
             "app": apps,
             "pytest": pytest,

@@ -61,13 +61,12 @@ def _holders(url: str) -> Iterator[str]:
 
 
 def _cached(function: Any) -> Iterator[Any]:
-    """Give what a function of functools.lru_cache has kept."""
+    """Give what a function of functools.lru_cache has kept, among other things of its own."""
     for kept in gc.get_referents(function):
-        for value in kept.values() if isinstance(kept, dict) else ():
-            if type(value).__name__ == "_lru_list_elem":  # a link of the list that tells which is oldest
-                yield from gc.get_referents(value)
-            else:
-                yield value
+        if isinstance(kept, dict):
+            yield from kept.values()
+        else:
+            yield kept
 
 
 def _attributes(holder: Any) -> List[Tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 from weakref import ref
 
 from .context import REQUEST, Supplier
@@ -15,12 +15,17 @@ from .recorder import Recorder
 from .redact import redact
 from .sources import Sources
 
+_UNSEEN = "no probe saw this driver connect"
+
 
 class SQLAlchemyProbe:
-    """Uses the library's own events where it has one; the constructors of engine and session have none."""
+    """Uses the library's own events where it has one; the constructors of engine and session have none.
 
-    def __init__(self, recorder: Recorder, databases: Databases, sources: Sources) -> None:
-        self._recorder, self._databases, self._sources = recorder, databases, sources
+    `asks` says whether a connection that no driver's probe saw is asked through its dialect.
+    """
+
+    def __init__(self, recorder: Recorder, databases: Databases, sources: Sources, asks: bool) -> None:
+        self._recorder, self._databases, self._sources, self._asks = recorder, databases, sources, asks
         self._objects = databases.objects
 
     def install(self, hooks: Hooks) -> None:
@@ -116,10 +121,11 @@ class SQLAlchemyProbe:
         dialect = getattr(pool, "_dialect", None)
         engine = self._objects.of("engine", dialect)
         if known is not None:
-            known.engine, known.pooled = engine, True
+            known.engine, known.pooled, known.shows_ends = engine, True, True
             self._recorder.plain("pooled", connection=known.number, engine=engine)
         elif dialect is not None and driver_connection is not None:
-            observed, why_not, configured = ask(dbapi_connection, dialect)
+            told = ask(dbapi_connection, dialect) if self._asks else _unasked(dialect)
+            observed, why_not, configured = told
             self._databases.forget(driver_connection)
             self._databases.opened(
                 driver_connection, f"{dialect.name}+{dialect.driver}", configured, observed, why_not, pooled=True,
@@ -159,10 +165,14 @@ class SQLAlchemyProbe:
             engine = connection.engine
             self._databases.opened(
                 driver_connection, f"{engine.dialect.name}+{engine.dialect.driver}", redact(str(engine.url)), None,
-                "no probe saw this driver connect", pooled=True, engine=self._objects.of("engine", engine.dialect),
+                _UNSEEN, pooled=True, engine=self._objects.of("engine", engine.dialect),
             )
             known = self._databases.of(driver_connection)
         return known
+
+
+def _unasked(dialect: Any) -> Tuple[None, str, str]:
+    return None, _UNSEEN, f"{dialect.name}+{dialect.driver}://"
 
 
 def _innermost(driver_connection: Any) -> Any:

@@ -1,0 +1,112 @@
+"""Runs a small project with the probes carried in, in an interpreter of its own, and reads what they wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kit import collect
+from kit.evidence import Evidence
+from kit.seat import CARRIED
+
+TIMEOUT_S = 240
+PYTEST = ("-m", "pytest", "-p", "no:cacheprovider")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One run: how it ended, and the events of all its processes, each with `frames` for its stack."""
+
+    folder: Path
+    files: Path
+    exit_code: int
+    output: str
+    errors: str
+    events: tuple[dict[str, Any], ...] = field(repr=False)
+
+    def of(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
+        """The events of a kind that have these fields."""
+        return [
+            event for event in self.events
+            if event["kind"] == kind and all(event.get(name) == value for name, value in fields.items())
+        ]  # fmt: skip
+
+    def one(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """The only event of a kind that has these fields."""
+        (event,) = self.of(kind, **fields)
+        return event
+
+    def places(self, event: Mapping[str, Any]) -> list[str]:
+        """An event's frames as `file:line function`, innermost first, files named from the project's folder."""
+        return [f"{os.path.relpath(file, self.folder)}:{line} {name}" for file, line, name, _ in event["frames"]]
+
+    def named(self, number: str | None) -> str | None:
+        """What a callable is called, by its number."""
+        return next((event["name"] for event in self.of("callable", callable=number)), None)
+
+    def evidence(self) -> Evidence:
+        """What the rest of the kit makes of it."""
+        return collect.from_probes(self.files, self.folder)
+
+    def text(self) -> str:
+        """All that was written down."""
+        return "".join(path.read_text() for path in sorted(self.files.glob("*.jsonl")))
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write the files of a project."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+
+
+def run(
+    folder: Path, files: Mapping[str, str], *command: str, environ: Mapping[str, str] | None = None,
+    probes: bool = True, without: Iterable[str] = (), python: str = sys.executable, expect: int | None = 0,
+) -> Seen:  # fmt: skip
+    """Write a project and run a command of its interpreter in it; `expect` is its exit code, None where any will do."""
+    project, seen = folder / "project", folder / "seen"
+    seen.mkdir(parents=True)
+    project.mkdir(exist_ok=True)
+    write(project, files)
+    done = subprocess.run(
+        [python, *command], cwd=project, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL,
+        env={**environment(), **(carried(seen, without) if probes else {}), **(environ or {})},
+    )  # fmt: skip
+    if expect is not None:
+        assert done.returncode == expect, done.stdout + done.stderr
+    return Seen(project, seen, done.returncode, done.stdout, done.stderr, tuple(read(seen)))
+
+
+def environment() -> dict[str, str]:
+    """What a project's interpreter is given of this one's environment."""
+    kept = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR")
+    return {**{name: os.environ[name] for name in kept if name in os.environ}, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def carried(seen: Path, without: Iterable[str] = ()) -> dict[str, str]:
+    """The variables that carry the probes into a Python process."""
+    return {
+        "PYTHONPATH": str(CARRIED), "ISOLATION_PROBES_DIR": str(seen), "ISOLATION_PROBES_EPOCH": "0",
+        "ISOLATION_PROBES_WITHOUT": ",".join(without),
+    }  # fmt: skip
+
+
+def read(seen: Path) -> Iterable[dict[str, Any]]:
+    """The events of all processes, file by file, each with its frames."""
+    for path in sorted(seen.glob("*.jsonl")):
+        stacks: dict[int, Any] = {}
+        for line in path.read_text().splitlines():
+            event = json.loads(line)
+            if event["kind"] == "stack":
+                stacks[event["id"]] = event["frames"]
+            else:
+                yield {**event, "frames": stacks.get(event.get("stack"), []), "file_of_process": path.name}

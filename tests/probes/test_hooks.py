@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kit.probes.hooks import Hooks, out_of_traceback
+
+
+@pytest.fixture
+def hooks() -> Iterator[Hooks]:
+    """Hooks that are taken out at the end."""
+    hooks = Hooks()
+    yield hooks
+    hooks.remove()
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A module that can be imported and has not been yet."""
+    name = "a_library_under_test"
+    (tmp_path / f"{name}.py").write_text("value = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield name
+    sys.modules.pop(name, None)
+
+
+class Base:
+    def plain(self, first: int, *, second: str = "x") -> str:
+        """Says what it was given."""
+        return f"{first}{second}"
+
+    @classmethod
+    def made(cls) -> str:
+        return cls.__name__
+
+
+class Derived(Base):
+    pass
+
+
+def louder(original: Any) -> Any:
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **kwargs).upper()
+
+    return replacement
+
+
+def test_removal_puts_back_what_was_there(hooks: Hooks) -> None:
+    """After removal, a class's own, inherited and class methods are the very objects that they were."""
+    before = dict(vars(Base)), dict(vars(Derived))
+    hooks.replace(Base, "plain", louder)
+    hooks.replace(Derived, "plain", louder)
+    hooks.replace(Base, "made", louder)
+    hooks.add(Base, "new", 1)
+    assert Derived().plain(1) == "1X"
+    assert Base.made() == "BASE"
+    assert Derived.made() == "DERIVED"
+
+    hooks.remove()
+
+    assert (dict(vars(Base)), dict(vars(Derived))) == before
+    assert Derived().plain(1) == "1x"
+
+
+def test_a_replacement_looks_like_the_original(hooks: Hooks) -> None:
+    """Name, text and signature of a replaced function are the original's, for libraries read them."""
+    original = Base.plain
+    hooks.replace(Base, "plain", louder)
+    assert Base.plain is not original
+    assert (Base.plain.__name__, Base.plain.__qualname__) == ("plain", "Base.plain")
+    assert Base.plain.__doc__ == original.__doc__
+    assert inspect.signature(Base.plain) == inspect.signature(original)
+
+
+def test_a_later_change_by_someone_else_is_left(hooks: Hooks) -> None:
+    """What another has put over a replacement is not taken away with it."""
+    hooks.replace(Base, "plain", louder)
+    theirs = Base.plain = lambda self, *args: "theirs"  # type: ignore[method-assign,assignment]
+    hooks.remove()
+    found = vars(Base)["plain"]
+    hooks.replace_by(Base, "plain", theirs)
+    assert found is theirs
+
+
+def test_a_module_is_hooked_before_and_after_its_import(hooks: Hooks, library: str) -> None:
+    """A module that is there and one that is still to come get the same hooks, once each."""
+    seen: list[int] = []
+    hooks.when_imported(library, lambda module: seen.append(module.value))
+    assert seen == []
+    module = importlib.import_module(library)
+    hooks.when_imported(library, lambda module: seen.append(module.value + 1))
+    importlib.reload(module)
+    assert seen == [1, 2]
+    assert hooks.installed == [library]
+
+
+def test_two_probes_wait_for_one_module(hooks: Hooks, library: str) -> None:
+    """Each of two that wait for a module is told of it."""
+    seen: list[str] = []
+    hooks.when_imported(library, lambda _: seen.append("one"))
+    hooks.when_imported(library, lambda _: seen.append("two"))
+    importlib.import_module(library)
+    assert seen == ["one", "two"]
+
+
+def test_a_hook_that_fails_breaks_no_import(hooks: Hooks, library: str) -> None:
+    """A probe that does not fit a library is named with its reason, and the library is imported all the same."""
+    hooks.when_imported(library, lambda module: module.no_such_thing)
+    assert importlib.import_module(library).value == 1
+    assert "no_such_thing" in hooks.failures[library]
+    assert hooks.installed == []
+
+
+def test_loaders_are_as_they_were(hooks: Hooks, tmp_path: Path, library: str) -> None:
+    """A module's loader keeps nothing of the hook, and still gives the module's text."""
+    hooks.when_imported(library, lambda _: None)
+    loader: Any = importlib.import_module(library).__loader__
+    assert "exec_module" not in vars(loader)
+    assert loader.get_data(str(tmp_path / f"{library}.py")) == b"value = 1\n"
+
+
+def test_an_error_in_a_module_is_its_own(hooks: Hooks, tmp_path: Path, library: str) -> None:
+    """A module that raises as it is imported raises the same with a hook, and is hooked when it can be imported."""
+    path = tmp_path / f"{library}.py"
+    path.write_text("raise ValueError('mine')\n")
+    seen: list[ModuleType] = []
+    hooks.when_imported(library, seen.append)
+    with pytest.raises(ValueError, match="mine") as caught:
+        importlib.import_module(library)
+    assert Path(caught.traceback[-1].path) == path
+    assert seen == []
+
+
+def test_nothing_stays_on_the_import_path(library: str) -> None:
+    """After removal no finder is left, and modules are imported unhooked."""
+    before = list(sys.meta_path)
+    hooks, seen = Hooks(), []
+    hooks.when_imported(library, seen.append)
+    assert len(sys.meta_path) == len(before) + 1
+    hooks.remove()
+    assert sys.meta_path == before
+    importlib.import_module(library)
+    assert seen == []
+
+
+def test_a_loader_that_takes_no_hook_is_named(hooks: Hooks) -> None:
+    """A loader on which nothing can be set imports its module, and the probe says that it is blind there."""
+
+    class Rigid:
+        __slots__ = ()
+
+        def create_module(self, spec: Any) -> None:
+            return None
+
+        def exec_module(self, module: Any) -> None:
+            module.value = 2
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, path: Any, target: Any = None) -> Any:
+            if name != "a_rigid_module":
+                return None
+            return importlib.util.spec_from_loader(name, Rigid())  # type: ignore[arg-type]
+
+    sys.meta_path.append(Finder)  # type: ignore[arg-type]
+    try:
+        hooks.when_imported("a_rigid_module", lambda _: None)
+        assert importlib.import_module("a_rigid_module").value == 2
+    finally:
+        sys.meta_path.remove(Finder)  # type: ignore[arg-type]
+        sys.modules.pop("a_rigid_module", None)
+    assert "a_rigid_module" in hooks.failures
+
+
+def test_a_probe_leaves_no_frame_in_a_traceback() -> None:
+    """An error that passes through a probe shows the frames that it would show without."""
+
+    def failing() -> None:
+        raise ValueError("mine")
+
+    def wrapper() -> None:
+        try:
+            failing()
+        except BaseException as error:
+            out_of_traceback(error)
+            raise
+
+    with pytest.raises(ValueError, match="mine") as caught:
+        wrapper()
+    assert [entry.name for entry in caught.traceback][1:] == ["failing"]
+
+
+def test_an_error_of_another_frame_is_left() -> None:
+    """A traceback that does not begin with the probe's own frame is not touched."""
+    error = ValueError("mine")
+    try:
+        raise error
+    except ValueError:
+        traceback = error.__traceback__
+    SimpleNamespace(call=lambda: out_of_traceback(error)).call()
+    assert error.__traceback__ is traceback
