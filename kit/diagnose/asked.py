@@ -7,16 +7,17 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kit.diagnose.judge import Symptom, effect, symptom_of, the_case
+from kit.diagnose.judge import Symptom, effect, symptoms_of, the_case
 from kit.diagnose.plan import Candidate, Change, candidates
 from kit.diagnose.search import Found, OutOfRuns, search
 from kit.findings.answer import Answer
 from kit.findings.diagnosis import Cause, Diagnosis, Effect, Run, Status
-from kit.findings.model import counted, place
+from kit.findings.model import Finding, counted, place
 from kit.probes.allow import AllowList
 from kit.probes.changes import CHANGES_VARIABLE
 from kit.probes.environ import shown
@@ -91,25 +92,25 @@ class _Experiments:
             _say(line)
         self.traced = traced
         self.first = ask(traced, self.allow)
-        self.symptom = symptom_of(self.first)
-        self.ranked = _ranked(self.first, _values(values, self._folder))
+        self.symptoms = symptoms_of(self.first)
+        self.ranked = [_ranked(symptom, _values(values, self._folder)) for symptom in self.symptoms]
         if self.timeout_s is None:
             self.timeout_s = max(60.0, 3 * traced.evidence.duration_s + 30)
 
     def announce(self) -> None:
         """Say what is about to be run."""
-        if not self.symptom.there:
-            return
-        _say(f"{_symptom_said(self.symptom)}; {counted(len(self.ranked[0]), 'suspect')}:")
-        for candidate in self.ranked[0]:
-            _say(f"  - run {candidate.label}")
-        for candidate in self.ranked[1]:
-            _say(f"  - if that is not enough: {candidate.label}")
-        stops = "go on" if self.yes else "stop before the first statement"
-        _say(
-            f"at most {RUNS_AT_MOST} runs, each at most {self.timeout_s:.0f} s; at a database that is not allowed they "
-            f"{stops}"
-        )
+        for symptom, (likely, others) in zip(self.symptoms, self.ranked, strict=True):
+            _say(f"{symptom_said(symptom)}; {counted(len(likely), 'suspect')}:")
+            for candidate in likely:
+                _say(f"  - run {candidate.label}")
+            for candidate in others:
+                _say(f"  - if that is not enough: {candidate.label}")
+        if self.symptoms:
+            stops = "go on" if self.yes else "stop before the first statement"
+            _say(
+                f"at most {RUNS_AT_MOST} runs, each at most {self.timeout_s:.0f} s; at a database that is not allowed "
+                f"they {stops}"
+            )
 
     def diagnose(self) -> Diagnosis:
         """Make the runs and say what they show."""
@@ -119,11 +120,13 @@ class _Experiments:
                 "No probe reported, so nothing is known.",
                 unproved=tuple(silent(self.traced.evidence)),
             )
-        if not self.symptom.there:
+        if not self.symptoms:
             return self._nothing_wrong()
         if not self.allow and not self.yes and not self._in_memory_else():
             return self._not_allowed()
-        found = search(self.ranked, self._try)
+        found = []
+        for symptom, ranked in zip(self.symptoms, self.ranked, strict=True):
+            found.append(search(ranked, partial(self._try, symptom)))
         return self._concluded(found)
 
     def _nothing_wrong(self) -> Diagnosis:
@@ -141,36 +144,38 @@ class _Experiments:
 
     def _in_memory_else(self) -> bool:
         """Whether all that was reached rightly lives in memory: then nothing needs to be allowed."""
-        return all(not database.lives_on for database in self.first.databases if database.id not in self.symptom.wrong)
+        wrong = {identity for symptom in self.symptoms for identity in symptom.wrong}
+        return all(not database.lives_on for database in self.first.databases if database.id not in wrong)
 
     def _not_allowed(self) -> Diagnosis:
         return Diagnosis(
             Status.UNRESOLVED,
-            _symptom_said(self.symptom),
+            "; ".join(symptom_said(symptom) for symptom in self.symptoms) + ".",
             unproved=(
                 "Nothing was run again: without --allow it is not known which databases the tests may reach. Name them "
                 "(--allow DB), or say --yes to run again all the same.",
+                *(finding.message for finding in self.first.findings),
             ),
         )
 
-    def _concluded(self, found: Found) -> Diagnosis:
-        happened = _happened(self.symptom)
-        if not found.confirmed or not found.needed:
-            return Diagnosis(Status.UNRESOLVED, happened, (), tuple(self.runs), _unproved(self.first, found))
-        several = len(found.needed) > 1
-        happened = _happened(self.symptom, found.needed)
-        causes = [_cause(candidate, not several) for candidate in (*found.needed, *found.also)]
-        return Diagnosis(Status.PROVED, happened, tuple(causes), tuple(self.runs), _left(self.first, found))
+    def _concluded(self, found: Sequence[Found]) -> Diagnosis:
+        proved = [one for one in found if one.confirmed and one.needed]
+        causes = [cause for number, one in enumerate(proved, 1) for cause in _causes(one, number)]
+        happened = "; ".join(_happened(symptom, one.needed) for symptom, one in zip(self.symptoms, found, strict=True))
+        status = Status.PROVED if len(proved) == len(found) else Status.UNRESOLVED
+        return Diagnosis(status, f"{happened}.", tuple(causes), tuple(self.runs), _unproved(self.first, found))
 
-    def _try(self, chosen: tuple[Candidate, ...]) -> Effect:
+    def _try(self, symptom: Symptom, chosen: tuple[Candidate, ...]) -> Effect:
         if len(self.runs) >= RUNS_AT_MOST:
             raise OutOfRuns
         labels = tuple(candidate.label for candidate in chosen)
-        _say(f"run {len(self.runs) + 1}: {' and '.join(labels) or 'nothing changed'}")
+        aside = f", {counted(len(symptom.apart), 'other test')} left out" if symptom.apart else ""
+        _say(f"run {len(self.runs) + 1}: {' and '.join(labels) or 'nothing changed'}{aside}")
         changes = [change for candidate in chosen for change in candidate.changes]
-        traced = self._trace(changes, self.timeout_s, gate=not self.yes)
-        left_out = _tests_left_out(self.symptom, chosen)
-        shown, reason = effect(self.symptom, traced.evidence, left_out)
+        apart: list[Change] = [{"op": "leave-out", "tests": list(symptom.apart)}] if symptom.apart else []
+        traced = self._trace([*changes, *apart], self.timeout_s, gate=not self.yes)
+        left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)
+        shown, reason = effect(symptom, traced.evidence, frozenset(left_out))
         idle = _took_no_hold(traced, changes)
         if idle:
             shown = Effect.VOID if shown is Effect.GONE else shown
@@ -203,17 +208,23 @@ class _Experiments:
 
 
 def _ranked(
-    first: Answer, values: Mapping[tuple[str, str | None], str]
+    symptom: Symptom, values: Mapping[tuple[str, str | None], str]
 ) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
-    """The candidates of the findings, one for each, and then all others."""
-    found = candidates(the_case(first), first.findings, _text_of, values)
+    """The candidates of the symptom's findings, one for each, and then all others."""
+    mine = tuple(finding for finding in symptom.first.findings if _concerns(finding, symptom))
+    case = replace(the_case(symptom.first), leaks=symptom.leaks)
     likely: dict[tuple[str, str | None, int | None], Candidate] = {}
-    direct = {finding.message for finding in first.findings}
+    direct = {finding.message for finding in mine}
+    found = candidates(case, mine, _text_of, values)
     for candidate in found:
         if candidate.what in direct:
             likely.setdefault((candidate.kind, candidate.file, candidate.line), candidate)
     rest = tuple(candidate for candidate in found if candidate not in likely.values())
     return (tuple(likely.values()), rest) if likely else (rest, ())
+
+
+def _concerns(finding: Finding, symptom: Symptom) -> bool:
+    return not finding.tests or not symptom.affected or not set(finding.tests).isdisjoint(symptom.affected)
 
 
 def _text_of(file: str) -> str | None:
@@ -252,49 +263,46 @@ def _took_no_hold(traced: Traced, changes: Sequence[Change]) -> str:
     return next((changes[number]["op"] for number in range(len(changes)) if number not in held), "")
 
 
-def _symptom_said(symptom: Symptom) -> str:
+def symptom_said(symptom: Symptom) -> str:
+    """What went wrong, in words."""
     if symptom.wrong:
         names = [database.name for database in symptom.first.databases if database.id in symptom.wrong]
-        where = counted(len(symptom.affected), "test") if symptom.affected else "no test, but outside"
-        return f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} was reached in {where}"
+        where = f"in {counted(len(symptom.affected), 'test')}" if symptom.affected else "outside the tests"
+        return f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} was reached {where}"
     return f"{counted(len(symptom.affected), 'test')} failed, no wrong database was reached"
 
 
 def _happened(symptom: Symptom, causes: Sequence[Candidate] = ()) -> str:
     where = place(causes[0].file, causes[0].line) if causes else ""
-    if not where and symptom.first.findings:
-        where = symptom.first.findings[0].where
-    return f"{_symptom_said(symptom)}{f', through {where}' if where else ''}."
+    findings = [finding for finding in symptom.first.findings if _concerns(finding, symptom)]
+    if not where and findings:
+        where = findings[0].where
+    return f"{symptom_said(symptom)}{f', through {where}' if where else ''}"
 
 
-def _cause(candidate: Candidate, alone: bool) -> Cause:
-    return Cause(
-        candidate.kind,
-        candidate.what,
-        candidate.file,
-        candidate.line,
-        candidate.fix,
-        candidate.label,
-        alone,
-    )
+def _causes(found: Found, number: int) -> list[Cause]:
+    alone = len(found.needed) == 1
+    return [
+        Cause(one.kind, one.what, one.file, one.line, one.fix, one.label, alone, number)
+        for one in (*found.needed, *found.also)
+    ]
 
 
-def _unproved(first: Answer, found: Found) -> tuple[str, ...]:
-    said = (
-        []
-        if found.returns
-        else ["Run again without any change, the same did not happen: it does not happen every time."]
-    )
-    said += [f"{finding.kind} at {place(finding.file, finding.line)}: {finding.message}" for finding in first.findings]
-    return tuple(said)
-
-
-def _left(first: Answer, found: Found) -> tuple[str, ...]:
-    proved = {(candidate.kind, candidate.file, candidate.line) for candidate in (*found.needed, *found.also)}
-    return tuple(
-        f"{finding.kind} at {finding.where}: seen, and not shown to matter"
-        for finding in first.findings
-        if (finding.kind, finding.file, finding.line) not in proved
+def _unproved(first: Answer, found: Sequence[Found]) -> tuple[str, ...]:
+    """What was seen and not shown to matter, and what did not happen again."""
+    proved = {
+        (candidate.kind, candidate.file, candidate.line) for one in found for candidate in (*one.needed, *one.also)
+    }
+    said = []
+    if not all(one.returns for one in found):
+        said.append("Run again without any change, the same did not happen: it does not happen every time.")
+    return (
+        *said,
+        *(
+            f"{finding.kind} at {finding.where}, seen and not shown to decide: {finding.message}"
+            for finding in first.findings
+            if (finding.kind, finding.file, finding.line) not in proved
+        ),
     )
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from kit.diagnose.plan import NOWHERE
 from kit.evidence import Evidence
 from kit.findings.answer import Answer, answer
-from kit.findings.case import Case, case_of
+from kit.findings.case import Case, Leak, case_of
 from kit.findings.diagnosis import Effect
 from kit.findings.model import counted
+from kit.findings.themselves import made_by_tests
 
 _RAN = ("passed", "failed", "xfailed", "xpassed")
 
@@ -19,7 +20,8 @@ _RAN = ("passed", "failed", "xfailed", "xpassed")
 class Symptom:
     """What went wrong in the first run: databases that were reached, or, where none was wrong, tests that failed.
 
-    `affected` are the tests in which it went wrong, `tests` all that ran. `wrong` are identities of databases.
+    `affected` are the tests in which it went wrong, `tests` all that ran. `wrong` are identities of databases. `apart`
+    are tests in which something else goes wrong, of its own: they are left out while this is looked into.
     """
 
     first: Answer
@@ -27,6 +29,8 @@ class Symptom:
     affected: tuple[str, ...]
     tests: frozenset[str]
     failing: bool
+    leaks: tuple[Leak, ...] = ()
+    apart: tuple[str, ...] = ()
 
     @property
     def there(self) -> bool:
@@ -34,16 +38,42 @@ class Symptom:
         return bool(self.wrong) or self.failing
 
 
-def symptom_of(first: Answer) -> Symptom:
-    """What went wrong in the first run."""
-    case = the_case(first)
+def symptoms_of(first: Answer) -> tuple[Symptom, ...]:
+    """What went wrong in the first run: one symptom for each set of leaks that share no test with another."""
     tests = frozenset(ran(first.evidence))
-    wrong = frozenset(leak.database.id for leak in case.leaks)
-    if wrong:
-        affected = tuple(dict.fromkeys(test for leak in case.leaks for test in leak.tests))
-        return Symptom(first, wrong, affected, tests, False)
-    failed = tuple(dict.fromkeys(failures(first.evidence)))
-    return Symptom(first, wrong, failed, tests, bool(failed))
+    sets = _apart(the_case(first))
+    if not sets:
+        failed = tuple(dict.fromkeys(failures(first.evidence)))
+        return (Symptom(first, frozenset(), failed, tests, True),) if failed else ()
+    affected = [tuple(dict.fromkeys(test for leak in leaks for test in leak.tests)) for leaks in sets]
+    return tuple(
+        Symptom(
+            first,
+            frozenset(leak.database.id for leak in leaks),
+            affected[number],
+            tests,
+            False,
+            leaks,
+            tuple(test for other, group in enumerate(affected) if other != number for test in group),
+        )
+        for number, leaks in enumerate(sets)
+    )
+
+
+def _apart(case: Case) -> list[tuple[Leak, ...]]:
+    """Sort leaks into sets that can be looked into one at a time. One outside the tests is there in every run."""
+    sets: list[tuple[Leak, ...]] = []
+    for leak in case.leaks:
+        near = [group for group in sets if not leak.tests or any(_meet(case, leak, other) for other in group)]
+        sets = [group for group in sets if group not in near]
+        sets.append((*(one for group in near for one in group), leak))
+    return sets
+
+
+def _meet(case: Case, leak: Leak, other: Leak) -> bool:
+    made = made_by_tests(case, leak)
+    alike = made is not None and made == made_by_tests(case, other)
+    return alike or not other.tests or not set(leak.tests).isdisjoint(other.tests)
 
 
 def the_case(found: Answer) -> Case:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kit.diagnose.statements import Statement, statement_at
 from kit.evidence import Evidence, Frame
-from kit.findings.case import Case, Leak, is_test_file
+from kit.findings.case import Case, Leak, is_test_file, tests_said
 from kit.findings.model import Finding
 from kit.findings.openers import culprit
 from kit.findings.sources import source_of
@@ -83,6 +83,7 @@ class _Plan:
             "event-loop-bound-pool": self._without_pool,
             "session-uncommitted": self._committed,
             "no-separate-test-db": self._elsewhere,
+            "opened-by-the-tests": self._without_tests,
         }
         if finding.kind in makers:
             yield from makers[finding.kind](finding)
@@ -149,6 +150,19 @@ class _Plan:
                 ({"op": "leave-out", "tests": [test]},),
                 self._fix(finding),
                 (test,),
+            )
+
+    def _without_tests(self, finding: Finding) -> Iterator[Candidate]:
+        if finding.tests:
+            yield Candidate(
+                finding.kind,
+                f"without {tests_said(finding.tests)}",
+                finding.message,
+                finding.file,
+                finding.line,
+                ({"op": "leave-out", "tests": list(finding.tests)},),
+                self._fix(finding),
+                finding.tests,
             )
 
     def _redirected(self, finding: Finding) -> Iterator[Candidate]:
@@ -383,7 +397,9 @@ class _Plan:
     def _session_elsewhere(self, leak: Leak) -> Iterator[Candidate]:
         """The session that was opened on the leak, bound to the engine that the tests use instead."""
         meant, opener = self._engine_of_tests(), leak.opener
-        if meant is None or opener is None or leak.engine is None or not _opens_a_session(self._case.evidence, leak):
+        if not self._case.evidence.overrides or not _opens_a_session(self._case.evidence, leak):
+            return
+        if meant is None or opener is None or leak.engine is None:
             return
         astray = culprit(self._case, leak) or opener
         yield Candidate(
@@ -430,6 +446,10 @@ class _Words(dict[str, str]):
 
 
 _ADVICE = {
+    "opened-by-the-tests": (
+        "If that is meant, run these tests apart from the others and allow the database there; if not, name the test "
+        "database at {where}."
+    ),
     "override-cleared-by-other-test": (
         "At {where} remove only what that test has set (app.dependency_overrides.pop(key, None)), or put back what was "
         "there before; or set the database's override anew for each test."

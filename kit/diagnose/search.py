@@ -13,6 +13,8 @@ from kit.diagnose.minimal import minimal
 from kit.diagnose.plan import Candidate
 from kit.findings.diagnosis import Effect
 
+_OTHERS_AT_MOST = 3  # of each group that are tried for themselves
+
 Try = Callable[[tuple[Candidate, ...]], Effect]
 
 
@@ -81,5 +83,11 @@ def _also(ranked: Sequence[Sequence[Candidate]], needed: tuple[Candidate, ...], 
     """The other likely changes that are enough by themselves: where two conditions must meet, each is a cause."""
     if len(needed) > 1 or not ranked:
         return ()
-    others = [candidate for candidate in ranked[0] if candidate not in needed]
+    places = {(candidate.file, candidate.line) for candidate in needed}
+    others = [
+        candidate
+        for group in ranked
+        for candidate in group[:_OTHERS_AT_MOST]
+        if candidate not in needed and (candidate.file, candidate.line) not in places
+    ]
     return tuple(candidate for candidate in others if ask((candidate,)) is Effect.GONE)

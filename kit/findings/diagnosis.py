@@ -34,7 +34,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A cause that was proved. `alone` is True where taking it away is enough; `fix` says what to change."""
+    """A cause that was proved. `alone` is True where taking it away is enough; `fix` says what to change.
+
+    `symptom` is the number of what it is a cause of: different things may go wrong in one run, each for its own causes.
+    """
 
     kind: str
     what: str
@@ -43,6 +46,7 @@ class Cause:
     fix: str
     changed: str
     alone: bool
+    symptom: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,18 @@ def _passed(case: Case, leak: Leak, kind: str, by: str) -> Finding:
         f"{case.served(leak) or leak.first.phase}: {leak.database.name} was opened by {by}: "
         f"{case.leads(leak.first.chain[:4])}, in {tests_said(leak.tests)}.",
         culprit(case, leak),
-        (),
+        (("overridden", "yes"),) if _overridden(case, leak) else (),
+    )
+
+
+def _overridden(case: Case, leak: Leak) -> bool:
+    """Tell whether an override stood in the test, which this went past."""
+    return any(
+        change.op != "removed"
+        and change.process == leak.first.entry.process
+        and change.test in (None, leak.first.test)
+        and change.at_s <= leak.first.entry.at_s
+        for change in case.evidence.overrides
     )
 
 

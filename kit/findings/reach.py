@@ -10,6 +10,7 @@ from kit.evidence import Callable, Connection, Engine, Entry, Evidence, Frame, S
 from kit.findings.databases import Database, databases
 
 MODULE = "<module>"
+IN_TESTS = ("fixture", "set-up", "test", "teardown")  # how tests themselves reach a database
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from kit.findings.case import Case, Leak, is_test_file, reach_facts
 from kit.findings.model import Finding
-from kit.findings.reach import Reach
+from kit.findings.reach import IN_TESTS, Reach
 from kit.findings.sources import source_of, writer
 
-_BY_TESTS = ("fixture", "set-up", "test", "teardown", "import")
+_BY_TESTS = (*IN_TESTS, "import")
 
 
 def ask(case: Case) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from kit.findings import (
     overrides,
     rebound,
     separate,
+    themselves,
     transactions,
     urls,
 )
@@ -41,6 +42,7 @@ QUESTIONS: tuple[Question, ...] = (
     loops.ask,
     transactions.ask,
     separate.ask,
+    themselves.ask,
 )
 
 
@@ -52,7 +54,11 @@ def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -
     """Everything that is wrong in one run; a leak that no question explains is told as what it is."""
     case = case_of(evidence, reached, allowed)
     found = [finding for question in QUESTIONS for finding in question(case)]
-    found = [finding for finding in found if finding.kind not in WEAK or not _said_better(finding, found)]
+    found = [
+        finding
+        for finding in found
+        if finding.kind not in WEAK or finding.told("overridden") or not _said_better(finding, found)
+    ]
     found += [_unexplained(case, leak) for leak in case.leaks if not _explained(leak, found)]
     return tuple({(finding.kind, finding.file, finding.line): finding for finding in reversed(found)}.values())[::-1]
 

@@ -9,12 +9,13 @@ from kit.findings.case import Case, Leak, is_test_file, reach_facts, tests_said
 from kit.findings.model import Finding, fact, first
 from kit.findings.reach import MODULE
 from kit.findings.sources import made_at, source_of, writer
+from kit.findings.themselves import by_tests
 
 
 def ask(case: Case) -> Iterator[Finding]:
     """For each leak: was a variable written after its engine was made, or did another variable go first?"""
     for leak in case.leaks:
-        if leak.engine is None:
+        if leak.engine is None or by_tests(case, leak):
             continue
         late = _written_late(case, leak, leak.engine)
         if late is not None:

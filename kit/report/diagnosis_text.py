@@ -35,11 +35,23 @@ def _why(first: Answer, diagnosis: Diagnosis) -> Iterator[str]:
                 f"  {place(fact.file, fact.line)}  {fact.what}" if fact.file else f"  {fact.what}"
                 for fact in finding.evidence
             )
-    if len(diagnosis.causes) > 1:
-        if all(cause.alone for cause in diagnosis.causes):
-            yield f"The {counted(len(diagnosis.causes), 'cause')} act together: taking away any one of them is enough."
-        else:
-            yield f"The {counted(len(diagnosis.causes), 'cause')} act side by side: all of them must be taken away."
+    for symptom in sorted({cause.symptom for cause in diagnosis.causes}):
+        yield from together([cause for cause in diagnosis.causes if cause.symptom == symptom])
+
+
+def together(causes: list[Cause]) -> Iterator[str]:
+    """How the causes of one thing act; nothing where there is one."""
+    if len(causes) < 2:
+        return
+    places = " and ".join(place(cause.file, cause.line) for cause in causes)
+    if all(cause.alone for cause in causes):
+        yield (
+            f"{places} act together: taking away either is enough."
+            if len(causes) == 2
+            else (f"{places} act together: taking away any one of them is enough.")
+        )
+    else:
+        yield f"{places} act side by side: all of them must be taken away."
 
 
 def _finding(first: Answer, cause: Cause) -> Finding | None:

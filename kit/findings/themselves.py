@@ -1,0 +1,43 @@
+"""Did the tests' own code open it, on an engine or a connection that it made itself?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.evidence import Frame
+from kit.findings.case import Case, Leak, is_test_file, reach_facts, tests_said
+from kit.findings.model import Finding, first
+from kit.findings.reach import IN_TESTS
+
+
+def ask(case: Case) -> Iterator[Finding]:
+    """For each line of the tests that names such a database for itself: what was opened by it, and in which tests?"""
+    pool: dict[tuple[Frame, str], list[Leak]] = {}
+    for leak in case.leaks:
+        at = made_by_tests(case, leak)
+        if at is not None:
+            pool.setdefault((at, leak.database.id), []).append(leak)
+    for (at, identity), leaks in pool.items():
+        tests = tuple(dict.fromkeys(test for leak in leaks for test in leak.tests))
+        yield Finding(
+            "opened-by-the-tests",
+            f"{at.file}:{at.line} opens {leaks[0].database.name} by the tests' own doing, in {tests_said(tests)}.",
+            at.file,
+            at.line,
+            tuple(fact for leak in leaks for fact in reach_facts(case, leak)),
+            (identity,),
+            tests,
+        )
+
+
+def by_tests(case: Case, leak: Leak) -> bool:
+    """Tell whether both the opener and the maker of the engine are the tests' own code, outside every request."""
+    return made_by_tests(case, leak) is not None
+
+
+def made_by_tests(case: Case, leak: Leak) -> Frame | None:
+    """The tests' own line that made the engine, or the connection, of a leak; None where it is not theirs alone."""
+    made = first(case.evidence.chain(leak.engine)) if leak.engine is not None else leak.opener
+    if leak.first.how not in IN_TESTS or made is None or leak.opener is None:
+        return None
+    return made if is_test_file(made.file) and is_test_file(leak.opener.file) else None
