@@ -26,17 +26,23 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a set of trials has come. `shared` counts those whose evidence was there already."""
+    """How far a set of trials has come. `shared` counts those whose evidence was there already.
+
+    `started` counts those for which no warm parent could be forked, and `why_not_forked` is the last reason.
+    """
 
     done: int
     total: int
     shared: int
+    started: int
+    why_not_forked: str | None
     elapsed_s: float
 
     def __str__(self) -> str:
         kept = f", {self.shared} of them from this run's other notebooks" if self.shared else ""
+        started = f", {self.started} in new interpreters because {self.why_not_forked}" if self.started else ""
         left_s = self.elapsed_s / self.done * (self.total - self.done) if self.done else 0.0
-        return f"{self.done} of {self.total} trials{kept}, {self.elapsed_s:.0f} s, about {left_s:.0f} s left"
+        return f"{self.done} of {self.total} trials{kept}{started}, {self.elapsed_s:.0f} s, about {left_s:.0f} s left"
 
 
 def run(trial: Trial, pair: Pair, *, timeout_s: float = TIMEOUT_S, without: Iterable[str] = ()) -> Evidence:
@@ -206,11 +212,16 @@ class _Report:
     total: int = 0
     done: int = 0
     shared: int = 0
+    started: int = 0
+    why_not_forked: str | None = None
     began: float = field(default_factory=time.perf_counter)
 
     def of(self, evidence: Evidence, *, shared: bool = False) -> Evidence:
         self.done += 1
         self.shared += shared
+        self.started += not evidence.forked
+        self.why_not_forked = evidence.why_not_forked or self.why_not_forked
+        elapsed_s = time.perf_counter() - self.began
         if self.tell is not None:
-            self.tell(Progress(self.done, self.total, self.shared, time.perf_counter() - self.began))
+            self.tell(Progress(self.done, self.total, self.shared, self.started, self.why_not_forked, elapsed_s))
         return evidence

@@ -144,6 +144,14 @@ def test_the_order_is_that_of_their_ends(pair: Pair) -> None:
     assert str(progress[-1]).startswith("4 of 4 trials, ")
 
 
+def test_progress_says_why_a_trial_was_not_forked(pair: Pair) -> None:
+    """Where a new interpreter stands in for a fork, the progress says so, with the reason."""
+    progress: list[Progress] = []
+    trial = Trial(mechanisms=(), selection="individual", way="by_hand")
+    assert len(list(run_all([trial], pair, warm=False, progress=progress.append))) == 1
+    assert "1 in new interpreters because a new interpreter was asked for" in str(progress[0])
+
+
 def test_a_trial_at_its_time_limit_costs_nothing_else(pair: Pair) -> None:
     """It is UNRESOLVED, its sessions are ended, and the next trial in its place finds everything as it should be."""
     short = list(run_all([replace(CLEAN, repetition=number) for number in range(2)], pair, jobs=1, timeout_s=0.1))
