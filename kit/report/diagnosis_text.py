@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kit.findings.answer import Answer
 from kit.findings.diagnosis import Cause, Diagnosis, Effect, Run
-from kit.findings.model import Finding, counted, place
+from kit.findings.model import Finding, place
 from kit.report.answer_text import WIDTH
 
 _SHOWN = {Effect.GONE: "gone", Effect.STAYS: "still there", Effect.VOID: "says nothing"}
