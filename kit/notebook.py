@@ -405,7 +405,9 @@ def _row_html(made: Claim) -> str:
 
 
 def words(value: object) -> str:
-    """Return an expectation or an observation as a reader takes it: a list by its parts."""
+    """Return an expectation or an observation as a reader takes it: lists and mappings by their parts."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {words(part)}" for key, part in value.items())
     return ", ".join(map(words, value)) if isinstance(value, list | tuple) else str(value)
 
 

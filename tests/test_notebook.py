@@ -198,3 +198,9 @@ def test_groups_of_trials_run_as_one_set_and_come_back_apart() -> None:
     found = session.run_each({**groups, "empty": ()})
     assert {name: tuple(one.trial for one in of) for name, of in found.items()} == {**groups, "empty": ()}
     assert session.sets == 1
+
+
+def test_lists_and_mappings_are_shown_by_their_parts() -> None:
+    """A reader sees what was expected and observed without the marks of Python."""
+    assert kit.notebook.words({"suite": "innocent", "ci": ["cause", "carrier"]}) == "suite: innocent, ci: cause, carrier"
+    assert "{" not in made(expected={"ci": Verdict.HOLDS}, observed={"ci": Verdict.HOLDS})._repr_mimebundle_()["text/html"]
