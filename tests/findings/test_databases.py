@@ -1,0 +1,94 @@
+"""A database is known by what it said of itself, and judged by the patterns that were given."""
+
+from __future__ import annotations
+
+import pytest
+
+from kit.evidence import Connection, Evidence
+from kit.findings.databases import Allowed, Database, databases
+
+SERVER: dict[str, str | None] = {
+    "system_identifier": "7385720384756123", "cluster_name": "kit-test", "timeline": "1", "standby": "false",
+    "host": "10.0.0.5", "port": "5432", "database": "testdb", "backend_pid": "7",
+}
+
+
+def found(*connections: tuple[str, str, dict[str, str | None] | None], folder: str = "/work") -> list[Database]:
+    """The databases behind connections of (driver, configured, observed)."""
+    evidence = Evidence(connections=tuple(
+        Connection(at_s=0.0, connection=f"c{number}", driver=driver, configured=configured, observed=observed)
+        for number, (driver, configured, observed) in enumerate(connections)
+    ))
+    return list(databases(evidence, folder).values())
+
+
+def test_two_names_of_one_server_are_one_database() -> None:
+    """What the server says decides, whatever place it was asked for at."""
+    one, other = found(
+        ("asyncpg", "postgresql://me@localhost:5433/testdb", SERVER),
+        ("psycopg", "postgresql://you@db:6000/testdb", {**SERVER, "backend_pid": "8"}),
+    )
+    assert one == other
+    assert len(one.asked) == 2
+
+
+def test_one_place_with_two_servers_is_two_databases() -> None:
+    """Where another server answers at the same place, it is another database."""
+    one, other = found(
+        ("asyncpg", "postgresql://me@localhost:5433/testdb", SERVER),
+        ("asyncpg", "postgresql://me@localhost:5433/testdb", {**SERVER, "system_identifier": "7999999999999999"}),
+    )
+    assert one.id != other.id
+
+
+def test_a_file_is_named_from_the_folder_of_the_command() -> None:
+    """A file is its absolute path, and is called by its path from the folder where it lies in it."""
+    inside, outside = found(("sqlite3", "x.db", {"file": "/work/x.db"}), ("sqlite3", "/tmp/y.db", {"file": "/tmp/y.db"}))
+    assert (inside.name, inside.path, outside.name) == ("x.db", "/work/x.db", "/tmp/y.db")
+
+
+def test_each_connection_to_memory_is_a_database_of_its_own() -> None:
+    """Two connections to memory share nothing, unless they name a shared one."""
+    one, other, shared, same = found(
+        ("sqlite3", ":memory:", {"file": None}), ("sqlite3", ":memory:", {"file": None}),
+        ("sqlite3", "file:a?mode=memory&cache=shared", {"file": None}),
+        ("sqlite3", "file:a?mode=memory&cache=shared", {"file": None}),
+    )
+    assert one.id != other.id
+    assert shared.id == same.id
+    assert not one.lives_on
+
+
+def test_a_stand_in_is_no_database() -> None:
+    """What a test puts in an engine's place connects to nothing."""
+    assert found(("<MagicMock name='mock' id='1'>", "<MagicMock>", None)) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "allowed"),
+    [
+        ("localhost:5433/testdb", True), ("localhost:*/test*", True), ("postgresql+asyncpg://localhost:5433/testdb", True),
+        ("testdb", True), ("kit-test", True), ("other", False), ("localhost:5433/projectdb", False),
+        ("prod.example.org:5432/testdb", False),
+    ],
+)
+def test_a_server_is_allowed_by_place_name_or_identity(pattern: str, allowed: bool) -> None:
+    """A pattern names a server by the place, by its database, or by the cluster."""
+    (database,) = found(("asyncpg", "postgresql://me@localhost:5433/testdb", SERVER))
+    assert Allowed((pattern,), "/work").judge(database) is allowed
+
+
+@pytest.mark.parametrize(
+    ("pattern", "allowed"), [("x.db", True), ("/work/*.db", True), ("sqlite:///x.db", True), ("y.db", False), ("*", True)]
+)
+def test_a_file_is_allowed_by_its_path(pattern: str, allowed: bool) -> None:
+    """A pattern names a file from the folder of the command, or whole."""
+    (database,) = found(("sqlite3", "x.db", {"file": "/work/x.db"}))
+    assert Allowed((pattern,), "/work").judge(database) is allowed
+
+
+def test_nothing_is_judged_where_nobody_has_said() -> None:
+    """Without patterns there is no judgement, and memory is allowed by any."""
+    file, memory = found(("sqlite3", "x.db", {"file": "/work/x.db"}), ("sqlite3", ":memory:", {"file": None}))
+    assert Allowed(None).judge(file) is None
+    assert Allowed(("other.db",), "/work").judge(memory) is True

@@ -1,0 +1,104 @@
+"""A traced command runs as it would alone: its output, its exit code, its signals, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kit.errors import TraceError
+from kit.trace import silent, trace
+
+KIT = Path(__file__).parents[2]
+WRITER = "import sqlite3, sys; sqlite3.connect('made.db').execute('create table t (x)'); print('out'); sys.exit(3)"
+
+
+def kit(folder: Path, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": str(KIT)}
+    return subprocess.run(
+        [sys.executable, "-c", "from kit.cli import main; main()", *arguments], cwd=folder, env=environ, text=True,
+        capture_output=True, timeout=120, **options,  # type: ignore[call-overload]
+    )
+
+
+def test_output_and_exit_code_are_the_commands_own(tmp_path: Path) -> None:
+    """Standard output holds what the command wrote and nothing more, and its exit code is handed on."""
+    done = kit(tmp_path, "trace", "--", sys.executable, "-c", WRITER)
+    assert (done.returncode, done.stdout) == (3, "out\n")
+    assert "made.db" in done.stderr
+
+
+def test_input_is_the_commands_own(tmp_path: Path) -> None:
+    """What is written to the command's input reaches it."""
+    done = kit(tmp_path, "trace", "--", sys.executable, "-c", "print(input()[::-1])", input="abc\n")
+    assert done.stdout == "cba\n"
+
+
+def test_a_command_that_a_signal_ends_is_told_as_a_shell_tells_it(tmp_path: Path) -> None:
+    """A command that a signal ended gives 128 and the number of the signal."""
+    done = kit(tmp_path, "trace", "--", sys.executable, "-c", "import os; os.kill(os.getpid(), 15)")
+    assert done.returncode == 128 + signal.SIGTERM
+
+
+def test_a_signal_reaches_the_command(tmp_path: Path) -> None:
+    """A signal to the kit is handed on, and the command may end as it likes."""
+    script = (
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(9)); print('ready', flush=True); "
+        "signal.pause()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from kit.cli import main; main()", "trace", "--", sys.executable, "-c", script],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(KIT)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert process.wait(60) == 9
+
+
+def test_nothing_is_left_in_the_project(tmp_path: Path) -> None:
+    """The folder holds what the command made and nothing of the kit's."""
+    before = set(os.listdir(os.environ.get("TMPDIR", "/tmp")))
+    traced = trace([sys.executable, "-c", WRITER], folder=tmp_path, quiet=True)
+    assert [connection.driver for connection in traced.evidence.connections] == ["sqlite3"]
+    assert os.listdir(tmp_path) == ["made.db"]
+    left = set(os.listdir(os.environ.get("TMPDIR", "/tmp"))) - before
+    assert not [name for name in left if name.startswith("kit-trace-")]
+
+
+def test_a_projects_own_way_to_start_still_runs(tmp_path: Path) -> None:
+    """A sitecustomize of the project, and a package of it that is called kit, are found as without the probes."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "sitecustomize.py").write_text("import builtins; builtins.started = True")
+    (tmp_path / "own" / "kit.py").write_text("whose = 'theirs'")
+    traced = trace(
+        [sys.executable, "-c", "import builtins, kit; print(builtins.started, kit.whose)"], folder=tmp_path, quiet=True,
+        environ={**os.environ, "PYTHONPATH": str(tmp_path / "own")},
+    )
+    assert traced.evidence.output == "True theirs\n"
+    assert traced.evidence.processes
+
+
+def test_a_command_without_probes_is_said_to_be_one(tmp_path: Path) -> None:
+    """Where no interpreter took the probes in, that is said, and it is not taken for an answer."""
+    traced = trace([sys.executable, "-I", "-c", "print(1)"], folder=tmp_path, quiet=True)
+    assert "No probe reported" in next(iter(silent(traced.evidence)))
+
+
+def test_a_command_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """A command that cannot be started is named, in one line."""
+    with pytest.raises(TraceError, match="no-such-command cannot be started"):
+        trace(["no-such-command"], folder=tmp_path)
+
+
+def test_a_time_limit_ends_all_that_was_started(tmp_path: Path) -> None:
+    """At its limit a quiet run is ended with its children, and says so."""
+    script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
+    traced = trace([sys.executable, "-c", script], folder=tmp_path, quiet=True, timeout_s=2.0)
+    assert traced.evidence.timed_out
+    assert traced.returncode == 124
