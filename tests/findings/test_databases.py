@@ -43,7 +43,9 @@ def test_one_place_with_two_servers_is_two_databases() -> None:
 
 def test_a_file_is_named_from_the_folder_of_the_command() -> None:
     """A file is its absolute path, and is called by its path from the folder where it lies in it."""
-    inside, outside = found(("sqlite3", "x.db", {"file": "/work/x.db"}), ("sqlite3", "/tmp/y.db", {"file": "/tmp/y.db"}))
+    inside, outside = found(
+        ("sqlite3", "x.db", {"file": "/work/x.db"}), ("sqlite3", "/tmp/y.db", {"file": "/tmp/y.db"}),
+    )
     assert (inside.name, inside.path, outside.name) == ("x.db", "/work/x.db", "/tmp/y.db")
 
 
@@ -67,8 +69,8 @@ def test_a_stand_in_is_no_database() -> None:
 @pytest.mark.parametrize(
     ("pattern", "allowed"),
     [
-        ("localhost:5433/testdb", True), ("localhost:*/test*", True), ("postgresql+asyncpg://localhost:5433/testdb", True),
-        ("testdb", True), ("kit-test", True), ("other", False), ("localhost:5433/projectdb", False),
+        ("localhost:5433/testdb", True), ("localhost:*/test*", True),
+        ("postgresql+asyncpg://localhost:5433/testdb", True), ("testdb", True), ("kit-test", True), ("other", False), ("localhost:5433/projectdb", False),
         ("prod.example.org:5432/testdb", False),
     ],
 )
@@ -79,7 +81,8 @@ def test_a_server_is_allowed_by_place_name_or_identity(pattern: str, allowed: bo
 
 
 @pytest.mark.parametrize(
-    ("pattern", "allowed"), [("x.db", True), ("/work/*.db", True), ("sqlite:///x.db", True), ("y.db", False), ("*", True)]
+    ("pattern", "allowed"),
+    [("x.db", True), ("/work/*.db", True), ("sqlite:///x.db", True), ("y.db", False), ("*", True)],
 )
 def test_a_file_is_allowed_by_its_path(pattern: str, allowed: bool) -> None:
     """A pattern names a file from the folder of the command, or whole."""
