@@ -202,5 +202,6 @@ def test_groups_of_trials_run_as_one_set_and_come_back_apart() -> None:
 
 def test_lists_and_mappings_are_shown_by_their_parts() -> None:
     """A reader sees what was expected and observed without the marks of Python."""
-    assert kit.notebook.words({"suite": "innocent", "ci": ["cause", "carrier"]}) == "suite: innocent, ci: cause, carrier"
-    assert "{" not in made(expected={"ci": Verdict.HOLDS}, observed={"ci": Verdict.HOLDS})._repr_mimebundle_()["text/html"]
+    assert kit.notebook.words({"suite": "innocent", "ci": ["cause", "late"]}) == "suite: innocent, ci: cause, late"
+    shown = made(expected={"ci": Verdict.HOLDS}, observed={"ci": Verdict.HOLDS})._repr_mimebundle_()["text/html"]
+    assert "<td style=\"text-align:left\">ci: HOLDS</td>" in shown
