@@ -61,7 +61,7 @@ class AuditProbe:
             return
         path = os.path.realpath(absolute(code.co_filename))
         count = self._executed[path] = self._executed.get(path, 0) + 1
-        if count > 1:
+        if count > 1 and os.path.isfile(path):
             name = _name_of_what_is_executed()
             self._recorder.event(
                 "module", apart=(path,), file=path, name=name, times=count, reloaded=_is_reloading(),

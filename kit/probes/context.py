@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from contextvars import ContextVar
 from types import CodeType
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 from weakref import ReferenceType, ref
 
 from .frames import current_thread
@@ -32,7 +32,9 @@ class Request:
         self.suppliers: Dict[CodeType, Supplier] = {}  # whose code is running when a dependency runs
 
     def supply(self, value: Any, supplier: Supplier) -> None:
-        """Remember which dependency a value came from."""
+        """Remember which dependency a value came from: the first that gave it, where others hand it on."""
+        if self.supplier_of(value) is not None:
+            return
         try:
             self.supplied[id(value)] = ref(value), supplier
         except TypeError:  # of a kind that cannot be pointed at
@@ -43,6 +45,20 @@ class Request:
         if known is None or (known[0] is not None and known[0]() is not value):
             return None
         return known[1]
+
+    def running(self, codes: List[CodeType]) -> Tuple[Optional[str], Optional[Supplier]]:
+        """Say what of the request's own runs in these codes: its endpoint, or the dependency that was called for it.
+
+        What an endpoint or a dependency calls itself is its own doing, though it be another dependency.
+        """
+        endpoint = (self.scope or {}).get("endpoint")
+        code = getattr(getattr(endpoint, "__func__", endpoint), "__code__", None)
+        if code is not None and code in codes:
+            return "endpoint", None
+        for code in reversed(codes):
+            if code in self.suppliers:
+                return "dependency", self.suppliers[code]
+        return None, None
 
     def in_background(self) -> "Request":
         """The same request, as a task that runs after its response."""

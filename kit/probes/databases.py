@@ -58,7 +58,7 @@ class Connection:
         self.shows_ends = pooled
         self.pointer: Optional["ReferenceType[Any]"] = None  # to the driver's object
         self.loop: Optional[str] = None  # the event loop that it is bound to
-        self.session: Optional[Tuple[Callable[[], Any], str, Optional[Supplier]]] = None
+        self.session: Optional[Tuple[Callable[[], Any], str]] = None  # a pointer to the one that holds it, its name
         self.serial = -1  # of the test and phase that `used_by` is about
         self.used_by: Set[Tuple[Any, ...]] = set()
         self.foreign: Set[str] = set()  # loops other than its own from which it was used in this phase
@@ -191,39 +191,17 @@ class Databases:
         self, connection: Connection, statement: Statement, engine: Optional[str], request: Optional[Request],
         also: Tuple[Any, ...],
     ) -> None:
-        codes: Set[CodeType] = set()
+        codes: List[CodeType] = []
         connection.stack = stack = application_stack(codes if request is not None else None)
         session = connection.session and connection.session[1]
-        supplier, inside = self._supplier(request, connection, also, codes)
+        inside, supplier = request.running(codes) if request is not None else (None, None)
+        supplier = _supplier(request, connection, also) or supplier
         self._recorder.event(
             "use", stack=stack, apart=(connection.number if request is None else None, engine, statement.writes),
             connection=connection.number, engine=engine, writes=statement.writes, verb=statement.verb,
             tables=list(statement.tables[:_TABLES_AT_MOST]), session=session,
             dependency=supplier and supplier[0], override=supplier and supplier[1], inside=inside,
         )
-
-    def _supplier(
-        self, request: Optional[Request], connection: Connection, also: Tuple[Any, ...], codes: Set[CodeType],
-    ) -> Tuple[Optional[Supplier], Optional[str]]:
-        """Return the dependency that a use came through, and what of the request's own code is running.
-
-        It came through the one that supplied the session, the connection or the engine, else through the one in whose
-        own code they were made, or which is running now.
-        """
-        if request is None:
-            return None, None
-        running = next((request.suppliers[code] for code in codes if code in request.suppliers), None)
-        inside = "dependency" if running is not None else _endpoint_among(codes, request)
-        candidates: List[Any] = list(also)
-        made_by = None
-        if connection.session is not None:
-            candidates.insert(0, connection.session[0]())
-            made_by = connection.session[2]
-        for candidate in candidates:
-            supplier = request.supplier_of(candidate) if candidate is not None else None
-            if supplier is not None:
-                return supplier, inside
-        return made_by or running, inside
 
     def counts(self) -> Dict[str, int]:
         """How many statements each connection has run."""
@@ -332,7 +310,13 @@ def _is_in_transaction(connection: Connection) -> bool:
     return True if connection.asks is None else bool(connection.asks())
 
 
-def _endpoint_among(codes: Set[CodeType], request: Request) -> Optional[str]:
-    endpoint = (request.scope or {}).get("endpoint")
-    function = getattr(endpoint, "__func__", endpoint)
-    return "endpoint" if getattr(function, "__code__", None) in codes else None
+def _supplier(request: Optional[Request], connection: Connection, also: Tuple[Any, ...]) -> Optional[Supplier]:
+    """Return the dependency that supplied the session of a use, its connection or its engine; None where none did."""
+    if request is None:
+        return None
+    session = connection.session[0]() if connection.session is not None else None
+    for candidate in (session, *also):
+        supplier = request.supplier_of(candidate) if candidate is not None else None
+        if supplier is not None:
+            return supplier
+    return None

@@ -45,12 +45,12 @@ def absolute(filename: str) -> str:
     return _file(filename)[1]
 
 
-def application_stack(seen: Optional[Set[CodeType]] = None) -> Stack:
+def application_stack(seen: Optional[List[CodeType]] = None) -> Stack:
     """Return the application's frames that led here, innermost first.
 
     Where no application code is on the stack (a plugin, a background thread of a library), what started the thread,
     and else the innermost library frames stand in for it, so that an event says who was at work. Every code that is
-    running is added to `seen`.
+    running is added to `seen`, innermost first.
     """
     own: List[List[Any]] = []
     libraries: List[Frame] = []
@@ -64,7 +64,7 @@ def application_stack(seen: Optional[Set[CodeType]] = None) -> Stack:
                 break
         code = frame.f_code
         if seen is not None:
-            seen.add(code)
+            seen.append(code)
         whose, path, package = known(code.co_filename) or _file(code.co_filename)
         if whose is APPLICATION:
             if len(own) == _APPLICATION_FRAMES_AT_MOST:

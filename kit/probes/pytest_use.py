@@ -64,6 +64,14 @@ class PytestProbe:
         probe, recorder = self, self._recorder
 
         class IsolationProbes:
+            @hookimpl(hookwrapper=True, tryfirst=True)
+            def pytest_cmdline_main(self) -> Iterator[None]:
+                outer = CURRENT.phase, CURRENT.test, CURRENT.fixture, CURRENT.scope, CURRENT.collecting
+                yield
+                if outer[1] is not None:  # a test has run pytest itself
+                    CURRENT.enter(*outer[:2])
+                    CURRENT.fixture, CURRENT.scope, CURRENT.collecting = outer[2:]
+
             @hookimpl(tryfirst=True)
             def pytest_sessionstart(self) -> None:
                 probe._hooks.catch_up()
@@ -88,12 +96,12 @@ class PytestProbe:
 
             @hookimpl(hookwrapper=True, tryfirst=True)
             def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
-                outer = CURRENT.phase, CURRENT.test  # a test may run pytest itself
+                outer = CURRENT.test  # a test may run pytest itself
                 CURRENT.enter("setup", item.nodeid)
                 probe._phase_ended()
                 yield
                 probe._test_ended()
-                CURRENT.enter(*(outer if outer[1] is not None else ("between", None)))
+                CURRENT.enter("between", outer)
 
             @hookimpl(hookwrapper=True, tryfirst=True)
             def pytest_runtest_setup(self, item: Any) -> Iterator[None]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple
+from types import CodeType
+from typing import Any, List, Optional, Tuple
 from weakref import ref
 
-from .context import REQUEST, Supplier
+from .context import REQUEST
 from .databases import Connection, Databases
 from .dialects import ask
 from .frames import application_stack
@@ -94,9 +95,9 @@ class SQLAlchemyProbe:
         request = REQUEST.get()
         stack = None
         if request is not None and request.suppliers:
-            codes: Any = set()
+            codes: List[CodeType] = []
             stack = application_stack(codes)
-            supplier = next((request.suppliers[code] for code in codes if code in request.suppliers), None)
+            _, supplier = request.running(codes)
             if supplier is not None:
                 request.supply(session, supplier)
         self._recorder.event("session", stack=stack, session=number)
@@ -106,9 +107,7 @@ class SQLAlchemyProbe:
         known = self._connection(connection)
         name = self._objects.of("session", session)
         if known is not None and name is not None:
-            request = REQUEST.get()
-            made_by: Optional[Supplier] = request.supplier_of(session) if request is not None else None
-            known.session = (ref(session), name, made_by)
+            known.session = (ref(session), name)
 
     # --- connections -------------------------------------------------------------------------------------------------
 

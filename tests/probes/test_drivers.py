@@ -1,0 +1,146 @@
+"""Drivers that need no server; those of Postgres are in tests/live/test_probes.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.probes.seen import Seen, run
+
+PROGRAM = {
+    "it.py": """\
+        import asyncio, os, sqlite3, threading
+        import aiosqlite
+        from pathlib import Path
+
+        class Repository:
+            connect = sqlite3.connect
+
+        def raw():
+            connection = Repository().connect("raw.db")
+            with connection:
+                connection.execute("create table t (x)")
+            connection.executemany("insert into t values (?)", [(1,), (2,)])
+            connection.commit()
+            assert connection.execute("select count(*) from t").fetchone() == (2,)
+            connection.close()
+
+        def by_path():
+            sqlite3.connect(database=Path("path.db"))
+            sqlite3.connect(os.fsencode("bytes.db"))
+            sqlite3.connect("file:uri.db?mode=rwc", uri=True)
+            sqlite3.dbapi2.connect(":memory:")
+
+        class Mine(sqlite3.Connection):
+            def __init__(self, *args, **kwargs):
+                super().__init__(*args, **kwargs)
+                self.own = 1
+
+            def execute(self, *args):
+                raise AssertionError("not mine to run")
+
+        def subclass():
+            assert sqlite3.connect("mine.db", factory=Mine).own == 1
+
+        def refused():
+            try:
+                sqlite3.connect("no/such/folder.db")
+            except sqlite3.OperationalError as error:
+                print(error)
+
+        def own_trace():
+            seen = []
+            connection = sqlite3.connect("traced.db")
+            connection.set_trace_callback(seen.append)
+            connection.execute("select 5")
+            print(seen)
+
+        async def asynchronous():
+            async with aiosqlite.connect("async.db") as connection:
+                await connection.execute("create table t (x)")
+                await connection.execute("insert into t values (1)")
+                await connection.commit()
+                await connection.execute("select x from t")
+
+        raw()
+        by_path()
+        subclass()
+        refused()
+        own_trace()
+        asyncio.run(asynchronous())
+        for thread in threading.enumerate()[1:]:
+            thread.join(60)
+        print(threading.active_count())
+        """,
+}
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return run(tmp_path_factory.mktemp("drivers"), PROGRAM, "it.py")
+
+
+def uses(seen: Seen, file: str) -> list[tuple[str, bool]]:
+    """The uses of a file: the function that ran the statement, and whether it wrote."""
+    (connection,) = [
+        event["connection"] for event in seen.of("connection") if str(event["observed"]["file"]).endswith(file)
+    ]
+    return [
+        (seen.places(event)[0].partition(" ")[2], event["writes"]) for event in seen.of("use", connection=connection)
+    ]
+
+
+def test_each_way_to_name_a_file_is_seen(seen: Seen) -> None:
+    """Each connection tells the file behind it, however it was named; one in memory has none."""
+    files = [event["observed"]["file"] and Path(event["observed"]["file"]).name for event in seen.of("connection")]
+    assert files == ["raw.db", "path.db", "bytes.db", "uri.db", None, "mine.db", "traced.db", "async.db"]
+
+
+def test_raw_connections_tell_of_their_use(seen: Seen) -> None:
+    """A statement on a connection that no library stands around is told with the application's line."""
+    assert uses(seen, "raw.db") == [("raw", True), ("raw", False)]
+    assert uses(seen, "async.db") == [("asynchronous", True), ("asynchronous", False)]
+
+
+def test_a_connection_that_failed_is_told(seen: Seen) -> None:
+    """Where a driver could not connect, that is told with the place and the error; the program gets its error."""
+    event = seen.one("connection_failed")
+    assert (event["configured"], event["error"]) == (
+        "no/such/folder.db", "OperationalError: unable to open database file",
+    )  # fmt: skip
+    assert "unable to open database file" in seen.output
+
+
+def test_the_programs_own_trace_is_its_own(seen: Seen) -> None:
+    """A program that traces statements itself gets each of its own, and none of the probes'."""
+    assert "['select 5']" in seen.output
+
+
+def test_no_thread_is_left(seen: Seen) -> None:
+    """The probes start no thread and keep none."""
+    assert seen.output.splitlines()[-1] == "1"
+
+
+def test_a_long_loop_is_bounded(tmp_path: Path) -> None:
+    """A hundred thousand statements and a thousand connections leave a short record that counts them."""
+    program = """\
+        import sqlite3
+        connection = sqlite3.connect("it.db")
+        connection.execute("create table t (x)")
+        connection.executemany("insert into t values (?)", ((number,) for number in range(100_000)))
+        for number in range(1000):
+            sqlite3.connect("it.db").execute("select 1")
+        """
+    seen = run(tmp_path, {"it.py": program}, "it.py")
+    end = seen.one("end")
+    assert max(end["uses"].values()) >= 100_000
+    assert end["left_out"]["connection"] > 800
+    assert sum(path.stat().st_size for path in seen.files.iterdir()) < 400_000
+
+
+def test_tools_that_keep_files_of_their_own_are_left(tmp_path: Path) -> None:
+    """What coverage and its like keep in SQLite is no database of the program's."""
+    files = {"coverage.py": "import sqlite3\nsqlite3.connect('.coverage')\n", "it.py": "import coverage"}
+    seen = run(tmp_path, files, "it.py")
+    assert seen.of("connection") == []
