@@ -11,7 +11,7 @@ from kit.evidence import Evidence, Frame
 from kit.findings.case import Case, Leak, is_test_file, tests_said
 from kit.findings.model import Finding
 from kit.findings.openers import culprit
-from kit.findings.sources import source_of
+from kit.findings.sources import named_in_files, source_of
 
 Change = dict[str, Any]
 NOWHERE = "kit_nowhere"  # stands in a place that only an experiment names
@@ -282,7 +282,8 @@ class _Plan:
         )
 
     def _elsewhere(self, finding: Finding) -> Iterator[Candidate]:
-        name, value = finding.told("variable"), nowhere(finding.told("url"))
+        name, url = finding.told("variable"), finding.told("url")
+        value = nowhere(url) if finding.told("whole") or not url else NOWHERE
         if name and value:
             yield Candidate(
                 finding.kind,
@@ -298,7 +299,7 @@ class _Plan:
         """The variable that the engine's URL came from: taken away, or set as the tests have set it later."""
         assert leak.engine is not None
         source = source_of(self._case.evidence, leak.engine)
-        for file, line, name in leak.engine.files or ():
+        for file, line, name, _ in named_in_files(self._case.evidence, leak.engine):
             yield Candidate(
                 "dotenv-precedence",
                 f"without {name} from {file}",

@@ -4,74 +4,84 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kit.findings.case import Case, Leak, is_test_file, reach_facts
-from kit.findings.model import Finding
-from kit.findings.reach import IN_TESTS, Reach
-from kit.findings.sources import source_of, writer
+from kit.evidence import Engine, Evidence, Frame, Use
+from kit.findings.case import Case, is_test_file, reach_facts
+from kit.findings.model import Finding, fact
+from kit.findings.sources import named_in_files, source_of, writer
 
-_BY_TESTS = (*IN_TESTS, "import")
+# What destroys goes before what changes, and that before what adds.
+_HARM = ("truncate", "drop", "delete", "update", "alter", "insert", "create")
 
 
 def ask(case: Case) -> Iterator[Finding]:
-    """Where nothing but leaks was reached: which line of the tests writes there, and where does the URL come from?"""
-    if not case.leaks or case.allowed.patterns is None:
-        return
+    """Where nothing but leaks was reached: which line of the tests does the most harm there, and whence the URL?"""
     wrong = {leak.database.id for leak in case.leaks}
-    if any(reach.database.id not in wrong for reach in case.reached) or case.evidence.overrides:
+    if not wrong or case.allowed.patterns is None or case.evidence.overrides:
         return
-    for leak in sorted(case.leaks, key=_harm)[:1]:
-        reach = leak.first
-        frame = next((frame for frame in (*reach.used, *reach.chain) if is_test_file(frame.file)), None)
-        if frame is None or reach.how not in _BY_TESTS:
-            continue
-        yield Finding(
-            "no-separate-test-db",
-            f"{frame.file}:{frame.line} {_done(leak)} {leak.database.name}, "
-            f"{_from(case, reach)}; no test has a database of its own, and nothing marks this one as such.",
-            frame.file,
-            frame.line,
-            reach_facts(case, leak),
-            (leak.database.id,),
-            leak.tests,
-            tuple(_about(case, reach)),
-        )
+    if any(reach.database.id not in wrong for reach in case.reached):
+        return
+    worst = next(iter(sorted(_by_tests(case), key=lambda found: (_harm(found[0]), found[0].at_s))), None)
+    if worst is None:
+        return
+    use, at = worst
+    leak = next((leak for leak in case.leaks if use.test in leak.tests), case.leaks[0])
+    engine = next((engine for engine in case.evidence.engines if engine.engine == use.engine), None)
+    yield Finding(
+        "no-separate-test-db",
+        f"{at.file}:{at.line} {_done(use)} {leak.database.name}, {_from(case.evidence, engine)}; no test has a database "
+        "of its own, and nothing marks this one as such.",
+        at.file,
+        at.line,
+        (
+            fact(case.evidence, use, f"{use.verb or 'used'} {', '.join(use.tables)}".strip(), at),
+            *reach_facts(case, leak),
+        ),
+        tuple(wrong),
+        tuple(dict.fromkeys(test for leak in case.leaks for test in leak.tests)),
+        tuple(_about(case.evidence, engine)),
+    )
 
 
-def _harm(leak: Leak) -> tuple[bool, bool]:
-    """The most harmful first: what the tests themselves write, before each test rather than in one."""
-    return leak.first.how not in _BY_TESTS or not _writes(leak), leak.first.how == "test"
+def _by_tests(case: Case) -> Iterator[tuple[Use, Frame]]:
+    """The uses that the tests' own code made outside requests, each with its line."""
+    for use in case.evidence.uses:
+        frame = next((frame for frame in case.evidence.chain(use) if is_test_file(frame.file)), None)
+        if frame is not None and use.request is None:
+            yield use, frame
 
 
-def _done(leak: Leak) -> str:
-    """What the tests do there, by the first statement that writes."""
-    use = next((reach.entry for reach in leak.reaches if reach.writes), None)
-    verb, tables = getattr(use, "verb", ""), getattr(use, "tables", ())
-    if use is None or not verb:
+def _harm(use: Use) -> int:
+    if not use.writes:
+        return len(_HARM) + 1
+    return _HARM.index(use.verb) if use.verb in _HARM else len(_HARM)
+
+
+def _done(use: Use) -> str:
+    if not use.writes or not use.verb:
         return "uses"
-    return f"writes to ({verb} {', '.join(tables)})" if tables else f"writes to ({verb})"
+    return f"writes to ({use.verb} {', '.join(use.tables)})" if use.tables else f"writes to ({use.verb})"
 
 
-def _writes(leak: Leak) -> bool:
-    return any(reach.writes for reach in leak.reaches)
-
-
-def _about(case: Case, reach: Reach) -> Iterator[tuple[str, str]]:
-    if reach.engine is None:
+def _about(evidence: Evidence, engine: Engine | None) -> Iterator[tuple[str, str]]:
+    if engine is None:
         return
-    name = source_of(case.evidence, reach.engine).variable or (reach.engine.files[0][2] if reach.engine.files else None)
+    source, inside = source_of(evidence, engine), named_in_files(evidence, engine)
+    name = source.variable or (inside[0][2] if inside else None)
     if name is None:
-        name = next((event.name for event in case.evidence.variables if event.op == "missing"), None)
+        name = next((event.name for event in evidence.variables if event.op == "missing"), None)
     yield "variable", name or ""
-    yield "url", reach.engine.url
+    yield "url", engine.url
+    value = source.written.value if source.written is not None else inside[0][3] if inside else None
+    yield "whole", "yes" if value is None or "://" in value else ""
 
 
-def _from(case: Case, reach: Reach) -> str:
-    if reach.engine is None:
+def _from(evidence: Evidence, engine: Engine | None) -> str:
+    if engine is None:
         return "opened there"
-    source = source_of(case.evidence, reach.engine)
-    if source.variable is None and reach.engine.files:
-        file, line, name = reach.engine.files[0]
+    source, inside = source_of(evidence, engine), named_in_files(evidence, engine)
+    if source.variable is not None and source.written is not None:
+        return f"the URL of {source.variable}, from {writer(evidence, source.written)}"
+    if inside:
+        file, line, name, _ = inside[0]
         return f"the URL of {name}, taken from {file}:{line}"
-    if source.variable is None or source.written is None:
-        return f"the application's own URL ({reach.engine.url})"
-    return f"the URL of {source.variable}, from {writer(case.evidence, source.written)}"
+    return f"the application's own URL ({engine.url})"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kit.evidence import Engine, Evidence, Frame, Variable
 from kit.findings.reach import Reach
+from kit.probes.allow import place_of
 
 INHERITED = "the environment of the command"
 
@@ -43,6 +44,18 @@ def source_of(evidence: Evidence, engine: Engine) -> Source:
         _last(before, "read"),
         tuple(event for event in events if event.at_s > engine.at_s and event.op != "read" and not event.same),
     )
+
+
+def named_in_files(evidence: Evidence, engine: Engine) -> list[tuple[str, int, str, str | None]]:
+    """The lines of settings files (file, line, name, value) that hold an engine's URL, or else its database's name."""
+    entries = [
+        (event.file, line, name, value) for event in evidence.settings_files for line, name, value in event.entries
+    ]
+    whole = {tuple(place) for place in engine.files or ()}
+    found = [entry for entry in entries if entry[:3] in whole]
+    database = place_of(engine.url).database
+    found = found or [entry for entry in entries if entry[3] == database]
+    return list(dict.fromkeys(found))
 
 
 def origin_of(evidence: Evidence, reach: Reach) -> Source:
