@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from kit.diagnose.asked import diagnose_and_tell
+from kit.diagnose.asked import diagnose, diagnose_and_tell
 
-__all__ = ["diagnose_and_tell"]
+__all__ = ["diagnose", "diagnose_and_tell"]

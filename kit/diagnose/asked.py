@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.diagnose.judge import Symptom, effect, symptoms_of, the_case
-from kit.diagnose.plan import Candidate, Change, candidates
+from kit.diagnose.plan import Candidate, Change, TextOf, Values, candidates
 from kit.diagnose.search import Found, OutOfRuns, search
 from kit.findings.answer import Answer
 from kit.findings.diagnosis import Cause, Diagnosis, Effect, Run, Status
@@ -47,7 +46,7 @@ def diagnose_and_tell(
     command cannot be run.
     """
     check(html)
-    with _Experiments(tuple(command), tuple(allow), yes, timeout_s) as experiments:
+    with _Experiments(tuple(command), tuple(allow), yes, timeout_s, Path.cwd()) as experiments:
         experiments.begin()
         experiments.announce()
         if dry_run:
@@ -58,6 +57,27 @@ def diagnose_and_tell(
         told = github(experiments.first.findings) if format == "github" else text(experiments.first, diagnosis)
         print(told, end="")
     return {Status.CLEAN: 0, Status.PROVED: _PROVED, Status.UNRESOLVED: _UNRESOLVED}[diagnosis.status]
+
+
+def diagnose(
+    command: Sequence[str],
+    allow: Sequence[str],
+    *,
+    folder: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    yes: bool = False,
+    timeout_s: float | None = None,
+) -> tuple[Answer, Diagnosis]:
+    """Trace a command in `folder`, prove by further runs what leads astray, and return both answers.
+
+    `environ` is the command's environment, None for this process's own. Progress goes to standard error. Raises
+    TraceError where the command cannot be run.
+    """
+    place = (folder or Path.cwd()).resolve()
+    with _Experiments(tuple(command), tuple(allow), yes, timeout_s, place, environ) as experiments:
+        experiments.begin()
+        experiments.announce()
+        return experiments.first, experiments.diagnose()
 
 
 def as_plain(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -73,6 +93,8 @@ class _Experiments:
     allow: tuple[str, ...]
     yes: bool
     timeout_s: float | None
+    place: Path
+    environ: Mapping[str, str] | None = None
     runs: list[Run] = field(default_factory=list)
 
     def __enter__(self) -> _Experiments:
@@ -91,9 +113,10 @@ class _Experiments:
         for line in silent(traced.evidence):
             _say(line)
         self.traced = traced
-        self.first = ask(traced, self.allow)
+        self.first = ask(traced, self.allow, self.place)
         self.symptoms = symptoms_of(self.first)
-        self.ranked = [_ranked(symptom, _values(values, self._folder)) for symptom in self.symptoms]
+        known = _values(values, self._folder)
+        self.ranked = [_ranked(symptom, self._text_of, known) for symptom in self.symptoms]
         if self.timeout_s is None:
             self.timeout_s = max(60.0, 3 * traced.evidence.duration_s + 30)
 
@@ -187,12 +210,27 @@ class _Experiments:
     def _trace(self, changes: Sequence[Change], timeout_s: float | None, gate: bool) -> Traced:
         file = self._folder / "changes.json"
         file.touch(0o600)
-        text = json.dumps([*changes, {"op": "stop"}] if gate else list(changes))
+        placed = [self._placed(change) for change in changes]
+        text = json.dumps([*placed, {"op": "stop"}] if gate else placed)
         file.write_text(text.replace("{workspace}", str(self._folder)), encoding="utf-8")
         extra = {CHANGES_VARIABLE: str(file)}
         if gate:
-            extra[ALLOW_VARIABLE] = allow_text(AllowList(self._entries(), os.getcwd()))
-        return trace(self.command, extra=extra, timeout_s=timeout_s, quiet=True)
+            extra[ALLOW_VARIABLE] = allow_text(AllowList(self._entries(), str(self.place)))
+        return trace(
+            self.command, environ=self.environ, folder=self.place, extra=extra, timeout_s=timeout_s, quiet=True
+        )
+
+    def _placed(self, change: Change) -> Change:
+        """A change with its files named whole: the command may go elsewhere."""
+        named: dict[str, Any] = {key: str(self.place / change[key]) for key in ("file", "engine_file") if key in change}
+        files = {"files": [str(self.place / file) for file in change["files"]]} if "files" in change else {}
+        return {**change, **named, **files}
+
+    def _text_of(self, file: str) -> str | None:
+        try:
+            return (self.place / file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def _entries(self) -> tuple[str, ...]:
         """The allow-list, with every server that was found to be on it by name."""
@@ -207,15 +245,13 @@ class _Experiments:
         return (*self.allow, *found)
 
 
-def _ranked(
-    symptom: Symptom, values: Mapping[tuple[str, str | None], str]
-) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
+def _ranked(symptom: Symptom, text_of: TextOf, values: Values) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
     """The candidates of the symptom's findings, one for each, and then all others."""
     mine = tuple(finding for finding in symptom.first.findings if _concerns(finding, symptom))
     case = replace(the_case(symptom.first), leaks=symptom.leaks)
     likely: dict[tuple[str, str | None, int | None], Candidate] = {}
     direct = {finding.message for finding in mine}
-    found = candidates(case, mine, _text_of, values)
+    found = candidates(case, mine, text_of, values)
     for candidate in found:
         if candidate.what in direct:
             likely.setdefault((candidate.kind, candidate.file, candidate.line), candidate)
@@ -225,13 +261,6 @@ def _ranked(
 
 def _concerns(finding: Finding, symptom: Symptom) -> bool:
     return not finding.tests or not symptom.affected or not set(finding.tests).isdisjoint(symptom.affected)
-
-
-def _text_of(file: str) -> str | None:
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 def _values(file: Path, folder: Path) -> dict[tuple[str, str | None], str]:

@@ -349,7 +349,8 @@ class _Plan:
         if engine is None or engine.phase != "collection" or engine.collecting is None:
             return
         module = engine.collecting.partition("::")[0]
-        if module not in own and is_test_file(module):
+        others = {outcome.test.partition("::")[0] for outcome in self._case.evidence.outcomes} - {module}
+        if module not in own and is_test_file(module) and others:
             yield self._leave_out(
                 "collection-time-import",
                 module,
@@ -398,7 +399,8 @@ class _Plan:
     def _session_elsewhere(self, leak: Leak) -> Iterator[Candidate]:
         """The session that was opened on the leak, bound to the engine that the tests use instead."""
         meant, opener = self._engine_of_tests(), leak.opener
-        if not self._case.evidence.overrides or not _opens_a_session(self._case.evidence, leak):
+        through_one = leak.first.how in ("dependency", "override")
+        if through_one or not self._case.evidence.overrides or not _opens_a_session(self._case.evidence, leak):
             return
         if meant is None or opener is None or leak.engine is None:
             return

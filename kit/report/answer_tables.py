@@ -1,0 +1,78 @@
+"""The answer of a trace, and of a diagnosis, as tables for a notebook. Pure: values in, tables out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kit.findings.answer import Answer
+from kit.findings.diagnosis import Diagnosis
+from kit.findings.model import place
+from kit.findings.timeline import subject, timeline
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def reached(answer: Answer) -> pandas.DataFrame:
+    """One row for each way to a database in each test: who opened it and how."""
+    return _table(
+        ["database", "allowed", "test", "phase", "how", "opened at", "times"],
+        [
+            [
+                reach.database.name,
+                answer.judged(reach.database),
+                reach.test or "",
+                reach.phase,
+                reach.how,
+                str(reach.opener or ""),
+                reach.count,
+            ]
+            for reach in answer.reached
+        ],
+    )
+
+
+def findings(answer: Answer) -> pandas.DataFrame:
+    """One row for each finding: what, where, and what it says."""
+    return _table(["kind", "where", "message"], [[one.kind, one.where, one.message] for one in answer.findings])
+
+
+def steps(answer: Answer) -> pandas.DataFrame:
+    """One row for each moment that led to the first thing that went wrong."""
+    return _table(
+        ["ms", "lane", "what", "where"],
+        [
+            [
+                round(1000 * step.at_s),
+                step.lane,
+                step.what,
+                place(step.where.file, step.where.line) if step.where else "",
+            ]
+            for step in timeline(answer, subject(answer))
+        ],
+    )
+
+
+def runs(diagnosis: Diagnosis) -> pandas.DataFrame:
+    """One row for each experiment: what was changed, whether the wrong thing was gone, and what was seen."""
+    return _table(
+        ["changed", "the wrong thing", "seen", "s"],
+        [
+            [" and ".join(run.changed) or "nothing", str(run.effect), run.reason, run.duration_s]
+            for run in diagnosis.runs
+        ],
+    )
+
+
+def causes(diagnosis: Diagnosis) -> pandas.DataFrame:
+    """One row for each cause that was proved: where it is, and what to change."""
+    return _table(
+        ["kind", "where", "what to change"],
+        [[cause.kind, place(cause.file, cause.line), cause.fix] for cause in diagnosis.causes],
+    )
+
+
+def _table(columns: list[str], rows: list[list[object]]) -> pandas.DataFrame:
+    import pandas
+
+    return pandas.DataFrame(rows, columns=columns)
