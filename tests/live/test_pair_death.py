@@ -24,6 +24,8 @@ from kit.pair.run import sweep
 GONE_S = 20
 
 OWNER = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests may have been started with nohup
 import json, os, sys, threading
 from kit.pair import embedded
 {first}
