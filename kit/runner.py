@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from kit import idle_slots
 from kit.errors import PairError
 from kit.evidence import Evidence
 from kit.pair import Pair
@@ -196,9 +197,7 @@ def _seats(pair: Pair, stacks: dict[str, Stack], count: int, warm: bool) -> Iter
         for name in stacks:  # they import their libraries while the databases are made
             seats.parents[name] = [seats.start(name) for _ in range(count if slotted else 1)]
         if slotted:
-            from kit.pair.slots import open_slots
-
-            seats.free += closing.enter_context(open_slots(pair, count))
+            seats.free += closing.enter_context(idle_slots.slots(pair, count))
         else:
             seats.free.append(pair)
         yield seats

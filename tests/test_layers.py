@@ -26,7 +26,7 @@ LAYERS = [
     "kit.findings",
     "kit.worker", "kit.warm",
     "kit.store",
-    "kit.seat", "kit.sharing", "kit.runner",
+    "kit.seat", "kit.sharing", "kit.idle_slots", "kit.runner",
     "kit.report",
     "kit.trace", "kit.diagnose",
     "kit.notebook",

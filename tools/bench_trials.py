@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from bench_figures import Figure, in_turn
 
-from kit import warm
+from kit import idle_slots, warm
 from kit.pair import Pair, open_pair
 from kit.pair.slots import Slot, open_slots
 from kit.project import write_project
@@ -32,8 +33,9 @@ LIMIT_S = 120.0
 LOOP_TIMES, FLOOR_TIMES, PROBES_TIMES, MANY_TIMES = 1 / 20, 1.3, 1.05, 1.1
 SIZES = (8, 64, 640)
 TESTS = 200
-# The report's two runs and their neighbours, in the project as reported and in a clean one.
-MIXED = plan(mechanisms=[("ci_variable", "global_engine"), ()])
+# The report's two runs, of the project as reported and of a clean one.
+ALONE = plan(mechanisms=[("ci_variable", "global_engine"), ()], selections=["individual"], ways=["by_hand"])
+WHOLE = plan(mechanisms=[("ci_variable", "global_engine"), ()], selections=["suite"], ways=["ci"])
 SUITE = Trial(mechanisms=(), way="by_hand")
 SMALL = Trial(mechanisms=(), selection="individual", way="by_hand")
 
@@ -71,6 +73,7 @@ def figures(runs: int, sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
             yield one_trial(seat, runs * 3)
             yield many_tests(seat, runs)
         yield from many_trials(pair, sizes)
+        idle_slots.close()
         warm.close_idle()
 
 
@@ -86,22 +89,22 @@ def one_seat(pair: Pair) -> Iterator[Seat]:
 
 
 def against_a_loop(pair: Pair, runs: int) -> Iterator[Figure]:
-    """Trials per second with the probes in, against `python -m pytest` in a loop, for each of two stacks."""
-    for name in ("current", "2023-11"):
-        trials = [replace(trial, stack=name) for trial in MIXED]
+    """What a trial takes side by side, probes in, against `python -m pytest` in a loop, for each of two stacks."""
+    for name, (what, plan_) in product(("current", "2023-11"), (("one test", ALONE), ("a suite", WHOLE))):
+        trials = [replace(trial, stack=name) for trial in plan_]
         with open_slots(pair, 1) as (slot,):
-            seconds_of(trials * 2, pair)  # the parents start
+            seconds_of(trials, pair)  # the parents start
             ours, theirs = in_turn(
-                lambda trials=trials: seconds_of(trials * 2, pair), lambda trials=trials: loop(trials, slot), runs
+                lambda trials=trials: seconds_of(trials * 8, pair), lambda trials=trials: loop(trials, slot), runs
             )
         yield Figure(
-            f"a trial, {JOBS} at a time ({name})", ours * 1000, "python -m pytest in a loop", theirs * 1000,
+            f"{what}, {JOBS} at a time ({name})", ours * 1000, "python -m pytest in a loop", theirs * 1000,
             LOOP_TIMES * theirs * 1000, "ms", runs,
         )
 
 
 def seconds_of(trials: list[Trial], pair: Pair) -> float:
-    """Return the seconds that each of these trials takes, the making and dropping of databases included."""
+    """Return the seconds that each of these trials takes, from asking for them to the last evidence."""
     began = time.perf_counter()
     evidence = list(run_all(trials, pair, jobs=JOBS))
     seconds = time.perf_counter() - began

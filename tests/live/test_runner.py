@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from kit import warm
+from kit import idle_slots, warm
 from kit.errors import PairError
 from kit.evidence import Evidence, to_json
 from kit.mechanisms import MECHANISMS
@@ -80,6 +80,7 @@ def _meetings(row: tuple[bool, ...], strength: int) -> frozenset[tuple[tuple[int
 @pytest.fixture(autouse=True, scope="module")
 def _no_parent_is_left() -> Iterator[None]:
     yield
+    idle_slots.close()
     warm.close_idle()
 
 
@@ -132,6 +133,7 @@ def test_trials_side_by_side_do_not_meet(pair: Pair) -> None:
     assert len({_same(entries(one)) for one in evidence}) == 1
     databases = {connection.configured.rpartition("/")[2] for one in evidence for connection in one.connections}
     assert len(databases) == 4
+    idle_slots.close()
     assert databases & _databases_of(pair) == set()
 
 
@@ -161,7 +163,7 @@ def test_a_trial_at_its_time_limit_costs_nothing_else(pair: Pair) -> None:
 
 
 def test_a_stop_ends_what_is_under_way(pair: Pair) -> None:
-    """Closing the iterator ends the running trials, starts no other, and takes their databases away."""
+    """Closing the iterator ends the running trials and starts no other; their databases serve the next ones."""
     progress: list[Progress] = []
     trials = [replace(CLEAN, repetition=number) for number in range(40)]
     evidence = run_all(trials, pair, jobs=2, progress=progress.append)
@@ -169,7 +171,9 @@ def test_a_stop_ends_what_is_under_way(pair: Pair) -> None:
     assert names <= _databases_of(pair)
     evidence.close()  # type: ignore[attr-defined]
     assert len(progress) == 1
-    assert names & _databases_of(pair) == set()
+    again = list(run_all(trials[:2], pair, jobs=2))
+    assert {isolation(one).verdict for one in again} == {Verdict.HOLDS}
+    assert names & {connection.configured.rpartition("/")[2] for one in again for connection in one.connections}
 
 
 def test_a_trial_that_kills_its_parent_is_unresolved(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
