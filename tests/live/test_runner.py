@@ -24,7 +24,9 @@ from kit.errors import PairError
 from kit.evidence import Evidence, to_json
 from kit.mechanisms import MECHANISMS
 from kit.pair import Pair
+from kit.pair.slots import open_slots
 from kit.runner import Progress, run, run_all
+from kit.seat import Seat, base_environ
 from kit.sharing import kept
 from kit.store import EVIDENCE, SHELF_VARIABLE
 from kit.trial import Trial, plan
@@ -160,6 +162,37 @@ def test_a_trial_at_its_time_limit_costs_nothing_else(pair: Pair) -> None:
     assert [one.timed_out for one in short] == [True, True]
     assert {isolation(one).verdict for one in short} == {Verdict.UNRESOLVED}
     assert {isolation(one).verdict for one in run_all([CLEAN, REPORTED], pair)} == {Verdict.HOLDS, Verdict.BROKEN}
+
+
+HANGING_TEST = """
+import asyncio, os, signal
+import asyncpg
+
+def test_that_hangs():
+    async def hang(name):
+        connection = await asyncpg.connect(os.environ[name].replace("+asyncpg", ""))
+        await connection.execute("select pg_sleep(600)")
+
+    async def both():
+        await asyncio.gather(hang("TEST_DATABASE_URL"), hang("PRODUCTION_DATABASE_URL"))
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    asyncio.run(both())
+"""
+
+
+def test_the_sessions_of_a_trial_end_with_it(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a trial is ended in the middle of a statement, its servers do not work on for it."""
+    monkeypatch.setattr(
+        "kit.seat.write_project", lambda project, *_: (project / "test_hanging.py").write_text(HANGING_TEST)
+    )
+    monkeypatch.setattr(Trial, "target", "test_hanging.py")
+    python = sys.executable
+    with open_slots(pair, 1) as (slot,), warm.parents(python, base_environ(python), 1) as (parent,):
+        evidence = Seat(slot, parent.ready()).run(Trial(way="by_hand"), timeout_s=5)
+        assert evidence.timed_out
+        assert {evidence.side(connection) for connection in evidence.connections} == {"production", "test"}
+        assert slot.end_sessions() == 0
 
 
 def test_a_stop_ends_what_is_under_way(pair: Pair) -> None:
