@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -41,6 +43,7 @@ def suite(project: str, command: str, allow: str, pair: Pair | None) -> Suite:
         return Suite(tuple(shlex.split(command)), folder, entries, dict(os.environ))
     assert pair is not None
     folder = Path(tempfile.mkdtemp(prefix="kit-suite-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_project(folder, AS_REPORTED, "dependency_override")
     test = pair.test
     environ = {
