@@ -296,3 +296,4 @@ def init(project: Path, allow: tuple[str, ...], python: str | None) -> None:
     done = set_up(project, allow, python)
     click.echo(done.diff or f"{done.config.name} turns the guard on already; nothing was written.", nl=not done.diff)
     click.echo(f"Proved: planted tests that reach another database fail ({', '.join(done.stopped)}).")
+    click.echo("Whoever runs these tests needs the kit: pip install fastapi-database-isolation-kit")

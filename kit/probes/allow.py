@@ -17,6 +17,8 @@ from fnmatch import fnmatchcase
 from typing import Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 from urllib.parse import parse_qsl, unquote
 
+from .redact import redact
+
 Observed = Optional[Mapping[str, Optional[str]]]
 
 _PORTS = {
@@ -65,10 +67,14 @@ def sqlite_file(database: object, uri: bool = False) -> Optional[str]:
 
 
 class AllowList:
-    """The entries, and whether a database is among them. `base` is the folder that relative paths are read from."""
+    """The entries, without passwords, and whether a database is among them.
+
+    `base` is the folder that relative paths are read from.
+    """
 
     def __init__(self, entries: Iterable[str], base: str) -> None:
-        self.entries = tuple(entry.strip() for entry in entries if entry.strip())
+        stripped = (entry.strip() for entry in entries)
+        self.entries = tuple(redact(entry) if "://" in entry else entry for entry in stripped if entry)
         self.base = os.path.realpath(base)
         self._files: Set[str] = set()
         self._patterns: List[str] = []

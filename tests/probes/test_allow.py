@@ -129,6 +129,13 @@ def test_an_absolute_uri() -> None:
     assert sqlite_file("file://localhost/no/such/a.db", True) == "/no/such/a.db"
 
 
+def test_no_password_in_the_entries() -> None:
+    """A password in an entry is not kept: entries are shown."""
+    allow = AllowList(["postgresql://me:secret@db.internal/app"], "/")
+    assert allow.allows_server("postgresql://me@db.internal:5432/app", None)
+    assert "secret" not in repr(vars(allow))
+
+
 def test_no_password_in_a_place() -> None:
     """The place that is read out of a URL holds neither user nor password."""
     assert str(place_of("postgresql://me:secret@db.internal/app")) == "db.internal:5432/app"
