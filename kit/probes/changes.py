@@ -36,7 +36,7 @@ import types
 from typing import Any, Callable, Dict, List, Optional, Tuple
 from weakref import WeakSet
 
-from .hooks import Hooks
+from .hooks import Hooks, with_arguments_of
 from .recorder import Recorder
 
 CHANGES_VARIABLE = "ISOLATION_PROBES_CHANGES"
@@ -279,7 +279,7 @@ class Changes:
                 original(engine, *args, **kwargs)
                 if _called_from(engine_file, change["engine_line"]):
                     made.append(engine)
-            return __init__
+            return with_arguments_of(original, __init__)
 
         def making_session(original: Any) -> Any:
             def __init__(session: Any, *args: Any, **kwargs: Any) -> None:

@@ -118,6 +118,35 @@ def out_of_traceback(error: BaseException) -> None:
         error.__traceback__ = traceback.tb_next
 
 
+def with_arguments_of(original: Any, replacement: Callable[..., Any]) -> Any:
+    """Return a function that names the very arguments of `original`, and hands them on to `replacement`.
+
+    SQLAlchemy learns from the code of an engine's constructor, by these names, which options an engine takes.
+    """
+    from inspect import Parameter, signature
+
+    parameters = list(signature(original).parameters.values())
+    stars = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
+    declared: List[str] = []
+    for parameter in parameters:
+        if parameter.kind is Parameter.KEYWORD_ONLY and not any(part.startswith("*") for part in declared):
+            declared.append("*")
+        default = "" if parameter.default is Parameter.empty else "=None"
+        declared.append(stars.get(parameter.kind, "") + parameter.name + default)
+    passed = [
+        f"{one.name}={one.name}" if one.kind is Parameter.KEYWORD_ONLY else stars.get(one.kind, "") + one.name
+        for one in parameters
+    ]
+    text = f"def call({', '.join(declared)}):\n    return _replacement({', '.join(passed)})\n"
+    namespace: Dict[str, Any] = {"_replacement": replacement}
+    exec(compile(text, __file__, "exec"), namespace)
+    call = namespace["call"]
+    given = [one for one in parameters if one.default is not Parameter.empty]
+    call.__defaults__ = tuple(one.default for one in given if one.kind is not Parameter.KEYWORD_ONLY)
+    call.__kwdefaults__ = {one.name: one.default for one in given if one.kind is Parameter.KEYWORD_ONLY}
+    return call
+
+
 def _in_the_shape_of(original: Any, replacement: Any) -> Any:
     return functools.update_wrapper(replacement, original)
 

@@ -10,7 +10,7 @@ from .context import REQUEST
 from .databases import Connection, Databases
 from .dialects import ask
 from .frames import application_stack
-from .hooks import Hooks, out_of_traceback
+from .hooks import Hooks, out_of_traceback, with_arguments_of
 from .quiet import quietly
 from .recorder import Recorder
 from .redact import redact
@@ -45,7 +45,7 @@ class SQLAlchemyProbe:
             def __init__(engine: Any, pool: Any, dialect: Any, url: Any, *args: Any, **kwargs: Any) -> None:
                 original(engine, pool, dialect, url, *args, **kwargs)
                 probe._made(engine, pool, dialect, url)
-            return __init__
+            return with_arguments_of(original, __init__)
 
         self._hooks.replace(Engine, "__init__", making)
         self._listen(event, Engine, "before_cursor_execute", self._executing)

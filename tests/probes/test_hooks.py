@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kit.probes.hooks import Hooks, out_of_traceback
+from kit.probes.hooks import Hooks, out_of_traceback, with_arguments_of
 
 
 @pytest.fixture
@@ -77,6 +77,28 @@ def test_a_replacement_looks_like_the_original(hooks: Hooks) -> None:
     assert (Base.plain.__name__, Base.plain.__qualname__) == ("plain", "Base.plain")
     assert Base.plain.__doc__ == original.__doc__
     assert inspect.signature(Base.plain) == inspect.signature(original)
+
+
+def test_a_replacement_can_name_the_same_arguments() -> None:
+    """A library that reads a function's arguments from its code finds the original's, with their defaults."""
+
+    def original(self: object, pool: str, echo: bool = False, *rest: int, loud: str = "no", **options: int) -> None:
+        """Stands for a library's."""
+
+    seen: list[object] = []
+
+    def replacement(*args: object, **kwargs: object) -> None:
+        seen.append((args, kwargs))
+
+    made = with_arguments_of(original, replacement)
+    count = original.__code__.co_argcount
+    assert made.__code__.co_varnames[:count] == original.__code__.co_varnames[:count]
+    assert made.__code__.co_flags & 0xC == original.__code__.co_flags & 0xC  # *rest and **options
+    made("it", "a pool")
+    made("it", "a pool", True, 1, loud="yes", more=2)
+    assert seen == [
+        (("it", "a pool", False), {"loud": "no"}), (("it", "a pool", True, 1), {"loud": "yes", "more": 2}),
+    ]  # fmt: skip
 
 
 def test_a_later_change_by_someone_else_is_left(hooks: Hooks) -> None:
