@@ -126,7 +126,7 @@ def with_arguments_of(original: Any, replacement: Callable[..., Any]) -> Any:
     from inspect import Parameter, signature
 
     parameters = list(signature(original).parameters.values())
-    stars = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
+    stars: Dict[Any, str] = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
     declared: List[str] = []
     for parameter in parameters:
         if parameter.kind is Parameter.KEYWORD_ONLY and not any(part.startswith("*") for part in declared):
@@ -139,7 +139,7 @@ def with_arguments_of(original: Any, replacement: Callable[..., Any]) -> Any:
     ]
     text = f"def call({', '.join(declared)}):\n    return _replacement({', '.join(passed)})\n"
     namespace: Dict[str, Any] = {"_replacement": replacement}
-    exec(compile(text, __file__, "exec"), namespace)
+    exec(compile(text, __file__, "exec"), namespace)  # its names are those that Python has taken as such
     call = namespace["call"]
     given = [one for one in parameters if one.default is not Parameter.empty]
     call.__defaults__ = tuple(one.default for one in given if one.kind is not Parameter.KEYWORD_ONLY)

@@ -22,7 +22,7 @@ PROJECT = {
         from sqlalchemy import create_engine, text
         from sqlalchemy.orm import Session
 
-        engine = create_engine("sqlite:///it.db", echo=False, logging_name="it", hide_parameters=True, query_cache_size=9)
+        engine = create_engine("sqlite:///it.db", echo=False, logging_name="it", query_cache_size=9)
         app = FastAPI()
 
         def get_db():
