@@ -4,7 +4,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
-PYTEST := --numprocesses logical --maxprocesses 4
+PYTEST := --numprocesses logical --maxprocesses 4 --dist worksteal
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
 .DEFAULT_GOAL := help

@@ -20,7 +20,7 @@ from kit.seat import Seat, base_environ
 from kit.sharing import Shared, shared
 from kit.stacks import Stack, stack
 from kit.trial import Trial
-from kit.warm import Parent, give_back, take
+from kit.warm import AnyParent, give_back, take
 
 TIMEOUT_S = 60.0
 
@@ -143,7 +143,7 @@ def _stop(running: dict[Future[Evidence], _Taken], seats: _Seats) -> None:
 @dataclass(frozen=True, slots=True)
 class _Taken:
     seat: Seat
-    parent: Parent
+    parent: AnyParent
     stack: str
 
 
@@ -154,7 +154,7 @@ class _Seats:
     stacks: dict[str, Stack]
     warm: bool
     free: list[Pair] = field(default_factory=list)
-    parents: dict[str, list[Parent]] = field(default_factory=dict)
+    parents: dict[str, list[AnyParent]] = field(default_factory=dict)
 
     def take(self, name: str) -> _Taken:
         waiting = self.parents.setdefault(name, [])
@@ -172,7 +172,7 @@ class _Seats:
         else:
             taken.parent.close()
 
-    def start(self, name: str) -> Parent:
+    def start(self, name: str) -> AnyParent:
         python = str(self.stacks[name].python)
         return take(python, base_environ(python), warm=self.warm)
 

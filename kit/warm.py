@@ -2,7 +2,7 @@
 
 A *warm* parent has imported the stack's third-party libraries and forks a fresh child for each command; where a fork
 would not be fresh or not be safe it starts a new interpreter, and says why. Parents are kept for the next trial and
-end with this process.
+end with this process. A process may lend its parents to another one, such as a kernel, which then starts none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from kit.errors import TrialError
@@ -31,6 +31,7 @@ OUTPUT_KEPT = 20_000  # characters, from the end
 OUTPUT_AT_MOST = 16_000_000  # bytes; a command that writes more is ended
 _TIME_IS_UP = "its time is up"
 _END_S = 10.0  # how long a parent may take to end what a command has left
+LENT_VARIABLE = "KIT_LENT_PARENTS"
 _ADDRESS_AT_MOST = 100  # bytes of a socket's path, a little less than every system takes
 _WORKER = Path(__file__).with_name("worker")
 
@@ -87,7 +88,6 @@ class ParentAddress:
             wire.send(connection, {"do": "stop"})
             connection.settimeout(_END_S)
             connection.recv(1)  # it closes when all has ended
-
 
 
 @dataclass
@@ -217,14 +217,51 @@ class Parent:
 
 
 Kind = tuple[str, tuple[tuple[str, str], ...], bool, tuple[str, ...]]
-_idle: dict[Kind, list[Parent]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class LentParent:
+    """A parent that another process has started, and lets this one alone use."""
+
+    kind: Kind
+    address: ParentAddress
+
+    def ready(self) -> ParentAddress:
+        """Where it takes commands: it did so before it was lent."""
+        return self.address
+
+    def alive(self) -> bool:
+        """Whether it still takes commands."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            return connection.connect_ex(self.address.socket) == 0
+
+    def close(self) -> None:
+        """Leave it to its owner, which ends it."""
+
+
+AnyParent = Parent | LentParent
+
+
+def lend(parents: Iterable[AnyParent]) -> str:
+    """Describe these parents for a process that is to use them from now on; the text is for LENT_VARIABLE."""
+    return json.dumps([[parent.kind, asdict(parent.ready())] for parent in parents])
+
+
+def borrow(described: str) -> None:
+    """Take the parents that another process has lent to this one, for those who ask for their kind."""
+    for (python, settings, warm, also), address in json.loads(described):
+        kind = (python, tuple((name, value) for name, value in settings), warm, tuple(also))
+        give_back(LentParent(kind, ParentAddress(**address)))
+
+
+_idle: dict[Kind, list[AnyParent]] = {}
 _lock = threading.Lock()
 
 
 @contextmanager
 def parents(
     python: str, environ: Mapping[str, str], count: int, *, warm: bool = True, also: tuple[str, ...] = (),
-) -> Iterator[tuple[Parent, ...]]:
+) -> Iterator[tuple[AnyParent, ...]]:
     """`count` parents under an interpreter, for commands whose environment has these settings of the interpreter's.
 
     They are taken from those that are idle, else started, all at once; `ready` waits for each. `also` are modules to
@@ -238,7 +275,7 @@ def parents(
             give_back(parent)
 
 
-def take(python: str, environ: Mapping[str, str], *, warm: bool = True, also: tuple[str, ...] = ()) -> Parent:
+def take(python: str, environ: Mapping[str, str], *, warm: bool = True, also: tuple[str, ...] = ()) -> AnyParent:
     """One such parent, to be given back."""
     kind = _kind(python, environ, warm, also)
     with _lock:
@@ -251,7 +288,7 @@ def take(python: str, environ: Mapping[str, str], *, warm: bool = True, also: tu
     return Parent(python, environ, warm, also)
 
 
-def give_back(parent: Parent) -> None:
+def give_back(parent: AnyParent) -> None:
     """Keep a parent for the next one who asks; one that has died, or was never waited for, is ended."""
     if not parent.alive() or parent.address is None:
         parent.close()
@@ -261,9 +298,9 @@ def give_back(parent: Parent) -> None:
 
 
 def pids() -> list[int]:
-    """The processes that wait for the next trial."""
+    """The processes of this one that wait for the next trial."""
     with _lock:
-        return [parent.process.pid for parents in _idle.values() for parent in parents]
+        return [one.process.pid for waiting in _idle.values() for one in waiting if isinstance(one, Parent)]
 
 
 def close_idle() -> None:

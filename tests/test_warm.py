@@ -374,6 +374,46 @@ def test_parents_end_with_the_kit(project: Path, environ: dict[str, str]) -> Non
     assert not Path(folder).exists()
 
 
+BORROWING = """
+import json, os, sys
+from pathlib import Path
+from kit import warm
+warm.borrow(os.environ.pop(warm.LENT_VARIABLE))
+environ = json.loads(sys.argv[1])
+parent = warm.take(sys.executable, environ)
+ended = parent.ready().run((sys.executable, "-c", "pass"), environ, Path(sys.argv[2]), 60)
+print(json.dumps([type(parent).__name__, ended.exit_code]))
+"""
+
+
+def borrowing(parent: Parent, environ: dict[str, str], project: Path) -> Any:
+    """What a process tells that has been lent this parent, asks for one for this environment, uses it and ends."""
+    asked = subprocess.run(
+        [PYTHON, "-c", BORROWING, json.dumps(environ), str(project)], capture_output=True, text=True, check=True,
+        env={**os.environ, warm.LENT_VARIABLE: warm.lend([parent])},
+    )  # fmt: skip
+    return json.loads(asked.stdout)
+
+
+def test_a_lent_parent_is_used_and_left_to_its_owner(project: Path, environ: dict[str, str]) -> None:
+    """A process that has been lent a parent starts none, and does not end the one it was lent."""
+    with warm.parents(PYTHON, environ, 1, warm=True) as (parent,):
+        assert isinstance(parent, Parent)
+        assert borrowing(parent, environ, project) == ["LentParent", 0]
+        assert parent.alive()
+        assert borrowing(parent, {**environ, "PYTHONUTF8": "1"}, project) == ["Parent", 0]
+
+
+def test_a_lent_parent_that_has_gone_is_not_used(project: Path, environ: dict[str, str]) -> None:
+    """A process whose lent parent has died meanwhile starts one of its own."""
+    parent = Parent(PYTHON, environ, warm=True)
+    parent.ready()
+    parent.process.kill()
+    parent.process.wait()
+    assert borrowing(parent, environ, project) == ["Parent", 0]
+    parent.close()
+
+
 def test_an_interpreter_that_does_not_start_is_named(tmp_path: Path, environ: dict[str, str]) -> None:
     """What an interpreter says as it fails is in the error."""
     broken = tmp_path / "python"

@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from kit import warm
 from kit.investigate import processes
 
 PLACE = "KIT_KERNEL_PLACE"
@@ -91,6 +92,7 @@ def main() -> None:
     mark, folders = os.environ[processes.MARK], [os.environ[PLACE], os.environ["TMPDIR"]]
     watch = (int(os.environ.pop(OWNER)), mark, folders)
     threading.Thread(target=_end_with_owner, args=watch, name="kit-owner", daemon=True).start()
+    warm.borrow(os.environ.pop(warm.LENT_VARIABLE, "[]"))  # to this process, and to none that it starts
     _watch_threads()
     _watch_tasks()
     IPKernelApp.launch_instance()

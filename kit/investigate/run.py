@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from kit import warm
 from kit.errors import KitError, NotebookError
 from kit.investigate import exercises, parameters, processes, sessions
 from kit.investigate.progress import Progress, summary
@@ -23,12 +24,16 @@ from kit.investigate.results import Investigation, NotebookRun, conclude, judge
 from kit.investigate.scrub import Secrets
 from kit.investigate.watching import Watcher
 from kit.notebook import STACK_VARIABLE
+from kit.runner import usable_cpus
+from kit.seat import base_environ
+from kit.stacks import Stack, stack
 from kit.store import FRESH_VARIABLE, RUN_VARIABLE, SHELF_VARIABLE, Run, new_run
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from kit.pair import Pair
+    from kit.warm import AnyParent
 
 NOTEBOOKS = Path("notebooks")
 STACK_PARAMETER = "stack"
@@ -89,18 +94,19 @@ def _investigated(request: Request, console: Console) -> Investigation:
     tasks = _tasks(request)
     jobs = min(request.jobs or os.cpu_count() or 1, len(tasks))
     with ExitStack() as closing:
-        warm = closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="kit-warm"))
-        loading = warm.submit(_load_papermill)
-        stack = _versions(request.stack)
-        pairs = closing.enter_context(_pairs(jobs, request))
+        ahead = closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="kit-ahead"))
+        loading = ahead.submit(_load_papermill)
+        trials = stack(request.stack or DEFAULT_STACK)
+        places = closing.enter_context(_places(jobs, request, trials))
         loading.result()
-        warm.submit(_load_pages)
+        ahead.submit(_load_pages)
         run = new_run(request.out)
-        work = _Work(request, run, pairs, stack, Progress(console, len(tasks)))
+        versions = {"name": trials.name, **trials.versions}
+        work = _Work(request, run, places, versions, Progress(console, len(tasks)))
         with work.progress, _interruptible(work):
             done = work.all_of(tasks, began)
     result = conclude(done, run.folder, time.monotonic() - began)
-    _keep(run, result, stack)
+    _keep(run, result, versions)
     _refuse_secrets(run, work.secrets)
     run.point_latest_here()
     return result
@@ -189,6 +195,42 @@ def _load_pages() -> None:
     pages.warm_up()
 
 
+class _Place:
+    """Where one notebook runs at a time: its pair, and the parents of its trials, which are lent to its kernel."""
+
+    def __init__(self, pair: Pair | None, trials: Stack) -> None:
+        self.pair, self._python = pair, str(trials.python)
+        self._parents: list[AnyParent] = []
+        if pair is not None:
+            self._fill()  # they import their libraries while the notebook is made ready
+
+    def environ(self) -> dict[str, str]:
+        """What a kernel is told of this place."""
+        if self.pair is None:
+            return {}
+        self._parents = [parent for parent in self._parents if parent.alive()]
+        self._fill()
+        return {**self.pair.environ(), warm.LENT_VARIABLE: warm.lend(self._parents)}
+
+    def close(self) -> None:
+        for parent in self._parents:
+            warm.give_back(parent)
+
+    def _fill(self) -> None:
+        while len(self._parents) < usable_cpus():
+            self._parents.append(warm.take(self._python, base_environ(self._python)))
+
+
+@contextmanager
+def _places(jobs: int, request: Request, trials: Stack) -> Iterator[list[_Place]]:
+    with ExitStack() as closing:
+        places = []
+        for pair in closing.enter_context(_pairs(jobs, request)):
+            places.append(_Place(pair, trials))
+            closing.callback(places[-1].close)
+        yield places
+
+
 @contextmanager
 def _pairs(jobs: int, request: Request) -> Iterator[list[Pair | None]]:
     """Open a pair for each notebook that may run at a time; take the one that is there, if one is.
@@ -234,16 +276,16 @@ class _Work:
         self,
         request: Request,
         run: Run,
-        pairs: Sequence[Pair | None],
+        places: Sequence[_Place],
         stack: Mapping[str, str],
         progress: Progress,
     ) -> None:
         self.request, self.run, self.stack, self.progress = request, run, stack, progress
-        self.pairs: queue.SimpleQueue[Pair | None] = queue.SimpleQueue()
-        for pair in pairs:
-            self.pairs.put(pair)
-        self.at_a_time = len(pairs)
-        self.secrets = Secrets.of(request.environ, *(pair.environ() for pair in pairs if pair is not None))
+        self.places: queue.SimpleQueue[_Place] = queue.SimpleQueue()
+        for place in places:
+            self.places.put(place)
+        self.at_a_time = len(places)
+        self.secrets = Secrets.of(request.environ, *(place.pair.environ() for place in places if place.pair))
         self.stopped = ""
         self.kernels: set[tuple[int, str]] = set()
 
@@ -272,13 +314,13 @@ class _Work:
             return [future.result() for future in futures]
 
     def _one(self, task: _Task) -> NotebookRun:
-        pair = self.pairs.get()
+        place = self.places.get()
         try:
             self.progress.notebook_started(task.name)
-            self._execute(task, self._environ(pair))
-            left = [] if pair is None else sessions.left_open(pair)
+            self._execute(task, self._environ(place))
+            left = [] if place.pair is None else sessions.left_open(place.pair)
         finally:
-            self.pairs.put(pair)
+            self.places.put(place)
         nb = _nbformat().read(self.run.path(f"{task.name}.ipynb"), as_version=4)
         result = judge(task.name, nb, list(map(self.secrets.out_of, left)), solved=self.request.solved)
         from kit.investigate import pages
@@ -287,7 +329,7 @@ class _Work:
         self.progress.notebook_ended(result)
         return result
 
-    def _environ(self, pair: Pair | None) -> dict[str, str]:
+    def _environ(self, place: _Place) -> dict[str, str]:
         environ = dict(self.request.environ)
         # A notebook shows its pictures itself; a CI job may have set a backend that shows none.
         environ.pop("MPLBACKEND", None)
@@ -296,7 +338,7 @@ class _Work:
             environ[STACK_VARIABLE] = self.request.stack
         if self.request.fresh:
             environ[FRESH_VARIABLE] = "1"
-        return environ | (pair.environ() if pair is not None else {})
+        return environ | place.environ()
 
     def _execute(self, task: _Task, environ: Mapping[str, str]) -> None:
         import papermill
@@ -356,14 +398,6 @@ class _Reporter(Watcher):
 def _literal(path: Path) -> str:
     """Write a path so that papermill, which formats paths with the parameters, leaves it as it is."""
     return str(path).replace("{", "{{").replace("}", "}}")
-
-
-def _versions(name: str | None) -> Mapping[str, str]:
-    """Describe the stack that trials run with; it is made now if it is not there. StackError when it cannot be."""
-    from kit.stacks import stack
-
-    found = stack(name or DEFAULT_STACK)
-    return {"name": found.name, **found.versions}
 
 
 def _keep_findings(run: Run, result: Investigation, stack: Mapping[str, str]) -> None:
