@@ -37,6 +37,7 @@ _KINDS: Mapping[str, tuple[str, type[Any]]] = {
     "name": ("names", record.Name),
     "module": ("modules", record.Module),
     "settings_file": ("settings_files", record.SettingsFile),
+    "folder": ("folders", record.Folder),
     "override_check": ("override_checks", record.OverrideCheck),
     "graph": ("graphs", record.Graph),
     "app_parts": ("app_parts", record.AppParts),
@@ -176,6 +177,7 @@ class _Reading:
     def _in_check(self, event: dict[str, Any]) -> None:
         for key in ("matched", "missed"):
             event[key] = [self._short("d", call) for call in event[key]]
+        event["known_as"] = [[self._short("d", call), name] for call, name in event.get("known_as", ())]
 
     def _in_graph(self, event: dict[str, Any]) -> None:
         event["routes"] = [

@@ -54,10 +54,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable(Entry):
-    """A database variable was inherited, read, asked for and missing, set or removed.
+    """A database variable was inherited, read, asked for and missing, set or removed, or kept by `setdefault`.
 
     `value` is redacted; None where it has none. `same` says that it was set to what it held; `written_by` is the
-    module that set or removed it, such as `dotenv.main`.
+    module that set or removed it, such as `dotenv.main`; `whole` that it was read with all others, not by its name.
     """
 
     op: str
@@ -65,6 +65,7 @@ class Variable(Entry):
     value: str | None
     same: bool = False
     written_by: str | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +199,14 @@ class SettingsFile(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Folder(Entry):
+    """The working directory was changed from `before` to `path`."""
+
+    path: str
+    before: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal(Entry):
     """A connection was stopped before its first statement: `entry` would have to be on the allow-list."""
 
@@ -287,11 +296,16 @@ class Override(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverrideCheck(Entry):
-    """Which override keys of an application are among its dependencies, and which are none of them."""
+    """Which override keys of an application are among its dependencies, and which are none of them.
+
+    `known_as` names the global (module.name) that holds a callable which its own name does not lead to: (callable,
+    global), of the keys that are none and of all dependencies.
+    """
 
     app: str | None
     matched: tuple[str, ...]
     missed: tuple[str, ...]
+    known_as: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,6 +434,7 @@ class Evidence:
     names: tuple[Name, ...] = ()
     modules: tuple[Module, ...] = ()
     settings_files: tuple[SettingsFile, ...] = ()
+    folders: tuple[Folder, ...] = ()
     failed_connections: tuple[FailedConnection, ...] = ()
     foreign_loops: tuple[ForeignLoop, ...] = ()
     left_open: tuple[LeftOpen, ...] = ()

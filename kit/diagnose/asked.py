@@ -189,12 +189,26 @@ class _Experiments:
         return Diagnosis(status, f"{happened}.", tuple(causes), tuple(self.runs), _unproved(self.first, found))
 
     def _try(self, symptom: Symptom, chosen: tuple[Candidate, ...]) -> Effect:
+        changes = [change for candidate in chosen for change in candidate.changes]
+        shown = self._run(symptom, chosen, tuple(candidate.label for candidate in chosen), changes)
+        if shown is not Effect.VOID or not any(candidate.otherwise for candidate in chosen):
+            return shown
+        labels = tuple(candidate.otherwise_label or candidate.label for candidate in chosen)
+        return self._run(
+            symptom, chosen, labels, [change for one in chosen for change in one.otherwise or one.changes]
+        )
+
+    def _run(
+        self,
+        symptom: Symptom,
+        chosen: tuple[Candidate, ...],
+        labels: tuple[str, ...],
+        changes: Sequence[Change],
+    ) -> Effect:
         if len(self.runs) >= RUNS_AT_MOST:
             raise OutOfRuns
-        labels = tuple(candidate.label for candidate in chosen)
         aside = f", {counted(len(symptom.apart), 'other test')} left out" if symptom.apart else ""
         _say(f"run {len(self.runs) + 1}: {' and '.join(labels) or 'nothing changed'}{aside}")
-        changes = [change for candidate in chosen for change in candidate.changes]
         apart: list[Change] = [{"op": "leave-out", "tests": list(symptom.apart)}] if symptom.apart else []
         traced = self._trace([*changes, *apart], self.timeout_s, gate=not self.yes)
         left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)

@@ -144,9 +144,8 @@ def _comparable(
     if missing:
         return Effect.VOID, f"{counted(len(missing), 'test')} no longer ran, {missing[0]} first"
     reached = {reach.test for reach in again.reached}
-    before = ran(symptom.first.evidence)
     for test in symptom.affected:
-        if test in left_out or now.get(test) != "failed" or before.get(test) == "failed":
+        if test in left_out or now.get(test) != "failed":
             continue
         if test not in reached:
             return Effect.VOID, f"{test} now fails before it reaches a database"

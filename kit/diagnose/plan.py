@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from kit.evidence import Evidence, Frame
 from kit.findings.case import Case, Leak, is_test_file, tests_said
 from kit.findings.model import Finding
 from kit.findings.openers import culprit
-from kit.findings.sources import named_in_files, source_of
+from kit.findings.sources import named_in_files, origin_of
 
 Change = dict[str, Any]
 NOWHERE = "kit_nowhere"  # stands in a place that only an experiment names
@@ -23,7 +24,8 @@ TextOf = Callable[[str], str | None]  # a file's text, by the name that evidence
 class Candidate:
     """One thing to change. `label` says it as a person would ("without ..."), `fix` what to do if it is the cause.
 
-    `left_out` are files and tests that the change takes out of the run.
+    `left_out` are files and tests that the change takes out of the run. `otherwise` are changes to the same end, with a
+    label of their own, for when the program cannot run with these.
     """
 
     kind: str
@@ -34,6 +36,8 @@ class Candidate:
     changes: tuple[Change, ...]
     fix: str
     left_out: tuple[str, ...] = ()
+    otherwise: tuple[Change, ...] = ()
+    otherwise_label: str = ""
 
     @property
     def key(self) -> str:
@@ -77,7 +81,14 @@ class _Plan:
             "collection-time-import": self._without_module,
             "env-set-too-late": self._in_time,
             "variable-precedence": self._without_variable,
+            "variable-inherited": self._without_variable,
+            "variable-set-wrong": self._without_statement,
+            "variable-not-asked-for": self._under_its_name,
             "dotenv-precedence": self._without_file,
+            "settings-file": self._without_file,
+            "configured-by-the-tests": self._without_statement,
+            "connected-elsewhere": self._as_named,
+            "working-directory-changed": self._folder_restored,
             "from-import-early-binding": self._copies,
             "global-engine-rebound-not-restored": self._without_test,
             "event-loop-bound-pool": self._without_pool,
@@ -91,8 +102,8 @@ class _Plan:
     def for_leak(self, leak: Leak) -> Iterator[Candidate]:
         """What may be tried for any leak, whichever finding there is."""
         yield from self._session_elsewhere(leak)
+        yield from self._variables(leak)
         if leak.engine is not None:
-            yield from self._variables(leak)
             yield from self._collected_alone(leak)
         if self._lifespan_ran(leak):
             yield self._no_lifespan(leak)
@@ -114,8 +125,8 @@ class _Plan:
         )
 
     def _import_fix(self, finding: Finding, key: str, to: str) -> str:
-        module, wanted = key.rpartition(".")[0], to.rpartition(".")[0]
-        source = self._text_of(finding.file or "") or ""
+        (module, _, name), (wanted, _, other) = key.rpartition("."), to.rpartition(".")
+        source = self._text_of(finding.file or "") or "" if name == other else ""
         for number, line in enumerate(source.splitlines(), 1):
             if module != wanted and line.split()[:2] in (["from", module], ["import", module]):
                 return _diff(finding.file, number, line, line.replace(module, wanted, 1))
@@ -267,17 +278,87 @@ class _Plan:
             yield self._unset(finding.kind, name, finding.message, finding.file, finding.line, self._fix(finding))
 
     def _unset(self, kind: str, name: str, what: str, file: str | None, line: int | None, fix: str) -> Candidate:
-        return Candidate(kind, f"without the variable {name}", what, file, line, ({"op": "unset", "name": name},), fix)
+        value = self._inherited(name)
+        return Candidate(
+            kind,
+            f"without the variable {name}",
+            what,
+            file,
+            line,
+            ({"op": "unset", "name": name},),
+            fix,
+            otherwise=({"op": "set", "name": name, "value": another(value)},) if value else (),
+            otherwise_label=f"with {name} naming another database",
+        )
+
+    def _inherited(self, name: str) -> str:
+        return next(
+            (
+                event.value or ""
+                for event in self._case.evidence.variables
+                if event.op == "inherited" and event.name == name
+            ),
+            "",
+        )
+
+    def _under_its_name(self, finding: Finding) -> Iterator[Candidate]:
+        name, wanted = finding.told("variable"), finding.told("wanted")
+        value = self._values.get((name, finding.told("value")))
+        if value is not None:
+            yield Candidate(
+                finding.kind,
+                f"with {wanted} set to what {name} is set to",
+                finding.message,
+                finding.file,
+                finding.line,
+                ({"op": "set", "name": wanted, "value": value},),
+                self._renamed(finding, name, wanted),
+            )
+
+    def _renamed(self, finding: Finding, name: str, wanted: str) -> str:
+        line = self._line(finding.file, finding.line)
+        if finding.line and name in line:
+            return _diff(finding.file, finding.line, line, line.replace(name, wanted))
+        return self._fix(finding)
+
+    def _line(self, file: str | None, line: int | None) -> str:
+        lines = (self._text_of(file or "") or "").splitlines()
+        return lines[line - 1] if line and line <= len(lines) else ""
 
     def _without_file(self, finding: Finding) -> Iterator[Candidate]:
-        name = finding.told("variable")
+        name, file = finding.told("variable"), finding.told("file")
+        changed = self._changed_line(file, int(finding.told("number") or 0), finding.told("value")) if file else None
+        away: Change = {"op": "no-dotenv", "names": [name.upper()]}
+        holds_variables = not file or ".env" in file.rpartition("/")[2] or file.endswith("env")
+        if not holds_variables and changed is None:
+            return
         yield Candidate(
             finding.kind,
-            f"without {name} from files of variables",
+            f"without {name} from {file or 'files of variables'}" if holds_variables else _another_in(name, file),
             finding.message,
             finding.file,
             finding.line,
-            ({"op": "no-dotenv", "names": [name]},),
+            (away if holds_variables or changed is None else changed,),
+            self._fix(finding),
+            otherwise=(changed,) if holds_variables and changed is not None else (),
+            otherwise_label=_another_in(name, file),
+        )
+
+    def _changed_line(self, file: str, number: int, value: str) -> Change | None:
+        """The line of a settings file, naming a database that is not there."""
+        line = self._line(file, number)
+        if not value or value not in line:  # a password stands in it, which evidence does not show
+            return None
+        return {"op": "edit-data", "file": file, "lines": [[number, number, line.replace(value, another(value))]]}
+
+    def _as_named(self, finding: Finding) -> Iterator[Candidate]:
+        yield Candidate(
+            finding.kind,
+            "with engines connecting to where their URLs lead",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "no-creator"},),
             self._fix(finding),
         )
 
@@ -296,10 +377,10 @@ class _Plan:
             )
 
     def _variables(self, leak: Leak) -> Iterator[Candidate]:
-        """The variable that the engine's URL came from: taken away, or set as the tests have set it later."""
-        assert leak.engine is not None
-        source = source_of(self._case.evidence, leak.engine)
-        for file, line, name, _ in named_in_files(self._case.evidence, leak.engine):
+        """What the place of a leak came from: a file of variables, or a variable that was there at the start."""
+        source = origin_of(self._case.evidence, leak.first)
+        for file, line, name, value in named_in_files(self._case.evidence, leak.engine) if leak.engine else ():
+            changed = self._changed_line(file, line, value or "")
             yield Candidate(
                 "dotenv-precedence",
                 f"without {name} from {file}",
@@ -309,18 +390,36 @@ class _Plan:
                 ({"op": "no-dotenv", "names": [name.upper()]},),
                 f"Let the tests' settings read another file than {file}, or set {name} in the environment, "
                 "which goes first.",
+                otherwise=(changed,) if changed is not None else (),
+                otherwise_label=_another_in(name, file),
             )
         if source.variable is None or source.written is None or source.written.op != "inherited":
             return
-        made = self._case.evidence.chain(leak.engine)
+        made = self._case.evidence.chain(leak.engine or leak.first.connection)
         frame = made[0] if made else None
         yield self._unset(
-            "variable-precedence",
+            "variable-inherited",
             source.variable,
             f"{source.variable}, inherited from what started the command, holds the URL of {leak.database.name}.",
             frame.file if frame else None,
             frame.line if frame else None,
             f"Do not set {source.variable} where the tests run, or set it to the test database there.",
+        )
+
+    # --- folders -----------------------------------------------------------------------------------------------------
+
+    def _folder_restored(self, finding: Finding) -> Iterator[Candidate]:
+        if not finding.told("test"):
+            yield from self._without_statement(finding)
+            return
+        yield Candidate(
+            finding.kind,
+            "with the working directory put back after each test",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "restore-folder"},),
+            self._fix(finding),
         )
 
     # --- modules -----------------------------------------------------------------------------------------------------
@@ -350,7 +449,7 @@ class _Plan:
             return
         module = engine.collecting.partition("::")[0]
         others = {outcome.test.partition("::")[0] for outcome in self._case.evidence.outcomes} - {module}
-        if module not in own and is_test_file(module) and others:
+        if module not in own and module.endswith(".py") and is_test_file(module) and others:
             yield self._leave_out(
                 "collection-time-import",
                 module,
@@ -481,7 +580,26 @@ _ADVICE = {
         "Set {variable} before the application is imported: at the top of conftest.py, or in the environment of the "
         "command; or let the application make its engine when it is first used."
     ),
-    "variable-precedence": "Do not set {variable} where the tests run, or let {instead} go first.",
+    "variable-precedence": (
+        "Do not set {variable} where the tests run; or, before the application is imported, take it away in "
+        "conftest.py (os.environ.pop), or set it there (os.environ[...] = ..., not setdefault)."
+    ),
+    "variable-inherited": (
+        "Do not set {variable} where the tests run (the shell, the Makefile, the CI job), or set it to the test "
+        "database at the top of conftest.py, before the application is imported."
+    ),
+    "variable-set-wrong": "At {where} set {variable} to the test database.",
+    "variable-not-asked-for": "At {where} set {wanted}, which is what the application asks for, instead of {variable}.",
+    "settings-file": (
+        "At {where} name the tests' own file by its path (load_dotenv() looks for .env in the folders above, too), or "
+        "set {variable} in the environment first, which goes before files."
+    ),
+    "configured-by-the-tests": "At {where} name the test database, or leave the application as conftest.py sets it up.",
+    "working-directory-changed": (
+        "At {where} go back when it is done (monkeypatch.chdir does), or name {path} whole, from the place of the "
+        "module that opens it (Path(__file__))."
+    ),
+    "connected-elsewhere": "At {where} connect to the place that the engine's URL names, or leave `creator` out.",
     "dotenv-precedence": (
         "At {where} do not let the file go before the environment (load_dotenv(override=False)), or name the tests' "
         "own file of variables there."
@@ -513,6 +631,17 @@ def nowhere(url: str) -> str:
     if scheme.startswith("sqlite"):
         return f"{scheme}:///{{workspace}}/{NOWHERE}"
     return f"{scheme}://{NOWHERE}@127.0.0.1:1/{NOWHERE}" if scheme else ""
+
+
+def another(value: str) -> str:
+    """A value of the kind of `value`, a URL or a file or a name, that leads to no database that is there."""
+    if "://" in value:
+        return nowhere(value)
+    return f"{{workspace}}/{NOWHERE}" if "/" in value or re.search(r"\.\w{2,7}$", value) else NOWHERE
+
+
+def _another_in(name: str, file: str) -> str:
+    return f"with {name} in {file} naming another database"
 
 
 def _opens_a_session(evidence: Evidence, leak: Leak) -> bool:

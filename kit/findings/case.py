@@ -128,9 +128,9 @@ def reach_facts(case: Case, leak: Leak) -> tuple[Fact, ...]:
 def _at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterable[Reach]:
     meant = {reach.database.id for reach in reached if reach.how == "override"}
     for reach in reached:
-        if not meant or reach.database.id in meant or not reach.database.lives_on or reach.engine is None:
+        if not meant or reach.database.id in meant or not reach.database.lives_on:
             continue
-        made = evidence.chain(reach.engine)
+        made = evidence.chain(reach.engine) if reach.engine is not None else reach.chain
         by_tests = reach.opener is not None and is_test_file(reach.opener.file)
         if made and not is_test_file(made[0].file) and not by_tests:
             yield reach

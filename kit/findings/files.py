@@ -8,6 +8,7 @@ from kit.evidence import Evidence, Variable
 from kit.findings.case import Case, Leak, is_test_file, reach_facts
 from kit.findings.model import Fact, Finding, fact, first
 from kit.findings.sources import origin_of, writer
+from kit.findings.whence import LOADERS
 
 
 def ask(case: Case) -> Iterator[Finding]:
@@ -96,7 +97,7 @@ def _writes(evidence: Evidence, name: str, leak: Leak) -> list[Variable]:
 
 
 def _by_loader(event: Variable) -> bool:
-    return (event.written_by or "").partition(".")[0] in ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv")
+    return (event.written_by or "").partition(".")[0] in LOADERS
 
 
 def _by_tests(evidence: Evidence, event: Variable) -> bool:

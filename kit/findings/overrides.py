@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import collections.abc
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from kit.evidence import Callable, Evidence, Override
 from kit.findings.case import Case
@@ -13,7 +13,10 @@ from kit.findings.model import Fact, Finding, fact, first, place
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of an application's overrides. `nearest` is the dependency that it should have been, `why` the reason."""
+    """A key of an application's overrides. `nearest` is the dependency that it should have been, `why` the reason.
+
+    `known_as` has the globals that hold what its own name does not lead to: {callable: module.name}.
+    """
 
     callable: Callable
     app: str | None
@@ -22,16 +25,17 @@ class Key:
     twin: Callable | None = None
     kind: str = ""
     why: str | None = None
+    known_as: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """What is overridden."""
-        return self.callable.name
+        return self.known_as.get(self.callable.callable, self.callable.name)
 
     @property
     def nearest(self) -> str | None:
         """The name of the dependency that it should have been; None where there is none like it."""
-        return self.twin.name if self.twin is not None else None
+        return self.known_as.get(self.twin.callable, self.twin.name) if self.twin is not None else None
 
 
 def keys(evidence: Evidence) -> tuple[Key, ...]:
@@ -40,7 +44,12 @@ def keys(evidence: Evidence) -> tuple[Key, ...]:
     pool: dict[tuple[str, str | None], list[Override]] = {}
     for change in evidence.overrides:
         pool.setdefault((change.key, change.app), []).append(change)
-    found = [_key(evidence, names[key], app, tuple(changes)) for (key, app), changes in pool.items() if key in names]
+    known_as = dict(pair for check in evidence.override_checks for pair in check.known_as)
+    found = [
+        replace(_key(evidence, names[key], app, tuple(changes), known_as), known_as=known_as)
+        for (key, app), changes in pool.items()
+        if key in names
+    ]
     return tuple(_alike(found))
 
 
@@ -60,9 +69,9 @@ def ask(case: Case) -> Iterator[Finding]:
             continue
         change = next((change for change in key.changes if change.op != "removed"), key.changes[0])
         set_at = first(case.evidence.chain(change))
-        where = place(key.callable.file, key.callable.line)
+        where = f" ({place(key.callable.file, key.callable.line)})" if key.callable.file else ""
         message = (
-            f"override key `{key.name}` ({where}) matches no dependency of {_application(case.evidence, key.app)}."
+            f"override key `{key.name}`{where} matches no dependency of {_application(case.evidence, key.app)}."
         )
         if key.why:
             message += f" {key.why}"
@@ -81,10 +90,25 @@ def ask(case: Case) -> Iterator[Finding]:
 def _facts(evidence: Evidence, key: Key, change: Override) -> Iterator[Fact]:
     yield fact(evidence, change, f"override set for {key.name}")
     if key.twin is not None:
-        yield Fact(f"the dependency {key.twin.name} is defined here", key.twin.file, key.twin.line)
+        yield Fact(f"the dependency {key.nearest} is defined here", key.twin.file, key.twin.line)
+        yield from _executed_again(evidence, key.twin)
 
 
-def _key(evidence: Evidence, known: Callable, app: str | None, changes: tuple[Override, ...]) -> Key:
+def _executed_again(evidence: Evidence, twin: Callable) -> Iterator[Fact]:
+    """Who had the file of a dependency executed again."""
+    for event in evidence.modules:
+        if event.file == twin.file and event.file is not None:
+            how = "reloaded" if event.reloaded else f"executed again, as {event.name}"
+            yield fact(evidence, event, f"{event.file} {how}, time {event.times}")
+
+
+def _key(
+    evidence: Evidence,
+    known: Callable,
+    app: str | None,
+    changes: tuple[Override, ...],
+    known_as: Mapping[str, str],
+) -> Key:
     if _matches(evidence, known, app):
         return Key(known, app, True, changes)
     elsewhere = _declared(evidence)
@@ -94,8 +118,30 @@ def _key(evidence: Evidence, known: Callable, app: str | None, changes: tuple[Ov
     for kind, like, why in _LIKENESSES:
         twin = next((twin for twin in candidates if like(known, twin)), None)
         if twin is not None:
-            return Key(known, app, False, changes, twin, kind, why(known, twin))
+            again = next(_executed_again(evidence, twin), None)
+            if kind == _STALE and again is None and _why_two(known) is not None:
+                kind, why = "override-key-unmatched", _another_object
+            said = why(known, replace(twin, name=known_as.get(twin.callable, twin.name)))
+            if kind == _STALE and again is not None:
+                said += f" It was: {again.what}, by {place(again.file, again.line)}."
+            return Key(known, app, False, changes, twin, kind, said)
     return Key(known, app, False, changes)
+
+
+def _why_two(known: Callable) -> str | None:
+    """Why there can be two objects of one name and text, though its file was executed once."""
+    if ".<locals>." in known.name:
+        made_by = known.name.partition(".<locals>.")[0].rpartition(".")[2]
+        return f"each call of {made_by}() makes a function of its own"
+    if known.type == "method":
+        return f"a method of another {known.name.rpartition('.')[0].rpartition('.')[2]} is another key"
+    if known.type in ("instance", "partial"):
+        return f"each {known.type} is a key of its own"
+    return None
+
+
+def _another_object(known: Callable, twin: Callable) -> str:
+    return f"The application depends on `{twin.name}`, which is another object: {_why_two(known)}."
 
 
 def _matches(evidence: Evidence, known: Callable, app: str | None) -> bool:
@@ -128,6 +174,12 @@ def _inner(known: Callable, twin: Callable) -> bool:
     return known.callable in (twin.inner,) or twin.callable in (known.inner,)
 
 
+def _kind_of(known: Callable) -> str:
+    words = {"annotated": "an Annotated alias", "instance": "an instance", "partial": "a functools.partial"}
+    return words.get(known.type, f"a {known.type}")
+
+
+_STALE = "override-key-stale"
 _Like = collections.abc.Callable[[Callable, Callable], bool]
 _Why = collections.abc.Callable[[Callable, Callable], str]
 _LIKENESSES: tuple[tuple[str, _Like, _Why], ...] = (
@@ -135,15 +187,15 @@ _LIKENESSES: tuple[tuple[str, _Like, _Why], ...] = (
         "override-key-unmatched",
         _inner,
         lambda known, twin: (
-            f"The dependency is `{twin.name}`, and the key is what it is wrapped in, or the reverse ({known.type}, "
-            f"{twin.type}). The key must be the very object that stands in Depends(...)."
+            f"The dependency is `{twin.name}` ({_kind_of(twin)}), and the key is {_kind_of(known)} of the same. The "
+            "key must be the very object that stands in Depends(...)."
         ),
     ),
     (
         "override-key-unmatched",
         lambda known, twin: known.name == twin.name and known.type != twin.type,
         lambda known, twin: (
-            f"The key is a {known.type}, the dependency `{twin.name}` is an {twin.type} of it. The key must be the "
+            f"The key is {_kind_of(known)}, the dependency `{twin.name}` is {_kind_of(twin)}. The key must be the "
             "very object that stands in Depends(...)."
         ),
     ),
@@ -156,11 +208,11 @@ _LIKENESSES: tuple[tuple[str, _Like, _Why], ...] = (
         ),
     ),
     (
-        "override-key-stale",
+        _STALE,
         lambda known, twin: known.name == twin.name,
         lambda known, twin: (
-            f"The application depends on another object of the same name (`{twin.name}`, {place(twin.file, twin.line)}"
-            "): the module was executed again, or the name was bound anew, after the route was declared."
+            f"The application depends on another object of the same name ({place(twin.file, twin.line)}): the module "
+            "was executed again, or the name was bound anew, after the route was declared."
         ),
     ),
     (

@@ -42,7 +42,7 @@ def source_of(evidence: Evidence, engine: Engine) -> Source:
         name,
         _last(before, "set", "inherited"),
         _last(before, "read"),
-        tuple(event for event in events if event.at_s > engine.at_s and event.op != "read" and not event.same),
+        tuple(event for event in events if event.at_s > engine.at_s and _changes(event)),
     )
 
 
@@ -64,7 +64,7 @@ def origin_of(evidence: Evidence, reach: Reach) -> Source:
         return source_of(evidence, reach.engine)
     events = [event for event in evidence.variables if event.process == reach.entry.process]
     before = [event for event in events if event.at_s <= reach.connection.at_s]
-    holding = [event for event in before if event.value and _leads(event.value, reach)]
+    holding = [event for event in before if event.value and not event.whole and leads_to(event.value, reach)]
     if not holding:
         return Source("text")
     name = holding[-1].name
@@ -77,12 +77,12 @@ def origin_of(evidence: Evidence, reach: Reach) -> Source:
         tuple(
             event
             for event in events
-            if event.name == name and event.at_s > reach.connection.at_s and event.op != "read" and not event.same
+            if event.name == name and event.at_s > reach.connection.at_s and _changes(event)
         ),
     )
 
 
-def _leads(value: str, reach: Reach) -> bool:
+def leads_to(value: str, reach: Reach) -> bool:
     """Tell whether a variable's value names the place of a connection: its URL, or the path of its file."""
     if value == reach.connection.configured:
         return True
@@ -103,6 +103,10 @@ def made_at(evidence: Evidence, engine: Engine) -> Frame | None:
     """The application's line that made an engine."""
     chain = evidence.chain(engine)
     return chain[0] if chain else None
+
+
+def _changes(event: Variable) -> bool:
+    return event.op in ("set", "removed") and not event.same
 
 
 def _last(events: Iterable[Variable], *ops: str) -> Variable | None:

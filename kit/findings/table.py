@@ -10,6 +10,7 @@ from kit.findings import (
     cleared,
     copies,
     files,
+    folders,
     imports,
     lifespan,
     loops,
@@ -19,12 +20,14 @@ from kit.findings import (
     separate,
     themselves,
     transactions,
+    unread,
     urls,
 )
-from kit.findings.case import Case, Leak, case_of, reach_facts, tests_said
+from kit.findings.case import Case, Leak, case_of
 from kit.findings.databases import Allowed
 from kit.findings.model import Finding
 from kit.findings.reach import Reach
+from kit.findings.whence import whence
 
 Question = Callable[[Case], Iterator[Finding]]
 
@@ -37,7 +40,9 @@ QUESTIONS: tuple[Question, ...] = (
     lifespan.ask,
     files.ask,
     urls.ask,
+    unread.ask,
     imports.ask,
+    folders.ask,
     rebound.ask,
     loops.ask,
     transactions.ask,
@@ -59,7 +64,7 @@ def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -
         for finding in found
         if finding.kind not in WEAK or finding.told("overridden") or not _said_better(finding, found)
     ]
-    found += [_unexplained(case, leak) for leak in case.leaks if not _explained(leak, found)]
+    found += [whence(case, leak) for leak in case.leaks if not _explained(leak, found)]
     return tuple({(finding.kind, finding.file, finding.line): finding for finding in reversed(found)}.values())[::-1]
 
 
@@ -75,19 +80,3 @@ def _said_better(weak: Finding, found: list[Finding]) -> bool:
 
 def _explained(leak: Leak, found: list[Finding]) -> bool:
     return any(leak.database.id in finding.databases and set(leak.tests) <= set(finding.tests) for finding in found)
-
-
-def _unexplained(case: Case, leak: Leak) -> Finding:
-    opener = leak.opener
-    word = "is not allowed" if case.allowed.patterns is not None else "is not where the overrides lead"
-    return Finding(
-        "database-reached",
-        f"{leak.database.name}, which {word}, was reached by "
-        f"{case.leads(leak.first.chain[:4]) or 'no code of the project'} "
-        f"({leak.first.how}) in {tests_said(leak.tests) if leak.tests else leak.first.phase}.",
-        opener.file if opener else None,
-        opener.line if opener else None,
-        reach_facts(case, leak),
-        (leak.database.id,),
-        leak.tests,
-    )

@@ -3,33 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from kit.evidence import Engine, Frame, Variable
+from kit.evidence import Connection, Engine, Frame, Variable
 from kit.findings.case import Case, Leak, is_test_file, reach_facts, tests_said
-from kit.findings.model import Finding, fact, first
+from kit.findings.model import Finding, fact, first, place
 from kit.findings.reach import MODULE
-from kit.findings.sources import made_at, source_of, writer
+from kit.findings.sources import leads_to, origin_of, source_of, writer
 from kit.findings.themselves import by_tests
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a leak went through: its engine, or, where it has none, the connection itself."""
+
+    entry: Engine | Connection
+    url: str
+    kept_by: str
+
+    @property
+    def at_s(self) -> float:
+        return self.entry.at_s
+
+    @property
+    def what(self) -> str:
+        return "engine" if isinstance(self.entry, Engine) else "connection"
 
 
 def ask(case: Case) -> Iterator[Finding]:
     """For each leak: was a variable written after its engine was made, or did another variable go first?"""
     for leak in case.leaks:
-        if leak.engine is None or by_tests(case, leak):
+        if by_tests(case, leak):
             continue
-        late = _written_late(case, leak, leak.engine)
+        made = _made(leak)
+        late = _written_late(case, leak, made)
         if late is not None:
-            yield _too_late(case, leak, leak.engine, late)
+            yield _too_late(case, leak, made, late)
         else:
-            yield from _went_first(case, leak, leak.engine)
+            yield from _went_first(case, leak, made)
 
 
-def _written_late(case: Case, leak: Leak, engine: Engine) -> Variable | None:
+def _made(leak: Leak) -> _Made:
+    engine, connection = leak.engine, leak.first.connection
+    if engine is None:
+        return _Made(connection, connection.configured, "")
+    return _Made(engine, engine.url, engine.held_by[0] if engine.held_by else "")
+
+
+def _written_late(case: Case, leak: Leak, made: _Made) -> Variable | None:
     """The first writing by the tests of a variable that the URL could have come from, after it had been asked for."""
-    source = source_of(case.evidence, engine)
-    if source.since:
-        return source.since[0]
-    for asked in reversed(_asked(case, engine)):
+    if isinstance(made.entry, Engine):
+        source = source_of(case.evidence, made.entry)
+        if source.since:
+            return source.since[0]
+    for asked in reversed(_asked(case, leak, made)):
         late = next(
             (
                 event
@@ -37,34 +64,51 @@ def _written_late(case: Case, leak: Leak, engine: Engine) -> Variable | None:
                 if event.op == "set"
                 and not event.same
                 and event.name == asked.name
-                and event.process == engine.process
+                and event.process == made.entry.process
                 and asked.at_s < event.at_s <= leak.reaches[-1].entry.at_s
                 and _by_tests(case, event)
             ),
             None,
         )
-        if late is not None:
+        if late is not None and not _asked_again(case, late, made):
             return late
     return None
 
 
-def _asked(case: Case, engine: Engine) -> list[Variable]:
+def _asked(case: Case, leak: Leak, made: _Made) -> list[Variable]:
     """The looks that could have given the engine its URL: where the variable was missing, or held the same place."""
     return [
         event
         for event in case.evidence.variables
-        if event.process == engine.process
-        and event.at_s <= engine.at_s
-        and (event.op == "missing" or (event.op == "read" and event.value == engine.url))
+        if event.process == made.entry.process
+        and event.at_s <= made.at_s
+        and (event.op == "missing" or (event.op == "read" and event.value and _holds(event.value, leak, made)))
         and not any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
     ]
 
 
-def _too_late(case: Case, leak: Leak, engine: Engine, late: Variable) -> Finding:
+def _holds(value: str, leak: Leak, made: _Made) -> bool:
+    return value == made.url or (made.what == "connection" and leads_to(value, leak.first))
+
+
+def _asked_again(case: Case, late: Variable, made: _Made) -> bool:
+    """Tell whether the application asked for it by name once it was written, before the engine was made."""
+    return any(
+        event.op == "read"
+        and not event.whole
+        and event.name == late.name
+        and event.process == late.process
+        and late.at_s < event.at_s <= made.at_s
+        and not any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
+        for event in case.evidence.variables
+    )
+
+
+def _too_late(case: Case, leak: Leak, engine: _Made, late: Variable) -> Finding:
     evidence = case.evidence
-    made, by = evidence.chain(engine), first(evidence.chain(late))
+    made, by = evidence.chain(engine.entry), first(evidence.chain(late))
     at: Frame | None
-    collecting = _collected_by_another(case, leak, engine)
+    collecting = _collected_by_another(case, leak)
     made_where = f"{made[0].file}:{made[0].line}" if made else "?"
     if collecting is not None:
         message = (
@@ -74,13 +118,16 @@ def _too_late(case: Case, leak: Leak, engine: Engine, late: Variable) -> Finding
         kind, at = "collection-time-import", collecting
     elif late.at_s < engine.at_s:
         asked = next(
-            event for event in reversed(_asked(case, engine)) if event.name == late.name and event.at_s < late.at_s
+            event
+            for event in reversed(_asked(case, leak, engine))
+            if event.name == late.name and event.at_s < late.at_s
         )
-        reader = first(evidence.chain(asked))
+        reader = case.leads(evidence.chain(asked)[:4])
         message = (
             f"{late.name} changed at {writer(evidence, late)} AFTER it had been asked for at {reader} "
             f"({'it was missing then' if asked.op == 'missing' else 'it held the old value then'}), and what was found "
-            f"was kept{_kept(engine)}: the engine made at {made_where} got {engine.url}."
+            f"was kept{f' by {engine.kept_by}' if engine.kept_by else ''}: the {engine.what} made at {made_where} got "
+            f"{engine.url}."
         )
         kind, at = "env-set-too-late", by
     else:
@@ -98,7 +145,7 @@ def _too_late(case: Case, leak: Leak, engine: Engine, late: Variable) -> Finding
         at.file if at else None,
         at.line if at else None,
         (
-            fact(evidence, engine, f"engine made ({engine.url})"),
+            fact(evidence, engine.entry, f"{engine.what} made ({engine.url})"),
             fact(evidence, late, f"{late.name} {late.op}"),
             *reach_facts(case, leak),
         ),
@@ -108,18 +155,15 @@ def _too_late(case: Case, leak: Leak, engine: Engine, late: Variable) -> Finding
             ("variable", late.name),
             ("value", late.value or ""),
             ("module", collecting.file if collecting is not None else ""),
+            ("kept_by", engine.kept_by if late.at_s < engine.at_s else ""),
         ),
     )
 
 
-def _kept(engine: Engine) -> str:
-    return f" by {engine.held_by[0]}" if engine.held_by else ""
-
-
-def _collected_by_another(case: Case, leak: Leak, engine: Engine) -> Frame | None:
+def _collected_by_another(case: Case, leak: Leak) -> Frame | None:
     """The line of a test module, that is none of the leak's own, whose collection made the engine."""
-    own = {test.partition("::")[0] for test in leak.tests}
-    if engine.phase != "collection" or engine.collecting is None:
+    own, engine = {test.partition("::")[0] for test in leak.tests}, leak.engine
+    if engine is None or engine.phase != "collection" or engine.collecting is None:
         return None
     module = engine.collecting.partition("::")[0]
     frame = next(
@@ -128,40 +172,69 @@ def _collected_by_another(case: Case, leak: Leak, engine: Engine) -> Frame | Non
     return frame if module not in own else None
 
 
-def _went_first(case: Case, leak: Leak, engine: Engine) -> Iterator[Finding]:
+def _went_first(case: Case, leak: Leak, engine: _Made) -> Iterator[Finding]:
     """Another variable was written by the tests in time, and was not the one that the URL came from."""
-    evidence, source = case.evidence, source_of(case.evidence, engine)
-    if source.kind != "variable" or source.variable is None:
+    evidence, source = case.evidence, origin_of(case.evidence, leak.first)
+    if source.variable is None or source.written is None or _by_tests(case, source.written):
         return
     passed_over = [
         event
         for event in evidence.variables
         if event.op == "set"
         and event.name != source.variable
-        and event.process == engine.process
+        and event.process == engine.entry.process
         and event.at_s <= engine.at_s
         and _by_tests(case, event)
     ]
-    if not passed_over or source.written is None or _by_tests(case, source.written):
-        return
-    event, made = passed_over[-1], made_at(evidence, engine)
+    kept = _kept(case, leak, source.variable)
+    made = first(evidence.chain(engine.entry))
     read = first(evidence.chain(source.read)) if source.read is not None else made
+    said = (
+        f"{engine.what} of {leak.database.name} ({place(made.file, made.line) if made else '?'}) took its URL from "
+        f"{source.variable}, written by {writer(evidence, source.written)}"
+    )
+    if kept is not None:
+        read = first(evidence.chain(kept))
+        said += f": it was there already, so that setdefault at {writer(evidence, kept)} left it as it was."
+    elif passed_over:
+        said += (
+            f", and not from {passed_over[-1].name}, which {writer(evidence, passed_over[-1])} had set: "
+            f"{source.variable} goes first at {place(read.file, read.line) if read else '?'}."
+        )
+    else:
+        return
     yield Finding(
         "variable-precedence",
-        f"engine of {leak.database.name} ({made.file if made else '?'}:{made.line if made else '?'}) took its URL from "
-        f"{source.variable}, written by {writer(evidence, source.written)}, and not from {event.name}, which "
-        f"{writer(evidence, event)} had set: {source.variable} goes first at {read.file if read else '?'}:"
-        f"{read.line if read else '?'}.",
+        said,
         read.file if read else None,
         read.line if read else None,
         (
-            fact(evidence, event, f"{event.name} set"),
-            fact(evidence, engine, f"engine made ({engine.url})"),
+            *(fact(evidence, event, f"{event.name} {event.op}") for event in passed_over[-1:]),
+            fact(evidence, engine.entry, f"{engine.what} made ({engine.url})"),
             *reach_facts(case, leak),
         ),
         (leak.database.id,),
         leak.tests,
-        (("variable", source.variable), ("instead", event.name)),
+        (
+            ("variable", source.variable),
+            ("instead", passed_over[-1].name if passed_over and kept is None else ""),
+            ("kept", "yes" if kept is not None else ""),
+        ),
+    )
+
+
+def _kept(case: Case, leak: Leak, name: str) -> Variable | None:
+    """The tests' own `setdefault` that found the variable there already."""
+    return next(
+        (
+            event
+            for event in case.evidence.variables
+            if event.op == "kept"
+            and event.name == name
+            and event.process == leak.first.entry.process
+            and any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
+        ),
+        None,
     )
 
 

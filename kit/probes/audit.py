@@ -1,4 +1,4 @@
-"""What the interpreter itself tells of: files that are opened, modules that are executed.
+"""What the interpreter itself tells of: files that are opened, modules that are executed, folders that are gone to.
 
 An audit hook cannot be taken out. After removal it returns at once, and nothing more.
 """
@@ -21,7 +21,9 @@ _FROM_HERE_TO_THE_CALLER_OF_EXEC = 4  # frames: past the three through which an 
 
 
 class AuditProbe:
-    """Notices settings files as they are read, and a file of the application's that is executed a second time."""
+    """Notices settings files as they are read, a file of the application's that is executed a second time, and who
+    changes the working directory, on which a relative path depends.
+    """
 
     def __init__(self, recorder: Recorder, files: SettingsFiles) -> None:
         self._recorder, self._files = recorder, files
@@ -31,7 +33,10 @@ class AuditProbe:
     def install(self, hooks: Hooks) -> None:
         global _hooked
         self._hooks = hooks
-        _listening.update({"open": self._guarded(self._opened), "exec": self._guarded(self._executing)})
+        _listening.update({
+            "open": self._guarded(self._opened), "exec": self._guarded(self._executing),
+            "os.chdir": self._guarded(self._changing_folder),
+        })
         hooks.on_removal(_listening.clear)
         if not _hooked:
             _hooked = True
@@ -54,6 +59,11 @@ class AuditProbe:
         path, mode = args[0], args[1]
         if isinstance(path, str) and (mode is None or "r" in mode):
             self._files.opened(path)
+
+    def _changing_folder(self, args: Any) -> None:
+        if isinstance(args[0], (str, bytes, os.PathLike)):
+            before, path = os.getcwd(), os.path.abspath(os.fsdecode(args[0]))
+            self._recorder.event("folder", apart=(before, path), path=path, before=before)
 
     def _executing(self, args: Any) -> None:
         code = args[0]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+import sys
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Dict, Optional, Tuple
 from weakref import ReferenceType, ref
 
-from .frames import absolute
+from .frames import APPLICATION, absolute, owner
 from .objects import Objects
 from .recorder import Recorder
 
@@ -70,7 +71,10 @@ def describe(call: Any) -> Dict[str, Any]:
     """
     annotated = _dependency_of_annotated(call)
     if annotated is not None:
-        return {"type": "annotated", "name": repr(call)[:200], "file": None, "line": None, "inner": annotated}
+        inner = describe(annotated)["name"]
+        kind = getattr(getattr(call, "__origin__", None), "__name__", "...")
+        name = f"typing.Annotated[{kind}, Depends({inner})]"
+        return {"type": "annotated", "name": name, "file": None, "line": None, "inner": annotated}
     if isinstance(call, functools.partial):
         return {**describe(call.func), "type": "partial", "inner": call.func}
     if isinstance(call, MethodType):
@@ -91,6 +95,38 @@ def code_of(call: Any) -> Optional[CodeType]:
     if not isinstance(function, FunctionType):
         function = _method(function, "__init__") if isinstance(function, type) else _method(type(function), "__call__")
     return getattr(function, "__code__", None)
+
+
+def known_as(call: Any) -> Optional[str]:
+    """Return the global of the application's that holds a callable which its own name does not lead to.
+
+    A function made by another, an instance, an alias, or a method of an object that is a global: `app.db.get_main`,
+    `app.db.database.session`. None where the callable's name leads to it, or no global holds it.
+    """
+    thing = call.__self__ if isinstance(call, MethodType) else call
+    if isinstance(call, type) or (thing is call and _is_found_by_name(call)):
+        return None
+    tail = f".{call.__func__.__name__}" if thing is not call else ""
+    own = getattr(_dependency_of_annotated(call) or (call if thing is call else type(thing)), "__module__", None)
+    found = None
+    for name, module in list(sys.modules.items()):
+        file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+        if not isinstance(file, str) or owner(file) is not APPLICATION:
+            continue
+        held = next((slot for slot, value in list(vars(module).items()) if value is thing), None)
+        if held is None or (found is not None and name.rpartition(".")[2].startswith(("conftest", "test_"))):
+            continue
+        found = f"{name}.{held}{tail}"  # who imports comes before what is imported: the last one made it
+        if name == own:
+            break
+    return found
+
+
+def _is_found_by_name(call: Any) -> bool:
+    found: Any = sys.modules.get(getattr(call, "__module__", None) or "")
+    for part in str(getattr(call, "__qualname__", "?")).split("."):
+        found = getattr(found, "__dict__", {}).get(part)
+    return found is call
 
 
 def _place(thing: Any) -> Dict[str, Any]:

@@ -6,10 +6,13 @@ Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a li
     {"op": "unset", "name": N}                   the variable is not there at the start
     {"op": "no-dotenv", "names": [N, ...]}       files of variables do not hold these
     {"op": "edit", "file": F, "lines": [[first, last, text], ...]}   these lines of a module read otherwise
+    {"op": "edit-data", "file": F, "lines": [[first, last, text], ...]}   these lines of a file of settings
     {"op": "leave-out", "files": [...], "tests": [...]}              these are not collected
     {"op": "only", "files": [...], "tests": [...]}                   nothing else is run
     {"op": "first", "tests": [...]}              these run before all others, in this order
     {"op": "no-pool"}                            each connection is closed when it is given back
+    {"op": "no-creator"}                         engines connect to where their URLs lead
+    {"op": "restore-folder"}                     the working directory is put back after each test
     {"op": "clear-caches"}                       functools' caches of the application are empty before each test
     {"op": "apply-override", "key": K, "to": D}  the override that is set for K is used for D, in every application
     {"op": "redirect-call", "callable": D}       a plain call of D gives what the override of D gives
@@ -36,6 +39,7 @@ import types
 from typing import Any, Callable, Dict, List, Optional, Tuple
 from weakref import WeakSet
 
+from .callables import describe, known_as
 from .hooks import Hooks, with_arguments_of
 from .recorder import Recorder
 
@@ -54,6 +58,7 @@ class Changes:
         self._hooks = hooks
         makers: Dict[str, Callable[[Dict[str, Any]], None]] = {
             "set": self._set, "unset": self._unset, "no-dotenv": self._no_dotenv, "edit": self._edit,
+            "edit-data": self._edit_data, "no-creator": self._no_creator, "restore-folder": self._restore_folder,
             "leave-out": self._choose, "only": self._choose, "first": self._choose, "no-pool": self._no_pool,
             "clear-caches": self._clear_caches, "apply-override": self._apply_override,
             "redirect-call": self._redirect_call, "rebind-copies": self._rebind_copies,
@@ -165,6 +170,26 @@ class Changes:
         self._hooks.replace(SourceFileLoader, "get_code", getting)
         self._hooks.when_imported("_pytest.assertion.rewrite", watch)
 
+    def _edit_data(self, change: Dict[str, Any]) -> None:
+        import builtins
+        import io
+
+        wanted = os.path.realpath(change["file"])
+        taken = self._took_hold
+
+        def opening(original: Any) -> Any:
+            def open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+                named = isinstance(file, (str, os.PathLike))
+                if not named or "r" not in mode or os.path.realpath(file) != wanted:
+                    return original(file, mode, *args, **kwargs)
+                taken(change)
+                text = _edited(file, change["lines"], original)
+                return io.BytesIO(text.encode()) if "b" in mode else io.StringIO(text)
+            return open
+
+        for module in (builtins, io):
+            self._hooks.replace(module, "open", opening)
+
     # --- tests -------------------------------------------------------------------------------------------------------
 
     def _choose(self, change: Dict[str, Any]) -> None:
@@ -205,6 +230,24 @@ class Changes:
                         session.shouldstop = "a connection was refused: its database is not allowed"
 
             return Stopping()
+
+        self._plug_in(make)
+
+    def _restore_folder(self, change: Dict[str, Any]) -> None:
+        def make(hookimpl: Any) -> Any:
+            taken = self._took_hold
+
+            class Restoring:
+                @hookimpl(hookwrapper=True, tryfirst=True)
+                def pytest_runtest_protocol(self) -> Any:
+                    before = os.getcwd()
+                    yield
+                    if not os.path.isdir(before) or os.getcwd() == before:
+                        return
+                    os.chdir(before)
+                    taken(change)
+
+            return Restoring()
 
         self._plug_in(make)
 
@@ -250,6 +293,18 @@ class Changes:
 
         self._hooks.when_imported(
             "sqlalchemy.pool.impl", lambda pools: self._hooks.replace(pools.QueuePool, "_do_return_conn", returning)
+        )
+
+    def _no_creator(self, change: Dict[str, Any]) -> None:
+        def making(original: Any) -> Any:
+            def create_engine(url: Any, **kwargs: Any) -> Any:
+                if kwargs.pop("creator", None) is not None:
+                    self._took_hold(change)
+                return original(url, **kwargs)
+            return create_engine
+
+        self._hooks.when_imported(
+            "sqlalchemy.engine.create", lambda module: self._hooks.replace(module, "create_engine", making)
         )
 
     def _commit(self, change: Dict[str, Any]) -> None:
@@ -476,10 +531,10 @@ class _Apps:
         return [pair for app in list(self._apps) for pair in (getattr(app, "dependency_overrides", None) or {}).items()]
 
     def override_named(self, name: str) -> Any:
-        return next((by for key, by in self._overrides() if _name_of(key) == name), None)
+        return next((by for key, by in self._overrides() if _is_named(key, name)), None)
 
     def key_named(self, name: str) -> Any:
-        return next((key for key, _ in self._overrides() if _name_of(key) == name), None)
+        return next((key for key, _ in self._overrides() if _is_named(key, name)), None)
 
     def override_of(self, function: Any) -> Any:
         return next((by for key, by in self._overrides() if key is function), None)
@@ -500,10 +555,16 @@ def _declared(dependant: Any, name: str, provider: Any) -> List[Any]:
     """The dependencies of this name that no override of the provider reaches."""
     overrides = getattr(provider, "dependency_overrides", None) or {}
     calls = [sub.call for sub in dependant.dependencies]
-    return [call for call in calls if call not in overrides and _name_of(call) == name]
+    return [call for call in calls if call not in overrides and _is_named(call, name)]
+
+
+def _is_named(call: Any, name: str) -> bool:
+    """Tell whether a callable has a name, be it its own or that of the global which holds it."""
+    return _name_of(call) == name or known_as(call) == name or describe(call)["name"] == name
 
 
 def _name_of(call: Any) -> str:
+    call = call.func if isinstance(call, functools.partial) else call
     function = getattr(call, "__func__", call)
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
@@ -517,10 +578,10 @@ def _is_called(function: Any, name: str) -> bool:
     return getattr(function, "__name__", None) == name or _name_of(function) == name
 
 
-def _edited(path: Any, lines: List[Any]) -> str:
+def _edited(path: Any, lines: List[Any], opened: Any = None) -> str:
     import tokenize
 
-    with tokenize.open(str(path)) as file:
+    with tokenize.open(str(path)) if opened is None else opened(path, encoding="utf-8") as file:
         text = file.read().splitlines()
     for first, last, instead in sorted(lines, reverse=True):
         text[first - 1:last] = instead.splitlines()

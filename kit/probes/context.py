@@ -46,6 +46,11 @@ class Request:
             return None
         return known[1]
 
+    def supplier_at(self, address: int) -> Optional[Supplier]:
+        """The same for an object of a kind that cannot be pointed at, by its id."""
+        known = self.supplied.get(address)
+        return known[1] if known is not None and known[0] is None else None
+
     def running(self, codes: List[CodeType]) -> Tuple[Optional[str], Optional[Supplier]]:
         """Say what of the request's own runs in these codes: its endpoint, or the dependency that was called for it.
 

@@ -34,6 +34,7 @@ class Connection:
     """
 
     __slots__ = (
+        "address",
         "asks",
         "database",
         "engine",
@@ -54,6 +55,7 @@ class Connection:
 
     def __init__(self, number: str, database: Hashable, engine: Optional[str], pooled: bool) -> None:
         self.number, self.database, self.engine, self.pooled = number, database, engine, pooled
+        self.address: Optional[int] = None  # of the driver's object, where it cannot be pointed at
         self.asks: Optional[Callable[[], Optional[bool]]] = None
         self.shows_ends = pooled
         self.pointer: Optional["ReferenceType[Any]"] = None  # to the driver's object
@@ -112,7 +114,7 @@ class Databases:
         try:
             connection.pointer = pointer = ref(driver_connection)
         except TypeError:  # of a kind that cannot be pointed at
-            pass
+            connection.address = id(driver_connection)
         else:
             if asks is not None:
                 connection.asks = _asking(pointer, asks)
@@ -319,4 +321,4 @@ def _supplier(request: Optional[Request], connection: Connection, also: Tuple[An
         supplier = request.supplier_of(candidate) if candidate is not None else None
         if supplier is not None:
             return supplier
-    return None
+    return request.supplier_at(connection.address) if connection.address is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .frames import Stack, application_stack
@@ -14,12 +14,14 @@ from .places import HIDDEN_NAME, URL, place
 from .quiet import quietly
 from .recorder import Recorder
 from .redact import HIDDEN, redact
+from .settings_classes import watch
 
 _NAME = re.compile(
     r"(?i)(database|(^|_)db(_|$)|dsn|postgres|^pg(host|hostaddr|port|database|user|service)|sqlite|mysql|sqlalchemy)"
 )
 _OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_(PRODUCTION|TEST)_(URL|ADMIN_URL|LOG)$)")
 _DRIVERS = ("asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pymysql")  # they ask for every variable of their own
+Instruction = Tuple[CodeType, int]
 _PASSING_ON = ("os", "_collections_abc", "collections.abc")  # modules through which a write goes on its way
 
 
@@ -45,6 +47,7 @@ class EnvironmentProbe:
         self._watched: Set[str] = set()
         self._seen: Set[Tuple[str, str, Optional[str], Stack]] = set()
         self._asked_for: Dict[str, bool] = {}  # variables that were not there: do they name a database?
+        self._copied_at: Optional[Instruction] = None  # whose keys were asked for last: dict() asks for each then
         self.reads: Dict[str, str] = {}
 
     def install(self, hooks: Hooks) -> None:
@@ -64,7 +67,7 @@ class EnvironmentProbe:
                     out_of_traceback(error)
                     raise
                 if name in watched:
-                    probe._read(name, value)
+                    probe._read(name, value, sys._getframe(1))
                 return value
             return __getitem__
 
@@ -90,10 +93,18 @@ class EnvironmentProbe:
                     probe._event("removed", name, None, written_by=_writer())
             return __delitem__
 
+        def going_through(original: Any) -> Any:
+            def __iter__(environ: Any) -> Any:
+                probe._copied_at = _instruction(_outside(sys._getframe(1)))
+                yield from original(environ)
+            return __iter__
+
         environ_type = type(os.environ)
+        hooks.replace(environ_type, "__iter__", going_through)
         hooks.replace(environ_type, "__getitem__", reading)
         hooks.replace(environ_type, "__setitem__", writing)
         hooks.replace(environ_type, "__delitem__", removing)
+        watch(hooks, self._asked_by_name)
 
     def sources_of(self, url: str, parts: Tuple[Optional[str], ...] = ()) -> List[str]:
         """Name the variables that lead to the database of `url`, the one read last foremost.
@@ -114,11 +125,21 @@ class EnvironmentProbe:
         return {name: decode(data[encode(name)]) for name in sorted(self._watched) if encode(name) in data}
 
     @quietly
-    def _read(self, name: str, value: str) -> None:
+    def _read(self, name: str, value: str, reader: FrameType) -> None:
         if next(reversed(self.reads), None) != name or self.reads[name] != value:
             self.reads.pop(name, None)
             self.reads[name] = value
-        self._once("read", name, value)
+        whole = _goes_through(reader) or _instruction(reader) == self._copied_at
+        self._once("kept" if _kept(reader, value) else "read", name, value, whole)
+
+    @quietly
+    def _asked_by_name(self, name: str, value: Optional[str], default: Optional[str]) -> None:
+        """A class of settings, which had copied the whole environment, asked for one variable of it."""
+        name = next((known for known in self._watched if known.lower() == name.lower()), name)
+        if value is not None and names_a_database(name, value):
+            self._once("read", name, value)
+        elif value is None and names_a_database(name, default):
+            self._once("missing", name.upper() if name.islower() else name, None)
 
     @quietly
     def _missing(self, name: Any) -> None:
@@ -129,31 +150,53 @@ class EnvironmentProbe:
         if wanted and (_writer() or "").partition(".")[0] not in _DRIVERS:
             self._once("missing", name, None)
 
-    def _once(self, op: str, name: str, value: Optional[str]) -> None:
+    def _once(self, op: str, name: str, value: Optional[str], whole: bool = False) -> None:
         """Write down a look at a variable; again and again from one place, to the same end, it tells nothing new."""
         stack = application_stack()
-        if (op, name, value, stack) not in self._seen:
-            self._seen.add((op, name, value, stack))
-            self._event(op, name, value, stack)
+        look = "whole" if whole else op
+        if (look, name, value, stack) not in self._seen:
+            self._seen.add((look, name, value, stack))
+            self._event(op, name, value, stack, whole=whole)
 
     @quietly
     def _event(
         self, op: str, name: str, value: Optional[str], stack: Optional[Stack] = None, same: bool = False,
-        written_by: Optional[str] = None,
+        written_by: Optional[str] = None, whole: bool = False,
     ) -> None:
         stack = application_stack() if stack is None else stack
         if stack:
             self._recorder.event(
                 "environment", stack=stack, apart=(op, name, value), op=op, name=name, value=shown(name, value),
-                same=same, written_by=written_by,
+                same=same, written_by=written_by, whole=whole,
             )
+
+
+def _goes_through(reader: FrameType) -> bool:
+    """Tell whether a variable is read as one of a view's, which gives all of them."""
+    return reader.f_globals.get("__name__") in _PASSING_ON and reader.f_code.co_name == "__iter__"
+
+
+def _instruction(frame: Optional[FrameType]) -> Optional[Instruction]:
+    return None if frame is None else (frame.f_code, frame.f_lasti)
+
+
+def _kept(reader: FrameType, value: str) -> bool:
+    """Tell whether a variable is read by `setdefault`, which would have set it to something else."""
+    if reader.f_code.co_name != "setdefault" or reader.f_globals.get("__name__") not in _PASSING_ON:
+        return False
+    return bool(reader.f_locals.get("value", value) != value)
 
 
 def _writer() -> Optional[str]:
     """Return the module whose code asked or wrote, such as `dotenv.main`, or the application's own."""
-    frame: Optional[FrameType] = sys._getframe(1)
+    frame = _outside(sys._getframe(1))
+    return frame.f_globals.get("__name__") if frame is not None else None
+
+
+def _outside(frame: Optional[FrameType]) -> Optional[FrameType]:
+    """Return the first frame that is neither a probe's nor one of what passes things on."""
     while frame is not None and frame.f_globals.get("__package__") == __package__:
         frame = frame.f_back
     while frame is not None and frame.f_globals.get("__name__") in _PASSING_ON:
         frame = frame.f_back
-    return frame.f_globals.get("__name__") if frame is not None else None
+    return frame

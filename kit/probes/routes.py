@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 from weakref import WeakKeyDictionary
 
-from .callables import Callables
+from .callables import Callables, known_as
 from .objects import Objects
 from .quiet import quietly
 from .recorder import Recorder
 
 _GRAPHS_AT_MOST = 200  # that are written down by one process
+_GLOBALS_AT_MOST = 500  # callables for which a global is looked for
 _DEEP_AT_MOST = 40  # mounted in mounted, dependencies of dependencies
 
 Graph = Tuple[Tuple[int, ...], Set[Any]]  # what tells one state of the routes from another; the callables
@@ -25,6 +26,7 @@ class Routes:
         self._graphs: "WeakKeyDictionary[Any, Graph]" = WeakKeyDictionary()
         self._written: Set[Tuple[Any, ...]] = set()
         self._described: "WeakKeyDictionary[Any, bool]" = WeakKeyDictionary()
+        self._globals: Dict[str, Optional[str]] = {}  # by the callable's number
         self._parts: Dict[Tuple[Any, ...], str] = {}  # -> the first application that is made of them
 
     @quietly
@@ -64,13 +66,25 @@ class Routes:
             return
         depended_on = self._graph(app)
         missed = [key for key in overrides if key not in depended_on]
+        others = alive() if missed else []
         self._recorder.event(
             "override_check", apart=(self._objects.of("app", app), len(missed)), app=self._objects.of("app", app),
             matched=[self._callables.name(key) for key in overrides if key in depended_on],
             missed=[self._callables.name(key) for key in missed],
+            known_as=list(self._known_as(missed, *(self._graph(other) for other in others))),
         )
-        for other in alive() if missed else ():
+        for other in others:
             self._describe(other)
+
+    def _known_as(self, *groups: Any) -> Iterator[List[str]]:
+        """Give [callable, the global that holds it], for those that their own names do not lead to."""
+        for call in {id(call): call for group in groups for call in group}.values():
+            number = self._callables.name(call)
+            if number is not None and number not in self._globals and len(self._globals) < _GLOBALS_AT_MOST:
+                self._globals[number] = known_as(call)
+            held_by = self._globals.get(number or "")
+            if number is not None and held_by is not None:
+                yield [number, held_by]
 
     def _graph(self, app: Any) -> Set[Any]:
         state = tuple(_state(app))

@@ -62,3 +62,14 @@ def test_code_that_is_no_module_is_left(tmp_path: Path) -> None:
     seen = run(tmp_path, {"it.py": program}, "it.py")
     assert seen.of("module") == []
     assert seen.one("end")["failures"] == {}
+
+
+def test_a_change_of_the_working_directory_is_told(tmp_path: Path) -> None:
+    """Each is told with the folder before and after, and the line that asked for it."""
+    program = 'import os\nos.mkdir("sub")\nos.chdir("sub")\nos.chdir(b"..")\n'
+    seen = run(tmp_path, {"it.py": program}, "it.py")
+    folder = seen.folder.resolve()
+    found = [(event["before"], event["path"], *seen.places(event)) for event in seen.of("folder")]
+    assert found == [
+        (str(folder), str(folder / "sub"), "it.py:3 <module>"), (str(folder / "sub"), str(folder), "it.py:4 <module>"),
+    ]  # fmt: skip

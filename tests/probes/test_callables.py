@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
+import sys
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 
-from kit.probes.callables import Callables, code_of, describe
+from kit.probes.callables import Callables, code_of, describe, known_as
 from kit.probes.objects import Objects
 from kit.probes.recorder import Recorder
 from tests.probes.seen import read
@@ -111,3 +113,23 @@ def test_what_cannot_be_pointed_at_is_known_by_what_it_is(tmp_path: Path) -> Non
     callables = Callables(recorder, Objects())
     assert callables.name("a text") == callables.name("another")
     recorder.close()
+
+
+def test_a_global_is_found_for_what_its_name_does_not_lead_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A made function, an instance and a method of one are known by the global that holds them; others need none."""
+    (tmp_path / "deps_of_mine.py").write_text(
+        "def make():\n    def get(): ...\n    return get\n"
+        "class Database:\n    def session(self): ...\n    def __call__(self): ...\n"
+        "get_main, database = make(), Database()\n"
+    )
+    (tmp_path / "conftest_of_mine.py").write_text("from deps_of_mine import get_main as mine\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    user, deps = importlib.import_module("conftest_of_mine"), importlib.import_module("deps_of_mine")
+    try:
+        assert known_as(user.mine) == "deps_of_mine.get_main"
+        assert known_as(deps.database) == "deps_of_mine.database"
+        assert known_as(deps.database.session) == "deps_of_mine.database.session"
+        assert [known_as(call) for call in (deps.make, deps.Database, deps.make(), len)] == [None] * 4
+    finally:
+        for module in (user, deps):
+            del sys.modules[module.__name__]

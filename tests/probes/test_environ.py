@@ -161,3 +161,43 @@ def test_a_secret_that_is_a_url_is_shown_without_its_password() -> None:
 def test_a_place_is_the_same_however_it_is_written(url: str, expected: tuple[str, ...] | None) -> None:
     """A URL's place is its user, server and database, whatever scheme, password and query go with it."""
     assert place(url) == expected
+
+
+def test_a_class_of_settings_asks_by_name(tmp_path: Path) -> None:
+    """pydantic-settings copies all variables; what its fields ask for, by prefix or alias, is told one by one."""
+    seen = run(
+        tmp_path,
+        {
+            "it.py": """\
+                from pydantic import Field
+                from pydantic_settings import BaseSettings, SettingsConfigDict
+
+                class Settings(BaseSettings):
+                    model_config = SettingsConfigDict(env_prefix="SHOP_", env_file=".env")
+                    database_url: str = "sqlite:///prod.db"
+                    replica: str = Field("sqlite:///replica.db", validation_alias="READ_FROM")
+                    page: int = 10
+                    dsn: str = ""
+
+                Settings()
+                """,
+            ".env": "SHOP_DATABASE_URL=sqlite:///prod.db\n",
+        },
+        "it.py", environ={"DATABASE_URL": "sqlite:///test.db", "SHOP_DSN": "sqlite:///test.db"},
+    )  # fmt: skip
+    missing = [(event["name"], *seen.places(event)) for event in seen.of("environment", op="missing")]
+    assert missing == [("SHOP_DATABASE_URL", "it.py:11 <module>"), ("READ_FROM", "it.py:11 <module>")]
+    read = {event["name"] for event in seen.of("environment", op="read", whole=False)}
+    assert read == {"SHOP_DSN"}
+    assert {event["name"] for event in seen.of("environment", op="read", whole=True)} == {"DATABASE_URL", "SHOP_DSN"}
+
+
+def test_what_setdefault_left_is_told(tmp_path: Path) -> None:
+    """`setdefault` that finds another value there keeps it, which is told; one that sets it is not."""
+    seen = run(
+        tmp_path,
+        {"it.py": 'import os\nfor name in ("DB_A", "DB_B", "DB_C"):\n    os.environ.setdefault(name, "mine")\n'},
+        "it.py", environ={"DB_A": "theirs", "DB_B": "mine"},
+    )  # fmt: skip
+    kept = seen.one("environment", op="kept")
+    assert (kept["name"], kept["value"], seen.places(kept)) == ("DB_A", "theirs", ["it.py:3 <module>"])

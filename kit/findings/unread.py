@@ -1,0 +1,80 @@
+"""Did the tests set a variable that nobody asks for, while the one that was asked for is not there?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+
+from kit.evidence import Variable
+from kit.findings.case import Case, Leak, is_test_file, reach_facts
+from kit.findings.model import Finding, fact, first
+from kit.findings.sources import leads_to, origin_of, writer
+from kit.findings.themselves import by_tests
+
+
+def ask(case: Case) -> Iterator[Finding]:
+    """For each leak that no variable led to: which variable did the tests set in vain, and which was missing?"""
+    for leak in case.leaks:
+        if by_tests(case, leak) or origin_of(case.evidence, leak.first).variable is not None:
+            continue
+        in_vain, missing = _in_vain(case, leak), _missing(case, leak)
+        if in_vain and missing:
+            event = in_vain[-1]
+            yield _finding(case, leak, event, max(missing, key=lambda asked: _likeness(event.name, asked.name)))
+
+
+def _finding(case: Case, leak: Leak, event: Variable, asked: Variable) -> Finding:
+    evidence = case.evidence
+    at = first(evidence.chain(event))
+    return Finding(
+        "variable-not-asked-for",
+        f"{event.name}, which {writer(evidence, event)} sets to {event.value}, is asked for by nobody. "
+        f"{asked.name} is asked for at {case.leads(evidence.chain(asked)[:3])}, and is not there: what stands in its "
+        f"place leads to {leak.database.name}.",
+        at.file if at else None,
+        at.line if at else None,
+        (
+            fact(evidence, event, f"{event.name} set"),
+            fact(evidence, asked, f"{asked.name} asked for, and not there"),
+            *reach_facts(case, leak),
+        ),
+        (leak.database.id,),
+        leak.tests,
+        (("variable", event.name), ("value", event.value or ""), ("wanted", asked.name)),
+    )
+
+
+def _in_vain(case: Case, leak: Leak) -> list[Variable]:
+    """What the tests wrote before the leak, that nobody asked for by its name, and that led nowhere."""
+    evidence, process = case.evidence, leak.first.entry.process
+    mine = [event for event in evidence.variables if event.process == process]
+    by_name = {event.name for event in mine if event.op in ("read", "missing") and not event.whole}
+    led = {name for engine in evidence.engines for name in engine.variables or ()}
+    return [
+        event
+        for event in mine
+        if event.op == "set"
+        and event.name not in by_name | led
+        and event.at_s <= leak.reaches[-1].entry.at_s
+        and _is_of_tests(case, event)
+        and not any(leads_to(event.value or "", reach) for reach in case.reached)
+    ]
+
+
+def _missing(case: Case, leak: Leak) -> list[Variable]:
+    return [
+        event
+        for event in case.evidence.variables
+        if event.op == "missing"
+        and event.process == leak.first.entry.process
+        and event.at_s <= leak.first.entry.at_s
+        and not any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
+    ]
+
+
+def _is_of_tests(case: Case, event: Variable) -> bool:
+    return event.fixture is not None or any(is_test_file(frame.file) for frame in case.evidence.chain(event))
+
+
+def _likeness(name: str, other: str) -> float:
+    return SequenceMatcher(None, name.upper(), other.upper()).ratio()

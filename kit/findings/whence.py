@@ -1,0 +1,182 @@
+"""Whence a leak's place, where no other question explains it: from a variable, a file, the tests, the text?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from kit.evidence import Frame, SettingsFile, Variable
+from kit.findings.case import Case, Leak, is_test_file, named, reach_facts, tests_said
+from kit.findings.model import Fact, Finding, fact, first, place
+from kit.findings.reach import MODULE
+from kit.findings.sources import INHERITED, Source, leads_to, named_in_files, origin_of, writer
+from kit.probes.places import place as place_in
+
+LOADERS = ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv")
+
+
+def whence(case: Case, leak: Leak) -> Finding:
+    """Say what is known of a leak that nothing else explains, at the place nearest to its source."""
+    source = origin_of(case.evidence, leak.first)
+    return (
+        _connected_elsewhere(case, leak)
+        or _from_file(case, leak, source)
+        or _from_variable(case, leak, source)
+        or _configured(case, leak, source)
+        or _reached(case, leak)
+    )
+
+
+def _from_variable(case: Case, leak: Leak, source: Source) -> Finding | None:
+    written = source.written
+    if written is None or source.variable is None:
+        return None
+    inherited = written.op == "inherited"
+    read = source.read if inherited else written
+    at = first(case.evidence.chain(read)) if read is not None else None
+    asked = f", and is read at {place(at.file, at.line)}" if at is not None and inherited else ""
+    by = INHERITED if inherited else f"{writer(case.evidence, written)}, which sets it"
+    return _finding(
+        case,
+        leak,
+        "variable-inherited" if inherited else "variable-set-wrong",
+        f"{leak.database.name} answered in {_where(leak)}: its place comes from {source.variable}, from {by}{asked}.",
+        at,
+        (fact(case.evidence, written, f"{source.variable}={written.value}"),),
+        (("variable", source.variable),),
+    )
+
+
+def _from_file(case: Case, leak: Leak, source: Source) -> Finding | None:
+    """The variable was loaded out of a file, or the settings read the file themselves."""
+    lines = _lines(case, leak)
+    loaded = source.written is not None and (source.written.written_by or "").partition(".")[0] in LOADERS
+    if not lines or (source.variable is not None and not loaded):
+        return None
+    file, line, name, value = lines[0]
+    event: Variable | SettingsFile | None = source.written
+    if event is None:
+        event = next((opened for opened in case.evidence.settings_files if opened.file == file), None)
+    at = first(case.evidence.chain(event)) if event is not None else None
+    by = f", which {place(at.file, at.line)} loads" if at is not None else ""
+    outside = " (outside the folder in which the command ran)" if file.startswith(("/", "..")) else ""
+    return _finding(
+        case,
+        leak,
+        "settings-file",
+        f"{leak.database.name} answered in {_where(leak)}: its place comes from {name} in {file}:{line}{outside}{by}.",
+        at or Frame(file, line, MODULE),
+        (Fact(f"{name}={value}", file, line),),
+        (("variable", name), ("file", file), ("number", str(line)), ("value", value or "")),
+    )
+
+
+def _lines(case: Case, leak: Leak) -> list[tuple[str, int, str, str | None]]:
+    if leak.engine is not None:
+        return named_in_files(case.evidence, leak.engine)
+    return [
+        (event.file, line, name, value)
+        for event in case.evidence.settings_files
+        for line, name, value in event.entries
+        if value and leads_to(value, leak.first)
+    ]
+
+
+def _connected_elsewhere(case: Case, leak: Leak) -> Finding | None:
+    """The engine names one place, and what makes its connections went to another."""
+    engine, connection = leak.engine, leak.first.connection
+    opened = case.evidence.chain(connection)
+    if engine is None or not opened or not engine.url.partition("://")[2]:
+        return None
+    named_there, gone_to = place_in(engine.url), leak.database.path
+    if named_there is None or gone_to is None or not named_there[3] or gone_to.endswith(named_there[3].lstrip("/.")):
+        return None
+    at = next((frame for frame in opened if frame.called_by is not None), None)
+    if at is None:
+        return None
+    return _finding(
+        case,
+        leak,
+        "connected-elsewhere",
+        f"{leak.database.name} answered in {_where(leak)}, although its engine names {engine.url}: "
+        f"{place(at.file, at.line)} {named(at)} opens the engine's connections, and goes elsewhere.",
+        at,
+    )
+
+
+def _configured(case: Case, leak: Leak, source: Source) -> Finding | None:
+    """The tests' own code had the application make this engine, out of nothing that the application holds."""
+    engine = leak.engine
+    if engine is None or source.variable is not None:
+        return None
+    chain = case.evidence.chain(engine)
+    caller = next(
+        (
+            outer
+            for inner, outer in pairwise(chain)
+            if is_test_file(outer.file) and not is_test_file(inner.file) and inner.function != MODULE
+        ),
+        None,
+    )
+    if caller is None:
+        return None
+    return _finding(
+        case,
+        leak,
+        "configured-by-the-tests",
+        f"{leak.database.name} answered in {_where(leak)}: {place(caller.file, caller.line)} has the application make "
+        f"its engine ({case.leads(chain[:3])}).",
+        caller,
+    )
+
+
+def _reached(case: Case, leak: Leak) -> Finding:
+    word = "is not allowed" if case.allowed.patterns is not None else "is not where the overrides lead"
+    return _finding(
+        case,
+        leak,
+        "database-reached",
+        f"{leak.database.name}, which {word}, was reached by "
+        f"{case.leads(leak.first.chain[:4]) or 'no code of the project'} "
+        f"({leak.first.how}) in {_where(leak)}.{_stands(case, leak)}",
+        leak.opener,
+    )
+
+
+def _stands(case: Case, leak: Leak) -> str:
+    """What is known of a URL that came out of no variable and no file."""
+    if leak.engine is None or leak.engine.variables is None or leak.engine.variables:
+        return ""
+    made = first(case.evidence.chain(leak.engine))
+    held = f", kept by {leak.engine.held_by[0]}" if leak.engine.held_by else ""
+    missing = dict.fromkeys(event.name for event in case.evidence.variables if event.op == "missing")
+    asked = f"; asked for and not there: {', '.join(list(missing)[:5])}" if missing else ""
+    return (
+        f" Its engine is made at {place(made.file, made.line) if made else '?'} with a URL that no variable and no "
+        f"settings file holds{held}{asked}."
+    )
+
+
+def _where(leak: Leak) -> str:
+    return tests_said(leak.tests) if leak.tests else leak.first.phase
+
+
+def _finding(
+    case: Case,
+    leak: Leak,
+    kind: str,
+    message: str,
+    at: Frame | None,
+    facts: Iterable[Fact] = (),
+    about: tuple[tuple[str, str], ...] = (),
+) -> Finding:
+    return Finding(
+        kind,
+        message,
+        at.file if at else None,
+        at.line if at else None,
+        (*facts, *reach_facts(case, leak)),
+        (leak.database.id,),
+        leak.tests,
+        about,
+    )

@@ -1,0 +1,111 @@
+"""Where the wrong place came from: a variable set too late, under another name, there from the start, or a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kit.evidence import SettingsFile
+from tests.findings.seen_runs import (
+    BY_APPLICATION,
+    BY_ENGINE,
+    BY_TESTS,
+    PRODUCTION,
+    TEST,
+    found,
+    leak,
+    variable,
+    without_engine,
+)
+
+
+def test_a_variable_that_was_asked_for_too_early_is_named() -> None:
+    """Settings that were kept from before the tests set the variable are told with who asked, and who keeps them."""
+    (finding,) = found(
+        leak(
+            variable("missing", "DATABASE_URL", 1.0, BY_APPLICATION),
+            variable("set", "DATABASE_URL", 2.0, BY_TESTS, f"sqlite:///{TEST}"),
+            held_by=("app.config.get_settings().url",),
+        )
+    )
+    assert (finding.kind, finding.where) == ("env-set-too-late", "tests/conftest.py:4")
+    assert "app/config.py:7" in finding.message
+    assert "kept by app.config.get_settings().url" in finding.message
+
+
+def test_what_is_asked_for_again_was_not_too_late() -> None:
+    """A variable that the application asks for once more, after it was set, explains nothing."""
+    kinds = {finding.kind for finding in found(
+        leak(
+            variable("missing", "DATABASE_URL", 1.0, BY_APPLICATION),
+            variable("set", "DATABASE_URL", 2.0, BY_TESTS, f"sqlite:///{TEST}"),
+            variable("read", "DATABASE_URL", 3.0, BY_APPLICATION, f"sqlite:///{TEST}"),
+        )
+    )}  # fmt: skip
+    assert kinds == {"database-reached"}
+
+
+def test_a_variable_that_nobody_asks_for_is_named_with_the_one_that_is() -> None:
+    """A variable of another name than the settings ask for is set in vain; a look at all of them is no asking."""
+    (finding,) = found(
+        leak(
+            variable("set", "DATABASE_URL", 1.0, BY_TESTS, f"sqlite:///{TEST}"),
+            variable("read", "DATABASE_URL", 2.0, BY_APPLICATION, f"sqlite:///{TEST}", whole=True),
+            variable("missing", "PGHOST", 2.0, BY_APPLICATION),
+            variable("missing", "SHOP_DATABASE_URL", 2.1, BY_APPLICATION),
+        )
+    )
+    assert (finding.kind, finding.where) == ("variable-not-asked-for", "tests/conftest.py:4")
+    assert finding.told("wanted") == "SHOP_DATABASE_URL"
+
+
+def test_a_variable_that_is_there_from_the_start_is_named_where_it_is_read() -> None:
+    """Without an engine, too, the variable that holds the place is found, and the line that prefers it."""
+    (finding,) = found(
+        without_engine(
+            leak(
+                variable("inherited", "REPORT_DB", 0.0, BY_ENGINE, PRODUCTION),
+                variable("set", "DATABASE_URL", 1.0, BY_TESTS, TEST),
+                variable("read", "REPORT_DB", 8.0, BY_APPLICATION, PRODUCTION),
+            )
+        )
+    )
+    assert (finding.kind, finding.where) == ("variable-precedence", "app/config.py:7")
+    assert "not from DATABASE_URL" in finding.message
+
+
+def test_setdefault_that_found_the_variable_there_is_the_culprit() -> None:
+    """The tests meant to set it, and the shell had done so before."""
+    (finding,) = found(
+        leak(
+            variable("inherited", "DATABASE_URL", 0.0, BY_ENGINE, f"sqlite:///{PRODUCTION}"),
+            variable("kept", "DATABASE_URL", 1.0, BY_TESTS, f"sqlite:///{PRODUCTION}"),
+            variable("read", "DATABASE_URL", 2.0, BY_APPLICATION, f"sqlite:///{PRODUCTION}"),
+            variables=("DATABASE_URL",),
+        )
+    )
+    assert (finding.kind, finding.where) == ("variable-precedence", "tests/conftest.py:4")
+
+
+def test_a_variable_that_nobody_meant_to_change_is_told_where_it_is_read() -> None:
+    """What was inherited, and is all that there is, is named with its reader."""
+    (finding,) = found(
+        leak(
+            variable("inherited", "DATABASE_URL", 0.0, BY_ENGINE, f"sqlite:///{PRODUCTION}"),
+            variable("read", "DATABASE_URL", 2.0, BY_APPLICATION, f"sqlite:///{PRODUCTION}"),
+            variables=("DATABASE_URL",),
+        )
+    )
+    assert (finding.kind, finding.where) == ("variable-inherited", "app/config.py:7")
+
+
+def test_a_settings_file_is_named_with_who_loads_it() -> None:
+    """A file of variables that the tests themselves load, from wherever it was found, is told with its line."""
+    file = SettingsFile(at_s=1.0, stack=BY_TESTS, file="/.env", entries=((3, "DATABASE_URL", f"sqlite:///{PRODUCTION}"),))
+    evidence = leak(
+        variable("set", "DATABASE_URL", 1.0, BY_TESTS, f"sqlite:///{PRODUCTION}", written_by="dotenv.main"),
+        variables=("DATABASE_URL",),
+        files=(("/.env", 3, "DATABASE_URL"),),
+    )
+    (finding,) = found(replace(evidence, settings_files=(file,)))
+    assert (finding.kind, finding.where) == ("settings-file", "tests/conftest.py:4")
+    assert "/.env:3 (outside the folder in which the command ran)" in finding.message
