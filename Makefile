@@ -5,6 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 PYTEST := --numprocesses logical --maxprocesses 4 --dist worksteal
+MORE := 2023-11 or other_parameters
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
 .DEFAULT_GOAL := help
@@ -19,12 +20,10 @@ investigate: $(INSTALLED) ## run every notebook against a live pair of servers; 
 test: $(INSTALLED) ## check style and types, run the tests on the current stack
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
-	@$(PY) -m pytest $(PYTEST) -k "not 2023-11"
+	@$(PY) -m pytest $(PYTEST) -k "not ($(MORE))"
 
-test-all: $(INSTALLED) ## the same, on both stacks and with the other parameters of the notebooks
-	@$(PY) -m ruff check .
-	@$(PY) -m mypy
-	@$(PY) -m pytest $(PYTEST)
+test-all: test ## the same, and then the other stack, and the notebooks with other parameters
+	@$(PY) -m pytest $(PYTEST) -k "$(MORE)"
 
 lab: $(INSTALLED) ## open JupyterLab on the notebooks, with the pair up
 	@$(PY) -m kit lab

@@ -6,7 +6,6 @@ import atexit
 import os
 import shlex
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from kit.errors import TraceError
 from kit.pair import Pair
 from kit.project import write_project
+from kit.stacks import stack
 
 AS_REPORTED = ("global_engine", "ci_variable")
 
@@ -29,11 +29,11 @@ class Suite:
     environ: Mapping[str, str] = field(repr=False)
 
 
-def suite(project: str, command: str, allow: str, pair: Pair | None) -> Suite:
+def suite(project: str, command: str, allow: str, pair: Pair | None, versions: str = "current") -> Suite:
     """The suite of a folder; "" stands for the project under study, as it was reported, on the pair's servers.
 
-    `allow` has entries apart by commas; "" allows the pair's test database where the pair is there. Raises TraceError
-    where the folder is not there.
+    `allow` has entries apart by commas; "" allows the pair's test database where the pair is there. `versions` names
+    the stack whose interpreter runs the project under study. Raises TraceError where the folder is not there.
     """
     entries = tuple(entry.strip() for entry in allow.split(",") if entry.strip())
     if project:
@@ -48,7 +48,7 @@ def suite(project: str, command: str, allow: str, pair: Pair | None) -> Suite:
     test = pair.test
     environ = {
         **os.environ,
-        "PYTHON": sys.executable,
+        "PYTHON": str(stack(versions).python),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PRODUCTION_DATABASE_URL": pair.production.url("asyncpg"),
         "TEST_DATABASE_URL": test.url("asyncpg"),

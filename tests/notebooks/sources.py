@@ -13,7 +13,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MUTATIONS = Path(__file__).parent / "mutations"
-PARAMETERS, AFTER = "parameters", "after"
+PARAMETERS, OTHER, AFTER = "parameters", "other", "after"
 _CLAIM = re.compile(r"\bclaim\(\s*\"([^\"]+)\"")
 
 
@@ -62,12 +62,17 @@ def claims_in(cell: Any) -> list[str]:
 def mutations(path: Path) -> tuple[Mutation, ...]:
     """The mutations of one notebook's claims."""
     found = _mutations_file(path).items()
-    return tuple(Mutation(claim, **fields) for claim, fields in found if claim not in (PARAMETERS, AFTER))
+    return tuple(Mutation(claim, **fields) for claim, fields in found if claim not in (PARAMETERS, OTHER, AFTER))
 
 
 def parameters(path: Path) -> dict[str, Any]:
     """The parameters with which a notebook's mutations are run, where its defaults would take long."""
     return dict(_mutations_file(path).get(PARAMETERS, {}))
+
+
+def other_parameters(path: Path) -> dict[str, Any]:
+    """Parameters other than the defaults, with which every claim holds as well; none where there is no other sense."""
+    return dict(_mutations_file(path).get(OTHER, {}))
 
 
 def companions(path: Path) -> list[Path]:
