@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import bench_trace
 import bench_trials
 from bench_figures import Figure, in_turn
 
@@ -186,7 +187,7 @@ def main() -> None:
     """Measure, print the table as it grows, and write the file."""
     parser = argparse.ArgumentParser(description="Measure what the kit costs.")
     parser.add_argument("--runs", type=int, default=7, help="times that each thing is measured (default: 7)")
-    parser.add_argument("--short", action="store_true", help="leave out the largest plan, which takes minutes")
+    parser.add_argument("--short", action="store_true", help="leave out the largest plan and suite, which take minutes")
     parser.add_argument("--out", type=Path, default=Path("build/bench.json"), help="the file to write")
     arguments = parser.parse_args()
     about = machine()
@@ -194,7 +195,10 @@ def main() -> None:
     print(f"{'what':<30} {'':>8}     {'against':<26} {'':>8} {'times':>6} {'at most':>8}")
     rows = []
     sizes = bench_trials.SIZES[:-1] if arguments.short else bench_trials.SIZES
-    parts = (commands(arguments.runs), starts(arguments.runs), bench_trials.figures(arguments.runs, sizes))
+    parts = (
+        commands(arguments.runs), starts(arguments.runs), bench_trials.figures(arguments.runs, sizes),
+        bench_trace.figures(arguments.runs, short=arguments.short),
+    )  # fmt: skip
     for figure in itertools.chain(*parts):
         rows.append(asdict(figure) | {"held": figure.held})
         print(

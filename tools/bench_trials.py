@@ -204,10 +204,10 @@ def many_tests(seat: Seat, runs: int) -> Figure:
     )
 
 
-def multiply_tests(path: Path) -> None:
-    """Repeat the tests of a file until there are enough of them."""
+def multiply_tests(path: Path, count: int = TESTS) -> None:
+    """Repeat the tests of a file until there are this many of them."""
     head, *tests = re.split(r"(?m)^(?=async def test_)", path.read_text())
-    copies = (re.sub(r"def (test_\w+)", rf"def \1_{number}", tests[number % len(tests)]) for number in range(TESTS))
+    copies = (re.sub(r"def (test_\w+)", rf"def \1_{number}", tests[number % len(tests)]) for number in range(count))
     path.write_text(head + "".join(copies))
 
 

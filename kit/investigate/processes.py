@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 MARK = "KIT_KERNEL"
 """The variable that every process started from a kernel inherits. Each kernel has a value of its own."""
+END_S = 10.0
+"""How long what was killed may take to be gone."""
 
 
 def end(pid: int, mark: str) -> None:
@@ -29,6 +31,18 @@ def end_others(pid: int, mark: str) -> None:
         _send(signal.SIGSTOP, fresh)
         found |= fresh
     _send(signal.SIGKILL, found)
+    _wait_for_the_end_of(found)
+
+
+def _wait_for_the_end_of(pids: set[int]) -> None:
+    # A signal is only asked for: what is killed may live on for a moment on a busy machine.
+    import psutil
+
+    killed = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            killed.append(psutil.Process(pid))
+    psutil.wait_procs(killed, timeout=END_S)
 
 
 def _send(number: signal.Signals, pids: set[int]) -> None:
