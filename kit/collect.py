@@ -19,6 +19,7 @@ from kit.probes.recorder import FORMAT as PROBES_FORMAT
 
 _KINDS: Mapping[str, tuple[str, type[Any]]] = {
     "environment": ("variables", record.Variable),
+    "mode": ("modes", record.Variable),
     "engine": ("engines", record.Engine),
     "connection": ("connections", record.Connection),
     "refusal": ("refusals", record.Refusal),

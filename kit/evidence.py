@@ -400,7 +400,9 @@ class Backend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that one run left behind. `sides` names each server that is known: its identity -> its side.
+    """Everything that one run left behind. `modes` are variables that name no database, and can decide which is used.
+
+    `sides` names each server that is known: its identity -> its side.
 
     `forked` says that a fork of a warm parent stood in for a new interpreter; where one could not, `why_not_forked`
     says why. `statements` counts what each connection ran.
@@ -417,6 +419,7 @@ class Evidence:
     processes: tuple[Process, ...] = ()
     stacks: tuple[tuple[Frame, ...], ...] = ()
     variables: tuple[Variable, ...] = ()
+    modes: tuple[Variable, ...] = ()
     engines: tuple[Engine, ...] = ()
     connections: tuple[Connection, ...] = ()
     refusals: tuple[Refusal, ...] = ()

@@ -17,6 +17,7 @@ from kit.diagnose.search import Found, OutOfRuns, search
 from kit.findings.answer import Answer
 from kit.findings.diagnosis import Cause, Diagnosis, Effect, Run, Status
 from kit.findings.model import Finding, counted, place
+from kit.findings.table import WEAK
 from kit.probes.allow import AllowList
 from kit.probes.changes import CHANGES_VARIABLE
 from kit.probes.environ import shown
@@ -236,7 +237,8 @@ class _Experiments:
 
     def _placed(self, change: Change) -> Change:
         """A change with its files named whole: the command may go elsewhere."""
-        named: dict[str, Any] = {key: str(self.place / change[key]) for key in ("file", "engine_file") if key in change}
+        paths = ("file", "engine_file", "folder")
+        named: dict[str, Any] = {key: str(self.place / change[key]) for key in paths if key in change}
         files = {"files": [str(self.place / file) for file in change["files"]]} if "files" in change else {}
         return {**change, **named, **files}
 
@@ -336,6 +338,7 @@ def _unproved(first: Answer, found: Sequence[Found]) -> tuple[str, ...]:
     proved = {
         (candidate.kind, candidate.file, candidate.line) for one in found for candidate in (*one.needed, *one.also)
     }
+    all_proved = all(one.confirmed and one.needed for one in found)
     said = []
     if not all(one.returns for one in found):
         said.append("Run again without any change, the same did not happen: it does not happen every time.")
@@ -344,7 +347,7 @@ def _unproved(first: Answer, found: Sequence[Found]) -> tuple[str, ...]:
         *(
             f"{finding.kind} at {finding.where}, seen and not shown to decide: {finding.message}"
             for finding in first.findings
-            if (finding.kind, finding.file, finding.line) not in proved
+            if (finding.kind, finding.file, finding.line) not in proved and not (all_proved and finding.kind in WEAK)
         ),
     )
 

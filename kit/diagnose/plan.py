@@ -88,6 +88,8 @@ class _Plan:
             "settings-file": self._without_file,
             "configured-by-the-tests": self._without_statement,
             "connected-elsewhere": self._as_named,
+            "variable-missing": self._set_elsewhere,
+            "memory-database-each": self._one_in_memory,
             "working-directory-changed": self._folder_restored,
             "from-import-early-binding": self._copies,
             "global-engine-rebound-not-restored": self._without_test,
@@ -103,6 +105,7 @@ class _Plan:
         """What may be tried for any leak, whichever finding there is."""
         yield from self._session_elsewhere(leak)
         yield from self._variables(leak)
+        yield from self._own_modules(leak)
         if leak.engine is not None:
             yield from self._collected_alone(leak)
         if self._lifespan_ran(leak):
@@ -141,8 +144,11 @@ class _Plan:
             finding.file,
             finding.line,
             ({"op": "apply-override", "key": key, "to": key},),
-            f"Set the override of {key} on the application that serves the request (the mounted one, or the one that "
-            f"the test's client was given), not on the one at {finding.where}.",
+            f"Let {finding.told('made')} add the route itself (add_api_route, a decorator, include_router), not as an "
+            "APIRoute made by hand: only for what the application adds are its overrides looked up."
+            if finding.told("provider")
+            else f"Set the override of {key} on the application that serves the request (the mounted one, or the one "
+            f"that the test's client was given), not on the one at {finding.where}.",
         )
 
     def _kept(self, finding: Finding) -> Iterator[Candidate]:
@@ -351,6 +357,35 @@ class _Plan:
             return None
         return {"op": "edit-data", "file": file, "lines": [[number, number, line.replace(value, another(value))]]}
 
+    def _set_elsewhere(self, finding: Finding) -> Iterator[Candidate]:
+        name, url = finding.told("variable"), finding.told("url")
+        whole = re.search(r"(?i)ur[il]|dsn", name) is not None
+        path = f"{{workspace}}/{NOWHERE}"
+        values = (nowhere(url), path) if whole else (path, nowhere(url))
+        first, second = values if not url or url.startswith("sqlite") else (nowhere(url) if whole else NOWHERE, "")
+        yield Candidate(
+            finding.kind,
+            f"with {name} naming another database",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "set", "name": name, "value": first or second},),
+            self._fix(finding),
+            otherwise=({"op": "set", "name": name, "value": second},) if second else (),
+            otherwise_label=f"with {name} naming another file",
+        )
+
+    def _one_in_memory(self, finding: Finding) -> Iterator[Candidate]:
+        yield Candidate(
+            finding.kind,
+            "with one connection for all that is in memory",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "one-in-memory"},),
+            self._fix(finding),
+        )
+
     def _as_named(self, finding: Finding) -> Iterator[Candidate]:
         yield Candidate(
             finding.kind,
@@ -458,10 +493,37 @@ class _Plan:
                 f"Import the application inside the tests or fixtures of {module}, not at its top.",
             )
 
+    def _own_modules(self, leak: Leak) -> Iterator[Candidate]:
+        """A file of the leak was loaded from one folder, while its like lies where the project's modules are."""
+        made = self._case.evidence.chain(leak.engine or leak.first.connection)
+        for frame in (*made[:1], *leak.first.chain[:1]):
+            for folder, own in self._namesakes(frame.file):
+                yield Candidate(
+                    "module-from-elsewhere",
+                    f"with {folder or 'the folder of the command'} first on the path of modules",
+                    f"{frame.file} is loaded as the module of its name, and not {own}: the path of modules "
+                    f"(PYTHONPATH, and how pytest is started) decides. It leads to {leak.database.name}.",
+                    frame.file,
+                    frame.line,
+                    ({"op": "path-first", "folder": folder},),
+                    f"Let the tests import {own}: set pythonpath = {folder or '.'} in pytest's configuration (or run "
+                    "python -m pytest), and take the other folder out of PYTHONPATH.",
+                )
+                return
+
+    def _namesakes(self, file: str) -> Iterator[tuple[str, str]]:
+        """Other files of the project that could be the same module: the folder to start from, and the file."""
+        parts = file.split("/")
+        for number in range(1, len(parts) - 1):
+            for folder in ("", "src"):
+                own = "/".join([*([folder] if folder else []), *parts[number:]])
+                if own != file and not is_test_file(own) and self._text_of(own) is not None:
+                    yield folder, own
+
     # --- names, pools, transactions ----------------------------------------------------------------------------------
 
     def _copies(self, finding: Finding) -> Iterator[Candidate]:
-        module, name = finding.told("module"), finding.told("name")
+        module, name, bound = finding.told("module"), finding.told("name"), finding.told("bound")
         if module:
             yield Candidate(
                 finding.kind,
@@ -470,7 +532,9 @@ class _Plan:
                 finding.file,
                 finding.line,
                 ({"op": "rebind-copies", "module": module, "name": name},),
-                self._fix(finding),
+                f"Where the tests replace {module}.{name}, replace {bound} too, or bind it anew (configure(bind=...))."
+                if bound
+                else self._fix(finding),
             )
 
     def _without_pool(self, finding: Finding) -> Iterator[Candidate]:
@@ -588,6 +652,14 @@ _ADVICE = {
         "Do not set {variable} where the tests run (the shell, the Makefile, the CI job), or set it to the test "
         "database at the top of conftest.py, before the application is imported."
     ),
+    "variable-missing": (
+        "Set {variable} to the test database at the top of conftest.py, before the application is imported (or asks "
+        "for it, at {where})."
+    ),
+    "memory-database-each": (
+        "At {where} make the engine with poolclass=StaticPool and connect_args={{'check_same_thread': False}}, so that "
+        "all share one connection; or use a file."
+    ),
     "variable-set-wrong": "At {where} set {variable} to the test database.",
     "variable-not-asked-for": "At {where} set {wanted}, which is what the application asks for, instead of {variable}.",
     "settings-file": (
@@ -605,8 +677,8 @@ _ADVICE = {
         "own file of variables there."
     ),
     "from-import-early-binding": (
-        "Refer to {name} through its module ({module}.{name}) where it is used, so that what the tests put there is "
-        "found."
+        "Refer to {name} through its module ({module}.{name}) where it is used, not as a copy or a default value, so "
+        "that what the tests put there is found."
     ),
     "global-engine-rebound-not-restored": (
         "Put back what {where} replaces when the test is over (monkeypatch.setattr does), or let init take a context."

@@ -7,7 +7,7 @@ what is not needed. Then each cause is put back alone, which must bring the wron
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kit.diagnose.minimal import minimal
 from kit.diagnose.plan import Candidate
@@ -80,7 +80,10 @@ def _working(ranked: Sequence[Sequence[Candidate]], ask: Try) -> tuple[Candidate
 
 
 def _also(ranked: Sequence[Sequence[Candidate]], needed: tuple[Candidate, ...], ask: Try) -> tuple[Candidate, ...]:
-    """The other likely changes that are enough by themselves: where two conditions must meet, each is a cause."""
+    """The other likely changes that are enough by themselves: where two conditions must meet, each is a cause.
+
+    A place that leads nowhere is no such change: with it, whatever came from there is gone.
+    """
     if len(needed) > 1 or not ranked:
         return ()
     places = {(candidate.file, candidate.line) for candidate in needed}
@@ -90,4 +93,4 @@ def _also(ranked: Sequence[Sequence[Candidate]], needed: tuple[Candidate, ...], 
         for candidate in group[:_OTHERS_AT_MOST]
         if candidate not in needed and (candidate.file, candidate.line) not in places
     ]
-    return tuple(candidate for candidate in others if ask((candidate,)) is Effect.GONE)
+    return tuple(candidate for candidate in others if ask((replace(candidate, otherwise=()),)) is Effect.GONE)

@@ -28,7 +28,12 @@ def ask(case: Case) -> Iterator[Finding]:
             (fact(case.evidence, elsewhere, f"override of {leak.first.dependency.name} set"), *reach_facts(case, leak)),
             (leak.database.id,),
             leak.tests,
-            (("key", leak.first.dependency.name), ("to", leak.first.dependency.name)),
+            (
+                ("key", leak.first.dependency.name),
+                ("to", leak.first.dependency.name),
+                ("provider", "" if solved is None or solved.consulted else "none"),
+                ("made", app_said(case.evidence, elsewhere.app)),
+            ),
         )
 
 

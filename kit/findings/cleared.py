@@ -76,7 +76,7 @@ def _left_behind(case: Case, leak: Leak) -> Iterator[Finding]:
         history = _history(case, reach)
         if not history or history[-1].op == "removed" or history[-1].test in (None, reach.test):
             continue
-        if reach.test and history[-1].fixture is None:  # a fixture of a wider scope is meant to last
+        if reach.test and history[-1].scope in (None, "function"):  # a fixture of a wider scope is meant to last
             outlived.setdefault(id(history[-1]), (history[-1], []))[1].append(reach.test)
     for was_set, tests in outlived.values():
         setter = first(case.evidence.chain(was_set))
@@ -84,7 +84,7 @@ def _left_behind(case: Case, leak: Leak) -> Iterator[Finding]:
         yield Finding(
             "override-leaked",
             f"app.dependency_overrides[{leak.first.dependency.name}], set by {_who(was_set)} ({setter}), was never "
-            f"removed; {tests_said(dict.fromkeys(tests))} after it got {leak.database.name} from it.",
+            f"taken back; {tests_said(dict.fromkeys(tests))} after it got {leak.database.name} from it.",
             setter.file if setter else None,
             setter.line if setter else None,
             (fact(case.evidence, was_set, "override set"), *reach_facts(case, leak)),

@@ -14,6 +14,7 @@ from kit.findings import (
     imports,
     lifespan,
     loops,
+    memory,
     openers,
     overrides,
     rebound,
@@ -45,6 +46,7 @@ QUESTIONS: tuple[Question, ...] = (
     folders.ask,
     rebound.ask,
     loops.ask,
+    memory.ask,
     transactions.ask,
     separate.ask,
     themselves.ask,
@@ -52,7 +54,7 @@ QUESTIONS: tuple[Question, ...] = (
 
 
 # These say what was done, not why it was wrong.
-WEAK = frozenset({"session-past-dependencies"})
+WEAK = frozenset({"session-past-dependencies", "database-reached"})
 
 
 def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> tuple[Finding, ...]:
@@ -64,8 +66,15 @@ def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -
         for finding in found
         if finding.kind not in WEAK or finding.told("overridden") or not _said_better(finding, found)
     ]
-    found += [whence(case, leak) for leak in case.leaks if not _explained(leak, found)]
+    found += _whence(case, found)
     return tuple({(finding.kind, finding.file, finding.line): finding for finding in reversed(found)}.values())[::-1]
+
+
+def _whence(case: Case, found: list[Finding]) -> list[Finding]:
+    """Where the places of leaks came from that nothing explains, or only by what was done."""
+    strong = [finding for finding in found if finding.kind not in WEAK]
+    more = [(leak, whence(case, leak)) for leak in case.leaks if not _explained(leak, strong)]
+    return [finding for leak, finding in more if finding.kind not in WEAK or not _explained(leak, found)]
 
 
 def _said_better(weak: Finding, found: list[Finding]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 
 from kit.evidence import Variable
@@ -17,10 +17,12 @@ def ask(case: Case) -> Iterator[Finding]:
     for leak in case.leaks:
         if by_tests(case, leak) or origin_of(case.evidence, leak.first).variable is not None:
             continue
-        in_vain, missing = _in_vain(case, leak), _missing(case, leak)
-        if in_vain and missing:
-            event = in_vain[-1]
-            yield _finding(case, leak, event, max(missing, key=lambda asked: _likeness(event.name, asked.name)))
+        for variables in (case.evidence.variables, case.evidence.modes):
+            in_vain, missing = _in_vain(case, leak, variables), _missing(case, leak, variables)
+            if in_vain and missing:
+                event = in_vain[-1]
+                yield _finding(case, leak, event, max(missing, key=lambda asked: _likeness(event.name, asked.name)))
+                break
 
 
 def _finding(case: Case, leak: Leak, event: Variable, asked: Variable) -> Finding:
@@ -44,10 +46,10 @@ def _finding(case: Case, leak: Leak, event: Variable, asked: Variable) -> Findin
     )
 
 
-def _in_vain(case: Case, leak: Leak) -> list[Variable]:
+def _in_vain(case: Case, leak: Leak, variables: Iterable[Variable]) -> list[Variable]:
     """What the tests wrote before the leak, that nobody asked for by its name, and that led nowhere."""
     evidence, process = case.evidence, leak.first.entry.process
-    mine = [event for event in evidence.variables if event.process == process]
+    mine = [event for event in variables if event.process == process]
     by_name = {event.name for event in mine if event.op in ("read", "missing") and not event.whole}
     led = {name for engine in evidence.engines for name in engine.variables or ()}
     return [
@@ -61,10 +63,10 @@ def _in_vain(case: Case, leak: Leak) -> list[Variable]:
     ]
 
 
-def _missing(case: Case, leak: Leak) -> list[Variable]:
+def _missing(case: Case, leak: Leak, variables: Iterable[Variable]) -> list[Variable]:
     return [
         event
-        for event in case.evidence.variables
+        for event in variables
         if event.op == "missing"
         and event.process == leak.first.entry.process
         and event.at_s <= leak.first.entry.at_s

@@ -56,11 +56,17 @@ def _written_late(case: Case, leak: Leak, made: _Made) -> Variable | None:
         source = source_of(case.evidence, made.entry)
         if source.since:
             return source.since[0]
-    for asked in reversed(_asked(case, leak, made)):
+    return _set_late(case, leak, made, case.evidence.variables) or (
+        None if origin_of(case.evidence, leak.first).variable else _set_late(case, leak, made, case.evidence.modes)
+    )
+
+
+def _set_late(case: Case, leak: Leak, made: _Made, variables: tuple[Variable, ...]) -> Variable | None:
+    for asked in reversed(_asked(case, leak, made, variables)):
         late = next(
             (
                 event
-                for event in case.evidence.variables
+                for event in variables
                 if event.op == "set"
                 and not event.same
                 and event.name == asked.name
@@ -70,16 +76,16 @@ def _written_late(case: Case, leak: Leak, made: _Made) -> Variable | None:
             ),
             None,
         )
-        if late is not None and not _asked_again(case, late, made):
+        if late is not None and not _asked_again(case, late, made, variables):
             return late
     return None
 
 
-def _asked(case: Case, leak: Leak, made: _Made) -> list[Variable]:
+def _asked(case: Case, leak: Leak, made: _Made, variables: tuple[Variable, ...]) -> list[Variable]:
     """The looks that could have given the engine its URL: where the variable was missing, or held the same place."""
     return [
         event
-        for event in case.evidence.variables
+        for event in variables
         if event.process == made.entry.process
         and event.at_s <= made.at_s
         and (event.op == "missing" or (event.op == "read" and event.value and _holds(event.value, leak, made)))
@@ -91,7 +97,7 @@ def _holds(value: str, leak: Leak, made: _Made) -> bool:
     return value == made.url or (made.what == "connection" and leads_to(value, leak.first))
 
 
-def _asked_again(case: Case, late: Variable, made: _Made) -> bool:
+def _asked_again(case: Case, late: Variable, made: _Made, variables: tuple[Variable, ...]) -> bool:
     """Tell whether the application asked for it by name once it was written, before the engine was made."""
     return any(
         event.op == "read"
@@ -100,7 +106,7 @@ def _asked_again(case: Case, late: Variable, made: _Made) -> bool:
         and event.process == late.process
         and late.at_s < event.at_s <= made.at_s
         and not any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
-        for event in case.evidence.variables
+        for event in variables
     )
 
 
@@ -119,7 +125,7 @@ def _too_late(case: Case, leak: Leak, engine: _Made, late: Variable) -> Finding:
     elif late.at_s < engine.at_s:
         asked = next(
             event
-            for event in reversed(_asked(case, leak, engine))
+            for event in reversed(_asked(case, leak, engine, (*evidence.modes, *evidence.variables)))
             if event.name == late.name and event.at_s < late.at_s
         )
         reader = case.leads(evidence.chain(asked)[:4])

@@ -23,6 +23,7 @@ def whence(case: Case, leak: Leak) -> Finding:
         or _from_file(case, leak, source)
         or _from_variable(case, leak, source)
         or _configured(case, leak, source)
+        or _missing(case, leak, source)
         or _reached(case, leak)
     )
 
@@ -127,6 +128,46 @@ def _configured(case: Case, leak: Leak, source: Source) -> Finding | None:
         f"{leak.database.name} answered in {_where(leak)}: {place(caller.file, caller.line)} has the application make "
         f"its engine ({case.leads(chain[:3])}).",
         caller,
+    )
+
+
+def _missing(case: Case, leak: Leak, source: Source) -> Finding | None:
+    """The application asked for a variable that was not there, shortly before, and went by something else."""
+    if source.variable is not None:
+        return None
+    made = leak.engine or leak.first.connection
+    asked = [
+        event
+        for event in case.evidence.variables
+        if event.op == "missing"
+        and event.process == made.process
+        and event.at_s <= made.at_s
+        and not any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
+    ]
+    asked = [event for event in asked if not _there_later(case, event, made.at_s)]
+    if not asked:
+        return None
+    at = first(case.evidence.chain(asked[-1]))
+    kept = f", kept by {leak.engine.held_by[0]}" if leak.engine is not None and leak.engine.held_by else ""
+    return _finding(
+        case,
+        leak,
+        "variable-missing",
+        f"{leak.database.name} answered in {_where(leak)}: {asked[-1].name} is asked for at "
+        f"{case.leads(case.evidence.chain(asked[-1])[:3])} and is not there, and what stands in its place{kept} leads "
+        "there.",
+        at,
+        (fact(case.evidence, asked[-1], f"{asked[-1].name} asked for, and not there"),),
+        (("variable", asked[-1].name), ("url", leak.engine.url if leak.engine is not None else "")),
+    )
+
+
+def _there_later(case: Case, asked: Variable, until_s: float) -> bool:
+    """Whether a variable that was missing was found after all, before the engine was made."""
+    return any(
+        event.op == "read" and not event.whole and event.name == asked.name and asked.at_s < event.at_s <= until_s
+        for event in case.evidence.variables
+        if event.process == asked.process
     )
 
 

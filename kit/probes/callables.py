@@ -107,7 +107,8 @@ def known_as(call: Any) -> Optional[str]:
     if isinstance(call, type) or (thing is call and _is_found_by_name(call)):
         return None
     tail = f".{call.__func__.__name__}" if thing is not call else ""
-    own = getattr(_dependency_of_annotated(call) or (call if thing is call else type(thing)), "__module__", None)
+    origin = call.func if isinstance(call, functools.partial) else _dependency_of_annotated(call)
+    own = getattr(origin or (call if thing is call else type(thing)), "__module__", None)
     found = None
     for name, module in list(sys.modules.items()):
         file = vars(module).get("__file__") if isinstance(module, ModuleType) else None

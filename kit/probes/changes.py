@@ -7,11 +7,13 @@ Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a li
     {"op": "no-dotenv", "names": [N, ...]}       files of variables do not hold these
     {"op": "edit", "file": F, "lines": [[first, last, text], ...]}   these lines of a module read otherwise
     {"op": "edit-data", "file": F, "lines": [[first, last, text], ...]}   these lines of a file of settings
+    {"op": "path-first", "folder": F}            modules are looked for in this folder first
     {"op": "leave-out", "files": [...], "tests": [...]}              these are not collected
     {"op": "only", "files": [...], "tests": [...]}                   nothing else is run
     {"op": "first", "tests": [...]}              these run before all others, in this order
     {"op": "no-pool"}                            each connection is closed when it is given back
     {"op": "no-creator"}                         engines connect to where their URLs lead
+    {"op": "one-in-memory"}                      an engine in memory has one connection, which all share
     {"op": "restore-folder"}                     the working directory is put back after each test
     {"op": "clear-caches"}                       functools' caches of the application are empty before each test
     {"op": "apply-override", "key": K, "to": D}  the override that is set for K is used for D, in every application
@@ -36,7 +38,7 @@ import json
 import os
 import sys
 import types
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from weakref import WeakSet
 
 from .callables import describe, known_as
@@ -59,6 +61,8 @@ class Changes:
         makers: Dict[str, Callable[[Dict[str, Any]], None]] = {
             "set": self._set, "unset": self._unset, "no-dotenv": self._no_dotenv, "edit": self._edit,
             "edit-data": self._edit_data, "no-creator": self._no_creator, "restore-folder": self._restore_folder,
+            "one-in-memory": self._one_in_memory,
+            "path-first": self._path_first,
             "leave-out": self._choose, "only": self._choose, "first": self._choose, "no-pool": self._no_pool,
             "clear-caches": self._clear_caches, "apply-override": self._apply_override,
             "redirect-call": self._redirect_call, "rebind-copies": self._rebind_copies,
@@ -86,12 +90,12 @@ class Changes:
             self._took_hold(change)
 
     def _remember(self, change: Dict[str, Any]) -> None:
-        from .environ import names_a_database
+        from .environ import names_a_database, names_a_mode
 
         def writing(original: Any) -> Any:
             def __setitem__(environ: Any, name: Any, value: Any) -> None:
                 original(environ, name, value)
-                if isinstance(name, str) and names_a_database(name, value):
+                if isinstance(name, str) and (names_a_database(name, value) or names_a_mode(name)):
                     number = os.open(change["file"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
                     try:
                         os.write(number, (json.dumps([name, value]) + "\n").encode())
@@ -189,6 +193,10 @@ class Changes:
 
         for module in (builtins, io):
             self._hooks.replace(module, "open", opening)
+
+    def _path_first(self, change: Dict[str, Any]) -> None:
+        sys.path.insert(0, change["folder"])
+        self._took_hold(change)
 
     # --- tests -------------------------------------------------------------------------------------------------------
 
@@ -300,6 +308,24 @@ class Changes:
             def create_engine(url: Any, **kwargs: Any) -> Any:
                 if kwargs.pop("creator", None) is not None:
                     self._took_hold(change)
+                return original(url, **kwargs)
+            return create_engine
+
+        self._hooks.when_imported(
+            "sqlalchemy.engine.create", lambda module: self._hooks.replace(module, "create_engine", making)
+        )
+
+    def _one_in_memory(self, change: Dict[str, Any]) -> None:
+        def making(original: Any) -> Any:
+            def create_engine(url: Any, **kwargs: Any) -> Any:
+                from sqlalchemy.engine import make_url
+                from sqlalchemy.pool import StaticPool
+
+                made = make_url(url)
+                if made.get_backend_name() == "sqlite" and made.database in (None, "", ":memory:"):
+                    self._took_hold(change)
+                    arguments = {**(kwargs.get("connect_args") or {}), "check_same_thread": False}
+                    kwargs = {**kwargs, "poolclass": StaticPool, "connect_args": arguments}
                 return original(url, **kwargs)
             return create_engine
 
@@ -467,8 +493,8 @@ class Changes:
                     before = vars(self).get(attribute)
                     super().__setattr__(attribute, value)
                     if attribute == name and before is not None:
-                        for other in _holders(self, before):
-                            vars(other[0])[other[1]] = value
+                        for put in _holders(self, before):
+                            put(value)
                             taken(change)
 
             module.__class__ = Watched
@@ -626,10 +652,34 @@ def _outside_of_greenlet() -> Optional[Any]:
     return parent.gr_frame if parent is not None else None
 
 
-def _holders(origin: Any, value: Any) -> List[Tuple[Any, str]]:
-    """The names of other modules under which they hold `value`."""
-    return [
-        (module, name)
-        for module in list(sys.modules.values()) if module is not origin and getattr(module, "__dict__", None)
-        for name, held in list(vars(module).items()) if held is value
-    ]
+def _holders(origin: Any, value: Any) -> Iterator[Callable[[Any], None]]:
+    """Give a way to put something else wherever other modules hold `value`, or what is bound to it."""
+    for module in list(sys.modules.values()):
+        for name, held in list((getattr(module, "__dict__", None) or {}).items()):
+            if held is value and module is not origin:
+                yield functools.partial(vars(module).__setitem__, name)
+            elif isinstance(held, types.FunctionType):
+                yield from _in_defaults(held, value)
+            elif isinstance(held, type) and held.__module__ == getattr(module, "__name__", None):
+                yield from _in_class(held, value)
+            elif isinstance(getattr(held, "kw", None), dict) and held.kw.get("bind") is value:
+                yield functools.partial(held.kw.__setitem__, "bind")
+
+
+def _in_class(kind: type, value: Any) -> Iterator[Callable[[Any], None]]:
+    for name, held in list(vars(kind).items()):
+        if held is value:
+            yield functools.partial(setattr, kind, name)
+        elif isinstance(held, types.FunctionType):
+            yield from _in_defaults(held, value)
+
+
+def _in_defaults(function: Any, value: Any) -> Iterator[Callable[[Any], None]]:
+    def put(instead: Any) -> None:
+        function.__defaults__ = tuple(instead if held is value else held for held in function.__defaults__)
+
+    if any(held is value for held in function.__defaults__ or ()):
+        yield put
+    for name, held in (function.__kwdefaults__ or {}).items():
+        if held is value:
+            yield functools.partial(function.__kwdefaults__.__setitem__, name)

@@ -8,7 +8,7 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from .frames import Stack, application_stack
+from .frames import APPLICATION, Stack, application_stack, owner
 from .hooks import Hooks, out_of_traceback
 from .places import HIDDEN_NAME, URL, place
 from .quiet import quietly
@@ -19,6 +19,8 @@ from .settings_classes import watch
 _NAME = re.compile(
     r"(?i)(database|(^|_)db(_|$)|dsn|postgres|^pg(host|hostaddr|port|database|user|service)|sqlite|mysql|sqlalchemy)"
 )
+_MODE = re.compile(r"(?i)(^|_)(env|environment|mode|stage|profile|settings(_module)?|config|testing|tests?)$")
+_NOBODYS_MODE = re.compile(r"(?i)^(virtual_env|conda_|pytest_|python|tox_|nox|coverage_|anyio_|pip_)")
 _OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_(PRODUCTION|TEST)_(URL|ADMIN_URL|LOG)$)")
 _DRIVERS = ("asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pymysql")  # they ask for every variable of their own
 Instruction = Tuple[CodeType, int]
@@ -30,6 +32,11 @@ def names_a_database(name: str, value: Optional[str] = None) -> bool:
     if _OWN.match(name):
         return False
     return bool(_NAME.search(name)) or (value is not None and bool(URL.match(value)))
+
+
+def names_a_mode(name: str) -> bool:
+    """Tell whether a variable can decide, by its name, which of several databases is chosen, as APP_ENV does."""
+    return bool(_MODE.search(name)) and not _NOBODYS_MODE.match(name) and not names_a_database(name)
 
 
 def shown(name: str, value: Optional[str]) -> Optional[str]:
@@ -52,9 +59,9 @@ class EnvironmentProbe:
 
     def install(self, hooks: Hooks) -> None:
         for name, value in os.environ.items():
-            if names_a_database(name, value):
+            if names_a_database(name, value) or names_a_mode(name):
                 self._watched.add(name)
-                self._recorder.plain("environment", op="inherited", name=name, value=shown(name, value))
+                self._recorder.plain(_kind(name, value), op="inherited", name=name, value=shown(name, value))
         probe, watched = self, self._watched
 
         def reading(original: Any) -> Any:
@@ -75,7 +82,7 @@ class EnvironmentProbe:
             def __setitem__(environ: Any, name: Any, value: Any) -> None:
                 before = environ._data.get(environ.encodekey(name)) if isinstance(name, str) else None
                 original(environ, name, value)
-                if isinstance(name, str) and (name in watched or names_a_database(name, value)):
+                if isinstance(name, str) and (name in watched or names_a_database(name, value) or names_a_mode(name)):
                     watched.add(name)
                     old = None if before is None else environ.decodevalue(before)
                     probe._event("set", name, value, same=old == value, written_by=_writer())
@@ -136,15 +143,20 @@ class EnvironmentProbe:
     def _asked_by_name(self, name: str, value: Optional[str], default: Optional[str]) -> None:
         """A class of settings, which had copied the whole environment, asked for one variable of it."""
         name = next((known for known in self._watched if known.lower() == name.lower()), name)
-        if value is not None and names_a_database(name, value):
+        if value is not None and (names_a_database(name, value) or names_a_mode(name)):
             self._once("read", name, value)
-        elif value is None and names_a_database(name, default):
+        elif value is None and (names_a_database(name, default) or names_a_mode(name)):
             self._once("missing", name.upper() if name.islower() else name, None)
 
     @quietly
     def _missing(self, name: Any) -> None:
         """A variable that is not there was asked for: what names a database does not come from it, yet could have."""
         if not isinstance(name, str) or self._asked_for.get(name) is False:
+            return
+        if names_a_mode(name):
+            reader = _outside(sys._getframe(1))
+            if reader is not None and owner(reader.f_code.co_filename) is APPLICATION:  # libraries have their own
+                self._once("missing", name, None)
             return
         wanted = self._asked_for[name] = names_a_database(name)
         if wanted and (_writer() or "").partition(".")[0] not in _DRIVERS:
@@ -166,9 +178,13 @@ class EnvironmentProbe:
         stack = application_stack() if stack is None else stack
         if stack:
             self._recorder.event(
-                "environment", stack=stack, apart=(op, name, value), op=op, name=name, value=shown(name, value),
+                _kind(name, value), stack=stack, apart=(op, name, value), op=op, name=name, value=shown(name, value),
                 same=same, written_by=written_by, whole=whole,
             )
+
+
+def _kind(name: str, value: Optional[str]) -> str:
+    return "mode" if names_a_mode(name) and not names_a_database(name, value) else "environment"
 
 
 def _goes_through(reader: FrameType) -> bool:

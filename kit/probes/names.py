@@ -28,6 +28,7 @@ _KINDS = {
     ("psycopg2.extensions", "connection"), ("sqlite3", "Connection"), ("aiosqlite.core", "Connection"),
     ("databases.core", "Database"), ("starlette.applications", "Starlette"),
 }
+_VALUES_AT_MOST = 50  # of a dictionary that is looked into
 _TYPES_AT_MOST = 5000  # that are remembered; a program can make types without end
 
 Place = Tuple[str, str]  # module or application, name
@@ -105,9 +106,9 @@ class NamesProbe:
                 if self._is_one(type(value)):
                     yield (module, name), value
                 else:
-                    for inner, held in _attributes(value):
+                    for inner, held in _within(value):
                         if self._is_one(type(held)):
-                            yield (module, f"{name}.{inner}"), held
+                            yield (module, f"{name}{inner}"), held
         for app in self._apps():
             state = getattr(vars(app).get("state"), "_state", None)
             for name, value in list(state.items()) if isinstance(state, dict) else ():
@@ -135,7 +136,9 @@ class NamesProbe:
                 yield name, space
 
     def _can_hold(self, value: Any) -> bool:
-        return value is None or self._is_one(type(value)) or _is_an_object_of_the_applications(value)
+        if value is None or self._is_one(type(value)) or _is_an_object_of_the_applications(value):
+            return True
+        return any(self._is_one(type(held)) for _, held in _within(value))
 
     # --- what it is --------------------------------------------------------------------------------------------------
 
@@ -183,18 +186,43 @@ def _is_an_object_of_the_applications(value: Any) -> bool:
     kind = type(value)
     if issubclass(kind, (type, ModuleType, FunctionType)) or kind.__module__ == "builtins":
         return False
+    return _is_of_the_applications(kind)
+
+
+def _is_of_the_applications(kind: type) -> bool:
     module = sys.modules.get(kind.__module__)
     return isinstance(module, ModuleType) and _is_the_applications(module)
 
 
-def _attributes(value: Any) -> Iterator[Tuple[str, Any]]:
-    """Give what an object of the application's holds, without asking it."""
-    if _is_an_object_of_the_applications(value):
+def _within(value: Any) -> Iterator[Tuple[str, Any]]:
+    """Give what a global holds without asking it: an object's or a class's attributes, defaults, a dictionary's values.
+
+    Each comes with how it is written behind the global's name: `.engine`, `(sessions=)`, `['main']`.
+    """
+    if isinstance(value, FunctionType):
+        for name, default in _defaults(value):
+            yield f"({name}=)", default
+    elif isinstance(value, type):
+        for name, held in list(vars(value).items()) if _is_of_the_applications(value) else ():
+            yield f".{name}", held
+            for inner, default in _defaults(held) if isinstance(held, FunctionType) else ():
+                yield f".{name}({inner}=)", default
+    elif type(value) is dict:
+        for key, held in list(value.items()) if len(value) <= _VALUES_AT_MOST else ():
+            yield f"[{key!r:.40}]", held
+    elif _is_an_object_of_the_applications(value):
         try:
-            held = object.__getattribute__(value, "__dict__")
+            attributes = object.__getattribute__(value, "__dict__")
         except AttributeError:
             return
-        yield from list(held.items())
+        for name, held in list(attributes.items()):
+            yield f".{name}", held
+
+
+def _defaults(function: FunctionType) -> Iterator[Tuple[str, Any]]:
+    code, defaults = function.__code__, function.__defaults__ or ()
+    yield from zip(code.co_varnames[code.co_argcount - len(defaults):code.co_argcount], defaults)
+    yield from (function.__kwdefaults__ or {}).items()
 
 
 def _is_of_sqlalchemy(type_: type) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kit.diagnose.plan import Candidate
@@ -87,3 +89,19 @@ def test_runs_that_are_used_up_prove_nothing(allowed: int) -> None:
         return Effect.STAYS
 
     assert not search([(A, B), (C, D)], run).confirmed
+
+
+def test_a_place_that_leads_nowhere_is_no_cause_of_its_own() -> None:
+    """What only worked by another place is not tried as one more cause: whatever came from there is gone with it."""
+    other = replace(B, otherwise=({"op": "set", "name": "B", "value": "nowhere"},))
+    asked: list[Candidate] = []
+
+    def run(chosen: tuple[Candidate, ...]) -> Effect:
+        asked.extend(chosen)
+        if any(one.what == "A" or one.otherwise for one in chosen):
+            return Effect.GONE
+        return Effect.VOID if chosen else Effect.STAYS
+
+    found = search([(A,), (other,)], run)
+    assert (found.needed, found.also) == ((A,), ())
+    assert [one.otherwise for one in asked if one.what == "B"] == [()]

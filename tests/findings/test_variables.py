@@ -109,3 +109,33 @@ def test_a_settings_file_is_named_with_who_loads_it() -> None:
     (finding,) = found(replace(evidence, settings_files=(file,)))
     assert (finding.kind, finding.where) == ("settings-file", "tests/conftest.py:4")
     assert "/.env:3 (outside the folder in which the command ran)" in finding.message
+
+
+def test_a_mode_under_another_name_is_told_as_a_variable_would_be() -> None:
+    """What names no database can decide which one is used: APP_ENV, where the tests set another name."""
+    evidence = leak(held_by=("app.config.URL",))
+    modes = (
+        variable("set", "APP_ENVIRONMENT", 1.0, BY_TESTS, "test"),
+        variable("missing", "APP_ENV", 2.0, BY_APPLICATION),
+    )
+    (finding,) = found(replace(evidence, modes=modes))
+    assert (finding.kind, finding.where, finding.told("wanted")) == (
+        "variable-not-asked-for", "tests/conftest.py:4", "APP_ENV",
+    )  # fmt: skip
+
+
+def test_a_mode_that_was_set_too_late_is_told() -> None:
+    """The tests' own mode came after the application had asked for it."""
+    modes = (
+        variable("missing", "TESTING", 1.0, BY_APPLICATION),
+        variable("set", "TESTING", 2.0, BY_TESTS, "1"),
+    )
+    (finding,) = found(replace(leak(), modes=modes))
+    assert (finding.kind, finding.where) == ("env-set-too-late", "tests/conftest.py:4")
+
+
+def test_a_variable_that_is_not_there_is_told_with_who_asks() -> None:
+    """Where nobody sets what the application asks for, the line that asks is the place to go to."""
+    (finding,) = found(leak(variable("missing", "DATABASE_URL", 1.0, BY_APPLICATION), held_by=("app.config.URL",)))
+    assert (finding.kind, finding.where) == ("variable-missing", "app/config.py:7")
+    assert "kept by app.config.URL" in finding.message

@@ -201,3 +201,18 @@ def test_what_setdefault_left_is_told(tmp_path: Path) -> None:
     )  # fmt: skip
     kept = seen.one("environment", op="kept")
     assert (kept["name"], kept["value"], seen.places(kept)) == ("DB_A", "theirs", ["it.py:3 <module>"])
+
+
+def test_a_mode_is_told_apart_from_what_names_a_database(tmp_path: Path) -> None:
+    """Variables that can decide which database is used, such as APP_ENV, are told where the program asks for them."""
+    program = """\
+        import os
+        os.environ.get("APP_ENV")
+        os.environ["TESTING"] = "1"
+        os.environ.get("VIRTUAL_ENV")
+        os.environ.get("ENVIRONMENT_OF_MINE")
+        """
+    seen = run(tmp_path, {"it.py": program}, "it.py", environ={"APP_MODE": "live"})
+    found = [(event["op"], event["name"], event["value"]) for event in seen.of("mode")]
+    assert found == [("inherited", "APP_MODE", "live"), ("missing", "APP_ENV", None), ("set", "TESTING", "1")]
+    assert seen.of("environment") == []

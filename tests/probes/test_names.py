@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -147,3 +148,35 @@ def test_a_lifespan_that_overwrites_is_told(seen: Seen) -> None:
     lifespan = seen.one("request", type="lifespan")
     assert found[1]["stage"] == "lifespan"
     assert found[1]["request"] == lifespan["number"]
+
+
+def test_defaults_classes_and_dictionaries_are_looked_into(tmp_path: Path) -> None:
+    """What a function, a class or a dictionary of the application's keeps of an engine is told by where it stands."""
+    seen = run(
+        tmp_path,
+        {
+            "app/__init__.py": "",
+            "app/db.py": """\
+                from sqlalchemy import create_engine
+                engine = create_engine("sqlite:///own.db")
+                """,
+            "app/kept.py": """\
+                from app import db
+
+                class Repository:
+                    engine = db.engine
+                    def all(self, *, engine=db.engine): ...
+
+                def read(name, limit=10, engine=db.engine): ...
+
+                engines, sizes = {"main": db.engine}, {"main": 1}
+                """,
+            "test_it.py": "from app import kept\ndef test_it(): ...\n",
+        },
+        *PYTEST,
+    )
+    held = {f"{event['module']}.{event['name']}" for event in seen.of("name", op="held")}
+    assert held == {
+        "app.db.engine", "app.kept.Repository.engine", "app.kept.Repository.all(engine=)", "app.kept.read(engine=)",
+        "app.kept.engines['main']",
+    }  # fmt: skip

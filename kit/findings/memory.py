@@ -1,0 +1,50 @@
+"""Is a database in memory another one for each connection, where one was meant for all?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.evidence import Connection, Engine, Use
+from kit.findings.case import Case, tests_said
+from kit.findings.model import Fact, Finding, fact, first, place
+
+_MAKES = ("create", "insert")
+
+
+def ask(case: Case) -> Iterator[Finding]:
+    """For each engine in memory: was one connection written to, and another used, in a test that failed?"""
+    failed = tuple(dict.fromkeys(one.test for one in case.evidence.outcomes if one.outcome == "failed"))
+    for engine in case.evidence.engines:
+        uses = _uses(case, engine)
+        made = next((use for use in uses if use.verb in _MAKES), None)
+        others = [use for use in uses if made is not None and use.connection != made.connection and use.test in failed]
+        at = first(case.evidence.chain(engine))
+        if made is None or not others or at is None:
+            continue
+        tests = tuple(dict.fromkeys(use.test for use in others if use.test is not None))
+        where = first(case.evidence.chain(others[0]))
+        yield Finding(
+            "memory-database-each",
+            f"each connection of the engine made at {place(at.file, at.line)} ({engine.url}, {engine.pool}) is a "
+            f"database of its own, in memory: {made.verb} {', '.join(made.tables)} went to one, and "
+            f"{place(where.file, where.line) if where else 'a use'} in {tests_said(tests)} to another, which is empty.",
+            at.file,
+            at.line,
+            (
+                fact(case.evidence, made, f"{made.verb} {', '.join(made.tables)} on connection {made.connection}"),
+                fact(case.evidence, others[0], f"connection {others[0].connection} used"),
+                Fact("the engine was made here", at.file, at.line, engine.at_s),
+            ),
+            tests=tests,
+        )
+
+
+def _uses(case: Case, engine: Engine) -> list[Use]:
+    private = {one.connection for one in case.evidence.connections if _is_private(one)}
+    return [use for use in case.evidence.uses if use.engine == engine.engine and use.connection in private]
+
+
+def _is_private(connection: Connection) -> bool:
+    """Whether it is a database in memory that no other connection can reach."""
+    observed = connection.observed or {}
+    return "file" in observed and not observed["file"] and "mode=memory" not in connection.configured
