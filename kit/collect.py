@@ -39,6 +39,7 @@ _KINDS: Mapping[str, tuple[str, type[Any]]] = {
     "module": ("modules", record.Module),
     "settings_file": ("settings_files", record.SettingsFile),
     "folder": ("folders", record.Folder),
+    "child": ("children", record.Child),
     "override_check": ("override_checks", record.OverrideCheck),
     "graph": ("graphs", record.Graph),
     "app_parts": ("app_parts", record.AppParts),

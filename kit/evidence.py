@@ -207,6 +207,18 @@ class Folder(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Child(Entry):
+    """A process was started with an environment of its own, which lacks the variables `dropped`.
+
+    `watched` is False where it lacks the probes, too: nothing is known then of what it did.
+    """
+
+    program: str
+    dropped: tuple[str, ...]
+    watched: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal(Entry):
     """A connection was stopped before its first statement: `entry` would have to be on the allow-list."""
 
@@ -438,6 +450,7 @@ class Evidence:
     modules: tuple[Module, ...] = ()
     settings_files: tuple[SettingsFile, ...] = ()
     folders: tuple[Folder, ...] = ()
+    children: tuple[Child, ...] = ()
     failed_connections: tuple[FailedConnection, ...] = ()
     foreign_loops: tuple[ForeignLoop, ...] = ()
     left_open: tuple[LeftOpen, ...] = ()

@@ -89,6 +89,7 @@ class _Plan:
             "configured-by-the-tests": self._without_statement,
             "connected-elsewhere": self._as_named,
             "variable-missing": self._set_elsewhere,
+            "environment-not-handed-on": self._handed_on,
             "memory-database-each": self._one_in_memory,
             "working-directory-changed": self._folder_restored,
             "from-import-early-binding": self._copies,
@@ -334,7 +335,7 @@ class _Plan:
     def _without_file(self, finding: Finding) -> Iterator[Candidate]:
         name, file = finding.told("variable"), finding.told("file")
         changed = self._changed_line(file, int(finding.told("number") or 0), finding.told("value")) if file else None
-        away: Change = {"op": "no-dotenv", "names": [name.upper()]}
+        away: Change = {"op": "no-dotenv", "names": [name.upper()], **({"file": file} if file else {})}
         holds_variables = not file or ".env" in file.rpartition("/")[2] or file.endswith("env")
         if not holds_variables and changed is None:
             return
@@ -373,6 +374,18 @@ class _Plan:
             self._fix(finding),
             otherwise=({"op": "set", "name": name, "value": second},) if second else (),
             otherwise_label=f"with {name} naming another file",
+        )
+
+    def _handed_on(self, finding: Finding) -> Iterator[Candidate]:
+        name = finding.told("variable")
+        yield Candidate(
+            finding.kind,
+            f"with {name} handed on to processes that are started",
+            finding.message,
+            finding.file,
+            finding.line,
+            ({"op": "hand-on", "name": name},),
+            self._fix(finding),
         )
 
     def _one_in_memory(self, finding: Finding) -> Iterator[Candidate]:
@@ -422,7 +435,7 @@ class _Plan:
                 f"{name} in {file}:{line} leads to {leak.database.name}.",
                 file,
                 line,
-                ({"op": "no-dotenv", "names": [name.upper()]},),
+                ({"op": "no-dotenv", "names": [name.upper()], "file": file},),
                 f"Let the tests' settings read another file than {file}, or set {name} in the environment, "
                 "which goes first.",
                 otherwise=(changed,) if changed is not None else (),
@@ -652,6 +665,7 @@ _ADVICE = {
         "Do not set {variable} where the tests run (the shell, the Makefile, the CI job), or set it to the test "
         "database at the top of conftest.py, before the application is imported."
     ),
+    "environment-not-handed-on": "At {where} hand {variable} on: env={{**os.environ, ...}}.",
     "variable-missing": (
         "Set {variable} to the test database at the top of conftest.py, before the application is imported (or asks "
         "for it, at {where})."

@@ -14,7 +14,8 @@ def ask(case: Case) -> Iterator[Finding]:
     """For each leak: did an override of its dependency stand before, and who removed it? Or did it outstay its test?"""
     for leak in case.leaks:
         if leak.first.how == "dependency":
-            yield from _cleared(case, leak)
+            told = list(_cleared(case, leak))
+            yield from told or _only_elsewhere(case, leak)
         elif leak.first.how == "override":
             yield from _left_behind(case, leak)
 
@@ -60,6 +61,36 @@ def _cleared(case: Case, leak: Leak) -> Iterator[Finding]:
         (leak.database.id,),
         leak.tests,
         (("test", removed.test or ""), ("setter", was_set.test or "")),
+    )
+
+
+def _only_elsewhere(case: Case, leak: Leak) -> Iterator[Finding]:
+    """The override is a fixture's, and the fixture is none of the leak's tests."""
+    dependency = leak.first.dependency
+    sets = [
+        change
+        for change in case.evidence.overrides
+        if dependency is not None
+        and change.key == dependency.callable
+        and change.op != "removed"
+        and change.scope == "function"  # one of a wider scope is set in one test for many
+        and change.test is not None
+    ]
+    if not sets or dependency is None or any(change.test in leak.tests for change in sets):
+        return
+    setter = first(case.evidence.chain(sets[0]))
+    others = dict.fromkeys(change.test for change in sets if change.test is not None)
+    yield Finding(
+        "override-not-in-test",
+        f"{_who(sets[0])} ({setter}) overrides {dependency.name} in {tests_said(others)}, and not in "
+        f"{tests_said(leak.tests)}: the fixture is not asked for there, or its conftest.py does not reach that folder. "
+        f"{leak.database.name} answered.",
+        setter.file if setter else None,
+        setter.line if setter else None,
+        (fact(case.evidence, sets[0], "override set"), *reach_facts(case, leak)),
+        (leak.database.id,),
+        leak.tests,
+        (("fixture", sets[0].fixture or ""),),
     )
 
 

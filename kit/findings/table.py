@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from kit.evidence import Evidence
 from kit.findings import (
     apps,
+    children,
     cleared,
     copies,
     files,
@@ -42,6 +43,7 @@ QUESTIONS: tuple[Question, ...] = (
     files.ask,
     urls.ask,
     unread.ask,
+    children.ask,
     imports.ask,
     folders.ask,
     rebound.ask,

@@ -1,4 +1,5 @@
-"""What the interpreter itself tells of: files that are opened, modules that are executed, folders that are gone to.
+"""What the interpreter itself tells of: files that are opened, modules that are executed, folders that are gone to,
+and processes that are started.
 
 An audit hook cannot be taken out. After removal it returns at once, and nothing more.
 """
@@ -8,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from types import CodeType, FrameType, ModuleType
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
+from .environ import names_a_database, names_a_mode
 from .frames import APPLICATION, absolute, owner
 from .hooks import Hooks
 from .recorder import Recorder
@@ -35,7 +37,7 @@ class AuditProbe:
         self._hooks = hooks
         _listening.update({
             "open": self._guarded(self._opened), "exec": self._guarded(self._executing),
-            "os.chdir": self._guarded(self._changing_folder),
+            "os.chdir": self._guarded(self._changing_folder), "subprocess.Popen": self._guarded(self._starting),
         })
         hooks.on_removal(_listening.clear)
         if not _hooked:
@@ -64,6 +66,25 @@ class AuditProbe:
         if isinstance(args[0], (str, bytes, os.PathLike)):
             before, path = os.getcwd(), os.path.abspath(os.fsdecode(args[0]))
             self._recorder.event("folder", apart=(before, path), path=path, before=before)
+
+    def _starting(self, args: Any) -> None:
+        """A process that gets an environment of its own may lack what this one's has."""
+        environ = args[3]
+        if not isinstance(environ, Mapping) or environ is os.environ:
+            return
+        given = {os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()}
+        held: Any = os.environ._data  # type: ignore[attr-defined]  # looking must not count as reading
+        own = {os.environ.decodekey(name): os.environ.decodevalue(value) for name, value in held.items()}
+        dropped = sorted(
+            name for name, value in own.items()
+            if (names_a_database(name, value) or names_a_mode(name)) and name not in given
+        )
+        watched = "ISOLATION_PROBES_DIR" in given
+        if dropped or not watched:
+            self._recorder.event(
+                "child", apart=(str(args[0]), tuple(dropped)), program=os.path.basename(os.fsdecode(args[0])),
+                dropped=dropped, watched=watched,
+            )
 
     def _executing(self, args: Any) -> None:
         code = args[0]

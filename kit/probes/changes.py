@@ -4,7 +4,8 @@ Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a li
 
     {"op": "set", "name": N, "value": V}         the variable has this value from the start
     {"op": "unset", "name": N}                   the variable is not there at the start
-    {"op": "no-dotenv", "names": [N, ...]}       files of variables do not hold these
+    {"op": "hand-on", "name": N}                 a process that is started gets this variable, if this one has it
+    {"op": "no-dotenv", "names": [N, ...], "file": F}   files of variables, or this one alone, do not hold these
     {"op": "edit", "file": F, "lines": [[first, last, text], ...]}   these lines of a module read otherwise
     {"op": "edit-data", "file": F, "lines": [[first, last, text], ...]}   these lines of a file of settings
     {"op": "path-first", "folder": F}            modules are looked for in this folder first
@@ -62,7 +63,7 @@ class Changes:
             "set": self._set, "unset": self._unset, "no-dotenv": self._no_dotenv, "edit": self._edit,
             "edit-data": self._edit_data, "no-creator": self._no_creator, "restore-folder": self._restore_folder,
             "one-in-memory": self._one_in_memory,
-            "path-first": self._path_first,
+            "path-first": self._path_first, "hand-on": self._hand_on,
             "leave-out": self._choose, "only": self._choose, "first": self._choose, "no-pool": self._no_pool,
             "clear-caches": self._clear_caches, "apply-override": self._apply_override,
             "redirect-call": self._redirect_call, "rebind-copies": self._rebind_copies,
@@ -89,6 +90,26 @@ class Changes:
         if os.environ.pop(change["name"], None) is not None:
             self._took_hold(change)
 
+    def _hand_on(self, change: Dict[str, Any]) -> None:
+        name, position = change["name"], 10  # of `env` among Popen's arguments
+
+        def starting(original: Any) -> Any:
+            def __init__(child: Any, *args: Any, **kwargs: Any) -> None:
+                given = kwargs.get("env") if len(args) <= position else args[position]
+                if given is not None and name not in given and name in os.environ:
+                    self._took_hold(change)
+                    handed = {**given, name: os.environ[name]}
+                    if len(args) <= position:
+                        kwargs["env"] = handed
+                    else:
+                        args = (*args[:position], handed, *args[position + 1:])
+                original(child, *args, **kwargs)
+            return __init__
+
+        self._hooks.when_imported(
+            "subprocess", lambda module: self._hooks.replace(module.Popen, "__init__", starting)
+        )
+
     def _remember(self, change: Dict[str, Any]) -> None:
         from .environ import names_a_database, names_a_mode
 
@@ -106,35 +127,42 @@ class Changes:
         self._hooks.replace(type(os.environ), "__setitem__", writing)
 
     def _no_dotenv(self, change: Dict[str, Any]) -> None:
-        names = set(change["names"])
+        names, only = set(change["names"]), change.get("file")
 
-        def without(found: Any) -> Any:
+        def without(found: Any, file: Any) -> Any:
+            if only is not None and (file is None or os.path.realpath(file) != os.path.realpath(only)):
+                return found
             for name in list(found):
                 if name.upper() in names:
                     del found[name]
                     self._took_hold(change)
             return found
 
-        def reading(original: Any) -> Any:
-            def read(*args: Any, **kwargs: Any) -> Any:
-                return without(original(*args, **kwargs))
+        def reading_dotenv(original: Any) -> Any:
+            def read(dotenv: Any, *args: Any, **kwargs: Any) -> Any:
+                return without(original(dotenv, *args, **kwargs), getattr(dotenv, "dotenv_path", None))
             return read
 
-        self._hooks.when_imported("dotenv.main", lambda module: self._hooks.replace(module.DotEnv, "dict", reading))
-        self._hooks.when_imported(
-            "starlette.config", lambda module: self._hooks.replace(module.Config, "_read_file", reading)
-        )
-        self._hooks.when_imported(
-            "decouple", lambda module: self._hooks.replace(module.RepositoryEnv, "__init__", self._emptying(without))
-        )
+        def reading_config(original: Any) -> Any:
+            def _read_file(config: Any, file: Any, *args: Any, **kwargs: Any) -> Any:
+                return without(original(config, file, *args, **kwargs), file)
+            return _read_file
 
-    def _emptying(self, without: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def making(original: Any) -> Any:
-            def __init__(repository: Any, *args: Any, **kwargs: Any) -> None:
-                original(repository, *args, **kwargs)
-                without(repository.data)
+            def __init__(repository: Any, source: Any, *args: Any, **kwargs: Any) -> None:
+                original(repository, source, *args, **kwargs)
+                without(repository.data, source)
             return __init__
-        return making
+
+        for module, owner, name, make in (
+            ("dotenv.main", "DotEnv", "dict", reading_dotenv),
+            ("starlette.config", "Config", "_read_file", reading_config),
+            ("decouple", "RepositoryEnv", "__init__", making),
+        ):
+            self._hooks.when_imported(module, self._replacing(owner, name, make))
+
+    def _replacing(self, owner: str, name: str, make: Callable[[Any], Any]) -> Callable[[Any], None]:
+        return lambda module: self._hooks.replace(getattr(module, owner), name, make)
 
     # --- text --------------------------------------------------------------------------------------------------------
 

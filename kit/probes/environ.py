@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .frames import APPLICATION, Stack, application_stack, owner
 from .hooks import Hooks, out_of_traceback
-from .places import HIDDEN_NAME, URL, place
+from .places import FILE, HIDDEN_NAME, URL, place
 from .quiet import quietly
 from .recorder import Recorder
 from .redact import HIDDEN, redact
@@ -19,7 +19,9 @@ from .settings_classes import watch
 _NAME = re.compile(
     r"(?i)(database|(^|_)db(_|$)|dsn|postgres|^pg(host|hostaddr|port|database|user|service)|sqlite|mysql|sqlalchemy)"
 )
-_MODE = re.compile(r"(?i)(^|_)(env|environment|mode|stage|profile|settings(_module)?|config|testing|tests?)$")
+_MODE = re.compile(
+    r"(?i)(^|_)(env|environment|mode|stage|profile|testing|tests?|(settings|config|conf|env)(_module|_file|_path)?)$"
+)
 _NOBODYS_MODE = re.compile(r"(?i)^(virtual_env|conda_|pytest_|python|tox_|nox|coverage_|anyio_|pip_)")
 _OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_(PRODUCTION|TEST)_(URL|ADMIN_URL|LOG)$)")
 _DRIVERS = ("asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pymysql")  # they ask for every variable of their own
@@ -28,10 +30,10 @@ _PASSING_ON = ("os", "_collections_abc", "collections.abc")  # modules through w
 
 
 def names_a_database(name: str, value: Optional[str] = None) -> bool:
-    """Tell whether a variable is one that can lead to a database: by its name, or by a value that is such a URL."""
+    """Tell whether a variable can lead to a database: by its name, or by a value that is such a URL or file."""
     if _OWN.match(name):
         return False
-    return bool(_NAME.search(name)) or (value is not None and bool(URL.match(value)))
+    return bool(_NAME.search(name)) or (value is not None and bool(URL.match(value) or FILE.search(value)))
 
 
 def names_a_mode(name: str) -> bool:

@@ -130,6 +130,7 @@ def test_who_wrote_is_told(tmp_path: Path) -> None:
         ("SQLALCHEMY_URI", None, True), ("URL", "postgresql+asyncpg://h/d", True), ("URL", "sqlite:///x", True),
         ("URL", "https://h/d", False), ("FEEDBACK", "x", False), ("ISOLATION_PROBES_DIR", "x", False),
         ("KIT_TEST_URL", "postgresql://h/d", False), ("KIT_DATABASE", "x", True), ("LOADBALANCER", None, False),
+        ("STORE", "/var/prod.db", True), ("STORE", "prod.sqlite3", True), ("STORE", "made.dbx", False),
     ],
 )  # fmt: skip
 def test_which_variables_lead_to_a_database(name: str, value: str | None, expected: bool) -> None:
