@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kit.investigate.results import Investigation
 
-TIMEOUT_CELL_S = 300.0
+TIMEOUT_CELL_S = 600.0
 TIMEOUT_NOTEBOOK_S = 1200.0
 
 __all__ = ["TIMEOUT_CELL_S", "TIMEOUT_NOTEBOOK_S", "investigate"]
