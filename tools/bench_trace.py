@@ -1,0 +1,114 @@
+"""What `kit trace` and the guard cost on somebody's suite, for tools/bench.py: in time, memory and kept evidence."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench_figures import Figure, in_turn
+from bench_trials import multiply_tests
+
+from kit.pair import open_pair
+from kit.pair.slots import Slot, open_slots
+from kit.project import write_project
+from kit.seat import trial_environ
+
+TESTS, MANY_TESTS = 1000, 10_000
+TRACE_TIMES, GUARD_TIMES, OFF_TIMES, MEMORY_TIMES = 1.05, 1.01, 1.01, 11.0
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
+TRACE = (sys.executable, "-m", "kit", "trace", "--")
+# Runs a command and tells the largest memory of any process of it, in MB.
+LARGEST = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+sys.exit(code)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite of tests like the specimen's, in databases of its own."""
+
+    folder: Path
+    slot: Slot
+    environ: Mapping[str, str] = field(repr=False)
+
+    @property
+    def allowed(self) -> str:
+        """Its test database, as --allow and the guard take it."""
+        return f"{self.slot.test.host}:{self.slot.test.port}/{self.slot.test.database}"
+
+    def run(self, command: Sequence[str]) -> str:
+        """Run a command over it, from databases as they were, and return what it printed."""
+        self.slot.reset()
+        ended = subprocess.run(command, cwd=self.folder, env=dict(self.environ), capture_output=True, text=True)
+        if ended.returncode != 0:
+            raise SystemExit(f"the suite went wrong:\n{ended.stdout}{ended.stderr}")
+        return ended.stdout
+
+    def seconds(self, command: Sequence[str]) -> float:
+        """How long a command takes, servers included."""
+        began = time.perf_counter()
+        self.run(command)
+        return time.perf_counter() - began
+
+    def processor_seconds(self, command: Sequence[str]) -> float:
+        """How much processor time a command takes, servers excluded: what else the machine does matters less."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.run(command)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def figures(runs: int, *, short: bool) -> Iterator[Figure]:
+    """Yield what tracing and guarding cost; `short` leaves out the suite of 10,000 tests."""
+    with suite_of(TESTS) as suite:
+        guard = ("-o", f"db_guard_allow={suite.allowed}", "--db-guard")
+        without = (*PYTEST, "-p", "no:kit-db-guard")
+        traced = (*TRACE, *PYTEST)
+        name = f"{TESTS:,} tests"
+        yield compared(f"{name} under kit trace", suite.seconds, traced, PYTEST, TRACE_TIMES, runs)
+        yield compared(f"{name} with the guard", suite.processor_seconds, (*PYTEST, *guard), without, GUARD_TIMES, runs)
+        yield compared(f"{name}, the guard off", suite.processor_seconds, PYTEST, without, OFF_TIMES, runs)
+        small_mb = memory_mb(suite, traced)
+    if not short:
+        with suite_of(MANY_TESTS) as suite:
+            many_mb = memory_mb(suite, traced)
+        yield Figure(
+            f"memory, {MANY_TESTS:,} traced", many_mb, f"{TESTS:,} traced", small_mb, MEMORY_TIMES * small_mb, "MB", 1
+        )
+
+
+def compared(
+    what: str, measure: Callable[[Sequence[str]], float], command: Sequence[str], other: Sequence[str], times: float,
+    runs: int,
+) -> Figure:  # fmt: skip
+    """One command against another, in turn."""
+    value, against = in_turn(lambda: measure(command), lambda: measure(other), runs)
+    return Figure(what, value * 1000, "without", against * 1000, times * against * 1000, "ms", runs)
+
+
+def memory_mb(suite: Suite, command: Sequence[str]) -> float:
+    """The largest memory of any process of a command."""
+    return float(suite.run((sys.executable, "-c", LARGEST, *command)).splitlines()[-1])
+
+
+@contextmanager
+def suite_of(count: int) -> Iterator[Suite]:
+    """A clean project with this many tests."""
+    with tempfile.TemporaryDirectory(prefix="kit-bench-") as name:
+        folder = Path(name) / "project"
+        write_project(folder, (), "dependency_override")
+        multiply_tests(folder / "tests" / "test_api_sites.py", count)
+        with open_pair("embedded") as pair, open_slots(pair, 1) as (slot,):
+            environ = {**trial_environ(slot, sys.executable), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+            yield Suite(folder, slot, environ)
