@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from kit.diagnose.judge import Symptom, effect, symptoms_of, the_case
-from kit.diagnose.plan import Candidate, Change, TextOf, Values, candidates
+from kit.diagnose.plan import NOWHERE, Candidate, Change, TextOf, Values, candidates, last_resort
 from kit.diagnose.search import Found, OutOfRuns, search
 from kit.findings.answer import Answer
+from kit.findings.case import Case
 from kit.findings.diagnosis import Cause, Diagnosis, Effect, Run, Status
 from kit.findings.model import Finding, counted, place
-from kit.findings.table import WEAK
+from kit.findings.table import HOW_REACHED
 from kit.probes.allow import AllowList
 from kit.probes.changes import CHANGES_VARIABLE
 from kit.probes.environ import shown
@@ -118,16 +120,17 @@ class _Experiments:
         self.symptoms = symptoms_of(self.first)
         known = _values(values, self._folder)
         self.ranked = [_ranked(symptom, self._text_of, known) for symptom in self.symptoms]
+        self.last = [_last(symptom, self._text_of, known) for symptom in self.symptoms]
         if self.timeout_s is None:
             self.timeout_s = max(60.0, 3 * traced.evidence.duration_s + 30)
 
     def announce(self) -> None:
         """Say what is about to be run."""
-        for symptom, (likely, others) in zip(self.symptoms, self.ranked, strict=True):
+        for symptom, (likely, others), last in zip(self.symptoms, self.ranked, self.last, strict=True):
             _say(f"{symptom_said(symptom)}; {counted(len(likely), 'suspect')}:")
             for candidate in likely:
                 _say(f"  - run {candidate.label}")
-            for candidate in others:
+            for candidate in (*others, *last):
                 _say(f"  - if that is not enough: {candidate.label}")
         if self.symptoms:
             stops = "go on" if self.yes else "stop before the first statement"
@@ -149,8 +152,8 @@ class _Experiments:
         if not self.allow and not self.yes and not self._in_memory_else():
             return self._not_allowed()
         found = []
-        for symptom, ranked in zip(self.symptoms, self.ranked, strict=True):
-            found.append(search(ranked, partial(self._try, symptom)))
+        for symptom, ranked, last in zip(self.symptoms, self.ranked, self.last, strict=True):
+            found.append(search(ranked, partial(self._try, symptom), last))
         return self._concluded(found)
 
     def _nothing_wrong(self) -> Diagnosis:
@@ -237,8 +240,10 @@ class _Experiments:
 
     def _placed(self, change: Change) -> Change:
         """A change with its files named whole: the command may go elsewhere."""
-        paths = ("file", "engine_file", "folder")
-        named: dict[str, Any] = {key: str(self.place / change[key]) for key in paths if key in change}
+        keys = [key for key in ("file", "engine_file", "folder") if change.get(key)]
+        named: dict[str, Any] = {key: str(self.place / change[key]) for key in keys}
+        if "frames" in change:
+            named["frames"] = [[str(self.place / file), line] for file, line in change["frames"]]
         files = {"files": [str(self.place / file) for file in change["files"]]} if "files" in change else {}
         return {**change, **named, **files}
 
@@ -263,8 +268,7 @@ class _Experiments:
 
 def _ranked(symptom: Symptom, text_of: TextOf, values: Values) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
     """The candidates of the symptom's findings, one for each, and then all others."""
-    mine = tuple(finding for finding in symptom.first.findings if _concerns(finding, symptom))
-    case = replace(the_case(symptom.first), leaks=symptom.leaks)
+    case, mine = _case_of(symptom), _findings_of(symptom)
     likely: dict[tuple[str, str | None, int | None], Candidate] = {}
     direct = {finding.message for finding in mine}
     found = candidates(case, mine, text_of, values)
@@ -273,6 +277,18 @@ def _ranked(symptom: Symptom, text_of: TextOf, values: Values) -> tuple[tuple[Ca
             likely.setdefault((candidate.kind, candidate.file, candidate.line), candidate)
     rest = tuple(candidate for candidate in found if candidate not in likely.values())
     return (tuple(likely.values()), rest) if likely else (rest, ())
+
+
+def _last(symptom: Symptom, text_of: TextOf, values: Values) -> tuple[Candidate, ...]:
+    return last_resort(_case_of(symptom), _findings_of(symptom), text_of, values)
+
+
+def _case_of(symptom: Symptom) -> Case:
+    return replace(the_case(symptom.first), leaks=symptom.leaks)
+
+
+def _findings_of(symptom: Symptom) -> tuple[Finding, ...]:
+    return tuple(finding for finding in symptom.first.findings if _concerns(finding, symptom))
 
 
 def _concerns(finding: Finding, symptom: Symptom) -> bool:
@@ -291,9 +307,11 @@ def _values(file: Path, folder: Path) -> dict[tuple[str, str | None], str]:
 
 def _still_there(value: str, folder: Path) -> str:
     scheme, found, path = value.partition(":///")
+    if os.path.isabs(value) and not Path(value).parent.is_dir():
+        return str(folder / f"{NOWHERE}_{Path(value).name}")
     if not found or not scheme.startswith("sqlite") or Path(path.partition("?")[0]).parent.is_dir():
         return value
-    return f"{scheme}:///{folder / Path(path.partition('?')[0]).name}"
+    return f"{scheme}:///{folder / NOWHERE}_{Path(path.partition('?')[0]).name}"
 
 
 def _tests_left_out(symptom: Symptom, chosen: Sequence[Candidate]) -> frozenset[str]:
@@ -347,7 +365,8 @@ def _unproved(first: Answer, found: Sequence[Found]) -> tuple[str, ...]:
         *(
             f"{finding.kind} at {finding.where}, seen and not shown to decide: {finding.message}"
             for finding in first.findings
-            if (finding.kind, finding.file, finding.line) not in proved and not (all_proved and finding.kind in WEAK)
+            if (finding.kind, finding.file, finding.line) not in proved
+            and not (all_proved and finding.kind in HOW_REACHED)
         ),
     )
 

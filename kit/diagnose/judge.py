@@ -73,7 +73,8 @@ def _apart(case: Case) -> list[tuple[Leak, ...]]:
 def _meet(case: Case, leak: Leak, other: Leak) -> bool:
     made = made_by_tests(case, leak)
     alike = made is not None and made == made_by_tests(case, other)
-    return alike or not other.tests or not set(leak.tests).isdisjoint(other.tests)
+    shared = leak.engine is not None and leak.engine == other.engine  # made in the one, it leads on in the other
+    return alike or shared or not other.tests or not set(leak.tests).isdisjoint(other.tests)
 
 
 def the_case(found: Answer) -> Case:
@@ -108,7 +109,7 @@ def effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[E
 
 def _leak_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[Effect, str]:
     if any(NOWHERE in failed.configured for failed in run.failed_connections) or _moved(run):
-        return Effect.GONE, "it was looked for where the variable now points, and nowhere else"
+        return Effect.GONE, "it was looked for where the change leads, and nowhere else"
     if run.refusals:
         first = run.refusals[0]
         chain = run.chain(first)
@@ -145,10 +146,8 @@ def _comparable(
         return Effect.VOID, f"{counted(len(missing), 'test')} no longer ran, {missing[0]} first"
     reached = {reach.test for reach in again.reached}
     for test in symptom.affected:
-        if test in left_out or now.get(test) != "failed":
-            continue
-        if test not in reached:
-            return Effect.VOID, f"{test} now fails before it reaches a database"
+        if test not in left_out and now.get(test) == "failed" and test not in reached:
+            return Effect.VOID, f"{test} fails before it reaches a database"
     return Effect.GONE, _instead(symptom, again)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from kit.diagnose.statements import Statement, statement_at
 from kit.evidence import Evidence, Frame
-from kit.findings.case import Case, Leak, is_test_file, tests_said
+from kit.findings.case import Case, Leak, tests_said
 from kit.findings.model import Finding
 from kit.findings.openers import culprit
 from kit.findings.sources import named_in_files, origin_of
+from kit.findings.table import HOW_REACHED
 
 Change = dict[str, Any]
 NOWHERE = "kit_nowhere"  # stands in a place that only an experiment names
@@ -53,7 +54,7 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """Every experiment that the evidence suggests, the likeliest first. `values` are what variables were set to."""
     found: dict[str, Candidate] = {}
-    plan = _Plan(case, text_of, values)
+    plan = _Plan(case, text_of, values, findings)
     direct = [candidate for finding in findings for candidate in plan.for_finding(finding)]
     general = [candidate for leak in case.leaks for candidate in plan.for_leak(leak)]
     for candidate in (*direct, *general):
@@ -61,9 +62,18 @@ def candidates(
     return tuple(found.values())
 
 
+def last_resort(
+    case: Case, findings: tuple[Finding, ...], text_of: TextOf, values: Values
+) -> tuple[Candidate, ...]:
+    """What is left to try, one for each engine that leads astray, where nothing that the evidence suggests decides."""
+    plan = _Plan(case, text_of, values, findings)
+    led = [candidate for leak in case.leaks for candidate in plan.last_resort(leak)]
+    return tuple({candidate.key: candidate for candidate in led}.values())
+
+
 class _Plan:
-    def __init__(self, case: Case, text_of: TextOf, values: Values) -> None:
-        self._case, self._text_of, self._values = case, text_of, values
+    def __init__(self, case: Case, text_of: TextOf, values: Values, findings: tuple[Finding, ...]) -> None:
+        self._case, self._text_of, self._values, self._findings = case, text_of, values, findings
 
     def for_finding(self, finding: Finding) -> Iterator[Candidate]:
         makers: dict[str, Callable[[Finding], Iterator[Candidate]]] = {
@@ -104,13 +114,70 @@ class _Plan:
 
     def for_leak(self, leak: Leak) -> Iterator[Candidate]:
         """What may be tried for any leak, whichever finding there is."""
-        yield from self._session_elsewhere(leak)
+        overridden = bool(self._case.evidence.overrides)
+        if overridden:
+            yield from self._session_elsewhere(leak)
         yield from self._variables(leak)
         yield from self._own_modules(leak)
         if leak.engine is not None:
             yield from self._collected_alone(leak)
+            yield from self._made_by_the_way(leak)
+        if not overridden:
+            yield from self._session_elsewhere(leak)
         if self._lifespan_ran(leak):
             yield self._no_lifespan(leak)
+
+    def last_resort(self, leak: Leak) -> Iterator[Candidate]:
+        """What works wherever a leak comes from an engine, or a connection, of the application's own."""
+        entry = leak.engine if leak.engine is not None else leak.first.connection
+        chain = self._case.evidence.chain(entry)
+        frames = [frame for frame in chain if not self._case.of_tests(frame.file)][:4]
+        if not frames or frames[0].file.startswith("site-packages"):
+            return
+        meant, made = self._engine_of_tests(), "engine" if leak.engine is not None else "connection"
+        finding = self._finding_on(leak)
+        yield Candidate(
+            finding.kind if finding else _kind_of(leak, "engine-not-replaced"),
+            f"with the {made} of {frames[0].file}:{frames[0].line} led elsewhere",
+            finding.message if finding else f"{frames[0].file}:{frames[0].line} leads to {leak.database.name}.",
+            finding.file if finding else frames[0].file,
+            finding.line if finding else frames[0].line,
+            (
+                {
+                    "op": "lead-elsewhere",
+                    "frames": [[frame.file, frame.line] for frame in frames],
+                    "engine_file": meant.file if meant else None,
+                    "engine_line": meant.line if meant else None,
+                    "nowhere": "{workspace}/" + NOWHERE,
+                },
+            ),
+            (self._fix(finding) if finding else "") or f"Let the tests put one of their own in place of {frames[0]}.",
+        )
+
+    def _finding_on(self, leak: Leak) -> Finding | None:
+        """The finding that tells how a leak was reached; none that tells why, which this does not prove."""
+        told = [finding for finding in self._findings if finding.kind in HOW_REACHED]
+        mine = [finding for finding in told if leak.database.id in finding.databases]
+        return next((finding for finding in mine if set(leak.tests) <= set(finding.tests)), None)
+
+    def _made_by_the_way(self, leak: Leak) -> Iterator[Candidate]:
+        """A statement that led to the engine, and whose value nobody takes: nothing else depends on it."""
+        assert leak.engine is not None
+        early = leak.engine.phase in ("configure", "collection", "start")
+        for frame in self._case.evidence.chain(leak.engine)[1:]:
+            statement = self._statement(frame.file, frame.line)
+            if statement is None or not statement.by_the_way or self._case.of_tests(frame.file):
+                continue
+            yield Candidate(
+                "import-time-engine" if early else "engine-made-early",
+                f"without {frame.file}:{statement.first} `{' '.join(statement.text.split())}`",
+                f"{frame.file}:{statement.first} makes the engine of {leak.database.name} "
+                f"({leak.engine.phase}), and what holds it is kept.",
+                frame.file,
+                statement.first,
+                ({"op": "edit", "file": frame.file, "lines": [list(statement.left_out)]},),
+                _diff(frame.file, statement.first, statement.text, ""),
+            )
 
     # --- overrides ---------------------------------------------------------------------------------------------------
 
@@ -134,6 +201,8 @@ class _Plan:
         for number, line in enumerate(source.splitlines(), 1):
             if module != wanted and line.split()[:2] in (["from", module], ["import", module]):
                 return _diff(finding.file, number, line, line.replace(module, wanted, 1))
+        if key == to:
+            return f"Import the very object that stands in Depends(...) and override that, not another {key}."
         return f"Override {to}, the object that stands in Depends(...), instead of {key}."
 
     def _applied(self, finding: Finding) -> Iterator[Candidate]:
@@ -497,7 +566,7 @@ class _Plan:
             return
         module = engine.collecting.partition("::")[0]
         others = {outcome.test.partition("::")[0] for outcome in self._case.evidence.outcomes} - {module}
-        if module not in own and module.endswith(".py") and is_test_file(module) and others:
+        if module not in own and module.endswith(".py") and self._case.of_tests(module) and others:
             yield self._leave_out(
                 "collection-time-import",
                 module,
@@ -530,7 +599,7 @@ class _Plan:
         for number in range(1, len(parts) - 1):
             for folder in ("", "src"):
                 own = "/".join([*([folder] if folder else []), *parts[number:]])
-                if own != file and not is_test_file(own) and self._text_of(own) is not None:
+                if own != file and not self._case.of_tests(own) and self._text_of(own) is not None:
                     yield folder, own
 
     # --- names, pools, transactions ----------------------------------------------------------------------------------
@@ -576,16 +645,18 @@ class _Plan:
         """The session that was opened on the leak, bound to the engine that the tests use instead."""
         meant, opener = self._engine_of_tests(), leak.opener
         through_one = leak.first.how in ("dependency", "override")
-        if through_one or not self._case.evidence.overrides or not _opens_a_session(self._case.evidence, leak):
+        if through_one or not _opens_a_session(self._case.evidence, leak):
             return
         if meant is None or opener is None or leak.engine is None:
             return
         astray = culprit(self._case, leak) or opener
+        overridden = bool(self._case.evidence.overrides)
+        there = "the dependency that the tests override" if overridden else "what the tests put there"
         yield Candidate(
             _kind_of(leak),
             f"with the session of {opener.file}:{opener.line} on the tests' engine",
-            f"{opener.file}:{opener.line} opens a session of its own on {leak.database.name}, past the dependency that "
-            f"the tests override: {self._case.leads(leak.first.chain[:4])}.",
+            f"{opener.file}:{opener.line} opens a session of its own on {leak.database.name}, past {there}: "
+            f"{self._case.leads(leak.first.chain[:4])}.",
             astray.file,
             astray.line,
             (
@@ -597,8 +668,19 @@ class _Plan:
                     "engine_line": meant.line,
                 },
             ),
-            f"At {astray.file}:{astray.line} go by what the dependency supplies (hand it down as an argument to "
-            f"{opener.file}:{opener.line}), so that the override reaches it.",
+            self._past_fix(leak, astray, opener),
+        )
+
+    def _past_fix(self, leak: Leak, astray: Frame, opener: Frame) -> str:
+        where = f"{astray.file}:{astray.line}"
+        if leak.first.how == "middleware":
+            return _ADVICE["middleware-session"].format(where=where)
+        down = "" if astray == opener else f" (hand it down as an argument to {opener.file}:{opener.line})"
+        if leak.first.how == "past the dependencies":
+            return f"At {where} go by what the dependency supplies{down}, so that the override reaches it."
+        return (
+            f"At {where} no dependency is supplied: take the factory of sessions from what tests can set (app.state, "
+            f"an argument, the module's attribute at the time of the call){down}."
         )
 
     def _engine_of_tests(self) -> Frame | None:
@@ -655,7 +737,8 @@ _ADVICE = {
     ),
     "env-set-too-late": (
         "Set {variable} before the application is imported: at the top of conftest.py, or in the environment of the "
-        "command; or let the application make its engine when it is first used."
+        "command; or let the application ask for it when it is used, and the tests put away what it has kept from "
+        "before (cache_clear, dispose)."
     ),
     "variable-precedence": (
         "Do not set {variable} where the tests run; or, before the application is imported, take it away in "
@@ -704,6 +787,18 @@ _ADVICE = {
     "session-uncommitted": (
         "Commit at {where}, or let the override hand the application the very session that the fixture writes to."
     ),
+    "engine-not-replaced": (
+        "Let the application get it from something that tests can set or override (a setting that they write before it "
+        "is imported, a dependency, app.state), instead of making it at {where} for itself."
+    ),
+    "session-kept": (
+        "Open the session at {where} for each use, or put it away when it has been used (scoped_session.remove()), so "
+        "that none from before is found there."
+    ),
+    "middleware-session": (
+        "No override reaches a middleware: let the one at {where} go by what the application holds "
+        "(request.app.state), or by what it is given when it is added, so that tests can set it."
+    ),
     "no-separate-test-db": (
         "Give the tests a database of their own: set {variable} at the top of conftest.py to one that is there for "
         "tests, and refuse to run (kit guard) where it is not."
@@ -736,14 +831,14 @@ def _opens_a_session(evidence: Evidence, leak: Leak) -> bool:
     return session is not None and evidence.chain(session) == leak.first.chain
 
 
-def _kind_of(leak: Leak) -> str:
+def _kind_of(leak: Leak, otherwise: str = "session-past-dependencies") -> str:
     return {
         "background task": "background-task-session",
         "middleware": "middleware-session",
         "thread": "thread-session",
         "called directly": "dependency-called-directly",
         "lifespan": "lifespan-engine",
-    }.get(leak.first.how, "session-past-dependencies")
+    }.get(leak.first.how, otherwise)
 
 
 def _diff(file: str | None, line: int, before: str, after: str) -> str:

@@ -35,10 +35,11 @@ class OutOfRuns(Exception):
     """No further run is allowed."""
 
 
-def search(ranked: Sequence[Sequence[Candidate]], run: Try) -> Found:
+def search(ranked: Sequence[Sequence[Candidate]], run: Try, last: Sequence[Candidate] = ()) -> Found:
     """Find the smallest set of changes that works. `ranked` are groups of candidates, the likeliest first.
 
-    Every group is tried together with those before it, until the wrong thing is gone.
+    Every group is tried together with those before it, until the wrong thing is gone. Where none of them works, `last`
+    are tried: each alone, then all together.
     """
     answers: dict[frozenset[str], Effect] = {}
 
@@ -51,7 +52,7 @@ def search(ranked: Sequence[Sequence[Candidate]], run: Try) -> Found:
     try:
         if ask(()) is not Effect.STAYS:
             return Found((), (), False, False)
-        working = _working(ranked, ask)
+        working = _working(ranked, ask) or _alone_or_together(last, ask)
         if not working:
             return Found((), (), False, True)
         needed = minimal(working, lambda chosen: ask(chosen) is Effect.GONE)
@@ -77,6 +78,11 @@ def _working(ranked: Sequence[Sequence[Candidate]], ask: Try) -> tuple[Candidate
         if len(together) > 1 and ask((candidate,)) is Effect.GONE:
             return (candidate,)
     return ()
+
+
+def _alone_or_together(last: Sequence[Candidate], ask: Try) -> tuple[Candidate, ...]:
+    alone = next(((candidate,) for candidate in last if ask((candidate,)) is Effect.GONE), ())
+    return alone or (tuple(last) if len(last) > 1 and ask(tuple(last)) is Effect.GONE else ())
 
 
 def _also(ranked: Sequence[Sequence[Candidate]], needed: tuple[Candidate, ...], ask: Try) -> tuple[Candidate, ...]:

@@ -13,6 +13,7 @@ class Statement:
     first: int
     last: int
     text: str
+    by_the_way: bool = False  # an expression whose value nobody takes
 
     @property
     def left_out(self) -> tuple[int, int, str]:
@@ -36,7 +37,8 @@ def statement_at(source: str, line: int) -> Statement | None:
     end = node.end_lineno or node.lineno
     text = "\n".join(lines[node.lineno - 1 : end])
     alone = not lines[node.lineno - 1][: node.col_offset].strip() and ";" not in _after(lines[end - 1], node)
-    return Statement(node.lineno, end, text) if alone else None
+    by_the_way = isinstance(node, ast.Expr) and not isinstance(node.value, ast.Yield | ast.YieldFrom)
+    return Statement(node.lineno, end, text, by_the_way) if alone else None
 
 
 def _covers(node: ast.stmt, line: int) -> bool:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kit.evidence import Engine, Evidence, Frame, Override
+from kit.evidence import Engine, Entry, Evidence, Frame, Override
 from kit.findings.databases import Allowed, Database
 from kit.findings.model import Fact, counted
-from kit.findings.reach import MODULE, Reach
-
-_TEST_FILE = re.compile(r"(^|/)(conftest|test_[^/]*|[^/]*_test)\.py$|(^|/)tests?/")
+from kit.findings.reach import MODULE, Reach, is_test_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +47,20 @@ class Case:
     reached: tuple[Reach, ...]
     allowed: Allowed
     leaks: tuple[Leak, ...]
+    programs: frozenset[str] = frozenset()
+
+    def of_tests(self, file: str) -> bool:
+        """Tell whether a file belongs to the tests; where the command is no test runner, its own program does."""
+        return is_test_file(file) or file in self.programs
+
+    def done_by_tests(self, entry: Entry) -> bool:
+        """Tell whether the tests' own code did something; what a module does when they import it is its own doing."""
+        for frame in self.evidence.chain(entry):
+            if self.of_tests(frame.file):
+                return True
+            if frame.function == MODULE:
+                return False
+        return entry.fixture is not None
 
     def leads(self, chain: tuple[Frame, ...]) -> str:
         """A chain of frames as it is written in messages: outermost first."""
@@ -78,12 +88,15 @@ def case_of(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) ->
         wrong = [reach for reach in reached if allowed.judge(reach.database) is False]
     else:
         wrong = list(_at_odds(evidence, reached))
-    return Case(evidence, reached, allowed, _leaks(evidence, wrong))
+    return Case(evidence, reached, allowed, _leaks(evidence, wrong), _programs(evidence))
 
 
-def is_test_file(file: str) -> bool:
-    """Tell whether a file belongs to the tests, by its name or its folder."""
-    return bool(_TEST_FILE.search(file.replace(os.sep, "/")))
+def _programs(evidence: Evidence) -> frozenset[str]:
+    """The files that were run as programs, where no test runner told of a test."""
+    if evidence.outcomes or any(use.test is not None for use in evidence.uses):
+        return frozenset()
+    outermost = [stack[-1] for stack in evidence.stacks if stack]
+    return frozenset(frame.file for frame in outermost if frame.function == MODULE and frame.called_by is None)
 
 
 def named(frame: Frame) -> str:
@@ -94,7 +107,7 @@ def named(frame: Frame) -> str:
 def tests_said(tests: Iterable[str]) -> str:
     """How many tests, with the name where there is one only."""
     tests = tuple(tests)
-    return tests[0] if len(tests) == 1 else counted(len(tests), "test")
+    return tests[0] if len(tests) == 1 else counted(len(tests), "test") if tests else "no test"
 
 
 def reach_facts(case: Case, leak: Leak) -> tuple[Fact, ...]:

@@ -50,6 +50,7 @@ def _replaced(case: Case, leak: Leak) -> Name | None:
             and event.held_before.engine == leak.engine.engine
             and event.holds is not None
             and event.holds.engine != leak.engine.engine
+            and event.holds.object != event.held_before.object
             and not event.module.startswith("app ")
         ),
         None,

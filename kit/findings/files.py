@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.evidence import Evidence, Variable
-from kit.findings.case import Case, Leak, is_test_file, reach_facts
+from kit.findings.case import Case, Leak, reach_facts
 from kit.findings.model import Fact, Finding, fact, first
 from kit.findings.sources import origin_of, writer
 from kit.findings.whence import LOADERS
@@ -26,7 +26,7 @@ def _loaded_over(case: Case, leak: Leak) -> Finding | None:
     if source.written is None or source.variable is None or not _by_loader(source.written):
         return None
     before = [event for event in _writes(evidence, source.variable, leak) if event.at_s < source.written.at_s]
-    ours = next((event for event in reversed(before) if _by_tests(evidence, event)), None)
+    ours = next((event for event in reversed(before) if case.done_by_tests(event)), None)
     if ours is None:
         return None
     at = first(evidence.chain(source.written))
@@ -62,7 +62,8 @@ def _read_instead(case: Case, leak: Leak) -> Finding | None:
             and event.op in ("set", "removed", "missing")
             and event.at_s <= engine.at_s
             and event.process == engine.process
-            and _by_tests(evidence, event)
+            and case.done_by_tests(event)
+            and (event.op != "missing" or _looked_for_to_be_removed(case, event))
         ),
         None,
     )
@@ -100,8 +101,11 @@ def _by_loader(event: Variable) -> bool:
     return (event.written_by or "").partition(".")[0] in LOADERS
 
 
-def _by_tests(evidence: Evidence, event: Variable) -> bool:
-    return event.fixture is not None or any(is_test_file(frame.file) for frame in evidence.chain(event)[:1])
+def _looked_for_to_be_removed(case: Case, event: Variable) -> bool:
+    """Tell whether it was the tests that looked for a variable, and took nothing for it: as one does to remove it."""
+    if event.value is not None or event.written_by is not None:
+        return False
+    return any(case.of_tests(frame.file) for frame in case.evidence.chain(event)[:1])
 
 
 def _file_with(evidence: Evidence, name: str) -> str:

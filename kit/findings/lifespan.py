@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kit.evidence import Frame, Name
+from kit.evidence import Engine, Frame, Name
 from kit.findings.case import Case, Leak, reach_facts
 from kit.findings.model import Finding, fact
+from kit.findings.reach import in_middleware
 
 
 def ask(case: Case) -> Iterator[Finding]:
@@ -15,7 +16,7 @@ def ask(case: Case) -> Iterator[Finding]:
         if leak.engine is None or leak.first.how == "lifespan":
             continue
         replaced = _replaced(case, leak)
-        if leak.engine.stage != "lifespan" and replaced is None:
+        if not _made_in_lifespan(case, leak.engine) and replaced is None:
             continue
         at = _place(case, leak)
         if at is None:
@@ -33,6 +34,11 @@ def ask(case: Case) -> Iterator[Finding]:
             leak.tests,
             (("lifespan", "yes"),),
         )
+
+
+def _made_in_lifespan(case: Case, engine: Engine) -> bool:
+    """Tell whether a lifespan made it: the start of an application also puts its middleware together."""
+    return engine.stage == "lifespan" and not in_middleware(case.evidence, case.evidence.chain(engine))
 
 
 def _replaced(case: Case, leak: Leak) -> Name | None:
@@ -55,7 +61,7 @@ def _replaced(case: Case, leak: Leak) -> Name | None:
 def _place(case: Case, leak: Leak) -> Frame | None:
     assert leak.engine is not None
     made = case.evidence.chain(leak.engine)
-    if leak.engine.stage == "lifespan" and made:
+    if _made_in_lifespan(case, leak.engine) and made:
         return made[0]
     calls = {call.callable: call for call in case.evidence.callables}
     for part in case.evidence.app_parts:
@@ -67,7 +73,7 @@ def _place(case: Case, leak: Leak) -> Frame | None:
 
 def _message(case: Case, leak: Leak, replaced: Name | None, at: Frame) -> str:
     said = f"engine of {leak.database.name} made by the lifespan ({at.file}:{at.line})"
-    if leak.engine is not None and leak.engine.stage != "lifespan":
+    if leak.engine is not None and not _made_in_lifespan(case, leak.engine):
         said = f"the lifespan ({at.file}:{at.line}) goes by the engine of {leak.database.name}"
     if replaced is not None:
         set_by = f" that {replaced.test} had set" if replaced.test else ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.evidence import Evidence, Frame
-from kit.findings.case import Case, Leak, is_test_file, named, reach_facts, tests_said
+from kit.findings.case import Case, Leak, named, reach_facts, tests_said
 from kit.findings.model import Finding
-from kit.findings.reach import called_directly
+from kit.findings.reach import called_directly, in_middleware
 
 
 def ask(case: Case) -> Iterator[Finding]:
@@ -92,8 +92,14 @@ def _overridden(case: Case, leak: Leak) -> bool:
 
 
 def culprit(case: Case, leak: Leak) -> Frame | None:
-    """The line that went astray: the opener's own, or, where its file opens sessions rightly too, who called there."""
-    rightly = {
+    """The line that went astray: the opener's own, or, where its file opens sessions rightly too, who called there.
+
+    Of a middleware that has an engine to itself, it is the line that makes that.
+    """
+    made = case.evidence.chain(leak.engine)[:1] if leak.engine is not None else ()
+    if leak.first.how == "middleware" and made and in_middleware(case.evidence, made):
+        return made[0]
+    rightly = _of_overridden(case) | {
         reach.opener.file
         for reach in case.reached
         if reach.opener is not None
@@ -101,8 +107,14 @@ def culprit(case: Case, leak: Leak) -> Frame | None:
         and reach.database.id != leak.database.id
     }
     callers = [frame for frame in leak.first.chain if frame.file not in rightly]
-    caller = callers[0] if callers and not is_test_file(callers[0].file) else None
+    caller = callers[0] if callers and not case.of_tests(callers[0].file) else None
     return caller or leak.opener
+
+
+def _of_overridden(case: Case) -> set[str]:
+    """The files of the dependencies that are overridden: what calls there for itself is what goes past them."""
+    keys = {change.key for change in case.evidence.overrides}
+    return {known.file for known in case.evidence.callables if known.callable in keys and known.file is not None}
 
 
 def _finding(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -10,6 +12,7 @@ from kit.evidence import Callable, Connection, Engine, Entry, Evidence, Frame, S
 from kit.findings.databases import Database, databases
 
 MODULE = "<module>"
+_TEST_FILE = re.compile(r"(^|/)(conftest|test_[^/]*|[^/]*_test)\.py$|(^|/)tests?/")
 IN_TESTS = ("fixture", "set-up", "test", "teardown")  # how tests themselves reach a database
 
 
@@ -121,7 +124,7 @@ def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
     if entry.request is not None:
         if any(called_directly(known, chain) is not None for known in evidence.callables):
             return "called directly"
-        if getattr(entry, "inside", None) is None and _in_middleware(evidence, chain):
+        if getattr(entry, "inside", None) is None and in_middleware(evidence, chain):
             return "middleware"
         return "past the dependencies"
     if entry.fixture is not None:
@@ -130,9 +133,14 @@ def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
         if any(frame.function == MODULE for frame in chain):
             return "import"
         return "plugin" if entry.phase == "configure" else "collection"
-    if entry.thread is not None and entry.test is None:
+    if entry.thread is not None and not any(is_test_file(frame.file) for frame in chain):
         return "thread"
     return {"start": "program", "call": "test", "setup": "set-up", "teardown": "teardown"}.get(entry.phase, entry.phase)
+
+
+def is_test_file(file: str) -> bool:
+    """Tell whether a file belongs to the tests, by its name or its folder."""
+    return bool(_TEST_FILE.search(file.replace(os.sep, "/")))
 
 
 def called_directly(dependency: Callable, chain: Iterable[Frame]) -> Frame | None:
@@ -144,7 +152,8 @@ def called_directly(dependency: Callable, chain: Iterable[Frame]) -> Frame | Non
     return None
 
 
-def _in_middleware(evidence: Evidence, chain: Iterable[Frame]) -> bool:
+def in_middleware(evidence: Evidence, chain: Iterable[Frame]) -> bool:
+    """Tell whether the code of an application's middleware is on a chain."""
     parts = {call for part in evidence.app_parts for call in part.middleware}
     known = [known for known in evidence.callables if known.callable in parts]
     return any(_is_of(one, frame) for one in known for frame in chain)

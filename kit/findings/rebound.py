@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.evidence import Engine, Evidence, Frame, Name
-from kit.findings.case import Case, is_test_file
+from kit.findings.case import Case
 from kit.findings.model import Fact, Finding, fact
-from kit.findings.reach import Reach
+from kit.findings.reach import Reach, is_test_file
 
 
 def ask(case: Case) -> Iterator[Finding]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kit.evidence import Engine, Evidence, Frame, Use, Variable
-from kit.findings.case import Case, is_test_file, reach_facts
+from kit.evidence import Engine, Evidence, Frame, Use
+from kit.findings.case import Case, reach_facts
 from kit.findings.model import Finding, fact
 from kit.findings.sources import named_in_files, source_of, writer
 
@@ -20,7 +20,7 @@ def ask(case: Case) -> Iterator[Finding]:
         return
     if any(reach.database.id not in wrong for reach in case.reached):
         return
-    if any(event.op == "set" and _is_of_tests(case.evidence, event) for event in case.evidence.variables):
+    if any(event.op == "set" and case.done_by_tests(event) for event in case.evidence.variables):
         return  # they name one, and why it is not reached is another question
     worst = next(iter(sorted(_by_tests(case), key=lambda found: (_harm(found[0]), found[0].at_s))), None)
     if worst is None:
@@ -47,13 +47,9 @@ def ask(case: Case) -> Iterator[Finding]:
 def _by_tests(case: Case) -> Iterator[tuple[Use, Frame]]:
     """The uses that the tests' own code made outside requests, each with its line."""
     for use in case.evidence.uses:
-        frame = next((frame for frame in case.evidence.chain(use) if is_test_file(frame.file)), None)
+        frame = next((frame for frame in case.evidence.chain(use) if case.of_tests(frame.file)), None)
         if frame is not None and use.request is None:
             yield use, frame
-
-
-def _is_of_tests(evidence: Evidence, event: Variable) -> bool:
-    return event.fixture is not None or any(is_test_file(frame.file) for frame in evidence.chain(event)[:1])
 
 
 def _harm(use: Use) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from kit.evidence import Engine, Evidence, Frame, Variable
+from kit.evidence import Engine, Entry, Evidence, Frame, Variable
 from kit.findings.reach import Reach
 from kit.probes.allow import place_of
+from kit.probes.places import place
 
 INHERITED = "the environment of the command"
 
@@ -16,9 +17,10 @@ INHERITED = "the environment of the command"
 class Source:
     """The source of an engine's URL.
 
-    `kind` is variable, text (no variable holds it: it stands in the program, or was put together) or unknown (nobody
-    watched). `written` is the last writing of the variable before the engine was made, `read` its last reading;
-    `since` are the writings after, by which it came to hold something else: they changed nothing for this engine.
+    `kind` is variable, default (the variable was asked for and missing, which `asked` tells of, and this was taken
+    instead), text (no variable holds it: it stands in the program, or was put together) or unknown (nobody watched).
+    `written` is the last writing of the variable before the engine was made, `read` its last reading; `since` are the
+    writings after, by which it came to hold something else: they changed nothing for this engine.
     """
 
     kind: str
@@ -26,6 +28,7 @@ class Source:
     written: Variable | None = None
     read: Variable | None = None
     since: tuple[Variable, ...] = ()
+    asked: Variable | None = None
 
 
 def source_of(evidence: Evidence, engine: Engine) -> Source:
@@ -33,7 +36,7 @@ def source_of(evidence: Evidence, engine: Engine) -> Source:
     if engine.variables is None:
         return Source("unknown")
     if not engine.variables:
-        return Source("text")
+        return _default(evidence, engine, lambda value: None is not place(value) == place(engine.url))
     name = engine.variables[0]
     events = [event for event in evidence.variables if event.name == name and event.process == engine.process]
     before = [event for event in events if event.at_s <= engine.at_s]
@@ -64,9 +67,10 @@ def origin_of(evidence: Evidence, reach: Reach) -> Source:
         return source_of(evidence, reach.engine)
     events = [event for event in evidence.variables if event.process == reach.entry.process]
     before = [event for event in events if event.at_s <= reach.connection.at_s]
-    holding = [event for event in before if event.value and not event.whole and leads_to(event.value, reach)]
+    named = [event for event in before if event.op != "missing" and not event.whole]
+    holding = [event for event in named if event.value and leads_to(event.value, reach)]
     if not holding:
-        return Source("text")
+        return _default(evidence, reach.connection, lambda value: leads_to(value, reach))
     name = holding[-1].name
     mine = [event for event in before if event.name == name]
     return Source(
@@ -80,6 +84,18 @@ def origin_of(evidence: Evidence, reach: Reach) -> Source:
             if event.name == name and event.at_s > reach.connection.at_s and _changes(event)
         ),
     )
+
+
+def _default(evidence: Evidence, made: Entry, is_it: Callable[[str], bool]) -> Source:
+    """The source of what was made from the default of a variable that was missing then; text, where there is none."""
+    for asked in reversed(evidence.variables):
+        if asked.op != "missing" or asked.process != made.process or asked.at_s > made.at_s or not asked.value:
+            continue
+        if is_it(asked.value):
+            mine = [event for event in evidence.variables if (event.name, event.process) == (asked.name, made.process)]
+            since = tuple(event for event in mine if event.op == "set" and event.at_s > asked.at_s)
+            return Source("default", asked.name, asked=asked, since=since)
+    return Source("text")
 
 
 def leads_to(value: str, reach: Reach) -> bool:

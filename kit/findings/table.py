@@ -58,25 +58,25 @@ QUESTIONS: tuple[Question, ...] = (
 # These say what was done, not why it was wrong.
 WEAK = frozenset({"session-past-dependencies", "database-reached"})
 
+# These say how it was reached: where the cause is known, nothing of theirs is left to be proved.
+HOW_REACHED = WEAK | {
+    "background-task-session", "middleware-session", "thread-session", "lifespan-engine", "engine-not-replaced",
+    "session-kept", "database-reached",
+}
+
 
 def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> tuple[Finding, ...]:
     """Everything that is wrong in one run; a leak that no question explains is told as what it is."""
     case = case_of(evidence, reached, allowed)
     found = [finding for question in QUESTIONS for finding in question(case)]
+    strong = [finding for finding in found if finding.kind not in WEAK or finding.told("overridden")]
+    found += [whence(case, leak) for leak in case.leaks if not _explained(leak, strong)]
     found = [
         finding
         for finding in found
         if finding.kind not in WEAK or finding.told("overridden") or not _said_better(finding, found)
     ]
-    found += _whence(case, found)
     return tuple({(finding.kind, finding.file, finding.line): finding for finding in reversed(found)}.values())[::-1]
-
-
-def _whence(case: Case, found: list[Finding]) -> list[Finding]:
-    """Where the places of leaks came from that nothing explains, or only by what was done."""
-    strong = [finding for finding in found if finding.kind not in WEAK]
-    more = [(leak, whence(case, leak)) for leak in case.leaks if not _explained(leak, strong)]
-    return [finding for leak, finding in more if finding.kind not in WEAK or not _explained(leak, found)]
 
 
 def _said_better(weak: Finding, found: list[Finding]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.evidence import Frame
-from kit.findings.case import Case, Leak, is_test_file, reach_facts, tests_said
+from kit.findings.case import Case, Leak, reach_facts, tests_said
 from kit.findings.model import Finding, first
 from kit.findings.reach import IN_TESTS
 
@@ -40,4 +40,4 @@ def made_by_tests(case: Case, leak: Leak) -> Frame | None:
     made = first(case.evidence.chain(leak.engine)) if leak.engine is not None else leak.opener
     if leak.first.how not in IN_TESTS or made is None or leak.opener is None:
         return None
-    return made if is_test_file(made.file) and is_test_file(leak.opener.file) else None
+    return made if case.of_tests(made.file) and case.of_tests(leak.opener.file) else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 
 from kit.evidence import Variable
-from kit.findings.case import Case, Leak, is_test_file, reach_facts
+from kit.findings.case import Case, Leak, reach_facts
 from kit.findings.model import Finding, fact, first
 from kit.findings.sources import leads_to, origin_of, writer
 from kit.findings.themselves import by_tests
@@ -58,7 +58,7 @@ def _in_vain(case: Case, leak: Leak, variables: Iterable[Variable]) -> list[Vari
         if event.op == "set"
         and event.name not in by_name | led
         and event.at_s <= leak.reaches[-1].entry.at_s
-        and _is_of_tests(case, event)
+        and case.done_by_tests(event)
         and not any(leads_to(event.value or "", reach) for reach in case.reached)
     ]
 
@@ -70,12 +70,8 @@ def _missing(case: Case, leak: Leak, variables: Iterable[Variable]) -> list[Vari
         if event.op == "missing"
         and event.process == leak.first.entry.process
         and event.at_s <= leak.first.entry.at_s
-        and not any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
+        and not any(case.of_tests(frame.file) for frame in case.evidence.chain(event)[:1])
     ]
-
-
-def _is_of_tests(case: Case, event: Variable) -> bool:
-    return event.fixture is not None or any(is_test_file(frame.file) for frame in case.evidence.chain(event))
 
 
 def _likeness(name: str, other: str) -> float:

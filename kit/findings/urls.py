@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit.evidence import Connection, Engine, Frame, Variable
-from kit.findings.case import Case, Leak, is_test_file, reach_facts, tests_said
+from kit.findings.case import Case, Leak, reach_facts, tests_said
 from kit.findings.model import Finding, fact, first, place
 from kit.findings.reach import MODULE
-from kit.findings.sources import leads_to, origin_of, source_of, writer
+from kit.findings.sources import leads_to, origin_of, writer
 from kit.findings.themselves import by_tests
 
 
@@ -52,17 +52,21 @@ def _made(leak: Leak) -> _Made:
 
 def _written_late(case: Case, leak: Leak, made: _Made) -> Variable | None:
     """The first writing by the tests of a variable that the URL could have come from, after it had been asked for."""
-    if isinstance(made.entry, Engine):
-        source = source_of(case.evidence, made.entry)
-        if source.since:
-            return source.since[0]
-    return _set_late(case, leak, made, case.evidence.variables) or (
-        None if origin_of(case.evidence, leak.first).variable else _set_late(case, leak, made, case.evidence.modes)
+    source = origin_of(case.evidence, leak.first)
+    if isinstance(made.entry, Engine) and source.kind == "variable" and source.since:
+        return source.since[0]
+    asked = _asked(case, leak, made, case.evidence.variables) if source.asked is None else [source.asked]
+    return _set_late(case, leak, made, asked, case.evidence.variables) or (
+        None
+        if source.variable
+        else _set_late(case, leak, made, _asked(case, leak, made, case.evidence.modes), case.evidence.modes)
     )
 
 
-def _set_late(case: Case, leak: Leak, made: _Made, variables: tuple[Variable, ...]) -> Variable | None:
-    for asked in reversed(_asked(case, leak, made, variables)):
+def _set_late(
+    case: Case, leak: Leak, made: _Made, looks: list[Variable], variables: tuple[Variable, ...]
+) -> Variable | None:
+    for asked in reversed(looks):
         late = next(
             (
                 event
@@ -72,7 +76,7 @@ def _set_late(case: Case, leak: Leak, made: _Made, variables: tuple[Variable, ..
                 and event.name == asked.name
                 and event.process == made.entry.process
                 and asked.at_s < event.at_s <= leak.reaches[-1].entry.at_s
-                and _by_tests(case, event)
+                and case.done_by_tests(event)
             ),
             None,
         )
@@ -89,7 +93,7 @@ def _asked(case: Case, leak: Leak, made: _Made, variables: tuple[Variable, ...])
         if event.process == made.entry.process
         and event.at_s <= made.at_s
         and (event.op == "missing" or (event.op == "read" and event.value and _holds(event.value, leak, made)))
-        and not any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
+        and not any(case.of_tests(frame.file) for frame in case.evidence.chain(event)[:1])
     ]
 
 
@@ -105,7 +109,7 @@ def _asked_again(case: Case, late: Variable, made: _Made, variables: tuple[Varia
         and event.name == late.name
         and event.process == late.process
         and late.at_s < event.at_s <= made.at_s
-        and not any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
+        and not any(case.of_tests(frame.file) for frame in case.evidence.chain(event)[:1])
         for event in variables
     )
 
@@ -137,12 +141,13 @@ def _too_late(case: Case, leak: Leak, engine: _Made, late: Variable) -> Finding:
         )
         kind, at = "env-set-too-late", by
     else:
-        importer = next((frame for frame in made if is_test_file(frame.file)), None)
+        importer = next((frame for frame in made if case.of_tests(frame.file)), None)
         imported = f", imported at {importer.file}:{importer.line}" if importer is not None else ""
+        old = "its old value" if origin_of(evidence, leak.first).kind == "variable" else "what was taken instead of it"
         message = (
-            f"{late.name} changed at {writer(evidence, late)} AFTER engine {engine.url} was created from its old value "
-            f"({made_where}{imported}). The change has no effect: {leak.database.name} answered in "
-            f"{tests_said(leak.tests)}."
+            f"{late.name} changed at {writer(evidence, late)} AFTER {engine.what} {engine.url} was created from {old} "
+            f"({made_where}{imported}{_in_another(leak, engine)}). The change has no effect: {leak.database.name} "
+            f"answered in {tests_said(leak.tests)}."
         )
         kind, at = "env-set-too-late", by
     return Finding(
@@ -166,6 +171,13 @@ def _too_late(case: Case, leak: Leak, engine: _Made, late: Variable) -> Finding:
     )
 
 
+def _in_another(leak: Leak, made: _Made) -> str:
+    """In which other test it was made, and what has kept it since."""
+    test = made.entry.test
+    kept = f", kept by {made.kept_by}" if made.kept_by else ""
+    return f", in {test}{kept}" if test is not None and test not in leak.tests else ""
+
+
 def _collected_by_another(case: Case, leak: Leak) -> Frame | None:
     """The line of a test module, that is none of the leak's own, whose collection made the engine."""
     own, engine = {test.partition("::")[0] for test in leak.tests}, leak.engine
@@ -181,7 +193,7 @@ def _collected_by_another(case: Case, leak: Leak) -> Frame | None:
 def _went_first(case: Case, leak: Leak, engine: _Made) -> Iterator[Finding]:
     """Another variable was written by the tests in time, and was not the one that the URL came from."""
     evidence, source = case.evidence, origin_of(case.evidence, leak.first)
-    if source.variable is None or source.written is None or _by_tests(case, source.written):
+    if source.variable is None or source.written is None or case.done_by_tests(source.written):
         return
     passed_over = [
         event
@@ -190,7 +202,7 @@ def _went_first(case: Case, leak: Leak, engine: _Made) -> Iterator[Finding]:
         and event.name != source.variable
         and event.process == engine.entry.process
         and event.at_s <= engine.at_s
-        and _by_tests(case, event)
+        and case.done_by_tests(event)
     ]
     kept = _kept(case, leak, source.variable)
     made = first(evidence.chain(engine.entry))
@@ -238,15 +250,10 @@ def _kept(case: Case, leak: Leak, name: str) -> Variable | None:
             if event.op == "kept"
             and event.name == name
             and event.process == leak.first.entry.process
-            and any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
+            and any(case.of_tests(frame.file) for frame in case.evidence.chain(event)[:1])
         ),
         None,
     )
-
-
-def _by_tests(case: Case, event: Variable) -> bool:
-    chain = case.evidence.chain(event)
-    return event.op == "set" and (event.fixture is not None or any(is_test_file(frame.file) for frame in chain))
 
 
 def _who(event: Variable) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from kit.evidence import Frame, SettingsFile, Variable
-from kit.findings.case import Case, Leak, is_test_file, named, reach_facts, tests_said
+from kit.findings.case import Case, Leak, named, reach_facts, tests_said
 from kit.findings.model import Fact, Finding, fact, first, place
 from kit.findings.reach import MODULE
 from kit.findings.sources import INHERITED, Source, leads_to, named_in_files, origin_of, writer
+from kit.findings.unreplaced import not_replaced, session_kept
 from kit.probes.places import place as place_in
 
 LOADERS = ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv")
@@ -23,7 +24,9 @@ def whence(case: Case, leak: Leak) -> Finding:
         or _from_file(case, leak, source)
         or _from_variable(case, leak, source)
         or _configured(case, leak, source)
+        or session_kept(case, leak)
         or _missing(case, leak, source)
+        or not_replaced(case, leak)
         or _reached(case, leak)
     )
 
@@ -59,6 +62,7 @@ def _from_file(case: Case, leak: Leak, source: Source) -> Finding | None:
     if event is None:
         event = next((opened for opened in case.evidence.settings_files if opened.file == file), None)
     at = first(case.evidence.chain(event)) if event is not None else None
+    at = None if at is None or at.file.startswith("site-packages") else at
     by = f", which {place(at.file, at.line)} loads" if at is not None else ""
     outside = " (outside the folder in which the command ran)" if file.startswith(("/", "..")) else ""
     return _finding(
@@ -115,7 +119,7 @@ def _configured(case: Case, leak: Leak, source: Source) -> Finding | None:
         (
             outer
             for inner, outer in pairwise(chain)
-            if is_test_file(outer.file) and not is_test_file(inner.file) and inner.function != MODULE
+            if case.of_tests(outer.file) and not case.of_tests(inner.file) and inner.function != MODULE
         ),
         None,
     )
@@ -133,7 +137,7 @@ def _configured(case: Case, leak: Leak, source: Source) -> Finding | None:
 
 def _missing(case: Case, leak: Leak, source: Source) -> Finding | None:
     """The application asked for a variable that was not there, shortly before, and went by something else."""
-    if source.variable is not None:
+    if source.kind == "variable":
         return None
     made = leak.engine or leak.first.connection
     asked = [
@@ -142,9 +146,10 @@ def _missing(case: Case, leak: Leak, source: Source) -> Finding | None:
         if event.op == "missing"
         and event.process == made.process
         and event.at_s <= made.at_s
-        and not any(is_test_file(frame.file) for frame in case.evidence.chain(event)[:1])
+        and not any(case.of_tests(frame.file) for frame in case.evidence.chain(event)[:1])
     ]
     asked = [event for event in asked if not _there_later(case, event, made.at_s)]
+    asked = [source.asked] if source.asked is not None else asked
     if not asked:
         return None
     at = first(case.evidence.chain(asked[-1]))
@@ -179,27 +184,13 @@ def _reached(case: Case, leak: Leak) -> Finding:
         "database-reached",
         f"{leak.database.name}, which {word}, was reached by "
         f"{case.leads(leak.first.chain[:4]) or 'no code of the project'} "
-        f"({leak.first.how}) in {_where(leak)}.{_stands(case, leak)}",
+        f"({leak.first.how}) in {_where(leak)}.",
         leak.opener,
     )
 
 
-def _stands(case: Case, leak: Leak) -> str:
-    """What is known of a URL that came out of no variable and no file."""
-    if leak.engine is None or leak.engine.variables is None or leak.engine.variables:
-        return ""
-    made = first(case.evidence.chain(leak.engine))
-    held = f", kept by {leak.engine.held_by[0]}" if leak.engine.held_by else ""
-    missing = dict.fromkeys(event.name for event in case.evidence.variables if event.op == "missing")
-    asked = f"; asked for and not there: {', '.join(list(missing)[:5])}" if missing else ""
-    return (
-        f" Its engine is made at {place(made.file, made.line) if made else '?'} with a URL that no variable and no "
-        f"settings file holds{held}{asked}."
-    )
-
-
 def _where(leak: Leak) -> str:
-    return tests_said(leak.tests) if leak.tests else leak.first.phase
+    return tests_said(leak.tests)
 
 
 def _finding(

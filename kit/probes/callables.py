@@ -134,6 +134,9 @@ def _place(thing: Any) -> Dict[str, Any]:
     code = getattr(thing, "__code__", None) if isinstance(thing, FunctionType) else None
     if isinstance(thing, type):
         code = getattr(_method(thing, "__call__") or _method(thing, "__init__"), "__code__", None)
+        own = next((value.__code__ for value in vars(thing).values() if isinstance(value, FunctionType)), None)
+        if own is not None and (code is None or code.co_filename != own.co_filename):  # its base's, of another file
+            code = own
     return {
         "name": f"{getattr(thing, '__module__', '?')}.{getattr(thing, '__qualname__', '?')}",
         "file": code and absolute(code.co_filename), "line": code and code.co_firstlineno,

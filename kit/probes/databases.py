@@ -317,7 +317,8 @@ def _supplier(request: Optional[Request], connection: Connection, also: Tuple[An
     if request is None:
         return None
     session = connection.session[0]() if connection.session is not None else None
-    for candidate in (session, *also):
+    own = connection.pointer() if connection.pointer is not None else None  # what a dependency of a bare driver gives
+    for candidate in (session, *also, own):
         supplier = request.supplier_of(candidate) if candidate is not None else None
         if supplier is not None:
             return supplier

@@ -8,13 +8,14 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, Dict, List, Optional, Set, Tuple
 
+from .context import CURRENT
 from .frames import APPLICATION, Stack, application_stack, owner
 from .hooks import Hooks, out_of_traceback
 from .places import FILE, HIDDEN_NAME, URL, place
 from .quiet import quietly
 from .recorder import Recorder
 from .redact import HIDDEN, redact
-from .settings_classes import watch
+from .settings_classes import SETTINGS, watch
 
 _NAME = re.compile(
     r"(?i)(database|(^|_)db(_|$)|dsn|postgres|^pg(host|hostaddr|port|database|user|service)|sqlite|mysql|sqlalchemy)"
@@ -25,6 +26,7 @@ _MODE = re.compile(
 _NOBODYS_MODE = re.compile(r"(?i)^(virtual_env|conda_|pytest_|python|tox_|nox|coverage_|anyio_|pip_)")
 _OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_(PRODUCTION|TEST)_(URL|ADMIN_URL|LOG)$)")
 _DRIVERS = ("asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pymysql")  # they ask for every variable of their own
+_MISSED_AT_MOST = 500  # variables
 Instruction = Tuple[CodeType, int]
 _PASSING_ON = ("os", "_collections_abc", "collections.abc")  # modules through which a write goes on its way
 
@@ -57,6 +59,7 @@ class EnvironmentProbe:
         self._seen: Set[Tuple[str, str, Optional[str], Stack]] = set()
         self._asked_for: Dict[str, bool] = {}  # variables that were not there: do they name a database?
         self._copied_at: Optional[Instruction] = None  # whose keys were asked for last: dict() asks for each then
+        self._missed: Dict[str, Dict[str, Any]] = {}  # likewise, of names that tell nothing: when, where
         self.reads: Dict[str, str] = {}
 
     def install(self, hooks: Hooks) -> None:
@@ -72,7 +75,7 @@ class EnvironmentProbe:
                 try:
                     value = original(environ, name)
                 except BaseException as error:
-                    probe._missing(name)
+                    probe._missing(name, _default())
                     out_of_traceback(error)
                     raise
                 if name in watched:
@@ -86,8 +89,7 @@ class EnvironmentProbe:
                 original(environ, name, value)
                 if isinstance(name, str) and (name in watched or names_a_database(name, value) or names_a_mode(name)):
                     watched.add(name)
-                    old = None if before is None else environ.decodevalue(before)
-                    probe._event("set", name, value, same=old == value, written_by=_writer())
+                    probe._set(name, value, None if before is None else environ.decodevalue(before))
             return __setitem__
 
         def removing(original: Any) -> Any:
@@ -148,29 +150,45 @@ class EnvironmentProbe:
         if value is not None and (names_a_database(name, value) or names_a_mode(name)):
             self._once("read", name, value)
         elif value is None and (names_a_database(name, default) or names_a_mode(name)):
-            self._once("missing", name.upper() if name.islower() else name, None)
+            self._once("missing", name.upper() if name.islower() else name, default, by=SETTINGS)
 
     @quietly
-    def _missing(self, name: Any) -> None:
-        """A variable that is not there was asked for: what names a database does not come from it, yet could have."""
-        if not isinstance(name, str) or self._asked_for.get(name) is False:
+    def _missing(self, name: Any, instead: Optional[str] = None) -> None:
+        """A variable that is not there was asked for; `instead` is what was taken for it, where that is known.
+
+        What names a database does not come from it, yet could have.
+        """
+        if not isinstance(name, str) or (self._asked_for.get(name) is False and instead is None):
             return
-        if names_a_mode(name):
+        if names_a_mode(name) and not names_a_database(name, instead):
             reader = _outside(sys._getframe(1))
             if reader is not None and owner(reader.f_code.co_filename) is APPLICATION:  # libraries have their own
                 self._once("missing", name, None)
             return
-        wanted = self._asked_for[name] = names_a_database(name)
-        if wanted and (_writer() or "").partition(".")[0] not in _DRIVERS:
-            self._once("missing", name, None)
+        wanted = self._asked_for[name] = names_a_database(name, instead)
+        if (_writer() or "").partition(".")[0] in _DRIVERS:
+            return
+        if wanted:
+            self._once("missing", name, instead)
+        elif len(self._missed) < _MISSED_AT_MOST:
+            self._missed[name] = {"at_s": self._recorder.now_s(), "stack": application_stack(), **CURRENT.fields()}
 
-    def _once(self, op: str, name: str, value: Optional[str], whole: bool = False) -> None:
+    def _set(self, name: str, value: str, old: Optional[str]) -> None:
+        """A variable of databases was set. Where nobody could know it for one when it was asked for, it is told now."""
+        missed = self._missed.pop(name, None)
+        if missed is not None and missed["stack"]:
+            self._recorder.event("environment", op="missing", name=name, value=None, same=False, **missed)
+        self._event("set", name, value, same=old == value, written_by=_writer())
+
+    def _once(
+        self, op: str, name: str, value: Optional[str], whole: bool = False, by: Optional[str] = None,
+    ) -> None:
         """Write down a look at a variable; again and again from one place, to the same end, it tells nothing new."""
         stack = application_stack()
         look = "whole" if whole else op
         if (look, name, value, stack) not in self._seen:
             self._seen.add((look, name, value, stack))
-            self._event(op, name, value, stack, whole=whole)
+            self._event(op, name, value, stack, written_by=by, whole=whole)
 
     @quietly
     def _event(
@@ -187,6 +205,15 @@ class EnvironmentProbe:
 
 def _kind(name: str, value: Optional[str]) -> str:
     return "mode" if names_a_mode(name) and not names_a_database(name, value) else "environment"
+
+
+def _default() -> Optional[str]:
+    """Return what `get` will give instead of the variable that its caller asks for; None where it was not `get`."""
+    frame: Optional[FrameType] = sys._getframe(2)
+    if frame is None or frame.f_code.co_name != "get" or frame.f_globals.get("__name__") not in _PASSING_ON:
+        return None
+    default = frame.f_locals.get("default")
+    return default if isinstance(default, str) else None
 
 
 def _goes_through(reader: FrameType) -> bool:

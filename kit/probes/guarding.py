@@ -10,18 +10,17 @@ import json
 import os
 import re
 from types import ModuleType
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional
 
 from .allow import AllowList
+from .children import Children, with_carried
 from .drivers import DriverProbe
 from .gate import Gate, GuardedDatabases, appending_to
 from .hooks import Hooks
 
 GUARD_VARIABLE = "ISOLATION_PROBES_GUARD"
 
-_CARRIED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "carried")
 _SEEN_BY_THEMSELVES = {"asyncpg", "psycopg", "psycopg_async", "psycopg2", "pysqlite", "pysqlite_numeric", "aiosqlite"}
-_POSITION_OF_ENV = 10  # among the arguments of Popen
 
 
 class Guard:
@@ -34,7 +33,7 @@ class Guard:
         self._environ: Dict[str, Optional[str]] = {}
         DriverProbe(GuardedDatabases(self._gate), statements=False).install(self.hooks)
         self.hooks.when_imported("sqlalchemy", self._watch_other_drivers)
-        self.hooks.when_imported("subprocess", self._watch_children)
+        Children(self._carrying).install(self.hooks)
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -58,28 +57,8 @@ class Guard:
         self._environ = {}
 
     def _carrying(self, python_path: Optional[str]) -> Dict[str, str]:
-        folders = [folder for folder in (python_path or "").split(os.pathsep) if folder and folder != _CARRIED]
         settings = {"allow": self.allow.entries, "base": self.allow.base, "file": self.file}
-        return {"PYTHONPATH": os.pathsep.join([_CARRIED, *folders]), GUARD_VARIABLE: json.dumps(settings)}
-
-    def _watch_children(self, subprocess: ModuleType) -> None:
-        guard = self
-
-        def starting(original: Any) -> Any:
-            def __init__(process: Any, *args: Any, **kwargs: Any) -> None:
-                if isinstance(kwargs.get("env"), Mapping):
-                    kwargs["env"] = guard._with_own(kwargs["env"])
-                elif len(args) > _POSITION_OF_ENV and isinstance(args[_POSITION_OF_ENV], Mapping):
-                    given: List[Any] = list(args)
-                    given[_POSITION_OF_ENV] = guard._with_own(given[_POSITION_OF_ENV])
-                    args = tuple(given)
-                original(process, *args, **kwargs)
-            return __init__
-
-        self.hooks.replace(subprocess.Popen, "__init__", starting)
-
-    def _with_own(self, environ: Mapping[Any, Any]) -> Dict[Any, Any]:
-        return {**environ, **self._carrying(environ.get("PYTHONPATH"))}
+        return {"PYTHONPATH": with_carried(python_path), GUARD_VARIABLE: json.dumps(settings)}
 
     # --- drivers that have no probe of their own, as far as they are used through SQLAlchemy -------------------------
 

@@ -7,6 +7,7 @@ from typing import Any, Callable, Optional
 from .hooks import Hooks
 from .quiet import quietly
 
+SETTINGS = "pydantic_settings"
 Asked = Callable[[str, Optional[str], Optional[str]], None]  # name, value (None: it is not there), the default
 
 

@@ -33,7 +33,7 @@ def leak(*variables: Variable, **engine: Any) -> Evidence:
             at_s=9.0, stack=BY_OPENER, connection="c1", driver="sqlite3", configured=PRODUCTION,
             observed={"file": PRODUCTION}, pooled=True, engine="e1",
         ),),
-        sessions=(Session(at_s=9.0, stack=BY_OPENER, session="s1"),),
+        sessions=(Session(at_s=9.0, stack=BY_OPENER, session="s1", phase="call", test="tests/test_it.py::test_it"),),
         uses=(Use(
             at_s=9.0, stack=BY_OPENER, connection="c1", engine="e1", session="s1", phase="call",
             test="tests/test_it.py::test_it",

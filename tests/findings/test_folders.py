@@ -27,5 +27,5 @@ def test_a_test_that_does_not_go_back_is_the_culprit() -> None:
 
 def test_one_that_goes_back_is_not() -> None:
     """A change that was undone explains nothing, nor does any where the path is whole."""
-    assert changes((1.0, "/work", "/tmp"), (2.0, "/tmp", "/work")).kind == "database-reached"
-    assert changes((1.0, "/work/tests", "/work"), url="sqlite:////work/prod.db").kind == "database-reached"
+    assert changes((1.0, "/work", "/tmp"), (2.0, "/tmp", "/work")).kind == "engine-not-replaced"
+    assert changes((1.0, "/work/tests", "/work"), url="sqlite:////work/prod.db").kind == "engine-not-replaced"

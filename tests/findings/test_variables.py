@@ -41,7 +41,7 @@ def test_what_is_asked_for_again_was_not_too_late() -> None:
             variable("read", "DATABASE_URL", 3.0, BY_APPLICATION, f"sqlite:///{TEST}"),
         )
     )}  # fmt: skip
-    assert kinds == {"database-reached"}
+    assert kinds == {"engine-not-replaced"}
 
 
 def test_a_variable_that_nobody_asks_for_is_named_with_the_one_that_is() -> None:
@@ -139,3 +139,49 @@ def test_a_variable_that_is_not_there_is_told_with_who_asks() -> None:
     (finding,) = found(leak(variable("missing", "DATABASE_URL", 1.0, BY_APPLICATION), held_by=("app.config.URL",)))
     assert (finding.kind, finding.where) == ("variable-missing", "app/config.py:7")
     assert "kept by app.config.URL" in finding.message
+
+
+def test_an_engine_from_a_default_that_nothing_sets_is_told_with_the_variable() -> None:
+    """Where the URL is what was taken instead of a variable, the finding names that, and what asked for it."""
+    (finding,) = found(
+        leak(
+            variable("missing", "AUDIT_URL", 1.0, BY_APPLICATION, f"sqlite:///{PRODUCTION}"),
+            variable("missing", "OTHER_URL", 1.5, BY_APPLICATION, "sqlite:////work/other.db"),
+        )
+    )
+    assert (finding.kind, finding.where, finding.told("variable")) == (
+        "variable-missing", "app/config.py:7", "AUDIT_URL",
+    )  # fmt: skip
+
+
+def test_a_variable_that_was_set_after_its_default_was_taken_is_too_late() -> None:
+    """The default decided, whichever other variables were missing."""
+    (finding,) = found(
+        leak(
+            variable("missing", "OTHER_URL", 0.5, BY_APPLICATION, "sqlite:////work/other.db"),
+            variable("missing", "AUDIT_URL", 1.0, BY_APPLICATION, f"sqlite:///{PRODUCTION}"),
+            variable("set", "OTHER_URL", 2.0, BY_TESTS, f"sqlite:///{TEST}"),
+            variable("set", "AUDIT_URL", 3.0, BY_TESTS, f"sqlite:///{TEST}"),
+        )
+    )
+    assert (finding.kind, finding.told("variable")) == ("env-set-too-late", "AUDIT_URL")
+
+
+def test_what_a_module_sets_as_it_is_imported_is_not_the_tests_doing() -> None:
+    """A loader of variables that runs when the tests import the application has not come too late."""
+    evidence = leak(
+        variable("missing", "DATABASE_URL", 1.0, BY_APPLICATION),
+        variable("set", "DATABASE_URL", 1.1, 4, f"sqlite:///{PRODUCTION}"),
+    )
+    loading = (evidence.stacks[BY_ENGINE][0], evidence.stacks[BY_TESTS][0])
+    kinds = {finding.kind for finding in found(replace(evidence, stacks=(*evidence.stacks, loading)))}
+    assert "env-set-too-late" not in kinds
+
+
+def test_a_session_that_was_opened_before_the_test_is_the_culprit() -> None:
+    """A session goes on with the engine that it was made for, whatever stands in that one's place."""
+    evidence = leak()
+    (session,) = evidence.sessions
+    early = replace(session, at_s=1.0, phase="collection", test=None)
+    (finding,) = found(replace(evidence, sessions=(early,)))
+    assert (finding.kind, finding.where) == ("session-kept", "app/db.py:9")

@@ -217,3 +217,47 @@ def test_a_mode_is_told_apart_from_what_names_a_database(tmp_path: Path) -> None
     found = [(event["op"], event["name"], event["value"]) for event in seen.of("mode")]
     assert found == [("inherited", "APP_MODE", "live"), ("missing", "APP_ENV", None), ("set", "TESTING", "1")]
     assert seen.of("environment") == []
+
+
+DEFAULTS = {
+    "settings.py": """\
+        import os
+        from pydantic_settings import BaseSettings
+
+        class Settings(BaseSettings):
+            model_config = {"env_prefix": "app_"}
+            audit_url: str = "sqlite:///audit.db"
+            there_url: str = "sqlite:///there.db"
+            colour: str = "red"
+
+        Settings()
+        os.getenv("ANALYTICS", "sqlite:///analytics.db")
+        os.environ.get("ALSO", default="postgresql://me:s3cret@host/db")
+        os.getenv("COLOUR", "red")
+        url = os.getenv("LATER") or "sqlite:///later.db"
+        """,
+    "it.py": """\
+        import os, settings
+
+        os.environ["LATER"] = "sqlite:///set.db"
+        os.environ["COLOUR"] = "blue"
+        """,
+}
+
+
+def test_what_was_taken_instead_of_a_variable_is_told(tmp_path: Path) -> None:
+    """A variable that is missing is told of with its default, where that is a database; a settings class asks alike."""
+    seen = run(tmp_path, DEFAULTS, "it.py", environ={"APP_THERE_URL": "sqlite:///elsewhere.db"})
+    missing = {event["name"]: event["value"] for event in seen.of("environment", op="missing")}
+    assert missing == {
+        "APP_AUDIT_URL": "sqlite:///audit.db", "ANALYTICS": "sqlite:///analytics.db",
+        "ALSO": "postgresql://me:***@host/db", "LATER": None,
+    }  # fmt: skip
+
+
+def test_a_variable_is_known_for_what_it_is_once_it_is_set(tmp_path: Path) -> None:
+    """Where only its value shows that a variable names a database, it is told that it was asked for before."""
+    seen = run(tmp_path, DEFAULTS, "it.py")
+    missing, written = (seen.one("environment", op=op, name="LATER") for op in ("missing", "set"))
+    assert missing["at_s"] < written["at_s"]
+    assert seen.places(missing)[0] == "settings.py:14 <module>"

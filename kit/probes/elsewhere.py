@@ -1,0 +1,184 @@
+"""An experiment: what was made by way of certain lines leads to another database than the one that it names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import FrameType, ModuleType
+from typing import Any, Callable, Dict, List, Optional, Tuple
+from weakref import WeakSet
+
+from .hooks import Hooks
+
+_FRAMES_AT_MOST = 500
+NOWHERE = "kit_nowhere"  # the name of a database that is not there
+_NO_SERVER: Dict[str, Any] = {"host": "127.0.0.1", "port": 1}
+
+
+class Elsewhere:
+    """Leads engines to one that the tests have made, where it is of the same kind and already there; else nowhere.
+
+    `took_hold` is called as often as something is led elsewhere.
+    """
+
+    def __init__(self, change: Dict[str, Any], took_hold: Callable[[], None]) -> None:
+        self._frames = [(os.path.realpath(file), line) for file, line in change["frames"]]
+        self._meant = _place(change.get("engine_file"), change.get("engine_line"))
+        self._file, self._took_hold = change["nowhere"], took_hold
+        self._astray: "WeakSet[Any]" = WeakSet()  # dialects, which the engines that are derived from one share
+        self._rightly: List[Any] = []
+        self._nowhere: Dict[str, Any] = {}
+
+    def install(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        hooks.when_imported("sqlalchemy.engine.base", self._watch_engines)
+        hooks.when_imported("sqlite3", self._watch_sqlite3)
+        hooks.when_imported("aiosqlite", self._watch_aiosqlite)
+        hooks.when_imported(
+            "asyncpg.connect_utils", lambda module: self._lead_servers(module, "_connect", _add_database)
+        )
+        hooks.when_imported("asyncpg.pool", lambda module: self._lead_servers(module.Pool, "__init__", _add_database))
+        hooks.when_imported("psycopg", self._watch_psycopg)
+        hooks.when_imported("psycopg_pool", self._watch_psycopg_pool)
+        hooks.when_imported("psycopg2", lambda module: self._lead_servers(module, "connect", _add_dbname))
+
+    # --- engines -----------------------------------------------------------------------------------------------------
+
+    def _watch_engines(self, base: Any) -> None:
+        elsewhere = self
+
+        def making(original: Any) -> Any:
+            def __init__(engine: Any, *args: Any, **kwargs: Any) -> None:
+                original(engine, *args, **kwargs)
+                lines = _lines()
+                if all(frame in lines for frame in elsewhere._frames):
+                    elsewhere._astray.add(engine.dialect)
+                elif elsewhere._meant is not None and elsewhere._meant in lines:
+                    elsewhere._rightly.append(engine)
+            return __init__
+
+        def leading(original: Any) -> Any:
+            def connect(engine: Any, *args: Any, **kwargs: Any) -> Any:
+                return original(elsewhere._instead_of(engine), *args, **kwargs)
+            return connect
+
+        self._hooks.replace(base.Engine, "__init__", making)
+        for name in ("connect", "raw_connection"):
+            self._hooks.replace(base.Engine, name, leading)
+
+    def _instead_of(self, engine: Any) -> Any:
+        if engine.dialect not in self._astray:
+            return engine
+        self._took_hold()
+        alike = [other for other in self._rightly if _kind(other) == _kind(engine)]
+        return alike[-1] if alike else self._engine_nowhere(engine)
+
+    def _engine_nowhere(self, engine: Any) -> Any:
+        key = str(engine.url)
+        if key not in self._nowhere:
+            from sqlalchemy import create_engine
+
+            is_file = engine.dialect.name == "sqlite"
+            place = {"database": self._file} if is_file else {**_NO_SERVER, "database": NOWHERE}
+            self._nowhere[key] = create_engine(engine.url.set(query={}, **place))
+        return self._nowhere[key]
+
+    # --- drivers -----------------------------------------------------------------------------------------------------
+
+    def _watch_sqlite3(self, sqlite3: ModuleType) -> None:
+        from sqlite3 import dbapi2
+
+        elsewhere = self
+
+        def connecting(original: Any) -> Any:
+            class Connect:
+                """A C function does not become a method when it is an attribute of a class; nor does this."""
+
+                def __call__(self, *args: Any, **kwargs: Any) -> Any:
+                    return original(*elsewhere._file_instead(args, kwargs), **kwargs)
+            return Connect()
+
+        self._hooks.replace(dbapi2, "connect", connecting)
+        self._hooks.replace_by(sqlite3, "connect", dbapi2.connect)
+
+    def _watch_aiosqlite(self, aiosqlite: Any) -> None:
+        elsewhere = self
+
+        def connecting(original: Any) -> Any:
+            def connect(*args: Any, **kwargs: Any) -> Any:
+                return original(*elsewhere._file_instead(args, kwargs), **kwargs)
+            return connect
+
+        self._hooks.replace(aiosqlite.core, "connect", connecting)
+        self._hooks.replace_by(aiosqlite, "connect", aiosqlite.core.connect)
+
+    def _file_instead(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Tuple[Any, ...]:
+        if not self._is_made_here():
+            return args
+        self._took_hold()
+        kwargs.pop("database", None)
+        kwargs.pop("uri", None)
+        return (self._file, *args[1:])
+
+    def _lead_servers(self, owner: Any, name: str, add: Callable[[Dict[str, Any]], None]) -> None:
+        """Change what a driver's own connect, or the making of its pool, is told by keyword, which goes first."""
+        elsewhere = self
+
+        def connecting(original: Any) -> Any:
+            def connect(*args: Any, **kwargs: Any) -> Any:
+                if elsewhere._is_made_here():
+                    elsewhere._took_hold()
+                    add(kwargs)
+                return original(*args, **kwargs)
+            return connect
+
+        self._hooks.replace(owner, name, connecting)
+
+    def _watch_psycopg(self, psycopg: Any) -> None:
+        for kind in (psycopg.Connection, psycopg.AsyncConnection):
+            self._lead_servers(kind, "connect", _add_dbname)
+
+    def _watch_psycopg_pool(self, psycopg_pool: Any) -> None:
+        def add(kwargs: Dict[str, Any]) -> None:
+            kwargs["kwargs"] = own = dict(kwargs.get("kwargs") or {})
+            _add_dbname(own)
+
+        for kind in (psycopg_pool.ConnectionPool, psycopg_pool.AsyncConnectionPool):
+            self._lead_servers(kind, "__init__", add)
+
+    def _is_made_here(self) -> bool:
+        lines = _lines()
+        return all(frame in lines for frame in self._frames)
+
+
+def _add_database(told: Dict[str, Any]) -> None:
+    told.update(_NO_SERVER, database=NOWHERE)
+
+
+def _add_dbname(told: Dict[str, Any]) -> None:
+    told.update(_NO_SERVER, dbname=NOWHERE)
+
+
+def _place(file: Optional[str], line: Optional[int]) -> Optional[Tuple[str, int]]:
+    return (os.path.realpath(file), line) if file and line else None
+
+
+def _kind(engine: Any) -> Tuple[str, bool]:
+    return engine.dialect.name, bool(getattr(engine.dialect, "is_async", False))
+
+
+def _lines() -> List[Tuple[str, int]]:
+    """Return the file and line of every frame that led here, also from outside of a greenlet."""
+    found: List[Tuple[str, int]] = []
+    frame: Optional[FrameType] = sys._getframe(1)
+    getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    greenlet = getcurrent() if getcurrent is not None else None
+    while len(found) < _FRAMES_AT_MOST:
+        while frame is None and greenlet is not None:
+            greenlet = greenlet.parent
+            frame = greenlet.gr_frame if greenlet is not None else None
+        if frame is None:
+            break
+        found.append((os.path.realpath(frame.f_code.co_filename), frame.f_lineno))
+        frame = frame.f_back
+    return found
