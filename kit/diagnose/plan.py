@@ -117,6 +117,8 @@ class _Plan:
         overridden = bool(self._case.evidence.overrides)
         if overridden:
             yield from self._session_elsewhere(leak)
+        if leak.first.how in _OF_ITSELF and not _opens_a_session(self._case.evidence, leak):
+            yield from self.last_resort(leak)
         yield from self._variables(leak)
         yield from self._own_modules(leak)
         if leak.engine is not None:
@@ -823,6 +825,9 @@ def another(value: str) -> str:
 
 def _another_in(name: str, file: str) -> str:
     return f"with {name} in {file} naming another database"
+
+
+_OF_ITSELF = ("middleware", "thread")  # what runs by itself, and can have an engine to itself
 
 
 def _opens_a_session(evidence: Evidence, leak: Leak) -> bool:
