@@ -76,7 +76,7 @@ def test_a_change_of_the_working_directory_is_told(tmp_path: Path) -> None:
 
 
 def test_a_process_that_gets_less_is_told(tmp_path: Path) -> None:
-    """A child with an environment of its own is told with what it lacks; one that gets all, or lacks nothing, is not."""
+    """A child with an environment of its own is told with what it lacks; one that lacks nothing is not."""
     program = """\
         import os, subprocess, sys
         given = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
