@@ -158,6 +158,8 @@ def start(seed: int | None = None, *, pair: bool = True, timeout_s: float = TRIA
     if seed is not None:
         random.seed(seed)
     _session = Session(seed, opened if pair else None, timeout_s)
+    if _shell() is not None:
+        _show_texts_whole()
     print(_set_up_line(_session))
     return _session
 
@@ -305,6 +307,13 @@ class _Clock:
         lap = self.busy_s + now - self.began
         self.busy_s, self.began = 0.0, now
         return round(lap, 3)
+
+
+def _show_texts_whole() -> None:
+    # pandas cuts a text in a table after 50 characters, which is where a message begins to say something.
+    import pandas
+
+    pandas.set_option("display.max_colwidth", None)
 
 
 def _bare_session() -> Session:

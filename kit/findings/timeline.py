@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from kit.evidence import Engine, Entry, Evidence, Frame
 from kit.findings.answer import Answer
@@ -14,16 +15,18 @@ from kit.findings.sources import source_of
 
 _STEPS_AT_MOST = 60
 
+Lane = Literal["variable", "engine", "override", "request", "database"]
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One moment: when, in which lane (variable, engine, override, request, database), what, whose line, and the phase.
+    """One moment: when, in which lane, what, whose line, and the phase.
 
     `allowed` tells of a database whether it may be reached; None where nobody has said, and in other lanes.
     """
 
     at_s: float
-    lane: str
+    lane: Lane
     what: str
     where: Frame | None
     phase: str
@@ -95,5 +98,5 @@ def _reach(answer: Answer, reach: Reach) -> Step:
     )
 
 
-def _step(evidence: Evidence, entry: Entry, lane: str, what: str) -> Step:
+def _step(evidence: Evidence, entry: Entry, lane: Lane, what: str) -> Step:
     return Step(entry.at_s, lane, what, first(evidence.chain(entry)), entry.phase)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kit.findings.answer import Answer
 from kit.findings.diagnosis import Diagnosis
 from kit.findings.model import place
+from kit.findings.reach import Reach
 from kit.findings.timeline import subject, timeline
 
 if TYPE_CHECKING:
@@ -14,20 +15,35 @@ if TYPE_CHECKING:
 
 
 def reached(answer: Answer) -> pandas.DataFrame:
-    """One row for each way to a database in each test: who opened it and how."""
+    """One row for each way to a database: who opened it and how, in how many tests, how often."""
+    ways: dict[tuple[object, ...], list[Reach]] = {}
+    for reach in answer.reached:
+        way = (reach.database.name, answer.judged(reach.database), reach.phase, reach.how, str(reach.opener or ""))
+        ways.setdefault(way, []).append(reach)
     return _table(
-        ["database", "allowed", "test", "phase", "how", "opened at", "times"],
+        ["database", "allowed", "phase", "how", "opened at", "tests", "times"],
+        [
+            [*way, len({reach.test for reach in found} - {None}), sum(reach.count for reach in found)]
+            for way, found in ways.items()
+        ],
+    )
+
+
+def each_test(answer: Answer) -> pandas.DataFrame:
+    """One row for each test that reached a database: which ones, and whether one of them is not allowed."""
+    found: dict[str, list[Reach]] = {}
+    for reach in answer.reached:
+        if reach.test is not None:
+            found.setdefault(reach.test, []).append(reach)
+    return _table(
+        ["test", "databases", "wrong"],
         [
             [
-                reach.database.name,
-                answer.judged(reach.database),
-                reach.test or "",
-                reach.phase,
-                reach.how,
-                str(reach.opener or ""),
-                reach.count,
+                test,
+                ", ".join(dict.fromkeys(reach.database.name for reach in reaches)),
+                any(answer.judged(reach.database) is False for reach in reaches),
             ]
-            for reach in answer.reached
+            for test, reaches in found.items()
         ],
     )
 

@@ -8,7 +8,9 @@ from typing import Literal
 
 from kit.evidence import Entry, Evidence, Frame, Sighting
 
-Lane = Literal["variable", "engine", "override", "request", "test", "production", "unknown"]
+Lane = Literal[
+    "variable", "engine", "override", "request", "test", "production", "unknown", "allowed", "not allowed", "not judged"
+]
 
 LANES: tuple[Lane, ...] = ("variable", "engine", "override", "request", "test", "production")
 
@@ -17,7 +19,8 @@ LANES: tuple[Lane, ...] = ("variable", "engine", "override", "request", "test", 
 class Step:
     """One step: when it was, in which lane it belongs, what happened, whose line did it, and where it leads.
 
-    `side` is the server that the step is about or leads to; None where it leads to none.
+    `side` is the lane of the server, or of the database, that the step is about or leads to; None where it is about
+    none.
     """
 
     at_s: float

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kit.evidence import Evidence
+from kit.findings.answer import Answer
+from kit.findings.timeline import subject
+from kit.findings.timeline import timeline as moments
 from kit.report.picture import Picture
-from kit.report.steps import LANES, Step, steps
+from kit.report.steps import LANES, Lane, Step, steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,10 +18,13 @@ if TYPE_CHECKING:
 # Told apart by anyone: two colours of the Okabe-Ito palette, and the lanes say it in words.
 COLOURS = {"test": "#0072B2", "production": "#D55E00"}
 NEUTRAL = "#444444"
-_NAMES = {"test": "test\nserver", "production": "production\nserver"}
+ANSWER_LANES: tuple[Lane, ...] = ("variable", "engine", "override", "request", "allowed", "not allowed")
+_JUDGED: dict[bool | None, Lane] = {True: "allowed", False: "not allowed", None: "not judged"}
+_COLOURS = COLOURS | {"allowed": COLOURS["test"], "not allowed": COLOURS["production"]}
+_NAMES = {"test": "test\nserver", "production": "production\nserver", "not allowed": "not\nallowed"}
 _WIDTH_INCHES, _ROW_INCHES, _HEAD_INCHES = 9.5, 0.27, 0.95
 _TEXT_AT, _RIGHT_EDGE = len(LANES) - 0.2, 12.4  # in lanes
-_ROOM = 60  # characters between the two
+_ROOM, _ROOM_AT_MOST = 60, 68  # characters between the two: where places are shortened, and where texts are cut
 
 
 def timeline(runs: Mapping[str, Evidence], test: str) -> Picture:
@@ -27,31 +33,46 @@ def timeline(runs: Mapping[str, Evidence], test: str) -> Picture:
     Time goes down. Steps are evenly spaced, for the time between them runs from microseconds to seconds; it is
     printed beside each.
     """
+    return _picture({title: steps(evidence, test) for title, evidence in runs.items()}, LANES)
+
+
+def answer_timeline(answer: Answer) -> Picture:
+    """Draw what led to the first thing that went wrong in somebody's suite, or else to its first test's database."""
+    about = subject(answer)
+    title = "" if about is None else about.test or "outside the tests"
+    found = tuple(
+        Step(moment.at_s, lane, moment.what, moment.where, lane if moment.lane == "database" else None)
+        for moment in moments(answer, about)
+        for lane in [_JUDGED[moment.allowed] if moment.lane == "database" else moment.lane]
+    )
+    return _picture({title: found}, ANSWER_LANES)
+
+
+def _picture(found: Mapping[str, tuple[Step, ...]], lanes: tuple[Lane, ...]) -> Picture:
     from matplotlib.figure import Figure
 
-    found = {title: steps(evidence, test) for title, evidence in runs.items()}
     heights = [_HEAD_INCHES + _ROW_INCHES * max(len(list_), 1) for list_ in found.values()]
     figure = Figure(figsize=(_WIDTH_INCHES, sum(heights)), layout="constrained")
     panels = figure.subplots(len(found), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (title, list_) in zip(panels, found.items(), strict=True):
-        _panel(axes, title, list_)
+        _panel(axes, title, list_, lanes)
     return Picture(figure, "\n".join(_words(title, list_) for title, list_ in found.items()))
 
 
-def _panel(axes: Axes, title: str, list_: tuple[Step, ...]) -> None:
+def _panel(axes: Axes, title: str, list_: tuple[Step, ...], lanes: tuple[Lane, ...]) -> None:
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
-    for side in COLOURS:
-        lane = LANES.index(side)
-        axes.axvspan(lane - 0.5, lane + 0.5, color=COLOURS[side], alpha=0.12, linewidth=0)
-    lanes = [LANES.index(step.lane) if step.lane in LANES else -1 for step in list_]
-    axes.plot(lanes, range(len(list_)), color="#999999", linewidth=0.9, zorder=1)
-    for row, (lane, step) in enumerate(zip(lanes, list_, strict=True)):
-        colour = COLOURS.get(step.side or "", NEUTRAL)
-        axes.scatter(lane, row, s=62, color=colour, zorder=3)
-        axes.text(_TEXT_AT, row, step.text, color=colour, fontsize=9, verticalalignment="center")
+    for number, lane in enumerate(lanes):
+        if lane in _COLOURS:
+            axes.axvspan(number - 0.5, number + 0.5, color=_COLOURS[lane], alpha=0.12, linewidth=0)
+    across = [lanes.index(step.lane) if step.lane in lanes else -1 for step in list_]
+    axes.plot(across, range(len(list_)), color="#999999", linewidth=0.9, zorder=1)
+    for row, (lane_at, step) in enumerate(zip(across, list_, strict=True)):
+        colour = _COLOURS.get(step.side or "", NEUTRAL)
+        axes.scatter(lane_at, row, s=62, color=colour, zorder=3)
+        axes.text(_TEXT_AT, row, _short_text(step), color=colour, fontsize=9, verticalalignment="center")
         axes.text(_RIGHT_EDGE, row, _short_place(step), color=NEUTRAL, fontsize=8, family="monospace",
                   verticalalignment="center", horizontalalignment="right")
-    axes.set_xticks(range(len(LANES)), [_NAMES.get(lane, lane) for lane in LANES], fontsize=8)
+    axes.set_xticks(range(len(lanes)), [_NAMES.get(lane, lane) for lane in lanes], fontsize=8)
     axes.xaxis.tick_top()
     axes.set_yticks(range(len(list_)), [f"{1000 * step.at_s:,.0f} ms" for step in list_], fontsize=8)
     axes.set_xlim(-0.6, _RIGHT_EDGE)
@@ -73,4 +94,10 @@ def _place(step: Step) -> str:
 def _short_place(step: Step) -> str:
     """The place of a step, by the file's name alone where its path would run into the text."""
     place = _place(step)
-    return place if len(step.text) + len(place) <= _ROOM else f"…/{place.rpartition('/')[2]}"
+    return place if not place or len(step.text) + len(place) <= _ROOM else f"…/{place.rpartition('/')[2]}"
+
+
+def _short_text(step: Step) -> str:
+    """What a step says, cut where it would run into its place."""
+    room = _ROOM_AT_MOST - len(_short_place(step))
+    return step.text if len(step.text) <= room else f"{step.text[:room - 1]}…"
