@@ -62,8 +62,12 @@ class Allowed:
         )
 
     def _by_name(self, database: Database) -> bool:
-        patterns = [pattern for pattern in self.patterns or () if _BARE.match(pattern)]
-        return any(fnmatchcase(name, pattern) for pattern in patterns for name in database.names)
+        """Whether a pattern is the name under which the database is shown, or one of its bare names."""
+        patterns = self.patterns or ()
+        bare = [pattern for pattern in patterns if _BARE.match(pattern)]
+        return any(fnmatchcase(database.name, pattern) for pattern in patterns) or any(
+            fnmatchcase(name, pattern) for pattern in bare for name in database.names
+        )
 
 
 def databases(evidence: Evidence, folder: str = "") -> dict[str, Database]:

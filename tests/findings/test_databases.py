@@ -70,6 +70,7 @@ def test_a_stand_in_is_no_database() -> None:
     ("pattern", "allowed"),
     [
         ("localhost:5433/testdb", True), ("localhost:*/test*", True), ("testdb", True), ("kit-test", True),
+        ("kit-test/testdb", True), ("*/testdb", True), ("*/projectdb", False), ("kit-production/testdb", False),
         ("postgresql+asyncpg://localhost:5433/testdb", True), ("other", False), ("localhost:5433/projectdb", False),
         ("prod.example.org:5432/testdb", False),
     ],
