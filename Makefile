@@ -6,6 +6,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 PYTEST := --numprocesses logical --maxprocesses 4 --dist worksteal
 MORE := 2023-11 or other_parameters
+ALL_MECHANISMS := KIT_COMBINATIONS_STRENGTH=8  # every combination of them, forked and spawned, instead of a covering few
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
 .DEFAULT_GOAL := help
@@ -22,8 +23,8 @@ test: $(INSTALLED) ## check style and types, run the tests on the current stack
 	@$(PY) -m mypy
 	@$(PY) -m pytest $(PYTEST) -k "not ($(MORE))"
 
-test-all: test ## the same, and then the other stack, and the notebooks with other parameters
-	@$(PY) -m pytest $(PYTEST) -k "$(MORE)"
+test-all: test ## the same, and then the other stack, other parameters, every combination of mechanisms
+	@$(ALL_MECHANISMS) $(PY) -m pytest $(PYTEST) -k "$(MORE) or forked_and_spawned"
 
 lab: $(INSTALLED) ## open JupyterLab on the notebooks, with the pair up
 	@$(PY) -m kit lab

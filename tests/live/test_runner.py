@@ -37,7 +37,7 @@ CLEAN = Trial(mechanisms=())
 STACKS = ("current", "2023-11")
 # How many mechanisms meet in every way among the combinations that are compared: 2 of them takes eight combinations,
 # all of them takes every one that there is.
-STRENGTH = int(os.environ.get("KIT_TEST_STRENGTH", "2"))
+STRENGTH = int(os.environ.get("KIT_COMBINATIONS_STRENGTH", "2"))
 
 # When, in which process, under which number: these are another trial's own.
 OWN = {
