@@ -89,14 +89,19 @@ def _no_parent_is_left() -> Iterator[None]:
 # --- forked as spawned ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mechanisms", covering(STRENGTH), ids=lambda names: "+".join(names) or "clean")
-def test_forked_and_spawned_trials_leave_the_same_evidence(mechanisms: tuple[str, ...], pair: Pair) -> None:
-    """Entry by entry, times and numbers aside, by hand and the CI way, also in what pytest prints."""
-    trials = plan(mechanisms=[mechanisms], selections=["suite"], ways=["ci"])
-    forked, spawned = ({one.trial: one for one in run_all(trials, pair, warm=warmly)} for warmly in (True, False))
-    for trial in trials:
-        assert (forked[trial].forked, spawned[trial].forked) == (True, False)
-        assert entries(forked[trial]) == entries(spawned[trial])
+@pytest.mark.parametrize(
+    "trial",
+    [
+        *(Trial(mechanisms=mechanisms) for mechanisms in covering(STRENGTH)),
+        Trial(mechanisms=tuple(MECHANISMS), way="by_hand"),
+    ],
+    ids=lambda trial: f"{trial.way}-{'+'.join(trial.mechanisms) or 'clean'}",
+)
+def test_forked_and_spawned_trials_leave_the_same_evidence(trial: Trial, pair: Pair) -> None:
+    """Entry by entry, times and numbers aside, and also in what pytest prints."""
+    forked, spawned = (next(run_all([trial], pair, warm=warmly)) for warmly in (True, False))
+    assert (forked.forked, spawned.forked) == (True, False)
+    assert entries(forked) == entries(spawned)
 
 
 def test_every_pair_of_mechanisms_is_among_the_combinations() -> None:
