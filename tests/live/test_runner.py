@@ -29,7 +29,7 @@ from kit.runner import Progress, run, run_all
 from kit.seat import Seat, base_environ
 from kit.sharing import kept
 from kit.store import EVIDENCE, SHELF_VARIABLE
-from kit.trial import Trial, plan
+from kit.trial import Trial
 from kit.verdict import Verdict, isolation
 
 REPORTED = Trial()
