@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kit.evidence import Evidence, Frame
 from kit.findings.case import Case, Leak, named, reach_facts, tests_said
 from kit.findings.model import Finding
-from kit.findings.reach import called_directly, in_middleware
+from kit.findings.reach import called_directly, dependencies_of, in_middleware
 
 
 def ask(case: Case) -> Iterator[Finding]:
@@ -92,21 +92,26 @@ def _overridden(case: Case, leak: Leak) -> bool:
 
 
 def culprit(case: Case, leak: Leak) -> Frame | None:
-    """The line that went astray: the opener's own, or, where its file opens sessions rightly too, who called there.
+    """The line that went astray: the opener's own, or, where that opens sessions rightly too, who called there.
 
     Of a middleware that has an engine to itself, it is the line that makes that.
     """
     made = case.evidence.chain(leak.engine)[:1] if leak.engine is not None else ()
     if leak.first.how == "middleware" and made and in_middleware(case.evidence, made):
         return made[0]
-    rightly = _of_overridden(case) | {
-        reach.opener.file
+    overridden = _of_overridden(case)
+    rightly = {
+        (reach.opener.file, reach.opener.line)
         for reach in case.reached
         if reach.opener is not None
         and case.allowed.judge(reach.database) is not False
         and reach.database.id != leak.database.id
     }
-    callers = [frame for frame in leak.first.chain if frame.file not in rightly]
+    callers = [
+        frame
+        for frame in leak.first.chain
+        if frame.file not in overridden and (frame.file, frame.line) not in rightly
+    ]
     caller = callers[0] if callers and not case.of_tests(callers[0].file) else None
     return caller or leak.opener
 
@@ -154,7 +159,7 @@ def _by_dependency(case: Case, leak: Leak) -> str:
 
 def _direct_call(evidence: Evidence, chain: tuple[Frame, ...]) -> tuple[str, Frame | None]:
     """The dependency on the chain that was called, and the frame that called it."""
-    for known in evidence.callables:
+    for known in dependencies_of(evidence):
         caller = called_directly(known, chain)
         if caller is not None:
             return known.name, caller

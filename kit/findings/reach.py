@@ -48,6 +48,7 @@ def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] 
     """Everything that reached a database, in the order of time, alike ways of one test counted together."""
     known = databases(evidence, folder) if known is None else known
     sessions = {session.session: session for session in evidence.sessions}
+    engines = {engine.engine: engine for engine in evidence.engines}
     found = []
     used = set()
     for sighting in evidence.sightings():
@@ -59,7 +60,8 @@ def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] 
         found.append(_reach(evidence, known, sighting, chain or sighting.chain))
     for connection in evidence.connections:
         if connection.connection not in used and connection.connection in known:
-            chain = evidence.chain(connection)
+            engine = engines.get(connection.engine or "")
+            chain = _of_its_pool(evidence, connection, engine)
             database = known[connection.connection]
             way = _way(evidence, connection, chain)
             found.append(
@@ -70,7 +72,7 @@ def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] 
                     way,
                     chain,
                     chain,
-                    None,
+                    engine,
                     connection,
                     connection,
                 )
@@ -114,6 +116,13 @@ def _opened_here(evidence: Evidence, sighting: Sighting) -> tuple[Frame, ...]:
     return evidence.chain(opened) if here and not opened.pooled and opened.engine is None else ()
 
 
+def _of_its_pool(evidence: Evidence, connection: Connection, engine: Engine | None) -> tuple[Frame, ...]:
+    """What led to a connection; where a pool connected by itself, in a task of its own, what made the pool."""
+    chain = evidence.chain(connection)
+    by_itself = all(frame.file.startswith("site-packages/") for frame in chain)
+    return (evidence.chain(engine) if by_itself and engine is not None else ()) or chain
+
+
 def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
     """How code that is no dependency's came to a database, from what was under way at that moment."""
     chain = tuple(chain)
@@ -122,7 +131,7 @@ def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
     if entry.stage == "lifespan":
         return "lifespan"
     if entry.request is not None:
-        if any(called_directly(known, chain) is not None for known in evidence.callables):
+        if any(called_directly(known, chain) is not None for known in dependencies_of(evidence)):
             return "called directly"
         if getattr(entry, "inside", None) is None and in_middleware(evidence, chain):
             return "middleware"
@@ -141,6 +150,14 @@ def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
 def is_test_file(file: str) -> bool:
     """Tell whether a file belongs to the tests, by its name or its folder."""
     return bool(_TEST_FILE.search(file.replace(os.sep, "/")))
+
+
+def dependencies_of(evidence: Evidence) -> Iterable[Callable]:
+    """What stands in some Depends(...), or was overridden; of all else that applications call there is no override."""
+    declared = {call for graph in evidence.graphs for route in graph.routes for call in route.calls}
+    declared |= {call for event in evidence.dependencies for call, _ in event.supplied_by}
+    declared |= {change.key for change in evidence.overrides}
+    return (known for known in evidence.callables if known.callable in declared)
 
 
 def called_directly(dependency: Callable, chain: Iterable[Frame]) -> Frame | None:
