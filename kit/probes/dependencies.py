@@ -113,6 +113,11 @@ def _halves(value: Any) -> Iterator[Any]:
             inner = getattr(value, name, None)
             if inner is not None:
                 yield inner
+        options = _attributes(value).get("kw")  # a session factory's, whose sessions are bound to what is in them
+        bind = options.get("bind") if isinstance(options, dict) else None
+        if bind is not None:
+            yield bind
+            yield from _halves(bind)
 
 
 def _attributes(value: Any) -> Dict[str, Any]:

@@ -86,6 +86,14 @@ PROGRAM = {
         @router.get("/instance")
         def instance(db=Depends(factory)): ask(db)
 
+        def get_factory():
+            return SessionLocal
+
+        @router.get("/factory")
+        def factories(make=Depends(get_factory)):
+            with make() as session:
+                ask(session)
+
         @router.get("/past", dependencies=[Depends(get_db)])
         def past():
             session = next(get_db())
@@ -99,8 +107,8 @@ PROGRAM = {
         import sys
         from fastapi.testclient import TestClient
         from sqlalchemy import create_engine
-        from sqlalchemy.orm import Session
-        from web import Sites, app, ask, checked, factory, get_db, own_sites, router
+        from sqlalchemy.orm import Session, sessionmaker
+        from web import Sites, app, ask, checked, factory, get_db, get_factory, own_sites, router
 
         test_engine = create_engine("sqlite:///test.db")
         test_session = Session(test_engine)
@@ -122,6 +130,7 @@ PROGRAM = {
         use()
         app.dependency_overrides = {
             get_db: override_get_db, own_sites: override_sites, checked: override_checked, factory: override_get_db,
+            get_factory: lambda: sessionmaker(test_engine.connect()),
         }
         use()
         """,
@@ -155,6 +164,7 @@ def ways(seen: Seen, path: str) -> list[tuple[Any, ...]]:
         ("/nested", ("get_db", "", "dependency"), ("get_db", "override_get_db", "dependency")),
         ("/uncached", ("get_db", "", "endpoint"), ("get_db", "override_get_db", "endpoint")),
         ("/instance", ("Factory", "", "endpoint"), ("Factory", "override_get_db", "endpoint")),
+        ("/factory", ("get_factory", "", "endpoint"), ("get_factory", "<lambda>", "endpoint")),
         ("/past", ("", "", "endpoint"), ("", "", "endpoint")),
     ],
 )
