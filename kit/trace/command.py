@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -122,12 +123,31 @@ def _run_quietly(
             start_new_session=True,
         )
         try:
-            code: int | None = process.wait(timeout_s)
+            with _ended_by_signals():
+                code: int | None = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             code = None
         finally:
             _end_group(process)
     return code, redact(_end_of(output))
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Turn a signal to end this process into SystemExit: what it started, in a session of its own, would go on."""
+    if threading.current_thread() is not threading.main_thread():  # which alone is told of signals
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:

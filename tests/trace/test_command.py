@@ -61,6 +61,22 @@ def test_a_signal_reaches_the_command(tmp_path: Path) -> None:
         assert process.wait(60) == 9
 
 
+def test_what_a_diagnosis_has_started_ends_with_it(tmp_path: Path) -> None:
+    """A signal that ends the kit while it runs the command quietly ends the command, too."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    script = f"import os, signal; open({str(pipe)!r}, 'w').write(str(os.getpid())); signal.pause()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from kit.cli import main; main()", "diagnose", "--", sys.executable, "-c", script],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(KIT)}, stderr=subprocess.DEVNULL,
+    )
+    started = int(pipe.read_text())
+    process.terminate()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(started, 0)
+
+
 def test_nothing_is_left_in_the_project(tmp_path: Path) -> None:
     """The folder holds what the command made and nothing of the kit's."""
     before = set(os.listdir(os.environ.get("TMPDIR", "/tmp")))
