@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from kit.evidence import Evidence, Variable
 from kit.findings.case import Case, Leak, reach_facts
 from kit.findings.model import Fact, Finding, fact, first
-from kit.findings.sources import origin_of, writer
+from kit.findings.sources import origin_of, passed_over, writer
 from kit.findings.whence import LOADERS
 
 
 def ask(case: Case) -> Iterator[Finding]:
     """For each leak: does its URL come from a file, although the tests had written the variable of that name?"""
     for leak in case.leaks:
-        found = _loaded_over(case, leak) or _read_instead(case, leak)
+        found = _loaded_over(case, leak) or _loaded_before(case, leak) or _read_instead(case, leak)
         if found is not None:
             yield found
 
@@ -45,6 +45,35 @@ def _loaded_over(case: Case, leak: Leak) -> Finding | None:
         (leak.database.id,),
         leak.tests,
         (("variable", source.variable),),
+    )
+
+
+def _loaded_before(case: Case, leak: Leak) -> Finding | None:
+    """A loader wrote the variable out of one file, and so it goes before another file that the settings read, too."""
+    evidence = case.evidence
+    source = origin_of(evidence, leak.first)
+    if source.written is None or source.variable is None or not _by_loader(source.written):
+        return None
+    other = passed_over(evidence, source.variable, source.written.value)
+    if other is None:
+        return None
+    at = first(evidence.chain(source.written))
+    file = _file_with(evidence, source.variable, source.written.value)
+    return Finding(
+        "dotenv-precedence",
+        f"{source.variable}={source.written.value} comes from {file} via {source.written.written_by} at "
+        f"{writer(evidence, source.written)}, which puts it into the environment; that goes before "
+        f"{source.variable}={other[2]} in {other[0]}:{other[1]}.",
+        at.file if at else None,
+        at.line if at else None,
+        (
+            fact(evidence, source.written, f"{source.variable} set, out of {file}"),
+            Fact(f"{source.variable}={other[2]}", other[0], other[1]),
+            *reach_facts(case, leak),
+        ),
+        (leak.database.id,),
+        leak.tests,
+        (("variable", source.variable), ("loads", "yes")),
     )
 
 
@@ -108,8 +137,12 @@ def _looked_for_to_be_removed(case: Case, event: Variable) -> bool:
     return any(case.of_tests(frame.file) for frame in case.evidence.chain(event)[:1])
 
 
-def _file_with(evidence: Evidence, name: str) -> str:
+def _file_with(evidence: Evidence, name: str, value: str | None = None) -> str:
     return next(
-        (event.file for event in evidence.settings_files if any(entry == name for _, entry, _ in event.entries)),
+        (
+            event.file
+            for event in evidence.settings_files
+            if any(entry == name and value in (None, given) for _, entry, given in event.entries)
+        ),
         "a file of variables",
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.evidence import Engine, Evidence, Frame, Use
-from kit.findings.case import Case, reach_facts
+from kit.findings.case import Case, Leak, reach_facts
 from kit.findings.model import Finding, fact
-from kit.findings.sources import named_in_files, source_of, writer
+from kit.findings.sources import named_in_files, origin_of, passed_over, source_of, writer
 
 # What destroys goes before what changes, and that before what adds.
 _HARM = ("truncate", "drop", "delete", "update", "alter", "insert", "create")
@@ -22,6 +22,8 @@ def ask(case: Case) -> Iterator[Finding]:
         return
     if any(event.op == "set" and case.done_by_tests(event) for event in case.evidence.variables):
         return  # they name one, and why it is not reached is another question
+    if any(_another_is_named(case.evidence, leak) for leak in case.leaks):
+        return
     worst = next(iter(sorted(_by_tests(case), key=lambda found: (_harm(found[0]), found[0].at_s))), None)
     if worst is None:
         return
@@ -50,6 +52,13 @@ def _by_tests(case: Case) -> Iterator[tuple[Use, Frame]]:
         frame = next((frame for frame in case.evidence.chain(use) if case.of_tests(frame.file)), None)
         if frame is not None and use.request is None:
             yield use, frame
+
+
+def _another_is_named(evidence: Evidence, leak: Leak) -> bool:
+    """Tell whether a settings file that was read names another database than the one that answered."""
+    source = origin_of(evidence, leak.first)
+    name, value = source.variable, source.written.value if source.written is not None else None
+    return name is not None and passed_over(evidence, name, value) is not None
 
 
 def _harm(use: Use) -> int:

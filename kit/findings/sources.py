@@ -61,6 +61,19 @@ def named_in_files(evidence: Evidence, engine: Engine) -> list[tuple[str, int, s
     return list(dict.fromkeys(found))
 
 
+def passed_over(evidence: Evidence, name: str, value: str | None) -> tuple[str, int, str] | None:
+    """The line of a settings file (file, line, value) that was read and gives a variable another value than it has."""
+    return next(
+        (
+            (event.file, line, other)
+            for event in evidence.settings_files
+            for line, entry, other in event.entries
+            if entry.upper() == name.upper() and other and value and other != value
+        ),
+        None,
+    )
+
+
 def origin_of(evidence: Evidence, reach: Reach) -> Source:
     """The source of the place that a reach led to; without an engine, the variable that held it when it was opened."""
     if reach.engine is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kit.evidence import Frame
+from kit.evidence import Engine, Frame, SettingsFile, Variable
 from kit.findings.case import Case, Leak, reach_facts, tests_said
 from kit.findings.model import Finding, first
 from kit.findings.reach import IN_TESTS
+from kit.findings.sources import source_of
 
 
 def ask(case: Case) -> Iterator[Finding]:
@@ -40,4 +41,18 @@ def made_by_tests(case: Case, leak: Leak) -> Frame | None:
     made = first(case.evidence.chain(leak.engine)) if leak.engine is not None else leak.opener
     if leak.first.how not in IN_TESTS or made is None or leak.opener is None:
         return None
+    if leak.engine is not None and _named_by_application(case, leak.engine):
+        return None
     return made if case.of_tests(made.file) and case.of_tests(leak.opener.file) else None
+
+
+def _named_by_application(case: Case, engine: Engine) -> bool:
+    """Tell whether the tests only took the URL that the application's own settings had come to."""
+    source = source_of(case.evidence, engine)
+    event: Variable | SettingsFile | None = source.written
+    if source.written is not None and source.written.op == "inherited":
+        event = source.read
+    elif source.written is None and engine.files:
+        event = next((one for one in case.evidence.settings_files if one.file == engine.files[0][0]), None)
+    chain = case.evidence.chain(event) if event is not None else ()
+    return bool(chain) and not case.of_tests(chain[0].file)

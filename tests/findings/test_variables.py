@@ -111,6 +111,22 @@ def test_a_settings_file_is_named_with_who_loads_it() -> None:
     assert "/.env:3 (outside the folder in which the command ran)" in finding.message
 
 
+def test_a_loaded_file_that_goes_before_another_is_the_culprit() -> None:
+    """What a loader puts into the environment goes before the file that the settings read: its line is named."""
+    wrong, right = f"sqlite:///{PRODUCTION}", "sqlite:////work/test.db"
+    evidence = leak(
+        variable("set", "DATABASE_URL", 1.0, BY_APPLICATION, wrong, written_by="dotenv.main"),
+        variables=("DATABASE_URL",),
+    )
+    files = (
+        SettingsFile(at_s=0.9, stack=BY_APPLICATION, file=".env", entries=((1, "DATABASE_URL", wrong),)),
+        SettingsFile(at_s=2.0, stack=BY_APPLICATION, file=".env.test", entries=((4, "DATABASE_URL", right),)),
+    )
+    (finding,) = found(replace(evidence, settings_files=files))
+    assert (finding.kind, finding.where) == ("dotenv-precedence", "app/config.py:7")
+    assert f"goes before DATABASE_URL={right} in .env.test:4" in finding.message
+
+
 def test_a_mode_under_another_name_is_told_as_a_variable_would_be() -> None:
     """What names no database can decide which one is used: APP_ENV, where the tests set another name."""
     evidence = leak(held_by=("app.config.URL",))
