@@ -85,6 +85,7 @@ class _Plan:
             "override-cleared-by-other-test": self._kept,
             "override-leaked": self._without_test,
             "dependency-called-directly": self._redirected,
+            "dependency-not-overridden": self._supplied_elsewhere,
             "background-task-session": self._without_task,
             "lifespan-engine": self._without_lifespan,
             "import-time-engine": self._without_statement,
@@ -184,7 +185,7 @@ class _Plan:
     # --- overrides ---------------------------------------------------------------------------------------------------
 
     def _rekeyed(self, finding: Finding) -> Iterator[Candidate]:
-        key, to = finding.told("key"), finding.told("to")
+        key, to = finding.told("key"), finding.told("to") or self._supplied_by(finding)
         if not to:
             return
         yield Candidate(
@@ -195,6 +196,17 @@ class _Plan:
             finding.line,
             ({"op": "apply-override", "key": key, "to": to},),
             self._import_fix(finding, key, to),
+        )
+
+    def _supplied_by(self, finding: Finding) -> str:
+        """The dependency through which a leak was opened that a finding is about; "" where there is none."""
+        return next(
+            (
+                leak.first.dependency.name
+                for leak in self._case.leaks
+                if leak.database.id in finding.databases and leak.first.dependency and leak.first.override is None
+            ),
+            "",
         )
 
     def _import_fix(self, finding: Finding, key: str, to: str) -> str:
@@ -404,6 +416,8 @@ class _Plan:
         return lines[line - 1] if line and line <= len(lines) else ""
 
     def _without_file(self, finding: Finding) -> Iterator[Candidate]:
+        if finding.told("loads"):
+            yield from self._without_statement(finding)
         name, file = finding.told("variable"), finding.told("file")
         changed = self._changed_line(file, int(finding.told("number") or 0), finding.told("value")) if file else None
         away: Change = {"op": "no-dotenv", "names": [name.upper()], **({"file": file} if file else {})}
@@ -661,15 +675,7 @@ class _Plan:
             f"{self._case.leads(leak.first.chain[:4])}.",
             astray.file,
             astray.line,
-            (
-                {
-                    "op": "redirect-session",
-                    "file": opener.file,
-                    "line": opener.line,
-                    "engine_file": meant.file,
-                    "engine_line": meant.line,
-                },
-            ),
+            (_redirected_session(opener, meant),),
             self._past_fix(leak, astray, opener),
         )
 
@@ -685,6 +691,22 @@ class _Plan:
             f"an argument, the module's attribute at the time of the call){down}."
         )
 
+    def _supplied_elsewhere(self, finding: Finding) -> Iterator[Candidate]:
+        """The session that a dependency opened, bound to the engine that the tests use instead."""
+        meant = self._engine_of_tests()
+        for leak in self._case.leaks:
+            if meant and leak.opener and leak.opener.line == finding.line and leak.opener.file == finding.file:
+                yield Candidate(
+                    finding.kind,
+                    f"with the session of {finding.where} on the tests' engine",
+                    finding.message,
+                    finding.file,
+                    finding.line,
+                    (_redirected_session(leak.opener, meant),),
+                    self._fix(finding),
+                )
+                return
+
     def _engine_of_tests(self) -> Frame | None:
         """Where the engine was made that overrides, or else the tests themselves, use and that is in order."""
         wrong = {leak.database.id for leak in self._case.leaks}
@@ -698,7 +720,7 @@ class _Plan:
         return None
 
     def _fix(self, finding: Finding) -> str:
-        advice = _ADVICE.get(finding.kind, "")
+        advice = _LOADED if finding.told("loads") else _ADVICE.get(finding.kind, "")
         words = {**dict(finding.about), "where": finding.where, "file": finding.file or ""}
         return advice.format_map(_Words(words))
 
@@ -708,6 +730,10 @@ class _Words(dict[str, str]):
         return "it"
 
 
+_LOADED = (
+    "At {where} do not load the file where the tests run, or name the tests' own there: what it puts into the "
+    "environment goes before every file that settings read."
+)
 _ADVICE = {
     "opened-by-the-tests": (
         "If that is meant, run these tests apart from the others and allow the database there; if not, name the test "
@@ -723,6 +749,10 @@ _ADVICE = {
     "dependency-called-directly": (
         "At {where} do not call {callable} yourself: take what it gives as a parameter of the endpoint, "
         "Depends({callable}), and hand it down."
+    ),
+    "dependency-not-overridden": (
+        "Where the tests make their client set app.dependency_overrides[{callable}] to a function that gives a session "
+        "of their own engine ({ours}), or let their settings lead the application there."
     ),
     "background-task-session": (
         "Let the task {function} get its session from what the endpoint was given (a session factory that is itself a "
@@ -828,6 +858,16 @@ def _another_in(name: str, file: str) -> str:
 
 
 _OF_ITSELF = ("middleware", "thread")  # what runs by itself, and can have an engine to itself
+
+
+def _redirected_session(opener: Frame, meant: Frame) -> Change:
+    return {
+        "op": "redirect-session",
+        "file": opener.file,
+        "line": opener.line,
+        "engine_file": meant.file,
+        "engine_line": meant.line,
+    }
 
 
 def _opens_a_session(evidence: Evidence, leak: Leak) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
-from kit.evidence import Frame, SettingsFile, Variable
+from kit.evidence import Engine, Frame, SettingsFile, Variable
 from kit.findings.case import Case, Leak, named, reach_facts, tests_said
 from kit.findings.model import Fact, Finding, fact, first, place
 from kit.findings.reach import MODULE
@@ -25,6 +25,7 @@ def whence(case: Case, leak: Leak) -> Finding:
         or _from_variable(case, leak, source)
         or _configured(case, leak, source)
         or session_kept(case, leak)
+        or _not_overridden(case, leak)
         or _missing(case, leak, source)
         or not_replaced(case, leak)
         or _reached(case, leak)
@@ -174,6 +175,37 @@ def _there_later(case: Case, asked: Variable, until_s: float) -> bool:
         for event in case.evidence.variables
         if event.process == asked.process
     )
+
+
+def _not_overridden(case: Case, leak: Leak) -> Finding | None:
+    """A dependency supplied it, nothing stood in for that, and the tests have a database of their own."""
+    dependency = leak.first.dependency
+    wrong = {other.database.id for other in case.leaks}
+    ours = next(
+        (
+            reach
+            for reach in case.reached
+            if reach.database.id not in wrong and reach.engine is not None and _made_by_tests(case, reach.engine)
+        ),
+        None,
+    )
+    if leak.first.how != "dependency" or dependency is None or ours is None or ours.engine is None:
+        return None
+    made = first(case.evidence.chain(ours.engine))
+    return _finding(
+        case,
+        leak,
+        "dependency-not-overridden",
+        f"{case.served(leak)} got its session from {dependency.name} ({leak.opener}), which nothing overrides in "
+        f"{_where(leak)}: {leak.database.name} answered, and not {ours.database.name}, whose engine the tests make at "
+        f"{made}.",
+        leak.opener,
+        about=(("callable", dependency.name), ("ours", f"{place(made.file, made.line)}" if made else "")),
+    )
+
+
+def _made_by_tests(case: Case, engine: Engine) -> bool:
+    return any(case.of_tests(frame.file) for frame in case.evidence.chain(engine)[:1])
 
 
 def _reached(case: Case, leak: Leak) -> Finding:

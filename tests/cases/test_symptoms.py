@@ -11,10 +11,10 @@ from kit.stacks import STACKS, stack
 from tests.cases.cases import ALSO, CASES, CLEAN, CULPRIT, FAULTY, Case, Prepared, marked
 
 MECHANISMS = {
-    "duplicate-module-import", "dependency-called-directly", "override-on-wrong-app", "override-leaked",
-    "override-cleared-by-other-test", "import-time-engine", "collection-time-import", "from-import-early-binding",
-    "background-task-session", "lifespan-engine", "env-set-too-late", "dotenv-precedence", "no-separate-test-db",
-    "global-engine-rebound-not-restored", "event-loop-bound-pool", "session-uncommitted",
+    "duplicate-module-import", "dependency-called-directly", "dependency-not-overridden", "override-on-wrong-app",
+    "override-leaked", "override-cleared-by-other-test", "import-time-engine", "collection-time-import",
+    "from-import-early-binding", "background-task-session", "lifespan-engine", "env-set-too-late", "dotenv-precedence",
+    "no-separate-test-db", "global-engine-rebound-not-restored", "event-loop-bound-pool", "session-uncommitted",
 }  # fmt: skip
 
 
