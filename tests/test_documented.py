@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +109,13 @@ def test_every_command_shown_has_a_test() -> None:
         path, name = test.split("::")
         assert name in names_of_tests(path), f"{command}: there is no test {test}"
     assert set(CHECKED_BY) <= set(shown_commands(README))
+
+
+def test_every_notebook_is_listed_with_its_question() -> None:
+    """The README names each notebook, and asks what its title asks."""
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        title = json.loads(path.read_text("utf-8"))["cells"][0]["source"][0].removeprefix("# ").strip()
+        assert f"| `{path.stem}` | {title}" in README
 
 
 def test_files_that_are_linked_exist() -> None:
