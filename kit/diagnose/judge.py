@@ -140,6 +140,8 @@ def _comparable(
     left_out: frozenset[str],
 ) -> tuple[Effect, str]:
     """Nothing wrong was reached; did the tests do what they did before, or was nothing reached at all?"""
+    if not symptom.tests:
+        return _ended_alike(symptom, run, again)
     now = ran(run)
     missing = [test for test in symptom.tests if test not in now and test not in left_out]
     if missing:
@@ -151,8 +153,17 @@ def _comparable(
     return Effect.GONE, _instead(symptom, again)
 
 
+def _ended_alike(symptom: Symptom, run: Evidence, again: Answer) -> tuple[Effect, str]:
+    """Of a program that is not pytest it is only known how it ended: a change may have kept it from going on."""
+    before, now = symptom.first.evidence.exit_code, run.exit_code
+    if now and (now != before or not again.reached):
+        return Effect.VOID, f"it ended with exit code {now}" + ("" if again.reached else " and reached no database")
+    return Effect.GONE, _instead(symptom, again)
+
+
 def _instead(symptom: Symptom, again: Answer) -> str:
-    used = {reach.database.name for reach in again.reached if reach.test in symptom.affected}
+    mine = [reach for reach in again.reached if reach.test in symptom.affected or not symptom.tests]
+    used = {reach.database.name for reach in mine}
     names = sorted(used)
     if not names:
         return "the wrong database was not reached"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kit.diagnose.statements import Statement, statement_at
@@ -93,7 +93,7 @@ class _Plan:
             "env-set-too-late": self._in_time,
             "variable-precedence": self._without_variable,
             "variable-inherited": self._without_variable,
-            "variable-set-wrong": self._without_statement,
+            "variable-set-wrong": self._set_otherwise,
             "variable-not-asked-for": self._under_its_name,
             "dotenv-precedence": self._without_file,
             "settings-file": self._without_file,
@@ -359,7 +359,7 @@ class _Plan:
                 finding.file,
                 finding.line,
                 ({"op": "set", "name": name, "value": value},),
-                self._fix(finding),
+                self._fix(finding) + _or_emptied(finding.told("kept_by")),
             )
 
     def _without_variable(self, finding: Finding) -> Iterator[Candidate]:
@@ -390,6 +390,14 @@ class _Plan:
             ),
             "",
         )
+
+    def _set_otherwise(self, finding: Finding) -> Iterator[Candidate]:
+        name, value = finding.told("variable"), finding.told("value")
+        pinned: Change = {"op": "pin", "name": name, "value": another(value)}
+        for candidate in self._without_statement(finding):
+            yield replace(
+                candidate, otherwise=(pinned,), otherwise_label=f"with {name} naming another database throughout"
+            )
 
     def _under_its_name(self, finding: Finding) -> Iterator[Candidate]:
         name, wanted = finding.told("variable"), finding.told("wanted")
@@ -517,7 +525,7 @@ class _Plan:
             yield Candidate(
                 "dotenv-precedence",
                 f"without {name} from {file}",
-                f"{name} in {file}:{line} leads to {leak.database.name}.",
+                f"{name} in {file}:{line} leads to {leak.database.name}{self._read_at(file)}.",
                 file,
                 line,
                 ({"op": "no-dotenv", "names": [name.upper()], "file": file},),
@@ -538,6 +546,11 @@ class _Plan:
             frame.line if frame else None,
             f"Do not set {source.variable} where the tests run, or set it to the test database there.",
         )
+
+    def _read_at(self, file: str) -> str:
+        opened = next((event for event in self._case.evidence.settings_files if event.file == file), None)
+        chain = self._case.evidence.chain(opened) if opened is not None else ()
+        return f", and is read at {chain[0].file}:{chain[0].line}" if chain else ""
 
     # --- folders -----------------------------------------------------------------------------------------------------
 
@@ -851,6 +864,12 @@ def another(value: str) -> str:
     if "://" in value:
         return nowhere(value)
     return f"{{workspace}}/{NOWHERE}" if "/" in value or re.search(r"\.\w{2,7}$", value) else NOWHERE
+
+
+def _or_emptied(kept_by: str) -> str:
+    """What to do about a function that keeps what it gave first: `app.settings.get_settings().url` is of one."""
+    function = kept_by.partition("()")[0] if "()" in kept_by else ""
+    return f" Or empty the cache once it is set: {function}.cache_clear()." if function else ""
 
 
 def _another_in(name: str, file: str) -> str:

@@ -43,10 +43,10 @@ def _cleared(case: Case, leak: Leak) -> Iterator[Finding]:
         return
     by, setter = first(case.evidence.chain(removed)), first(case.evidence.chain(was_set))
     assert leak.first.dependency is not None
+    after = tests_said(leak.tests) if leak.tests else "what came"
     said = (
         f"app.dependency_overrides[{leak.first.dependency.name}], set by {_who(was_set)} "
-        f"({setter}), was removed by {_who(removed)} ({by}); {tests_said(leak.tests)} after it ran against "
-        f"{leak.database.name}."
+        f"({setter}), was removed by {_who(removed)} ({by}); {after} after it ran against {leak.database.name}."
     )
     yield Finding(
         "override-cleared-by-other-test",
@@ -128,4 +128,4 @@ def _left_behind(case: Case, leak: Leak) -> Iterator[Finding]:
 def _who(change: Override) -> str:
     if change.fixture is not None:
         return f"fixture {change.fixture}"
-    return change.test or f"code of the {change.phase} phase"
+    return change.test or ("the program" if change.phase == "start" else f"code of the {change.phase} phase")

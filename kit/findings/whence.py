@@ -48,7 +48,7 @@ def _from_variable(case: Case, leak: Leak, source: Source) -> Finding | None:
         f"{leak.database.name} answered in {_where(leak)}: its place comes from {source.variable}, from {by}{asked}.",
         at,
         (fact(case.evidence, written, f"{source.variable}={written.value}"),),
-        (("variable", source.variable),),
+        (("variable", source.variable), ("value", written.value or "")),
     )
 
 
@@ -97,15 +97,15 @@ def _connected_elsewhere(case: Case, leak: Leak) -> Finding | None:
     named_there, gone_to = place_in(engine.url), leak.database.path
     if named_there is None or gone_to is None or not named_there[3] or gone_to.endswith(named_there[3].lstrip("/.")):
         return None
-    at = next((frame for frame in opened if frame.called_by is not None), None)
-    if at is None:
-        return None
+    own = next((frame for frame in opened if frame.called_by == "sqlalchemy"), None)
+    at = own or first(case.evidence.chain(engine))
+    by = f"{place(own.file, own.line)} {named(own)}" if own is not None else "a listener or an argument of the engine"
     return _finding(
         case,
         leak,
         "connected-elsewhere",
         f"{leak.database.name} answered in {_where(leak)}, although its engine names {engine.url}: "
-        f"{place(at.file, at.line)} {named(at)} opens the engine's connections, and goes elsewhere.",
+        f"{by} sees to the engine's connections, and goes elsewhere.",
         at,
     )
 

@@ -3,6 +3,7 @@
 Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a list of them:
 
     {"op": "set", "name": N, "value": V}         the variable has this value from the start
+    {"op": "pin", "name": N, "value": V}         the variable has this value throughout, whatever is written to it
     {"op": "unset", "name": N}                   the variable is not there at the start
     {"op": "hand-on", "name": N}                 a process that is started gets this variable, if this one has it
     {"op": "no-dotenv", "names": [N, ...], "file": F}   files of variables, or this one alone, do not hold these
@@ -63,7 +64,7 @@ class Changes:
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
         makers: Dict[str, Callable[[Dict[str, Any]], None]] = {
-            "set": self._set, "unset": self._unset, "no-dotenv": self._no_dotenv, "edit": self._edit,
+            "set": self._set, "pin": self._pin, "unset": self._unset, "no-dotenv": self._no_dotenv, "edit": self._edit,
             "edit-data": self._edit_data, "no-creator": self._no_creator, "restore-folder": self._restore_folder,
             "one-in-memory": self._one_in_memory,
             "path-first": self._path_first, "hand-on": self._hand_on,
@@ -89,6 +90,17 @@ class Changes:
     def _set(self, change: Dict[str, Any]) -> None:
         os.environ[change["name"]] = change["value"]
         self._took_hold(change)
+
+    def _pin(self, change: Dict[str, Any]) -> None:
+        def writing(original: Any) -> Any:
+            def __setitem__(environ: Any, name: Any, value: Any) -> None:
+                if name == change["name"]:
+                    self._took_hold(change)
+                    value = change["value"]
+                original(environ, name, value)
+            return __setitem__
+
+        self._hooks.replace(type(os.environ), "__setitem__", writing)
 
     def _unset(self, change: Dict[str, Any]) -> None:
         if os.environ.pop(change["name"], None) is not None:
@@ -227,8 +239,24 @@ class Changes:
             self._hooks.replace(module, "open", opening)
 
     def _path_first(self, change: Dict[str, Any]) -> None:
-        sys.path.insert(0, change["folder"])
-        self._took_hold(change)
+        from importlib.machinery import PathFinder
+
+        taken = self._took_hold
+
+        class First:
+            """Goes before sys.path, to whose front others will add."""
+
+            @staticmethod
+            def find_spec(fullname: str, path: Any = None, target: Any = None) -> Any:
+                spec = PathFinder.find_spec(fullname, [change["folder"]]) if path is None else None
+                if spec is None or spec.origin is None:
+                    return None
+                taken(change)
+                return spec
+
+        finder: Any = First
+        sys.meta_path.insert(0, finder)
+        self._hooks.on_removal(lambda: _take_out(sys.meta_path, finder))
 
     # --- tests -------------------------------------------------------------------------------------------------------
 
@@ -343,8 +371,19 @@ class Changes:
                 return original(url, **kwargs)
             return create_engine
 
+        def listening(original: Any) -> Any:
+            def listen(target: Any, identifier: str, *args: Any, **kwargs: Any) -> None:
+                if identifier == "do_connect":
+                    self._took_hold(change)
+                else:
+                    original(target, identifier, *args, **kwargs)
+            return listen
+
         self._hooks.when_imported(
             "sqlalchemy.engine.create", lambda module: self._hooks.replace(module, "create_engine", making)
+        )
+        self._hooks.when_imported(
+            "sqlalchemy.event.api", lambda module: self._hooks.replace(module, "listen", listening)
         )
 
     def _one_in_memory(self, change: Dict[str, Any]) -> None:
@@ -619,6 +658,11 @@ def _declared(dependant: Any, name: str, provider: Any) -> List[Any]:
     overrides = getattr(provider, "dependency_overrides", None) or {}
     calls = [sub.call for sub in dependant.dependencies]
     return [call for call in calls if call not in overrides and _is_named(call, name)]
+
+
+def _take_out(found: List[Any], one: Any) -> None:
+    if one in found:
+        found.remove(one)
 
 
 def _is_named(call: Any, name: str) -> bool:

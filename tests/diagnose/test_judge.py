@@ -1,0 +1,57 @@
+"""A run shows something only where the tests, or the program, went on as before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kit.diagnose.judge import effect, symptoms_of
+from kit.evidence import Connection, Evidence, Outcome, Process, Use
+from kit.findings.answer import answer
+from kit.findings.databases import Allowed
+from kit.findings.diagnosis import Effect
+
+TEST = "tests/test_it.py::test_it"
+ALLOWED = Allowed(("test.db",), "/work")
+PROCESS = Process(pid=1, ppid=0, argv=("python",), executable="python", python="3.12.1", parent=None)
+
+
+def evidence(file: str | None, outcome: str | None, exit_code: int = 0) -> Evidence:
+    """A run that reached a file, or nothing, and in which the test ended so; None: it is no run of pytest."""
+    test = TEST if outcome is not None else None
+    return Evidence(
+        processes=(PROCESS,),
+        exit_code=exit_code,
+        connections=(
+            Connection(at_s=1.0, connection="c1", driver="sqlite3", configured=file, observed={"file": file}),
+        ) if file else (),
+        uses=(Use(at_s=1.0, connection="c1", phase="call", test=test),) if file else (),
+        outcomes=(Outcome(test=TEST, when="call", outcome=outcome, at_s=2.0),) if outcome else (),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (evidence("/work/prod.db", "failed"), evidence("/work/test.db", "passed"), Effect.GONE),
+        (evidence("/work/prod.db", "failed"), evidence("/work/test.db", "failed"), Effect.GONE),
+        (evidence("/work/prod.db", "failed"), evidence("/work/prod.db", "failed"), Effect.STAYS),
+        (evidence("/work/prod.db", "failed"), evidence(None, "failed"), Effect.VOID),
+        (evidence("/work/prod.db", "passed"), evidence(None, "passed"), Effect.GONE),
+        (evidence("/work/prod.db", None, 1), evidence("/work/test.db", None, 1), Effect.GONE),
+        (evidence("/work/prod.db", None, 0), evidence(None, None, 0), Effect.GONE),
+        (evidence("/work/prod.db", None, 0), evidence(None, None, 1), Effect.VOID),
+        (evidence("/work/prod.db", None, 1), evidence(None, None, 1), Effect.VOID),
+    ],
+)
+def test_what_a_run_shows(before: Evidence, now: Evidence, expected: Effect) -> None:
+    """What fails before it reaches any database shows nothing, however it had failed before."""
+    (symptom,) = symptoms_of(answer(before, ALLOWED, "/work"))
+    assert effect(symptom, now, frozenset())[0] is expected
+
+
+def test_a_run_without_probes_shows_nothing() -> None:
+    """Where no probe reported, nothing is known of the run."""
+    (symptom,) = symptoms_of(answer(evidence("/work/prod.db", "failed"), ALLOWED, "/work"))
+    assert effect(symptom, replace(evidence(None, "passed"), processes=()), frozenset())[0] is Effect.VOID

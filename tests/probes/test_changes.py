@@ -1,0 +1,102 @@
+"""Each change of an experiment does the one thing that it says, in memory, and tells that it took hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.probes.seen import PYTEST, run
+
+SHOW = "import os\nprint(os.environ.get('DATABASE_URL'))\n"
+DATA = 'import tomllib\nprint(tomllib.load(open("it.toml", "rb")), open("it.toml").read())\n'
+DOTENV = """\
+    from dotenv import dotenv_values
+    print(sorted({**dotenv_values("a.env"), **dotenv_values("b.env")}.items()))
+    """
+CHILD = """\
+    import os, subprocess, sys
+    show = "import os; print(os.environ.get('DATABASE_URL'), flush=True)"
+    given = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    subprocess.run([sys.executable, "-c", show], env=given)
+    """
+CREATOR = """\
+    import sqlite3
+    from sqlalchemy import create_engine, event
+    engine = create_engine("sqlite:///named.db", creator=lambda: sqlite3.connect("other.db"))
+    listened = create_engine("sqlite:///named.db")
+
+    @event.listens_for(listened, "do_connect")
+    def elsewhere(dialect, record, arguments, options):
+        arguments[0] = "other.db"
+
+    for one in (engine, listened):
+        with one.connect() as connection:
+            print(connection.exec_driver_sql("pragma database_list").first()[2].rpartition("/")[2])
+    """
+MEMORY = """\
+    import threading
+    from sqlalchemy import create_engine
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("create table t (x)")
+
+    def count():
+        with engine.connect() as connection:
+            print(connection.exec_driver_sql("select count(*) from t").scalar())
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    thread.join()
+    """
+
+
+@pytest.mark.parametrize(
+    ("files", "change", "expected"),
+    [
+        ({"it.py": 'import os\nos.environ["DATABASE_URL"] = "a"\n' + SHOW},
+         {"op": "pin", "name": "DATABASE_URL", "value": "b"}, "b\n"),
+        ({"it.py": CHILD}, {"op": "hand-on", "name": "DATABASE_URL"}, "sqlite:///own.db\n"),
+        ({"it.py": DATA, "it.toml": "x = 1\ny = 2\n"},
+         {"op": "edit-data", "file": "it.toml", "lines": [[2, 2, "y = 3"]]}, "{'x': 1, 'y': 3} x = 1\ny = 3\n\n"),
+        ({"it.py": DOTENV, "a.env": "A=1\nB=1\n", "b.env": "B=2\n"},
+         {"op": "no-dotenv", "names": ["B"], "file": "b.env"}, "[('A', '1'), ('B', '1')]\n"),
+        ({"it.py": CREATOR}, {"op": "no-creator"}, "named.db\nnamed.db\n"),
+        ({"it.py": MEMORY}, {"op": "one-in-memory"}, "0\n"),
+        ({"it.py": "import app\nprint(app.x)\n", "app.py": "x = 1\n", "own/app.py": "x = 2\n"},
+         {"op": "path-first", "folder": "own"}, "2\n"),
+    ],
+    ids=lambda value: value["op"] if isinstance(value, dict) and "op" in value else "",
+)  # fmt: skip
+def test_a_change_in_a_program(
+    tmp_path: Path, files: Mapping[str, str], change: dict[str, Any], expected: str
+) -> None:
+    """What the program sees is changed in that one thing."""
+    seen = run(tmp_path, files, "it.py", environ={"DATABASE_URL": "sqlite:///own.db", **changes(tmp_path, change)})
+    assert seen.output == expected
+    assert {event["op"] for event in seen.of("change")} == {change["op"]}
+
+
+def test_the_working_directory_is_put_back_after_each_test(tmp_path: Path) -> None:
+    """A test that leaves it changed changes it for itself alone."""
+    files = {
+        "test_it.py": """\
+            import os
+
+            def test_goes(tmp_path): os.chdir(tmp_path)
+            def test_is_here(): assert os.path.exists("test_it.py")
+            """
+    }
+    seen = run(tmp_path, files, *PYTEST, environ=changes(tmp_path, {"op": "restore-folder"}))
+    assert seen.one("change")["op"] == "restore-folder"
+
+
+def changes(tmp_path: Path, change: dict[str, Any]) -> dict[str, str]:
+    """The variable that names the file with a change; its files are the project's."""
+    named = {key: str(tmp_path / "project" / change[key]) for key in ("file", "folder") if key in change}
+    file = tmp_path / "changes.json"
+    file.write_text(json.dumps([{**change, **named}]))
+    return {"ISOLATION_PROBES_CHANGES": str(file)}
