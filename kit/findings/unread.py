@@ -15,10 +15,12 @@ from kit.findings.themselves import by_tests
 def ask(case: Case) -> Iterator[Finding]:
     """For each leak that no variable led to: which variable did the tests set in vain, and which was missing?"""
     for leak in case.leaks:
-        if by_tests(case, leak) or origin_of(case.evidence, leak.first).variable is not None:
+        source = origin_of(case.evidence, leak.first)
+        if by_tests(case, leak) or source.kind == "variable":
             continue
-        for variables in (case.evidence.variables, case.evidence.modes):
-            in_vain, missing = _in_vain(case, leak, variables), _missing(case, leak, variables)
+        asked = [source.asked] if source.asked is not None else None  # the very one whose default was taken
+        for variables in (case.evidence.variables, *(() if asked else (case.evidence.modes,))):
+            in_vain, missing = _in_vain(case, leak, variables), asked or _missing(case, leak, variables)
             if in_vain and missing:
                 event = in_vain[-1]
                 yield _finding(case, leak, event, max(missing, key=lambda asked: _likeness(event.name, asked.name)))

@@ -201,3 +201,15 @@ def test_a_session_that_was_opened_before_the_test_is_the_culprit() -> None:
     early = replace(session, at_s=1.0, phase="collection", test=None)
     (finding,) = found(replace(evidence, sessions=(early,)))
     assert (finding.kind, finding.where) == ("session-kept", "app/db.py:9")
+
+
+def test_the_variable_whose_default_was_taken_is_the_one_that_is_wanted() -> None:
+    """Of several that are missing it is the one for which the place stood in, however the others are called."""
+    (finding,) = found(
+        leak(
+            variable("set", "DATABASE_URL", 1.0, BY_TESTS, f"sqlite:///{TEST}"),
+            variable("missing", "MY_DATABASE_URL", 2.0, BY_APPLICATION),
+            variable("missing", "STORE", 2.1, BY_APPLICATION, f"sqlite:///{PRODUCTION}"),
+        )
+    )
+    assert (finding.kind, finding.told("wanted")) == ("variable-not-asked-for", "STORE")
