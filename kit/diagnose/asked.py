@@ -19,7 +19,7 @@ from kit.findings.answer import Answer
 from kit.findings.case import Case
 from kit.findings.diagnosis import Cause, Diagnosis, Effect, Run, Status
 from kit.findings.model import Finding, counted, place
-from kit.findings.table import HOW_REACHED
+from kit.findings.table import WEAK
 from kit.probes.allow import AllowList
 from kit.probes.changes import CHANGES_VARIABLE
 from kit.probes.environ import shown
@@ -366,7 +366,7 @@ def _unproved(first: Answer, found: Sequence[Found]) -> tuple[str, ...]:
             f"{finding.kind} at {finding.where}, seen and not shown to decide: {finding.message}"
             for finding in first.findings
             if (finding.kind, finding.file, finding.line) not in proved
-            and not (all_proved and finding.kind in HOW_REACHED)
+            and not (all_proved and finding.kind in {*WEAK, "engine-not-replaced"})
         ),
     )
 

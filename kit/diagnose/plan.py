@@ -12,7 +12,7 @@ from kit.evidence import Evidence, Frame
 from kit.findings.case import Case, Leak, tests_said
 from kit.findings.model import Finding
 from kit.findings.openers import culprit
-from kit.findings.sources import named_in_files, origin_of
+from kit.findings.sources import named_in_files, origin_of, parts_of
 from kit.findings.table import HOW_REACHED
 
 Change = dict[str, Any]
@@ -326,6 +326,9 @@ class _Plan:
             ({"op": "no-lifespan"},),
             self._fix(finding),
         )
+        for leak in self._case.leaks:  # an application can need its lifespan to run at all
+            if finding.told("replaced") and leak.database.id in finding.databases:
+                yield from self.last_resort(leak)
 
     def _lifespan_ran(self, leak: Leak) -> bool:
         return any(
@@ -534,6 +537,8 @@ class _Plan:
                 otherwise=(changed,) if changed is not None else (),
                 otherwise_label=_another_in(name, file),
             )
+        if source.variable is None:
+            yield from self._parts(leak)
         if source.variable is None or source.written is None or source.written.op != "inherited":
             return
         made = self._case.evidence.chain(leak.engine or leak.first.connection)
@@ -551,6 +556,27 @@ class _Plan:
         opened = next((event for event in self._case.evidence.settings_files if event.file == file), None)
         chain = self._case.evidence.chain(opened) if opened is not None else ()
         return f", and is read at {chain[0].file}:{chain[0].line}" if chain else ""
+
+    def _parts(self, leak: Leak) -> Iterator[Candidate]:
+        """The host, or else the port, that the place was put together of, where the tests have not set it."""
+        made = leak.engine or leak.first.connection
+        url = leak.engine.url if leak.engine is not None else leak.first.connection.configured
+        parts = parts_of(self._case.evidence, made, url)
+        event = parts.get("host") or parts.get("port")
+        if event is None or self._case.done_by_tests(event):
+            return
+        at = next(iter(self._case.evidence.chain(event) or self._case.evidence.chain(made)), None)
+        held = ", ".join(f"{part} from {one.name}={one.value}" for part, one in parts.items())
+        yield Candidate(
+            "variable-missing" if event.op == "missing" else "variable-inherited",
+            f"with {event.name} naming another server",
+            f"The place of {leak.database.name} is put together of parts ({held}), and the tests set no other "
+            f"{event.name}.",
+            at.file if at else None,
+            at.line if at else None,
+            ({"op": "set", "name": event.name, "value": NOWHERE if event is parts.get("host") else "1"},),
+            f"Set {event.name}, too, to that of the test server, before the application asks for it.",
+        )
 
     # --- folders -----------------------------------------------------------------------------------------------------
 

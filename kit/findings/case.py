@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kit.evidence import Engine, Entry, Evidence, Frame, Override
 from kit.findings.databases import Allowed, Database
 from kit.findings.model import Fact, counted
+from kit.findings.model import first as first_frame
 from kit.findings.reach import MODULE, Reach, is_test_file
+from kit.findings.sources import origin_of, parts_of, writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,24 @@ def reach_facts(case: Case, leak: Leak) -> tuple[Fact, ...]:
                 first.engine.test,
             )
         )
-    return tuple(facts)
+    return (*facts, *_parts_facts(evidence, first))
+
+
+def _parts_facts(evidence: Evidence, reach: Reach) -> Iterator[Fact]:
+    """What the place of a server was put together of, where no variable holds it whole."""
+    made, url = (reach.engine, reach.engine.url) if reach.engine else (reach.connection, reach.connection.configured)
+    if origin_of(evidence, reach).variable is not None:
+        return
+    for part, event in parts_of(evidence, made, url).items():
+        by = "was missing, and this taken instead" if event.op == "missing" else f"from {writer(evidence, event)}"
+        at = first_frame(evidence.chain(event))
+        yield Fact(
+            f"its {part} is {event.name}={event.value}, {by}",
+            at.file if at else None,
+            at.line if at else None,
+            event.at_s,
+            event.test,
+        )
 
 
 def _at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterable[Reach]:

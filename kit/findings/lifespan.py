@@ -32,7 +32,7 @@ def ask(case: Case) -> Iterator[Finding]:
             ),
             (leak.database.id,),
             leak.tests,
-            (("lifespan", "yes"),),
+            (("lifespan", "yes"), ("replaced", replaced.name if replaced else "")),
         )
 
 

@@ -74,6 +74,23 @@ def passed_over(evidence: Evidence, name: str, value: str | None) -> tuple[str, 
     )
 
 
+def parts_of(evidence: Evidence, made: Entry, url: str) -> dict[str, Variable]:
+    """The variables that the host, the port and the database of a server's URL were put together of, as they last were.
+
+    Only those that were written, inherited, or missing with this taken instead before it was made.
+    """
+    named = place(url)
+    if named is None or not any(named[1:3]):
+        return {}
+    wanted = dict(zip(("host", "port", "database"), named[1:], strict=True))
+    found: dict[str, Variable] = {}
+    for event in evidence.variables:
+        if event.process != made.process or event.at_s > made.at_s or event.op not in ("set", "inherited", "missing"):
+            continue
+        found.update({part: event for part, value in wanted.items() if value and event.value == value})
+    return found
+
+
 def origin_of(evidence: Evidence, reach: Reach) -> Source:
     """The source of the place that a reach led to; without an engine, the variable that held it when it was opened."""
     if reach.engine is not None:

@@ -44,9 +44,10 @@ def postgres_place(address: Any, user: Optional[str], database: Optional[str]) -
 def told(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:
     """What a driver was told about the place, as it stands or as a URL; "" where that was nothing."""
     whole = next((given for given in (*args[:1], kwargs.get("dsn"), kwargs.get("conninfo")) if given), None)
-    if isinstance(whole, str):
+    by_name = any(kwargs.get(name) for name in _TOLD)
+    if isinstance(whole, str) and not (by_name and kwargs.get("host")):  # what is given by name goes first
         return redact(whole)
-    if not any(kwargs.get(name) for name in _TOLD):
+    if not by_name:
         return ""
     address = kwargs.get("host"), kwargs.get("port")
     return redact(postgres_place(address, kwargs.get("user"), kwargs.get("database") or kwargs.get("dbname")))

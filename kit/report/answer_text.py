@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import textwrap
 from collections.abc import Iterable, Iterator
 
@@ -14,6 +15,7 @@ from kit.findings.model import Finding, counted
 from kit.findings.overrides import Key
 from kit.findings.reach import Reach
 from kit.findings.sources import made_at, source_of, writer
+from kit.probes.allow import entry_for_file, entry_for_server
 
 WIDTH = 100  # columns
 _WAYS_AT_MOST = 8  # for each database; the JSON holds them all
@@ -72,7 +74,19 @@ def _databases(answer: Answer, width: int) -> Iterator[str]:
         yield from _wrapped(
             f"{JUDGED[answer.judged(family[0])]}: {family_said(family)}  [{_kind(family[0])}]", width, "", "  "
         )
+        if answer.judged(family[0]) is False:
+            entry = shlex.quote(_entry(answer, family[0]))
+            yield from _wrapped(f"if it is a test database: --allow {entry}", width, "  ")
         yield from _ways(answer, family, width)
+
+
+def _entry(answer: Answer, database: Database) -> str:
+    """What would allow a database; of a file in pytest's own folders, all that lies in them, for they come and go."""
+    if database.path is not None:
+        of_pytest = re.match(r".*/pytest-of-[^/]+/", database.path)
+        return f"{of_pytest[0]}*" if of_pytest else entry_for_file(database.path, answer.allowed.folder or os.getcwd())
+    configured, observed = database.asked[0] if database.asked else (f"any://{database.name}", None)
+    return entry_for_server(configured, dict(observed) if observed is not None else None)
 
 
 def families(answer: Answer) -> list[list[Database]]:

@@ -213,3 +213,22 @@ def test_the_variable_whose_default_was_taken_is_the_one_that_is_wanted() -> Non
         )
     )
     assert (finding.kind, finding.told("wanted")) == ("variable-not-asked-for", "STORE")
+
+
+def test_a_place_that_was_put_together_is_told_part_by_part() -> None:
+    """Where no variable holds the URL whole, each part is told with the variable that it came from."""
+    modern = {"url": "postgresql://me@db.example:6543/shop", "dialect": "postgresql", "driver": "psycopg"}
+    (finding,) = found(
+        leak(
+            variable("inherited", "DB_HOST", 0.1, BY_APPLICATION, "db.example"),
+            variable("missing", "DB_PORT", 0.2, BY_APPLICATION, "6543"),
+            variable("set", "DB_NAME", 1.0, BY_TESTS, "shop"),
+            **modern,
+        )
+    )
+    told = [fact.what for fact in finding.evidence if fact.what.startswith("its ")]
+    assert told[1:] == [
+        "its host is DB_HOST=db.example, from the environment of the command",
+        "its port is DB_PORT=6543, was missing, and this taken instead",
+        "its database is DB_NAME=shop, from tests/conftest.py:4",
+    ]
