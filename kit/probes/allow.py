@@ -103,6 +103,8 @@ class AllowList:
         self._files.add(os.path.realpath(os.path.join(self.base, name)))
         pattern = name if os.path.isabs(name) else os.path.join(_literal(self.base), name)
         self._patterns += {os.path.normpath(pattern), os.path.realpath(pattern)}
+        if name.startswith("*/"):  # in whichever folder: the list's own is one of them
+            self._add_file(name[len("*/"):])
 
     def allows_file(self, path: Optional[str]) -> bool:
         """Tell whether a SQLite file may be opened; `path` is absolute, None in memory."""

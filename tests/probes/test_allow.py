@@ -139,3 +139,11 @@ def test_no_password_in_the_entries() -> None:
 def test_no_password_in_a_place() -> None:
     """The place that is read out of a URL holds neither user nor password."""
     assert str(place_of("postgresql://me:secret@db.internal/app")) == "db.internal:5432/app"
+
+
+def test_a_leading_folder_of_any_name_may_be_the_lists_own(tmp_path: Path) -> None:
+    """`*/tests/*.db` is in whichever folder of the project, and in none outside it."""
+    allowed = AllowList(["*/tests/*.db"], str(tmp_path))
+    assert allowed.allows_file(str(tmp_path / "tests" / "a.db"))
+    assert allowed.allows_file(str(tmp_path / "backend" / "tests" / "a.db"))
+    assert not allowed.allows_file("/elsewhere/tests/a.db")
