@@ -56,9 +56,11 @@ def problems(evidence: Evidence) -> tuple[str, ...]:
     if evidence.exit_code and not evidence.outcomes and any("pytest" in " ".join(p.argv) for p in evidence.processes):
         found.append(f"the command ended with exit code {evidence.exit_code}, and no test was run")
     pids = {process.pid for process in evidence.processes}
-    for process in evidence.processes:
+    for number, process in enumerate(evidence.processes):
         found += [f"the probe for {module} could not be put in: {why}" for module, why in process.failures.items()]
-        if not process.ended and process.ppid not in pids:  # what a test has started, it may end as it likes
+        went_on = any(later.pid == process.pid for later in evidence.processes[number + 1 :])  # as another program
+        # What a test has started, it may end as it likes.
+        if not process.ended and not went_on and process.ppid not in pids:
             found.append(f"process {process.pid} was ended before its probes could say so")
     return tuple(dict.fromkeys(found))
 
