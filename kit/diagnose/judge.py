@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kit.diagnose.plan import NOWHERE
-from kit.evidence import Evidence
+from kit.evidence import Evidence, Refusal
 from kit.findings.answer import Answer, answer
 from kit.findings.case import Case, Leak, case_of
+from kit.findings.databases import Allowed
 from kit.findings.diagnosis import Effect
 from kit.findings.model import counted
 from kit.findings.themselves import made_by_tests
@@ -113,12 +114,27 @@ def _leak_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> t
     if run.refusals:
         first = run.refusals[0]
         chain = run.chain(first)
+        if not _is_known(symptom, first):
+            return Effect.VOID, (
+                f"it led to {first.database} instead, which is not allowed either: allow it where tests may reach it "
+                f"(--allow {first.entry})"
+            )
         return Effect.STAYS, f"stopped before {first.database} was reached, at {chain[0] if chain else first.phase}"
     again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
     wrong = [reach for reach in again.reached if _is_wrong(symptom, again, reach.database.id)]
     if wrong:
         return Effect.STAYS, f"{wrong[0].database.name} was reached, at {wrong[0].opener}"
     return _comparable(symptom, run, again, left_out)
+
+
+def _is_known(symptom: Symptom, refusal: Refusal) -> bool:
+    """Tell whether what a run was stopped at had been reached wrongly in the first run."""
+    named = Allowed((refusal.entry,), symptom.first.allowed.folder)
+    return any(
+        named.judge(database) is True
+        for database in symptom.first.databases
+        if symptom.first.judged(database) is not True
+    )
 
 
 def _moved(run: Evidence) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kit.diagnose.judge import effect, symptoms_of
-from kit.evidence import Connection, Evidence, Outcome, Process, Use
+from kit.evidence import Connection, Evidence, Outcome, Process, Refusal, Use
 from kit.findings.answer import answer
 from kit.findings.databases import Allowed
 from kit.findings.diagnosis import Effect
@@ -55,3 +55,16 @@ def test_a_run_without_probes_shows_nothing() -> None:
     """Where no probe reported, nothing is known of the run."""
     (symptom,) = symptoms_of(answer(evidence("/work/prod.db", "failed"), ALLOWED, "/work"))
     assert effect(symptom, replace(evidence(None, "passed"), processes=()), frozenset())[0] is Effect.VOID
+
+
+@pytest.mark.parametrize(
+    ("stopped_at", "expected", "said"),
+    [("prod.db", Effect.STAYS, "stopped before"), ("tmp/own.db", Effect.VOID, "--allow tmp/own.db")],
+)
+def test_only_what_had_been_reached_wrongly_can_stay(stopped_at: str, expected: Effect, said: str) -> None:
+    """A run that was stopped at another database than before neither kept the wrong one nor did without it."""
+    (symptom,) = symptoms_of(answer(evidence("/work/prod.db", "passed"), ALLOWED, "/work"))
+    stopped = Refusal(at_s=1.0, database=stopped_at, entry=stopped_at)
+    shown, reason = effect(symptom, replace(evidence(None, "failed"), refusals=(stopped,)), frozenset())
+    assert shown is expected
+    assert said in reason
