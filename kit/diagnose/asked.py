@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from kit.diagnose.candidate import NOWHERE, Candidate, Change, TextOf, Values
 from kit.diagnose.judge import Symptom, effect, symptoms_of, the_case
-from kit.diagnose.plan import NOWHERE, Candidate, Change, TextOf, Values, candidates, last_resort
+from kit.diagnose.plan import candidates, last_resort
 from kit.diagnose.search import Found, OutOfRuns, search
 from kit.findings.answer import Answer
 from kit.findings.case import Case

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kit.diagnose.plan import NOWHERE
+from kit.diagnose.candidate import NOWHERE
 from kit.evidence import Evidence, Refusal
 from kit.findings.answer import Answer, answer
 from kit.findings.case import Case, Leak, case_of

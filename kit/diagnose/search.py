@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from kit.diagnose.candidate import Candidate
 from kit.diagnose.minimal import minimal
-from kit.diagnose.plan import Candidate
 from kit.findings.diagnosis import Effect
 
 _OTHERS_AT_MOST = 3  # of each group that are tried for themselves

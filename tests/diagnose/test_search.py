@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kit.diagnose.plan import Candidate
+from kit.diagnose.candidate import Candidate
 from kit.diagnose.search import OutOfRuns, search
 from kit.findings.diagnosis import Effect
 
