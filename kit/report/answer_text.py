@@ -93,9 +93,17 @@ def families(answer: Answer) -> list[list[Database]]:
     """The databases, those together that differ only in a number or a folder of their own, what is wrong first."""
     found: dict[tuple[object, ...], list[Database]] = {}
     for database in answer.databases:
-        alike = os.path.basename(database.path) if database.path else re.sub(r"[0-9a-f]{8,}|\\d+", "", database.name)
-        found.setdefault((answer.judged(database), database.kind, database.lives_on, alike), []).append(database)
+        key = (answer.judged(database), database.kind, database.lives_on, without_number(database))
+        found.setdefault(key, []).append(database)
     return sorted(found.values(), key=lambda family: answer.judged(family[0]) is not False)
+
+
+def without_number(database: Database) -> str:
+    """The name that those share which a run makes for itself: a file's by itself, a server's without its number."""
+    if database.path:
+        return os.path.basename(database.path)
+    server, slash, name = database.name.rpartition("/")
+    return server + slash + re.sub(r"[0-9a-f]{8,}|(?<=_)\d+|(?<=gw)\d+", "", name)
 
 
 def family_said(family: list[Database]) -> str:
