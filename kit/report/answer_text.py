@@ -99,9 +99,12 @@ def families(answer: Answer) -> list[list[Database]]:
 
 
 def without_number(database: Database) -> str:
-    """The name that those share which a run makes for itself: a file's by itself, a server's without its number."""
+    """The name that those share which a run makes for itself: a server's without its number, a file's by itself.
+
+    A file of the project's own shares its name with no other.
+    """
     if database.path:
-        return os.path.basename(database.path)
+        return os.path.basename(database.path) if os.path.isabs(database.name) else database.name
     server, slash, name = database.name.rpartition("/")
     return server + slash + re.sub(r"[0-9a-f]{8,}|(?<=_)\d+|(?<=gw)\d+", "", name)
 
