@@ -13,7 +13,7 @@ from kit.findings.databases import Allowed
 from kit.findings.diagnosis import Effect
 
 TEST = "tests/test_it.py::test_it"
-ALLOWED = Allowed(("test.db",), "/work")
+ALLOWED = Allowed(("test.db",), "/project")
 PROCESS = Process(pid=1, ppid=0, argv=("python",), executable="python", python="3.12.1", parent=None)
 
 
@@ -34,26 +34,26 @@ def evidence(file: str | None, outcome: str | None, exit_code: int = 0) -> Evide
 @pytest.mark.parametrize(
     ("before", "now", "expected"),
     [
-        (evidence("/work/prod.db", "failed"), evidence("/work/test.db", "passed"), Effect.GONE),
-        (evidence("/work/prod.db", "failed"), evidence("/work/test.db", "failed"), Effect.GONE),
-        (evidence("/work/prod.db", "failed"), evidence("/work/prod.db", "failed"), Effect.STAYS),
-        (evidence("/work/prod.db", "failed"), evidence(None, "failed"), Effect.VOID),
-        (evidence("/work/prod.db", "passed"), evidence(None, "passed"), Effect.GONE),
-        (evidence("/work/prod.db", None, 1), evidence("/work/test.db", None, 1), Effect.GONE),
-        (evidence("/work/prod.db", None, 0), evidence(None, None, 0), Effect.GONE),
-        (evidence("/work/prod.db", None, 0), evidence(None, None, 1), Effect.VOID),
-        (evidence("/work/prod.db", None, 1), evidence(None, None, 1), Effect.VOID),
+        (evidence("/project/prod.db", "failed"), evidence("/project/test.db", "passed"), Effect.GONE),
+        (evidence("/project/prod.db", "failed"), evidence("/project/test.db", "failed"), Effect.GONE),
+        (evidence("/project/prod.db", "failed"), evidence("/project/prod.db", "failed"), Effect.STAYS),
+        (evidence("/project/prod.db", "failed"), evidence(None, "failed"), Effect.VOID),
+        (evidence("/project/prod.db", "passed"), evidence(None, "passed"), Effect.GONE),
+        (evidence("/project/prod.db", None, 1), evidence("/project/test.db", None, 1), Effect.GONE),
+        (evidence("/project/prod.db", None, 0), evidence(None, None, 0), Effect.GONE),
+        (evidence("/project/prod.db", None, 0), evidence(None, None, 1), Effect.VOID),
+        (evidence("/project/prod.db", None, 1), evidence(None, None, 1), Effect.VOID),
     ],
 )
 def test_what_a_run_shows(before: Evidence, now: Evidence, expected: Effect) -> None:
     """What fails before it reaches any database shows nothing, however it had failed before."""
-    (symptom,) = symptoms_of(answer(before, ALLOWED, "/work"))
+    (symptom,) = symptoms_of(answer(before, ALLOWED, "/project"))
     assert effect(symptom, now, frozenset())[0] is expected
 
 
 def test_a_run_without_probes_shows_nothing() -> None:
     """Where no probe reported, nothing is known of the run."""
-    (symptom,) = symptoms_of(answer(evidence("/work/prod.db", "failed"), ALLOWED, "/work"))
+    (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "failed"), ALLOWED, "/project"))
     assert effect(symptom, replace(evidence(None, "passed"), processes=()), frozenset())[0] is Effect.VOID
 
 
@@ -63,7 +63,7 @@ def test_a_run_without_probes_shows_nothing() -> None:
 )
 def test_only_what_had_been_reached_wrongly_can_stay(stopped_at: str, expected: Effect, said: str) -> None:
     """A run that was stopped at another database than before neither kept the wrong one nor did without it."""
-    (symptom,) = symptoms_of(answer(evidence("/work/prod.db", "passed"), ALLOWED, "/work"))
+    (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "passed"), ALLOWED, "/project"))
     stopped = Refusal(at_s=1.0, database=stopped_at, entry=stopped_at)
     shown, reason = effect(symptom, replace(evidence(None, "failed"), refusals=(stopped,)), frozenset())
     assert shown is expected

@@ -11,7 +11,7 @@ from kit.findings.model import Finding
 from kit.findings.reach import reaches
 from kit.findings.table import findings
 
-PRODUCTION, TEST = "/work/prod.db", "/work/test.db"
+PRODUCTION, TEST = "/project/prod.db", "/project/test.db"
 ENGINE_AT, OPENED_AT, SET_AT, ASKED_AT = (
     Frame("app/db.py", 5, "<module>"), Frame("app/db.py", 9, "get_db"), Frame("tests/conftest.py", 4, "<module>"),
     Frame("app/config.py", 7, "<module>"),
@@ -59,4 +59,4 @@ def without_engine(evidence: Evidence) -> Evidence:
 
 def found(evidence: Evidence) -> tuple[Finding, ...]:
     """What is found where only the test database is allowed."""
-    return findings(evidence, reaches(evidence, "/work"), Allowed(("test.db",), "/work"))
+    return findings(evidence, reaches(evidence, "/project"), Allowed(("test.db",), "/project"))

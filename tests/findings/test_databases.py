@@ -13,7 +13,7 @@ SERVER: dict[str, str | None] = {
 }
 
 
-def found(*connections: tuple[str, str, dict[str, str | None] | None], folder: str = "/work") -> list[Database]:
+def found(*connections: tuple[str, str, dict[str, str | None] | None], folder: str = "/project") -> list[Database]:
     """The databases behind connections of (driver, configured, observed)."""
     evidence = Evidence(connections=tuple(
         Connection(at_s=0.0, connection=f"c{number}", driver=driver, configured=configured, observed=observed)
@@ -44,9 +44,9 @@ def test_one_place_with_two_servers_is_two_databases() -> None:
 def test_a_file_is_named_from_the_folder_of_the_command() -> None:
     """A file is its absolute path, and is called by its path from the folder where it lies in it."""
     inside, outside = found(
-        ("sqlite3", "x.db", {"file": "/work/x.db"}), ("sqlite3", "/tmp/y.db", {"file": "/tmp/y.db"}),
+        ("sqlite3", "x.db", {"file": "/project/x.db"}), ("sqlite3", "/tmp/y.db", {"file": "/tmp/y.db"}),
     )
-    assert (inside.name, inside.path, outside.name) == ("x.db", "/work/x.db", "/tmp/y.db")
+    assert (inside.name, inside.path, outside.name) == ("x.db", "/project/x.db", "/tmp/y.db")
 
 
 def test_each_connection_to_memory_is_a_database_of_its_own() -> None:
@@ -78,21 +78,21 @@ def test_a_stand_in_is_no_database() -> None:
 def test_a_server_is_allowed_by_place_name_or_identity(pattern: str, allowed: bool) -> None:
     """A pattern names a server by the place, by its database, or by the cluster."""
     (database,) = found(("asyncpg", "postgresql://me@localhost:5433/testdb", SERVER))
-    assert Allowed((pattern,), "/work").judge(database) is allowed
+    assert Allowed((pattern,), "/project").judge(database) is allowed
 
 
 @pytest.mark.parametrize(
     ("pattern", "allowed"),
-    [("x.db", True), ("/work/*.db", True), ("sqlite:///x.db", True), ("y.db", False), ("*", True)],
+    [("x.db", True), ("/project/*.db", True), ("sqlite:///x.db", True), ("y.db", False), ("*", True)],
 )
 def test_a_file_is_allowed_by_its_path(pattern: str, allowed: bool) -> None:
     """A pattern names a file from the folder of the command, or whole."""
-    (database,) = found(("sqlite3", "x.db", {"file": "/work/x.db"}))
-    assert Allowed((pattern,), "/work").judge(database) is allowed
+    (database,) = found(("sqlite3", "x.db", {"file": "/project/x.db"}))
+    assert Allowed((pattern,), "/project").judge(database) is allowed
 
 
 def test_nothing_is_judged_where_nobody_has_said() -> None:
     """Without patterns there is no judgement, and memory is allowed by any."""
-    file, memory = found(("sqlite3", "x.db", {"file": "/work/x.db"}), ("sqlite3", ":memory:", {"file": None}))
+    file, memory = found(("sqlite3", "x.db", {"file": "/project/x.db"}), ("sqlite3", ":memory:", {"file": None}))
     assert Allowed(None).judge(file) is None
-    assert Allowed(("other.db",), "/work").judge(memory) is True
+    assert Allowed(("other.db",), "/project").judge(memory) is True

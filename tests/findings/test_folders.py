@@ -20,12 +20,12 @@ def changes(*folders: tuple[float, str, str], url: str = "sqlite:///prod.db", te
 
 def test_a_test_that_does_not_go_back_is_the_culprit() -> None:
     """The last change that was not undone is told with its line and its test."""
-    finding = changes((1.0, "/work/tests", "/work"))
+    finding = changes((1.0, "/project/tests", "/project"))
     assert (finding.kind, finding.where) == ("working-directory-changed", "tests/conftest.py:4")
     assert "in t.py::one" in finding.message
 
 
 def test_one_that_goes_back_is_not() -> None:
     """A change that was undone explains nothing, nor does any where the path is whole."""
-    assert changes((1.0, "/work", "/tmp"), (2.0, "/tmp", "/work")).kind == "engine-not-replaced"
-    assert changes((1.0, "/work/tests", "/work"), url="sqlite:////work/prod.db").kind == "engine-not-replaced"
+    assert changes((1.0, "/project", "/tmp"), (2.0, "/tmp", "/project")).kind == "engine-not-replaced"
+    assert changes((1.0, "/project/tests", "/project"), url="sqlite:////project/prod.db").kind == "engine-not-replaced"

@@ -21,7 +21,7 @@ def test_a_pool_that_connects_by_itself_is_opened_where_it_was_made() -> None:
         connections=tuple(replace(one, stack=len(evidence.stacks)) for one in evidence.connections),
         uses=(),
     )
-    (reach,) = reaches(evidence, "/work")
+    (reach,) = reaches(evidence, "/project")
     assert reach.opener == ENGINE_AT
     assert reach.engine == evidence.engines[0]
 
@@ -40,6 +40,6 @@ def test_only_what_can_be_overridden_is_called_directly() -> None:
     )
     declared = Dependencies(at_s=8.0, request="r1", consulted=True, provider="a1", supplied_by=(("d1", None),))
     overridden = Override(at_s=7.0, op="set", key="d1", app="a1", by=None)
-    assert [reach.how for reach in reaches(evidence, "/work")] == ["past the dependencies"]
+    assert [reach.how for reach in reaches(evidence, "/project")] == ["past the dependencies"]
     for known in (replace(evidence, dependencies=(declared,)), replace(evidence, overrides=(overridden,))):
-        assert [reach.how for reach in reaches(known, "/work")] == ["called directly"]
+        assert [reach.how for reach in reaches(known, "/project")] == ["called directly"]

@@ -113,7 +113,7 @@ def test_a_settings_file_is_named_with_who_loads_it() -> None:
 
 def test_a_loaded_file_that_goes_before_another_is_the_culprit() -> None:
     """What a loader puts into the environment goes before the file that the settings read: its line is named."""
-    wrong, right = f"sqlite:///{PRODUCTION}", "sqlite:////work/test.db"
+    wrong, right = f"sqlite:///{PRODUCTION}", "sqlite:////project/test.db"
     evidence = leak(
         variable("set", "DATABASE_URL", 1.0, BY_APPLICATION, wrong, written_by="dotenv.main"),
         variables=("DATABASE_URL",),
@@ -162,7 +162,7 @@ def test_an_engine_from_a_default_that_nothing_sets_is_told_with_the_variable() 
     (finding,) = found(
         leak(
             variable("missing", "AUDIT_URL", 1.0, BY_APPLICATION, f"sqlite:///{PRODUCTION}"),
-            variable("missing", "OTHER_URL", 1.5, BY_APPLICATION, "sqlite:////work/other.db"),
+            variable("missing", "OTHER_URL", 1.5, BY_APPLICATION, "sqlite:////project/other.db"),
         )
     )
     assert (finding.kind, finding.where, finding.told("variable")) == (
@@ -174,7 +174,7 @@ def test_a_variable_that_was_set_after_its_default_was_taken_is_too_late() -> No
     """The default decided, whichever other variables were missing."""
     (finding,) = found(
         leak(
-            variable("missing", "OTHER_URL", 0.5, BY_APPLICATION, "sqlite:////work/other.db"),
+            variable("missing", "OTHER_URL", 0.5, BY_APPLICATION, "sqlite:////project/other.db"),
             variable("missing", "AUDIT_URL", 1.0, BY_APPLICATION, f"sqlite:///{PRODUCTION}"),
             variable("set", "OTHER_URL", 2.0, BY_TESTS, f"sqlite:///{TEST}"),
             variable("set", "AUDIT_URL", 3.0, BY_TESTS, f"sqlite:///{TEST}"),

@@ -12,7 +12,7 @@ from tests.findings.seen_runs import PRODUCTION, leak
 
 
 def told(evidence: Evidence) -> str:
-    return text(answer(evidence, Allowed(("test.db",), "/work"), "/work"))
+    return text(answer(evidence, Allowed(("test.db",), "/project"), "/project"))
 
 
 def test_what_is_not_allowed_is_told_with_its_entry() -> None:
@@ -58,5 +58,5 @@ def test_files_of_a_run_are_alike_and_the_projects_own_are_not() -> None:
     """Each test may have a folder for its database; a file in the project is one of its own."""
     one, other = (f"/tmp/pytest-0/test_{name}0/app.db" for name in "ab")
     assert without_number(Database(one, "sqlite", one, one)) == without_number(Database(other, "sqlite", other, other))
-    mine = Database("/work/data/app.db", "sqlite", "data/app.db", "/work/data/app.db")
+    mine = Database("/project/data/app.db", "sqlite", "data/app.db", "/project/data/app.db")
     assert without_number(mine) != without_number(Database(one, "sqlite", one, one))
