@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -120,6 +121,10 @@ class _NoConfig:
 
 
 def _fill_caches() -> None:
-    """Read what the standard library keeps of the installed distributions; it looks at the folders' times again."""
+    """Have the standard library note what it keeps: installed distributions, and the file of each module.
+
+    It looks again at the folders' times, and at modules that have come since.
+    """
     for distribution in importlib.metadata.distributions():
         distribution.metadata["Name"]
+    inspect.getmodule(compile("", "<nowhere>", "exec"))  # which a test that fails would otherwise spend its time on
