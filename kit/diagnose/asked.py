@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from kit.diagnose.candidate import NOWHERE, Candidate, Change, TextOf, Values
+from kit.diagnose.conclusion import concluded, findings_of, not_allowed, nothing_wrong, symptom_said
 from kit.diagnose.judge import Symptom, effect, symptoms_of, the_case
 from kit.diagnose.plan import candidates, last_resort
-from kit.diagnose.search import Found, OutOfRuns, search
+from kit.diagnose.search import OutOfRuns, search
 from kit.findings.answer import Answer
 from kit.findings.case import Case
-from kit.findings.diagnosis import Cause, Diagnosis, Effect, Run, Status
-from kit.findings.model import Finding, counted, place
-from kit.findings.table import WEAK
+from kit.findings.diagnosis import Diagnosis, Effect, Run, Status
+from kit.findings.model import counted
 from kit.probes.allow import AllowList
 from kit.probes.changes import CHANGES_VARIABLE
 from kit.probes.environ import shown
@@ -149,49 +149,19 @@ class _Experiments:
                 unproved=tuple(silent(self.traced.evidence)),
             )
         if not self.symptoms:
-            return self._nothing_wrong()
+            return nothing_wrong(self.first)
         if not self.allow and not self.yes and not self._in_memory_else():
-            return self._not_allowed()
+            return not_allowed(self.first, self.symptoms)
         found = []
         for symptom, ranked, last in zip(self.symptoms, self.ranked, self.last, strict=True):
             found.append(search(ranked, partial(self._try, symptom), last))
-        return self._concluded(found)
-
-    def _nothing_wrong(self) -> Diagnosis:
-        if self.first.findings or self.first.problems:
-            said = tuple(finding.message for finding in self.first.findings) + self.first.problems
-            return Diagnosis(
-                Status.UNRESOLVED, "No test reached a database that is not allowed, and none failed.", unproved=said
-            )
-        return Diagnosis(
-            Status.CLEAN,
-            "Every database that was reached is allowed, and nothing is wrong."
-            if self.allow
-            else "Nothing is wrong in what was seen.",
-        )
+        return concluded(self.first, self.symptoms, found, self.runs)
 
     def _in_memory_else(self) -> bool:
-        """Whether all that was reached rightly lives in memory: then nothing needs to be allowed."""
+        """Whether something was reached rightly, and all of that lives in memory: then nothing needs to be allowed."""
         wrong = {identity for symptom in self.symptoms for identity in symptom.wrong}
-        return all(not database.lives_on for database in self.first.databases if database.id not in wrong)
-
-    def _not_allowed(self) -> Diagnosis:
-        return Diagnosis(
-            Status.UNRESOLVED,
-            "; ".join(symptom_said(symptom) for symptom in self.symptoms) + ".",
-            unproved=(
-                "Nothing was run again: without --allow it is not known which databases the tests may reach. Name them "
-                "(--allow DB), or say --yes to run again all the same.",
-                *(finding.message for finding in self.first.findings),
-            ),
-        )
-
-    def _concluded(self, found: Sequence[Found]) -> Diagnosis:
-        proved = [one for one in found if one.confirmed and one.needed]
-        causes = [cause for number, one in enumerate(proved, 1) for cause in _causes(one, number)]
-        happened = "; ".join(_happened(symptom, one.needed) for symptom, one in zip(self.symptoms, found, strict=True))
-        status = Status.PROVED if len(proved) == len(found) else Status.UNRESOLVED
-        return Diagnosis(status, f"{happened}.", tuple(causes), tuple(self.runs), _unproved(self.first, found))
+        rightly = [database for database in self.first.databases if database.id not in wrong]
+        return bool(rightly) and all(not database.lives_on for database in rightly)
 
     def _try(self, symptom: Symptom, chosen: tuple[Candidate, ...]) -> Effect:
         changes = [change for candidate in chosen for change in candidate.changes]
@@ -269,7 +239,7 @@ class _Experiments:
 
 def _ranked(symptom: Symptom, text_of: TextOf, values: Values) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
     """The candidates of the symptom's findings, one for each, and then all others."""
-    case, mine = _case_of(symptom), _findings_of(symptom)
+    case, mine = _case_of(symptom), findings_of(symptom)
     likely: dict[tuple[str, str | None, int | None], Candidate] = {}
     direct = {finding.message for finding in mine}
     found = candidates(case, mine, text_of, values)
@@ -281,19 +251,11 @@ def _ranked(symptom: Symptom, text_of: TextOf, values: Values) -> tuple[tuple[Ca
 
 
 def _last(symptom: Symptom, text_of: TextOf, values: Values) -> tuple[Candidate, ...]:
-    return last_resort(_case_of(symptom), _findings_of(symptom), text_of, values)
+    return last_resort(_case_of(symptom), findings_of(symptom), text_of, values)
 
 
 def _case_of(symptom: Symptom) -> Case:
     return replace(the_case(symptom.first), leaks=symptom.leaks)
-
-
-def _findings_of(symptom: Symptom) -> tuple[Finding, ...]:
-    return tuple(finding for finding in symptom.first.findings if _concerns(finding, symptom))
-
-
-def _concerns(finding: Finding, symptom: Symptom) -> bool:
-    return not finding.tests or not symptom.affected or not set(finding.tests).isdisjoint(symptom.affected)
 
 
 def _values(file: Path, folder: Path) -> dict[tuple[str, str | None], str]:
@@ -325,51 +287,6 @@ def _tests_left_out(symptom: Symptom, chosen: Sequence[Candidate]) -> frozenset[
 def _took_no_hold(traced: Traced, changes: Sequence[Change]) -> str:
     held = {change.number for change in traced.evidence.changes}
     return next((changes[number]["op"] for number in range(len(changes)) if number not in held), "")
-
-
-def symptom_said(symptom: Symptom) -> str:
-    """What went wrong, in words."""
-    if symptom.wrong:
-        names = [database.name for database in symptom.first.databases if database.id in symptom.wrong]
-        where = f"in {counted(len(symptom.affected), 'test')}" if symptom.affected else "outside the tests"
-        return f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} was reached {where}"
-    return f"{counted(len(symptom.affected), 'test')} failed, no wrong database was reached"
-
-
-def _happened(symptom: Symptom, causes: Sequence[Candidate] = ()) -> str:
-    where = place(causes[0].file, causes[0].line) if causes else ""
-    findings = [finding for finding in symptom.first.findings if _concerns(finding, symptom)]
-    if not where and findings:
-        where = findings[0].where
-    return f"{symptom_said(symptom)}{f', through {where}' if where else ''}"
-
-
-def _causes(found: Found, number: int) -> list[Cause]:
-    alone = len(found.needed) == 1
-    return [
-        Cause(one.kind, one.what, one.file, one.line, one.fix, one.label, alone, number)
-        for one in (*found.needed, *found.also)
-    ]
-
-
-def _unproved(first: Answer, found: Sequence[Found]) -> tuple[str, ...]:
-    """What was seen and not shown to matter, and what did not happen again."""
-    proved = {
-        (candidate.kind, candidate.file, candidate.line) for one in found for candidate in (*one.needed, *one.also)
-    }
-    all_proved = all(one.confirmed and one.needed for one in found)
-    said = []
-    if not all(one.returns for one in found):
-        said.append("Run again without any change, the same did not happen: it does not happen every time.")
-    return (
-        *said,
-        *(
-            f"{finding.kind} at {finding.where}, seen and not shown to decide: {finding.message}"
-            for finding in first.findings
-            if (finding.kind, finding.file, finding.line) not in proved
-            and not (all_proved and finding.kind in {*WEAK, "engine-not-replaced"})
-        ),
-    )
 
 
 def _say(line: str) -> None:

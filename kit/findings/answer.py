@@ -8,7 +8,7 @@ from typing import Any
 
 from kit.evidence import Engine, Evidence, Override
 from kit.findings.databases import Allowed, Database, databases
-from kit.findings.model import Finding
+from kit.findings.model import Finding, counted
 from kit.findings.overrides import Key, keys
 from kit.findings.reach import Reach, reaches
 from kit.findings.sources import made_at, source_of, writer
@@ -48,6 +48,22 @@ def answer(evidence: Evidence, allowed: Allowed, folder: str = "") -> Answer:
         findings(evidence, reached, allowed),
         problems(evidence),
     )
+
+
+def nothing_found(answer: Answer) -> str:
+    """What can be said of a run without findings: that nothing is wrong only where all that was seen bears it out."""
+    unmatched = [key for key in answer.overrides if not key.matched]
+    lasting = [database.name for database in answer.databases if database.lives_on]
+    if unmatched:
+        keys = f"{counted(len(unmatched), 'override key')} {'matches' if len(unmatched) == 1 else 'match'} nothing"
+        return f"{keys}: what was to be replaced is used as it is. Nothing else stands out in what was seen."
+    if answer.allowed.patterns is None and lasting:
+        more = f" and {len(lasting) - 1} more" if len(lasting) > 1 else ""
+        return (
+            f"Nothing stands out in what was seen. Whether the tests may reach {lasting[0]}{more}, nobody has said: "
+            "name what they may reach (--allow DB), and each is judged."
+        )
+    return "Nothing is wrong in what was seen."
 
 
 def problems(evidence: Evidence) -> tuple[str, ...]:

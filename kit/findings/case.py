@@ -9,7 +9,8 @@ from kit.evidence import Engine, Entry, Evidence, Frame, Override
 from kit.findings.databases import Allowed, Database
 from kit.findings.model import Fact, counted
 from kit.findings.model import first as first_frame
-from kit.findings.reach import MODULE, Reach, is_test_file
+from kit.findings.odds import at_odds
+from kit.findings.reach import MODULE, Reach, done_by_tests, is_test_file
 from kit.findings.sources import origin_of, parts_of, writer
 
 
@@ -57,12 +58,7 @@ class Case:
 
     def done_by_tests(self, entry: Entry) -> bool:
         """Tell whether the tests' own code did something; what a module does when they import it is its own doing."""
-        for frame in self.evidence.chain(entry):
-            if self.of_tests(frame.file):
-                return True
-            if frame.function == MODULE:
-                return False
-        return entry.fixture is not None
+        return done_by_tests(self.evidence, entry, self.of_tests)
 
     def leads(self, chain: tuple[Frame, ...]) -> str:
         """A chain of frames as it is written in messages: outermost first."""
@@ -82,14 +78,11 @@ class Case:
 
 
 def case_of(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> Case:
-    """Sort out what should not have been reached: what is not allowed, or, where nobody has said, what is at odds.
-
-    At odds is a database that the application's own engine led to, while in the same run overrides led elsewhere.
-    """
+    """Sort out what should not have been reached: what is not allowed, or, where nobody has said, what is at odds."""
     if allowed.patterns is not None:
         wrong = [reach for reach in reached if allowed.judge(reach.database) is False]
     else:
-        wrong = list(_at_odds(evidence, reached))
+        wrong = list(at_odds(evidence, reached))
     return Case(evidence, reached, allowed, _leaks(evidence, wrong), _programs(evidence))
 
 
@@ -155,17 +148,6 @@ def _parts_facts(evidence: Evidence, reach: Reach) -> Iterator[Fact]:
             event.at_s,
             event.test,
         )
-
-
-def _at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterable[Reach]:
-    meant = {reach.database.id for reach in reached if reach.how == "override"}
-    for reach in reached:
-        if not meant or reach.database.id in meant or not reach.database.lives_on:
-            continue
-        made = evidence.chain(reach.engine) if reach.engine is not None else reach.chain
-        by_tests = reach.opener is not None and is_test_file(reach.opener.file)
-        if made and not is_test_file(made[0].file) and not by_tests:
-            yield reach
 
 
 def _leaks(evidence: Evidence, wrong: Iterable[Reach]) -> tuple[Leak, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from kit.findings.databases import Database, databases
 MODULE = "<module>"
 _TEST_FILE = re.compile(r"(^|/)(conftest|test_[^/]*|[^/]*_test)\.py$|(^|/)tests?/")
 IN_TESTS = ("fixture", "set-up", "test", "teardown")  # how tests themselves reach a database
+Judge = collections.abc.Callable[[str], bool]  # of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,28 @@ def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
 def is_test_file(file: str) -> bool:
     """Tell whether a file belongs to the tests, by its name or its folder."""
     return bool(_TEST_FILE.search(file.replace(os.sep, "/")))
+
+
+def done_by_tests(evidence: Evidence, entry: Entry, of_tests: Judge = is_test_file) -> bool:
+    """Tell whether the tests' own code did something; what a module does when they import it is its own doing."""
+    for frame in evidence.chain(entry):
+        if of_tests(frame.file):
+            return True
+        if frame.function == MODULE:
+            return False
+    return entry.fixture is not None
+
+
+def called_by_tests(chain: tuple[Frame, ...], of_tests: Judge = is_test_file) -> Frame | None:
+    """The tests' own line that called into the application; None where they only imported it, or are not there."""
+    return next(
+        (
+            outer
+            for inner, outer in pairwise(chain)
+            if of_tests(outer.file) and not of_tests(inner.file) and inner.function != MODULE
+        ),
+        None,
+    )
 
 
 def dependencies_of(evidence: Evidence) -> Iterable[Callable]:

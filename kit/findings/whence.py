@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 
 from kit.evidence import Engine, Frame, SettingsFile, Variable
 from kit.findings.case import Case, Leak, named, reach_facts, tests_said
 from kit.findings.model import Fact, Finding, fact, first, place
-from kit.findings.reach import MODULE
+from kit.findings.reach import MODULE, called_by_tests
 from kit.findings.sources import INHERITED, Source, leads_to, named_in_files, origin_of, writer
 from kit.findings.unreplaced import not_replaced, session_kept
 from kit.probes.places import place as place_in
@@ -116,14 +115,7 @@ def _configured(case: Case, leak: Leak, source: Source) -> Finding | None:
     if engine is None or source.variable is not None:
         return None
     chain = case.evidence.chain(engine)
-    caller = next(
-        (
-            outer
-            for inner, outer in pairwise(chain)
-            if case.of_tests(outer.file) and not case.of_tests(inner.file) and inner.function != MODULE
-        ),
-        None,
-    )
+    caller = called_by_tests(chain, case.of_tests)
     if caller is None:
         return None
     return _finding(
@@ -209,7 +201,7 @@ def _made_by_tests(case: Case, engine: Engine) -> bool:
 
 
 def _reached(case: Case, leak: Leak) -> Finding:
-    word = "is not allowed" if case.allowed.patterns is not None else "is not where the overrides lead"
+    word = "is not allowed" if case.allowed.patterns is not None else "is not where the tests lead"
     return _finding(
         case,
         leak,

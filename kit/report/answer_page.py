@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kit.findings.answer import Answer
+from kit.findings.answer import Answer, nothing_found
 from kit.findings.model import counted
 from kit.findings.reach import Reach
 from kit.findings.timeline import subject, timeline
@@ -39,7 +39,7 @@ def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
         title="Which database answered",
         command=shlex.join(answer.evidence.command),
         tests=counted(len(tests), "test"),
-        databases=f"{counted(len(answer.databases), 'database')} reached",
+        nothing_found=nothing_found(answer),
         seconds=answer.evidence.duration_s,
         families=[_family(answer, family) for family in families(answer)],
     )

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from kit.evidence import Frame
-from kit.findings.answer import Answer
+from kit.findings.answer import Answer, nothing_found
 from kit.findings.databases import Database
 from kit.findings.model import Finding, counted
 from kit.findings.overrides import Key
@@ -31,7 +31,7 @@ def text(answer: Answer, width: int = WIDTH) -> str:
                 _head(answer),
                 _databases(answer, width),
                 _overrides(answer, width),
-                _findings(answer.findings, width),
+                _findings(answer, width),
                 _problems(answer, width),
             )
             for line in part
@@ -75,12 +75,12 @@ def _databases(answer: Answer, width: int) -> Iterator[str]:
             f"{JUDGED[answer.judged(family[0])]}: {family_said(family)}  [{_kind(family[0])}]", width, "", "  "
         )
         if answer.judged(family[0]) is False:
-            entry = shlex.quote(_entry(answer, family[0]))
+            entry = shlex.quote(entry_of(answer, family[0]))
             yield from _wrapped(f"if it is a test database: --allow {entry}", width, "  ")
         yield from _ways(answer, family, width)
 
 
-def _entry(answer: Answer, database: Database) -> str:
+def entry_of(answer: Answer, database: Database) -> str:
     """What would allow a database; of a file in pytest's own folders, all that lies in them, for they come and go."""
     if database.path is not None:
         of_pytest = re.match(r".*/pytest-of-[^/]+/", database.path)
@@ -191,10 +191,15 @@ def _key(key: Key, width: int) -> Iterator[str]:
     yield from _wrapped(f"- {key.name} on app {key.app}{nearest}", width, "  ", "    ")
 
 
-def _findings(findings: tuple[Finding, ...], width: int) -> Iterator[str]:
+def _findings(answer: Answer, width: int) -> Iterator[str]:
     yield ""
-    yield f"{counted(len(findings), 'finding')}." if findings else "Nothing is wrong in what was seen."
-    for number, finding in enumerate(findings, 1):
+    if not answer.findings:
+        yield from _wrapped(nothing_found(answer), width, "")
+        return
+    told = answer.allowed.patterns is not None
+    unsaid = "" if told else " Which databases the tests may reach, nobody has said: name them (--allow DB) to be sure."
+    yield from _wrapped(f"{counted(len(answer.findings), 'finding')}.{unsaid}", width, "")
+    for number, finding in enumerate(answer.findings, 1):
         yield ""
         yield f"{number}. {finding.kind}  {finding.where}"
         yield from _wrapped(finding.message, width, "   ")

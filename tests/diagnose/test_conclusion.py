@@ -1,0 +1,58 @@
+"""What is said where nothing was found, or where nobody has said which databases may be reached."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kit.diagnose.conclusion import not_allowed, nothing_wrong
+from kit.diagnose.judge import symptoms_of
+from kit.evidence import Callable, Evidence, Override, OverrideCheck
+from kit.findings.answer import answer
+from kit.findings.databases import Allowed
+from kit.findings.diagnosis import Status
+from kit.report.answer_text import text
+from tests.findings.seen_runs import BY_TESTS, TEST, leak, variable
+
+NOBODY_SAID, ALL = Allowed(None, "/project"), Allowed(("*.db",), "/project")
+
+
+def unmatched() -> Evidence:
+    """A run with an override key that no application depends on, and that is like none."""
+    return replace(
+        leak(),
+        callables=(Callable(callable="d1", name="shop.get_mailer", file="shop/mail.py", line=3, type="function"),),
+        overrides=(Override(at_s=1.0, op="set", key="d1", app="a1", by=None),),
+        override_checks=(OverrideCheck(at_s=2.0, app="a1", matched=(), missed=("d1",)),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("allowed", "status"), [(NOBODY_SAID, Status.UNRESOLVED), (ALL, Status.CLEAN)], ids=["nobody-said", "all-allowed"]
+)
+def test_a_key_that_matches_nothing_is_never_followed_by_nothing_is_wrong(allowed: Allowed, status: Status) -> None:
+    """The trace and the diagnosis name the key, and neither says that nothing is wrong beside it."""
+    first = answer(unmatched(), allowed, "/project")
+    diagnosis = nothing_wrong(first)
+    assert diagnosis.status is status
+    assert "override key shop.get_mailer matches nothing" in diagnosis.unproved
+    assert "1 override key matches nothing" in text(first)
+    assert "othing is wrong" not in text(first) + diagnosis.happened
+
+
+def test_what_nobody_has_judged_is_not_called_in_order() -> None:
+    """A file that was reached may be the wrong one: the sentence asks for the list."""
+    first = answer(leak(), NOBODY_SAID, "/project")
+    assert "Whether the tests may reach prod.db, nobody has said" in nothing_wrong(first).happened
+    assert nothing_wrong(answer(leak(), ALL, "/project")).happened.endswith("nothing is wrong.")
+
+
+def test_a_list_that_would_fit_is_proposed() -> None:
+    """What is not at odds with where the tests lead is named as one would allow it."""
+    evidence = leak(variable("set", "DB", 1.0, BY_TESTS, "sqlite:////project/other.db"))
+    own = replace(evidence.connections[0], connection="c2", configured=TEST, observed={"file": TEST}, stack=BY_TESTS)
+    first = answer(replace(evidence, connections=(*evidence.connections, own)), NOBODY_SAID, "/project")
+    diagnosis = not_allowed(first, symptoms_of(first))
+    assert "prod.db was reached in 1 test, and is not where the tests themselves lead" in diagnosis.happened
+    assert "--allow test.db" in diagnosis.unproved[0]

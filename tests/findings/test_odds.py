@@ -1,0 +1,88 @@
+"""Where nobody has said which databases may be reached, the tests themselves show where they mean to go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kit.evidence import Callable, Connection, Evidence, Frame, Override, Use
+from kit.findings.odds import at_odds
+from kit.findings.reach import reaches
+from tests.findings.seen_runs import BY_APPLICATION, BY_TESTS, PRODUCTION, TEST, leak, variable
+
+OWN = Connection(
+    at_s=8.0, stack=BY_TESTS, connection="c2", driver="sqlite3", configured=TEST, observed={"file": TEST}
+)  # fmt: skip
+
+
+def astray(evidence: Evidence) -> list[str]:
+    """The databases that were reached at odds with where the tests lead."""
+    return [reach.database.name for reach in at_odds(evidence, reaches(evidence, "/project"))]
+
+
+def with_own(tables: tuple[str, ...]) -> Evidence:
+    """The run in which the tests use these tables of their own database, too."""
+    evidence = leak()
+    use = Use(at_s=8.0, stack=BY_TESTS, connection="c2", verb="insert", tables=tables, phase="setup", test="t.py::one")
+    return replace(evidence, connections=(*evidence.connections, OWN), uses=(*evidence.uses, use))
+
+
+def test_nothing_is_at_odds_where_the_tests_lead_nowhere() -> None:
+    """One database, and nothing that names another one: nobody can tell."""
+    assert astray(leak()) == []
+
+
+@pytest.mark.parametrize(("tables", "expected"), [(("items",), ["prod.db"]), ((), []), (("pg_database",), [])])
+def test_a_database_of_the_tests_own_is_where_they_lead(tables: tuple[str, ...], expected: list[str]) -> None:
+    """What they only make databases by is no place of theirs, as a server's catalogue is not."""
+    assert astray(with_own(tables)) == expected
+
+
+def test_a_database_that_they_name_and_nobody_reached_is_where_they_lead() -> None:
+    """Whichever variable names it, and whether or not anybody asked for that."""
+    assert astray(leak(variable("set", "TEST_DB", 1.0, BY_TESTS, f"sqlite:///{TEST}"))) == ["prod.db"]
+    assert astray(leak(variable("set", "TEST_DB", 1.0, BY_APPLICATION, f"sqlite:///{TEST}"))) == []
+    both = (
+        variable("set", "DB", 1.0, BY_TESTS, f"sqlite:///{PRODUCTION}"),
+        variable("set", "TEST_DB", 1.1, BY_TESTS, f"sqlite:///{TEST}"),
+    )
+    assert astray(leak(*both, variables=("DB",))) == []
+
+
+def test_what_one_test_sets_for_itself_says_nothing_of_another() -> None:
+    """A test of the settings names databases that nobody means to reach."""
+    elsewhere = variable("set", "DB", 1.0, BY_TESTS, f"sqlite:///{TEST}", test="tests/test_settings.py::test_url")
+    assert astray(leak(elsewhere)) == []
+
+
+def test_what_the_tests_call_the_application_for_is_their_own_doing() -> None:
+    """A factory that they hand their URL makes the engine that they mean; a module that they import does not."""
+    evidence = replace(with_own(("items",)), stacks=())
+    by_tests, opener = Frame("tests/conftest.py", 4, "engine"), leak().stacks[1]
+    for function, expected in (("make_engine", []), ("<module>", ["prod.db"])):
+        made = Frame("app/db.py", 5, function), by_tests
+        stacks = (made, opener, (by_tests,))
+        assert astray(replace(evidence, stacks=stacks)) == expected, function
+
+
+@pytest.mark.parametrize(
+    ("scope", "set_in", "expected"),
+    [
+        (None, "t.py::one", ["prod.db"]), ("session", "t.py::one", []), (None, "tests/test_it.py::test_it", []),
+        (None, None, []),
+    ],
+)  # fmt: skip
+def test_an_override_that_outlived_its_test_leads_astray(
+    scope: str | None, set_in: str | None, expected: list[str]
+) -> None:
+    """One that a test set for itself is not meant for the next; one of a wider scope, or of nobody's test, is."""
+    evidence = with_own(())
+    (use, own) = evidence.uses
+    known = tuple(
+        Callable(callable=number, name=f"app.{number}", file="tests/conftest.py", line=4, type="function")
+        for number in ("d1", "d2")
+    )
+    change = Override(at_s=7.0, op="set", key="d1", app="a1", by="d2", test=set_in, scope=scope)
+    through = replace(use, dependency="d1", override="d2", request="r1")
+    assert astray(replace(evidence, callables=known, overrides=(change,), uses=(through, own))) == expected
