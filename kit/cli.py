@@ -254,6 +254,10 @@ def trace(command: tuple[str, ...], **options: Any) -> None:
 @click.option("--dry-run", is_flag=True, help="Trace, list the runs that would follow, and make none of them.")
 @click.option("--yes", is_flag=True, help="Let the further runs reach databases that are not allowed.")
 @click.option(
+    "--timeout-first", "timeout_first_s", type=click.FloatRange(0, min_open=True), default=3600.0, metavar="S",
+    help="Seconds that the first run may take. Default: 3600",
+)
+@click.option(
     "--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), metavar="S",
     help="Seconds that each further run may take. Default: three times the first.",
 )

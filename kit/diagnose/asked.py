@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.diagnose.candidate import NOWHERE, Candidate, Change, TextOf, Values
-from kit.diagnose.conclusion import concluded, findings_of, not_allowed, nothing_wrong, symptom_said
+from kit.diagnose.conclusion import concluded, ended_at_limit, findings_of, not_allowed, nothing_wrong, symptom_said
 from kit.diagnose.judge import Symptom, effect, symptoms_of, the_case
 from kit.diagnose.plan import candidates, last_resort
 from kit.diagnose.search import OutOfRuns, search
@@ -30,6 +30,7 @@ from kit.report.diagnosis_text import text
 from kit.trace import Traced, ask, check, silent, trace, write
 
 RUNS_AT_MOST = 16
+FIRST_RUN_S = 3600.0
 _PROVED, _UNRESOLVED = 1, 3
 
 
@@ -42,6 +43,7 @@ def diagnose_and_tell(
     *,
     dry_run: bool = False,
     yes: bool = False,
+    timeout_first_s: float = FIRST_RUN_S,
     timeout_s: float | None = None,
 ) -> int:
     """Trace a command, prove by further runs why the wrong database was reached, and tell it on standard output.
@@ -50,11 +52,12 @@ def diagnose_and_tell(
     command cannot be run.
     """
     check(html)
-    with _Experiments(tuple(command), tuple(allow), yes, timeout_s, Path.cwd()) as experiments:
+    limits = timeout_first_s, timeout_s
+    with _Experiments(tuple(command), tuple(allow), yes, limits, Path.cwd()) as experiments:
         experiments.begin()
         experiments.announce()
         if dry_run:
-            return 0
+            return _UNRESOLVED if experiments.first.evidence.timed_out else 0
         diagnosis = experiments.diagnose()
         value = as_plain(diagnosis)
         write(experiments.first, value, json, html)
@@ -70,15 +73,18 @@ def diagnose(
     folder: Path | None = None,
     environ: Mapping[str, str] | None = None,
     yes: bool = False,
+    timeout_first_s: float = FIRST_RUN_S,
     timeout_s: float | None = None,
 ) -> tuple[Answer, Diagnosis]:
     """Trace a command in `folder`, prove by further runs what leads astray, and return both answers.
 
-    `environ` is the command's environment, None for this process's own. Progress goes to standard error. Raises
-    TraceError where the command cannot be run.
+    `environ` is the command's environment, None for this process's own. The first run is ended after `timeout_first_s`,
+    each further one after `timeout_s` (None: three times as long as the first took, and a little). Progress goes to
+    standard error. Raises TraceError where the command cannot be run.
     """
     place = (folder or Path.cwd()).resolve()
-    with _Experiments(tuple(command), tuple(allow), yes, timeout_s, place, environ) as experiments:
+    limits = timeout_first_s, timeout_s
+    with _Experiments(tuple(command), tuple(allow), yes, limits, place, environ) as experiments:
         experiments.begin()
         experiments.announce()
         return experiments.first, experiments.diagnose()
@@ -96,7 +102,7 @@ class _Experiments:
     command: tuple[str, ...]
     allow: tuple[str, ...]
     yes: bool
-    timeout_s: float | None
+    limits_s: tuple[float, float | None]  # of the first run, and of each further one
     place: Path
     environ: Mapping[str, str] | None = None
     runs: list[Run] = field(default_factory=list)
@@ -111,22 +117,23 @@ class _Experiments:
 
     def begin(self) -> None:
         """Run the command as it is, and see what is wrong."""
-        _say(f"running {' '.join(self.command)} as it is")
+        _say(f"running {' '.join(self.command)} as it is, at most {self.limits_s[0]:.0f} s")
         values = self._folder / "values.jsonl"
-        traced = self._trace([{"op": "remember", "file": str(values)}], None, gate=False)
+        traced = self._trace([{"op": "remember", "file": str(values)}], self.limits_s[0], gate=False)
         for line in silent(traced.evidence):
             _say(line)
         self.traced = traced
         self.first = ask(traced, self.allow, self.place)
-        self.symptoms = symptoms_of(self.first)
+        self.symptoms = () if traced.evidence.timed_out else symptoms_of(self.first)
         known = _values(values, self._folder)
         self.ranked = [_ranked(symptom, self._text_of, known) for symptom in self.symptoms]
         self.last = [_last(symptom, self._text_of, known) for symptom in self.symptoms]
-        if self.timeout_s is None:
-            self.timeout_s = max(60.0, 3 * traced.evidence.duration_s + 30)
+        self.timeout_s = self.limits_s[1] or max(60.0, 3 * traced.evidence.duration_s + 30)
 
     def announce(self) -> None:
         """Say what is about to be run."""
+        if self.first.evidence.timed_out:
+            _say(f"ended at its time limit, after {self.first.evidence.duration_s:.0f} s: nothing is run again")
         for symptom, (likely, others), last in zip(self.symptoms, self.ranked, self.last, strict=True):
             _say(f"{symptom_said(symptom)}; {counted(len(likely), 'suspect')}:")
             for candidate in likely:
@@ -148,6 +155,8 @@ class _Experiments:
                 "No probe reported, so nothing is known.",
                 unproved=tuple(silent(self.traced.evidence)),
             )
+        if self.first.evidence.timed_out:
+            return ended_at_limit(self.first)
         if not self.symptoms:
             return nothing_wrong(self.first)
         if not self.allow and not self.yes and not self._in_memory_else():

@@ -15,6 +15,7 @@ from kit.findings.table import WEAK
 from kit.report.answer_text import entry_of, families
 
 _ENTRIES_AT_MOST = 3  # that are proposed for the allow-list
+_LINES_SHOWN = 8  # of what a command wrote before it was ended
 
 
 def nothing_wrong(first: Answer) -> Diagnosis:
@@ -32,6 +33,20 @@ def nothing_wrong(first: Answer) -> Diagnosis:
         return Diagnosis(status, nothing_found(first), unproved=(*unmatched, *ask))
     happened = "Every database that was reached is allowed" + ("." if unmatched else ", and nothing is wrong.")
     return Diagnosis(Status.CLEAN, happened, unproved=unmatched)
+
+
+def ended_at_limit(first: Answer) -> Diagnosis:
+    """The diagnosis of a first run that did not come to its end."""
+    wrote = "\n".join(first.evidence.output.splitlines()[-_LINES_SHOWN:])
+    return Diagnosis(
+        Status.UNRESOLVED,
+        f"The command as it is was ended at its time limit, after {first.evidence.duration_s:.0f} s.",
+        unproved=(
+            "What came after that is not known, so nothing was run again. If it needs longer: --timeout-first S.",
+            *((f"What it last wrote:\n{wrote}",) if wrote else ()),
+            *(finding.message for finding in first.findings),
+        ),
+    )
 
 
 def not_allowed(first: Answer, symptoms: Sequence[Symptom]) -> Diagnosis:

@@ -118,3 +118,13 @@ def test_a_time_limit_ends_all_that_was_started(tmp_path: Path) -> None:
     traced = trace([sys.executable, "-c", script], folder=tmp_path, quiet=True, timeout_s=2.0)
     assert traced.evidence.timed_out
     assert traced.returncode == 124
+
+
+def test_the_first_run_of_a_diagnosis_ends_at_its_limit(tmp_path: Path) -> None:
+    """A suite that hangs is ended at the limit that was announced; what it wrote is shown, and nothing is proved."""
+    script = "import time; print('connecting to replica', flush=True); time.sleep(600)"
+    done = kit(tmp_path, "diagnose", "--timeout-first", "2", "--", sys.executable, "-c", script)
+    assert done.returncode == 3
+    assert "as it is, at most 2 s" in done.stderr
+    assert "ended at its time limit, after 2 s" in done.stdout
+    assert "connecting to replica" in done.stdout
