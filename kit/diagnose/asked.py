@@ -196,7 +196,7 @@ class _Experiments:
         apart: list[Change] = [{"op": "leave-out", "tests": list(symptom.apart)}] if symptom.apart else []
         traced = self._trace([*changes, *apart], self.timeout_s, gate=not self.yes)
         left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)
-        shown, reason = effect(symptom, traced.evidence, frozenset(left_out))
+        shown, reason = effect(symptom, traced.evidence, frozenset(left_out), changes)
         idle = _took_no_hold(traced, changes)
         if idle:
             shown = Effect.VOID if shown is Effect.GONE else shown

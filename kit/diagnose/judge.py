@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kit.diagnose.candidate import NOWHERE
-from kit.evidence import Evidence, Refusal
+from kit.diagnose.candidate import NOWHERE, Change
+from kit.evidence import Entry, Evidence, Refusal
 from kit.findings.answer import Answer, answer
 from kit.findings.case import Case, Leak, case_of
 from kit.findings.databases import Allowed
 from kit.findings.diagnosis import Effect
 from kit.findings.model import counted
+from kit.findings.reach import Reach
 from kit.findings.themselves import made_by_tests
 
 _RAN = ("passed", "failed", "xfailed", "xpassed")
@@ -97,23 +99,25 @@ def failures(evidence: Evidence) -> Iterable[str]:
     return (outcome.test for outcome in evidence.outcomes if outcome.outcome == "failed")
 
 
-def effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[Effect, str]:
-    """What a run with something changed shows about the symptom; `left_out` are tests that it could do without."""
+def effect(
+    symptom: Symptom, run: Evidence, left_out: frozenset[str], changes: Sequence[Change] = ()
+) -> tuple[Effect, str]:
+    """What a run with these changes shows about the symptom; `left_out` are tests that it could do without."""
     if run.timed_out:
         return Effect.VOID, f"ended at its time limit, after {run.duration_s:.0f} s"
     if not run.processes:
         return Effect.VOID, "no probe reported"
     if symptom.wrong:
-        return _leak_effect(symptom, run, left_out)
+        return _leak_effect(symptom, run, left_out, changes)
     return _failure_effect(symptom, run, left_out)
 
 
-def _leak_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[Effect, str]:
-    if any(NOWHERE in failed.configured for failed in run.failed_connections) or _moved(run):
-        return Effect.GONE, "it was looked for where the change leads, and nowhere else"
-    if run.refusals:
-        first = run.refusals[0]
-        chain = run.chain(first)
+def _leak_effect(
+    symptom: Symptom, run: Evidence, left_out: frozenset[str], changes: Sequence[Change]
+) -> tuple[Effect, str]:
+    refused = [refusal for refusal in run.refusals if NOWHERE not in refusal.database]
+    if refused:
+        first, chain = refused[0], run.chain(refused[0])
         if not _is_known(symptom, first):
             return Effect.VOID, (
                 f"it led to {first.database} instead, which is not allowed either: allow it where tests may reach it "
@@ -124,7 +128,18 @@ def _leak_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> t
     wrong = [reach for reach in again.reached if _is_wrong(symptom, again, reach.database.id)]
     if wrong:
         return Effect.STAYS, f"{wrong[0].database.name} was reached, at {wrong[0].opener}"
-    return _comparable(symptom, run, again, left_out)
+    return _led_nowhere(symptom, run, again) or _comparable(symptom, run, again, left_out, changes)
+
+
+def _led_nowhere(symptom: Symptom, run: Evidence, again: Answer) -> tuple[Effect, str] | None:
+    """Where the experiment names a place that is not there, the tests go on to it and no further."""
+    if not run.refusals and not any(NOWHERE in failed.configured for failed in run.failed_connections):
+        return None
+    tried = {program for _, program in _asked_from(run, again.reached)}
+    idle = sorted({program for _, program in _wrongly(symptom)} - tried)
+    if idle:
+        return Effect.VOID, f"{idle[0]}, which had reached it, asks for no database any more"
+    return Effect.GONE, "it was looked for where the change leads, and nowhere else"
 
 
 def _is_known(symptom: Symptom, refusal: Refusal) -> bool:
@@ -135,12 +150,6 @@ def _is_known(symptom: Symptom, refusal: Refusal) -> bool:
         for database in symptom.first.databases
         if symptom.first.judged(database) is not True
     )
-
-
-def _moved(run: Evidence) -> bool:
-    """Whether all that was asked for was the place that the experiment names."""
-    asked = [NOWHERE in refusal.database for refusal in run.refusals]
-    return bool(asked) and all(asked)
 
 
 def _is_wrong(symptom: Symptom, again: Answer, identity: str) -> bool:
@@ -154,27 +163,59 @@ def _comparable(
     run: Evidence,
     again: Answer,
     left_out: frozenset[str],
+    changes: Sequence[Change],
 ) -> tuple[Effect, str]:
-    """Nothing wrong was reached; did the tests do what they did before, or was nothing reached at all?"""
-    if not symptom.tests:
-        return _ended_alike(symptom, run, again)
+    """Nothing wrong was reached; did the tests do what they did before, or did they not come that far?"""
     now = ran(run)
     missing = [test for test in symptom.tests if test not in now and test not in left_out]
     if missing:
         return Effect.VOID, f"{counted(len(missing), 'test')} no longer ran, {missing[0]} first"
-    reached = {reach.test for reach in again.reached}
-    for test in symptom.affected:
-        if test not in left_out and now.get(test) == "failed" and test not in reached:
-            return Effect.VOID, f"{test} fails before it reaches a database"
+    before, code = symptom.first.evidence.exit_code, run.exit_code
+    if not symptom.tests and code and (code != before or not again.reached):
+        return Effect.VOID, f"it ended with exit code {code}" + ("" if again.reached else " and reached no database")
+    asked = _asked_from(run, again.reached)
+    for test, program in _wrongly(symptom, changes):
+        if test not in left_out and (test, program) not in asked:
+            ended = f"{test} {now.get(test, 'does not run')}, and" if test is not None else f"exit code {code}:"
+            return Effect.VOID, f"{ended} {program}, which had reached it there, asks for no database any more"
     return Effect.GONE, _instead(symptom, again)
 
 
-def _ended_alike(symptom: Symptom, run: Evidence, again: Answer) -> tuple[Effect, str]:
-    """Of a program that is not pytest it is only known how it ended: a change may have kept it from going on."""
-    before, now = symptom.first.evidence.exit_code, run.exit_code
-    if now and (now != before or not again.reached):
-        return Effect.VOID, f"it ended with exit code {now}" + ("" if again.reached else " and reached no database")
-    return Effect.GONE, _instead(symptom, again)
+def _wrongly(symptom: Symptom, changes: Sequence[Change] = ()) -> Iterator[tuple[str | None, str]]:
+    """From where wrong databases were reached: test and program. Not what the changes take away themselves."""
+    evidence = symptom.first.evidence
+    for leak in symptom.leaks:
+        for reach in leak.reaches:
+            # That the tests ran tells that what imported them went on; of another program it tells nothing.
+            early = reach.test is None and bool(symptom.tests) and not _is_child(evidence, reach.entry)
+            if not early and not any(_takes_away(change, reach) for change in changes):
+                yield reach.test, _program(evidence, reach.entry)
+
+
+def _takes_away(change: Change, reach: Reach) -> bool:
+    """Tell whether a change is that the very code which reached a database does not run."""
+    if change["op"] in ("no-background", "no-lifespan"):
+        return reach.how == {"no-background": "background task", "no-lifespan": "lifespan"}[change["op"]]
+    return change["op"] == "edit" and any(
+        frame.file == change["file"] and first <= frame.line <= last
+        for frame in (*reach.chain, *reach.used)
+        for first, last, _ in change["lines"]
+    )
+
+
+def _asked_from(run: Evidence, reached: Iterable[Reach]) -> set[tuple[str | None, str]]:
+    """From where databases were asked for, whether or not they answered: test and program."""
+    entries = (*(reach.entry for reach in reached), *run.failed_connections, *run.refusals)
+    return {(entry.test, _program(run, entry)) for entry in entries}
+
+
+def _is_child(run: Evidence, entry: Entry) -> bool:
+    return run.processes[entry.process].ppid in {process.pid for process in run.processes}
+
+
+def _program(run: Evidence, entry: Entry) -> str:
+    argv = run.processes[entry.process].argv if entry.process < len(run.processes) else ()
+    return os.path.basename(argv[0]) if argv and argv[0] else "python"
 
 
 def _instead(symptom: Symptom, again: Answer) -> str:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from kit.diagnose.candidate import NOWHERE
 from kit.diagnose.judge import effect, symptoms_of
-from kit.evidence import Connection, Evidence, Outcome, Process, Refusal, Use
+from kit.evidence import Connection, Evidence, FailedConnection, Frame, Outcome, Process, Refusal, Use
 from kit.findings.answer import answer
 from kit.findings.databases import Allowed
 from kit.findings.diagnosis import Effect
@@ -38,15 +39,15 @@ def evidence(file: str | None, outcome: str | None, exit_code: int = 0) -> Evide
         (evidence("/project/prod.db", "failed"), evidence("/project/test.db", "failed"), Effect.GONE),
         (evidence("/project/prod.db", "failed"), evidence("/project/prod.db", "failed"), Effect.STAYS),
         (evidence("/project/prod.db", "failed"), evidence(None, "failed"), Effect.VOID),
-        (evidence("/project/prod.db", "passed"), evidence(None, "passed"), Effect.GONE),
+        (evidence("/project/prod.db", "passed"), evidence(None, "passed"), Effect.VOID),
         (evidence("/project/prod.db", None, 1), evidence("/project/test.db", None, 1), Effect.GONE),
-        (evidence("/project/prod.db", None, 0), evidence(None, None, 0), Effect.GONE),
+        (evidence("/project/prod.db", None, 0), evidence(None, None, 0), Effect.VOID),
         (evidence("/project/prod.db", None, 0), evidence(None, None, 1), Effect.VOID),
         (evidence("/project/prod.db", None, 1), evidence(None, None, 1), Effect.VOID),
     ],
 )
 def test_what_a_run_shows(before: Evidence, now: Evidence, expected: Effect) -> None:
-    """What fails before it reaches any database shows nothing, however it had failed before."""
+    """What does not come as far as to ask for a database shows nothing, however it ends, and had ended before."""
     (symptom,) = symptoms_of(answer(before, ALLOWED, "/project"))
     assert effect(symptom, now, frozenset())[0] is expected
 
@@ -68,3 +69,41 @@ def test_only_what_had_been_reached_wrongly_can_stay(stopped_at: str, expected: 
     shown, reason = effect(symptom, replace(evidence(None, "failed"), refusals=(stopped,)), frozenset())
     assert shown is expected
     assert said in reason
+
+
+OPENS = Frame("app/tasks.py", 7, "job")
+
+
+@pytest.mark.parametrize(("line", "expected"), [(7, Effect.GONE), (3, Effect.VOID)])
+def test_what_is_taken_away_itself_need_not_reach_another(line: int, expected: Effect) -> None:
+    """Without the very statement that opened it nothing is asked for; without another one, that shows nothing."""
+    before = evidence("/project/prod.db", "passed")
+    before = replace(before, stacks=((OPENS,),), uses=tuple(replace(use, stack=0) for use in before.uses))
+    (symptom,) = symptoms_of(answer(before, ALLOWED, "/project"))
+    edit = {"op": "edit", "file": "app/tasks.py", "lines": [[line, line, "pass"]]}
+    assert effect(symptom, evidence(None, "passed"), frozenset(), [edit])[0] is expected
+
+
+def test_a_process_of_a_test_that_ends_too_soon_shows_nothing() -> None:
+    """The test goes on and reaches its own database; what it had started is what had reached the wrong one."""
+    child = replace(PROCESS, pid=2, ppid=1, argv=("/project/worker.py",))
+    mine = evidence("/project/test.db", "passed")
+    other = replace(mine.connections[0], connection="c2", observed={"file": "/project/prod.db"}, process=1)
+    before = replace(
+        mine, processes=(PROCESS, child), connections=(*mine.connections, other),
+        uses=(*mine.uses, replace(mine.uses[0], connection="c2", process=1)),
+    )  # fmt: skip
+    (symptom,) = symptoms_of(answer(before, ALLOWED, "/project"))
+    shown, reason = effect(symptom, replace(mine, processes=(PROCESS, child)), frozenset())
+    assert shown is Effect.VOID
+    assert "worker.py, which had reached it there, asks for no database any more" in reason
+
+
+def test_a_place_that_an_experiment_names_hides_no_other() -> None:
+    """Where one connection was led nowhere, and another went to the wrong database as before, that one stays."""
+    (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "passed"), ALLOWED, "/project"))
+    failed = FailedConnection(at_s=1.0, driver="psycopg", configured=f"postgresql://{NOWHERE}", error="refused")
+    now = replace(evidence(None, "failed"), failed_connections=(failed,))
+    assert effect(symptom, now, frozenset())[0] is Effect.GONE
+    stopped = Refusal(at_s=2.0, database="prod.db", entry="prod.db")
+    assert effect(symptom, replace(now, refusals=(stopped,)), frozenset())[0] is Effect.STAYS

@@ -1,0 +1,45 @@
+"""Small projects that a test writes for itself, and runs with the probes in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import dedent
+
+from kit.diagnose import diagnose
+from kit.findings.answer import Answer
+from kit.findings.diagnosis import Diagnosis
+from kit.trace import ask, trace
+
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+_INHERITED = ("HOME", "LANG", "PATH", "TMPDIR")
+
+
+def write(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write the files of a project, by their paths; common indentation is left out."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text))
+    return folder
+
+
+def traced(folder: Path, *, command: Sequence[str] = PYTEST, allow: Sequence[str] = (), **environ: str) -> Answer:
+    """Run a project's tests with the probes in, and ask what was found."""
+    run = trace(command, folder=folder, environ=_environ(environ), quiet=True)
+    assert run.evidence.processes, run.evidence.output
+    return ask(run, allow, folder)
+
+
+def diagnosed(
+    folder: Path, *, command: Sequence[str] = PYTEST, allow: Sequence[str] = (), **environ: str
+) -> tuple[Answer, Diagnosis]:
+    """Run a project's tests, and run them again with changes."""
+    return diagnose(command, allow, folder=folder, environ=_environ(environ))
+
+
+def _environ(own: Mapping[str, str]) -> dict[str, str]:
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**inherited, "PYTHONDONTWRITEBYTECODE": "1", **own}
