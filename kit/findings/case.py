@@ -87,9 +87,10 @@ def case_of(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) ->
 
 
 def _programs(evidence: Evidence) -> frozenset[str]:
-    """The files that were run as programs, where no test runner told of a test."""
-    if evidence.outcomes or any(use.test is not None for use in evidence.uses):
-        return frozenset()
+    """The files that tests are in, or, where no runner told of a test, those that were run as programs."""
+    tests = {outcome.test for outcome in evidence.outcomes} | {use.test for use in evidence.uses if use.test}
+    if tests:
+        return frozenset(test.partition("::")[0] for test in tests)
     outermost = [stack[-1] for stack in evidence.stacks if stack]
     return frozenset(frame.file for frame in outermost if frame.function == MODULE and frame.called_by is None)
 

@@ -13,7 +13,7 @@ from kit.evidence import Callable, Connection, Engine, Entry, Evidence, Frame, S
 from kit.findings.databases import Database, databases
 
 MODULE = "<module>"
-_TEST_FILE = re.compile(r"(^|/)(conftest|test_[^/]*|[^/]*_test)\.py$|(^|/)tests?/")
+_TEST_FILE = re.compile(r"(^|/)(conftest|tests?|test_[^/]*|[^/]*_tests?)\.py$|(^|/)tests?/")
 IN_TESTS = ("fixture", "set-up", "test", "teardown")  # how tests themselves reach a database
 Judge = collections.abc.Callable[[str], bool]  # of a file
 

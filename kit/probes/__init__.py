@@ -10,6 +10,7 @@ One file for each question, one shape: made with what it needs, then `install(ho
     app_use         which application took a request, which override supplied a dependency, and which was never asked
     names           which names hold an engine, a session or an application, and which were given another
     pytest_use      which test was under way, and how it ended
+    unittest_use    the same where unittest runs by itself
     gate            may this database be used? Stops a connection that may not (only where an allow-list is given)
     changes         one thing changed, to see what it decides (only where an experiment is asked for)
 

@@ -26,8 +26,9 @@ from .settings_files import SettingsFiles
 from .sources import Sources
 from .sqlalchemy_use import SQLAlchemyProbe
 from .threads import ThreadProbe
+from .unittest_use import UnittestProbe
 
-NAMES = ("environment", "engine", "connection", "app", "pytest", "names", "files")
+NAMES = ("environment", "engine", "connection", "app", "pytest", "unittest", "names", "files")
 
 
 class Installed:
@@ -71,6 +72,7 @@ class Installed:
             "connection": DriverProbe(databases, sources),
             "app": apps,
             "pytest": pytest,
+            "unittest": UnittestProbe(recorder, pytest.phase_ended, pytest.test_ended),
         }
 
     def _refused(self, refusal: Refusal) -> None:

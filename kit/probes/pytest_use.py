@@ -8,7 +8,7 @@ from .context import CURRENT
 from .hooks import Hooks
 from .recorder import Recorder
 
-_MESSAGE_AT_MOST = 400  # characters
+MESSAGE_AT_MOST = 400  # characters
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 
@@ -52,11 +52,13 @@ class PytestProbe:
     def _end(self) -> None:
         self.is_in_force = False
 
-    def _phase_ended(self) -> None:
+    def phase_ended(self) -> None:
+        """A test has begun, or one of its phases is over."""
         for call in self.between_phases:
             call()
 
-    def _test_ended(self) -> None:
+    def test_ended(self) -> None:
+        """A test is over, whichever runner ran it."""
         for call in self.after_test:
             call()
 
@@ -98,28 +100,28 @@ class PytestProbe:
             def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
                 outer = CURRENT.test  # a test may run pytest itself
                 CURRENT.enter("setup", item.nodeid)
-                probe._phase_ended()
+                probe.phase_ended()
                 yield
-                probe._test_ended()
+                probe.test_ended()
                 CURRENT.enter("between", outer)
 
             @hookimpl(hookwrapper=True, tryfirst=True)
             def pytest_runtest_setup(self, item: Any) -> Iterator[None]:
                 CURRENT.enter("setup", item.nodeid)
                 yield
-                probe._phase_ended()
+                probe.phase_ended()
 
             @hookimpl(hookwrapper=True, tryfirst=True)
             def pytest_runtest_call(self, item: Any) -> Iterator[None]:
                 CURRENT.enter("call", item.nodeid)
                 yield
-                probe._phase_ended()
+                probe.phase_ended()
 
             @hookimpl(hookwrapper=True, tryfirst=True)
             def pytest_runtest_teardown(self, item: Any) -> Iterator[None]:
                 CURRENT.enter("teardown", item.nodeid)
                 yield
-                probe._phase_ended()
+                probe.phase_ended()
 
             @hookimpl(hookwrapper=True, tryfirst=True)
             def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
@@ -156,4 +158,4 @@ def _message(report: Any) -> Optional[str]:
     if report.outcome == "passed" or report.longrepr is None:
         return None
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message if crash is not None else report.longrepr)[:_MESSAGE_AT_MOST]
+    return str(crash.message if crash is not None else report.longrepr)[:MESSAGE_AT_MOST]
