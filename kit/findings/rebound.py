@@ -1,64 +1,82 @@
-"""Was a global that leads to a database bound to another, and left so for the tests that followed?"""
+"""Was what leads to a database bound elsewhere by a test, in a global or on `app.state`, and left so for the others?"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from kit.evidence import Engine, Evidence, Frame, Name
 from kit.findings.case import Case
 from kit.findings.model import Fact, Finding, fact
-from kit.findings.reach import Reach, is_test_file
+from kit.findings.reach import Reach, called_by_tests, is_test_file
+
+_OF_APP = "app "  # as the module of a name on an application's state
+_FOR_MANY = ("session", "package")  # scopes of fixtures, whose doing is meant to last
 
 
 def ask(case: Case) -> Iterator[Finding]:
     """For each name that a test left bound elsewhere: did a later test go wrong on what it held?"""
     failed = {outcome.test for outcome in case.evidence.outcomes if outcome.outcome == "failed"}
     wrong = {test for leak in case.leaks for test in leak.tests}
-    engines = {engine.engine: engine for engine in case.evidence.engines}
-    for event in _left(case.evidence):
-        assert event.holds is not None
-        engine = engines.get(event.holds.engine or "")
-        hit = _hit(case, event, failed | wrong)
-        at = _place(case.evidence, event, engine)
-        if hit is None or at is None:
-            continue
-        yield Finding(
-            "global-engine-rebound-not-restored",
-            f"{event.module}.{event.name} was rebound by {event.test} ({at}) to {hit.database.name} and never "
-            f"restored; first use after that: {hit.test}.",
-            at.file,
-            at.line,
-            (
-                fact(case.evidence, event, f"{event.module}.{event.name} holds another engine", at),
-                Fact(
-                    f"{hit.database.name} was used by {hit.test}",
-                    hit.opener.file if hit.opener else None,
-                    hit.opener.line if hit.opener else None,
-                    hit.entry.at_s,
-                    hit.test,
-                ),
+    for event, engine, until_s in _bound(case.evidence):
+        hit = _hit(case, event, failed | wrong, until_s)
+        at = _place(case.evidence, engine)
+        if hit is not None and at is not None and engine.scope not in _FOR_MANY:
+            yield _finding(case, event, hit, at)
+
+
+def _finding(case: Case, event: Name, hit: Reach, at: Frame) -> Finding:
+    name = f"app.{event.name}" if event.module.startswith(_OF_APP) else f"{event.module}.{event.name}"
+    return Finding(
+        "global-engine-rebound-not-restored",
+        f"{name} was {'set' if event.op == 'held' else 'rebound'} by {event.test} ({at}) to {hit.database.name} and "
+        f"never {'taken back' if event.op == 'held' else 'restored'}; first use after that: {hit.test}.",
+        at.file,
+        at.line,
+        (
+            fact(case.evidence, event, f"{name} holds another engine", at),
+            Fact(
+                f"{hit.database.name} was used by {hit.test}",
+                hit.opener.file if hit.opener else None,
+                hit.opener.line if hit.opener else None,
+                hit.entry.at_s,
+                hit.test,
             ),
-            (hit.database.id,),
-            (hit.test or "",),
-            (("test", event.test or ""),),
-        )
+        ),
+        (hit.database.id,),
+        (hit.test or "",),
+        (("test", event.test or ""),),
+    )
 
 
-def _left(evidence: Evidence) -> Iterator[Name]:
-    """The last rebinding of each name by a test, where no later one of the same test put back what was there."""
-    last: dict[tuple[int, str, str], Name] = {}
+def _bound(evidence: Evidence) -> Iterator[tuple[Name, Engine, float]]:
+    """Each binding of a name that was a test's doing, with the engine that it held from then on, and until when."""
+    engines = {engine.engine: engine for engine in evidence.engines}
+    pool: dict[tuple[int, str, str], list[Name]] = {}
     for event in evidence.names:
-        if event.stage is not None or event.module.startswith("app "):  # an application's own doing
-            continue
-        if event.op == "rebound" and event.holds is not None and event.holds.engine is not None and event.test:
-            last[event.process, event.module, event.name] = event
-        else:
-            last.pop((event.process, event.module, event.name), None)
-    yield from last.values()
+        pool.setdefault((event.process, event.module, event.name), []).append(event)
+    for events in pool.values():
+        for event, after in zip_longest(events, events[1:]):
+            engine = engines.get((event.holds.engine if event.holds is not None else None) or "")
+            if engine is not None and _by_the_test(evidence, event, engine):
+                yield event, engine, after.at_s if after is not None else math.inf
 
 
-def _hit(case: Case, event: Name, wrong: set[str]) -> Reach | None:
-    """The first use of the engine by another test that went wrong."""
+def _by_the_test(evidence: Evidence, event: Name, engine: Engine) -> bool:
+    """Tell whether a test bound a name, and not the application, which sets its own as it starts or when it is used."""
+    if event.test is None or event.stage is not None or event.op == "unbound":
+        return False
+    if event.op == "rebound" and not event.module.startswith(_OF_APP):
+        return True
+    made = evidence.chain(engine)
+    theirs = is_test_file(made[0].file) if made else False
+    theirs = theirs or (engine.request is None and called_by_tests(made) is not None)
+    return theirs or (event.op == "rebound" and engine.test != event.test)
+
+
+def _hit(case: Case, event: Name, wrong: set[str], until_s: float) -> Reach | None:
+    """The first use of the engine by another test that went wrong, while the name still held it."""
     assert event.holds is not None
     return next(
         (
@@ -68,13 +86,13 @@ def _hit(case: Case, event: Name, wrong: set[str]) -> Reach | None:
             and reach.engine.engine == event.holds.engine
             and reach.test in wrong
             and reach.test != event.test
-            and reach.entry.at_s > event.at_s
+            and event.at_s < reach.entry.at_s < until_s
         ),
         None,
     )
 
 
-def _place(evidence: Evidence, event: Name, engine: Engine | None) -> Frame | None:
+def _place(evidence: Evidence, engine: Engine) -> Frame | None:
     """The line of the tests that made the engine; of whoever made it, where the tests did not."""
-    chain = evidence.chain(engine) if engine is not None else ()
+    chain = evidence.chain(engine)
     return next((frame for frame in chain if is_test_file(frame.file)), chain[-1] if chain else None)

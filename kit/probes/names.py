@@ -112,8 +112,9 @@ class NamesProbe:
         for app in self._apps():
             state = getattr(vars(app).get("state"), "_state", None)
             for name, value in list(state.items()) if isinstance(state, dict) else ():
-                if self._is_one(type(value)):
-                    yield (f"app {self._objects.of('app', app)}", f"state.{name}"), value
+                for inner, held in (("", value),) if self._is_one(type(value)) else _within(value):
+                    if self._is_one(type(held)):
+                        yield (f"app {self._objects.of('app', app)}", f"state.{name}{inner}"), held
 
     def _modules(self) -> Iterator[Tuple[str, _Space]]:
         """Give the application's modules; what they can hold is looked up anew where a global has come or gone."""
