@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from kit.diagnose.candidate import Candidate
 from kit.diagnose.judge import Symptom
 from kit.diagnose.search import Found
-from kit.findings.answer import Answer, nothing_found
+from kit.findings.answer import Answer, nothing_found, saw_nothing
 from kit.findings.diagnosis import Cause, Diagnosis, Run, Status
 from kit.findings.model import Finding, counted, place
 from kit.findings.table import WEAK
@@ -23,6 +23,8 @@ def nothing_wrong(first: Answer) -> Diagnosis:
     told = first.allowed.patterns is not None
     unmatched = tuple(f"override key {key.name} matches nothing" for key in first.overrides if not key.matched)
     said = tuple(finding.message for finding in first.findings) + first.problems
+    if saw_nothing(first):
+        return Diagnosis(Status.UNRESOLVED, nothing_found(first), unproved=said)
     if said:
         return Diagnosis(
             Status.UNRESOLVED, "No test reached a database that is not allowed, and none failed.", unproved=said

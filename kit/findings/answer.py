@@ -52,6 +52,8 @@ def answer(evidence: Evidence, allowed: Allowed, folder: str = "") -> Answer:
 
 def nothing_found(answer: Answer) -> str:
     """What can be said of a run without findings: that nothing is wrong only where all that was seen bears it out."""
+    if saw_nothing(answer):
+        return "No test was run and no database was reached, so nothing is known."
     unmatched = [key for key in answer.overrides if not key.matched]
     lasting = [database.name for database in answer.databases if database.lives_on]
     if unmatched:
@@ -66,10 +68,15 @@ def nothing_found(answer: Answer) -> str:
     return "Nothing is wrong in what was seen."
 
 
+def saw_nothing(answer: Answer) -> bool:
+    """Whether the run shows nothing at all, good or bad: no test was run, and no database was reached."""
+    return not answer.evidence.outcomes and not answer.reached
+
+
 def problems(evidence: Evidence) -> tuple[str, ...]:
     """What the probes could not see, in sentences."""
     found = list(evidence.problems)
-    if evidence.exit_code and not evidence.outcomes and any("pytest" in " ".join(p.argv) for p in evidence.processes):
+    if evidence.exit_code and not evidence.outcomes:
         found.append(f"the command ended with exit code {evidence.exit_code}, and no test was run")
     pids = {process.pid for process in evidence.processes}
     for number, process in enumerate(evidence.processes):

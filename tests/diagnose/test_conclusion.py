@@ -56,3 +56,14 @@ def test_a_list_that_would_fit_is_proposed() -> None:
     diagnosis = not_allowed(first, symptoms_of(first))
     assert "prod.db was reached in 1 test, and is not where the tests themselves lead" in diagnosis.happened
     assert "--allow test.db" in diagnosis.unproved[0]
+
+
+@pytest.mark.parametrize("exit_code", [0, 4], ids=["ended-well", "failed"])
+def test_a_run_that_shows_nothing_is_not_called_clean(exit_code: int) -> None:
+    """No test ran and no database was reached: a suite that was not run is not in order."""
+    first = answer(Evidence(exit_code=exit_code), ALL, "/project")
+    diagnosis = nothing_wrong(first)
+    assert diagnosis.status is Status.UNRESOLVED
+    assert diagnosis.happened in text(first)
+    assert "nothing is known" in diagnosis.happened
+    assert bool(diagnosis.unproved) is bool(exit_code)
