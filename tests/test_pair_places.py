@@ -45,11 +45,14 @@ def test_a_chosen_place_is_the_only_one(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert data_bases() == [tmp_path]
 
 
-def test_a_place_that_is_not_there_has_no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A KIT_DATA_DIR that does not exist is an error that names it."""
+@pytest.mark.parametrize("user", [None, Account("oneself", os.getuid(), os.getgid())], ids=["as-oneself", "as-another"])
+def test_a_place_that_is_not_there_has_no_room(
+    user: Account | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A KIT_DATA_DIR that does not exist is an error that names it, for whomever the servers are to run."""
     monkeypatch.setenv("KIT_DATA_DIR", str(tmp_path / "missing"))
     with pytest.raises(PairError, match="missing has 0 MB free"):
-        choose_data_base(None)
+        choose_data_base(user)
 
 
 def test_a_closed_directory_above_closes_what_is_below(tmp_path: Path) -> None:

@@ -129,8 +129,8 @@ def free_mb(directory: Path) -> int:
 
 
 def is_open_to(path: Path, user: Account) -> bool:
-    """Whether `user` can enter `path` and every directory above it."""
-    return all(_can_enter(place.stat(), user) for place in _with_parents(path.resolve()))
+    """Whether `user` can enter `path` and every directory above it, as far as they are there."""
+    return all(_can_enter(place.stat(), user) for place in _with_parents(path.resolve()) if place.exists())
 
 
 def _with_parents(path: Path) -> Iterator[Path]:
