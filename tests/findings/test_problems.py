@@ -22,6 +22,6 @@ def test_a_process_that_went_on_as_another_program_is_not() -> None:
 
 
 def test_a_command_that_failed_before_any_test_is_told() -> None:
-    """An option that pytest does not know, a plugin that cannot be loaded: whoever ran it, no test has shown anything."""
+    """An option that pytest does not know, a plugin that cannot be loaded: no test has shown anything."""
     (problem,) = problems(Evidence(processes=(process(7, ended=True),), exit_code=4))
     assert "exit code 4, and no test was run" in problem
