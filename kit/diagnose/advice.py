@@ -59,6 +59,10 @@ _ADVICE = {
         "Set {variable} to the test database at the top of conftest.py, before the application is imported (or asks "
         "for it, at {where})."
     ),
+    "variable-removed": (
+        "At {where} put {variable} back when it is done (monkeypatch.delenv does, at the end of the test), or do not "
+        "take it away there."
+    ),
     "memory-database-each": (
         "At {where} make the engine with poolclass=StaticPool and connect_args={{'check_same_thread': False}}, so that "
         "all share one connection; or use a file."

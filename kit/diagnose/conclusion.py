@@ -24,7 +24,8 @@ def nothing_wrong(first: Answer) -> Diagnosis:
     unmatched = tuple(f"override key {key.name} matches nothing" for key in first.overrides if not key.matched)
     said = tuple(finding.message for finding in first.findings) + first.problems
     if saw_nothing(first):
-        return Diagnosis(Status.UNRESOLVED, nothing_found(first), unproved=said)
+        wrote = _last_wrote(first) if first.evidence.exit_code else ()
+        return Diagnosis(Status.UNRESOLVED, nothing_found(first), unproved=(*said, *wrote))
     if said:
         return Diagnosis(
             Status.UNRESOLVED, "No test reached a database that is not allowed, and none failed.", unproved=said
@@ -39,16 +40,20 @@ def nothing_wrong(first: Answer) -> Diagnosis:
 
 def ended_at_limit(first: Answer) -> Diagnosis:
     """The diagnosis of a first run that did not come to its end."""
-    wrote = "\n".join(first.evidence.output.splitlines()[-_LINES_SHOWN:])
     return Diagnosis(
         Status.UNRESOLVED,
         f"The command as it is was ended at its time limit, after {first.evidence.duration_s:.0f} s.",
         unproved=(
             "What came after that is not known, so nothing was run again. If it needs longer: --timeout-first S.",
-            *((f"What it last wrote:\n{wrote}",) if wrote else ()),
+            *_last_wrote(first),
             *(finding.message for finding in first.findings),
         ),
     )
+
+
+def _last_wrote(first: Answer) -> tuple[str, ...]:
+    wrote = "\n".join(first.evidence.output.splitlines()[-_LINES_SHOWN:])
+    return (f"What it last wrote:\n{wrote}",) if wrote else ()
 
 
 def not_allowed(first: Answer, symptoms: Sequence[Symptom]) -> Diagnosis:

@@ -44,6 +44,7 @@ class ForFindings(Given):
             "configured-by-the-tests": self._without_statement,
             "connected-elsewhere": self._as_named,
             "variable-missing": self._set_elsewhere,
+            "variable-removed": self._left_there,
             "environment-not-handed-on": self._handed_on,
             "memory-database-each": self._one_in_memory,
             "working-directory-changed": self._folder_restored,
@@ -193,10 +194,10 @@ class ForFindings(Given):
     def _set_otherwise(self, finding: Finding) -> Iterator[Candidate]:
         name, value = finding.told("variable"), finding.told("value")
         pinned: Change = {"op": "pin", "name": name, "value": another(value)}
+        label = f"with {name} naming another database throughout"
         for candidate in self._without_statement(finding):
-            yield replace(
-                candidate, otherwise=(pinned,), otherwise_label=f"with {name} naming another database throughout"
-            )
+            yield replace(candidate, otherwise=(pinned,), otherwise_label=label)
+        yield about(finding, label, pinned)  # without the statement it can hold the same as before
 
     def _under_its_name(self, finding: Finding) -> Iterator[Candidate]:
         name, wanted = finding.told("variable"), finding.told("wanted")
@@ -245,6 +246,12 @@ class ForFindings(Given):
             otherwise=({"op": "set", "name": name, "value": second},) if second else (),
             otherwise_label=f"with {name} naming another file",
         )
+
+    def _left_there(self, finding: Finding) -> Iterator[Candidate]:
+        yield from self._without_test(finding)
+        for candidate in self._without_statement(finding):
+            yield replace(candidate, fix=advice(finding))
+        yield from self._set_elsewhere(finding)
 
     def _handed_on(self, finding: Finding) -> Iterator[Candidate]:
         name = finding.told("variable")

@@ -25,6 +25,7 @@ def whence(case: Case, leak: Leak) -> Finding:
         or _configured(case, leak, source)
         or session_kept(case, leak)
         or _not_overridden(case, leak)
+        or _removed(case, leak, source)
         or _missing(case, leak, source)
         or not_replaced(case, leak)
         or _reached(case, leak)
@@ -130,8 +131,61 @@ def _configured(case: Case, leak: Leak, source: Source) -> Finding | None:
 
 def _missing(case: Case, leak: Leak, source: Source) -> Finding | None:
     """The application asked for a variable that was not there, shortly before, and went by something else."""
+    asked = _asked_in_vain(case, leak, source)
+    if asked is None:
+        return None
+    return _went_without(case, leak, asked, "variable-missing", "", first(case.evidence.chain(asked)))
+
+
+def _removed(case: Case, leak: Leak, source: Source) -> Finding | None:
+    """What was missing had been there, and code of the project had taken it away."""
+    asked = _asked_in_vain(case, leak, source)
+    removal = _removal(case, asked) if asked is not None else None
+    if asked is None or removal is None:
+        return None
+    during = f" in {removal.test}" if removal.test and removal.test not in leak.tests else ""
+    return _went_without(
+        case,
+        leak,
+        asked,
+        "variable-removed",
+        f" any more: {writer(case.evidence, removal)} took it away{during}",
+        first(case.evidence.chain(removal)),
+        (fact(case.evidence, removal, f"{removal.name} taken away"),),
+        (("test", removal.test if during and removal.test else ""),),
+    )
+
+
+def _went_without(
+    case: Case,
+    leak: Leak,
+    asked: Variable,
+    kind: str,
+    gone: str,
+    at: Frame | None,
+    facts: tuple[Fact, ...] = (),
+    about: tuple[tuple[str, str], ...] = (),
+) -> Finding:
+    kept = f", kept by {leak.engine.held_by[0]}" if leak.engine is not None and leak.engine.held_by else ""
+    return _finding(
+        case,
+        leak,
+        kind,
+        f"{leak.database.name} answered in {_where(leak)}: {asked.name} is asked for at "
+        f"{case.leads(case.evidence.chain(asked)[:3])} and is not there{gone}, and what stands in its place{kept} leads "
+        "there.",
+        at,
+        (*facts, fact(case.evidence, asked, f"{asked.name} asked for, and not there")),
+        (("variable", asked.name), ("url", leak.engine.url if leak.engine is not None else ""), *about),
+    )
+
+
+def _asked_in_vain(case: Case, leak: Leak, source: Source) -> Variable | None:
+    """The variable that was missing when the application asked for it, so that a leak's place comes from its default."""
     if source.kind == "variable":
         return None
+    if source.asked is not None:
+        return source.asked
     made = leak.engine or leak.first.connection
     asked = [
         event
@@ -140,24 +194,23 @@ def _missing(case: Case, leak: Leak, source: Source) -> Finding | None:
         and event.process == made.process
         and event.at_s <= made.at_s
         and not any(case.of_tests(frame.file) for frame in case.evidence.chain(event)[:1])
+        and not _there_later(case, event, made.at_s)
     ]
-    asked = [event for event in asked if not _there_later(case, event, made.at_s)]
-    asked = [source.asked] if source.asked is not None else asked
-    if not asked:
-        return None
-    at = first(case.evidence.chain(asked[-1]))
-    kept = f", kept by {leak.engine.held_by[0]}" if leak.engine is not None and leak.engine.held_by else ""
-    return _finding(
-        case,
-        leak,
-        "variable-missing",
-        f"{leak.database.name} answered in {_where(leak)}: {asked[-1].name} is asked for at "
-        f"{case.leads(case.evidence.chain(asked[-1])[:3])} and is not there, and what stands in its place{kept} leads "
-        "there.",
-        at,
-        (fact(case.evidence, asked[-1], f"{asked[-1].name} asked for, and not there"),),
-        (("variable", asked[-1].name), ("url", leak.engine.url if leak.engine is not None else "")),
-    )
+    return asked[-1] if asked else None
+
+
+def _removal(case: Case, asked: Variable) -> Variable | None:
+    """The last thing that befell a variable before it was asked for, where code of the project took it away."""
+    befell = [
+        event
+        for event in case.evidence.variables
+        if event.op in ("set", "removed")
+        and (event.name, event.process) == (asked.name, asked.process)
+        and event.at_s <= asked.at_s
+    ]
+    by = case.evidence.chain(befell[-1])[:1] if befell else ()
+    taken_away = befell and befell[-1].op == "removed" and by and not by[0].file.startswith("site-packages")
+    return befell[-1] if taken_away else None
 
 
 def _there_later(case: Case, asked: Variable, until_s: float) -> bool:

@@ -61,9 +61,10 @@ def test_a_list_that_would_fit_is_proposed() -> None:
 @pytest.mark.parametrize("exit_code", [0, 4], ids=["ended-well", "failed"])
 def test_a_run_that_shows_nothing_is_not_called_clean(exit_code: int) -> None:
     """No test ran and no database was reached: a suite that was not run is not in order."""
-    first = answer(Evidence(exit_code=exit_code), ALL, "/project")
+    first = answer(Evidence(exit_code=exit_code, output="error: no such option"), ALL, "/project")
     diagnosis = nothing_wrong(first)
     assert diagnosis.status is Status.UNRESOLVED
     assert diagnosis.happened in text(first)
     assert "nothing is known" in diagnosis.happened
     assert bool(diagnosis.unproved) is bool(exit_code)
+    assert ("no such option" in " ".join(diagnosis.unproved)) is bool(exit_code)

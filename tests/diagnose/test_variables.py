@@ -1,0 +1,99 @@
+"""Whole diagnoses of projects whose tests handle a variable badly: the line that does is named, and proved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kit.findings.diagnosis import Cause, Status
+from tests.projects import diagnosed, write
+
+SHOP = """
+    import os, sqlite3
+
+    def orders():
+        return sqlite3.connect(os.environ.get("SHOP_DB", "prod.db")).execute("select 1").fetchall()
+"""
+
+
+def the_cause(project: Path, **environ: str) -> Cause:
+    """Diagnose a project; return its only cause, which must be proved."""
+    _, diagnosis = diagnosed(project, allow=["test.db"], **environ)
+    assert diagnosis.status is Status.PROVED
+    (cause,) = diagnosis.causes
+    return cause
+
+
+def test_a_test_that_takes_a_variable_away_for_good_is_the_cause(tmp_path: Path) -> None:
+    """Later tests find the default instead: who took it away is named, not who asks."""
+    project = write(
+        tmp_path,
+        {
+            "shop.py": SHOP,
+            "conftest.py": "import os\nos.environ['SHOP_DB'] = 'test.db'\n",
+            "tests/test_a_default.py": """
+                import os
+
+                def test_the_default():
+                    os.environ.pop("SHOP_DB", None)
+                    assert os.environ.get("SHOP_DB") is None
+            """,
+            "tests/test_orders.py": """
+                from shop import orders
+
+                def test_no_orders():
+                    assert orders()
+            """,
+        },
+    )
+    cause = the_cause(project)
+    assert (cause.kind, cause.file, cause.line) == ("variable-removed", "tests/test_a_default.py", 5)
+    assert "took it away in tests/test_a_default.py::test_the_default" in cause.what
+    assert cause.changed == "without tests/test_a_default.py::test_the_default"
+    assert "put SHOP_DB back" in cause.fix
+
+
+def test_a_fixture_undone_in_the_middle_of_its_test_is_the_cause(tmp_path: Path) -> None:
+    """monkeypatch.undo() takes back what the fixtures had set, too."""
+    project = write(
+        tmp_path,
+        {
+            "shop.py": SHOP,
+            "test_orders.py": """
+                import pytest
+                from shop import orders
+
+                @pytest.fixture(autouse=True)
+                def test_database(monkeypatch):
+                    monkeypatch.setenv("SHOP_DB", "test.db")
+
+                def test_orders_at_midnight(monkeypatch):
+                    assert orders()
+                    monkeypatch.undo()
+                    assert orders()
+            """,
+        },
+    )
+    cause = the_cause(project)
+    assert (cause.kind, cause.file, cause.line) == ("variable-removed", "test_orders.py", 11)
+
+
+def test_a_variable_that_is_set_to_what_it_was_is_the_cause(tmp_path: Path) -> None:
+    """Without the statement it holds the same: what proves it is that another value there leads elsewhere."""
+    project = write(
+        tmp_path,
+        {
+            "shop.py": SHOP,
+            "conftest.py": """
+                import os
+                os.environ["SHOP_DB"] = os.environ["SHOP_DB"].replace("/shop.db", "/test.db")
+            """,
+            "test_orders.py": """
+                from shop import orders
+
+                def test_no_orders():
+                    assert orders()
+            """,
+        },
+    )
+    cause = the_cause(project, SHOP_DB=str(tmp_path / "live.db"))
+    assert (cause.kind, cause.file, cause.line) == ("variable-set-wrong", "conftest.py", 3)
