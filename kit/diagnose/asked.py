@@ -243,7 +243,7 @@ class _Experiments:
             if self.first.judged(database)
             for configured, observed in database.asked
         ]
-        return (*self.allow, *found)
+        return (*self.first.allowed.stopping, *found)
 
 
 def _ranked(symptom: Symptom, text_of: TextOf, values: Values) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:

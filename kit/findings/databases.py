@@ -46,6 +46,12 @@ class Allowed:
         """The patterns as the list that stops connections."""
         return AllowList(self.patterns or (), self.folder or os.getcwd())
 
+    @property
+    def stopping(self) -> tuple[str, ...]:
+        """The patterns, and what they allow by a server's name, as entries of the list that stops connections."""
+        patterns = self.patterns or ()
+        return (*patterns, *(entry for pattern in patterns for entry in _as_servers(pattern)))
+
     def judge(self, database: Database) -> bool | None:
         """Say whether a database may be reached; None where nobody has said, and for what lives in memory then.
 
@@ -68,6 +74,14 @@ class Allowed:
         return any(fnmatchcase(database.name, pattern) for pattern in patterns) or any(
             fnmatchcase(name, pattern) for pattern in bare for name in database.names
         )
+
+
+def _as_servers(pattern: str) -> tuple[str, ...]:
+    """The servers whose database is called so, or shown under this name: `testdb`, `cluster/testdb`."""
+    if _BARE.match(pattern):
+        return f"*:*/{pattern}", f"server:*@{pattern}/*"
+    cluster, _, name = pattern.rpartition("/")
+    return (f"server:*@{cluster}/{name}",) if cluster and name and ":" not in pattern else ()
 
 
 def databases(evidence: Evidence, folder: str = "") -> dict[str, Database]:

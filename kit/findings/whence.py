@@ -172,8 +172,8 @@ def _went_without(
         leak,
         kind,
         f"{leak.database.name} answered in {_where(leak)}: {asked.name} is asked for at "
-        f"{case.leads(case.evidence.chain(asked)[:3])} and is not there{gone}, and what stands in its place{kept} leads "
-        "there.",
+        f"{case.leads(case.evidence.chain(asked)[:3])} and is not there{gone}, and what stands in its place{kept} "
+        "leads there.",
         at,
         (*facts, fact(case.evidence, asked, f"{asked.name} asked for, and not there")),
         (("variable", asked.name), ("url", leak.engine.url if leak.engine is not None else ""), *about),
@@ -181,7 +181,7 @@ def _went_without(
 
 
 def _asked_in_vain(case: Case, leak: Leak, source: Source) -> Variable | None:
-    """The variable that was missing when the application asked for it, so that a leak's place comes from its default."""
+    """The variable that was missing when the application asked for it: a leak's place comes from its default."""
     if source.kind == "variable":
         return None
     if source.asked is not None:

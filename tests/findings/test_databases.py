@@ -6,6 +6,7 @@ import pytest
 
 from kit.evidence import Connection, Evidence
 from kit.findings.databases import Allowed, Database, databases
+from kit.probes.allow import AllowList
 
 SERVER: dict[str, str | None] = {
     "system_identifier": "7385720384756123", "cluster_name": "kit-test", "timeline": "1", "standby": "false",
@@ -79,6 +80,8 @@ def test_a_server_is_allowed_by_place_name_or_identity(pattern: str, allowed: bo
     """A pattern names a server by the place, by its database, or by the cluster."""
     (database,) = found(("asyncpg", "postgresql://me@localhost:5433/testdb", SERVER))
     assert Allowed((pattern,), "/project").judge(database) is allowed
+    stops = AllowList(Allowed((pattern,), "/project").stopping, "/project")
+    assert stops.allows_server("postgresql://me@localhost:5433/testdb", SERVER) is allowed
 
 
 @pytest.mark.parametrize(
