@@ -138,14 +138,15 @@ class ForLeaks(Given):
             return
         made = self.case.evidence.chain(leak.engine or leak.first.connection)
         frame = made[0] if made else None
-        yield self._unset(
-            "variable-inherited",
-            source.variable,
-            f"{source.variable}, inherited from what started the command, holds the URL of {leak.database.name}.",
-            frame.file if frame else None,
-            frame.line if frame else None,
-            f"Do not set {source.variable} where the tests run, or set it to the test database there.",
-        )
+        for name in (source.variable, *source.also):
+            yield self._unset(
+                "variable-inherited",
+                name,
+                f"{name}, inherited from what started the command, holds the URL of {leak.database.name}.",
+                frame.file if frame else None,
+                frame.line if frame else None,
+                f"Do not set {name} where the tests run, or set it to the test database there.",
+            )
 
     def _read_at(self, file: str) -> str:
         opened = next((event for event in self.case.evidence.settings_files if event.file == file), None)

@@ -141,7 +141,7 @@ def _engine(evidence: Evidence, engine: Engine) -> dict[str, Any]:
 
 def _source(evidence: Evidence, engine: Engine) -> dict[str, Any]:
     source = source_of(evidence, engine)
-    found: dict[str, Any] = {"kind": source.kind, "name": source.variable}
+    found: dict[str, Any] = {"kind": source.kind, "name": source.variable, "also": list(source.also)}
     if source.written is not None:
         frames = evidence.chain(source.written)
         found |= {

@@ -20,7 +20,8 @@ class Source:
     `kind` is variable, default (the variable was asked for and missing, which `asked` tells of, and this was taken
     instead), text (no variable holds it: it stands in the program, or was put together) or unknown (nobody watched).
     `written` is the last writing of the variable before the engine was made, `read` its last reading; `since` are the
-    writings after, by which it came to hold something else: they changed nothing for this engine.
+    writings after, by which it came to hold something else: they changed nothing for this engine. `also` are variables
+    that hold the same, and that it can as well have come from.
     """
 
     kind: str
@@ -29,6 +30,15 @@ class Source:
     read: Variable | None = None
     since: tuple[Variable, ...] = ()
     asked: Variable | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> str:
+        """The variable as it is written in messages."""
+        if not self.also:
+            return self.variable or ""
+        holds = "holds" if len(self.also) == 1 else "hold"
+        return f"{self.variable} (or {' or '.join(self.also)}, which {holds} the same)"
 
 
 def source_of(evidence: Evidence, engine: Engine) -> Source:
@@ -46,7 +56,19 @@ def source_of(evidence: Evidence, engine: Engine) -> Source:
         _last(before, "set", "inherited"),
         _last(before, "read"),
         tuple(event for event in events if event.at_s > engine.at_s and _changes(event)),
+        also=_as_well(evidence, engine),
     )
+
+
+def _as_well(evidence: Evidence, engine: Engine) -> tuple[str, ...]:
+    """The other variables that hold an engine's URL, less those that nobody asked for where the first was asked for."""
+    first, *others = engine.variables or ("",)
+    asked_for = {
+        event.name
+        for event in evidence.variables
+        if event.op == "read" and not event.whole and event.process == engine.process and event.at_s <= engine.at_s
+    }
+    return tuple(name for name in others if name in asked_for or first not in asked_for)
 
 
 def named_in_files(evidence: Evidence, engine: Engine) -> list[tuple[str, int, str, str | None]]:
@@ -101,7 +123,8 @@ def origin_of(evidence: Evidence, reach: Reach) -> Source:
     holding = [event for event in named if event.value and leads_to(event.value, reach)]
     if not holding:
         return _default(evidence, reach.connection, lambda value: leads_to(value, reach))
-    name = holding[-1].name
+    asked_for = [event for event in holding if event.op == "read"] or holding
+    name = asked_for[-1].name
     mine = [event for event in before if event.name == name]
     return Source(
         "variable",
@@ -113,6 +136,7 @@ def origin_of(evidence: Evidence, reach: Reach) -> Source:
             for event in events
             if event.name == name and event.at_s > reach.connection.at_s and _changes(event)
         ),
+        also=tuple(dict.fromkeys(event.name for event in asked_for if event.name != name)),
     )
 
 

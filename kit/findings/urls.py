@@ -209,7 +209,7 @@ def _went_first(case: Case, leak: Leak, engine: _Made) -> Iterator[Finding]:
     read = first(evidence.chain(source.read)) if source.read is not None else made
     said = (
         f"{engine.what} of {leak.database.name} ({place(made.file, made.line) if made else '?'}) took its URL from "
-        f"{source.variable}, written by {writer(evidence, source.written)}"
+        f"{source.named}, written by {writer(evidence, source.written)}"
     )
     if kept is not None:
         read = first(evidence.chain(kept))

@@ -45,7 +45,7 @@ def _from_variable(case: Case, leak: Leak, source: Source) -> Finding | None:
         case,
         leak,
         "variable-inherited" if inherited else "variable-set-wrong",
-        f"{leak.database.name} answered in {_where(leak)}: its place comes from {source.variable}, from {by}{asked}.",
+        f"{leak.database.name} answered in {_where(leak)}: its place comes from {source.named}, from {by}{asked}.",
         at,
         (fact(case.evidence, written, f"{source.variable}={written.value}"),),
         (("variable", source.variable), ("value", written.value or "")),

@@ -61,6 +61,7 @@ class EnvironmentProbe:
         self._copied_at: Optional[Instruction] = None  # whose keys were asked for last: dict() asks for each then
         self._missed: Dict[str, Dict[str, Any]] = {}  # likewise, of names that tell nothing: when, where
         self.reads: Dict[str, str] = {}
+        self._by_name: Dict[str, None] = {}  # those that were read by their own name, not with all others
 
     def install(self, hooks: Hooks) -> None:
         for name, value in os.environ.items():
@@ -118,7 +119,7 @@ class EnvironmentProbe:
         watch(hooks, self._asked_by_name)
 
     def sources_of(self, url: str, parts: Tuple[Optional[str], ...] = ()) -> List[str]:
-        """Name the variables that lead to the database of `url`, the one read last foremost.
+        """Name the variables that lead to the database of `url`, the one that was last asked for by its name foremost.
 
         A variable leads there when it holds a URL of the same place (whatever its scheme and query); where none does,
         when it holds one of `parts`, such as the database's name.
@@ -127,8 +128,8 @@ class EnvironmentProbe:
         wanted = place(url)
         found = [name for name, value in values.items() if place(value) == wanted]
         found = found or [name for name, value in values.items() if value and value in parts]
-        order = list(self.reads)
-        return sorted(found, key=lambda name: -order.index(name) if name in order else 1)
+        order = [*self.reads, *self._by_name]
+        return sorted(found, key=lambda name: -_last_index(order, name))
 
     def _held(self) -> Dict[str, str]:
         data: Any = os.environ._data  # type: ignore[attr-defined]  # looking must not count as reading
@@ -141,13 +142,21 @@ class EnvironmentProbe:
             self.reads.pop(name, None)
             self.reads[name] = value
         whole = _goes_through(reader) or _instruction(reader) == self._copied_at
+        if not whole:
+            self._asked(name)
         self._once("kept" if _kept(reader, value) else "read", name, value, whole)
+
+    def _asked(self, name: str) -> None:
+        if next(reversed(self._by_name), None) != name:
+            self._by_name.pop(name, None)
+            self._by_name[name] = None
 
     @quietly
     def _asked_by_name(self, name: str, value: Optional[str], default: Optional[str]) -> None:
         """A class of settings, which had copied the whole environment, asked for one variable of it."""
         name = next((known for known in self._watched if known.lower() == name.lower()), name)
         if value is not None and (names_a_database(name, value) or names_a_mode(name)):
+            self._asked(name)
             self._once("read", name, value)
         elif value is None and (names_a_database(name, default) or names_a_mode(name)):
             self._once("missing", name.upper() if name.islower() else name, default, by=SETTINGS)
@@ -219,6 +228,11 @@ def _default() -> Optional[str]:
 def _goes_through(reader: FrameType) -> bool:
     """Tell whether a variable is read as one of a view's, which gives all of them."""
     return reader.f_globals.get("__name__") in _PASSING_ON and reader.f_code.co_name == "__iter__"
+
+
+def _last_index(names: List[str], name: str) -> int:
+    """Where a name stands last in a list; -1 where it does not."""
+    return len(names) - 1 - names[::-1].index(name) if name in names else -1
 
 
 def _instruction(frame: Optional[FrameType]) -> Optional[Instruction]:

@@ -163,7 +163,7 @@ def engine_said(answer: Answer, reach: Reach) -> str:
     said = f"engine {engine.engine} made at {_frame(made)}, {engine.url}"
     if source.variable is None:
         return said
-    said += f", from {source.variable}"
+    said += f", from {source.named}"
     if source.written is not None:
         said += f" (last written by {writer(evidence, source.written)})"
     if source.since:

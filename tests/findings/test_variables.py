@@ -232,3 +232,21 @@ def test_a_place_that_was_put_together_is_told_part_by_part() -> None:
         "its port is DB_PORT=6543, was missing, and this taken instead",
         "its database is DB_NAME=shop, from tests/conftest.py:4",
     ]
+
+
+def test_of_two_variables_that_hold_the_same_the_one_that_was_asked_for_is_named() -> None:
+    """Where both were asked for, or neither, each can have led there, and both are named."""
+    inherited = tuple(
+        variable("inherited", name, 0.0, BY_ENGINE, f"sqlite:///{PRODUCTION}") for name in ("APP_URL", "REPLICA_URL")
+    )
+    reads = tuple(
+        variable("read", name, 2.0, BY_APPLICATION, f"sqlite:///{PRODUCTION}") for name in ("APP_URL", "REPLICA_URL")
+    )
+    one = (*inherited, reads[0])
+    for variables, said in ((one, "comes from APP_URL, from"), ((*one, reads[1]), "(or REPLICA_URL, which holds the")):
+        (finding,) = found(leak(*variables, variables=("APP_URL", "REPLICA_URL")))
+        assert said in finding.message
+        (finding,) = found(without_engine(leak(*variables)))
+        assert said.replace("REPLICA", "APP") in finding.message.replace("REPLICA", "APP")
+    (finding,) = found(leak(*inherited, variables=("APP_URL", "REPLICA_URL")))
+    assert "(or REPLICA_URL, which holds the same)" in finding.message

@@ -261,3 +261,31 @@ def test_a_variable_is_known_for_what_it_is_once_it_is_set(tmp_path: Path) -> No
     missing, written = (seen.one("environment", op=op, name="LATER") for op in ("missing", "set"))
     assert missing["at_s"] < written["at_s"]
     assert seen.places(missing)[0] == "settings.py:14 <module>"
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("os.environ['B_URL']; os.environ.get('A_URL'); os.environ['B_URL']", ["B_URL", "A_URL", "C_URL"]),
+        ("os.environ['B_URL']; dict(os.environ)", ["B_URL", "C_URL", "A_URL"]),
+        ("Settings()", ["B_URL", "C_URL", "A_URL"]),
+    ],
+)
+def test_of_several_variables_the_one_that_was_asked_for_last_leads(
+    tmp_path: Path, program: str, expected: list[str]
+) -> None:
+    """Whoever copies the whole environment asks for none of them; a class of settings asks for its own."""
+    files = {
+        "it.py": f"""\
+            import os, sqlalchemy
+            from pydantic_settings import BaseSettings
+
+            class Settings(BaseSettings):
+                b_url: str
+
+            {program}
+            sqlalchemy.create_engine("sqlite:///prod.db")
+            """
+    }
+    seen = run(tmp_path, files, "it.py", environ=dict.fromkeys(("A_URL", "B_URL", "C_URL"), "sqlite:///prod.db"))
+    assert seen.one("engine")["variables"] == expected
