@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
+import re
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 from .asking import Observed, closed_where_refused, postgres_place, reason, told
 from .frames import running
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from .databases import Databases
     from .sources import Sources
 
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _STATEMENTS = ("execute", "executemany", "_execute", "_prepare", "_copy_in", "_copy_out")
 
 
@@ -112,18 +115,47 @@ class AsyncpgProbe:
 
 
 async def _ask(connection: Any) -> Observed:
-    """Ask by an unnamed statement, which is gone with the next, past whatever the application has put over it."""
+    """Ask in one round trip, or in two where the server does not copy, past what the application has put over it."""
+    why_not = None
+    for ask in (_copied, _prepared):
+        for question, names in POSTGRES_QUESTIONS:
+            try:
+                return dict(zip(names, await ask(connection, question))), None
+            except Exception as error:
+                why_not = why_not or reason(error)
+    return None, why_not
+
+
+async def _copied(connection: Any, question: str) -> Sequence[Optional[str]]:
+    """Have the answer copied out: asyncpg's only way to rows that does not prepare a statement first."""
+    from asyncpg.connection import Connection
+
+    pieces: List[bytes] = []
+
+    async def take(piece: bytes) -> None:
+        pieces.append(piece)
+
+    await Connection.copy_from_query(connection, question, output=take)
+    return copied_row(b"".join(pieces))
+
+
+async def _prepared(connection: Any, question: str) -> Sequence[Optional[str]]:
+    """Ask by an unnamed statement, which is gone with the next."""
     from asyncpg import Record
     from asyncpg.connection import Connection
 
-    why_not = None
-    for question, names in POSTGRES_QUESTIONS:
-        try:
-            statement = await Connection.prepare(connection, question, name="", record_class=Record)
-            return dict(zip(names, await statement.fetchrow())), None
-        except Exception as error:
-            why_not = why_not or reason(error)
-    return None, why_not
+    statement = await Connection.prepare(connection, question, name="", record_class=Record)
+    return tuple(await statement.fetchrow())
+
+
+def copied_row(copied: bytes) -> Sequence[Optional[str]]:
+    """Read the one row that `copy ... to stdout` gave, in its format `text`: tabs between values, \\N for null."""
+    values = copied.decode(errors="replace").rstrip("\n").split("\t")
+    return [None if value == "\\N" else _ESCAPE.sub(_unescaped, value) for value in values]
+
+
+def _unescaped(escape: "re.Match[str]") -> str:
+    return _ESCAPED.get(escape[1], escape[1])
 
 
 def _is_in_transaction(connection: Any) -> bool:

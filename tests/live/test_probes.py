@@ -284,3 +284,53 @@ def test_a_server_that_hides_its_number_is_asked_for_less(pair: Pair, tmp_path: 
     assert [event["driver"] for event in asked] == ["psycopg", "psycopg2", "asyncpg"]
     assert {event["observed"].get("system_identifier") for event in asked} == {None}
     assert {event["observed"]["database"] for event in asked} == {"hiding"}
+
+
+def test_asyncpg_is_asked_whatever_the_database_is_called(pair: Pair, tmp_path: Path) -> None:
+    """A name with a tab, a line's end and a backslash comes back whole."""
+    admin = pair.test.admin
+    assert admin is not None
+    program = """\
+        import asyncio, os
+        import asyncpg, psycopg
+        from psycopg import sql
+
+        ADMIN, NAME = os.environ["ADMIN"], "odd\\t\\n\\\\N"
+
+        with psycopg.connect(ADMIN, autocommit=True) as admin:
+            admin.execute(sql.SQL("create database {}").format(sql.Identifier(NAME)))
+
+            async def later():
+                await (await asyncpg.connect(ADMIN, database=NAME)).close()
+
+            asyncio.run(later())
+            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(NAME)))
+        """
+    seen = run(tmp_path, {"it.py": program}, "it.py", environ={**urls(pair), "ADMIN": admin})
+    by_psycopg, by_asyncpg = (event["observed"] for event in seen.of("connection"))
+    assert by_asyncpg["database"] == "odd\t\n\\N"
+    apart = {"database", "backend_pid"}
+    assert {k: v for k, v in by_asyncpg.items() if k not in apart} == {
+        k: v for k, v in by_psycopg.items() if k not in apart
+    }
+
+
+def test_asyncpg_is_asked_where_nothing_can_be_copied(pair: Pair, tmp_path: Path) -> None:
+    """A server that knows no copy, as some have that only speak Postgres's protocol, is asked by a statement."""
+    program = """\
+        import asyncio, os
+        import asyncpg
+
+        class Copiless(asyncpg.Connection):
+            async def _copy_out(self, *args, **kwargs):
+                raise asyncpg.FeatureNotSupportedError("copy")
+
+        async def later():
+            connection = await asyncpg.connect(os.environ["TEST_DATABASE_URL"], connection_class=Copiless)
+            assert await connection.fetchval("select count(*) from pg_prepared_statements") == 1  # this one
+            await connection.close()
+
+        asyncio.run(later())
+        """
+    seen = run(tmp_path, {"it.py": program}, "it.py", environ=urls(pair))
+    assert seen.one("connection")["observed"]["system_identifier"] == pair.test.identity.system_identifier
