@@ -1,12 +1,41 @@
-"""Notebooks take the longest of all tests, so that they are begun first: what is short then fills the gaps."""
+"""Notebooks take the longest of all tests: each worker begins with its share, and what is short fills the gaps."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from tests.notebooks.sources import mutations, parameters
 
+FOLDER = Path(__file__).parent
+
+
+@pytest.hookimpl(trylast=True)  # when those that are not to run have been taken out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move the tests of this folder to the front, the others' order as it was."""
-    items.sort(key=lambda item: Path(__file__).parent not in item.path.parents)
+    """Deal the tests of this folder out to the workers, the longest first, each at the head of a worker's part."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = sorted((item for item in items if FOLDER in item.path.parents), key=length, reverse=True)
+    short = [item for item in items if FOLDER not in item.path.parents]
+    dealt = []
+    for number, size in enumerate(part_sizes(len(items), workers)):
+        mine = long[number::workers]
+        fill = max(size - len(mine), 0)
+        dealt += [*mine, *short[:fill]]
+        del short[:fill]
+    items[:] = [*dealt, *short]
+
+
+def length(item: pytest.Item) -> tuple[bool, int]:
+    """What a test takes: most of all the notebook whose mutations have parameters of their own, then by claims."""
+    path = getattr(item, "callspec", None) and item.callspec.params.get("path")  # type: ignore[attr-defined]
+    return (bool(parameters(path)), len(mutations(path))) if path is not None else (False, 0)
+
+
+def part_sizes(count: int, workers: int) -> list[int]:
+    """How many tests pytest-xdist gives each worker to begin with: equal runs of the list, one after the other."""
+    sizes: list[int] = []
+    for number in range(workers):
+        sizes.append((count - sum(sizes)) // (workers - number))
+    return sizes
