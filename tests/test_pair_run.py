@@ -90,7 +90,8 @@ def test_a_leftover_server_is_ended(tmp_path: Path) -> None:
     """A process that serves a left directory, found by its arguments, is ended with SIGQUIT."""
     data = tmp_path / "test"
     data.mkdir()
-    program = "import sys; print('up', flush=True); sys.stdin.read()"
+    # A shell has what it starts in the background ignore SIGQUIT, and that is inherited; a server has a handler.
+    program = "import signal, sys; signal.signal(3, signal.SIG_DFL); print('up', flush=True); sys.stdin.read()"
     leftover = subprocess.Popen(
         [sys.executable, "-c", program, "-D", str(data)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -24,7 +24,12 @@ from kit.seat import trial_environ
 TESTS, MANY_TESTS = 1000, 10_000
 TRACE_TIMES, GUARD_TIMES, OFF_TIMES, MEMORY_TIMES = 1.05, 1.01, 1.01, 11.0
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
-TRACE = (sys.executable, "-m", "kit", "trace", "--")
+WITHOUT = (*PYTEST, "-p", "no:kit-db-guard")
+TRACED = (sys.executable, "-m", "kit", "trace", "--", *PYTEST)
+# What the specimen's conftest has, and what takes its place where all tests share the application's engine.
+MADE, DISPOSED = "    engine = create_async_engine(TEST_DATABASE_URL)\n", "    await engine.dispose()\n"
+IMPORT = "from app.database import Base, get_db  # noqa: E402\n"
+IMPORT_BOTH = IMPORT + "from app.database import engine as app_engine  # noqa: E402\n"
 # Runs a command and tells the largest memory of any process of it, in MB.
 LARGEST = """
 import resource, subprocess, sys
@@ -70,19 +75,22 @@ class Suite:
 
 
 def figures(runs: int, *, short: bool) -> Iterator[Figure]:
-    """Yield what tracing and guarding cost; `short` leaves out the suite of 10,000 tests."""
+    """Yield what tracing and guarding cost; `short` leaves out the suite of 10,000 tests.
+
+    The specimen's tests make an engine each; most people's share one, so that few connections are new.
+    """
+    name = f"{TESTS:,} tests"
     with suite_of(TESTS) as suite:
-        guard = ("-o", f"db_guard_allow={suite.allowed}", "--db-guard")
-        without = (*PYTEST, "-p", "no:kit-db-guard")
-        traced = (*TRACE, *PYTEST)
-        name = f"{TESTS:,} tests"
-        yield compared(f"{name} under kit trace", suite.seconds, traced, PYTEST, TRACE_TIMES, runs)
-        yield compared(f"{name} with the guard", suite.processor_seconds, (*PYTEST, *guard), without, GUARD_TIMES, runs)
-        yield compared(f"{name}, the guard off", suite.processor_seconds, PYTEST, without, OFF_TIMES, runs)
-        small_mb = memory_mb(suite, traced)
+        yield compared(f"{name} under kit trace", suite.seconds, TRACED, PYTEST, TRACE_TIMES, runs)
+        small_mb = memory_mb(suite, TRACED)
+    with suite_of(TESTS, one_engine=True) as suite:
+        yield compared(f"{name} of one engine, traced", suite.seconds, TRACED, PYTEST, TRACE_TIMES, runs)
+        guard = (*PYTEST, "-o", f"db_guard_allow={suite.allowed}", "--db-guard")
+        yield compared(f"{name} of one engine, guarded", suite.processor_seconds, guard, WITHOUT, GUARD_TIMES, runs)
+        yield compared(f"{name}, the guard off", suite.processor_seconds, PYTEST, WITHOUT, OFF_TIMES, runs)
     if not short:
         with suite_of(MANY_TESTS) as suite:
-            many_mb = memory_mb(suite, traced)
+            many_mb = memory_mb(suite, TRACED)
         yield Figure(
             f"memory, {MANY_TESTS:,} traced", many_mb, f"{TESTS:,} traced", small_mb, MEMORY_TIMES * small_mb, "MB", 1
         )
@@ -103,12 +111,24 @@ def memory_mb(suite: Suite, command: Sequence[str]) -> float:
 
 
 @contextmanager
-def suite_of(count: int) -> Iterator[Suite]:
-    """A clean project with this many tests."""
+def suite_of(count: int, *, one_engine: bool = False) -> Iterator[Suite]:
+    """A clean project with this many tests, whose fixture makes an engine for each of them, or one for all."""
     with tempfile.TemporaryDirectory(prefix="kit-bench-") as name:
         folder = Path(name) / "project"
         write_project(folder, (), "dependency_override")
         multiply_tests(folder / "tests" / "test_api_sites.py", count)
+        if one_engine:
+            share_the_engine(folder / "tests" / "conftest.py")
         with open_pair("embedded") as pair, open_slots(pair, 1) as (slot,):
             environ = {**trial_environ(slot, sys.executable), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
             yield Suite(folder, slot, environ)
+
+
+def share_the_engine(conftest: Path) -> None:
+    """Have the tests' fixture, and the application, use one engine that is made once."""
+    text = conftest.read_text()
+    for old, new in ((MADE, "    engine = app_engine\n"), (DISPOSED, ""), (IMPORT, IMPORT_BOTH)):
+        if text.count(old) != 1:
+            raise SystemExit(f"the specimen's conftest has changed: {old!r} is not in it once")
+        text = text.replace(old, new)
+    conftest.write_text(text)
