@@ -8,6 +8,10 @@ _LOADED = (
     "At {where} do not load the file where the tests run, or name the tests' own there: what it puts into the "
     "environment goes before every file that settings read."
 )
+_BY_OVERRIDE = (
+    "At {where} let the override {override} open its session on the tests' own engine ({ours}), not on the "
+    "application's."
+)
 _ADVICE = {
     "opened-by-the-tests": (
         "If that is meant, run these tests apart from the others and allow the database there; if not, name the test "
@@ -27,6 +31,10 @@ _ADVICE = {
     "dependency-not-overridden": (
         "Where the tests make their client set app.dependency_overrides[{callable}] to a function that gives a session "
         "of their own engine ({ours}), or let their settings lead the application there."
+    ),
+    "engine-not-used": (
+        "Hand what the tests set up with the engine made at {ours} to the very application, container or module that "
+        "serves them: where it goes now, nothing asks for it."
     ),
     "background-task-session": (
         "Let the task {function} get its session from what the endpoint was given (a session factory that is itself a "
@@ -119,6 +127,7 @@ _ADVICE = {
 def advice(finding: Finding) -> str:
     """What to change where this finding is the cause; "" where its kind says it all."""
     wanted = _LOADED if finding.told("loads") else _ADVICE.get(finding.kind, "")
+    wanted = _BY_OVERRIDE if finding.told("override") else wanted
     words = {**dict(finding.about), "where": finding.where, "file": finding.file or ""}
     return wanted.format_map(_Words(words))
 

@@ -10,6 +10,7 @@ from kit.diagnose.advice import advice
 from kit.diagnose.candidate import NOWHERE, Candidate, Change, about, another, diff, nowhere
 from kit.diagnose.given import Given, another_in, redirected_session
 from kit.diagnose.statements import Statement
+from kit.evidence import Frame
 from kit.findings.case import tests_said
 from kit.findings.model import Finding
 
@@ -30,6 +31,7 @@ class ForFindings(Given):
             "override-leaked": self._without_test,
             "dependency-called-directly": self._redirected,
             "dependency-not-overridden": self._supplied_elsewhere,
+            "engine-not-used": self._put_to_use,
             "background-task-session": self._without_task,
             "lifespan-engine": self._without_lifespan,
             "import-time-engine": self._without_statement,
@@ -141,6 +143,17 @@ class ForFindings(Given):
                     redirected_session(leak.opener, meant),
                 )
                 return
+
+    def _put_to_use(self, finding: Finding) -> Iterator[Candidate]:
+        """The session that was opened on a leak, bound to the engine that the tests have made to no use."""
+        file, _, line = finding.told("ours").rpartition(":")
+        for leak in self.case.leaks:
+            if leak.opener is not None and leak.tests == finding.tests and leak.database.id in finding.databases:
+                yield about(
+                    finding,
+                    f"with the session of {leak.opener.file}:{leak.opener.line} on the tests' engine",
+                    redirected_session(leak.opener, Frame(file, int(line), "")),
+                )
 
     # --- statements ---------------------------------------------------------------------------------------------------
 

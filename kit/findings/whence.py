@@ -10,6 +10,7 @@ from kit.findings.model import Fact, Finding, fact, first, place
 from kit.findings.reach import MODULE, called_by_tests
 from kit.findings.sources import INHERITED, Source, leads_to, named_in_files, origin_of, writer
 from kit.findings.unreplaced import not_replaced, session_kept
+from kit.findings.unused import not_used
 from kit.probes.places import place as place_in
 
 LOADERS = ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv")
@@ -26,6 +27,7 @@ def whence(case: Case, leak: Leak) -> Finding:
         or session_kept(case, leak)
         or _not_overridden(case, leak)
         or _removed(case, leak, source)
+        or not_used(case, leak)
         or _missing(case, leak, source)
         or not_replaced(case, leak)
         or _reached(case, leak)
