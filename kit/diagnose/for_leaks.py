@@ -38,8 +38,13 @@ class ForLeaks(Given):
             yield self._no_lifespan(leak)
 
     def _made_by_the_way(self, leak: Leak) -> Iterator[Candidate]:
-        """A statement that led to the engine, and whose value nobody takes: nothing else depends on it."""
+        """A statement that led to the engine, and whose value nobody takes: nothing else depends on it.
+
+        What the lifespan does when it runs is no accident of some statement of it.
+        """
         assert leak.engine is not None
+        if leak.engine.stage == "lifespan":
+            return
         early = leak.engine.phase in ("configure", "collection", "start")
         for frame in self.case.evidence.chain(leak.engine)[1:]:
             statement = self._statement(frame.file, frame.line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kit.findings.diagnosis import Status
-from tests.projects import diagnosed, write
+from tests.projects import diagnosed, traced, write
 
 APPLICATION = """
     import os
@@ -64,5 +64,4 @@ def test_an_override_that_opens_the_applications_engine_is_the_cause(tmp_path: P
 def test_an_engine_that_is_used_is_not_told(tmp_path: Path) -> None:
     """The same override, with the tests' own sessions."""
     project = write(tmp_path, {"shop.py": APPLICATION, "test_shop.py": TESTS.format(session="TestingSession")})
-    answer, diagnosis = diagnosed(project, allow=["test.db"])
-    assert (answer.findings, diagnosis.status) == ((), Status.CLEAN)
+    assert traced(project, allow=["test.db"]).findings == ()
