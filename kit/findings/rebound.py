@@ -21,19 +21,20 @@ def ask(case: Case) -> Iterator[Finding]:
     wrong = {test for leak in case.leaks for test in leak.tests}
     for event, engine, until_s in _bound(case.evidence):
         hit = _hit(case, event, failed | wrong, until_s)
-        at = _place(case.evidence, engine)
-        if hit is not None and at is not None and engine.scope not in _FOR_MANY:
+        at = _place(case.evidence, event, engine)
+        if hit is not None and engine.scope not in _FOR_MANY:
             yield _finding(case, event, hit, at)
 
 
-def _finding(case: Case, event: Name, hit: Reach, at: Frame) -> Finding:
+def _finding(case: Case, event: Name, hit: Reach, at: Frame | None) -> Finding:
     name = f"app.{event.name}" if event.module.startswith(_OF_APP) else f"{event.module}.{event.name}"
     return Finding(
         "global-engine-rebound-not-restored",
-        f"{name} was {'set' if event.op == 'held' else 'rebound'} by {event.test} ({at}) to {hit.database.name} and "
-        f"never {'taken back' if event.op == 'held' else 'restored'}; first use after that: {hit.test}.",
-        at.file,
-        at.line,
+        f"{name} was {'set' if event.op == 'held' else 'rebound'} by {event.test} ({at or f'in its {event.phase}'}) to "
+        f"{hit.database.name} and never {'taken back' if event.op == 'held' else 'restored'}; first use after that: "
+        f"{hit.test}.",
+        at.file if at is not None else (event.test or "").partition("::")[0],
+        at.line if at is not None else None,
         (
             fact(case.evidence, event, f"{name} holds another engine", at),
             Fact(
@@ -67,6 +68,8 @@ def _by_the_test(evidence: Evidence, event: Name, engine: Engine) -> bool:
     """Tell whether a test bound a name, and not the application, which sets its own as it starts or when it is used."""
     if event.test is None or event.stage is not None or event.op == "unbound":
         return False
+    if event.op == "held" and engine.test != event.test:  # it was only looked at for the first time
+        return False
     if event.op == "rebound" and not event.module.startswith(_OF_APP):
         return True
     made = evidence.chain(engine)
@@ -92,7 +95,12 @@ def _hit(case: Case, event: Name, wrong: set[str], until_s: float) -> Reach | No
     )
 
 
-def _place(evidence: Evidence, engine: Engine) -> Frame | None:
-    """The line of the tests that made the engine; of whoever made it, where the tests did not."""
+def _place(evidence: Evidence, event: Name, engine: Engine) -> Frame | None:
+    """The line of the tests that made the engine; of whoever made it, where the tests did not.
+
+    None where it had been there before the test that bound a name to it: that line has nothing to do with it.
+    """
+    if engine.test != event.test:
+        return None
     chain = evidence.chain(engine)
     return next((frame for frame in chain if is_test_file(frame.file)), chain[-1] if chain else None)

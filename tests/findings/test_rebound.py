@@ -90,3 +90,20 @@ def test_only_what_outlives_its_test_is_told(tmp_path: Path, scope: str, end: st
     """A fixture that puts back what was there is in order, and so is one that is meant to last."""
     fixture = FIXTURE.format(scope=scope, end=end).strip()
     assert len(found(tmp_path, "...", fixture=fixture)) == told
+
+
+def test_an_engine_that_was_there_before_is_not_placed_where_it_was_made(tmp_path: Path) -> None:
+    """Where a test goes back to an engine of the application's start, that one's line is not the culprit's."""
+    fixture = """
+    import shop
+    before, app.state.db = app.state.db, create_engine("sqlite:///test.db")
+    shop.kept = create_engine("sqlite:///archive.db")
+
+    @pytest.fixture
+    def archive():
+        yield
+        app.state.db = shop.kept
+    """
+    (finding,) = found(tmp_path, "...", fixture=fixture.strip())
+    assert "rebound by tests/test_orders.py::test_archive (in its teardown)" in finding.message
+    assert (finding.file, finding.line) == ("tests/test_orders.py", None)
