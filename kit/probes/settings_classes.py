@@ -34,9 +34,27 @@ def _watch(hooks: Hooks, module: Any, asked: Asked) -> None:
 
 @quietly
 def _tell(source: Any, field: Any, looked_for: Any, asked: Asked) -> None:
-    default = field.default if isinstance(field.default, str) else None
-    for _, name, _ in looked_for:
-        value = source.env_vars.get(name)
-        asked(name, value, default)
-        if value is not None:
-            return
+    if all(field is not own for own in source.settings_cls.model_fields.values()):
+        return  # of an inner model, whose variables have been told of with it
+    names = [name for _, name, _ in looked_for]
+    if any(_ask(source, name, field.default, asked) for name in names):
+        return
+    delimiter = getattr(source, "env_nested_delimiter", None)
+    for name in names if delimiter else ():
+        _tell_inner(source, f"{name}{delimiter}", field.annotation, field.default, asked)
+
+
+def _tell_inner(source: Any, prefix: str, model: Any, given: Any, asked: Asked) -> None:
+    """Tell of the variables for the fields of a settings class's inner model, such as DB__URL for `url` of `db`."""
+    fields = getattr(model, "model_fields", None)
+    for inner, field in fields.items() if isinstance(fields, dict) else ():
+        default = getattr(given, inner, field.default)
+        name = f"{prefix}{inner}"
+        _ask(source, name if source.case_sensitive else name.lower(), default, asked)
+        _tell_inner(source, f"{name}{source.env_nested_delimiter}", field.annotation, default, asked)
+
+
+def _ask(source: Any, name: str, default: Any, asked: Asked) -> bool:
+    value = source.env_vars.get(name)
+    asked(name, value, default if isinstance(default, str) else None)
+    return value is not None

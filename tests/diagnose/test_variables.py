@@ -97,3 +97,39 @@ def test_a_variable_that_is_set_to_what_it_was_is_the_cause(tmp_path: Path) -> N
     )
     cause = the_cause(project, SHOP_DB=str(tmp_path / "live.db"))
     assert (cause.kind, cause.file, cause.line) == ("variable-set-wrong", "conftest.py", 3)
+
+
+def test_a_name_with_the_wrong_delimiter_is_the_cause(tmp_path: Path) -> None:
+    """A field of an inner model has a variable with the settings' own delimiter in its name."""
+    project = write(
+        tmp_path,
+        {
+            "shop.py": """
+                import sqlite3
+                from pydantic import BaseModel
+                from pydantic_settings import BaseSettings, SettingsConfigDict
+
+                class Database(BaseModel):
+                    file: str = "prod.db"
+
+                class Settings(BaseSettings):
+                    model_config = SettingsConfigDict(env_prefix="SHOP_", env_nested_delimiter="__")
+                    db: Database = Database()
+
+                settings = Settings()
+
+                def orders():
+                    return sqlite3.connect(settings.db.file).execute("select 1").fetchall()
+            """,
+            "conftest.py": "import os\nos.environ['SHOP_DB_FILE'] = 'test.db'\n",
+            "test_orders.py": """
+                from shop import orders
+
+                def test_no_orders():
+                    assert orders()
+            """,
+        },
+    )
+    cause = the_cause(project)
+    assert (cause.kind, cause.file, cause.line) == ("variable-not-asked-for", "conftest.py", 2)
+    assert cause.fix.splitlines()[-1] == "+os.environ['SHOP_DB__FILE'] = 'test.db'"

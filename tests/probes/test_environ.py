@@ -193,6 +193,32 @@ def test_a_class_of_settings_asks_by_name(tmp_path: Path) -> None:
     assert {event["name"] for event in seen.of("environment", op="read", whole=True)} == {"DATABASE_URL", "SHOP_DSN"}
 
 
+def test_a_class_of_settings_asks_for_the_fields_of_its_inner_models(tmp_path: Path) -> None:
+    """With a delimiter each field of an inner model has a variable of its own, at any depth."""
+    program = """\
+        from pydantic import BaseModel
+        from pydantic_settings import BaseSettings, SettingsConfigDict
+
+        class Pool(BaseModel):
+            dsn: str = "sqlite:///pool.db"
+
+        class Database(BaseModel):
+            url: str = "sqlite:///prod.db"
+            replica: str = "sqlite:///replica.db"
+            pool: Pool = Pool()
+
+        class Settings(BaseSettings):
+            model_config = SettingsConfigDict(env_prefix="SHOP_", env_nested_delimiter="__")
+            store: Database = Database(replica="sqlite:///given.db")
+
+        Settings()
+        """
+    seen = run(tmp_path, {"it.py": program}, "it.py", environ={"SHOP_STORE__URL": "sqlite:///test.db"})
+    missing = {event["name"]: event["value"] for event in seen.of("environment", op="missing")}
+    assert missing == {"SHOP_STORE__REPLICA": "sqlite:///given.db", "SHOP_STORE__POOL__DSN": "sqlite:///pool.db"}
+    assert [event["name"] for event in seen.of("environment", op="read", whole=False)] == ["SHOP_STORE__URL"]
+
+
 def test_what_setdefault_left_is_told(tmp_path: Path) -> None:
     """`setdefault` that finds another value there keeps it, which is told; one that sets it is not."""
     seen = run(
