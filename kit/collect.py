@@ -21,6 +21,7 @@ _KINDS: Mapping[str, tuple[str, type[Any]]] = {
     "environment": ("variables", record.Variable),
     "mode": ("modes", record.Variable),
     "engine": ("engines", record.Engine),
+    "connect_listener": ("connect_listeners", record.ConnectListener),
     "connection": ("connections", record.Connection),
     "refusal": ("refusals", record.Refusal),
     "change": ("changes", record.Change),

@@ -90,6 +90,16 @@ class Engine(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectListener(Entry):
+    """A function of the application's that is told each time an engine connects, and may change where to."""
+
+    engine: str
+    function: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection(Entry):
     """A driver connected: where it was told to (`configured`), and what the live server said of itself (`observed`).
 
@@ -435,6 +445,7 @@ class Evidence:
     variables: tuple[Variable, ...] = ()
     modes: tuple[Variable, ...] = ()
     engines: tuple[Engine, ...] = ()
+    connect_listeners: tuple[ConnectListener, ...] = ()
     connections: tuple[Connection, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     changes: tuple[Change, ...] = ()

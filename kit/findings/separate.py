@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.evidence import Engine, Evidence, Frame, Use
+from kit.findings.astray import goes_elsewhere
 from kit.findings.case import Case, Leak, reach_facts
 from kit.findings.model import Finding, fact
 from kit.findings.sources import named_in_files, origin_of, passed_over, source_of, writer
@@ -22,7 +23,7 @@ def ask(case: Case) -> Iterator[Finding]:
         return
     if any(event.op == "set" and case.done_by_tests(event) for event in case.evidence.variables):
         return  # they name one, and why it is not reached is another question
-    if any(_another_is_named(case.evidence, leak) for leak in case.leaks):
+    if any(goes_elsewhere(leak) or _another_is_named(case.evidence, leak) for leak in case.leaks):
         return
     worst = next(iter(sorted(_by_tests(case), key=lambda found: (_harm(found[0]), found[0].at_s))), None)
     if worst is None:

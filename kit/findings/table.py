@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from kit.evidence import Evidence
 from kit.findings import (
     apps,
+    astray,
     children,
     cleared,
     copies,
@@ -34,6 +35,7 @@ from kit.findings.whence import whence
 Question = Callable[[Case], Iterator[Finding]]
 
 QUESTIONS: tuple[Question, ...] = (
+    astray.ask,
     apps.ask,
     overrides.ask,
     cleared.ask,

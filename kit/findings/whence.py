@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kit.evidence import Engine, Frame, SettingsFile, Variable
-from kit.findings.case import Case, Leak, named, reach_facts, tests_said
+from kit.findings.case import Case, Leak, reach_facts, tests_said
 from kit.findings.model import Fact, Finding, fact, first, place
 from kit.findings.reach import MODULE, called_by_tests
 from kit.findings.sources import INHERITED, Source, leads_to, named_in_files, origin_of, writer
 from kit.findings.unreplaced import not_replaced, session_kept
 from kit.findings.unused import not_used
-from kit.probes.places import place as place_in
 
 LOADERS = ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv")
 
@@ -20,8 +19,7 @@ def whence(case: Case, leak: Leak) -> Finding:
     """Say what is known of a leak that nothing else explains, at the place nearest to its source."""
     source = origin_of(case.evidence, leak.first)
     return (
-        _connected_elsewhere(case, leak)
-        or _from_file(case, leak, source)
+        _from_file(case, leak, source)
         or _from_variable(case, leak, source)
         or _configured(case, leak, source)
         or session_kept(case, leak)
@@ -88,28 +86,6 @@ def _lines(case: Case, leak: Leak) -> list[tuple[str, int, str, str | None]]:
         for line, name, value in event.entries
         if value and leads_to(value, leak.first)
     ]
-
-
-def _connected_elsewhere(case: Case, leak: Leak) -> Finding | None:
-    """The engine names one place, and what makes its connections went to another."""
-    engine, connection = leak.engine, leak.first.connection
-    opened = case.evidence.chain(connection)
-    if engine is None or not opened or not engine.url.partition("://")[2]:
-        return None
-    named_there, gone_to = place_in(engine.url), leak.database.path
-    if named_there is None or gone_to is None or not named_there[3] or gone_to.endswith(named_there[3].lstrip("/.")):
-        return None
-    own = next((frame for frame in opened if frame.called_by == "sqlalchemy"), None)
-    at = own or first(case.evidence.chain(engine))
-    by = f"{place(own.file, own.line)} {named(own)}" if own is not None else "a listener or an argument of the engine"
-    return _finding(
-        case,
-        leak,
-        "connected-elsewhere",
-        f"{leak.database.name} answered in {_where(leak)}, although its engine names {engine.url}: "
-        f"{by} sees to the engine's connections, and goes elsewhere.",
-        at,
-    )
 
 
 def _configured(case: Case, leak: Leak, source: Source) -> Finding | None:

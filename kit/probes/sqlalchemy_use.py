@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from types import CodeType
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional, Set, Tuple
 from weakref import ref
 
+from .callables import code_of
 from .context import REQUEST
 from .databases import Connection, Databases
 from .dialects import ask
-from .frames import application_stack
+from .frames import APPLICATION, absolute, application_stack, owner
 from .hooks import Hooks, out_of_traceback, with_arguments_of
 from .quiet import quietly
 from .recorder import Recorder
@@ -28,6 +29,7 @@ class SQLAlchemyProbe:
     def __init__(self, recorder: Recorder, databases: Databases, sources: Sources, asks: bool) -> None:
         self._recorder, self._databases, self._sources, self._asks = recorder, databases, sources, asks
         self._objects = databases.objects
+        self._listeners: Set[Tuple[Optional[str], CodeType]] = set()  # that were told of, of each engine
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -119,6 +121,8 @@ class SQLAlchemyProbe:
         pool = getattr(record, "_ConnectionRecord__pool", None)
         dialect = getattr(pool, "_dialect", None)
         engine = self._objects.of("engine", dialect)
+        if engine is not None and getattr(dialect, "_has_events", False):
+            self._tell_listeners(engine, dialect)
         if known is not None:
             known.engine, known.pooled, known.shows_ends = engine, True, True
             self._recorder.plain("pooled", connection=known.number, engine=engine)
@@ -129,6 +133,18 @@ class SQLAlchemyProbe:
             self._databases.opened(
                 driver_connection, f"{dialect.name}+{dialect.driver}", configured, observed, why_not, pooled=True,
                 engine=engine, bound_to_loop=bool(getattr(dialect, "is_async", False)),
+            )
+
+    def _tell_listeners(self, engine: str, dialect: Any) -> None:
+        """Write down the application's own functions that may change where an engine connects to."""
+        for listener in dialect.dispatch.do_connect:
+            code = code_of(listener)
+            if code is None or owner(code.co_filename) is not APPLICATION or (engine, code) in self._listeners:
+                continue
+            self._listeners.add((engine, code))
+            self._recorder.plain(
+                "connect_listener", engine=engine, function=getattr(code, "co_qualname", code.co_name),
+                file=absolute(code.co_filename), line=code.co_firstlineno,
             )
 
     @quietly
