@@ -12,6 +12,7 @@ _BY_OVERRIDE = (
     "At {where} let the override {override} open its session on the tests' own engine ({ours}), not on the "
     "application's."
 )
+_MOVED = "Move {fixture} from {file} to {move_to}, from where it counts for all these tests, and make it autouse there."
 _ADVICE = {
     "opened-by-the-tests": (
         "If that is meant, run these tests apart from the others and allow the database there; if not, name the test "
@@ -23,6 +24,9 @@ _ADVICE = {
     ),
     "override-leaked": (
         "Take the override back when the test is over: app.dependency_overrides.pop(key, None) in its teardown."
+    ),
+    "override-not-in-test": (
+        "Let the tests that do without it ask for {fixture} (as a parameter, by usefixtures), or make it autouse."
     ),
     "dependency-called-directly": (
         "At {where} do not call {callable} yourself: take what it gives as a parameter of the endpoint, "
@@ -126,7 +130,7 @@ _ADVICE = {
 
 def advice(finding: Finding) -> str:
     """What to change where this finding is the cause; "" where its kind says it all."""
-    wanted = _LOADED if finding.told("loads") else _ADVICE.get(finding.kind, "")
+    wanted = _LOADED if finding.told("loads") else _MOVED if finding.told("move_to") else _ADVICE.get(finding.kind, "")
     wanted = _BY_OVERRIDE if finding.told("override") else wanted
     words = {**dict(finding.about), "where": finding.where, "file": finding.file or ""}
     return wanted.format_map(_Words(words))

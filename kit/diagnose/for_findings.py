@@ -29,6 +29,7 @@ class ForFindings(Given):
             "route-without-provider": self._applied,
             "override-cleared-by-other-test": self._kept,
             "override-leaked": self._without_test,
+            "override-not-in-test": self._standing,
             "dependency-called-directly": self._redirected,
             "dependency-not-overridden": self._supplied_elsewhere,
             "engine-not-used": self._put_to_use,
@@ -106,6 +107,14 @@ class ForFindings(Given):
             else f"Set the override of {key} on the application that serves the request (the mounted one, or the one "
             f"that the test's client was given), not on the one at {finding.where}.",
         )
+
+    def _standing(self, finding: Finding) -> Iterator[Candidate]:
+        key, setter = finding.told("key"), finding.told("setter")
+        order = [outcome.test for outcome in self.case.evidence.outcomes]
+        late = set(finding.tests) & set(order[: order.index(setter)]) if setter in order else ()
+        first: tuple[Change, ...] = ({"op": "first", "tests": [setter]},) if late else ()
+        kept: Change = {"op": "apply-override", "key": key, "to": key, "kept": True}
+        yield about(finding, f"with the override of {key} kept from {setter} on", kept, *first)
 
     def _kept(self, finding: Finding) -> Iterator[Candidate]:
         yield from self._without_statement(finding)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
-from kit.evidence import Override
+from kit.evidence import Frame, Override
 from kit.findings.case import Case, Leak, reach_facts, tests_said
 from kit.findings.model import Finding, fact, first
 from kit.findings.reach import Reach
@@ -73,25 +74,54 @@ def _only_elsewhere(case: Case, leak: Leak) -> Iterator[Finding]:
         if dependency is not None
         and change.key == dependency.callable
         and change.op != "removed"
-        and change.scope == "function"  # one of a wider scope is set in one test for many
+        and change.fixture is not None
         and change.test is not None
+        # One of a wider scope is set in one test for many, of those that it reaches.
+        and (change.scope == "function" or _out_of_reach(first(case.evidence.chain(change)), leak))
     ]
     if not sets or dependency is None or any(change.test in leak.tests for change in sets):
         return
     setter = first(case.evidence.chain(sets[0]))
     others = dict.fromkeys(change.test for change in sets if change.test is not None)
+    why, to = _why_not_there(setter, leak)
     yield Finding(
         "override-not-in-test",
         f"{_who(sets[0])} ({setter}) overrides {dependency.name} in {tests_said(others)}, and not in "
-        f"{tests_said(leak.tests)}: the fixture is not asked for there, or its conftest.py does not reach that folder. "
-        f"{leak.database.name} answered.",
+        f"{tests_said(leak.tests)}: {why}. {leak.database.name} answered.",
         setter.file if setter else None,
         setter.line if setter else None,
         (fact(case.evidence, sets[0], "override set"), *reach_facts(case, leak)),
         (leak.database.id,),
         leak.tests,
-        (("fixture", sets[0].fixture or ""),),
+        (
+            ("fixture", sets[0].fixture or ""),
+            ("key", dependency.name),
+            ("setter", sets[0].test or ""),
+            ("move_to", to),
+        ),
     )
+
+
+def _out_of_reach(setter: Frame | None, leak: Leak) -> bool:
+    """Tell whether a fixture's file is a conftest.py, or a module, that counts for none of a leak's tests."""
+    if setter is None or not leak.tests:
+        return False
+    folder, _, name = setter.file.rpartition("/")
+    reached = f"{folder}/" if folder and name == "conftest.py" else "" if name == "conftest.py" else f"{setter.file}::"
+    return not any(test.startswith(reached) for test in leak.tests)
+
+
+def _why_not_there(setter: Frame | None, leak: Leak) -> tuple[str, str]:
+    """Why the leak's tests do without a fixture, and the file from which it would reach them."""
+    if setter is None or not _out_of_reach(setter, leak):
+        return "the fixture is not asked for there", ""
+    folder = setter.file.rpartition("/")[0]
+    files = [test.partition("::")[0] for test in leak.tests]
+    shared = os.path.commonpath([folder, *(os.path.dirname(file) for file in files)])
+    to = f"{shared}/conftest.py" if shared else "conftest.py"
+    if setter.file.endswith("conftest.py"):
+        return f"{setter.file} counts for the tests below {folder} alone, and {files[0]} is not one of them", to
+    return f"the fixture is {setter.file}'s own, and {files[0]} has none of it", to
 
 
 def _by_its_own_setter(case: Case, was_set: Override, removed: Override) -> bool:

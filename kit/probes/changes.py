@@ -18,7 +18,8 @@ Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a li
     {"op": "one-in-memory"}                      an engine in memory has one connection, which all share
     {"op": "restore-folder"}                     the working directory is put back after each test
     {"op": "clear-caches"}                       functools' caches of the application are empty before each test
-    {"op": "apply-override", "key": K, "to": D}  the override that is set for K is used for D, in every application
+    {"op": "apply-override", "key": K, "to": D}  the override that is set for K is used for D, in every application;
+                                                 with "kept" it is used when it has been taken away, too
     {"op": "redirect-call", "callable": D}       a plain call of D gives what the override of D gives
     {"op": "rebind-copies", "module": M, "name": N}   whoever copied M.N gets what M.N is set to
     {"op": "no-lifespan"}                        applications do not run their lifespan
@@ -488,11 +489,15 @@ class Changes:
 
     def _apply_override(self, change: Dict[str, Any]) -> None:
         apps = _Apps(self._hooks)
+        kept: List[Any] = []
 
         def solving(original: Any) -> Any:
             async def solve_dependencies(**kwargs: Any) -> Any:
                 provider = kwargs.get("dependency_overrides_provider")
                 by = apps.override_named(change["key"])
+                if change.get("kept"):
+                    kept[:] = [by] if by is not None else kept
+                    by = kept[0] if kept else None
                 if by is not None:
                     added = _declared(kwargs["dependant"], change["to"], provider)
                     if added:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kit.diagnose.advice import advice
 from kit.findings.diagnosis import Effect, Status
-from tests.projects import diagnosed, write
+from tests.projects import diagnosed, traced, write
 
 
 def test_a_child_that_crashes_without_its_variable_proves_nothing(tmp_path: Path) -> None:
@@ -33,3 +34,63 @@ def test_a_child_that_crashes_without_its_variable_proves_nothing(tmp_path: Path
     assert "worker.py, which had reached it there, asks for no database any more" in crashed.reason
     assert diagnosis.status is Status.PROVED
     assert diagnosis.causes[0].changed == "without the variable JOBS_DB"
+
+
+SHOP = {
+    "shop.py": """
+        import sqlite3
+        from fastapi import Depends, FastAPI
+
+        def get_db():
+            connection = sqlite3.connect("shop.db", check_same_thread=False)
+            yield connection
+            connection.close()
+
+        app = FastAPI()
+
+        @app.get("/orders")
+        def orders(db=Depends(get_db)): return db.execute("select 1").fetchone()[0]
+    """,
+    "tests/a/test_a.py": """
+        from fastapi.testclient import TestClient
+        from shop import app
+
+        def test_orders(): assert TestClient(app).get("/orders").json() == 1
+    """,
+}
+FIXTURE = """
+    import sqlite3
+    import pytest
+    from shop import app, get_db
+
+    def test_db(): return sqlite3.connect("test.db", check_same_thread=False)
+
+    @pytest.fixture(autouse=True)
+    def use_test_db():
+        app.dependency_overrides[get_db] = test_db
+        yield
+        app.dependency_overrides.clear()
+"""
+
+
+def test_a_conftest_that_does_not_reach_a_sibling_folder_is_told_and_proved(tmp_path: Path) -> None:
+    """With the override of the one folder's fixture kept for the other folder's tests, the wrong database is gone."""
+    files = {**SHOP, "tests/b/conftest.py": FIXTURE, "tests/b/test_b.py": SHOP["tests/a/test_a.py"]}
+    _, diagnosis = diagnosed(write(tmp_path, files), allow=["test.db"])
+    assert diagnosis.status is Status.PROVED
+    (cause,) = diagnosis.causes
+    assert (cause.kind, cause.file, cause.line) == ("override-not-in-test", "tests/b/conftest.py", 10)
+    assert "counts for the tests below tests/b alone, and tests/a/test_a.py is not one of them" in cause.what
+    assert "to tests/conftest.py" in cause.fix
+
+
+def test_a_fixture_that_is_not_asked_for_is_told_so(tmp_path: Path) -> None:
+    """Where its file counts for the test, it is the test that does without it."""
+    asked = SHOP["tests/a/test_a.py"].replace("test_orders()", "test_orders(use_test_db)")
+    fixture = FIXTURE.replace("autouse=True", "")
+    files = {**SHOP, "tests/conftest.py": fixture, "tests/b/test_b.py": asked}
+    (finding,) = [
+        one for one in traced(write(tmp_path, files), allow=["test.db"]).findings if one.kind == "override-not-in-test"
+    ]
+    assert "the fixture is not asked for there. shop.db answered." in finding.message
+    assert "ask for use_test_db" in advice(finding)
