@@ -56,6 +56,8 @@ class Entry:
 class Variable(Entry):
     """A database variable was inherited, read, asked for and missing, set or removed, or kept by `setdefault`.
 
+    Or, as `assigned`, what settings had made of it was replaced in them.
+
     `value` is redacted; None where it has none. Of one that is missing, it is what was taken instead, where that is
     known. `same` says that it was set to what it held; `written_by` is the module that set or removed it, such as
     `dotenv.main`, or that looked for it on behalf of a class of settings; `whole` that it was read with all others, not

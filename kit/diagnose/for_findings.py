@@ -200,7 +200,9 @@ class ForFindings(Given):
     def _in_time(self, finding: Finding) -> Iterator[Candidate]:
         name = finding.told("variable")
         value = self.values.get((name, finding.told("value")))
-        if value is not None:
+        if value is None:
+            yield from self._set_elsewhere(finding)
+        else:
             yield about(
                 finding,
                 f"with {name} set before anything is imported",

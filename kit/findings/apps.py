@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.evidence import Dependencies, Evidence, Override
-from kit.findings.case import Case, Leak, reach_facts, tests_said
+from kit.findings.case import Case, Leak, reach_facts, within
 from kit.findings.model import Finding, fact, first
 
 
@@ -81,7 +81,7 @@ def _message(case: Case, leak: Leak, override: Override, solved: Dependencies | 
     mounted = _mounted(case, leak)
     return (
         f"{said}{app_said(evidence, serving)}{mounted}, whose dependency_overrides does not hold it: "
-        f"{leak.database.name} answered in {tests_said(leak.tests)}."
+        f"{leak.database.name} answered {within(leak.tests)}."
     )
 
 

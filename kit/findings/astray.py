@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from kit.evidence import Engine, Frame
-from kit.findings.case import Case, Leak, named, reach_facts, tests_said
+from kit.findings.case import Case, Leak, named, reach_facts, within
 from kit.findings.model import Finding, first, place
 from kit.probes.allow import place_of
 from kit.probes.places import place as place_in
@@ -25,7 +25,7 @@ def _finding(case: Case, leak: Leak, engine: Engine) -> Finding:
     at, by = _by(case, engine, case.evidence.chain(leak.first.connection))
     return Finding(
         "connected-elsewhere",
-        f"{leak.database.name} answered in {tests_said(leak.tests)}, although its engine names {engine.url}: "
+        f"{leak.database.name} answered {within(leak.tests)}, although its engine names {engine.url}: "
         f"{by} sees to the engine's connections, and goes elsewhere.",
         at.file if at else None,
         at.line if at else None,

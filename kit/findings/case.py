@@ -106,6 +106,12 @@ def tests_said(tests: Iterable[str]) -> str:
     return tests[0] if len(tests) == 1 else counted(len(tests), "test") if tests else "no test"
 
 
+def within(tests: Iterable[str]) -> str:
+    """Where something happened: in tests, of which there may be none."""
+    tests = tuple(tests)
+    return f"in {tests_said(tests)}" if tests else "outside the tests"
+
+
 def reach_facts(case: Case, leak: Leak) -> tuple[Fact, ...]:
     """The chain from the opener to the engine, as facts."""
     first, evidence = leak.first, case.evidence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.evidence import Evidence, Frame
-from kit.findings.case import Case, Leak, named, reach_facts, tests_said
+from kit.findings.case import Case, Leak, named, reach_facts, within
 from kit.findings.model import Finding
 from kit.findings.reach import called_directly, dependencies_of, in_middleware
 
@@ -74,7 +74,7 @@ def _passed(case: Case, leak: Leak, kind: str, by: str) -> Finding:
         leak,
         kind,
         f"{case.served(leak) or leak.first.phase}: {leak.database.name} was opened by {by}: "
-        f"{case.leads(leak.first.chain[:4])}, in {tests_said(leak.tests)}.",
+        f"{case.leads(leak.first.chain[:4])}, {within(leak.tests)}.",
         culprit(case, leak),
         (("overridden", "yes"),) if _overridden(case, leak) else (),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.evidence import Engine, Frame, SettingsFile, Variable
-from kit.findings.case import Case, Leak, reach_facts, tests_said
+from kit.findings.case import Case, Leak, reach_facts, within
 from kit.findings.model import Finding, first
 from kit.findings.reach import IN_TESTS
 from kit.findings.sources import source_of
@@ -22,7 +22,7 @@ def ask(case: Case) -> Iterator[Finding]:
         tests = tuple(dict.fromkeys(test for leak in leaks for test in leak.tests))
         yield Finding(
             "opened-by-the-tests",
-            f"{at.file}:{at.line} opens {leaks[0].database.name} by the tests' own doing, in {tests_said(tests)}.",
+            f"{at.file}:{at.line} opens {leaks[0].database.name} by the tests' own doing, {within(tests)}.",
             at.file,
             at.line,
             tuple(fact for leak in leaks for fact in reach_facts(case, leak)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kit.evidence import Frame, Session
-from kit.findings.case import Case, Leak, reach_facts, tests_said
+from kit.findings.case import Case, Leak, reach_facts, tests_said, within
 from kit.findings.model import Finding, first
 from kit.findings.themselves import by_tests
 
@@ -17,7 +17,7 @@ def session_kept(case: Case, leak: Leak) -> Finding | None:
     when = f"in {session.test}" if session.test is not None else f"before the tests ({session.phase})"
     return Finding(
         "session-kept",
-        f"{leak.database.name} was reached in {tests_said(leak.tests)} through a session that had been opened {when}, "
+        f"{leak.database.name} was reached {within(leak.tests)} through a session that had been opened {when}, "
         f"by {case.leads(case.evidence.chain(session)[:4])}, and was kept since: it stays bound to the engine that it "
         "was made for, whatever the tests put in that one's place.",
         at.file if at else None,

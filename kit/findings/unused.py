@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kit.evidence import Engine, Frame
-from kit.findings.case import Case, Leak, reach_facts, tests_said
+from kit.findings.case import Case, Leak, reach_facts, within
 from kit.findings.model import Finding, fact, first, place
 from kit.findings.themselves import by_tests
 from kit.probes.places import place as place_in
@@ -25,7 +25,7 @@ def not_used(case: Case, leak: Leak) -> Finding | None:
     )
     return Finding(
         "engine-not-used",
-        f"{leak.database.name} answered in {tests_said(leak.tests)}: {who} the engine made at "
+        f"{leak.database.name} answered {within(leak.tests)}: {who} the engine made at "
         f"{place(instead.file, instead.line) if instead else '?'}, and nothing uses the engine of {ours.url} that the "
         f"tests make at {made.file}:{made.line}.",
         at.file if at else None,

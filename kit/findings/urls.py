@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit.evidence import Connection, Engine, Frame, Variable
-from kit.findings.case import Case, Leak, reach_facts, tests_said
+from kit.findings.case import Case, Leak, reach_facts, within
 from kit.findings.model import Finding, fact, first, place
 from kit.findings.reach import MODULE
 from kit.findings.sources import leads_to, origin_of, writer
@@ -71,7 +71,7 @@ def _set_late(
             (
                 event
                 for event in variables
-                if event.op == "set"
+                if event.op in ("set", "assigned")
                 and not event.same
                 and event.name == asked.name
                 and event.process == made.entry.process
@@ -134,7 +134,7 @@ def _too_late(case: Case, leak: Leak, engine: _Made, late: Variable) -> Finding:
         )
         reader = case.leads(evidence.chain(asked)[:4])
         message = (
-            f"{late.name} changed at {writer(evidence, late)} AFTER it had been asked for at {reader} "
+            f"{_called(late)} changed at {writer(evidence, late)} AFTER it had been asked for at {reader} "
             f"({'it was missing then' if asked.op == 'missing' else 'it held the old value then'}), and what was found "
             f"was kept{f' by {engine.kept_by}' if engine.kept_by else ''}: the {engine.what} made at {made_where} got "
             f"{engine.url}."
@@ -145,9 +145,9 @@ def _too_late(case: Case, leak: Leak, engine: _Made, late: Variable) -> Finding:
         imported = f", imported at {importer.file}:{importer.line}" if importer is not None else ""
         old = "its old value" if origin_of(evidence, leak.first).kind == "variable" else "what was taken instead of it"
         message = (
-            f"{late.name} changed at {writer(evidence, late)} AFTER {engine.what} {engine.url} was created from {old} "
-            f"({made_where}{imported}{_in_another(leak, engine)}). The change has no effect: {leak.database.name} "
-            f"answered in {tests_said(leak.tests)}."
+            f"{_called(late)} changed at {writer(evidence, late)} AFTER {engine.what} {engine.url} was created from "
+            f"{old} ({made_where}{imported}{_in_another(leak, engine)}). The change has no effect: "
+            f"{leak.database.name} answered {within(leak.tests)}."
         )
         kind, at = "env-set-too-late", by
     return Finding(
@@ -165,6 +165,7 @@ def _too_late(case: Case, leak: Leak, engine: _Made, late: Variable) -> Finding:
         (
             ("variable", late.name),
             ("value", late.value or ""),
+            ("url", engine.url),
             ("module", collecting.file if collecting is not None else ""),
             ("kept_by", engine.kept_by if late.at_s < engine.at_s else ""),
         ),
@@ -254,6 +255,10 @@ def _kept(case: Case, leak: Leak, name: str) -> Variable | None:
         ),
         None,
     )
+
+
+def _called(event: Variable) -> str:
+    return event.name if event.op == "set" else f"What the settings keep of {event.name}"
 
 
 def _who(event: Variable) -> str:

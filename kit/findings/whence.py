@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kit.evidence import Engine, Frame, SettingsFile, Variable
-from kit.findings.case import Case, Leak, reach_facts, tests_said
+from kit.findings.case import Case, Leak, reach_facts, within
 from kit.findings.model import Fact, Finding, fact, first, place
 from kit.findings.reach import MODULE, called_by_tests
 from kit.findings.sources import INHERITED, Source, leads_to, named_in_files, origin_of, writer
@@ -45,7 +45,7 @@ def _from_variable(case: Case, leak: Leak, source: Source) -> Finding | None:
         case,
         leak,
         "variable-inherited" if inherited else "variable-set-wrong",
-        f"{leak.database.name} answered in {_where(leak)}: its place comes from {source.named}, from {by}{asked}.",
+        f"{leak.database.name} answered {within(leak.tests)}: its place comes from {source.named}, from {by}{asked}.",
         at,
         (fact(case.evidence, written, f"{source.variable}={written.value}"),),
         (("variable", source.variable), ("value", written.value or "")),
@@ -70,7 +70,8 @@ def _from_file(case: Case, leak: Leak, source: Source) -> Finding | None:
         case,
         leak,
         "settings-file",
-        f"{leak.database.name} answered in {_where(leak)}: its place comes from {name} in {file}:{line}{outside}{by}.",
+        f"{leak.database.name} answered {within(leak.tests)}: its place comes from {name} in "
+        f"{file}:{line}{outside}{by}.",
         at or Frame(file, line, MODULE),
         (Fact(f"{name}={value}", file, line),),
         (("variable", name), ("file", file), ("number", str(line)), ("value", value or "")),
@@ -101,8 +102,8 @@ def _configured(case: Case, leak: Leak, source: Source) -> Finding | None:
         case,
         leak,
         "configured-by-the-tests",
-        f"{leak.database.name} answered in {_where(leak)}: {place(caller.file, caller.line)} has the application make "
-        f"its engine ({case.leads(chain[:3])}).",
+        f"{leak.database.name} answered {within(leak.tests)}: {place(caller.file, caller.line)} has the application "
+        f"make its engine ({case.leads(chain[:3])}).",
         caller,
     )
 
@@ -149,7 +150,7 @@ def _went_without(
         case,
         leak,
         kind,
-        f"{leak.database.name} answered in {_where(leak)}: {asked.name} is asked for at "
+        f"{leak.database.name} answered {within(leak.tests)}: {asked.name} is asked for at "
         f"{case.leads(case.evidence.chain(asked)[:3])} and is not there{gone}, and what stands in its place{kept} "
         "leads there.",
         at,
@@ -219,9 +220,9 @@ def _not_overridden(case: Case, leak: Leak) -> Finding | None:
         case,
         leak,
         "dependency-not-overridden",
-        f"{case.served(leak)} got its session from {dependency.name} ({leak.opener}), which nothing overrides in "
-        f"{_where(leak)}: {leak.database.name} answered, and not {ours.database.name}, whose engine the tests make at "
-        f"{made}.",
+        f"{case.served(leak)} got its session from {dependency.name} ({leak.opener}), which nothing overrides "
+        f"{within(leak.tests)}: {leak.database.name} answered, and not {ours.database.name}, whose engine the tests "
+        f"make at {made}.",
         leak.opener,
         about=(("callable", dependency.name), ("ours", f"{place(made.file, made.line)}" if made else "")),
     )
@@ -239,13 +240,9 @@ def _reached(case: Case, leak: Leak) -> Finding:
         "database-reached",
         f"{leak.database.name}, which {word}, was reached by "
         f"{case.leads(leak.first.chain[:4]) or 'no code of the project'} "
-        f"({leak.first.how}) in {_where(leak)}.",
+        f"({leak.first.how}) {within(leak.tests)}.",
         leak.opener,
     )
-
-
-def _where(leak: Leak) -> str:
-    return tests_said(leak.tests)
 
 
 def _finding(

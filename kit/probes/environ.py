@@ -116,7 +116,7 @@ class EnvironmentProbe:
         hooks.replace(environ_type, "__getitem__", reading)
         hooks.replace(environ_type, "__setitem__", writing)
         hooks.replace(environ_type, "__delitem__", removing)
-        watch(hooks, self._asked_by_name)
+        watch(hooks, self._asked_by_name, self._assigned)
 
     def sources_of(self, url: str, parts: Tuple[Optional[str], ...] = ()) -> List[str]:
         """Name the variables that lead to the database of `url`, the one that was last asked for by its name foremost.
@@ -159,7 +159,14 @@ class EnvironmentProbe:
             self._asked(name)
             self._once("read", name, value)
         elif value is None and (names_a_database(name, default) or names_a_mode(name)):
-            self._once("missing", name.upper() if name.islower() else name, default, by=SETTINGS)
+            self._once("missing", _written(name), default, by=SETTINGS)
+
+    @quietly
+    def _assigned(self, name: str, value: str) -> None:
+        """A field of settings was given another value than the variable had given it."""
+        name = next((known for known in self._watched if known.lower() == name.lower()), name)
+        if names_a_database(name, value):
+            self._event("assigned", _written(name), value, written_by=SETTINGS)
 
     @quietly
     def _missing(self, name: Any, instead: Optional[str] = None) -> None:
@@ -214,6 +221,11 @@ class EnvironmentProbe:
 
 def _kind(name: str, value: Optional[str]) -> str:
     return "mode" if names_a_mode(name) and not names_a_database(name, value) else "environment"
+
+
+def _written(name: str) -> str:
+    """A variable's name as one writes it, where the settings that ask for it do not mind the case."""
+    return name.upper() if name.islower() else name
 
 
 def _default() -> Optional[str]:

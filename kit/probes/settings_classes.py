@@ -1,35 +1,59 @@
-"""pydantic-settings copies the whole environment at once: which variables do its classes ask for, by name?"""
+"""pydantic-settings copies the whole environment at once: which variables do its classes ask for, by name?
+
+And what is put in the place of what a variable gave, once the settings are there?
+"""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
-from .hooks import Hooks
+from .hooks import Hooks, out_of_traceback
 from .quiet import quietly
 
 SETTINGS = "pydantic_settings"
 Asked = Callable[[str, Optional[str], Optional[str]], None]  # name, value (None: it is not there), the default
+Assigned = Callable[[str, str], None]  # name, value
 
 
-def watch(hooks: Hooks, asked: Asked) -> None:
-    """Tell of each variable that a class of settings looks for in the environment, not of those in files."""
-    hooks.when_imported("pydantic_settings", lambda module: _watch(hooks, module, asked))
+def watch(hooks: Hooks, asked: Asked, assigned: Assigned) -> None:
+    """Tell of each variable that a class of settings looks for in the environment, not of those in files.
+
+    And of each text that is assigned to a field of settings, by the name of its variable.
+    """
+    hooks.when_imported("pydantic_settings", lambda module: _watch(hooks, module, asked, assigned))
 
 
-def _watch(hooks: Hooks, module: Any, asked: Asked) -> None:
+def _watch(hooks: Hooks, module: Any, asked: Asked, assigned: Assigned) -> None:
+    variables: Dict[Tuple[type, str], str] = {}  # of each field of each class
     elsewhere = tuple(
         getattr(module, name) for name in ("DotEnvSettingsSource", "CliSettingsSource") if hasattr(module, name)
     )
 
     def looking(original: Any) -> Any:
-        def _extract_field_info(source: Any, field: Any, *args: Any, **kwargs: Any) -> Any:
-            looked_for = original(source, field, *args, **kwargs)
+        def _extract_field_info(source: Any, field: Any, field_name: str, *args: Any, **kwargs: Any) -> Any:
+            looked_for = original(source, field, field_name, *args, **kwargs)
             if not isinstance(source, elsewhere):
+                for _, name, _ in looked_for[:1]:
+                    variables[source.settings_cls, field_name] = name
                 _tell(source, field, looked_for, asked)
             return looked_for
         return _extract_field_info
 
+    def assigning(original: Any) -> Any:
+        def __setattr__(settings: Any, name: str, value: Any) -> None:
+            __tracebackhide__ = True
+            try:
+                original(settings, name, value)
+            except BaseException as error:
+                out_of_traceback(error)
+                raise
+            variable = variables.get((type(settings), name))
+            if variable is not None and isinstance(value, str):
+                assigned(variable, value)
+        return __setattr__
+
     hooks.replace(module.EnvSettingsSource, "_extract_field_info", looking)
+    hooks.replace(module.BaseSettings, "__setattr__", assigning)
 
 
 @quietly

@@ -133,3 +133,48 @@ def test_a_name_with_the_wrong_delimiter_is_the_cause(tmp_path: Path) -> None:
     cause = the_cause(project)
     assert (cause.kind, cause.file, cause.line) == ("variable-not-asked-for", "conftest.py", 2)
     assert cause.fix.splitlines()[-1] == "+os.environ['SHOP_DB__FILE'] = 'test.db'"
+
+
+def test_a_setting_that_is_replaced_too_late_is_the_cause(tmp_path: Path) -> None:
+    """The engine has been made of what the settings held before a fixture put the test database there."""
+    project = write(
+        tmp_path,
+        {
+            "config.py": """
+                from pydantic_settings import BaseSettings
+
+                class Settings(BaseSettings):
+                    database_url: str = "sqlite:///prod.db"
+
+                settings = Settings()
+            """,
+            "shop.py": """
+                from sqlalchemy import create_engine, text
+                from config import settings
+
+                engine = create_engine(settings.database_url)
+
+                def orders():
+                    with engine.connect() as connection:
+                        return connection.scalar(text("select 1"))
+            """,
+            "conftest.py": """
+                import pytest
+                from config import settings
+                from shop import orders
+
+                @pytest.fixture(autouse=True)
+                def test_database(monkeypatch):
+                    monkeypatch.setattr(settings, "database_url", "sqlite:///test.db")
+            """,
+            "test_orders.py": """
+                from shop import orders
+
+                def test_no_orders():
+                    assert orders()
+            """,
+        },
+    )
+    cause = the_cause(project)
+    assert (cause.kind, cause.file, cause.line) == ("env-set-too-late", "conftest.py", 8)
+    assert cause.what.startswith("What the settings keep of DATABASE_URL changed at conftest.py:8 AFTER engine")

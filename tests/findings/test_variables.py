@@ -150,6 +150,17 @@ def test_a_mode_that_was_set_too_late_is_told() -> None:
     assert (finding.kind, finding.where) == ("env-set-too-late", "tests/conftest.py:4")
 
 
+def test_what_was_reached_in_no_test_is_told_as_outside_the_tests() -> None:
+    """At import no test runs: the message does not say that something happened in one."""
+    evidence = leak(
+        variable("missing", "DB", 1.0, BY_APPLICATION, f"sqlite:///{PRODUCTION}"),
+        variable("set", "DB", 6.0, BY_TESTS, f"sqlite:///{TEST}"),
+    )
+    early = replace(evidence, uses=tuple(replace(use, test=None, phase="collection") for use in evidence.uses))
+    (finding,) = found(early)
+    assert finding.message.endswith("The change has no effect: prod.db answered outside the tests.")
+
+
 def test_a_variable_that_is_not_there_is_told_with_who_asks() -> None:
     """Where nobody sets what the application asks for, the line that asks is the place to go to."""
     (finding,) = found(leak(variable("missing", "DATABASE_URL", 1.0, BY_APPLICATION), held_by=("app.config.URL",)))
