@@ -30,7 +30,7 @@ from kit.findings.case import Case, Leak, case_of
 from kit.findings.databases import Allowed
 from kit.findings.model import Finding
 from kit.findings.reach import Reach
-from kit.findings.whence import whence
+from kit.findings.whence import told
 
 Question = Callable[[Case], Iterator[Finding]]
 
@@ -72,7 +72,7 @@ def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -
     case = case_of(evidence, reached, allowed)
     found = [finding for question in QUESTIONS for finding in question(case)]
     strong = [finding for finding in found if finding.kind not in WEAK or finding.told("overridden")]
-    found += [whence(case, leak) for leak in case.leaks if not _explained(leak, strong)]
+    found += [finding for leak in case.leaks if not _explained(leak, strong) for finding in told(case, leak)]
     found = [
         finding
         for finding in found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from kit.evidence import Engine, Frame, SettingsFile, Variable
 from kit.findings.case import Case, Leak, reach_facts, within
@@ -12,7 +12,21 @@ from kit.findings.sources import INHERITED, Source, leads_to, named_in_files, or
 from kit.findings.unreplaced import not_replaced, session_kept
 from kit.findings.unused import not_used
 
+# Where its place comes from: whoever makes an engine to stand in for it need not ask.
+_FROM_OUTSIDE = {
+    "settings-file", "variable-inherited", "variable-missing", "variable-set-wrong", "engine-not-replaced",
+    "database-reached",
+}  # fmt: skip
 LOADERS = ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv")
+
+
+def told(case: Case, leak: Leak) -> Iterator[Finding]:
+    """What is known of a leak that nothing else explains, and what the tests had made to stand in its place."""
+    found = whence(case, leak)
+    idle = not_used(case, leak)
+    if idle is not None and found.kind in _FROM_OUTSIDE:
+        yield idle
+    yield found
 
 
 def whence(case: Case, leak: Leak) -> Finding:
@@ -25,7 +39,6 @@ def whence(case: Case, leak: Leak) -> Finding:
         or session_kept(case, leak)
         or _not_overridden(case, leak)
         or _removed(case, leak, source)
-        or not_used(case, leak)
         or _missing(case, leak, source)
         or not_replaced(case, leak)
         or _reached(case, leak)
