@@ -79,9 +79,10 @@ def new_run(out: Path = RUNS) -> Run:
 def findings(run: Path | None = None) -> dict[str, Any]:
     """Return the findings of a run; None means the one that is under way, else the latest in `runs`.
 
+    That is the `runs` of this folder, or of the nearest one above it, for a notebook runs in a folder of its own.
     Raises EvidenceError when there is none, or when its format is another.
     """
-    folder = run or Path(os.environ.get(RUN_VARIABLE, RUNS / LATEST))
+    folder = run or Path(os.environ.get(RUN_VARIABLE) or _latest(Path.cwd()))
     path = folder / FINDINGS
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
@@ -94,6 +95,11 @@ def findings(run: Path | None = None) -> dict[str, Any]:
             f"{path} has format {found.get('format')}", wanted=f"format {FORMAT}", remedy="run `kit investigate` again"
         )
     return found
+
+
+def _latest(here: Path) -> Path:
+    places = (directory / RUNS / LATEST for directory in (here, *here.parents))
+    return next((place for place in places if place.exists()), RUNS / LATEST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,13 +53,16 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
 
 
 def test_findings_are_those_of_the_run_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Findings are read from the run that is named, else from the one under way, else from the latest."""
+    """Findings are those of the run that is named, else of the one under way, else of the latest, here or above."""
     for name in ("named", "under-way", "runs/1"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "findings.json").write_text(json.dumps({"format": FORMAT, "kit": name}))
     Run(tmp_path / "runs" / "1").point_latest_here()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(RUN_VARIABLE, raising=False)
+    assert findings()["kit"] == "runs/1"
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
     assert findings()["kit"] == "runs/1"
     monkeypatch.setenv(RUN_VARIABLE, str(tmp_path / "under-way"))
     assert findings()["kit"] == "under-way"
