@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from kit.edits import Edit, Files, diff, edited, read
+from kit.edits import Diff, Edit, Files, diff, edited, read
 
 SPECIMEN = Path(__file__).parent / "specimen"
 REPORTED_ATTEMPT = "dependency_override"
@@ -28,10 +28,10 @@ class Attempt:
     reported_at: str
     edits: tuple[Edit, ...]
 
-    def diff(self) -> str:
-        """The clean specimen against the same with this attempt in it, as a unified diff."""
-        before = _without_attempt()
-        return diff(before, edited(before, self.edits))
+    def diff(self, since: Attempt | None = None) -> Diff:
+        """The clean specimen, or the same with the attempt `since`, against it with this attempt, as a unified diff."""
+        clean = _without_attempt()
+        return diff(edited(clean, since.edits) if since else clean, edited(clean, self.edits))
 
 
 _IMPORT_OF_BASE = "from app.database import Base  # noqa: E402\n"

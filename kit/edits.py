@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,35 @@ def edited(files: Files, edits: Iterable[Edit]) -> dict[str, str]:
     return result
 
 
-def diff(before: Files, after: Files, *, context: int = 2) -> str:
+class Diff(str):
+    """A unified diff. A notebook shows it in colours; for all else it is a text."""
+
+    __slots__ = ()
+
+    def __add__(self, other: str) -> Diff:
+        return Diff(str(self) + other)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        lines = "\n".join(map(_coloured, self.rstrip().splitlines()))
+        return {"text/html": f'<pre style="overflow-x:auto;margin:0">{lines}</pre>', "text/plain": str(self)}
+
+
+def _coloured(line: str) -> str:
+    style = next((style for start, style in _STYLES.items() if line.startswith(start)), "")
+    return f'<span style="{style}">{html.escape(line)}</span>' if style else html.escape(line)
+
+
+# By how a line begins, the longer beginnings first; the colours are legible on white and on black.
+_STYLES = {
+    "---": "font-weight:bold",
+    "+++": "font-weight:bold",
+    "@@": "opacity:.6",
+    "-": "color:#e5484d",
+    "+": "color:#1a9c4a",
+}
+
+
+def diff(before: Files, after: Files, *, context: int = 2) -> Diff:
     """What changed, as a unified diff of the files that differ, with `context` lines around each change."""
     lines: list[str] = []
     for path in sorted({*before, *after}):
@@ -89,7 +118,7 @@ def diff(before: Files, after: Files, *, context: int = 2) -> str:
             tofile=path,
             n=context,
         )
-    return "".join(lines)
+    return Diff("".join(lines))
 
 
 def _edited_text(text: str, edits: Iterable[Edit]) -> str:

@@ -12,7 +12,7 @@ from functools import cache
 from types import MappingProxyType
 
 from kit.attempts import ATTEMPTS, CONFTEST, REPORTED_ATTEMPT, SPECIMEN
-from kit.edits import Edit, Files, diff, edited, read
+from kit.edits import Diff, Edit, Files, diff, edited, read
 
 REPORTED_MECHANISMS = frozenset({"global_engine", "ci_variable"})
 
@@ -35,7 +35,7 @@ class Mechanism:
     reported_at: str
     edits: tuple[Edit, ...]
 
-    def diff(self) -> str:
+    def diff(self) -> Diff:
         """The clean specimen against the same with this mechanism on, as a unified diff."""
         return diff(clean_specimen(), edited(clean_specimen(), self.edits))
 

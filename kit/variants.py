@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from kit.attempts import CONFTEST
-from kit.edits import Edit, diff, edited
+from kit.edits import Diff, Edit, diff, edited
 from kit.mechanisms import DATABASE, MAIN, clean_specimen
 
 
@@ -23,7 +23,7 @@ class Variant:
     does: str
     edits: tuple[Edit, ...]
 
-    def diff(self) -> str:
+    def diff(self) -> Diff:
         """The clean specimen against the same with this variant, as a unified diff."""
         return diff(clean_specimen(), edited(clean_specimen(), self.edits))
 

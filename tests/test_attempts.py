@@ -55,3 +55,10 @@ def test_the_real_fix_is_both_halves() -> None:
     """The real fix makes the edits of the persistent session and of the variable, and no other."""
     halves = ATTEMPTS["variable_away"].edits + ATTEMPTS["persistent_session"].edits
     assert set(ATTEMPTS["real_fix"].edits) == set(halves)
+
+
+def test_an_attempt_can_be_shown_against_another() -> None:
+    """The difference of two attempts leaves out what they have in common."""
+    shown = ATTEMPTS["fresh_app"].diff(since=ATTEMPTS["module_mocking"])
+    assert "+    app = create_app()" in shown
+    assert "mock_get_db" not in shown

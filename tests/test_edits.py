@@ -52,6 +52,18 @@ def test_a_difference_shows_what_changed_and_nothing_else() -> None:
     assert shown == "--- app.py\n+++ app.py\n@@ -2 +2 @@\n-two\n+2\n"
 
 
+def test_a_difference_is_a_text_that_a_notebook_shows_in_colours() -> None:
+    """What is taken out and what is put in have a colour each, the rest has none, and no line of it is markup."""
+    shown = diff({"a.html": "<b>\nold\n"}, {"a.html": "<b>\nnew\n"})
+    both = shown + diff({}, {"b.py": "x\n"})
+    page = both._repr_mimebundle_()
+    assert page["text/plain"] == both
+    assert '<span style="color:#e5484d">-old</span>' in page["text/html"]
+    assert '<span style="color:#1a9c4a">+new</span>' in page["text/html"]
+    assert "\n &lt;b&gt;\n" in page["text/html"]
+    assert "+x" in both
+
+
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     """A project that was written reads back the same, and its shell scripts can be run."""
     files = {"ci/run.sh": "#!/bin/sh\n", "app/main.py": "print('Grüße')\n"}
