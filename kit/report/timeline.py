@@ -23,8 +23,9 @@ _JUDGED: dict[bool | None, Lane] = {True: "allowed", False: "not allowed", None:
 _COLOURS = COLOURS | {"allowed": COLOURS["test"], "not allowed": COLOURS["production"]}
 _NAMES = {"test": "test\nserver", "production": "production\nserver", "not allowed": "not\nallowed"}
 _WIDTH_INCHES, _ROW_INCHES, _HEAD_INCHES = 9.5, 0.27, 0.95
-_TEXT_AT, _RIGHT_EDGE = len(LANES) - 0.2, 12.4  # in lanes
-_ROOM, _ROOM_AT_MOST = 60, 68  # characters between the two: where places are shortened, and where texts are cut
+_TEXT_AT, _RIGHT_EDGE = len(LANES) - 0.2, 14.2  # in lanes
+_ROOM_POINTS, _GAP_POINTS = 342, 12  # between the two, and what must stay free of it
+_TEXT_POINTS, _PLACE_POINTS = 9, 8
 
 
 def timeline(runs: Mapping[str, Evidence], test: str) -> Picture:
@@ -69,8 +70,9 @@ def _panel(axes: Axes, title: str, list_: tuple[Step, ...], lanes: tuple[Lane, .
     for row, (lane_at, step) in enumerate(zip(across, list_, strict=True)):
         colour = _COLOURS.get(step.side or "", NEUTRAL)
         axes.scatter(lane_at, row, s=62, color=colour, zorder=3)
-        axes.text(_TEXT_AT, row, _short_text(step), color=colour, fontsize=9, verticalalignment="center")
-        axes.text(_RIGHT_EDGE, row, _short_place(step), color=NEUTRAL, fontsize=8, family="monospace",
+        text, place = _fitted(step)
+        axes.text(_TEXT_AT, row, text, color=colour, fontsize=_TEXT_POINTS, verticalalignment="center")
+        axes.text(_RIGHT_EDGE, row, place, color=NEUTRAL, fontsize=_PLACE_POINTS, family="monospace",
                   verticalalignment="center", horizontalalignment="right")
     axes.set_xticks(range(len(lanes)), [_NAMES.get(lane, lane) for lane in lanes], fontsize=8)
     axes.xaxis.tick_top()
@@ -91,13 +93,22 @@ def _place(step: Step) -> str:
     return f"{step.where.file}:{step.where.line}" if step.where else ""
 
 
-def _short_place(step: Step) -> str:
-    """The place of a step, by the file's name alone where its path would run into the text."""
-    place = _place(step)
-    return place if not place or len(step.text) + len(place) <= _ROOM else f"…/{place.rpartition('/')[2]}"
+def _fitted(step: Step) -> tuple[str, str]:
+    """What a step says, and its place: by the file's name alone where its path leaves no room; then the text is cut."""
+    text, place = step.text, _place(step)
+    if place and _width(text, _TEXT_POINTS) + _width(place, _PLACE_POINTS, "monospace") > _ROOM_POINTS - _GAP_POINTS:
+        place = f"…/{place.rpartition('/')[2]}"
+    room = _ROOM_POINTS - (_width(place, _PLACE_POINTS, "monospace") + _GAP_POINTS if place else 0)
+    if _width(text, _TEXT_POINTS) <= room:
+        return text, place
+    kept = next(kept for kept in range(len(text), -1, -1) if _width(f"{text[:kept]}…", _TEXT_POINTS) <= room)
+    whole_words = text[:kept].rpartition(" ")[0] or text[:kept]
+    return f"{whole_words.rstrip(':;,')} …", place
 
 
-def _short_text(step: Step) -> str:
-    """What a step says, cut where it would run into its place."""
-    room = _ROOM_AT_MOST - len(_short_place(step))
-    return step.text if len(step.text) <= room else f"{step.text[:room - 1]}…"
+def _width(text: str, points: int, family: str | None = None) -> float:
+    """How wide a text is drawn, in points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    return float(text_to_path.get_text_width_height_descent(text, FontProperties(family=family, size=points), False)[0])

@@ -51,3 +51,23 @@ def test_the_picture_has_a_panel_for_each_run_and_names_each_lane() -> None:
     assert "app/routers/sites.py:20" in words
     assert picture.png().startswith(b"\x89PNG")
     assert "variable: INTEGRATION_DATABASE_URL read at app/settings.py:5" in picture.words
+
+
+def test_no_text_of_the_picture_runs_into_its_place() -> None:
+    """However long a text and a path are, each ends before the other begins, and what is cut says so."""
+    long = Frame("tests/integration/very/deep/test_of_what_was_deployed.py", 1234, "test")
+    evidence = replace(of_one_test("production"), stacks=((long,), (long,)))
+    variables = tuple(replace(variable, name="A_VARIABLE_WITH_A_NAME_THAT_IS_LONG") for variable in evidence.variables)
+    engines = tuple(replace(engine, variables=(variables[0].name,)) for engine in evidence.engines)
+    figure = timeline({"one": replace(evidence, variables=variables, engines=engines)}, TEST).figure
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    written = [text for text in axes.texts if text.get_text()]
+    boxes = [text.get_window_extent() for text in written]
+    assert not [
+        (one.get_text(), other.get_text())
+        for one, box in zip(written, boxes, strict=True) for other, its in zip(written, boxes, strict=True)
+        if one is not other and box.overlaps(its)
+    ]
+    assert max(box.x1 for box in boxes) <= axes.get_window_extent().x1 + 1
+    assert any("…" in text.get_text() for text in written)
