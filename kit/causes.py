@@ -36,14 +36,20 @@ class Role(StrEnum):
     INNOCENT = "innocent"
 
 
+Groups = tuple[frozenset[tuple[str, bool]], ...]
+"""Sets of (mechanism, on)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The shortest condition of the failure: it is there where all mechanisms of one alternative are as written.
+    """The shortest condition of the failure, in both forms.
 
-    Each alternative is a set of (mechanism, on). No alternative: it is never there; an empty one: it always is.
+    It is there where every mechanism of one of the alternatives is as written: no alternative, and it is never there;
+    an empty one, and it always is. Or, which is the same: where one mechanism of each of the requirements is.
     """
 
-    alternatives: tuple[frozenset[tuple[str, bool]], ...]
+    alternatives: Groups
+    requirements: Groups
 
     def __call__(self, on: Iterable[str]) -> bool:
         """Say whether the failure is there with these mechanisms on, and no others."""
@@ -53,7 +59,8 @@ class Condition:
     def __str__(self) -> str:
         if not self.alternatives:
             return "never"
-        return " or ".join(_clause(one, of=len(self.alternatives)) for one in self.alternatives)
+        forms = _sentence(self.alternatives, " or ", " and "), _sentence(self.requirements, " and ", " or ")
+        return min(forms, key=len) or "always"
 
 
 def truth_table(rulings: Mapping[frozenset[str], Ruling]) -> dict[frozenset[str], bool]:
@@ -106,13 +113,13 @@ def interaction(table: TruthTable, one: str, other: str) -> float:
 
 def condition(table: TruthTable) -> Condition:
     """The shortest condition of the failure, by logic minimisation; it fits every row of the table."""
-    from sympy import Symbol
-    from sympy.logic import SOPform
+    from sympy import And, Or, Symbol
+    from sympy.logic import POSform, SOPform
 
     factors = _factors(table)
+    symbols = [Symbol(name) for name in factors]
     failing = [[int(name in on) for name in factors] for on in table if table[on]]
-    found = SOPform([Symbol(name) for name in factors], failing)
-    minimal = Condition(_alternatives(found))
+    minimal = Condition(_groups(SOPform(symbols, failing), Or, And), _groups(POSform(symbols, failing), And, Or))
     unlike = [on for on in table if minimal(on) != table[on]]
     if unlike:
         raise EvidenceError(f"The condition '{minimal}' does not fit {len(unlike)} of {len(table)} trials")
@@ -130,7 +137,8 @@ def effects(table: TruthTable) -> pandas.DataFrame:
         most = max(partners, key=lambda other: abs(partners[other]), default=None)
         strongest = f"{most} ({partners[most]:+.2f})" if most and partners[most] else "none"
         rows.append([name, str(role(table, name)), main_effect(table, name), strongest])
-    return pandas.DataFrame(rows, columns=["mechanism", "role", "main effect", "interacts most with"])
+    columns = ["mechanism", "role", "main effect", "interacts most with"]
+    return pandas.DataFrame(rows, columns=columns).set_index("mechanism").rename_axis(index=None, columns="mechanism")
 
 
 def _factors(table: TruthTable) -> tuple[str, ...]:
@@ -153,26 +161,26 @@ def _share(table: TruthTable, on: set[str], off: set[str]) -> float:
     return sum(rows) / len(rows)
 
 
-def _alternatives(formula: Any) -> tuple[frozenset[tuple[str, bool]], ...]:
-    """Read a sum of products of sympy's."""
-    from sympy import And, Not, Or, false, true
+def _groups(formula: Any, outer: Any, inner: Any) -> Groups:
+    """Read a formula of sympy's, a sum of products or a product of sums: groups within groups, or the constants."""
+    from sympy import Not, false, true
 
-    if formula is false:
-        return ()
-    if formula is true:
-        return (frozenset(),)
-    products = formula.args if isinstance(formula, Or) else (formula,)
+    if formula in (false, true):
+        return () if formula is outer.identity else (frozenset(),)
+    groups = formula.args if isinstance(formula, outer) else (formula,)
     found = [
         frozenset(
             (literal.args[0].name, False) if isinstance(literal, Not) else (literal.name, True)
-            for literal in (one.args if isinstance(one, And) else (one,))
+            for literal in (group.args if isinstance(group, inner) else (group,))
         )
-        for one in products
+        for group in groups
     ]
-    return tuple(sorted(found, key=lambda one: (len(one), sorted(one))))
+    return tuple(sorted(found, key=lambda group: (len(group), sorted(group))))
 
 
-def _clause(alternative: frozenset[tuple[str, bool]], *, of: int) -> str:
-    words = [name if wanted else f"no {name}" for name, wanted in sorted(alternative)]
-    text = " and ".join(words) or "always"
-    return f"({text})" if of > 1 and len(words) > 1 else text
+def _sentence(groups: Groups, between: str, within: str) -> str:
+    said = [[name if wanted else f"no {name}" for name, wanted in sorted(group)] for group in groups]
+    clauses = [within.join(words) for words in said]
+    if len(groups) > 1:
+        clauses = [f"({clause})" if len(words) > 1 else clause for clause, words in zip(clauses, said, strict=True)]
+    return between.join(clauses)

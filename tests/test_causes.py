@@ -44,6 +44,7 @@ def test_a_role_follows_from_the_table(rows: dict[frozenset[str], bool], roles: 
 
 @pytest.mark.parametrize(("rows", "sentence"), [
     (BOTH, "engine and variable"), (EITHER, "engine or variable"), (ONE, "variable"), (UNLESS, "no pool and variable"),
+    (table(lambda on: "variable" in on and bool({"engine", "pool"} & on)), "variable and (engine or pool)"),
     (table(lambda on: False), "never"), (table(lambda on: True), "always"),
 ])
 def test_the_condition_is_the_shortest_that_fits(rows: dict[frozenset[str], bool], sentence: str) -> None:
