@@ -43,7 +43,7 @@ def isolation(evidence: Evidence) -> Ruling:
     astray = [sighting for sighting in seen if sighting.side != "test"]
     if astray:
         return Ruling(Verdict.BROKEN, _astray(astray, len(seen)))
-    return Ruling(Verdict.HOLDS, f"the test server answered all {len(seen)} uses of a database in requests")
+    return Ruling(Verdict.HOLDS, f"the test server answered {_every_use(len(seen))} in requests")
 
 
 def anywhere(evidence: Evidence) -> Ruling:
@@ -60,7 +60,7 @@ def anywhere(evidence: Evidence) -> Ruling:
     astray = [sighting for sighting in seen if sighting.side != "test"]
     if astray:
         return Ruling(Verdict.BROKEN, _astray(astray, len(seen), "by the application"))
-    return Ruling(Verdict.HOLDS, f"the test server answered all {len(seen)} uses of a database by the application")
+    return Ruling(Verdict.HOLDS, f"the test server answered {_every_use(len(seen))} by the application")
 
 
 def agreed(rulings: Iterable[Ruling]) -> Ruling:
@@ -131,9 +131,11 @@ def disagreements(evidence: Evidence) -> Iterator[str]:
         yield f"the witnesses disagree: a probe saw backend {pid} of {side}, which the server's log does not have"
 
 
+def _every_use(count: int) -> str:
+    return "the one use of a database" if count == 1 else f"all {count} uses of a database"
+
+
 def _astray(sightings: list[Sighting], of: int, where: str = "in requests") -> str:
     first = sightings[0]
-    return (
-        f"{len(sightings)} of {of} uses of a database {where} were answered by the {first.side} server, "
-        f"first at {first.opener} ({first.how})"
-    )
+    uses = _every_use(of) if len(sightings) == of else f"{len(sightings)} of {of} uses of a database"
+    return f"the {first.side} server answered {uses} {where}, first at {first.opener} ({first.how})"

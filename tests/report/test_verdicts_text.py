@@ -21,7 +21,7 @@ RUNS = (replace(answered_by("production"), trial=REPORTED), replace(answered_by(
 def test_every_trial_has_its_verdict_and_reason() -> None:
     """A line a trial, with the reason where isolation does not hold, and the counts at the end."""
     broken, held, counts = lines(RUNS)
-    assert broken.startswith(f"BROKEN      {REPORTED}, repetition 0 (1 of 1 uses")
+    assert broken.startswith(f"BROKEN      {REPORTED}, repetition 0 (the production server answered the one use")
     assert held == f"HOLDS       {CLEAN}, repetition 0"
     assert counts == "2 trials judged again: 1 HOLDS, 1 BROKEN"
 
