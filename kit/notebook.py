@@ -15,7 +15,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from kit.errors import NotebookError
+from kit.report.words import words
 from kit.verdict import Ruling, Verdict, agreed
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ CLAIM_MIME = "application/vnd.kit.claim+json"
 EXERCISE_MIME = "application/vnd.kit.exercise+json"
 STACK_VARIABLE = "KIT_STACK"
 TRIAL_TIMEOUT_S = 60.0
+GOOD, BAD = "#1a9c4a", "#e5484d"  # legible on white and on black
 SHOWN_VERSIONS = ("fastapi", "sqlalchemy", "asyncpg", "httpx", "pytest")
 
 __all__ = [
@@ -145,7 +147,7 @@ _closing = ExitStack()
 
 
 def start(seed: int | None = None, *, pair: bool = True, timeout_s: float = TRIAL_TIMEOUT_S) -> Session:
-    """Set a notebook up and print one line that says with what: the seed, versions, both servers.
+    """Set a notebook up and print with what: the seed and the versions, and a line for each server.
 
     The pair is the one of `kit investigate` or `kit up`, else one that lives as long as the kernel; none with
     `pair=False`. `seed` seeds `random`; None leaves it alone. A trial may take `timeout_s`. Raises PairError when no
@@ -159,8 +161,8 @@ def start(seed: int | None = None, *, pair: bool = True, timeout_s: float = TRIA
         random.seed(seed)
     _session = Session(seed, opened if pair else None, timeout_s)
     if _shell() is not None:
-        _show_texts_whole()
-    print(_set_up_line(_session))
+        _show_frames_as_read()
+    print("\n".join(_set_up_lines(_session)))
     return _session
 
 
@@ -268,7 +270,10 @@ class _Checked:
         return f"Exercise {self.id}: {'done' if self.done else 'not done'}{f' ({self.hint})' if self.hint else ''}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {EXERCISE_MIME: asdict(self), "text/plain": str(self)}
+        said = f'<b style="color:{GOOD}">✔ done</b>' if self.done else "not done"
+        hint = f": {html.escape(self.hint)}" if self.hint else ""
+        shown = f'<div style="padding:0 .4em">Exercise <code>{html.escape(self.id)}</code>: {said}{hint}</div>'
+        return {EXERCISE_MIME: asdict(self), "text/html": shown, "text/plain": str(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,11 +314,14 @@ class _Clock:
         return round(lap, 3)
 
 
-def _show_texts_whole() -> None:
-    # pandas cuts a text in a table after 50 characters, which is where a message begins to say something.
+def _show_frames_as_read() -> None:
     import pandas
 
+    from kit.report import frames
+
+    # pandas cuts a text in a table after 50 characters, which is where a message begins to say something.
     pandas.set_option("display.max_colwidth", None)
+    _shell().display_formatter.formatters["text/html"].for_type(pandas.DataFrame, frames.html)
 
 
 def _bare_session() -> Session:
@@ -332,7 +340,7 @@ def _open_pair() -> Pair:
     return pair
 
 
-def _set_up_line(session: Session) -> str:
+def _set_up_lines(session: Session) -> Iterator[str]:
     from importlib.metadata import version
     from platform import python_version
 
@@ -340,12 +348,13 @@ def _set_up_line(session: Session) -> str:
 
     parts = [f"seed {session.seed}"] if session.seed is not None else []
     parts += [f"kit {__version__}", f"Python {python_version()}"]
-    parts += [f"{name} {version(name)}" for name in SHOWN_VERSIONS]
+    yield " · ".join([*parts, *(f"{name} {version(name)}" for name in SHOWN_VERSIONS)])
     for side in session.pair.sides if session.pair else ():
         who = side.identity
-        server = f"Postgres {who.version}, server {who.system_identifier}"
-        parts.append(f"{side.name}: {who.database} at port {who.port}, {server}")
-    return " · ".join(parts)
+        yield (
+            f"{side.name}: {who.database} at port {who.port} · "
+            f"Postgres {who.version}, server {who.system_identifier}"
+        )
 
 
 def _settled(expected: Any, observed: Any) -> tuple[Any, int, str]:
@@ -403,7 +412,7 @@ def _row_html(made: Claim) -> str:
         return f'<td style="text-align:left">{html.escape(str(text))}</td>'
 
     outcome = "✔ held" if made.held else "✘ fell"
-    color = "#1a9c4a" if made.held else "#e5484d"  # legible on white and on black
+    color = GOOD if made.held else BAD
     kind = "kit-held" if made.held else "kit-fell"
     observed = f"{words(made.observed)}: {made.reason}" if made.reason else words(made.observed)
     decided = f'<b class="{kind}" style="color:{color};white-space:nowrap">{outcome}</b>'
@@ -411,13 +420,6 @@ def _row_html(made: Claim) -> str:
         f"<tr>{cell(made.claim)}{cell(words(made.expected))}{cell(observed)}"
         f'<td style="text-align:left">{decided}</td></tr>'
     )
-
-
-def words(value: object) -> str:
-    """Return an expectation or an observation as a reader takes it: lists and mappings by their parts."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {words(part)}" for key, part in value.items())
-    return ", ".join(map(words, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _show(value: Any) -> None:

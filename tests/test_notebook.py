@@ -1,4 +1,4 @@
-"""What notebooks use: claims, errors that must come, exercises, the set-up line."""
+"""What notebooks use: claims, errors that must come, exercises, the set-up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ import pytest
 import kit.notebook
 from kit.errors import NotebookError
 from kit.evidence import Evidence
-from kit.notebook import CLAIM_MIME, Claim, ClaimFell, NoError, Session, claim, exercise, expect_error, start, table
+from kit.notebook import (
+    CLAIM_MIME,
+    Claim,
+    ClaimFell,
+    NoError,
+    Session,
+    claim,
+    exercise,
+    expect_error,
+    start,
+    table,
+    words,
+)
 from kit.trial import Trial, plan
 from kit.verdict import Ruling, Verdict
 
@@ -163,8 +175,14 @@ def test_a_check_never_raises(capsys: pytest.CaptureFixture[str], attempt: Any, 
     assert capsys.readouterr().out == says
 
 
-def test_the_set_up_line_names_what_it_runs_with(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line gives the seed and the versions, and the seed is set."""
+def test_nothing_is_said_in_a_word() -> None:
+    """An expectation of no name at all is a word in the table, as an empty cell would say nothing."""
+    assert words([]) == words({}) == "none"
+    assert words({"pool": ["a", "b"]}) == "pool: a, b"
+
+
+def test_the_set_up_names_what_it_runs_with(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a pair one line gives the seed and the versions, and the seed is set."""
     start(seed=7, pair=False)
     line = capsys.readouterr().out
     assert line.count("\n") == 1

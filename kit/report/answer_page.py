@@ -40,9 +40,18 @@ def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
         command=shlex.join(answer.evidence.command),
         tests=counted(len(tests), "test"),
         nothing_found=nothing_found(answer),
+        headline=_headline(answer),
         seconds=answer.evidence.duration_s,
         families=[_family(answer, family) for family in families(answer)],
     )
+
+
+def _headline(answer: Answer) -> str:
+    """What a reader is to know first: the database that tests may not reach, or else the first thing that is wrong."""
+    wrong = [family_said(family) for family in families(answer) if answer.judged(family[0]) is False]
+    if wrong:
+        return f"Reached, though not allowed: {', '.join(wrong)}"
+    return answer.findings[0].message if answer.findings else ""
 
 
 def _family(answer: Answer, family: Any) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def runs(diagnosis: Diagnosis) -> pandas.DataFrame:
     return _table(
         ["changed", "the wrong thing", "seen", "s"],
         [
-            [" and ".join(run.changed) or "nothing", str(run.effect), run.reason, run.duration_s]
+            [" and ".join(run.changed) or "nothing", str(run.effect), run.reason, round(run.duration_s, 1)]
             for run in diagnosis.runs
         ],
     )
@@ -91,4 +91,5 @@ def causes(diagnosis: Diagnosis) -> pandas.DataFrame:
 def _table(columns: list[str], rows: list[list[object]]) -> pandas.DataFrame:
     import pandas
 
-    return pandas.DataFrame(rows, columns=columns)
+    # The first column says which row it is; its name stands in the corner, as in all tables of the notebooks.
+    return pandas.DataFrame(rows, columns=columns).set_index(columns[0]).rename_axis(index=None, columns=columns[0])

@@ -41,6 +41,7 @@ def costs_picture(found: Iterable[Cost]) -> Picture:
     bars = axes.barh([cost.way for cost in measured], [cost.median_ms for cost in measured], color=colours)
     axes.bar_label(bars, [f" {cost.median_ms:.1f} ms" for cost in measured], fontsize=9)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("set-up and clean-up of one test, median, ms (logarithmic)", fontsize=9)
     axes.margins(x=0.15)
     axes.invert_yaxis()

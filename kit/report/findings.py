@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kit.report.words import words
+
 if TYPE_CHECKING:
     import pandas
 
@@ -16,7 +18,9 @@ def all_claims(found: Mapping[str, Any]) -> pandas.DataFrame:
     import pandas
 
     table = pandas.DataFrame(list(found["claims"]), columns=["id", *_COLUMNS]).set_index("id")
-    return table.rename_axis(index=None, columns="id")
+    for column in ("expected", "observed"):
+        table[column] = table[column].map(words)
+    return table.rename_axis(index=None, columns="id").round({"seconds": 1})
 
 
 def by_notebook(found: Mapping[str, Any]) -> pandas.DataFrame:

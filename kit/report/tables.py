@@ -85,12 +85,12 @@ def two_witnesses(runs: Iterable[Evidence]) -> pandas.DataFrame:
 
 
 def verdicts(runs: Iterable[Evidence]) -> pandas.DataFrame:
-    """One row a run: the verdict on its isolation, and the reason."""
+    """One row a run: what was run, the verdict on its isolation, and the reason."""
     rows = []
     for evidence in runs:
         ruling = isolation(evidence)
-        rows.append([str(evidence.trial), str(ruling.verdict), ruling.reason])
-    return _table(["trial", "verdict", "reason"], rows)
+        rows.append([*_project(evidence), ", ".join(_run(evidence)), str(ruling.verdict), ruling.reason])
+    return _table(["project", "attempt", "run", "verdict", "reason"], rows)
 
 
 def crossed(
@@ -109,7 +109,8 @@ def crossed(
     rows = dict.fromkeys(row for cells in columns.values() for row in cells)
     table = _table([corner, *columns], [[row, *(cells.get(row, "") for cells in columns.values())] for row in rows])
     # Colours are given by id, which must be another in each table of a page, and the same in every run.
-    return table.style.set_uuid(f"{crc32(table.to_json().encode()):08x}").map(_colour)
+    style = table.style.set_uuid(f"{crc32(table.to_json().encode()):08x}").map(_colour)
+    return style.set_table_styles([{"selector": "th, td", "props": "text-align: left"}])
 
 
 def run_and_way(trial: Trial) -> str:
@@ -191,7 +192,13 @@ def _colour(value: object) -> str:
 def _run(evidence: Evidence) -> tuple[str, str]:
     if evidence.trial is None:
         return " ".join(evidence.command), ""
-    return evidence.trial.selection, _WAYS[evidence.trial.way]
+    return _SELECTIONS[evidence.trial.selection], _WAYS[evidence.trial.way]
+
+
+def _project(evidence: Evidence) -> tuple[str, str]:
+    if evidence.trial is None:
+        return "", ""
+    return " + ".join(evidence.trial.mechanisms) or "clean", ATTEMPTS[evidence.trial.attempt].title
 
 
 def _variable(sighting: Sighting) -> str:

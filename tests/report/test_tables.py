@@ -50,7 +50,8 @@ def test_the_reports_table_has_a_row_for_each_run_of_the_test() -> None:
     evidence = replace(answered_by("production"), trial=Trial(), outcomes=(ended("failed", SEEN),))
     rows = as_the_report_told([evidence], TEST).rename_axis("run").reset_index().to_dict("records")
     assert rows == [{
-        "run": "suite", "started": "the CI way", "test": "test_get_sites_empty", "result": "failed", "sites seen": 731,
+        "run": "the suite", "started": "the CI way",
+        "test": "test_get_sites_empty", "result": "failed", "sites seen": 731,
     }]
 
 
@@ -72,10 +73,12 @@ def test_witnesses_that_do_not_agree_are_shown_as_such() -> None:
 
 
 def test_verdicts_come_with_their_reasons() -> None:
-    """Each run has its verdict beside the reason for it."""
+    """Each run has its verdict beside the reason for it, and says what was built and run."""
     table = verdicts([answered_by("test"), answered_by("production")])
     assert table["verdict"].tolist() == ["HOLDS", "BROKEN"]
     assert table["reason"].str.len().min() > 0
+    shown = verdicts([replace(answered_by("test"), trial=Trial((), "none"))])
+    assert (shown.index[0], *shown.iloc[0][:2]) == ("clean", "No attempt", "the suite, the CI way")
 
 
 def test_a_crossed_table_has_the_ruling_that_the_trials_of_a_cell_agree_on() -> None:

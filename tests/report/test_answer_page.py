@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from kit.report.answer_page import page
+from tests.report.test_answer_tables import of
+
+
+@pytest.mark.parametrize(
+    ("side", "headline"), [("production", "Reached, though not allowed: "), ("test", "1 database reached")]
+)
+def test_the_page_opens_with_what_a_reader_must_know(side: str, headline: str) -> None:
+    """The database that tests may not reach is the title of the page; where there is none, what was reached."""
+    (title,) = re.findall(r"<h1>(.*?)</h1>", page(of(side)))
+    assert title.startswith(headline)
+
+
+def test_each_cell_of_a_way_says_what_it_is() -> None:
+    """On a narrow screen a table has no head, so that each cell has its name."""
+    (ways,) = re.findall(r'<table class="ways">(.*?)</table>', page(of("production")), re.DOTALL)
+    assert re.findall(r'data-label="(.*?)"', ways) == ["how", "opened at", "in", "times"]
+    assert "<td>" not in ways
