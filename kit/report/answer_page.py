@@ -68,9 +68,8 @@ def _family(answer: Answer, family: Any) -> dict[str, Any]:
 def _way(answer: Answer, reaches: list[Reach]) -> dict[str, Any]:
     first = reaches[0]
     tests = list(dict.fromkeys(reach.test for reach in reaches if reach.test is not None))
-    named = ", ".join(tests[:_TESTS_NAMED]) + (
-        f" and {len(tests) - _TESTS_NAMED} more" if len(tests) > _TESTS_NAMED else ""
-    )
+    more = [f"and {len(tests) - _TESTS_NAMED} more"] if len(tests) > _TESTS_NAMED else []
+    named = "\n".join([*tests[:_TESTS_NAMED], *more])
     return {
         "how": first.how,
         "opener": str(first.opener) if first.opener else "no code of the project",
