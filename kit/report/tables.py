@@ -185,8 +185,8 @@ def _callable(known: Known) -> str:
 
 
 def _colour(value: object) -> str:
-    """The timeline's colours, for what leads to the test server and to production."""
-    return {"HOLDS": "color: #0072B2", "BROKEN": "color: #D55E00; font-weight: bold"}.get(str(value), "")
+    """The timeline's colours, for what leads to the test server and to production, as text on white or on black."""
+    return {"HOLDS": "color: #1a80bf", "BROKEN": "color: #D55E00; font-weight: bold"}.get(str(value), "")
 
 
 def _run(evidence: Evidence) -> tuple[str, str]:
