@@ -114,7 +114,9 @@ class ForFindings(Given):
         late = set(finding.tests) & set(order[: order.index(setter)]) if setter in order else ()
         first: tuple[Change, ...] = ({"op": "first", "tests": [setter]},) if late else ()
         kept: Change = {"op": "apply-override", "key": key, "to": key, "kept": True}
-        yield about(finding, f"with the override of {key} kept from {setter} on", kept, *first)
+        yield about(
+            finding, f"with the override of {key} kept from {setter} on", kept, *first, fix=self._let_through(finding)
+        )
 
     def _kept(self, finding: Finding) -> Iterator[Candidate]:
         yield from self._without_statement(finding)

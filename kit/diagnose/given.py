@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from kit.diagnose.advice import advice
 from kit.diagnose.candidate import NOWHERE, Candidate, Change, TextOf, Values, another
@@ -86,6 +88,18 @@ class Given:
                 return made[0]
         return None
 
+    def _let_through(self, finding: Finding) -> str:
+        """What to do where tests do without a fixture: one nearer to them can have taken its place, by its name."""
+        name = finding.told("fixture")
+        for file in _nearer(finding):
+            for number, line in enumerate((self.text_of(file) or "").splitlines(), 1):
+                if re.match(rf"\s*(async )?def {re.escape(name)}\(", line):
+                    return (
+                        f"The fixture {name} at {file}:{number} stands in the place of the one at {finding.where}: let "
+                        f"it ask for that one (def {name}({name})), or give it another name and have both."
+                    )
+        return advice(finding)
+
     def last_resort(self, leak: Leak) -> Iterator[Candidate]:
         """What works wherever a leak comes from an engine, or a connection, of the application's own."""
         entry = leak.engine if leak.engine is not None else leak.first.connection
@@ -118,6 +132,16 @@ class Given:
         told = [finding for finding in self.findings if finding.kind in HOW_REACHED]
         mine = [finding for finding in told if leak.database.id in finding.databases]
         return next((finding for finding in mine if set(leak.tests) <= set(finding.tests)), None)
+
+
+def _nearer(finding: Finding) -> Iterator[str]:
+    """The files in which pytest looks for a fixture of the tests of a finding, before it comes to the finding's own."""
+    for module in dict.fromkeys(test.partition("::")[0] for test in finding.tests):
+        folder = PurePosixPath(module).parent
+        for file in (module, *(str(above / "conftest.py") for above in (folder, *folder.parents))):
+            if file == finding.file:
+                break
+            yield file
 
 
 def redirected_session(opener: Frame, meant: Frame) -> Change:

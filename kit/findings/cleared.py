@@ -114,7 +114,7 @@ def _out_of_reach(setter: Frame | None, leak: Leak) -> bool:
 def _why_not_there(setter: Frame | None, leak: Leak) -> tuple[str, str]:
     """Why the leak's tests do without a fixture, and the file from which it would reach them."""
     if setter is None or not _out_of_reach(setter, leak):
-        return "the fixture is not asked for there", ""
+        return "the fixture is not asked for there, or one nearer by has its name", ""
     folder = setter.file.rpartition("/")[0]
     files = [test.partition("::")[0] for test in leak.tests]
     shared = os.path.commonpath([folder, *(os.path.dirname(file) for file in files)])

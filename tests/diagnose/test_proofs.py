@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from kit.diagnose.advice import advice
+from kit.diagnose.judge import the_case
+from kit.diagnose.plan import candidates
 from kit.findings.diagnosis import Effect, Status
 from tests.projects import diagnosed, traced, write
 
@@ -92,5 +94,35 @@ def test_a_fixture_that_is_not_asked_for_is_told_so(tmp_path: Path) -> None:
     (finding,) = [
         one for one in traced(write(tmp_path, files), allow=["test.db"]).findings if one.kind == "override-not-in-test"
     ]
-    assert "the fixture is not asked for there. shop.db answered." in finding.message
+    assert "the fixture is not asked for there, or one nearer by has its name. shop.db answered." in finding.message
     assert "ask for use_test_db" in advice(finding)
+
+
+def test_a_fixture_of_the_same_name_that_is_nearer_is_named(tmp_path: Path) -> None:
+    """The test asks for the fixture, and gets its module's own: that one is to ask for the other."""
+    fixture = FIXTURE.replace("autouse=True", "")
+    own = """
+        import pytest
+        from fastapi.testclient import TestClient
+        from shop import app
+
+        @pytest.fixture
+        def use_test_db(): return None
+
+        def test_orders(use_test_db): assert TestClient(app).get("/orders").json() == 1
+    """
+    asked = SHOP["tests/a/test_a.py"].replace("test_orders()", "test_orders(use_test_db)")
+    files = {**SHOP, "tests/conftest.py": fixture, "tests/a/test_a.py": own, "tests/b/test_b.py": asked}
+    project = write(tmp_path, files)
+    answer = traced(project, allow=["test.db"])
+    (candidate,) = [
+        one
+        for one in candidates(the_case(answer), answer.findings, lambda file: text_in(project, file), {})
+        if one.kind == "override-not-in-test"
+    ]
+    assert candidate.fix.startswith("The fixture use_test_db at tests/a/test_a.py:7 stands in the place of")
+
+
+def text_in(project: Path, file: str) -> str | None:
+    path = project / file
+    return path.read_text() if path.is_file() else None
