@@ -13,6 +13,7 @@ from kit.diagnose.statements import Statement, statement_at
 from kit.evidence import Frame
 from kit.findings.case import Case, Leak
 from kit.findings.model import Finding
+from kit.findings.origins import origin_said
 from kit.findings.table import HOW_REACHED
 
 
@@ -108,11 +109,13 @@ class Given:
         if not frames or frames[0].file.startswith("site-packages"):
             return
         meant, made = self._engine_of_tests(), "engine" if leak.engine is not None else "connection"
-        finding = self._finding_on(leak)
+        finding, why = self._finding_on(leak), origin_said(self.case.evidence, leak.first)
         yield Candidate(
             finding.kind if finding else kind_of(leak, "engine-not-replaced"),
             f"with the {made} of {frames[0].file}:{frames[0].line} led elsewhere",
-            finding.message if finding else f"{frames[0].file}:{frames[0].line} leads to {leak.database.name}.",
+            finding.message
+            if finding
+            else f"{frames[0].file}:{frames[0].line} makes the {made} that leads to {leak.database.name}; {why}.",
             finding.file if finding else frames[0].file,
             finding.line if finding else frames[0].line,
             (

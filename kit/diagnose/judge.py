@@ -138,7 +138,7 @@ def _led_nowhere(symptom: Symptom, run: Evidence, again: Answer) -> tuple[Effect
     tried = {program for _, program in _asked_from(run, again.reached)}
     idle = sorted({program for _, program in _wrongly(symptom)} - tried)
     if idle:
-        return Effect.VOID, f"{idle[0]}, which had reached it, asks for no database any more"
+        return Effect.VOID, f"{idle[0] or 'it'} asks for no database any more"
     return Effect.GONE, "it was looked for where the change leads, and nowhere else"
 
 
@@ -176,8 +176,9 @@ def _comparable(
     asked = _asked_from(run, again.reached)
     for test, program in _wrongly(symptom, changes):
         if test not in left_out and (test, program) not in asked:
-            ended = f"{test} {now.get(test, 'does not run')}, and" if test is not None else f"exit code {code}:"
-            return Effect.VOID, f"{ended} {program}, which had reached it there, asks for no database any more"
+            ended = f"{test} {now.get(test, 'does not come to its body')}, and" if test else f"exit code {code}:"
+            who = f"{program}, which had reached it there," if program else "it"
+            return Effect.VOID, f"{ended} {who} asks for no database any more"
     return Effect.GONE, _instead(symptom, again)
 
 
@@ -210,12 +211,17 @@ def _asked_from(run: Evidence, reached: Iterable[Reach]) -> set[tuple[str | None
 
 
 def _is_child(run: Evidence, entry: Entry) -> bool:
+    if entry.process >= len(run.processes):
+        return False
     return run.processes[entry.process].ppid in {process.pid for process in run.processes}
 
 
 def _program(run: Evidence, entry: Entry) -> str:
-    argv = run.processes[entry.process].argv if entry.process < len(run.processes) else ()
-    return os.path.basename(argv[0]) if argv and argv[0] else "python"
+    """The program that the tests, or another process, had started; "" where it is the command's own."""
+    if not _is_child(run, entry):
+        return ""
+    name = os.path.basename((run.processes[entry.process].argv or ("",))[0])
+    return "python" if name.startswith("-") or not name else name
 
 
 def _instead(symptom: Symptom, again: Answer) -> str:

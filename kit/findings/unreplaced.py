@@ -5,6 +5,7 @@ from __future__ import annotations
 from kit.evidence import Frame, Session
 from kit.findings.case import Case, Leak, reach_facts, tests_said, within
 from kit.findings.model import Finding, first
+from kit.findings.origins import origin_said
 from kit.findings.themselves import by_tests
 
 
@@ -37,13 +38,12 @@ def not_replaced(case: Case, leak: Leak) -> Finding | None:
     if at is None or by_tests(case, leak):
         return None
     what = "an engine" if leak.engine is not None else "a connection"
-    held = f" ({leak.engine.held_by[0]})" if leak.engine is not None and leak.engine.held_by else ""
     chain = case.evidence.chain(leak.engine) if leak.engine is not None else leak.first.chain
     return Finding(
         "engine-not-replaced",
         f"{leak.database.name} was reached by {case.leads(leak.first.chain[:4])} ({leak.first.how}) in "
-        f"{tests_said(leak.tests)}, through {what} of the application's own ({case.leads(chain[:4])}), "
-        f"whose URL stands in the program{held}. Nothing that the tests do stands in for it.",
+        f"{tests_said(leak.tests)}, through {what} of the application's own ({case.leads(chain[:4])}): "
+        f"{origin_said(case.evidence, leak.first)}. Nothing that the tests do stands in for it.",
         at.file,
         at.line,
         reach_facts(case, leak),

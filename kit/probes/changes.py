@@ -33,8 +33,8 @@ Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a li
     {"op": "remember", "file": F}                what variables of databases are set to is kept in this file, in full
     {"op": "stop"}                               no further test is begun once a connection has been refused
 
-They are put in before the probes, so that the probes see the changed run. Each says in the record that it was `made`
-when it took hold: an experiment in which nothing took hold shows nothing.
+They are put in before the probes, or around them, so that the probes see the changed run. Each says in the record that
+it was `made` when it took hold: an experiment in which nothing took hold shows nothing.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Changes:
     def __init__(self, recorder: Recorder, changes: List[Dict[str, Any]]) -> None:
         self._recorder, self._changes = recorder, changes
         self._made: Dict[int, bool] = {}
+        self._around: List[Callable[[Hooks], None]] = []
         self.refused = False  # a connection was stopped: its database is not allowed
 
     def install(self, hooks: Hooks) -> None:
@@ -80,6 +81,11 @@ class Changes:
             if change["op"] not in makers:
                 raise ValueError(f"no such change: {change['op']}")
             makers[change["op"]](change)
+
+    def install_around(self, hooks: Hooks) -> None:
+        """Put in what must be around the probes; to be called when those are in."""
+        for install in self._around:
+            install(hooks)
 
     def _took_hold(self, change: Dict[str, Any]) -> None:
         if not self._made.get(id(change)):
@@ -452,7 +458,9 @@ class Changes:
     def _lead_elsewhere(self, change: Dict[str, Any]) -> None:
         from .elsewhere import Elsewhere
 
-        Elsewhere(change, lambda: self._took_hold(change)).install(self._hooks)
+        elsewhere = Elsewhere(change, lambda: self._took_hold(change))
+        elsewhere.install(self._hooks)
+        self._around.append(elsewhere.install_around)
 
     # --- applications ------------------------------------------------------------------------------------------------
 

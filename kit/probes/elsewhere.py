@@ -32,8 +32,6 @@ class Elsewhere:
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
         hooks.when_imported("sqlalchemy.engine.base", self._watch_engines)
-        hooks.when_imported("sqlite3", self._watch_sqlite3)
-        hooks.when_imported("aiosqlite", self._watch_aiosqlite)
         hooks.when_imported(
             "asyncpg.connect_utils", lambda module: self._lead_servers(module, "_connect", _add_database)
         )
@@ -41,6 +39,11 @@ class Elsewhere:
         hooks.when_imported("psycopg", self._watch_psycopg)
         hooks.when_imported("psycopg_pool", self._watch_psycopg_pool)
         hooks.when_imported("psycopg2", lambda module: self._lead_servers(module, "connect", _add_dbname))
+
+    def install_around(self, hooks: Hooks) -> None:
+        """Around the probes, which ask for leave to open a file before they do: it must be the file that is opened."""
+        hooks.when_imported("sqlite3", self._watch_sqlite3)
+        hooks.when_imported("aiosqlite", self._watch_aiosqlite)
 
     # --- engines -----------------------------------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ class Installed:
         for name, probe in self._probes().items():
             if name in self.names:
                 probe.install(self.hooks)
+        self.changes.install_around(self.hooks)
         quiet.failures.clear()
         atexit.register(self.end)
 

@@ -126,3 +126,13 @@ def test_a_fixture_of_the_same_name_that_is_nearer_is_named(tmp_path: Path) -> N
 def text_in(project: Path, file: str) -> str | None:
     path = project / file
     return path.read_text() if path.is_file() else None
+
+
+def test_a_connection_past_everything_is_led_elsewhere_and_told_with_where_its_place_came_from(tmp_path: Path) -> None:
+    """A file that the application opens by itself is proved, too, and it is said that no setting leads there."""
+    files = {name: text.replace("Depends(get_db)", "None") for name, text in SHOP.items()}
+    files["shop.py"] = files["shop.py"].replace("db.execute", 'sqlite3.connect("shop.db").execute')
+    _, diagnosis = diagnosed(write(tmp_path, files), allow=["test.db"])
+    assert diagnosis.status is Status.PROVED
+    assert diagnosis.causes[0].changed == "with the connection of shop.py:13 led elsewhere"
+    assert "its place comes from no variable and no file of settings" in diagnosis.causes[0].what

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kit.probes.allow import AllowList
+from kit.probes.gate import ALLOW_VARIABLE, allow_text
 from tests.probes.seen import Seen, run
 
 ENGINES = """\
@@ -27,7 +29,9 @@ ENGINES = """\
 TESTS = 'meant = sqlalchemy.create_engine("sqlite:///meant.db")'
 
 
-def led(tmp_path: Path, program: str, frames: list[int], engine_line: int | None = None) -> tuple[Seen, set[str]]:
+def led(
+    tmp_path: Path, program: str, frames: list[int], engine_line: int | None = None, allow: AllowList | None = None
+) -> tuple[Seen, set[str]]:
     """Run a program with what is made by way of these lines led elsewhere; return also the files that came of it."""
     project = tmp_path / "project"
     change = {
@@ -37,7 +41,8 @@ def led(tmp_path: Path, program: str, frames: list[int], engine_line: int | None
     }  # fmt: skip
     changes = tmp_path / "changes.json"
     changes.write_text(json.dumps([change]))
-    seen = run(tmp_path, {"it.py": program}, "it.py", environ={"ISOLATION_PROBES_CHANGES": str(changes)})
+    environ = {"ISOLATION_PROBES_CHANGES": str(changes)} | ({ALLOW_VARIABLE: allow_text(allow)} if allow else {})
+    seen = run(tmp_path, {"it.py": program}, "it.py", environ=environ)
     files = {*project.glob("*.db"), *tmp_path.glob("nowhere")}
     return seen, {file.name for file in files}
 
@@ -63,3 +68,13 @@ def test_a_connection_without_an_engine_is_led_elsewhere(tmp_path: Path) -> None
         """
     _, files = led(tmp_path, program, [5])
     assert files == {"nowhere", "two.db"}
+
+
+def test_it_is_the_file_that_is_opened_for_which_leave_is_asked(tmp_path: Path) -> None:
+    """With an allow-list, too, what the experiment leads elsewhere is no longer asked for where it was."""
+    program = """\
+        import sqlite3
+        sqlite3.connect("wrong.db").execute("create table t (a)")
+        """
+    _, files = led(tmp_path, program, [2], allow=AllowList(["nowhere"], str(tmp_path)))
+    assert files == {"nowhere"}

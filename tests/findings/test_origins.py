@@ -1,0 +1,38 @@
+"""Where a place came from is said in a clause, whichever way it was come by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kit.evidence import Evidence, SettingsFile
+from kit.findings.origins import origin_said
+from kit.findings.reach import reaches
+from tests.findings.seen_runs import BY_APPLICATION, BY_ENGINE, PRODUCTION, leak, variable, without_engine
+
+URL = f"sqlite:///{PRODUCTION}"
+READ = (variable("inherited", "DB", 0.0, BY_ENGINE, URL), variable("read", "DB", 1.0, BY_APPLICATION, URL))
+IN_FILE = replace(
+    leak(files=((".env", 3, "DB"),)),
+    settings_files=(SettingsFile(at_s=1.0, file=".env", entries=((3, "DB", URL),)),),
+)
+SERVER = {"url": "postgresql://me@db:6543/shop", "dialect": "postgresql", "driver": "psycopg"}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [
+        (leak(*READ, variables=("DB",)), "comes from DB, last written by the environment of the command"),
+        (without_engine(leak(*READ)), "comes from DB, last written by the environment of the command"),
+        (leak(variable("missing", "DB", 1.0, BY_APPLICATION, URL)), "taken instead of DB, which was missing at app/c"),
+        (IN_FILE, "comes from DB in .env:3"),
+        (leak(variable("set", "DB_HOST", 1.0, BY_APPLICATION, "db"), **SERVER), "parts (host from DB_HOST=db)"),
+        (leak(held_by=("app.config.URL",)), "it stands in the program, as app.config.URL"),
+    ],
+    ids=["variable", "connection", "default", "file", "parts", "text"],
+)
+def test_it_is_said_where_a_place_came_from(evidence: Evidence, said: str) -> None:
+    """A variable with its last writer, what was missing with its reader, a file with its line."""
+    (reach,) = reaches(evidence, "/project")
+    assert said in origin_said(evidence, reach)
