@@ -227,7 +227,7 @@ class ForFindings(Given):
 
     def _under_its_name(self, finding: Finding) -> Iterator[Candidate]:
         name, wanted = finding.told("variable"), finding.told("wanted")
-        value = self.values.get((name, finding.told("value")))
+        value = self.values.get((name, finding.told("value"))) or self._given_in(finding, name)
         if value is not None:
             yield about(
                 finding,
@@ -238,7 +238,7 @@ class ForFindings(Given):
 
     def _renamed(self, finding: Finding, name: str, wanted: str) -> str:
         line = self._line(finding.file, finding.line)
-        if finding.line and name in line:
+        if finding.line and name in line and (finding.file or "").endswith(".py"):
             return diff(finding.file, finding.line, line, line.replace(name, wanted))
         return advice(finding)
 

@@ -34,6 +34,11 @@ class Given:
         lines = (self.text_of(file or "") or "").splitlines()
         return lines[line - 1] if line and line <= len(lines) else ""
 
+    def _given_in(self, finding: Finding, name: str) -> str | None:
+        """What the line of a finding gives a variable, where it is one of a file of variables."""
+        found = re.match(rf"\s*(?:export\s+)?{re.escape(name)}\s*=\s*(.*?)\s*$", self._line(finding.file, finding.line))
+        return found[1].strip("\"'") if found else None
+
     def _changed_line(self, file: str, number: int, value: str) -> Change | None:
         """The line of a settings file, naming a database that is not there."""
         line = self._line(file, number)

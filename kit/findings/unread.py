@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from difflib import SequenceMatcher
 
-from kit.evidence import Variable
+from kit.evidence import Frame, Variable
 from kit.findings.case import Case, Leak, reach_facts
-from kit.findings.model import Finding, fact, first
+from kit.findings.model import Fact, Finding, fact, first
+from kit.findings.reach import MODULE
 from kit.findings.sources import leads_to, origin_of, writer
 from kit.findings.themselves import by_tests
 
+_ALIKE = 0.5  # at least, for a name in a file to be taken for another one's
 
 def ask(case: Case) -> Iterator[Finding]:
     """For each leak that no variable led to: which variable did the tests set in vain, and which was missing?"""
@@ -25,26 +28,60 @@ def ask(case: Case) -> Iterator[Finding]:
                 event = in_vain[-1]
                 yield _finding(case, leak, event, max(missing, key=lambda asked: _likeness(event.name, asked.name)))
                 break
+        else:
+            yield from _in_a_file(case, leak, source.asked)
 
 
 def _finding(case: Case, leak: Leak, event: Variable, asked: Variable) -> Finding:
-    evidence = case.evidence
-    at = first(evidence.chain(event))
+    given = f"which {writer(case.evidence, event)} sets to {event.value}"
+    at = first(case.evidence.chain(event))
+    return _told(case, leak, (event.name, event.value, given), asked, at, fact(case.evidence, event, "set"))
+
+
+def _in_a_file(case: Case, leak: Leak, asked: Variable | None) -> Iterator[Finding]:
+    """A file of variables that was read has a name like the one that was missing, and leads elsewhere."""
+    lines = [] if asked is None else list(_lines_in_vain(case, leak, asked))
+    if asked is None or not lines:
+        return
+    file, line, name, value = max(lines, key=lambda entry: _likeness(entry[2], asked.name))
+    at = Frame(file, line, MODULE)
+    yield _told(
+        case, leak, (name, value, f"which {file}:{line} gives as {value}"), asked, at, Fact("given", file, line)
+    )
+
+
+def _lines_in_vain(case: Case, leak: Leak, asked: Variable) -> Iterator[tuple[str, int, str, str]]:
+    process, until_s = leak.first.entry.process, leak.first.entry.at_s
+    known = {event.name.upper() for event in case.evidence.variables if event.op in ("read", "missing")}
+    for event in case.evidence.settings_files:
+        if event.process != process or event.at_s > until_s or ".env" not in event.file.rpartition("/")[2]:
+            continue
+        for line, name, value in event.entries:
+            alike = _likeness(name, asked.name) >= _ALIKE
+            if value and alike and name.upper() not in known and not any(leads_to(value, one) for one in case.reached):
+                yield event.file, line, name, value
+
+
+def _told(
+    case: Case, leak: Leak, variable: tuple[str, str | None, str], asked: Variable, at: Frame | None, given: Fact
+) -> Finding:
+    """What is said of a variable (its name, its value, who gives it) that nobody asks for."""
+    name, value, who = variable
     return Finding(
         "variable-not-asked-for",
-        f"{event.name}, which {writer(evidence, event)} sets to {event.value}, is asked for by nobody. "
-        f"{asked.name} is asked for at {case.leads(evidence.chain(asked)[:3])}, and is not there: what stands in its "
-        f"place leads to {leak.database.name}.",
+        f"{name}, {who}, is asked for by nobody. {asked.name} is asked for at "
+        f"{case.leads(case.evidence.chain(asked)[:3])}, and is not there: what stands in its place leads to "
+        f"{leak.database.name}.",
         at.file if at else None,
         at.line if at else None,
         (
-            fact(evidence, event, f"{event.name} set"),
-            fact(evidence, asked, f"{asked.name} asked for, and not there"),
+            replace(given, what=f"{name} {given.what}"),
+            fact(case.evidence, asked, f"{asked.name} asked for, and not there"),
             *reach_facts(case, leak),
         ),
         (leak.database.id,),
         leak.tests,
-        (("variable", event.name), ("value", event.value or ""), ("wanted", asked.name)),
+        (("variable", name), ("value", value or ""), ("wanted", asked.name)),
     )
 
 

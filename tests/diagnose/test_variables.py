@@ -178,3 +178,36 @@ def test_a_setting_that_is_replaced_too_late_is_the_cause(tmp_path: Path) -> Non
     cause = the_cause(project)
     assert (cause.kind, cause.file, cause.line) == ("env-set-too-late", "conftest.py", 8)
     assert cause.what.startswith("What the settings keep of DATABASE_URL changed at conftest.py:8 AFTER engine")
+
+
+def test_a_name_in_a_file_of_variables_that_nobody_asks_for_is_the_cause(tmp_path: Path) -> None:
+    """The tests' own file is read, and gives the URL under another name than the settings have for it."""
+    project = write(
+        tmp_path,
+        {
+            ".env.test": "LOG_LEVEL=info\nDB_URL=test.db\n",
+            "shop.py": """
+                import sqlite3
+                from pydantic_settings import BaseSettings, SettingsConfigDict
+
+                class Settings(BaseSettings):
+                    model_config = SettingsConfigDict(env_file=".env.test", extra="ignore")
+                    database_url: str = "prod.db"
+
+                settings = Settings()
+
+                def orders():
+                    return sqlite3.connect(settings.database_url).execute("select 1").fetchall()
+            """,
+            "test_orders.py": """
+                from shop import orders
+
+                def test_no_orders():
+                    assert orders()
+            """,
+        },
+    )
+    cause = the_cause(project)
+    assert (cause.kind, cause.file, cause.line) == ("variable-not-asked-for", ".env.test", 2)
+    assert "DB_URL, which .env.test:2 gives as test.db, is asked for by nobody" in cause.what
+    assert cause.fix.startswith("At .env.test:2 set DATABASE_URL")
