@@ -25,6 +25,10 @@ _ADVICE = {
     "override-leaked": (
         "Take the override back when the test is over: app.dependency_overrides.pop(key, None) in its teardown."
     ),
+    "override-taken-back": (
+        "Take the override back at {where} only when the test is over: in a fixture yield inside the `with` that sets "
+        "it, instead of returning after it."
+    ),
     "override-not-in-test": (
         "Let the tests that do without it ask for {fixture} (as a parameter, by usefixtures), or make it autouse."
     ),

@@ -30,6 +30,7 @@ class ForFindings(Given):
             "override-cleared-by-other-test": self._kept,
             "override-leaked": self._without_test,
             "override-not-in-test": self._standing,
+            "override-taken-back": self._without_statement,
             "dependency-called-directly": self._redirected,
             "dependency-not-overridden": self._supplied_elsewhere,
             "engine-not-used": self._put_to_use,

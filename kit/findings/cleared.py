@@ -40,7 +40,11 @@ def _cleared(case: Case, leak: Leak) -> Iterator[Finding]:
         return
     removed = history[-1]
     was_set = next((change for change in reversed(history) if change.op != "removed"), None)
-    if was_set is None or _by_its_own_setter(case, was_set, removed):
+    if was_set is None:
+        return
+    if _by_its_own_setter(case, was_set, removed):
+        if removed.test is not None and removed.test == leak.first.test:
+            yield _taken_back(case, leak, was_set, removed)
         return
     by, setter = first(case.evidence.chain(removed)), first(case.evidence.chain(was_set))
     assert leak.first.dependency is not None
@@ -62,6 +66,26 @@ def _cleared(case: Case, leak: Leak) -> Iterator[Finding]:
         (leak.database.id,),
         leak.tests,
         (("test", removed.test or ""), ("setter", was_set.test or "")),
+    )
+
+
+def _taken_back(case: Case, leak: Leak, was_set: Override, removed: Override) -> Finding:
+    """Who set the override for a test took it back before that test came to need it."""
+    by, setter = first(case.evidence.chain(removed)), first(case.evidence.chain(was_set))
+    assert leak.first.dependency is not None
+    return Finding(
+        "override-taken-back",
+        f"app.dependency_overrides[{leak.first.dependency.name}], set by {_who(was_set)} ({setter}), was taken back "
+        f"({by}) before {removed.test} asked for it: {leak.database.name} answered.",
+        by.file if by else None,
+        by.line if by else None,
+        (
+            fact(case.evidence, was_set, "override set"),
+            fact(case.evidence, removed, "override taken back"),
+            *reach_facts(case, leak),
+        ),
+        (leak.database.id,),
+        leak.tests,
     )
 
 

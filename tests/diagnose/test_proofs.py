@@ -123,6 +123,35 @@ def test_a_fixture_of_the_same_name_that_is_nearer_is_named(tmp_path: Path) -> N
     assert candidate.fix.startswith("The fixture use_test_db at tests/a/test_a.py:7 stands in the place of")
 
 
+def test_an_override_that_is_taken_back_before_its_test_is_told_and_proved(tmp_path: Path) -> None:
+    """The fixture returns its client when the block that had set the override is over."""
+    tests = """
+        import sqlite3
+        from contextlib import contextmanager
+        import pytest
+        from fastapi.testclient import TestClient
+        from shop import app, get_db
+
+        @contextmanager
+        def overridden(key, by):
+            app.dependency_overrides[key] = by
+            yield
+            app.dependency_overrides.pop(key)
+
+        @pytest.fixture
+        def client():
+            with overridden(get_db, lambda: sqlite3.connect("test.db", check_same_thread=False)):
+                return TestClient(app)
+
+        def test_orders(client): assert client.get("/orders").json() == 1
+    """
+    _, diagnosis = diagnosed(write(tmp_path, {"shop.py": SHOP["shop.py"], "test_it.py": tests}), allow=["test.db"])
+    assert diagnosis.status is Status.PROVED
+    (cause,) = diagnosis.causes
+    assert (cause.kind, cause.file, cause.line) == ("override-taken-back", "test_it.py", 12)
+    assert "yield inside the `with`" in cause.fix
+
+
 def text_in(project: Path, file: str) -> str | None:
     path = project / file
     return path.read_text() if path.is_file() else None
