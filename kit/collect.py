@@ -158,7 +158,7 @@ class _Reading:
         self._shorten(event)
         if kind in _NESTED:
             _NESTED[kind](self, event)
-        for key in ("stack", "written_at"):
+        for key in ("stack", "written_at", "routed_at"):
             if key in event:
                 event[key] = self._stack_number(process, event[key])
         if event.get("file"):

@@ -252,9 +252,16 @@ class Change(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session(Entry):
-    """An SQLAlchemy session was made."""
+    """An SQLAlchemy session was made, on an engine, unless what it asks for is sent to others.
+
+    `routed_by` is get_bind where its class has one of the application's own, binds where it was given some.
+    `routed_at`, an index into `Evidence.stacks`, leads there.
+    """
 
     session: str
+    engine: str | None = None
+    routed_by: str | None = None
+    routed_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,10 @@ _ADVICE = {
         "At {where} go back when it is done (monkeypatch.chdir does), or name {path} whole, from the place of the "
         "module that opens it (Path(__file__))."
     ),
+    "session-routed": (
+        "What {where} sends elsewhere goes past the engine that the tests give the session: let it take its engines "
+        "from what tests can set, or let the tests' own factory do without (class_=Session, binds={{}})."
+    ),
     "connected-elsewhere": "At {where} connect to the place that the engine's URL names, or leave `creator` out.",
     "dotenv-precedence": (
         "At {where} do not let the file go before the environment (load_dotenv(override=False)), or name the tests' "

@@ -47,6 +47,7 @@ class ForFindings(Given):
             "settings-file": self._without_file,
             "configured-by-the-tests": self._without_statement,
             "connected-elsewhere": self._as_named,
+            "session-routed": self._on_its_own_engine,
             "variable-missing": self._set_elsewhere,
             "variable-removed": self._left_there,
             "environment-not-handed-on": self._handed_on,
@@ -324,6 +325,9 @@ class ForFindings(Given):
 
     def _as_named(self, finding: Finding) -> Iterator[Candidate]:
         yield about(finding, "with engines connecting to where their URLs lead", {"op": "no-creator"})
+
+    def _on_its_own_engine(self, finding: Finding) -> Iterator[Candidate]:
+        yield about(finding, "with each session on the engine that it was opened with", {"op": "no-routing"})
 
     def _without_pool(self, finding: Finding) -> Iterator[Candidate]:
         yield about(finding, "without connection pools", {"op": "no-pool"})

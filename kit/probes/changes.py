@@ -14,6 +14,7 @@ Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a li
     {"op": "only", "files": [...], "tests": [...]}                   nothing else is run
     {"op": "first", "tests": [...]}              these run before all others, in this order
     {"op": "no-pool"}                            each connection is closed when it is given back
+    {"op": "no-routing"}                         a session with an engine of its own sends all to that one
     {"op": "no-creator"}                         engines connect to where their URLs lead
     {"op": "one-in-memory"}                      an engine in memory has one connection, which all share
     {"op": "restore-folder"}                     the working directory is put back after each test
@@ -68,6 +69,7 @@ class Changes:
         makers: Dict[str, Callable[[Dict[str, Any]], None]] = {
             "set": self._set, "pin": self._pin, "unset": self._unset, "no-dotenv": self._no_dotenv, "edit": self._edit,
             "edit-data": self._edit_data, "no-creator": self._no_creator, "restore-folder": self._restore_folder,
+            "no-routing": self._no_routing,
             "one-in-memory": self._one_in_memory,
             "path-first": self._path_first, "hand-on": self._hand_on,
             "leave-out": self._choose, "only": self._choose, "first": self._choose, "no-pool": self._no_pool,
@@ -369,6 +371,25 @@ class Changes:
         self._hooks.when_imported(
             "sqlalchemy.pool.impl", lambda pools: self._hooks.replace(pools.QueuePool, "_do_return_conn", returning)
         )
+
+    def _no_routing(self, change: Dict[str, Any]) -> None:
+        def watch(orm: Any) -> None:
+            by_itself = orm.Session.get_bind
+
+            def making(original: Any) -> Any:
+                def __init__(session: Any, *args: Any, **kwargs: Any) -> None:
+                    original(session, *args, **kwargs)
+                    binds = getattr(session, "binds", None) or getattr(session, "_Session__binds", None)
+                    routed = type(session).get_bind is not by_itself or binds
+                    if routed and session.bind is not None:
+                        self._took_hold(change)
+                        own = session.bind
+                        session.get_bind = lambda *args, **kwargs: own
+                return __init__
+
+            self._hooks.replace(orm.Session, "__init__", making)
+
+        self._hooks.when_imported("sqlalchemy.orm", watch)
 
     def _no_creator(self, change: Dict[str, Any]) -> None:
         def making(original: Any) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from types import CodeType
-from typing import Any, List, Optional, Set, Tuple
-from weakref import ref
+from typing import Any, Dict, List, Optional, Set, Tuple
+from weakref import WeakKeyDictionary, ref
 
 from .callables import code_of
 from .context import REQUEST
 from .databases import Connection, Databases
 from .dialects import ask
-from .frames import APPLICATION, absolute, application_stack, owner
+from .frames import APPLICATION, Stack, absolute, application_stack, owner
 from .hooks import Hooks, out_of_traceback, with_arguments_of
 from .quiet import quietly
 from .recorder import Recorder
@@ -30,6 +30,7 @@ class SQLAlchemyProbe:
         self._recorder, self._databases, self._sources, self._asks = recorder, databases, sources, asks
         self._objects = databases.objects
         self._listeners: Set[Tuple[Optional[str], CodeType]] = set()  # that were told of, of each engine
+        self._factories: "WeakKeyDictionary[type, Stack]" = WeakKeyDictionary()  # where each one's class was made
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -73,7 +74,14 @@ class SQLAlchemyProbe:
                 probe._opened_session(session)
             return __init__
 
+        def making_factory(original: Any) -> Any:
+            def __init__(factory: Any, *args: Any, **kwargs: Any) -> None:
+                original(factory, *args, **kwargs)
+                probe._factories[factory.class_] = application_stack()
+            return __init__
+
         self._hooks.replace(Session, "__init__", making)
+        self._hooks.replace(orm.sessionmaker, "__init__", making_factory)
         self._listen(event, Session, "after_begin", self._begun)
 
     def _listen(self, event: Any, target: Any, name: str, listener: Any) -> None:
@@ -102,7 +110,23 @@ class SQLAlchemyProbe:
             _, supplier = request.running(codes)
             if supplier is not None:
                 request.supply(session, supplier)
-        self._recorder.event("session", stack=stack, session=number)
+        self._recorder.event(
+            "session", stack=stack, session=number, engine=self._engine_of(session.bind), **self._routing(session),
+        )
+
+    def _engine_of(self, bind: Any) -> Optional[str]:
+        return self._objects.of("engine", bind.dialect) if bind is not None else None
+
+    def _routing(self, session: Any) -> Dict[str, Any]:
+        """What sends a session's statements to other engines than its own: its class, or what it was given."""
+        code = getattr(type(session).get_bind, "__code__", None)
+        if code is not None and owner(code.co_filename) is APPLICATION:
+            at: Stack = ((absolute(code.co_filename), code.co_firstlineno, code.co_name, None),)
+            return {"routed_by": "get_bind", "stacks": {"routed_at": at}}
+        if getattr(session, "binds", None) or getattr(session, "_Session__binds", None):  # as of 2.1, and before
+            at = self._factories.get(type(session)) or application_stack()
+            return {"routed_by": "binds", "stacks": {"routed_at": at}}
+        return {}
 
     @quietly
     def _begun(self, session: Any, transaction: Any, connection: Any) -> None:
