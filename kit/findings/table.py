@@ -26,6 +26,7 @@ from kit.findings import (
     transactions,
     unread,
     urls,
+    workers,
 )
 from kit.findings.case import Case, Leak, case_of
 from kit.findings.databases import Allowed
@@ -56,11 +57,15 @@ QUESTIONS: tuple[Question, ...] = (
     transactions.ask,
     separate.ask,
     themselves.ask,
+    workers.ask,
 )
 
 
 # These say what was done, not why it was wrong.
 WEAK = frozenset({"session-past-dependencies", "database-reached"})
+
+# These leave open whence a leak's place came.
+BESIDE = WEAK | {"engine-differs-by-process"}
 
 # These say how it was reached: where the cause is known, nothing of theirs is left to be proved.
 HOW_REACHED = WEAK | {
@@ -73,7 +78,7 @@ def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -
     """Everything that is wrong in one run; a leak that no question explains is told as what it is."""
     case = case_of(evidence, reached, allowed)
     found = [finding for question in QUESTIONS for finding in question(case)]
-    strong = [finding for finding in found if finding.kind not in WEAK or finding.told("overridden")]
+    strong = [finding for finding in found if finding.kind not in BESIDE or finding.told("overridden")]
     found += [finding for leak in case.leaks if not _explained(leak, strong) for finding in told(case, leak)]
     found = [
         finding
