@@ -27,18 +27,23 @@ class Mutation:
     new: str
 
     def applied_to(self, notebook: Any) -> Any:
-        """The notebook with this change, up to the cell of its claim, for nothing after that matters.
-
-        AssertionError where the text is not in the cell exactly once.
-        """
+        """The notebook with this change, up to the cell of its claim, for nothing after that matters."""
         changed = nbformat.from_dict(notebook)
-        cell = next((cell for cell in changed.cells if cell["id"] == self.cell), None)
-        assert cell is not None, f"there is no cell {self.cell}"
-        assert cell.source.count(self.old) == 1, f"{self.old!r} is not in cell {self.cell} exactly once"
-        last = next(index for index, cell in enumerate(changed.cells) if self.claim in claims_in(cell))
-        cell.source = cell.source.replace(self.old, self.new)
+        at, last = self.span(changed)
         changed.cells = changed.cells[: last + 1]
+        self.change(changed.cells[at])
         return changed
+
+    def span(self, notebook: Any) -> tuple[int, int]:
+        """The positions of the cell that is changed and of the cell whose claim must fall."""
+        at = next((index for index, cell in enumerate(notebook.cells) if cell["id"] == self.cell), None)
+        assert at is not None, f"there is no cell {self.cell}"
+        return at, next(index for index, cell in enumerate(notebook.cells) if self.claim in claims_in(cell))
+
+    def change(self, cell: Any) -> None:
+        """Make the change in its cell. AssertionError where the text is not in it exactly once."""
+        assert cell.source.count(self.old) == 1, f"{self.old!r} is not in cell {self.cell} exactly once"
+        cell.source = cell.source.replace(self.old, self.new)
 
 
 def read(path: Path) -> Any:
@@ -68,6 +73,13 @@ def mutations(path: Path) -> tuple[Mutation, ...]:
 def parameters(path: Path) -> dict[str, Any]:
     """The parameters with which a notebook's mutations are run, where its defaults would take long."""
     return dict(_mutations_file(path).get(PARAMETERS, {}))
+
+
+def with_parameters(notebook: Any, values: dict[str, Any]) -> Any:
+    """The notebook with these parameters, put in as papermill does."""
+    from papermill.parameterize import parameterize_notebook
+
+    return parameterize_notebook(notebook, values, kernel_name="python3", language="python") if values else notebook
 
 
 def other_parameters(path: Path) -> dict[str, Any]:

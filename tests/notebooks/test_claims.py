@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
 import nbformat
@@ -7,31 +9,34 @@ import pytest
 
 from kit.investigate import investigate
 from kit.investigate.results import Investigation, NotebookRun, Status
-from tests.notebooks.sources import NOTEBOOKS, claims, companions, mutations, parameters, read
+from kit.pair import Pair
+from kit.store import RUN_VARIABLE, SHELF_VARIABLE, Run
+from tests.notebooks.falling import what_fell
+from tests.notebooks.sources import NOTEBOOKS, claims, companions, mutations, parameters, read, with_parameters
 
 
-@pytest.mark.timeout(1200)  # a kernel for each claim, on a machine that may be busy
+@pytest.mark.timeout(1200)  # the full design, on a machine that may be busy
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
-def test_every_claim_holds_and_can_fall(path: Path, tmp_path: Path) -> None:
-    """A notebook ends green with its exercises solved; each mutation ends it red at its own claim, and no earlier."""
-    mutated = write_mutations(path, tmp_path)
-    # One run, so that the mutations share the trials of the notebook itself; two where that would take long.
-    together = [] if parameters(path) else mutated
-    result = investigate([*companions(path), path, *together], jobs=1, out=tmp_path / "runs", solved=True)
-    assert_green(run_of(path, result), claims(read(path)))
-    if mutated != together:
-        result = investigate([*companions(path), *mutated], parameters(path), jobs=1, out=tmp_path / "runs")
-    fell = {mutation.stem: fallen(run_of(mutation, result)) for mutation in mutated}
-    assert fell == {claim: [claim] for claim in claims(read(path))}
+def test_every_claim_holds_and_can_fall(path: Path, tmp_path: Path, pair: Pair) -> None:
+    """A notebook ends green with its exercises solved; changed for one of its claims, it falls at this and no earlier.
 
+    All changes are made in one kernel, which shares the trials of the green run; the first is a run of its own, too.
+    """
+    notebook, changes = read(path), mutations(path)
+    result = investigate([*companions(path), path], jobs=1, out=tmp_path / "runs", solved=True)
+    assert_green(run_of(path, result), claims(notebook))
 
-def write_mutations(path: Path, folder: Path) -> list[Path]:
-    """Write the notebook with each mutation in turn, into files named after the claims that must fall."""
-    notebook, written = read(path), []
-    for mutation in mutations(path):
-        written.append(folder / f"{mutation.claim}.ipynb")
-        nbformat.write(mutation.applied_to(notebook), written[-1])
-    return written
+    assert result.folder is not None
+    run = Run(result.folder)
+    environ = {**os.environ, **pair.environ(), RUN_VARIABLE: str(run.folder), SHELF_VARIABLE: str(run.shelf.folder)}
+    fell = asyncio.run(what_fell(with_parameters(notebook, parameters(path)), changes, path.parent, environ))
+    assert fell == {claim: claim for claim in claims(notebook)}
+
+    red = tmp_path / f"{changes[0].claim}.ipynb"
+    nbformat.write(changes[0].applied_to(notebook), red)
+    result = investigate([*companions(path), red], parameters(path), jobs=1, out=tmp_path / "runs")
+    assert fallen(run_of(red, result)) == [changes[0].claim]
+    assert result.exit_code == 1
 
 
 def run_of(path: Path, result: Investigation) -> NotebookRun:
