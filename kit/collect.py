@@ -16,6 +16,7 @@ from kit.evidence import Backend, Evidence, Frame, Process
 from kit.pair import LogLine, Pair
 from kit.probes.identity import IDENTITY_MARK
 from kit.probes.recorder import FORMAT as PROBES_FORMAT
+from kit.typed import typed
 
 _KINDS: Mapping[str, tuple[str, type[Any]]] = {
     "environment": ("variables", record.Variable),
@@ -133,7 +134,7 @@ class _Reading:
                 f"The probes wrote format {event['format']}", wanted=f"format {PROBES_FORMAT}",
                 remedy="use the probes and the kit of one version",
             )
-        self.processes[process] = msgspec.convert(event, Process)
+        self.processes[process] = typed(event, Process)
 
     def _end(self, process: str, event: dict[str, Any]) -> None:
         for connection, count in event["uses"].items():
@@ -164,7 +165,7 @@ class _Reading:
         if event.get("file"):
             event["file"] = self._named(event["file"])
         event["process"] = list(self.processes).index(process)
-        self.found.setdefault(name, []).append(msgspec.convert(event, type_))
+        self.found.setdefault(name, []).append(typed(event, type_))
 
     def _shorten(self, event: dict[str, Any]) -> None:
         for key in _SHORT.keys() & event.keys():

@@ -13,6 +13,7 @@ import msgspec
 
 from kit.errors import EvidenceError
 from kit.trial import Trial
+from kit.typed import typed
 
 FORMAT = 1  # 1: first
 
@@ -575,7 +576,7 @@ def from_json(data: bytes) -> Evidence:
                 f"This record has format {number!r}", wanted=f"format {FORMAT}",
                 remedy="read it with the version of the kit that wrote it, or run the trial again",
             )
-        return msgspec.convert(found, Evidence)
+        return typed(found, Evidence)
     except msgspec.MsgspecError as error:
         raise EvidenceError(f"This is not a record of evidence: {error}", remedy="run the trial again") from None
 

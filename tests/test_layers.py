@@ -16,6 +16,7 @@ KIT = Path(__file__).parents[1] / "kit"
 LAYERS = [
     "kit",
     "kit.errors",
+    "kit.typed",
     "kit.probes",
     "kit.carried",
     "kit.pair", "kit.cleaning",

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from kit.investigate import saved
 from kit.notebook import CLAIM_MIME, EXERCISE_MIME, Claim
+from kit.typed import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +41,12 @@ def decided(nb: Any) -> list[Claim]:
 
 def decided_in(cell: Any) -> list[Claim]:
     """Return the claims that one executed cell decided."""
-    return [msgspec.convert(data, Claim) for data in _data(cell, CLAIM_MIME)]
+    return [typed(data, Claim) for data in _data(cell, CLAIM_MIME)]
 
 
 def exercises(nb: Any) -> list[Exercise]:
     """Return what the checks of an executed notebook said, in order."""
-    return [msgspec.convert(data, Exercise) for cell in nb.cells for data in _data(cell, EXERCISE_MIME)]
+    return [typed(data, Exercise) for cell in nb.cells for data in _data(cell, EXERCISE_MIME)]
 
 
 def cells(nb: Any) -> dict[str, str]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from kit.typed import typed
+
 BANNER_TAG = "papermill-error-cell-tag"
 """papermill takes the cells with this tag out before it runs a notebook again."""
 RUN_BANNER_TAG = "kit-run"
@@ -37,7 +39,7 @@ class Outcome:
     @classmethod
     def of(cls, nb: Any) -> Outcome:
         """Read the outcome of an executed notebook; KeyError when the kit's engine did not run it."""
-        return msgspec.convert(nb.metadata["kit"]["run"], cls)
+        return typed(nb.metadata["kit"]["run"], cls)
 
     @property
     def sentence(self) -> str:

@@ -75,11 +75,15 @@ def parameters(path: Path) -> dict[str, Any]:
     return dict(_mutations_file(path).get(PARAMETERS, {}))
 
 
-def with_parameters(notebook: Any, values: dict[str, Any]) -> Any:
-    """The notebook with these parameters, put in as papermill does."""
+def for_mutations(path: Path) -> Any:
+    """The notebook as its mutations are made in it: with their parameters, if they have any, put in by papermill."""
+    from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
-    return parameterize_notebook(notebook, values, kernel_name="python3", language="python") if values else notebook
+    values = parameters(path)
+    if not values:
+        return read(path)
+    return parameterize_notebook(load_notebook_node(str(path)), values, kernel_name="python3", language="python")
 
 
 def other_parameters(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from kit.investigate.results import Investigation, NotebookRun, Status
 from kit.pair import Pair
 from kit.store import RUN_VARIABLE, SHELF_VARIABLE, Run
 from tests.notebooks.falling import what_fell
-from tests.notebooks.sources import NOTEBOOKS, claims, companions, mutations, parameters, read, with_parameters
+from tests.notebooks.sources import NOTEBOOKS, claims, companions, for_mutations, mutations, parameters, read
 
 
 @pytest.mark.timeout(1200)  # the full design, on a machine that may be busy
@@ -29,7 +29,7 @@ def test_every_claim_holds_and_can_fall(path: Path, tmp_path: Path, pair: Pair) 
     assert result.folder is not None
     run = Run(result.folder)
     environ = {**os.environ, **pair.environ(), RUN_VARIABLE: str(run.folder), SHELF_VARIABLE: str(run.shelf.folder)}
-    fell = asyncio.run(what_fell(with_parameters(notebook, parameters(path)), changes, path.parent, environ))
+    fell = asyncio.run(what_fell(for_mutations(path), changes, path.parent, environ))
     assert fell == {claim: claim for claim in claims(notebook)}
 
     red = tmp_path / f"{changes[0].claim}.ipynb"
