@@ -43,13 +43,24 @@ def not_replaced(case: Case, leak: Leak) -> Finding | None:
         "engine-not-replaced",
         f"{leak.database.name} was reached by {case.leads(leak.first.chain[:4])} ({leak.first.how}) in "
         f"{tests_said(leak.tests)}, through {what} of the application's own ({case.leads(chain[:4])}): "
-        f"{origin_said(case.evidence, leak.first)}. Nothing that the tests do stands in for it.",
+        f"{origin_said(case.evidence, leak.first)}. Nothing that the tests do stands in for it.{_kept(case, leak)}",
         at.file,
         at.line,
         reach_facts(case, leak),
         (leak.database.id,),
         leak.tests,
     )
+
+
+def _kept(case: Case, leak: Leak) -> str:
+    """In which other test the engine was made, and what has kept it since, where that is so."""
+    engine = leak.engine
+    if engine is None or engine.test is None or set(leak.tests) <= {engine.test}:
+        return ""
+    names = case.evidence.names
+    holder = next((event for event in names if event.holds and event.holds.engine == engine.engine), None)
+    by = f" by {holder.module}.{holder.name}" if holder is not None else ""
+    return f" It was made in {engine.test}, and is kept{by} for the tests after that, whatever they change."
 
 
 def _session_from_before(case: Case, leak: Leak) -> Session | None:

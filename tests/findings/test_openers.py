@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kit.evidence import Callable, Dependencies, Frame, Override
+from kit.evidence import Callable, Dependencies, Frame, Held, Name, Override
 from kit.findings.reach import reaches
-from tests.findings.seen_runs import ENGINE_AT, OPENED_AT, leak
+from tests.findings.seen_runs import ENGINE_AT, OPENED_AT, found, leak
 
 PASSED_ON, ABOVE = Frame("app/web.py", 20, "Middleware.__call__"), Frame("app/web.py", 31, "Outer.__call__")
 BY_POOL = Frame("site-packages/asyncpg/pool.py", 655, "connect")
@@ -43,3 +43,15 @@ def test_only_what_can_be_overridden_is_called_directly() -> None:
     assert [reach.how for reach in reaches(evidence, "/project")] == ["past the dependencies"]
     for known in (replace(evidence, dependencies=(declared,)), replace(evidence, overrides=(overridden,))):
         assert [reach.how for reach in reaches(known, "/project")] == ["called directly"]
+
+
+def test_an_engine_that_is_kept_from_an_earlier_test_is_told_so() -> None:
+    """What a later test changes comes too late for it: who keeps it is named."""
+    held = Name(
+        at_s=6.0, op="held", module="app.container", name="container.engine", test="t.py::first",
+        holds=Held(object="o1", type="sqlalchemy.engine.base.Engine", engine="e1"),
+    )  # fmt: skip
+    (finding,) = found(replace(leak(test="t.py::first"), names=(held,)))
+    assert "made in t.py::first, and is kept by app.container.container.engine for the tests after" in finding.message
+    (finding,) = found(replace(leak(test="tests/test_it.py::test_it"), names=(held,)))
+    assert "is kept" not in finding.message
