@@ -53,9 +53,16 @@ def _replaced(case: Case, leak: Leak) -> Name | None:
             and event.at_s <= leak.reaches[-1].entry.at_s
             and event.holds is not None
             and event.holds.engine == leak.engine.engine
+            and not _left_by_lifespan(case, event)
         ),
         None,
     )
+
+
+def _left_by_lifespan(case: Case, event: Name) -> bool:
+    """Tell whether what was replaced was only what a lifespan, of a test before, had put there itself."""
+    before = event.held_before.engine if event.held_before is not None else None
+    return any(engine.engine == before and engine.stage == "lifespan" for engine in case.evidence.engines)
 
 
 def _place(case: Case, leak: Leak) -> Frame | None:
