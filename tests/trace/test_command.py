@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -77,14 +78,16 @@ def test_what_a_diagnosis_has_started_ends_with_it(tmp_path: Path) -> None:
         os.kill(started, 0)
 
 
-def test_nothing_is_left_in_the_project(tmp_path: Path) -> None:
-    """The folder holds what the command made and nothing of the kit's."""
-    before = set(os.listdir(os.environ.get("TMPDIR", "/tmp")))
-    traced = trace([sys.executable, "-c", WRITER], folder=tmp_path, quiet=True)
+def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project's folder holds what the command made and nothing of the kit's; the one for temporary files nothing."""
+    project, temporary = tmp_path / "project", tmp_path / "temporary"
+    project.mkdir()
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    traced = trace([sys.executable, "-c", WRITER], folder=project, quiet=True)
     assert [connection.driver for connection in traced.evidence.connections] == ["sqlite3"]
-    assert os.listdir(tmp_path) == ["made.db"]
-    left = set(os.listdir(os.environ.get("TMPDIR", "/tmp"))) - before
-    assert not [name for name in left if name.startswith("kit-trace-")]
+    assert os.listdir(project) == ["made.db"]
+    assert os.listdir(temporary) == []
 
 
 def test_a_projects_own_way_to_start_still_runs(tmp_path: Path) -> None:
