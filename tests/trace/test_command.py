@@ -79,7 +79,7 @@ def test_what_a_diagnosis_has_started_ends_with_it(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The project's folder holds what the command made and nothing of the kit's; the one for temporary files nothing."""
+    """A project has what the command made in it and nothing of the kit, and the folder for temporary files nothing."""
     project, temporary = tmp_path / "project", tmp_path / "temporary"
     project.mkdir()
     temporary.mkdir()
