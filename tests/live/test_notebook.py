@@ -73,7 +73,7 @@ def run_plainly(folder: Path, environ: object) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     line = nbformat.read(folder / "out.ipynb", as_version=4).cells[0].outputs[0].text
-    return str(line.split("server ")[1].split(" ")[0])
+    return str(line.split("server ")[1].split()[0])
 
 
 @pytest.fixture

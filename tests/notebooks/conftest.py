@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kit.pair import Pair, open_pair
 from tests.notebooks.sources import mutations, parameters
 
 FOLDER = Path(__file__).parent
+
+
+@pytest.fixture
+def own_pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    """A pair that the test's notebooks find: some write to production itself, which other tests look at."""
+    with open_pair("embedded") as pair:
+        for name, value in pair.environ().items():
+            monkeypatch.setenv(name, value)
+        yield pair
 
 
 @pytest.hookimpl(trylast=True)  # when those that are not to run have been taken out

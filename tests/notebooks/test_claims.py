@@ -17,7 +17,7 @@ from tests.notebooks.sources import NOTEBOOKS, claims, companions, for_mutations
 
 @pytest.mark.timeout(1200)  # the full design, on a machine that may be busy
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
-def test_every_claim_holds_and_can_fall(path: Path, tmp_path: Path, pair: Pair) -> None:
+def test_every_claim_holds_and_can_fall(path: Path, tmp_path: Path, own_pair: Pair) -> None:
     """A notebook ends green with its exercises solved; changed for one of its claims, it falls at this and no earlier.
 
     All changes are made in one kernel, which shares the trials of the green run; the first is a run of its own, too.
@@ -28,7 +28,7 @@ def test_every_claim_holds_and_can_fall(path: Path, tmp_path: Path, pair: Pair) 
 
     assert result.folder is not None
     run = Run(result.folder)
-    environ = {**os.environ, **pair.environ(), RUN_VARIABLE: str(run.folder), SHELF_VARIABLE: str(run.shelf.folder)}
+    environ = {**os.environ, RUN_VARIABLE: str(run.folder), SHELF_VARIABLE: str(run.shelf.folder)}
     fell = asyncio.run(what_fell(for_mutations(path), changes, path.parent, environ))
     assert fell == {claim: claim for claim in claims(notebook)}
 

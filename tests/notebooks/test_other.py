@@ -13,7 +13,10 @@ from tests.notebooks.sources import NOTEBOOKS, companions, other_parameters
 OTHERS = [path for path in NOTEBOOKS if other_parameters(path)]
 WITHOUT = {"99_findings", "your_own_suite"}  # the one reads another run, the other is run on other projects, below
 
-pytestmark = pytest.mark.timeout(1200)  # the full design, on a machine that may be busy
+pytestmark = [
+    pytest.mark.timeout(1200),  # the full design, on a machine that may be busy
+    pytest.mark.usefixtures("own_pair"),
+]
 
 
 @pytest.mark.parametrize("stack", STACKS)
