@@ -110,8 +110,8 @@ class ByHand:
 
     def start(self, data: dict[str, Path]) -> None:
         """Start both servers in turn, and wait for each."""
-        for number, (side, place) in enumerate(data.items()):
-            settings = embedded_settings(side, "bench", free_port() + number, self.binaries.version)
+        for side, place in data.items():
+            settings = embedded_settings(side, "bench", free_port(), self.binaries.version)
             options = " ".join(f"'{argument}'" for argument in as_arguments(settings))
             self.run([self.pg_ctl, "start", "-w", "-D", str(place), "-l", str(place) + ".log", "-o", options])
 
