@@ -11,7 +11,7 @@ from typing import Any
 from kit import __version__
 from kit.investigate.results import Investigation, NotebookRun, Status
 from kit.investigate.saved import BANNER_TAG, RUN_BANNER_TAG
-from kit.notebook import words
+from kit.report.words import words
 
 TEMPLATES = Path(__file__).parent / "templates"
 LIGHT, DARK = "default", "github-dark"

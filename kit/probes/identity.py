@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Dict, Sequence, Tuple
 
 # Readable by a plain role. Everything is cast to text: `system_identifier` exceeds 2^53, and text needs no type
-# look-ups from a driver that has just connected. Every new connection is asked, so nothing is that a fresh backend
-# takes long for: its own row of `pg_database`, and a moment as text, took as long as all the rest.
+# look-ups from a driver that has just connected. Every new connection is asked, so that nothing is asked for that takes
+# a fresh backend long: its own row of `pg_database`, and a moment as text, took nearly half of the time.
 # The comment lets a reader of the server's log tell it apart.
 IDENTITY_SQL = """\
 select (pg_control_system()).system_identifier::text as system_identifier,
