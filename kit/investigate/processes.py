@@ -5,12 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 MARK = "KIT_KERNEL"
 """The variable that every process started from a kernel inherits. Each kernel has a value of its own."""
 END_S = 10.0
 """How long what was killed may take to be gone."""
+LOOKS_S = 0.02
+"""How often those that were killed are looked at."""
 
 
 def end(pid: int, mark: str) -> None:
@@ -38,11 +45,20 @@ def _wait_for_the_end_of(pids: set[int]) -> None:
     # A signal is only asked for: what is killed may live on for a moment on a busy machine.
     import psutil
 
-    killed = []
+    deadline = time.monotonic() + END_S
+    while (living := list(_living(pids))) and time.monotonic() < deadline:
+        psutil.wait_procs(living, timeout=LOOKS_S)
+
+
+def _living(pids: set[int]) -> Iterator[psutil.Process]:
+    """Yield those that live. A zombie does not; it stays for as long as its parent, which may be stopped, leaves it."""
+    import psutil
+
     for pid in pids:
         with contextlib.suppress(psutil.NoSuchProcess):
-            killed.append(psutil.Process(pid))
-    psutil.wait_procs(killed, timeout=END_S)
+            process = psutil.Process(pid)
+            if process.status() != psutil.STATUS_ZOMBIE:
+                yield process
 
 
 def _send(number: signal.Signals, pids: set[int]) -> None:

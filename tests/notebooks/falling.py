@@ -33,9 +33,9 @@ async def what_fell(
                     changed = nbformat.from_dict(notebook.cells[at : last + 1])
                     mutation.change(changed[0])
                     fell[mutation.claim] = await stopped_by(kernel, changed, at)
-            assert not (stopped := await stopped_by(kernel, [cell], index)), stopped
             if len(fell) == len(mutations):
                 break
+            assert not (stopped := await stopped_by(kernel, [cell], index)), stopped
         return fell
     finally:
         await kernel.end()

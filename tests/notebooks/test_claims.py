@@ -12,7 +12,7 @@ from kit.investigate.results import Investigation, NotebookRun, Status
 from kit.pair import Pair
 from kit.store import RUN_VARIABLE, SHELF_VARIABLE, Run
 from tests.notebooks.falling import what_fell
-from tests.notebooks.sources import NOTEBOOKS, claims, companions, for_mutations, mutations, parameters, read
+from tests.notebooks.sources import NOTEBOOKS, claims, companions, for_mutations, mutations, read
 
 
 @pytest.mark.timeout(1200)  # the full design, on a machine that may be busy
@@ -20,23 +20,22 @@ from tests.notebooks.sources import NOTEBOOKS, claims, companions, for_mutations
 def test_every_claim_holds_and_can_fall(path: Path, tmp_path: Path, own_pair: Pair) -> None:
     """A notebook ends green with its exercises solved; changed for one of its claims, it falls at this and no earlier.
 
-    All changes are made in one kernel, which shares the trials of the green run; the first is a run of its own, too.
+    All changes are made in one kernel, which shares the trials of the green run. The first is also a notebook of its
+    own beside it, whose end makes the run red.
     """
     notebook, changes = read(path), mutations(path)
-    result = investigate([*companions(path), path], jobs=1, out=tmp_path / "runs", solved=True)
+    red = tmp_path / f"{changes[0].claim}.ipynb"
+    nbformat.write(changes[0].applied_to(for_mutations(path)), red)
+    result = investigate([*companions(path), path, red], jobs=1, out=tmp_path / "runs", solved=True)
     assert_green(run_of(path, result), claims(notebook))
+    assert fallen(run_of(red, result)) == [changes[0].claim]
+    assert result.exit_code == 1
 
     assert result.folder is not None
     run = Run(result.folder)
     environ = {**os.environ, RUN_VARIABLE: str(run.folder), SHELF_VARIABLE: str(run.shelf.folder)}
     fell = asyncio.run(what_fell(for_mutations(path), changes, path.parent, environ))
     assert fell == {claim: claim for claim in claims(notebook)}
-
-    red = tmp_path / f"{changes[0].claim}.ipynb"
-    nbformat.write(changes[0].applied_to(notebook), red)
-    result = investigate([*companions(path), red], parameters(path), jobs=1, out=tmp_path / "runs")
-    assert fallen(run_of(red, result)) == [changes[0].claim]
-    assert result.exit_code == 1
 
 
 def run_of(path: Path, result: Investigation) -> NotebookRun:
