@@ -190,7 +190,7 @@ def test_a_cell_without_code_need_not_run(tmp_path: Path) -> None:
 
 def test_a_cell_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
     """A flood of output ends the kernel before it fills the memory, and the saved notebook stays small."""
-    ran = execute(tmp_path, "while True:\n    print('x' * 1_000_000)", execution_timeout=120)
+    ran = execute(tmp_path, "while True:\n    print('x' * 1_000)", execution_timeout=120)
     assert ran.outcome.error == "TooMuchOutput"
     assert len(str(ran.nb)) < 30_000_000
 

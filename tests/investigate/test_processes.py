@@ -26,6 +26,7 @@ def test_what_was_killed_is_not_waited_for_any_longer(monkeypatch: pytest.Monkey
         child = int(parent.stdout.readline())
         try:
             processes.end(parent.pid, "no process carries this")
+            parent.wait()
             assert living([parent.pid, child]) == []
         finally:
             parent.kill()
