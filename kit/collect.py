@@ -51,7 +51,7 @@ _SHORT = {
     "connection": "c", "reader": "c", "writer": "c", "engine": "e", "session": "s", "reading": "s", "writing": "s",
     "request": "r", "number": "r", "within": "r", "app": "a", "provider": "a", "like": "a", "callable": "d",
     "dependency": "d", "override": "d", "key": "d", "by": "d", "of": "d", "inner": "d", "lifespan": "d",
-    "loop": "l", "opened_on": "l", "used_on": "l", "object": "o",
+    "loop": "l", "opened_on": "l", "used_on": "l", "object": "o", "attached_to": "c",
 }
 _ONLY_TOLD = ("app_gone", "pooled")  # what the probes' files hold and evidence does not need
 _OWN_APPLICATIONS = "kit-"

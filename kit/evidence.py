@@ -106,7 +106,8 @@ class ConnectListener(Entry):
 class Connection(Entry):
     """A driver connected: where it was told to (`configured`), and what the live server said of itself (`observed`).
 
-    `observed` is None where the server could not be asked, and `why_not` says why.
+    `observed` is None where the server could not be asked, and `why_not` says why. Of a SQLite file that a statement
+    attached, `attached_to` is the connection that has it since, and `attached_as` its name there.
     """
 
     connection: str
@@ -117,6 +118,8 @@ class Connection(Entry):
     pooled: bool = False
     engine: str | None = None
     loop: str | None = None
+    attached_to: str | None = None
+    attached_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -375,6 +375,113 @@ def test_drivers(run: Run) -> None:
     assert not (ran.folder / "prod.db").exists()
 
 
+ATTACHING = """\
+import asyncio
+import sqlite3
+
+import aiosqlite
+import pytest
+import sqlalchemy
+from sqlalchemy.ext.asyncio import create_async_engine
+
+NAMED, BOUND = "attach database '{}' as other", "attach database ? as other"
+WRITE = "create table if not exists other.written (x)"
+
+def named(file):
+    connection = sqlite3.connect(":memory:")
+    connection.execute(NAMED.format(file))
+    connection.execute(WRITE)
+
+def bound(file):
+    connection = sqlite3.connect(":memory:")
+    connection.execute(BOUND, (file,))
+    connection.execute(WRITE)
+
+def swallowed(file):
+    connection = sqlite3.connect(":memory:")
+    for statement, parameters in (NAMED.format(file), ()), (BOUND, (file,)), (WRITE, ()), (WRITE, ()):
+        try:
+            connection.execute(statement, parameters)
+        except Exception as error:
+            print(error)
+
+def by_listener(file):
+    engine = sqlalchemy.create_engine("sqlite://")
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def attach(connection, record):
+        connection.execute(BOUND, (file,))
+
+    with engine.begin() as connection:
+        connection.exec_driver_sql(WRITE)
+
+def by_engine(file):
+    with sqlalchemy.create_engine("sqlite://").begin() as connection:
+        connection.execute(sqlalchemy.text("attach database :file as other"), {"file": file})
+        connection.exec_driver_sql(WRITE)
+
+async def by_aiosqlite(file):
+    async with aiosqlite.connect(":memory:") as connection:
+        await connection.execute(NAMED.format(file))
+        await connection.execute(WRITE)
+
+async def by_aiosqlite_bound(file):
+    async with aiosqlite.connect(":memory:") as connection:
+        await connection.execute(BOUND, (file,))
+        await connection.execute(WRITE)
+
+async def by_async_engine(file):
+    engine = create_async_engine("sqlite+aiosqlite://")
+    async with engine.begin() as connection:
+        await connection.execute(sqlalchemy.text("attach database :file as other"), {"file": file})
+        await connection.exec_driver_sql(WRITE)
+    await engine.dispose()
+
+WAYS = (
+    named, bound, swallowed, by_listener, by_engine, by_aiosqlite, by_aiosqlite_bound, by_async_engine,
+)
+
+@pytest.mark.parametrize("file", ["prod.db", "test.db", ":memory:"])
+@pytest.mark.parametrize("reach", WAYS)
+def test_reach(reach, file):
+    done = reach(file)
+    if done is not None:
+        asyncio.run(done)
+"""
+
+
+def test_a_file_that_is_attached_is_asked_for_too(run: Run) -> None:
+    """ATTACH by any way to SQLite is stopped at the application's line, and nothing is written there."""
+    ran = run({"test_it.py": ATTACHING})
+    ways = re.findall(r"\w+", ATTACHING.partition("WAYS = (")[2].partition(")")[0])
+    expected = {
+        f"test_reach[{way}-{file}]": outcome
+        for way in ways
+        for file, outcome in (("prod.db", "failed"), ("test.db", "passed"), (":memory:", "passed"))
+    }
+    assert ran.outcomes == expected, ran.output
+    attaching = re.compile(r"execute\((NAMED|BOUND|statement|sqlalchemy.text)")
+    lines = [number for number, line in enumerate(ATTACHING.splitlines(), 1) if attaching.search(line)]
+    assert len(lines) == len(ways)
+    for line in lines:
+        assert f"test_it.py:{line} " in ran.output
+    assert (ran.folder / "prod.db").read_bytes() == b""
+
+
+def test_a_script_that_computes_a_files_name_is_stopped(run: Run) -> None:
+    """What a script attaches by a name that its text does not spell out cannot be judged before it is used there."""
+    test = """\
+import sqlite3
+
+def test_it():
+    sqlite3.connect(":memory:").executescript("attach 'prod' || '.db' as other; create table other.written (x);")
+"""
+    ran = run({"test_it.py": test})
+    assert ran.outcomes == {"test_it": "failed"}
+    assert "test_it.py:4 test_it asked for a file that it attaches" in ran.output
+    assert (ran.folder / "prod.db").read_bytes() == b""
+
+
 FOREIGN = """\
 import types
 import pytest

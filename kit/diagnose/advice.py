@@ -52,6 +52,10 @@ _ADVICE = {
         "Let the lifespan take its engine or URL from something that tests can set before it runs, or set the test's "
         "own after the client has been entered."
     ),
+    "attached-database": (
+        "At {where} attach the file that a setting names, and let the tests set that to a file of their own: no URL of "
+        "an engine and no override decides what is attached."
+    ),
     "import-time-engine": "Move the statement at {where} out of the module's text, into the lifespan or a command.",
     "collection-time-import": (
         "Set {variable} before anything is imported (at the top of conftest.py, or in the environment of the command), "

@@ -37,6 +37,7 @@ class ForFindings(Given):
             "background-task-session": self._without_task,
             "lifespan-engine": self._without_lifespan,
             "import-time-engine": self._without_statement,
+            "attached-database": self._without_statement,
             "collection-time-import": self._without_module,
             "env-set-too-late": self._in_time,
             "variable-precedence": self._without_variable,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kit.evidence import Engine, Entry, Evidence, Frame, Override
 from kit.findings.databases import Allowed, Database
-from kit.findings.model import Fact, counted
+from kit.findings.model import Fact, counted, fact
 from kit.findings.model import first as first_frame
 from kit.findings.odds import at_odds
 from kit.findings.reach import MODULE, Reach, done_by_tests, is_test_file
@@ -137,7 +137,22 @@ def reach_facts(case: Case, leak: Leak) -> tuple[Fact, ...]:
                 first.engine.test,
             )
         )
-    return (*facts, *_parts_facts(evidence, first))
+    return (*facts, *_attached_fact(case, first), *_parts_facts(evidence, first))
+
+
+def attached_to(reached: Iterable[Reach], reach: Reach) -> Database | None:
+    """The database to whose connection that of a reach was attached; None where it is a connection of its own."""
+    to = reach.connection.attached_to
+    return next((other.database for other in reached if to is not None and other.connection.connection == to), None)
+
+
+def _attached_fact(case: Case, reach: Reach) -> Iterator[Fact]:
+    to = attached_to(case.reached, reach)
+    if to is not None:
+        yield fact(
+            case.evidence, reach.connection, f"it was attached to a connection to {to.name}, "
+            f"as {reach.connection.attached_as}",
+        )  # fmt: skip
 
 
 def _parts_facts(evidence: Evidence, reach: Reach) -> Iterator[Fact]:

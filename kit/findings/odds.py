@@ -20,7 +20,7 @@ _CATALOGUES = ("pg_", "sqlite_", "information_schema")  # tables that every serv
 
 def at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Reach]:
     """Each reach that led elsewhere than the tests mean to go, in the order of time."""
-    meant = {reach.database.id for reach in reached if reach.how == "override"}
+    meant = {reach.database.id for reach in reached if reach.how == "override" and not reach.connection.attached_as}
     meant |= set(_of_tests_own(evidence, reached))
     unreached = list(_named_in_vain(evidence, reached))
     outlived = _outlived(evidence, reached) if len({reach.database.id for reach in reached}) > 1 else set()
@@ -35,9 +35,16 @@ def _of_tests_own(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[str]
     """The databases in which the tests use tables through an engine, or a connection, that they made themselves."""
     with_tables = {use.connection for use in evidence.uses if _uses_a_table(use)}
     for reach in reached:
-        made = evidence.chain(reach.engine) if reach.engine is not None else reach.chain
+        made = _made(evidence, reach)
         if made and is_test_file(made[0].file) and reach.connection.connection in with_tables:
             yield reach.database.id
+
+
+def _made(evidence: Evidence, reach: Reach) -> tuple[Frame, ...]:
+    """What led to the place of a reach: its engine, the statement that attached it, or the connection itself."""
+    if reach.connection.attached_as:
+        return evidence.chain(reach.connection)
+    return evidence.chain(reach.engine) if reach.engine is not None else reach.chain
 
 
 def _uses_a_table(use: Use) -> bool:
@@ -77,8 +84,8 @@ def _concerns(event: Variable, reach: Reach) -> bool:
 
 def _of_its_own_accord(evidence: Evidence, reach: Reach) -> bool:
     """Tell whether neither the tests' own code opened it or had its engine made, nor a variable of theirs led there."""
-    made: tuple[Frame, ...] = evidence.chain(reach.engine) if reach.engine is not None else reach.chain
-    if not made or is_test_file(made[0].file) or (reach.opener is not None and is_test_file(reach.opener.file)):
+    made, opener = _made(evidence, reach), reach.opener if not reach.connection.attached_as else None
+    if not made or is_test_file(made[0].file) or (opener is not None and is_test_file(opener.file)):
         return False
     if reach.engine is not None and reach.engine.request is None and called_by_tests(made):
         return False

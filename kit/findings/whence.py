@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kit.evidence import Engine, Frame, SettingsFile, Variable
-from kit.findings.case import Case, Leak, reach_facts, within
+from kit.findings.case import Case, Leak, attached_to, reach_facts, within
 from kit.findings.model import Fact, Finding, fact, first, place
 from kit.findings.reach import MODULE, called_by_tests
 from kit.findings.sources import INHERITED, Source, leads_to, named_in_files, origin_of, writer
@@ -36,6 +36,7 @@ def whence(case: Case, leak: Leak) -> Finding:
         _from_file(case, leak, source)
         or _from_variable(case, leak, source)
         or _configured(case, leak, source)
+        or _attached(case, leak)
         or session_kept(case, leak)
         or _not_overridden(case, leak)
         or _removed(case, leak, source)
@@ -243,6 +244,25 @@ def _not_overridden(case: Case, leak: Leak) -> Finding | None:
 
 def _made_by_tests(case: Case, engine: Engine) -> bool:
     return any(case.of_tests(frame.file) for frame in case.evidence.chain(engine)[:1])
+
+
+def _attached(case: Case, leak: Leak) -> Finding | None:
+    """A statement brings it to a connection to another database, which can be just what the tests mean."""
+    name = leak.first.connection.attached_as
+    if name is None:
+        return None
+    at = first(case.evidence.chain(leak.first.connection))
+    to = attached_to(case.reached, leak.first)
+    return _finding(
+        case,
+        leak,
+        "attached-database",
+        f"{leak.database.name} is attached as {name} to {f'a connection to {to.name}' if to else 'a connection'} at "
+        f"{place(at.file, at.line) if at else '?'}, {within(leak.tests)}: whatever that connection leads to, what is "
+        f"said to {name} is said there.",
+        at,
+        about=(("name", name),),
+    )
 
 
 def _reached(case: Case, leak: Leak) -> Finding:

@@ -5,11 +5,13 @@ Two facts are kept apart. *Configured*: the place that was asked for. *Observed*
 
 from __future__ import annotations
 
+import re
 import sys
 from types import CodeType, FrameType
-from typing import Any, Callable, Dict, Hashable, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Optional, Pattern, Set, Tuple
 from weakref import ReferenceType, ref
 
+from .attached import Attached
 from .context import CURRENT, REQUEST, Request, Supplier
 from .frames import Stack, application_stack
 from .gate import Gate
@@ -36,6 +38,7 @@ class Connection:
     __slots__ = (
         "address",
         "asks",
+        "attached",
         "database",
         "engine",
         "foreign",
@@ -57,6 +60,7 @@ class Connection:
         self.number, self.database, self.engine, self.pooled = number, database, engine, pooled
         self.address: Optional[int] = None  # of the driver's object, where it cannot be pointed at
         self.asks: Optional[Callable[[], Optional[bool]]] = None
+        self.attached: Dict[str, Tuple["Pattern[str]", Connection]] = {}  # files, by their name here
         self.shows_ends = pooled
         self.pointer: Optional["ReferenceType[Any]"] = None  # to the driver's object
         self.loop: Optional[str] = None  # the event loop that it is bound to
@@ -97,6 +101,35 @@ class Databases:
         """A SQLite file is about to be opened. Raises DatabaseRefused where it is not allowed."""
         if self._gate is not None:
             self._gate.file(path)
+
+    @property
+    def gated(self) -> bool:
+        """Whether there is a gate that refuses what is not allowed."""
+        return self._gate is not None
+
+    def allows_file(self, path: Optional[str]) -> bool:
+        """Tell whether a SQLite file may be opened, and tell nobody."""
+        return self._gate is None or self._gate.allow.allows_file(path)
+
+    def refused_file(self, path: str, stack: Optional[Stack]) -> BaseException:
+        """A SQLite file may not be attached: returns what to raise. `stack` led to it, where these frames do not."""
+        assert self._gate is not None
+        return self._gate.refused_file(path, stack)
+
+    @quietly
+    def attached(self, driver_connection: Any, attached: Attached, stack: Optional[Stack]) -> None:
+        """A SQLite file was attached to an open connection: what speaks of it by its name is said to that file."""
+        to = self.of(driver_connection)
+        if to is None or attached.name is None:
+            return
+        number = self.objects.number("connection")
+        there = Connection(number, attached.file, None, to.pooled)
+        to.attached = {**to.attached, attached.name: (_speaking_of(attached.name), there)}
+        self._recorder.event(
+            "connection", stack=stack, apart=(attached.file, to.number), connection=number, driver="sqlite3",
+            configured=redact(attached.file), observed={"file": attached.file}, why_not=None, pooled=to.pooled,
+            engine=None, loop=None, attached_to=to.number, attached_as=attached.name,
+        )
 
     @quietly
     def opened(
@@ -188,6 +221,15 @@ class Databases:
         if connection.loop is not None:
             self._check_loop(connection, engine)
         self._follow(connection, statement)
+        if connection.attached:
+            self._used_attached(connection, text, also)
+
+    def _used_attached(self, connection: Connection, text: str, also: Tuple[Any, ...]) -> None:
+        """Of a table without the name of a file before it, the text does not tell in which file it is."""
+        for speaks, attached in connection.attached.values():
+            if speaks.search(text):
+                attached.session = connection.session
+                self.used(attached, text, None, also)
 
     def _write_use(
         self, connection: Connection, statement: Statement, engine: Optional[str], request: Optional[Request],
@@ -298,6 +340,11 @@ def _database(configured: str, observed: Optional[Dict[str, Any]], number: str) 
     if "file" in observed:
         return observed["file"] or number
     return tuple(observed.get(name) for name in ("system_identifier", "cluster_name", "host", "port", "database"))
+
+
+def _speaking_of(name: str) -> "Pattern[str]":
+    """What finds a file's name before a dot in a statement."""
+    return re.compile(rf"(?i)(?<![\w.'])[\"`\[]?{re.escape(name)}[\"`\]]?\s*\.")
 
 
 def _asking(pointer: "ReferenceType[Any]", asks: Callable[[Any], bool]) -> Callable[[], Optional[bool]]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from .allow import sqlite_file
 from .asking import Observed, reason
-from .frames import INTERPRETER, current_thread, owner, running
+from .attached import Attaching
+from .frames import INTERPRETER, Stack, application_stack, current_thread, owner, running
 from .hooks import Hooks, out_of_traceback
+from .quiet import quietly
 from .redact import redact
 from .threads import UNDER_SQLALCHEMY
 
@@ -25,11 +27,12 @@ _READ_WHOLE = 500  # statements of one connection in one phase of a test
 class Sqlite3Probe:
     """The driver is C: its own trace tells of each statement, as long as the application does not use that itself.
 
-    Without `statements` it asks for leave to open a file, and keeps nothing of the connection.
+    Without `statements` it asks for leave to open a file, or to attach one, and keeps nothing of the connection.
     """
 
     def __init__(self, databases: Databases, statements: bool) -> None:
         self._databases, self._statements = databases, statements
+        self._in_threads: Dict[int, Attaching] = {}  # by the id of a connection that a thread of aiosqlite's has
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -59,6 +62,7 @@ class Sqlite3Probe:
                         raise
                     if probe._statements:
                         probe._opened(connection, database)
+                    probe._watch_attaching(connection, bool(_argument(args, kwargs, 7, "uri")))
                     return connection
             return Connect()
 
@@ -78,18 +82,35 @@ class Sqlite3Probe:
         def using(original: Any) -> Any:
             async def _execute(connection: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True
-                probe._used_aiosqlite(connection, function, args)
+                stack = application_stack() if _may_attach(args) else None  # an error comes back without its callers
+                if probe._statements:
+                    probe._used_aiosqlite(connection, function, args)
                 try:
                     return await original(connection, function, *args, **kwargs)
                 except BaseException as error:
                     out_of_traceback(error)
                     raise
+                finally:
+                    probe._heard(getattr(connection, "_connection", None), stack)
             return _execute
 
         self._hooks.replace(aiosqlite.core, "connect", connecting)
         self._hooks.replace_by(aiosqlite, "connect", aiosqlite.core.connect)
-        if self._statements:
-            self._hooks.replace(aiosqlite.core.Connection, "_execute", using)
+        self._hooks.replace(aiosqlite.core.Connection, "_execute", using)
+
+    @quietly
+    def _watch_attaching(self, connection: Any, uri: bool) -> None:
+        self._in_threads.pop(id(connection), None)
+        attaching = Attaching(self._databases, uri, self._statements)
+        if attaching.watch(connection) and "aiosqlite" in sys.modules and running("aiosqlite") is not None:
+            self._in_threads[id(connection)] = attaching
+
+    def _heard(self, connection: Any, stack: Optional[Stack]) -> None:
+        """A call of aiosqlite's is over: tell of what its thread has attached."""
+        __tracebackhide__ = True
+        attaching = self._in_threads.get(id(connection))
+        if attaching is not None and attaching.in_thread:
+            attaching.heard(connection, stack)
 
     def _opened(self, connection: Any, database: Any) -> None:
         self._databases.forget(connection)
@@ -130,6 +151,10 @@ def _ask(connection: Any) -> Observed:
         return {"file": os.path.realpath(file) if file else None}, None
     except Exception as error:
         return None, reason(error)
+
+
+def _may_attach(args: Tuple[Any, ...]) -> bool:
+    return bool(args) and isinstance(args[0], str) and ("attach" in args[0] or "ATTACH" in args[0])
 
 
 def _caller() -> str:

@@ -13,7 +13,7 @@ import threading
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from .allow import AllowList, entry_for_file, entry_for_server, sqlite_file
-from .frames import application_stack
+from .frames import Stack, application_stack
 from .redact import redact
 
 ALLOW_VARIABLE = "ISOLATION_PROBES_ALLOW"
@@ -38,8 +38,12 @@ class Gate:
         __tracebackhide__ = True  # pytest leaves such frames out of what it shows
         if not self.allow.allows_file(path):
             assert path is not None
-            entry = entry_for_file(path, self.allow.base)
-            self._refuse(entry, entry, None)
+            raise self.refused_file(path)
+
+    def refused_file(self, path: str, frames: Optional[Stack] = None) -> DatabaseRefused:
+        """Tell that a SQLite file is refused, and return what to raise; `frames` led to it, where these do not."""
+        entry = entry_for_file(path, self.allow.base)
+        return self._refused(entry, entry, None, frames=frames)
 
     def server(self, configured: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str]) -> None:
         """Let a connection to a server through, or raise; the caller then closes it."""
@@ -48,21 +52,21 @@ class Gate:
             self.file(sqlite_file(configured.partition("://")[2].partition("?")[0].partition("/")[2]))
         elif not self.allow.allows_server(configured, observed):
             entry = entry_for_server(configured, observed)
-            self._refuse(redact(configured), entry, observed, why_not)
+            raise self._refused(redact(configured), entry, observed, why_not)
 
-    def _refuse(
+    def _refused(
         self, database: str, entry: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str] = None,
-    ) -> None:
-        __tracebackhide__ = True
+        frames: Optional[Stack] = None,
+    ) -> DatabaseRefused:
         thread = threading.current_thread()
         refusal: Refusal = {
             "database": database, "entry": entry, "observed": observed, "why_not": why_not, "pid": os.getpid(),
             "thread": None if thread is threading.main_thread() else thread.name,
-            "frames": application_stack(), "command": list(getattr(sys, "argv", [])), "allowed": self.allow.entries,
-            "base": self.allow.base,
+            "frames": application_stack() if frames is None else frames, "command": list(getattr(sys, "argv", [])),
+            "allowed": self.allow.entries, "base": self.allow.base,
         }
         self._tell(refusal)
-        raise DatabaseRefused(message(refusal))
+        return DatabaseRefused(message(refusal))
 
 
 def message(refusal: Refusal) -> str:
@@ -112,12 +116,20 @@ def allow_text(allow: AllowList) -> str:
 class GuardedDatabases:
     """Stands where the probes keep their record of connections, and keeps none: it only asks the gate."""
 
+    gated = True
+
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
     def asked_for_file(self, path: Optional[str]) -> None:
         __tracebackhide__ = True
         self._gate.file(path)
+
+    def allows_file(self, path: Optional[str]) -> bool:
+        return self._gate.allow.allows_file(path)
+
+    def refused_file(self, path: str, frames: Optional[Stack]) -> DatabaseRefused:
+        return self._gate.refused_file(path, frames)
 
     def opened(
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
@@ -131,6 +143,9 @@ class GuardedDatabases:
 
     def pool_of(self, frame: Any) -> None:
         """Nothing was kept."""
+
+    def attached(self, driver_connection: Any, attached: Any, stack: Optional[Stack]) -> None:
+        """It was allowed."""
 
     def forget(self, driver_connection: Any) -> None:
         """Nothing was kept."""

@@ -15,7 +15,7 @@ MECHANISMS = {
     "override-leaked", "override-cleared-by-other-test", "import-time-engine", "collection-time-import",
     "from-import-early-binding", "background-task-session", "lifespan-engine", "env-set-too-late", "dotenv-precedence",
     "no-separate-test-db", "global-engine-rebound-not-restored", "event-loop-bound-pool", "session-uncommitted",
-    "variable-not-asked-for", "working-directory-changed",
+    "variable-not-asked-for", "working-directory-changed", "attached-database",
 }  # fmt: skip
 
 

@@ -1,0 +1,174 @@
+"""Files that a statement attaches to a connection of sqlite3 (ATTACH): another database, and no new connection.
+
+SQLite asks a connection's authorizer before it prepares the statement, and names the file where the statement spells it
+out: there it can be refused. Of a name that is bound or computed it tells nothing. Then the interpreter is asked for
+its next event in the frame that ran the statement: there the file is attached, and nothing has been said to it yet.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import FrameType
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from .allow import sqlite_file
+from .frames import Stack, application_stack, running
+from .quiet import failures, quietly
+
+_OK, _DENY = 0, 1
+_ATTACH, _DETACH = 24, 25
+_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_UNNAMED = "a file that it attaches and does not name in the statement's text"
+
+
+class Attached(NamedTuple):
+    """A file that was attached, and the name under which statements speak of it: None where it was refused before."""
+
+    name: Optional[str]
+    file: str
+
+
+class Attaching:
+    """Watches one connection. It holds no reference to it, which would keep the connection open.
+
+    Without `tells` it stops what is not allowed and keeps nothing. `in_thread` holds what was attached in a thread of
+    aiosqlite's, in which nobody's code is on the stack, until the one who waits for that takes it.
+    """
+
+    def __init__(self, databases: Any, uri: bool, tells: bool) -> None:
+        self._databases, self._uri, self._tells = databases, uri, tells
+        self._unnamed = False  # a file is being attached whose name is not known yet
+        self._there: Dict[str, str] = {}  # what is attached: its name -> its file
+        self.in_thread: List[Attached] = []
+
+    def watch(self, connection: Any) -> bool:
+        """Be asked before each statement is prepared; False where that is not to be had, or is another's already."""
+        from sqlite3 import Connection
+
+        if not isinstance(connection, Connection) or _has_one_of_its_own(type(connection)):
+            return False
+        find = _finder(connection)
+
+        def authorize(action: int, argument: Optional[str], *_: Optional[str]) -> int:
+            if action != _ATTACH and action != _DETACH and not self._unnamed:
+                return _OK
+            return self._asked(action, argument, find) or _OK
+
+        Connection.set_authorizer(connection, authorize)
+        return True
+
+    @quietly
+    def _asked(self, action: int, argument: Optional[str], find: Callable[[], Any]) -> int:
+        if action == _DETACH:
+            self._there.pop(argument or "", None)
+            return _OK
+        if action != _ATTACH:  # of a script that attaches a file and uses it at once
+            self._unnamed = self._databases.gated
+            return self._refuse(_UNNAMED) if self._unnamed else _OK
+        path = None if argument is None else sqlite_file(argument, self._uri)
+        if argument is not None and path is None:
+            return _OK
+        if path is not None and not self._databases.allows_file(path):
+            return self._refuse(path)
+        self._unnamed = path is None
+        if self._unnamed or self._tells:
+            self._look_after(find)
+        return _OK
+
+    def _refuse(self, path: str) -> int:
+        if running("aiosqlite") is not None:
+            self.in_thread.append(Attached(None, path))
+        else:
+            self._databases.refused_file(path, None)
+        return _DENY
+
+    def _look_after(self, find: Callable[[], Any]) -> None:
+        """Look at what is attached once the call that attaches it is over."""
+        connection, stack, caller = find(), application_stack(), _caller()
+        if connection is None or caller is None or sys.getprofile() is not None:
+            failures.setdefault("ATTACH", "what a statement attached cannot be asked while a profiler is on")
+            return
+        at = caller.f_lasti
+
+        def look(frame: FrameType, event: str, argument: Any) -> None:
+            __tracebackhide__ = True
+            if frame is not caller and caller.f_lasti == at:  # a callback, in the midst of the call
+                return
+            sys.setprofile(None)
+            self._look(connection, stack)
+
+        sys.setprofile(look)
+
+    @quietly
+    def _look(self, connection: Any, stack: Stack) -> None:
+        __tracebackhide__ = True
+        self._unnamed = False
+        for attached in _attached(connection):
+            if self._there.get(attached.name or "") != attached.file:
+                self._there[attached.name or ""] = attached.file
+                self._found(connection, attached, stack)
+
+    def _found(self, connection: Any, attached: Attached, stack: Stack) -> None:
+        __tracebackhide__ = True
+        allowed = self._databases.allows_file(attached.file)
+        if not allowed:
+            connection.close()
+        if running("aiosqlite") is not None:
+            self.in_thread.append(attached)
+        elif allowed:
+            self._databases.attached(connection, attached, stack)
+        else:
+            raise self._databases.refused_file(attached.file, stack)
+
+    def heard(self, connection: Any, stack: Optional[Stack]) -> None:
+        """Tell of what was attached in a thread of aiosqlite's; `stack` led to it, where these frames do not."""
+        __tracebackhide__ = True
+        while self.in_thread:
+            attached = self.in_thread.pop(0)
+            if not self._databases.allows_file(attached.file):
+                raise self._databases.refused_file(attached.file, stack)
+            self._databases.attached(connection, attached, stack)
+
+
+def _attached(connection: Any) -> List[Attached]:
+    from sqlite3 import Connection
+
+    cursor = Connection.cursor(connection)
+    cursor.row_factory = None
+    rows: List[Tuple[Any, Any, Any]] = cursor.execute("pragma database_list").fetchall()
+    named = [(os.fsdecode(name), os.fsdecode(file or "")) for _, name, file in rows]
+    return [Attached(name, os.path.realpath(file)) for name, file in named if file and name not in ("main", "temp")]
+
+
+def _has_one_of_its_own(kind: type) -> bool:
+    """Tell whether a class of connections sets an authorizer as it makes one: there can be one only."""
+    makers = (vars(base).get("__init__") for base in kind.__mro__)
+    return any("set_authorizer" in getattr(getattr(maker, "__code__", None), "co_names", ()) for maker in makers)
+
+
+def _finder(connection: Any) -> Callable[[], Any]:
+    """Return what finds a connection again while one of its own methods runs, and does not keep it alive until then."""
+    from weakref import ref
+
+    try:
+        return ref(connection)
+    except TypeError:  # sqlite3's own kind cannot be pointed at
+        address = id(connection)
+
+    def find() -> Any:
+        try:
+            from ctypes import cast, py_object
+        except ImportError:
+            return None
+        return cast(address, py_object).value
+
+    return find if sys.implementation.name == "cpython" else lambda: None
+
+
+def _caller() -> Optional[FrameType]:
+    """Return the frame that runs the statement."""
+    frame: Optional[FrameType] = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_FOLDER):
+        frame = frame.f_back
+    return frame
