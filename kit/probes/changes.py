@@ -371,6 +371,32 @@ class Changes:
         self._hooks.when_imported(
             "sqlalchemy.pool.impl", lambda pools: self._hooks.replace(pools.QueuePool, "_do_return_conn", returning)
         )
+        self._hooks.when_imported("asyncpg.pool", lambda pools: self._no_pool_of_asyncpg(change, pools.Pool))
+
+    def _no_pool_of_asyncpg(self, change: Dict[str, Any], pool_class: Any) -> None:
+        """It opens none in advance, lets none do two queries, and opens each on the loop that asks for it."""
+        import asyncio
+
+        def making(original: Any) -> Any:
+            def __init__(pool: Any, *args: Any, **kwargs: Any) -> None:
+                original(pool, *args, **kwargs)
+                pool._minsize = pool._initsize = pool._max_queries = 0
+            return __init__
+
+        def acquiring(original: Any) -> Any:
+            async def _acquire(pool: Any, *args: Any, **kwargs: Any) -> Any:
+                self._took_hold(change)
+                loop = asyncio.get_running_loop()
+                if pool._loop is not loop and pool._queue is not None:
+                    pool._loop, pool._queue = loop, type(pool._queue)(maxsize=pool._maxsize)
+                    for holder in pool._holders:
+                        if holder._in_use is None:
+                            pool._queue.put_nowait(holder)
+                return await original(pool, *args, **kwargs)
+            return _acquire
+
+        self._hooks.replace(pool_class, "__init__", making)
+        self._hooks.replace(pool_class, "_acquire", acquiring)
 
     def _no_routing(self, change: Dict[str, Any]) -> None:
         def watch(orm: Any) -> None:
