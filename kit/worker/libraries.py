@@ -53,6 +53,11 @@ def load_probes() -> None:
     folder = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "probes")
     load(PROBES, folder).loaded_ahead = True  # type: ignore[attr-defined]
     importlib.import_module(f"{PROBES}.installed")
+    owner = importlib.import_module(f"{PROBES}.frames").owner
+    for module in list(sys.modules.values()):  # whose a file is they would ask in each fork anew
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str):
+            owner(file)
 
 
 def import_libraries(also: Iterable[str] = ()) -> list[str]:
