@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import sqlite3
-import subprocess
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -24,6 +23,7 @@ from typing import Any
 
 import psycopg
 
+from kit import warm
 from kit.pair import Pair, Side
 
 HERE = Path(__file__).parent
@@ -124,13 +124,16 @@ class Prepared:
         return (str(python), *command)
 
     def run(self, python: Path | str, *only: str, options: Sequence[str] = (), path: Path | None = None) -> Ran:
-        """Run its tests as they are, with nothing of the kit in; unless options ask for it, and `path` leads to it."""
-        done = subprocess.run(
-            [*self.command(python, *only), "-rA", *options], cwd=self.folder, capture_output=True, text=True,
-            env={**self.environ, **({} if path is None else {"PYTHONPATH": str(path)})}, timeout=TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-        )
-        return Ran(done.returncode, done.stdout + done.stderr)
+        """Run its tests as they are, with nothing of the kit in; unless options ask for it, and `path` leads to it.
+
+        They run in a fork of an interpreter that has the third-party libraries in it already (kit.warm).
+        """
+        environ = {**self.environ, **({} if path is None else {"PYTHONPATH": str(path)})}
+        command = (*self.command(python, *only), "-rA", *options)
+        with warm.parents(str(python), self.environ, 1) as (parent,):
+            ended = parent.ready().run(command, environ, self.folder, TIMEOUT_S)
+        assert ended.exit_code is not None, ended
+        return Ran(ended.exit_code, ended.output)
 
     def make(self, database: Database) -> None:
         """Make a database as it is before the tests."""
