@@ -220,7 +220,7 @@ class _Experiments:
 
     def _placed(self, change: Change) -> Change:
         """A change with its files named whole: the command may go elsewhere."""
-        keys = [key for key in ("file", "engine_file", "folder") if change.get(key)]
+        keys = [key for key in ("file", "engine_file", "made_file", "folder") if change.get(key)]
         named: dict[str, Any] = {key: str(self.place / change[key]) for key in keys}
         if "frames" in change:
             named["frames"] = [[str(self.place / file), line] for file, line in change["frames"]]

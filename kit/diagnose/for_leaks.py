@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from kit.diagnose.advice import advice_on
 from kit.diagnose.candidate import NOWHERE, Candidate, diff
-from kit.diagnose.given import Given, another_in, kind_of, redirected_session
+from kit.diagnose.given import Given, another_in, kind_of, redirected_connection, redirected_session
 from kit.evidence import Evidence, Frame
-from kit.findings.case import Leak
+from kit.findings.case import Leak, named
 from kit.findings.openers import culprit
+from kit.findings.openers import overridden as is_overridden
 from kit.findings.sources import named_in_files, origin_of, parts_of
 
 _OF_ITSELF = ("middleware", "thread")  # what runs by itself, and can have an engine to itself
+_PAST = ("past the dependencies", "called directly", "background task")  # what code of a request's own does
 
 
 class ForLeaks(Given):
@@ -25,6 +27,7 @@ class ForLeaks(Given):
         overridden = bool(self.case.evidence.overrides)
         if overridden:
             yield from self._session_elsewhere(leak)
+            yield from self._connection_elsewhere(leak)
         if leak.first.how in _OF_ITSELF and not _opens_a_session(self.case.evidence, leak):
             yield from self.last_resort(leak)
         yield from self._variables(leak)
@@ -82,6 +85,26 @@ class ForLeaks(Given):
             astray.file,
             astray.line,
             (redirected_session(opener, meant),),
+            self._past_fix(leak, astray, opener),
+        )
+
+    def _connection_elsewhere(self, leak: Leak) -> Iterator[Candidate]:
+        """The connection that was opened past an override, without a session, led where the override leads."""
+        meant = self._engine_of_tests() if leak.engine is not None else self._connected_by_tests()
+        opener, in_a_session = leak.opener, _opens_a_session(self.case.evidence, leak)
+        if leak.first.how not in _PAST or in_a_session or not is_overridden(self.case, leak):
+            return
+        if meant is None or opener is None:
+            return
+        astray = culprit(self.case, leak) or opener
+        yield Candidate(
+            kind_of(leak),
+            f"with the connection of {named(opener)} at {opener.file}:{opener.line} led where the override leads",
+            f"{opener.file}:{opener.line} opens a connection of its own to {leak.database.name}, past the dependency "
+            f"that the tests override: {self.case.leads(leak.first.chain[:4])}.",
+            astray.file,
+            astray.line,
+            (redirected_connection(opener, meant),),
             self._past_fix(leak, astray, opener),
         )
 

@@ -94,6 +94,15 @@ class Given:
                 return made[0]
         return None
 
+    def _connected_by_tests(self) -> Frame | None:
+        """Where the tests' own code opens what an override supplies and is in order, without an engine."""
+        wrong = {leak.database.id for leak in self.case.leaks}
+        for reach in self.case.reached:
+            chain = self.case.evidence.chain(reach.connection)
+            if reach.how == "override" and reach.engine is None and reach.database.id not in wrong and chain:
+                return chain[0]
+        return None
+
     def _let_through(self, finding: Finding) -> str:
         """What to do where tests do without a fixture: one nearer to them can have taken its place, by its name."""
         name = finding.told("fixture")
@@ -160,6 +169,17 @@ def redirected_session(opener: Frame, meant: Frame) -> Change:
         "line": opener.line,
         "engine_file": meant.file,
         "engine_line": meant.line,
+    }
+
+
+def redirected_connection(opener: Frame, meant: Frame) -> Change:
+    """What this function connects to, led where the tests' code at that line leads."""
+    return {
+        "op": "redirect-connection",
+        "file": opener.file,
+        "function": opener.function,
+        "made_file": meant.file,
+        "made_line": meant.line,
     }
 
 

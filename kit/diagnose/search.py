@@ -92,11 +92,17 @@ def _also(ranked: Sequence[Sequence[Candidate]], needed: tuple[Candidate, ...], 
     """
     if len(needed) > 1 or not ranked:
         return ()
-    places = {(candidate.file, candidate.line) for candidate in needed}
+    places = {_place(candidate) for candidate in needed}
     others = [
         candidate
         for group in ranked
         for candidate in group[:_OTHERS_AT_MOST]
-        if candidate not in needed and (candidate.file, candidate.line) not in places
+        if candidate not in needed and _place(candidate) not in places
     ]
     return tuple(candidate for candidate in others if ask((replace(candidate, otherwise=()),)) is Effect.GONE)
+
+
+def _place(candidate: Candidate) -> tuple[str | None, int | None, bool]:
+    """Where a candidate acts. A variable comes from outside, though it be told at the line that reads it."""
+    from_outside = any(change["op"] == "unset" for change in candidate.changes)
+    return candidate.file, candidate.line, from_outside

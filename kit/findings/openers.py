@@ -76,11 +76,11 @@ def _passed(case: Case, leak: Leak, kind: str, by: str) -> Finding:
         f"{case.served(leak) or leak.first.phase}: {leak.database.name} was opened by {by}: "
         f"{case.leads(leak.first.chain[:4])}, {within(leak.tests)}.",
         culprit(case, leak),
-        (("overridden", "yes"),) if _overridden(case, leak) else (),
+        (("overridden", "yes"),) if overridden(case, leak) else (),
     )
 
 
-def _overridden(case: Case, leak: Leak) -> bool:
+def overridden(case: Case, leak: Leak) -> bool:
     """Tell whether an override stood in the test, which this went past."""
     return any(
         change.op != "removed"
@@ -99,7 +99,7 @@ def culprit(case: Case, leak: Leak) -> Frame | None:
     made = case.evidence.chain(leak.engine)[:1] if leak.engine is not None else ()
     if leak.first.how == "middleware" and made and in_middleware(case.evidence, made):
         return made[0]
-    overridden = _of_overridden(case)
+    replaced = _of_overridden(case)
     rightly = {
         (reach.opener.file, reach.opener.line)
         for reach in case.reached
@@ -110,7 +110,7 @@ def culprit(case: Case, leak: Leak) -> Frame | None:
     callers = [
         frame
         for frame in leak.first.chain
-        if frame.file not in overridden and (frame.file, frame.line) not in rightly
+        if frame.file not in replaced and (frame.file, frame.line) not in rightly
     ]
     caller = callers[0] if callers and not case.of_tests(callers[0].file) else None
     return caller or leak.opener

@@ -28,6 +28,8 @@ Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a li
     {"op": "commit", "file": F, "line": L}       what is written to a session here is committed
     {"op": "redirect-session", "file": F, "line": L, "engine_file": G, "engine_line": M}
                                                  a session made here is bound to the engine made there
+    {"op": "redirect-connection", "file": F, "function": N, "made_file": G, "made_line": M}
+                                                 what this function connects to is what the tests' code there does
     {"op": "lead-elsewhere", "frames": [[F, L], ...], "engine_file": G, "engine_line": M, "nowhere": H}
                                                  what an engine or a connection made by way of these lines leads to is
                                                  the engine made there where it can be, else the empty file H or nothing
@@ -77,7 +79,7 @@ class Changes:
             "redirect-call": self._redirect_call, "rebind-copies": self._rebind_copies,
             "no-lifespan": self._no_lifespan, "no-background": self._no_background, "commit": self._commit,
             "stop": self._stop, "redirect-session": self._redirect_session, "remember": self._remember,
-            "lead-elsewhere": self._lead_elsewhere,
+            "lead-elsewhere": self._lead_elsewhere, "redirect-connection": self._redirect_connection,
         }
         for change in self._changes:
             if change["op"] not in makers:
@@ -501,6 +503,13 @@ class Changes:
         self._hooks.when_imported(
             "sqlalchemy.orm", lambda module: self._hooks.replace(module.Session, "__init__", making_session)
         )
+
+    def _redirect_connection(self, change: Dict[str, Any]) -> None:
+        from .redirected import Redirected
+
+        redirected = Redirected(change, lambda: self._took_hold(change))
+        redirected.install(self._hooks)
+        self._around.append(redirected.install_around)
 
     def _lead_elsewhere(self, change: Dict[str, Any]) -> None:
         from .elsewhere import Elsewhere

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from types import FrameType, ModuleType
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 from weakref import WeakSet
 
 from .hooks import Hooks
@@ -53,10 +53,10 @@ class Elsewhere:
         def making(original: Any) -> Any:
             def __init__(engine: Any, *args: Any, **kwargs: Any) -> None:
                 original(engine, *args, **kwargs)
-                lines = _lines()
-                if all(frame in lines for frame in elsewhere._frames):
+                places = _places()
+                if places.issuperset(elsewhere._frames):
                     elsewhere._astray.add(engine.dialect)
-                elif elsewhere._meant is not None and elsewhere._meant in lines:
+                elif elsewhere._meant is not None and elsewhere._meant in places:
                     elsewhere._rightly.append(engine)
             return __init__
 
@@ -73,7 +73,7 @@ class Elsewhere:
         if engine.dialect not in self._astray:
             return engine
         self._took_hold()
-        alike = [other for other in self._rightly if _kind(other) == _kind(engine)]
+        alike = [other for other in self._rightly if kind_of_engine(other) == kind_of_engine(engine)]
         return alike[-1] if alike else self._engine_nowhere(engine)
 
     def _engine_nowhere(self, engine: Any) -> Any:
@@ -150,8 +150,7 @@ class Elsewhere:
             self._lead_servers(kind, "__init__", add)
 
     def _is_made_here(self) -> bool:
-        lines = _lines()
-        return all(frame in lines for frame in self._frames)
+        return _places().issuperset(self._frames)
 
 
 def _add_database(told: Dict[str, Any]) -> None:
@@ -166,13 +165,18 @@ def _place(file: Optional[str], line: Optional[int]) -> Optional[Tuple[str, int]
     return (os.path.realpath(file), line) if file and line else None
 
 
-def _kind(engine: Any) -> Tuple[str, bool]:
+def kind_of_engine(engine: Any) -> Tuple[str, bool]:
+    """What an engine must have in common with another to stand in for it: its dialect, and whether it is async."""
     return engine.dialect.name, bool(getattr(engine.dialect, "is_async", False))
 
 
-def _lines() -> List[Tuple[str, int]]:
-    """Return the file and line of every frame that led here, also from outside of a greenlet."""
-    found: List[Tuple[str, int]] = []
+def _places() -> Set[Tuple[str, int]]:
+    return {(file, line) for file, line, _ in lines()}
+
+
+def lines() -> List[Tuple[str, int, str]]:
+    """Return the file, line and function of every frame that led here, also from outside of a greenlet."""
+    found: List[Tuple[str, int, str]] = []
     frame: Optional[FrameType] = sys._getframe(1)
     getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
     greenlet = getcurrent() if getcurrent is not None else None
@@ -182,6 +186,8 @@ def _lines() -> List[Tuple[str, int]]:
             frame = greenlet.gr_frame if greenlet is not None else None
         if frame is None:
             break
-        found.append((os.path.realpath(frame.f_code.co_filename), frame.f_lineno))
+        code = frame.f_code
+        function = getattr(code, "co_qualname", code.co_name)
+        found.append((os.path.realpath(code.co_filename), frame.f_lineno, function))
         frame = frame.f_back
     return found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from kit.diagnose.advice import advice
 from kit.diagnose.judge import the_case
 from kit.diagnose.plan import candidates
@@ -165,3 +167,83 @@ def test_a_connection_past_everything_is_led_elsewhere_and_told_with_where_its_p
     assert diagnosis.status is Status.PROVED
     assert diagnosis.causes[0].changed == "with the connection of shop.py:13 led elsewhere"
     assert "its place comes from no variable and no file of settings" in diagnosis.causes[0].what
+
+
+PAST = {
+    "app/main.py": """
+        import os, sqlite3
+        from fastapi import Depends, FastAPI
+        from sqlalchemy import create_engine, text
+
+        URL = os.environ.get("DATABASE_URL", "sqlite:///test.db")
+        engine = create_engine(URL)
+
+        def get_db():
+            with engine.connect() as connection:
+                yield connection
+
+        def get_file():
+            connection = sqlite3.connect(URL.partition(":///")[2], check_same_thread=False)
+            yield connection
+            connection.close()
+
+        app = FastAPI()
+
+        def by_engine():
+            with engine.connect() as connection:
+                connection.execute(text("select 1"))
+
+        def by_file():
+            sqlite3.connect(os.environ.get("DATABASE_URL", "///test.db").partition("///")[2]).execute("select 1")
+
+        @app.get("/engine")
+        def one(db=Depends(get_db)):
+            by_engine()
+            return db.execute(text("select 1")).scalar()
+
+        @app.get("/file")
+        def other(db=Depends(get_file)):
+            by_file()
+            return db.execute("select 1").fetchone()[0]
+    """,
+    "tests/conftest.py": """
+        import sqlite3
+        import pytest
+        from sqlalchemy import create_engine
+        from app.main import app, get_db, get_file
+
+        engine = create_engine("sqlite:///test.db")
+
+        def get_test_db():
+            with engine.connect() as connection:
+                yield connection
+
+        def get_test_file():
+            connection = sqlite3.connect("test.db", check_same_thread=False)
+            yield connection
+            connection.close()
+
+        @pytest.fixture(autouse=True)
+        def overridden():
+            app.dependency_overrides = {get_db: get_test_db, get_file: get_test_file}
+            yield
+            app.dependency_overrides = {}
+    """,
+}
+
+
+@pytest.mark.parametrize(("way", "line"), [("engine", 22), ("file", 25)])
+def test_a_variable_and_what_goes_past_the_override_are_both_told(tmp_path: Path, way: str, line: int) -> None:
+    """Where a variable leads astray and a connection goes past the override, each is a cause and proved to be one."""
+    test = f"""
+        from fastapi.testclient import TestClient
+        from app.main import app
+
+        def test_it(): assert TestClient(app).get("/{way}").json() == 1
+    """
+    project = write(tmp_path, {**PAST, "tests/test_it.py": test})
+    _, diagnosis = diagnosed(project, allow=["test.db"], DATABASE_URL="sqlite:///prod.db")
+    assert diagnosis.status is Status.PROVED
+    causes = {(cause.kind, cause.line): cause.changed for cause in diagnosis.causes}
+    assert causes["session-past-dependencies", line].startswith(f"with the connection of by_{way}()"), causes
+    assert "without the variable DATABASE_URL" in causes.values(), causes
