@@ -1,6 +1,7 @@
 """The reported failure in the specimen: real pytest, real servers, both stacks.
 
-Each run is what a person types, in a copy of the project, with the two variables that its README sets.
+Each run is what a person types, in a copy of the project, with the two variables that its README sets. They are run in
+forks of an interpreter that has the libraries in it (kit.warm), but for the README's own commands: these are typed.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +17,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from kit import warm
 from kit.attempts import SPECIMEN
 from kit.mechanisms import MECHANISMS, REPORTED_MECHANISMS
 from kit.pair import SEEDED_SITES, Pair, Side, open_pair
 from kit.project import write_project
+from kit.seat import base_environ
 from kit.stacks import STACKS, stack
 
 ONE_TEST = "tests/test_api_sites.py::test_get_sites_empty"
 SUITE = "tests"
+LIMIT_S = 120.0
 FOUR_ATTEMPTS = ("dependency_override", "fastapi_deps", "module_mocking", "fresh_app")
 SEED = (SPECIMEN.parent / "pair/sql/seed.sql").read_text()
 
@@ -65,27 +70,39 @@ class Bench:
         """Build a project, run it by hand or the CI way, and look at the databases afterwards."""
         self.reset()
         write_project(self.directory, mechanisms, attempt)
-        command = f"ci/run_tests.sh {target}" if ci else f"python -m pytest {target}"
-        output = self.type(command, stack_name)
+        output = self.fork(target, ci, stack_name)
         counts = re.findall(r"(\d+) (passed|failed)", output.splitlines()[-1])
         found = {word: int(number) for number, word in counts}
         return Run(found.get("passed", 0), found.get("failed", 0), output, self.changed(), self.test_rows())
 
-    def type(self, command: str, stack_name: str) -> str:
+    def fork(self, target: str, ci: bool, stack_name: str) -> str:
+        """Run the tests by hand or through the CI script; return what was printed."""
+        python = str(stack(stack_name).python)
+        start = ("ci/run_tests.sh",) if ci else (python, "-m", "pytest")
+        base = base_environ(python)
+        with warm.parents(python, base, 1) as (parent,):
+            ended = parent.ready().run((*start, *target.split()), {**base, **self.urls()}, self.directory, LIMIT_S)
+        assert ended.forked, ended.why_not
+        assert ended.exit_code in (0, 1), ended.output
+        return ended.output
+
+    def type(self, command: str) -> str:
         """Run a command line as the README has it, in the project's directory; return what it printed."""
-        python = stack(stack_name).python
-        environ = {
-            "HOME": str(self.directory),
-            "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]]),
-            "TEST_DATABASE_URL": self.pair.test.url("asyncpg"),
-            "PRODUCTION_DATABASE_URL": self.pair.production.url("asyncpg"),
-        }
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        environ = {"HOME": str(self.directory), "PATH": path}
         ended = subprocess.run(
-            command, shell=True, cwd=self.directory, env=environ, timeout=120,
+            command, shell=True, cwd=self.directory, env={**environ, **self.urls()}, timeout=LIMIT_S,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         assert ended.returncode in (0, 1), ended.stdout
         return ended.stdout
+
+    def urls(self) -> dict[str, str]:
+        """The two variables that the README sets."""
+        return {
+            "TEST_DATABASE_URL": self.pair.test.url("asyncpg"),
+            "PRODUCTION_DATABASE_URL": self.pair.production.url("asyncpg"),
+        }
 
     def reset(self) -> None:
         """Give production its seeded sites and the test database none."""
@@ -230,7 +247,7 @@ def test_the_readmes_commands_do_what_it_says(bench: Bench) -> None:
     write_project(bench.directory, REPORTED_MECHANISMS, "dependency_override")
     readme = (bench.directory / "README.md").read_text()
     commands = re.findall(r"(?m)^    (python -m pytest .*|ci/run_tests\.sh.*)$", readme)
-    first, second = (bench.type(command, "current") for command in commands)
+    first, second = (bench.type(command) for command in commands)
     assert "1 passed" in first.splitlines()[-1]
     assert "3 failed" in second.splitlines()[-1]
     assert f"Left contains {SEEDED_SITES} more items" in second

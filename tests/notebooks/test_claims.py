@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from kit import warm
 from kit.investigate import investigate
 from kit.investigate.results import Investigation, NotebookRun, Status
 from kit.pair import Pair
+from kit.runner import usable_cpus
+from kit.seat import base_environ
 from kit.store import RUN_VARIABLE, SHELF_VARIABLE, Run
 from tests.notebooks.falling import what_fell
 from tests.notebooks.sources import NOTEBOOKS, claims, companions, for_mutations, mutations, read
@@ -34,7 +38,9 @@ def test_every_claim_holds_and_can_fall(path: Path, tmp_path: Path, own_pair: Pa
     assert result.folder is not None
     run = Run(result.folder)
     environ = {**os.environ, RUN_VARIABLE: str(run.folder), SHELF_VARIABLE: str(run.shelf.folder)}
-    fell = asyncio.run(what_fell(for_mutations(path), changes, path.parent, environ))
+    with warm.parents(sys.executable, base_environ(sys.executable), usable_cpus()) as lent:
+        environ[warm.LENT_VARIABLE] = warm.lend(lent)
+        fell = asyncio.run(what_fell(for_mutations(path), changes, path.parent, environ))
     assert fell == {claim: claim for claim in claims(notebook)}
 
 
