@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kit.diagnose.advice import advice
 from kit.diagnose.candidate import NOWHERE, Candidate, Change, about, another, diff, nowhere
-from kit.diagnose.given import Given, another_in, redirected_session
+from kit.diagnose.given import Given, another_in, holds_variables, redirected_session
 from kit.diagnose.statements import Statement
 from kit.evidence import Frame
 from kit.findings.case import tests_said
@@ -251,14 +251,14 @@ class ForFindings(Given):
         name, file = finding.told("variable"), finding.told("file")
         changed = self._changed_line(file, int(finding.told("number") or 0), finding.told("value")) if file else None
         away: Change = {"op": "no-dotenv", "names": [name.upper()], **({"file": file} if file else {})}
-        holds_variables = not file or ".env" in file.rpartition("/")[2] or file.endswith("env")
-        if not holds_variables and changed is None:
+        without = not file or holds_variables(file)
+        if not without and changed is None:
             return
         yield about(
             finding,
-            f"without {name} from {file or 'files of variables'}" if holds_variables else another_in(name, file),
-            away if holds_variables or changed is None else changed,
-            otherwise=(changed,) if holds_variables and changed is not None else (),
+            f"without {name} from {file or 'files of variables'}" if without else another_in(name, file),
+            away if without or changed is None else changed,
+            otherwise=(changed,) if without and changed is not None else (),
             otherwise_label=another_in(name, file),
         )
 

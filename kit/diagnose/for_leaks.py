@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.diagnose.advice import advice_on
-from kit.diagnose.candidate import NOWHERE, Candidate, diff
-from kit.diagnose.given import Given, another_in, kind_of, redirected_connection, redirected_session
+from kit.diagnose.candidate import NOWHERE, Candidate, Change, diff
+from kit.diagnose.given import (
+    Given,
+    another_in,
+    holds_variables,
+    kind_of,
+    redirected_connection,
+    redirected_session,
+)
 from kit.evidence import Evidence, Frame
 from kit.findings.case import Leak, named
 from kit.findings.openers import culprit
@@ -148,16 +155,20 @@ class ForLeaks(Given):
         source = origin_of(self.case.evidence, leak.first)
         for file, line, name, value in named_in_files(self.case.evidence, leak.engine) if leak.engine else ():
             changed = self._changed_line(file, line, value or "")
+            away: Change = {"op": "no-dotenv", "names": [name.upper()], "file": file}
+            in_place = changed is not None and not holds_variables(file)
             yield Candidate(
-                "dotenv-precedence",
-                f"without {name} from {file}",
+                "settings-file" if in_place else "dotenv-precedence",
+                another_in(name, file) if in_place else f"without {name} from {file}",
                 f"{name} in {file}:{line} leads to {leak.database.name}{self._read_at(file)}.",
                 file,
                 line,
-                ({"op": "no-dotenv", "names": [name.upper()], "file": file},),
-                f"Let the tests' settings read another file than {file}, or set {name} in the environment, "
+                (changed if in_place and changed is not None else away,),
+                f"In {file}:{line} name the test database."
+                if in_place
+                else f"Let the tests' settings read another file than {file}, or set {name} in the environment, "
                 "which goes first.",
-                otherwise=(changed,) if changed is not None else (),
+                otherwise=(changed,) if changed is not None and not in_place else (),
                 otherwise_label=another_in(name, file),
             )
         if source.variable is None:
@@ -179,7 +190,8 @@ class ForLeaks(Given):
     def _read_at(self, file: str) -> str:
         opened = next((event for event in self.case.evidence.settings_files if event.file == file), None)
         chain = self.case.evidence.chain(opened) if opened is not None else ()
-        return f", and is read at {chain[0].file}:{chain[0].line}" if chain else ""
+        own = chain and not chain[0].file.startswith("site-packages/")
+        return f", and is read at {chain[0].file}:{chain[0].line}" if own else ""
 
     def _parts(self, leak: Leak) -> Iterator[Candidate]:
         """The host, or else the port, that the place was put together of, where the tests have not set it."""

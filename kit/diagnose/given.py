@@ -183,6 +183,11 @@ def redirected_connection(opener: Frame, meant: Frame) -> Change:
     }
 
 
+def holds_variables(file: str) -> bool:
+    """Whether a file holds variables and nothing else, as `.env` does."""
+    return ".env" in file.rpartition("/")[2] or file.endswith("env")
+
+
 def another_in(name: str, file: str) -> str:
     """How a change of one line of a file is said."""
     return f"with {name} in {file} naming another database"

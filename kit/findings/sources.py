@@ -162,11 +162,26 @@ def leads_to(value: str, reach: Reach) -> bool:
 
 
 def writer(evidence: Evidence, event: Variable) -> str:
-    """Who wrote a variable, in words."""
+    """Who wrote a variable, in words: of what a library wrote out of a file, the file."""
+    chain, held = evidence.chain(event), _held_in(evidence, event)
     if event.op == "inherited":
-        return INHERITED
-    chain = evidence.chain(event)
+        return f"{INHERITED} ({held} holds the same)" if held else INHERITED
+    if held and all(frame.file.startswith("site-packages/") for frame in chain):
+        return f"{held} ({(event.written_by or '').partition('.')[0]})"
     return f"{chain[0].file}:{chain[0].line}" if chain else "no code of the project"
+
+
+def _held_in(evidence: Evidence, event: Variable) -> str:
+    """The line of a settings file that gives a variable the value which it has; "" where none that was read does."""
+    return next(
+        (
+            f"{file.file}:{line}"
+            for file in evidence.settings_files
+            for line, name, value in file.entries
+            if (name, value) == (event.name, event.value) and file.process == event.process
+        ),
+        "",
+    )
 
 
 def made_at(evidence: Evidence, engine: Engine) -> Frame | None:

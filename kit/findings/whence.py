@@ -8,7 +8,7 @@ from kit.evidence import Engine, Frame, SettingsFile, Variable
 from kit.findings.case import Case, Leak, attached_to, reach_facts, within
 from kit.findings.model import Fact, Finding, fact, first, place
 from kit.findings.reach import MODULE, called_by_tests
-from kit.findings.sources import INHERITED, Source, leads_to, named_in_files, origin_of, writer
+from kit.findings.sources import Source, leads_to, named_in_files, origin_of, writer
 from kit.findings.unreplaced import not_replaced, session_kept
 from kit.findings.unused import not_used
 
@@ -17,7 +17,7 @@ _FROM_OUTSIDE = {
     "settings-file", "variable-inherited", "variable-missing", "variable-set-wrong", "engine-not-replaced",
     "database-reached",
 }  # fmt: skip
-LOADERS = ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv")
+LOADERS = ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv", "pytest_env")
 
 
 def told(case: Case, leak: Leak) -> Iterator[Finding]:
@@ -54,7 +54,7 @@ def _from_variable(case: Case, leak: Leak, source: Source) -> Finding | None:
     read = source.read if inherited else written
     at = first(case.evidence.chain(read)) if read is not None else None
     asked = f", and is read at {place(at.file, at.line)}" if at is not None and inherited else ""
-    by = INHERITED if inherited else f"{writer(case.evidence, written)}, which sets it"
+    by = writer(case.evidence, written) + ("" if inherited else ", which sets it")
     return _finding(
         case,
         leak,

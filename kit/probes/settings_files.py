@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from .environ import names_a_database, shown
 from .frames import LIBRARY, owner
@@ -13,6 +13,12 @@ from .recorder import Recorder
 
 _NAME = re.compile(r"(?i)(^\.?env$|\.env(\.|$)|\.(ini|cfg|conf|toml|ya?ml|json|properties|env)$)")
 _LINE = re.compile(r"^\s*(?:export\s+)?[\"']?(?P<name>[A-Za-z_][\w.-]*)[\"']?\s*[:=]\s*(?P<value>.*?)\s*,?\s*$")
+# What pytest-env and tox set: `env = D:NAME=value`, in a list of its own lines or of TOML's texts.
+_FLAGS = r"(?:[DRU]:)*"
+_IN_A_LIST = re.compile(rf"[\"']{_FLAGS}(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>[^\"']*)[\"']")
+_FLAGGED = re.compile(rf"^\s*(?:(?:env|set_?env)\s*=\s*)?{_FLAGS}(?=[A-Za-z_]\w*\s*=)")
+_IN_A_TABLE = re.compile(r"^\{.*?\bvalue\s*=\s*[\"'](?P<value>[^\"']*)[\"']")
+_LISTS = (".ini", ".cfg", ".toml")  # the ends of files that hold such lists
 _LARGEST = 256 * 1024  # bytes; what is larger holds data, not settings
 _FILES_AT_MOST = 500
 
@@ -61,11 +67,21 @@ def _entries(path: str) -> List[Entry]:
     found = []
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, text in enumerate(file, 1):
-            entry = _LINE.match(text)
-            if entry is None:
-                continue
-            url = URL_WITHIN.search(entry["value"])
-            value = url.group() if url else entry["value"].strip("\"'")
-            if names_a_database(entry["name"], value) and value:
-                found.append((number, entry["name"], value))
+            for name, given in _pairs(text, path.endswith(_LISTS)):
+                url = URL_WITHIN.search(given)
+                value = url.group() if url else given.strip("\"'")
+                if names_a_database(name, value) and value:
+                    found.append((number, name, value))
     return found
+
+
+def _pairs(text: str, lists: bool) -> Iterator[Tuple[str, str]]:
+    """Give the names and values in a line; more than one where it is a list."""
+    listed = [(entry["name"], entry["value"]) for entry in _IN_A_LIST.finditer(text)] if lists else []
+    if listed:
+        yield from listed
+        return
+    entry = _LINE.match(_FLAGGED.sub("", text) if lists else text)
+    if entry is not None:
+        table = _IN_A_TABLE.match(entry["value"]) if lists else None
+        yield entry["name"], (table or entry)["value"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from kit.findings.diagnosis import Cause, Status
-from tests.projects import diagnosed, write
+from tests.projects import diagnosed, traced, write
 
 SHOP = """
     import os, sqlite3
@@ -211,3 +213,70 @@ def test_a_name_in_a_file_of_variables_that_nobody_asks_for_is_the_cause(tmp_pat
     assert (cause.kind, cause.file, cause.line) == ("variable-not-asked-for", ".env.test", 2)
     assert "DB_URL, which .env.test:2 gives as test.db, is asked for by nobody" in cause.what
     assert cause.fix.startswith("At .env.test:2 set DATABASE_URL")
+
+
+# What pytest-env does, in short; it is no dependency of the kit's.
+PYTEST_ENV = """
+    import os
+    import pytest
+
+    def pytest_addoption(parser):
+        parser.addini("env", "variables", type="linelist", default=[])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(early_config):
+        for line in early_config.getini("env"):
+            name, _, value = (part.strip() for part in line.removeprefix("D:").partition("="))
+            if not line.startswith("D:") or name not in os.environ:
+                os.environ[name] = value
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("tox.ini", "[pytest]\naddopts = -p pytest_env.plugin\nenv =\n    D:SHOP_DB=sqlite:///prod.db\n", 4),
+        ("setup.cfg", "[tool:pytest]\naddopts = -p pytest_env.plugin\nenv = SHOP_DB=sqlite:///prod.db\n", 3),
+    ],
+)
+def test_what_the_configuration_of_pytest_sets_is_named_by_its_line(
+    tmp_path: Path, file: str, text: str, line: int
+) -> None:
+    """A variable that a plugin takes out of pytest's configuration comes from that file, and changing it proves that."""
+    (tmp_path / file).write_text(text)
+    project = write(
+        tmp_path,
+        {
+            "site-packages/pytest_env/plugin.py": PYTEST_ENV,
+            "shop.py": """
+                import os
+                from sqlalchemy import create_engine, text
+
+                def orders():
+                    with create_engine(os.environ["SHOP_DB"]).connect() as connection:
+                        return connection.execute(text("select 1")).all()
+            """,
+            "test_orders.py": "from shop import orders\n\ndef test_no_orders(): assert orders()\n",
+        },
+    )
+    found, diagnosis = diagnosed(project, allow=["test.db"], PYTHONPATH=str(project / "site-packages"))
+    cause = next(cause for cause in diagnosis.causes if cause.kind == "settings-file")
+    assert (cause.file, cause.line, cause.changed) == (file, line, f"with SHOP_DB in {file} naming another database")
+    assert any(f"from {file}:{line} (pytest_env)" in finding.message for finding in found.findings)
+
+
+def test_a_variable_that_was_inherited_is_told_with_the_file_that_holds_the_same(tmp_path: Path) -> None:
+    """Where tox has set it, the environment holds it from the start, and its file can still be read."""
+    (tmp_path / "tox.ini").write_text("[pytest]\n[testenv]\nsetenv =\n    SHOP_DB=prod.db\n")
+    test = """
+        import sqlite3
+        from shop import orders
+
+        def test_it():
+            sqlite3.connect("test.db").execute("select 1")
+            assert orders()
+    """
+    write(tmp_path, {"shop.py": SHOP, "test_orders.py": test})
+    found = traced(tmp_path, allow=["test.db"], SHOP_DB="prod.db")
+    (finding,) = found.findings
+    assert "SHOP_DB, from the environment of the command (tox.ini:4 holds the same)" in finding.message

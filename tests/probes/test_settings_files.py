@@ -124,3 +124,26 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
         """
     seen = run(tmp_path, {"it.py": program}, "it.py")
     assert [event["entries"][0][2] for event in seen.of("settings_file")] == ["sqlite:///one.db", "sqlite:///two!.db"]
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "found"),
+    [
+        ("tox.ini", "    D:DB_URL=sqlite:///./a.db", [("DB_URL", "sqlite:///./a.db")]),
+        ("setup.cfg", "    R:D:DB_FILE=a.db", [("DB_FILE", "a.db")]),
+        ("pytest.ini", "env = DB_URL=sqlite:///./a.db", [("DB_URL", "sqlite:///./a.db")]),
+        ("tox.ini", "setenv = DB_URL = sqlite:///./a.db", [("DB_URL", "sqlite:///./a.db")]),
+        ("pyproject.toml", 'env = ["D:DB_URL=sqlite:///./a.db?b=c", "X=1", "DB_FILE=a.db"]',
+         [("DB_URL", "sqlite:///./a.db?b=c"), ("DB_FILE", "a.db")]),
+        ("pyproject.toml", 'DB_FILE = {value = "a.db", skip_if_set = true}', [("DB_FILE", "a.db")]),
+        ("pyproject.toml", 'database = "a.db"', [("database", "a.db")]),
+        (".env", "D:DB_URL=sqlite:///./a.db", [("D", "sqlite:///./a.db")]),
+    ],
+)  # fmt: skip
+def test_what_sets_variables_for_tests_is_read(
+    tmp_path: Path, file: str, line: str, found: list[tuple[str, str]]
+) -> None:
+    """A file of pytest's or tox's configuration names each variable by its own name, past the flags before it."""
+    program = f"open({file!r}).read()\n"
+    seen = run(tmp_path, {file: line + "\n", "it.py": program}, "it.py")
+    assert seen.one("settings_file")["entries"] == [[1, name, value] for name, value in found]
