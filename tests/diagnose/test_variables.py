@@ -242,7 +242,7 @@ PYTEST_ENV = """
 def test_what_the_configuration_of_pytest_sets_is_named_by_its_line(
     tmp_path: Path, file: str, text: str, line: int
 ) -> None:
-    """A variable that a plugin takes out of pytest's configuration comes from that file, and changing it proves that."""
+    """A variable that a plugin takes out of pytest's configuration comes from that file, as changing it proves."""
     (tmp_path / file).write_text(text)
     project = write(
         tmp_path,
