@@ -13,7 +13,9 @@ from kit.findings.answer import Answer
 from kit.findings.diagnosis import Diagnosis
 from kit.trace import ask, trace
 
-PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+# One plugin of this environment imports FastAPI, which takes longer than all else where a project has none.
+LIGHT = ("-p", "no:cacheprovider", "-p", "no:pytest_fastapi_deps")
+PYTEST = (sys.executable, "-m", "pytest", "-q", *LIGHT)
 _INHERITED = ("HOME", "LANG", "PATH", "TMPDIR")
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.projects import LIGHT
+
 OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR) (\S+)", re.MULTILINE)
 TIMEOUT_S = 120
 
@@ -42,7 +44,7 @@ def run(tmp_path: Path) -> Run:
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", *options]
+        command = [sys.executable, "-m", "pytest", "-rA", *LIGHT, *options]
         environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         ended = subprocess.run(
             command + ([guard] if guard else []), cwd=tmp_path, env=environ, capture_output=True, text=True,

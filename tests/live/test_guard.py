@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from kit.pair import Pair, Side
+from tests.projects import LIGHT
 
 TESTS = """\
 import asyncio
@@ -83,7 +84,7 @@ def run(pair: Pair, tmp_path: Path) -> Run:
         (tmp_path / "pytest.ini").write_text(f"[pytest]\naddopts = --db-guard -rA\ndb_guard_allow = {allow}\n")
         (tmp_path / "test_it.py").write_text(TESTS)
         environ = {**os.environ, "PRODUCTION": production or pair.production.url(), "TEST": pair.test.url()}
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", *LIGHT]
         ended = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120)
         found = {(way, side): outcome.lower() for outcome, way, side in OUTCOME.findall(ended.stdout)}
         return found, ended.stdout + ended.stderr

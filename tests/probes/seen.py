@@ -15,9 +15,10 @@ from typing import Any
 from kit import collect
 from kit.evidence import Evidence
 from kit.seat import CARRIED
+from tests.projects import LIGHT
 
 TIMEOUT_S = 240
-PYTEST = ("-m", "pytest", "-p", "no:cacheprovider")
+PYTEST = ("-m", "pytest", *LIGHT)
 
 
 @dataclass(frozen=True, slots=True)
