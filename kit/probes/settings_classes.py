@@ -1,16 +1,18 @@
-"""pydantic-settings copies the whole environment at once: which variables do its classes ask for, by name?
+"""pydantic-settings, and pydantic 1 before it, copies the whole environment: which variables do its classes ask for?
 
 And what is put in the place of what a variable gave, once the settings are there?
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from .hooks import Hooks, out_of_traceback
 from .quiet import quietly
 
 SETTINGS = "pydantic_settings"
+_OF_PYDANTIC_1 = ("pydantic.env_settings", "pydantic.v1.env_settings")  # by itself, and within pydantic 2
 Asked = Callable[[str, Optional[str], Optional[str]], None]  # name, value (None: it is not there), the default
 Assigned = Callable[[str, str], None]  # name, value
 
@@ -21,6 +23,8 @@ def watch(hooks: Hooks, asked: Asked, assigned: Assigned) -> None:
     And of each text that is assigned to a field of settings, by the name of its variable.
     """
     hooks.when_imported("pydantic_settings", lambda module: _watch(hooks, module, asked, assigned))
+    for name in _OF_PYDANTIC_1:
+        hooks.when_imported(name, lambda module: _watch_pydantic_1(hooks, module, asked, assigned))
 
 
 def _watch(hooks: Hooks, module: Any, asked: Asked, assigned: Assigned) -> None:
@@ -39,6 +43,11 @@ def _watch(hooks: Hooks, module: Any, asked: Asked, assigned: Assigned) -> None:
             return looked_for
         return _extract_field_info
 
+    hooks.replace(module.EnvSettingsSource, "_extract_field_info", looking)
+    hooks.replace(module.BaseSettings, "__setattr__", _assigning(variables, assigned))
+
+
+def _assigning(variables: Dict[Tuple[type, str], str], assigned: Assigned) -> Callable[[Any], Any]:
     def assigning(original: Any) -> Any:
         def __setattr__(settings: Any, name: str, value: Any) -> None:
             __tracebackhide__ = True
@@ -51,9 +60,39 @@ def _watch(hooks: Hooks, module: Any, asked: Asked, assigned: Assigned) -> None:
             if variable is not None and isinstance(value, str):
                 assigned(variable, value)
         return __setattr__
+    return assigning
 
-    hooks.replace(module.EnvSettingsSource, "_extract_field_info", looking)
-    hooks.replace(module.BaseSettings, "__setattr__", assigning)
+
+def _watch_pydantic_1(hooks: Hooks, module: Any, asked: Asked, assigned: Assigned) -> None:
+    variables: Dict[Tuple[type, str], str] = {}
+    source = vars(module).get("EnvSettingsSource")  # pydantic 2 has a module of this name, and nothing in it
+    if source is None:
+        return
+
+    def looking(original: Any) -> Any:
+        def __call__(source: Any, settings: Any) -> Any:
+            found = original(source, settings)
+            _tell_pydantic_1(settings, variables, asked)
+            return found
+        return __call__
+
+    hooks.replace(source, "__call__", looking)
+    hooks.replace(module.BaseSettings, "__setattr__", _assigning(variables, assigned))
+
+
+@quietly
+def _tell_pydantic_1(settings: Any, variables: Dict[Tuple[type, str], str], asked: Asked) -> None:
+    held: Any = os.environ._data  # type: ignore[attr-defined]  # looking must not count as reading
+    exactly = settings.__config__.case_sensitive
+    values = {os.environ.decodekey(name): os.environ.decodevalue(value) for name, value in held.items()}
+    values = values if exactly else {name.lower(): value for name, value in values.items()}
+    for name, field in settings.__fields__.items():
+        default = field.default if isinstance(field.default, str) else None
+        for variable in field.field_info.extra["env_names"]:
+            variables.setdefault((type(settings), name), variable)
+            asked(variable, values.get(variable), default)
+            if variable in values:
+                break
 
 
 @quietly

@@ -137,13 +137,14 @@ def test_a_name_with_the_wrong_delimiter_is_the_cause(tmp_path: Path) -> None:
     assert cause.fix.splitlines()[-1] == "+os.environ['SHOP_DB__FILE'] = 'test.db'"
 
 
-def test_a_setting_that_is_replaced_too_late_is_the_cause(tmp_path: Path) -> None:
+@pytest.mark.parametrize("library", ["pydantic_settings", "pydantic.v1"])
+def test_a_setting_that_is_replaced_too_late_is_the_cause(tmp_path: Path, library: str) -> None:
     """The engine has been made of what the settings held before a fixture put the test database there."""
     project = write(
         tmp_path,
         {
-            "config.py": """
-                from pydantic_settings import BaseSettings
+            "config.py": f"""
+                from {library} import BaseSettings
 
                 class Settings(BaseSettings):
                     database_url: str = "sqlite:///prod.db"

@@ -193,6 +193,33 @@ def test_a_class_of_settings_asks_by_name(tmp_path: Path) -> None:
     assert {event["name"] for event in seen.of("environment", op="read", whole=True)} == {"DATABASE_URL", "SHOP_DSN"}
 
 
+def test_a_class_of_settings_of_pydantic_1_asks_by_name(tmp_path: Path) -> None:
+    """So do the classes of pydantic 1, which pydantic 2 holds as well; a text that is assigned is told, too."""
+    program = """\
+        from pydantic.v1 import BaseSettings, Field
+
+        class Settings(BaseSettings):
+            class Config:
+                env_prefix = "SHOP_"
+
+            database_url: str = "sqlite:///prod.db"
+            replica: str = Field("sqlite:///replica.db", env="READ_FROM")
+            page: int = 10
+            dsn: str = ""
+
+        settings = Settings()
+        settings.dsn = "sqlite:///late.db"
+        settings.page = 20
+        """
+    seen = run(tmp_path, {"it.py": program}, "it.py", environ={"SHOP_DSN": "sqlite:///test.db"})
+    missing = [(event["name"], *seen.places(event)) for event in seen.of("environment", op="missing")]
+    assert missing == [("SHOP_DATABASE_URL", "it.py:12 <module>"), ("READ_FROM", "it.py:12 <module>")]
+    assert [event["name"] for event in seen.of("environment", op="read", whole=False)] == ["SHOP_DSN"]
+    event = seen.one("environment", op="assigned")
+    assert (event["name"], event["value"]) == ("SHOP_DSN", "sqlite:///late.db")
+    assert seen.one("end")["failures"] == {}
+
+
 def test_a_class_of_settings_asks_for_the_fields_of_its_inner_models(tmp_path: Path) -> None:
     """With a delimiter each field of an inner model has a variable of its own, at any depth."""
     program = """\
