@@ -107,7 +107,8 @@ class Connection(Entry):
     """A driver connected: where it was told to (`configured`), and what the live server said of itself (`observed`).
 
     `observed` is None where the server could not be asked, and `why_not` says why. Of a SQLite file that a statement
-    attached, `attached_to` is the connection that has it since, and `attached_as` its name there.
+    attached, `attached_to` is the connection that has it since, and `attached_as` its name there. `fresh` says that a
+    file was not there before.
     """
 
     connection: str
@@ -120,6 +121,7 @@ class Connection(Entry):
     loop: str | None = None
     attached_to: str | None = None
     attached_as: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from kit.diagnose.search import Found
 from kit.findings.answer import Answer, nothing_found, saw_nothing
 from kit.findings.diagnosis import Cause, Diagnosis, Run, Status
 from kit.findings.model import Finding, counted, place
+from kit.findings.odds import unnamed
+from kit.findings.origins import origin_said
 from kit.findings.table import WEAK
 from kit.report.answer_text import entry_of, families
 
@@ -31,11 +33,25 @@ def nothing_wrong(first: Answer) -> Diagnosis:
             Status.UNRESOLVED, "No test reached a database that is not allowed, and none failed.", unproved=said
         )
     if not told:
-        status = Status.UNRESOLVED if unmatched else Status.CLEAN
-        ask = ("Name the databases that the tests may reach (--allow DB).",) if unmatched else ()
-        return Diagnosis(status, nothing_found(first), unproved=(*unmatched, *ask))
+        open_still = (*unmatched, *_unnamed(first))
+        ask = ("Name the databases that the tests may reach (--allow DB).",) if open_still else ()
+        status = Status.UNRESOLVED if open_still else Status.CLEAN
+        return Diagnosis(status, nothing_found(first), unproved=(*open_still, *ask))
     happened = "Every database that was reached is allowed" + ("." if unmatched else ", and nothing is wrong.")
     return Diagnosis(Status.CLEAN, happened, unproved=unmatched)
+
+
+def _unnamed(first: Answer) -> Iterator[str]:
+    """What is known of each database that the tests reach and do not name, where nobody else has named it."""
+    for reach in unnamed(first.evidence, first.reached):
+        mine = [other for other in first.reached if other.database.id == reach.database.id]
+        writing = next((other for other in mine if other.writes), None)
+        wrote = f" It was written to, at {writing.used[0]}." if writing is not None and writing.used else ""
+        yield (
+            f"{reach.database.name} was reached, at {reach.opener or 'no line of the project'}, and no override, no "
+            f"engine and no variable of the tests leads there: {origin_said(first.evidence, reach)}.{wrote} If it is "
+            f"the tests' own: --allow {shlex.quote(entry_of(first, reach.database))}"
+        )
 
 
 def ended_at_limit(first: Answer) -> Diagnosis:

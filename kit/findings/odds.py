@@ -31,6 +31,35 @@ def at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Reach]:
             yield reach
 
 
+def unnamed(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[Reach]:
+    """The first reach of each database that lives on and to which nothing of the tests' own leads.
+
+    Neither an override, nor an engine or a connection that they made or had made, nor a variable that they set; and it
+    is no file that the run has made.
+    """
+    first: dict[str, Reach] = {}
+    named = set()
+    for reach in reached:
+        first.setdefault(reach.database.id, reach)
+        if _is_named_by_tests(evidence, reach):
+            named.add(reach.database.id)
+    return (reach for identity, reach in first.items() if reach.database.lives_on and identity not in named)
+
+
+def _is_named_by_tests(evidence: Evidence, reach: Reach) -> bool:
+    made, written = _made(evidence, reach), origin_of(evidence, reach).written
+    if reach.connection.fresh or (reach.how == "override" and not reach.connection.attached_as):
+        return True
+    if made and (is_test_file(made[0].file) or (reach.engine is not None and called_by_tests(made))):
+        return True
+    return written is not None and (done_by_tests(evidence, written) or _by_configuration(written))
+
+
+def _by_configuration(written: Variable) -> bool:
+    """Whether a variable was set out of the configuration of the tests themselves."""
+    return (written.written_by or "").partition(".")[0] in ("pytest_env", "pytest_dotenv")
+
+
 def _of_tests_own(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[str]:
     """The databases in which the tests use tables through an engine, or a connection, that they made themselves."""
     with_tables = {use.connection for use in evidence.uses if _uses_a_table(use)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Set, Tuple
 
 from .allow import sqlite_file
 from .asking import Observed, reason
@@ -32,6 +32,7 @@ class Sqlite3Probe:
 
     def __init__(self, databases: Databases, statements: bool) -> None:
         self._databases, self._statements = databases, statements
+        self._files: Set[str] = set()  # that were opened
         self._in_threads: Dict[int, Attaching] = {}  # by the id of a connection that a thread of aiosqlite's has
 
     def install(self, hooks: Hooks) -> None:
@@ -53,7 +54,9 @@ class Sqlite3Probe:
                     if _caller() in _WITH_FILES_OF_THEIR_OWN:
                         return original(*args, **kwargs)
                     database = args[0] if args else kwargs.get("database")
-                    probe._databases.asked_for_file(sqlite_file(database, bool(_argument(args, kwargs, 7, "uri"))))
+                    path = sqlite_file(database, bool(_argument(args, kwargs, 7, "uri")))
+                    probe._databases.asked_for_file(path)
+                    told: Dict[str, Any] = {"fresh": True} if probe._statements and probe._is_new(path) else {}
                     try:
                         connection = original(*args, **kwargs)
                     except BaseException as error:
@@ -61,7 +64,7 @@ class Sqlite3Probe:
                         out_of_traceback(error)
                         raise
                     if probe._statements:
-                        probe._opened(connection, database)
+                        probe._opened(connection, database, told)
                     probe._watch_attaching(connection, bool(_argument(args, kwargs, 7, "uri")))
                     return connection
             return Connect()
@@ -112,11 +115,21 @@ class Sqlite3Probe:
         if attaching is not None and attaching.in_thread:
             attaching.heard(connection, stack)
 
-    def _opened(self, connection: Any, database: Any) -> None:
+    def _is_new(self, path: Optional[str]) -> bool:
+        """Tell whether a file is about to be made; of each it is told once."""
+        if path is None or path in self._files:
+            return False
+        self._files.add(path)
+        try:
+            return os.stat(path).st_size == 0
+        except OSError:
+            return True
+
+    def _opened(self, connection: Any, database: Any, told: Dict[str, Any]) -> None:
         self._databases.forget(connection)
         pooled = running("sqlalchemy") is not None or getattr(current_thread(), UNDER_SQLALCHEMY, False)
         self._databases.opened(
-            connection, "sqlite3", redact(_name_of(database)), *_ask(connection), pooled=pooled,
+            connection, "sqlite3", redact(_name_of(database)), *_ask(connection), pooled=pooled, **told,
         )
         if not pooled and running("aiosqlite") is None:
             connection.set_trace_callback(self._tracing(self._databases.of(connection)))

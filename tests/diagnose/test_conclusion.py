@@ -68,3 +68,15 @@ def test_a_run_that_shows_nothing_is_not_called_clean(exit_code: int) -> None:
     assert "nothing is known" in diagnosis.happened
     assert bool(diagnosis.unproved) is bool(exit_code)
     assert ("no such option" in " ".join(diagnosis.unproved)) is bool(exit_code)
+
+
+def test_a_database_that_no_test_names_leaves_it_open() -> None:
+    """Without a list nothing is clean that the tests reach and do not name, unless the run itself has made it."""
+    evidence = leak()
+    diagnosis = nothing_wrong(answer(evidence, NOBODY_SAID, "/project"))
+    assert diagnosis.status is Status.UNRESOLVED
+    assert "prod.db was reached, at" in diagnosis.unproved[0]
+    assert "no variable of the tests leads there" in diagnosis.unproved[0]
+    assert diagnosis.unproved[0].endswith("--allow prod.db")
+    made_here = replace(evidence, connections=tuple(replace(one, fresh=True) for one in evidence.connections))
+    assert nothing_wrong(answer(made_here, NOBODY_SAID, "/project")).status is Status.CLEAN

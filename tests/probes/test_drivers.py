@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,22 @@ def test_each_way_to_name_a_file_is_seen(seen: Seen) -> None:
     """Each connection tells the file behind it, however it was named; one in memory has none."""
     files = [event["observed"]["file"] and Path(event["observed"]["file"]).name for event in seen.of("connection")]
     assert files == ["raw.db", "path.db", "bytes.db", "uri.db", None, "mine.db", "traced.db", "async.db"]
+
+
+def test_a_file_that_the_program_makes_is_told_as_such(tmp_path: Path) -> None:
+    """Whether a file was there is told with its first connection; one that is there, and not empty, is not new."""
+    program = """\
+        import sqlite3
+        for name in ("new.db", "new.db", "empty.db", "there.db"):
+            sqlite3.connect(name).execute("create table if not exists t (x)")
+        """
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "empty.db").touch()
+    with closing(sqlite3.connect(tmp_path / "project" / "there.db")) as connection:
+        connection.execute("create table t (x)")
+    seen = run(tmp_path, {"it.py": program}, "it.py")
+    told = [event.get("fresh", False) for event in seen.of("connection")]
+    assert told == [True, False, True, False]
 
 
 def test_raw_connections_tell_of_their_use(seen: Seen) -> None:
