@@ -272,7 +272,10 @@ class Changes:
     # --- tests -------------------------------------------------------------------------------------------------------
 
     def _choose(self, change: Dict[str, Any]) -> None:
+        from .unittest_changes import Choice
+
         self._plug_in(lambda hookimpl: self._chooser(change, hookimpl))
+        Choice(change, lambda: self._took_hold(change)).install(self._hooks)
 
     def _plug_in(self, make: Callable[[Any], Any]) -> None:
         def watch(config: Any) -> None:
@@ -290,6 +293,10 @@ class Changes:
         self._hooks.when_imported("_pytest.config", watch)
 
     def _stop(self, change: Dict[str, Any]) -> None:
+        from .unittest_changes import stop_when
+
+        stop_when(lambda: self.refused, self._hooks)
+
         def make(hookimpl: Any) -> Any:
             changes = self
 

@@ -43,7 +43,7 @@ class UnittestProbe:
         self._hooks.replace(case.TestCase, "run", running)
 
     def _run(self, original: Any, test: Any, result: Any) -> Any:
-        name, began_s, before = self._name(test), time.perf_counter(), _counted(result)
+        name, began_s, before = name_of(test, self._folder), time.perf_counter(), _counted(result)
         CURRENT.enter("call", name)
         self._phase_ended()
         try:
@@ -74,13 +74,15 @@ class UnittestProbe:
         for name in ("discover", "loadTestsFromNames", "loadTestsFromModule"):
             self._hooks.replace(loader.TestLoader, name, loading)
 
-    def _name(self, test: Any) -> str:
-        kind = type(test)
-        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-        if not isinstance(file, str) or kind.__module__.startswith("unittest."):  # of a module that cannot be imported
-            return str(test.id())
-        inside = os.path.relpath(file, self._folder).replace(os.sep, "/")
-        return f"{inside}::{kind.__qualname__}::{getattr(test, '_testMethodName', 'run')}"
+
+def name_of(test: Any, folder: str) -> str:
+    """Return what pytest would call a test that it is given from a folder."""
+    kind = type(test)
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    if not isinstance(file, str) or kind.__module__.startswith("unittest."):  # of a module that cannot be imported
+        return str(test.id())
+    inside = os.path.relpath(file, folder).replace(os.sep, "/")
+    return f"{inside}::{kind.__qualname__}::{getattr(test, '_testMethodName', 'run')}"
 
 
 def _counted(result: Any) -> Dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -247,3 +248,39 @@ def test_a_variable_and_what_goes_past_the_override_are_both_told(tmp_path: Path
     causes = {(cause.kind, cause.line): cause.changed for cause in diagnosis.causes}
     assert causes["session-past-dependencies", line].startswith(f"with the connection of by_{way}()"), causes
     assert "without the variable DATABASE_URL" in causes.values(), causes
+
+
+def test_a_test_that_leads_others_astray_is_proved_under_unittest(tmp_path: Path) -> None:
+    """Without the test that takes a variable away for good the others stay where they belong, under unittest, too."""
+    project = write(
+        tmp_path,
+        {
+            "shop.py": """
+                import os, sqlite3
+
+                def orders():
+                    return sqlite3.connect(os.environ.get("SHOP_DB", "prod.db")).execute("select 1").fetchall()
+            """,
+            "test_a.py": """
+                import os, unittest
+
+                os.environ["SHOP_DB"] = "test.db"
+
+                class Default(unittest.TestCase):
+                    def test_the_default(self):
+                        del os.environ["SHOP_DB"]
+            """,
+            "test_b.py": """
+                import unittest
+                from shop import orders
+
+                class Orders(unittest.TestCase):
+                    def test_no_orders(self):
+                        self.assertTrue(orders())
+            """,
+        },
+    )
+    _, diagnosis = diagnosed(project, command=(sys.executable, "-m", "unittest"), allow=["test.db"])
+    assert diagnosis.status is Status.PROVED, diagnosis.runs
+    shown = {" and ".join(run.changed): run.effect for run in diagnosis.runs}
+    assert shown["without test_a.py::Default::test_the_default"] is Effect.GONE, shown

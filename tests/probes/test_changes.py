@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from kit.probes.allow import AllowList
+from kit.probes.gate import ALLOW_VARIABLE, allow_text
 from tests.probes.seen import PYTEST, run
 
 SHOW = "import os\nprint(os.environ.get('DATABASE_URL'))\n"
@@ -92,6 +94,75 @@ def test_the_working_directory_is_put_back_after_each_test(tmp_path: Path) -> No
     }
     seen = run(tmp_path, files, *PYTEST, environ=changes(tmp_path, {"op": "restore-folder"}))
     assert seen.one("change")["op"] == "restore-folder"
+
+
+UNITTEST = {
+    "tests/__init__.py": "",
+    "tests/test_a.py": """\
+        import unittest
+
+        print("a is imported")
+
+        class A(unittest.TestCase):
+            def test_one(self): print("a one")
+            def test_two(self): print("a two")
+        """,
+    "tests/test_b.py": """\
+        import unittest
+        from tests import helpers
+
+        class B(unittest.TestCase):
+            def test_one(self): print("b one")
+        """,
+    "tests/helpers.py": "",
+}
+A, B = "tests/test_a.py", "tests/test_b.py"
+
+
+@pytest.mark.parametrize(
+    "way", [("discover", "-t", ".", "tests"), ("tests.test_a", "tests.test_b.B")], ids=["all", "named"]
+)
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"op": "leave-out", "tests": [f"{A}::A::test_one"]}, ["a is imported", "a two", "b one"]),
+        ({"op": "leave-out", "tests": [A]}, ["a is imported", "b one"]),
+        ({"op": "leave-out", "files": [A]}, ["b one"]),
+        ({"op": "only", "tests": [f"{A}::A::test_two"]}, ["a is imported", "a two"]),
+        ({"op": "first", "tests": [f"{B}::B::test_one", f"{A}::A::test_two"]},
+         ["a is imported", "b one", "a two", "a one"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_tests_are_chosen_under_unittest(
+    tmp_path: Path, way: tuple[str, ...], change: dict[str, Any], expected: list[str]
+) -> None:
+    """What pytest would leave out, run alone or run first, is so under unittest, too."""
+    placed = {**change, **({"files": [str(tmp_path / "project" / A)]} if "files" in change else {})}
+    seen = run(tmp_path, UNITTEST, "-m", "unittest", *way, environ=changes(tmp_path, placed))
+    assert seen.output.splitlines() == expected
+    assert seen.one("change")["op"] == change["op"]
+
+
+@pytest.mark.parametrize("at", ["module", "test"])
+def test_unittest_begins_no_test_once_a_connection_was_refused(tmp_path: Path, at: str) -> None:
+    """Where a database is stopped, be it while a module of tests is loaded, no further test is begun."""
+    reach = "sqlite3.connect('prod.db')"
+    test = f"""\
+        import contextlib, sqlite3, unittest
+        {f"with contextlib.suppress(Exception): {reach}" if at == "module" else ""}
+
+        class It(unittest.TestCase):
+            def test_one(self): print("one"); {reach}
+            def test_two(self): print("two")
+
+        class More(unittest.TestCase):
+            def test_three(self): print("three")
+        """
+    environ = {**changes(tmp_path, {"op": "stop"}), ALLOW_VARIABLE: allow_text(AllowList([], str(tmp_path)))}
+    seen = run(tmp_path, {"test_it.py": test}, "-m", "unittest", environ=environ, expect=None)
+    assert seen.output.splitlines() == ([] if at == "module" else ["one"])
+    assert len(seen.of("outcome")) == (0 if at == "module" else 1)
 
 
 def changes(tmp_path: Path, change: dict[str, Any]) -> dict[str, str]:
