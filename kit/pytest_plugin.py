@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -44,8 +47,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _begin(config: pytest.Config) -> None:
-    from kit.guard import GuardedRun
+    with _imported_as_it_is(config):
+        from kit.guard import GuardedRun
 
     run: GuardedRun = GuardedRun(config)
     config.pluginmanager.register(run, NAME)
     config.add_cleanup(run.end)
+
+
+@contextmanager
+def _imported_as_it_is(config: pytest.Config) -> Iterator[None]:
+    """Import without pytest's rewriting of assertions, which compiles every module of a plugin anew.
+
+    That would be most of what the guard costs where what was compiled is not kept.
+    """
+    finders: list[Any] = sys.meta_path
+    before = list(finders)
+    finders[:] = [finder for finder in before if finder is not config.pluginmanager.rewrite_hook]
+    try:
+        yield
+    finally:
+        finders[:] = before

@@ -589,6 +589,25 @@ def test_the_file_of_a_coverage_tool_is_not_the_applications(run: Run) -> None:
     assert ran.outcomes == {"test_tool": "passed", "test_app": "failed"}
 
 
+REWRITTEN = """\
+import sys
+from _pytest.assertion.rewrite import AssertionRewritingHook
+
+
+def test_rewritten():
+    loaders = {name: module.__spec__.loader for name, module in sys.modules.items() if name.startswith("kit")}
+    rewritten = [name for name, loader in loaders.items() if isinstance(loader, AssertionRewritingHook)]
+    assert "kit.guard" in loaders
+    assert set(rewritten) <= {"kit", "kit.pytest_plugin"}
+    assert isinstance(__spec__.loader, AssertionRewritingHook)
+"""
+
+
+def test_the_guards_own_modules_are_not_rewritten(run: Run) -> None:
+    """pytest compiles none of them anew to rewrite assertions, as it does for plugins; tests get theirs."""
+    assert run({"test_it.py": REWRITTEN}).exit_code == 0
+
+
 def test_the_header_names_what_is_let_through(run: Run) -> None:
     """The head of a guarded run says that the guard is on, and for which databases."""
     ran = run({"test_it.py": "def test_one(): pass\n"})
