@@ -29,7 +29,8 @@ class Request:
         self.number, self.app, self.stage, self.method, self.path = number, app, stage, method, path
         self.scope: Optional[Dict[str, Any]] = None  # the server's own, while the application has it
         self.supplied: Dict[int, Tuple[Optional["ReferenceType[Any]"], Supplier]] = {}
-        self.suppliers: Dict[CodeType, Supplier] = {}  # whose code is running when a dependency runs
+        # Whose code is running when a dependency runs. By its id, as hashing a code reads all that is in it.
+        self.suppliers: Dict[int, Tuple[CodeType, Supplier]] = {}
 
     def supply(self, value: Any, supplier: Supplier) -> None:
         """Remember which dependency a value came from: the first that gave it, where others hand it on."""
@@ -58,11 +59,12 @@ class Request:
         """
         endpoint = (self.scope or {}).get("endpoint")
         code = getattr(getattr(endpoint, "__func__", endpoint), "__code__", None)
-        if code is not None and code in codes:
+        running = [id(one) for one in codes]
+        if id(code) in running:
             return "endpoint", None
-        for code in reversed(codes):
-            if code in self.suppliers:
-                return "dependency", self.suppliers[code]
+        for known in reversed(running):
+            if known in self.suppliers:
+                return "dependency", self.suppliers[known][1]
         return None, None
 
     def in_background(self) -> "Request":

@@ -29,6 +29,7 @@ _LIBRARY_FRAMES_AT_MOST = 3
 
 _files: Dict[str, Tuple[str, str, str]] = {}  # a code's file as it says -> whose it is, its absolute path, its package
 STARTED_BY = "_isolation_probes_started_by"  # the attribute of a thread that holds the frames which started it
+_passed: Dict[str, str] = {}  # of those, a library's or the interpreter's -> its package; "" for the interpreter's
 _projects: Dict[str, FrozenSet[str]] = {}  # a site-packages folder -> what in it was installed from a local folder
 
 
@@ -54,10 +55,11 @@ def application_stack(seen: Optional[List[CodeType]] = None) -> Stack:
     """
     own: List[List[Any]] = []
     libraries: List[Frame] = []
-    known = _files.get
+    package_of = _passed.get
+    unnamed = True  # a frame is there, or may come, that wants a library
     frame: Optional[FrameType] = sys._getframe(1)
     greenlet = None
-    for _ in range(_FRAMES_AT_MOST):
+    for _ in range(_FRAMES_AT_MOST):  # runs for each frame of each event: nearly all are passed by its first lines
         if frame is None:
             frame, greenlet = _caller_of_greenlet(greenlet)
             if frame is None:
@@ -65,19 +67,23 @@ def application_stack(seen: Optional[List[CodeType]] = None) -> Stack:
         code = frame.f_code
         if seen is not None:
             seen.append(code)
-        whose, path, package = known(code.co_filename) or _file(code.co_filename)
-        if whose is APPLICATION:
-            if len(own) == _APPLICATION_FRAMES_AT_MOST:
+        package = package_of(code.co_filename)
+        if package is None:
+            whose, path, package = _file(code.co_filename)
+            if whose is RUNNER:
                 break
-            own.append([path, frame.f_lineno, getattr(code, "co_qualname", code.co_name), None])
-        elif whose is LIBRARY:
+            if whose is APPLICATION:
+                if len(own) == _APPLICATION_FRAMES_AT_MOST:
+                    break
+                own.append([path, frame.f_lineno, _function(code), None])
+                unnamed, package = True, ""
+        if unnamed and package:
             if own:
-                if own[-1][3] is None:
-                    own[-1][3] = package
-            elif len(libraries) < _LIBRARY_FRAMES_AT_MOST:
-                libraries.append((path, frame.f_lineno, getattr(code, "co_qualname", code.co_name), package))
-        elif whose is RUNNER:
-            break
+                own[-1][3] = package
+                unnamed = False
+            else:
+                libraries.append((absolute(code.co_filename), frame.f_lineno, _function(code), package))
+                unnamed = len(libraries) < _LIBRARY_FRAMES_AT_MOST
         frame = frame.f_back
     if own:
         return tuple([(file, line, function, library) for file, line, function, library in own])
@@ -131,7 +137,13 @@ def _file(filename: str) -> Tuple[str, str, str]:
         path = filename if filename.startswith("<") else os.path.abspath(filename)
         whose, package = _owner(path)
         found = _files[filename] = whose, path, package
+        if whose in (LIBRARY, INTERPRETER):
+            _passed[filename] = package
     return found
+
+
+def _function(code: CodeType) -> str:
+    return getattr(code, "co_qualname", code.co_name)
 
 
 def _owner(path: str) -> Tuple[str, str]:
