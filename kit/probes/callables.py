@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional, Tuple
 from weakref import ReferenceType, ref
 
 from .frames import APPLICATION, absolute, owner
-from .objects import Objects
+from .objects import Objects, address
 from .recorder import Recorder
 
 _REMEMBERED_AT_MOST = 20_000
@@ -28,8 +28,8 @@ class Callables:
         """Return the name of a callable; None for None."""
         if call is None:
             return None
-        thing, key = (call.__self__, (id(call.__self__), id(call.__func__))) if type(call) is MethodType \
-            else (call, (id(call),))
+        thing, key = (call.__self__, (address(call.__self__), address(call.__func__))) if type(call) is MethodType \
+            else (call, (address(call),))
         known = self._known.get(key)
         if known is not None and known[0]() is thing:
             return known[1]

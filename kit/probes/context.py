@@ -12,7 +12,8 @@ from types import CodeType
 from typing import Any, Dict, List, Optional, Tuple
 from weakref import ReferenceType, ref
 
-from .frames import current_thread
+from .frames import APPLICATION, Stack, application_stack, current_thread, owner
+from .objects import address
 
 Supplier = Tuple[str, Optional[str]]  # the dependency as it was declared, the override that stood in for it
 
@@ -23,7 +24,7 @@ class Request:
     It keeps nothing of the program's alive: what was supplied is known by its id, as long as it is the same object.
     """
 
-    __slots__ = ("app", "method", "number", "path", "scope", "stage", "supplied", "suppliers")
+    __slots__ = ("app", "by_libraries", "method", "number", "path", "scope", "stage", "supplied", "suppliers")
 
     def __init__(self, number: str, app: Optional[str], stage: str, method: str, path: str) -> None:
         self.number, self.app, self.stage, self.method, self.path = number, app, stage, method, path
@@ -31,18 +32,19 @@ class Request:
         self.supplied: Dict[int, Tuple[Optional["ReferenceType[Any]"], Supplier]] = {}
         # Whose code is running when a dependency runs. By its id, as hashing a code reads all that is in it.
         self.suppliers: Dict[int, Tuple[CodeType, Supplier]] = {}
+        self.by_libraries = False  # whether one of those is no code of the application's
 
     def supply(self, value: Any, supplier: Supplier) -> None:
         """Remember which dependency a value came from: the first that gave it, where others hand it on."""
         if self.supplier_of(value) is not None:
             return
         try:
-            self.supplied[id(value)] = ref(value), supplier
+            self.supplied[address(value)] = ref(value), supplier
         except TypeError:  # of a kind that cannot be pointed at
-            self.supplied[id(value)] = None, supplier
+            self.supplied[address(value)] = None, supplier
 
     def supplier_of(self, value: Any) -> Optional[Supplier]:
-        known = self.supplied.get(id(value))
+        known = self.supplied.get(address(value))
         if known is None or (known[0] is not None and known[0]() is not value):
             return None
         return known[1]
@@ -52,15 +54,31 @@ class Request:
         known = self.supplied.get(address)
         return known[1] if known is not None and known[0] is None else None
 
+    def takes_in(self, code: CodeType, supplier: Supplier) -> None:
+        """Remember whose code it is that a dependency runs."""
+        self.suppliers[address(code)] = code, supplier
+        self.by_libraries = self.by_libraries or owner(code.co_filename) is not APPLICATION
+
+    def endpoint(self) -> Optional[CodeType]:
+        """Return the code of what answers the request; None where that is not known."""
+        endpoint = (self.scope or {}).get("endpoint")
+        return getattr(getattr(endpoint, "__func__", endpoint), "__code__", None)
+
+    def stack(self) -> Tuple[Stack, Optional[str], Optional[Supplier]]:
+        """Return the application's frames that led here, and what of the request's own runs, as `running` says it."""
+        codes: List[CodeType] = []
+        endpoint = self.endpoint()
+        outside = endpoint is not None and owner(endpoint.co_filename) is not APPLICATION
+        stack = application_stack(codes, self.by_libraries or outside)
+        return (stack, *self.running(codes))
+
     def running(self, codes: List[CodeType]) -> Tuple[Optional[str], Optional[Supplier]]:
         """Say what of the request's own runs in these codes: its endpoint, or the dependency that was called for it.
 
         What an endpoint or a dependency calls itself is its own doing, though it be another dependency.
         """
-        endpoint = (self.scope or {}).get("endpoint")
-        code = getattr(getattr(endpoint, "__func__", endpoint), "__code__", None)
-        running = [id(one) for one in codes]
-        if id(code) in running:
+        running = [address(one) for one in codes]
+        if address(self.endpoint()) in running:
             return "endpoint", None
         for known in reversed(running):
             if known in self.suppliers:
@@ -71,6 +89,7 @@ class Request:
         """The same request, as a task that runs after its response."""
         task = Request(self.number, self.app, "background", self.method, self.path)
         task.scope, task.supplied, task.suppliers = self.scope, self.supplied, self.suppliers
+        task.by_libraries = self.by_libraries
         return task
 
     def end(self) -> None:
@@ -103,6 +122,14 @@ class Current:
     def enter(self, phase: str, test: Optional[str]) -> None:
         self.phase, self.test = phase, test
         self.serial += 1
+
+    def key(self) -> Optional[Tuple[Any, ...]]:
+        """Return what `fields` depends on, which takes less to find out; None in a thread, whose name can change."""
+        if threading.get_ident() != threading.main_thread().ident:
+            return None
+        request = REQUEST.get()
+        number, stage = (request.number, request.stage) if request is not None else ("", "")
+        return self.serial, self.phase, self.test, self.fixture, self.scope, self.collecting, number, stage
 
     def fields(self) -> Dict[str, Any]:
         """The context as an event's fields; what is not under way is left out."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any, Callable, Dict, Hashable, List, Optional, Pattern, Set, Tuple
 from weakref import ReferenceType, ref
 
@@ -15,7 +15,7 @@ from .attached import Attached
 from .context import CURRENT, REQUEST, Request, Supplier
 from .frames import Stack, application_stack
 from .gate import Gate
-from .objects import Objects
+from .objects import Objects, address
 from .places import place
 from .quiet import quietly
 from .recorder import Recorder
@@ -147,13 +147,13 @@ class Databases:
         try:
             connection.pointer = pointer = ref(driver_connection)
         except TypeError:  # of a kind that cannot be pointed at
-            connection.address = id(driver_connection)
+            connection.address = address(driver_connection)
         else:
             if asks is not None:
                 connection.asks = _asking(pointer, asks)
                 connection.shows_ends = True
         connection.loop = self._loop() if bound_to_loop else None
-        self._connections[id(driver_connection)] = connection
+        self._connections[address(driver_connection)] = connection
         self._recorder.event(
             "connection", apart=(configured, str(connection.database)), connection=number, driver=driver,
             configured=configured, observed=observed, why_not=why_not, pooled=pooled, engine=engine,
@@ -186,10 +186,10 @@ class Databases:
 
     def forget(self, driver_connection: Any) -> None:
         """An object has just been made: what was known under its id was another, which is gone."""
-        self._connections.pop(id(driver_connection), None)
+        self._connections.pop(address(driver_connection), None)
 
     def of(self, driver_connection: Any) -> Optional[Connection]:
-        known = self._connections.get(id(driver_connection))
+        known = self._connections.get(address(driver_connection))
         if known is None or (known.pointer is not None and known.pointer() is not driver_connection):
             return None
         return known
@@ -235,10 +235,9 @@ class Databases:
         self, connection: Connection, statement: Statement, engine: Optional[str], request: Optional[Request],
         also: Tuple[Any, ...],
     ) -> None:
-        codes: List[CodeType] = []
-        connection.stack = stack = application_stack(codes if request is not None else None)
         session = connection.session and connection.session[1]
-        inside, supplier = request.running(codes) if request is not None else (None, None)
+        stack, inside, supplier = request.stack() if request is not None else (application_stack(), None, None)
+        connection.stack = stack
         supplier = _supplier(request, connection, also) or supplier
         self._recorder.event(
             "use", stack=stack, apart=(connection.number if request is None else None, engine, statement.writes),

@@ -67,7 +67,7 @@ class DependencyProbe:
             chosen[sub.call] = supplier = self._callables.name(sub.call) or "", self._callables.name(override)
             code = code_of(override if override is not None else sub.call)
             if code is not None:
-                request.suppliers[id(code)] = code, supplier
+                request.takes_in(code, supplier)
         supplied_by = [list(supplier) for supplier in chosen.values()]
         whose = self._callables.name(dependant.call)
         self._recorder.event(

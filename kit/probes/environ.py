@@ -8,7 +8,6 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from .context import CURRENT
 from .frames import APPLICATION, Stack, application_stack, owner
 from .hooks import Hooks, out_of_traceback
 from .places import FILE, HIDDEN_NAME, URL, place
@@ -187,7 +186,7 @@ class EnvironmentProbe:
         if wanted:
             self._once("missing", name, instead)
         elif len(self._missed) < _MISSED_AT_MOST:
-            self._missed[name] = {"at_s": self._recorder.now_s(), "stack": application_stack(), **CURRENT.fields()}
+            self._missed[name] = {"stack": application_stack(), "moment": self._recorder.moment()}
 
     def _set(self, name: str, value: str, old: Optional[str]) -> None:
         """A variable of databases was set. Where nobody could know it for one when it was asked for, it is told now."""

@@ -29,7 +29,7 @@ _LIBRARY_FRAMES_AT_MOST = 3
 
 _files: Dict[str, Tuple[str, str, str]] = {}  # a code's file as it says -> whose it is, its absolute path, its package
 STARTED_BY = "_isolation_probes_started_by"  # the attribute of a thread that holds the frames which started it
-_passed: Dict[str, str] = {}  # of those, a library's or the interpreter's -> its package; "" for the interpreter's
+_passed: Dict[str, str] = {}  # a module's file, a library's or the interpreter's -> its package; "" where it has none
 _projects: Dict[str, FrozenSet[str]] = {}  # a site-packages folder -> what in it was installed from a local folder
 
 
@@ -46,12 +46,12 @@ def absolute(filename: str) -> str:
     return _file(filename)[1]
 
 
-def application_stack(seen: Optional[List[CodeType]] = None) -> Stack:
+def application_stack(seen: Optional[List[CodeType]] = None, everything: bool = False) -> Stack:
     """Return the application's frames that led here, innermost first.
 
     Where no application code is on the stack (a plugin, a background thread of a library), what started the thread,
-    and else the innermost library frames stand in for it, so that an event says who was at work. Every code that is
-    running is added to `seen`, innermost first.
+    and else the innermost library frames stand in for it, so that an event says who was at work. Every code of the
+    application's that is running is added to `seen`, innermost first; with `everything`, every code.
     """
     own: List[List[Any]] = []
     libraries: List[Frame] = []
@@ -64,12 +64,15 @@ def application_stack(seen: Optional[List[CodeType]] = None) -> Stack:
             frame, greenlet = _caller_of_greenlet(greenlet)
             if frame is None:
                 break
-        code = frame.f_code
-        if seen is not None:
-            seen.append(code)
-        package = package_of(code.co_filename)
-        if package is None:
+        file: Any = frame.f_globals.get("__file__")
+        package = package_of(file)
+        if package is None or everything:
+            code = frame.f_code
             whose, path, package = _file(code.co_filename)
+            if whose is not APPLICATION:
+                _learn(file)
+            if seen is not None:
+                seen.append(code)
             if whose is RUNNER:
                 break
             if whose is APPLICATION:
@@ -82,6 +85,7 @@ def application_stack(seen: Optional[List[CodeType]] = None) -> Stack:
                 own[-1][3] = package
                 unnamed = False
             else:
+                code = frame.f_code
                 libraries.append((absolute(code.co_filename), frame.f_lineno, _function(code), package))
                 unnamed = len(libraries) < _LIBRARY_FRAMES_AT_MOST
         frame = frame.f_back
@@ -137,9 +141,18 @@ def _file(filename: str) -> Tuple[str, str, str]:
         path = filename if filename.startswith("<") else os.path.abspath(filename)
         whose, package = _owner(path)
         found = _files[filename] = whose, path, package
-        if whose in (LIBRARY, INTERPRETER):
-            _passed[filename] = package
     return found
+
+
+def _learn(file: Any) -> None:
+    """Remember a module's file whose frames can be passed without a look at their code.
+
+    Asking a frame for its code raises an event of the interpreter's audit, which takes longer than all else here.
+    """
+    if isinstance(file, str) and file not in _passed:
+        whose, _, package = _file(file)
+        if whose in (LIBRARY, INTERPRETER):
+            _passed[file] = package
 
 
 def _function(code: CodeType) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from weakref import ReferenceType, ref
 
 from .frames import APPLICATION, owner
-from .objects import Objects
+from .objects import Objects, address
 from .quiet import quietly
 from .recorder import Recorder
 
@@ -40,7 +40,7 @@ class Held:
     __slots__ = ("described", "engine", "id", "pointer")
 
     def __init__(self, value: Any, engine: Optional[str], described: Dict[str, Any]) -> None:
-        self.id, self.engine, self.described = id(value), engine, described
+        self.id, self.engine, self.described = address(value), engine, described
         try:
             self.pointer: Optional["ReferenceType[Any]"] = ref(value)
         except TypeError:  # of a kind that cannot be pointed at
@@ -49,7 +49,7 @@ class Held:
     def is_still(self, value: Any, engine: Optional[str]) -> bool:
         if self.pointer is not None and self.pointer() is not value:
             return False
-        return self.id == id(value) and self.engine == engine
+        return self.id == address(value) and self.engine == engine
 
 
 class _Space:

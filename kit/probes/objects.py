@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 from weakref import ReferenceType, ref
+
+# What `id` returns, in another form: `id` raises an event of the interpreter's audit, which takes longer than itself.
+address: Callable[[Any], int] = object.__hash__
 
 
 class Objects:
@@ -29,12 +32,12 @@ class Objects:
         except TypeError:  # of a kind that cannot be pointed at
             pointer = None
         number = self.number(kind)
-        self._known[kind, id(thing)] = pointer, number
+        self._known[kind, address(thing)] = pointer, number
         return number
 
     def of(self, kind: str, thing: Any) -> Optional[str]:
         """Return the name of an object; None where it has none."""
-        known = self._known.get((kind, id(thing)))
+        known = self._known.get((kind, address(thing)))
         if known is None or (known[0] is not None and known[0]() is not thing):
             return None
         return known[1]

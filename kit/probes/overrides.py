@@ -6,6 +6,8 @@ import sys
 from typing import Any, Callable, Dict, Tuple
 from weakref import ReferenceType, ref
 
+from .objects import address
+
 Seen = Tuple["ReferenceType[Any]", Dict[Any, int]]  # an application, and what its dictionary held
 Tell = Callable[[str, Any, Any, Any], None]  # op, application, key, what stands in for it
 
@@ -48,31 +50,31 @@ class OverridesAttribute:
         del vars(app)[self._name]
 
     def _compare(self, app: Any, overrides: Dict[Any, Any]) -> None:
-        pointer, seen = self._seen.get(id(app), (None, {}))
+        pointer, seen = self._seen.get(address(app), (None, {}))
         if pointer is None or pointer() is not app:
             seen = {}
-        if len(seen) != len(overrides) or any(id(overrides.get(key, seen)) != by for key, by in seen.items()):
+        if len(seen) != len(overrides) or any(address(overrides.get(key, seen)) != by for key, by in seen.items()):
             self._changed(app, seen, overrides)
 
     def _changed(self, app: Any, before: Dict[Any, int], after: Any) -> None:
         """Tell what is different now; `before` has the id of what stood for each key."""
         now = dict(dict.items(after)) if isinstance(after, dict) else {}
         if type(after) is dict:
-            self._seen[id(app)] = ref(app), _ids(after)
+            self._seen[address(app)] = ref(app), _ids(after)
         else:
-            self._seen.pop(id(app), None)
+            self._seen.pop(address(app), None)
         for key in before:
             if key not in now:
                 self._tell("removed", app, key, None)
         for key, by in now.items():
             if key not in before:
                 self._tell("set", app, key, by)
-            elif before[key] != id(by):
+            elif before[key] != address(by):
                 self._tell("replaced", app, key, by)
 
 
 def _ids(overrides: Any) -> Dict[Any, int]:
-    return {key: id(by) for key, by in overrides.items()}
+    return {key: address(by) for key, by in overrides.items()}
 
 
 def _is_the_applications_own() -> bool:

@@ -12,7 +12,8 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Dict, Optional, Tuple
+from json.encoder import encode_basestring_ascii as _quoted
+from typing import Any, Dict, List, Optional, Tuple
 
 from .context import CURRENT
 from .frames import Stack, application_stack
@@ -21,7 +22,6 @@ from .redact import redact
 FORMAT = 1  # 1: first
 REPEATS_AT_MOST = 100  # of one kind of event, from one place, in one test and phase
 BYTES_AT_MOST = 512 * 1024 * 1024  # of one process's file; what is left out from there on is counted
-_MARKS = ("://", "passw", "pwd")  # nothing that looks like a password comes without one of them
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 
@@ -45,15 +45,16 @@ class Recorder:
         self._serial = 0
         self._repeats: Dict[Tuple[Any, ...], int] = {}
         self._left_out: Dict[str, int] = {}
+        self._context: Tuple[Optional[Tuple[Any, ...]], str] = None, ""  # what is under way, and as it is written
 
     def event(
         self, kind: str, *, stack: Optional[Stack] = None, apart: Tuple[Any, ...] = (),
-        stacks: Optional[Dict[str, Stack]] = None, **fields: Any,
+        stacks: Optional[Dict[str, Stack]] = None, moment: Optional[Dict[str, Any]] = None, **fields: Any,
     ) -> None:
         """Write one event, with the time, the test under way, and the application's frames that led to it.
 
         `apart` is what sets an event apart from others of its kind and place, so that it counts as no repetition.
-        `stacks` are other frames that it tells of.
+        `stacks` are other frames that it tells of; `moment` is when it was, as `moment()` gave it, if not now.
         """
         if self._closed:
             return
@@ -63,17 +64,36 @@ class Recorder:
             if not self._open() or self._is_one_too_many((kind, stack, *apart)):
                 return
             number = self._number_of(stack)
-            others = {name: self._number_of(other) for name, other in (stacks or {}).items()}
-            self._write({"kind": kind, "at_s": self.now_s(), "stack": number, **CURRENT.fields(), **fields, **others})
+            if stacks is not None:
+                fields.update((name, self._number_of(other)) for name, other in stacks.items())
+            if moment is not None:
+                self._write(f'"kind":"{kind}","stack":{number}', {**moment, **fields})
+            else:
+                self._write(f'"kind":"{kind}","at_s":{self._now()},"stack":{number}{self._under_way()}', fields)
 
     def plain(self, kind: str, **fields: Any) -> None:
         """Write one event that nobody's code led to: a header, a count, an end."""
         with self._lock:
             if self._open():
-                self._write({"kind": kind, "at_s": self.now_s(), **fields})
+                self._write(f'"kind":"{kind}","at_s":{self._now()}', fields)
+
+    def moment(self) -> Dict[str, Any]:
+        """Return what tells when an event was, for one that may be written later."""
+        return {"at_s": self.now_s(), **CURRENT.fields()}
 
     def now_s(self) -> float:
         return round(time.perf_counter() + self._clock_offset_s, 6)
+
+    def _now(self) -> str:
+        return "%.6f" % (time.perf_counter() + self._clock_offset_s)
+
+    def _under_way(self) -> str:
+        """Return the context as the middle of a line; it is the same for many events in a row."""
+        key = CURRENT.key()
+        if key is None or key != self._context[0]:
+            fields = _without_passwords(CURRENT.fields())
+            self._context = key, "," + _encode(fields)[1:-1] if fields else ""
+        return self._context[1]
 
     def count_left_out(self) -> Dict[str, int]:
         """How many events of each kind were counted and not written."""
@@ -104,7 +124,7 @@ class Recorder:
         number = self._stacks.get(stack)
         if number is None:
             number = self._stacks[stack] = len(self._stacks)
-            self._write({"kind": "stack", "id": number, "frames": stack})
+            self._write(f'"kind":"stack","id":{number}', {"frames": stack})
         return number
 
     def _open(self) -> bool:
@@ -124,21 +144,21 @@ class Recorder:
         except OSError:  # the folder is gone: the run that wanted the record is over
             self._closed = True
             return False
-        self._write({
-            "kind": "process", "format": FORMAT, "at_s": self.now_s(), "pid": pid, "ppid": os.getppid(),
-            "argv": list(getattr(sys, "argv", [])), "cwd": os.getcwd(), "executable": sys.executable,
-            "python": ".".join(map(str, sys.version_info[:3])), "parent": _command_of(os.getppid()),
-            "forked": pid != self._first_pid,
+        self._write(f'"kind":"process","format":{FORMAT},"at_s":{self._now()}', {
+            "pid": pid, "ppid": os.getppid(), "argv": list(getattr(sys, "argv", [])), "cwd": os.getcwd(),
+            "executable": sys.executable, "python": ".".join(map(str, sys.version_info[:3])),
+            "parent": _command_of(os.getppid()), "forked": pid != self._first_pid,
         })
         return self._file is not None
 
-    def _write(self, event: Dict[str, Any]) -> None:
+    def _write(self, head: str, fields: Dict[str, Any]) -> None:
+        """Write one line: its head, which is JSON already, and fields."""
         if self._file is None:
             return
-        text = _encode(event)
-        if any(mark in text.lower() for mark in _MARKS):
-            text = _encode(_without_passwords(event))
-        line = (text + "\n").encode()
+        text = _as_json(fields)
+        if _may_hold_a_password(text):
+            text = _as_json(_without_passwords(fields))
+        line = f"{{{head}{text}}}\n".encode()
         self._written += len(line)
         try:
             os.write(self._file, line)
@@ -147,10 +167,31 @@ class Recorder:
             self._file, self._closed = None, True
 
 
+def _as_json(fields: Dict[str, Any]) -> str:
+    """Return fields as the end of an object. Nearly all are texts or nothing, and the encoder takes long to begin."""
+    found: List[str] = []
+    for name, value in fields.items():
+        if value is None:
+            found.append(f',"{name}":null')
+        elif type(value) is str:
+            found.append(f',"{name}":{_quoted(value)}')
+        elif type(value) is bool:
+            found.append(f',"{name}":true' if value else f',"{name}":false')
+        else:
+            found.append(f',"{name}":{_encode(value)}')
+    return "".join(found)
+
+
+def _may_hold_a_password(text: str) -> bool:
+    """Tell whether a text has one of the marks without which nothing looks like a password."""
+    text = text.lower()
+    return "://" in text or "passw" in text or "pwd" in text
+
+
 def _without_passwords(value: Any) -> Any:
     """Redact every text in an event."""
     if isinstance(value, str):
-        return redact(value)
+        return redact(value) if _may_hold_a_password(value) else value
     if isinstance(value, dict):
         return {key: _without_passwords(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 from weakref import WeakKeyDictionary
 
 from .callables import Callables, known_as
-from .objects import Objects
+from .objects import Objects, address
 from .quiet import quietly
 from .recorder import Recorder
 
@@ -78,7 +78,7 @@ class Routes:
 
     def _known_as(self, *groups: Any) -> Iterator[List[str]]:
         """Give [callable, the global that holds it], for those that their own names do not lead to."""
-        for call in {id(call): call for group in groups for call in group}.values():
+        for call in {address(call): call for group in groups for call in group}.values():
             number = self._callables.name(call)
             if number is not None and number not in self._globals and len(self._globals) < _GLOBALS_AT_MOST:
                 self._globals[number] = known_as(call)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import CodeType
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, Optional, Set, Tuple
 from weakref import WeakKeyDictionary, ref
 
 from .callables import code_of
@@ -105,9 +105,7 @@ class SQLAlchemyProbe:
         request = REQUEST.get()
         stack = None
         if request is not None and request.suppliers:
-            codes: List[CodeType] = []
-            stack = application_stack(codes)
-            _, supplier = request.running(codes)
+            stack, _, supplier = request.stack()
             if supplier is not None:
                 request.supply(session, supplier)
         self._recorder.event(
