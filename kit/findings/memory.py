@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kit.evidence import Connection, Engine, Use
+from kit.evidence import Connection, Use
 from kit.findings.case import Case, tests_said
 from kit.findings.model import Fact, Finding, fact, first, place
 
@@ -13,9 +13,10 @@ _MAKES = ("create", "insert")
 
 def ask(case: Case) -> Iterator[Finding]:
     """For each engine in memory: was one connection written to, and another used, in a test that failed?"""
-    failed = tuple(dict.fromkeys(one.test for one in case.evidence.outcomes if one.outcome == "failed"))
+    failed = {one.test for one in case.evidence.outcomes if one.outcome == "failed"}
+    by_engine = _uses(case)
     for engine in case.evidence.engines:
-        uses = _uses(case, engine)
+        uses = by_engine.get(engine.engine, [])
         made = next((use for use in uses if use.verb in _MAKES), None)
         others = [use for use in uses if made is not None and use.connection != made.connection and use.test in failed]
         at = first(case.evidence.chain(engine))
@@ -39,9 +40,14 @@ def ask(case: Case) -> Iterator[Finding]:
         )
 
 
-def _uses(case: Case, engine: Engine) -> list[Use]:
+def _uses(case: Case) -> dict[str | None, list[Use]]:
+    """The uses of databases that one connection has for itself, by engine: a suite may make an engine for each test."""
     private = {one.connection for one in case.evidence.connections if _is_private(one)}
-    return [use for use in case.evidence.uses if use.engine == engine.engine and use.connection in private]
+    found: dict[str | None, list[Use]] = {}
+    for use in case.evidence.uses:
+        if use.connection in private:
+            found.setdefault(use.engine, []).append(use)
+    return found
 
 
 def _is_private(connection: Connection) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kit.evidence import Connection, Engine, Evidence, Frame, Outcome, Use
+from kit.findings import memory
 from kit.findings.databases import Allowed
 from kit.findings.reach import reaches
 from kit.findings.table import findings
@@ -42,3 +45,20 @@ def test_one_connection_for_all_and_a_shared_cache_are_in_order() -> None:
     assert kinds("failed", "c1") == []
     assert kinds("failed", configured="file:it?mode=memory&cache=shared") == []
     assert kinds("passed") == []
+
+
+def test_each_connection_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suite that makes an engine for each test has as many of them as connections."""
+    looked_at: list[Connection] = []
+    monkeypatch.setattr(memory, "_is_private", lambda connection: looked_at.append(connection) or False)
+    engines = tuple(
+        Engine(at_s=1.0, engine=f"e{number}", url="sqlite://", dialect="sqlite", driver="pysqlite", pool="StaticPool")
+        for number in range(20)
+    )
+    connections = tuple(
+        Connection(at_s=2.0, connection=engine.engine, driver="sqlite3", configured=":memory:", observed={"file": None})
+        for engine in engines
+    )
+    evidence = Evidence(engines=engines, connections=connections)
+    findings(evidence, reaches(evidence), Allowed())
+    assert looked_at == list(connections)
