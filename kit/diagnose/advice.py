@@ -121,6 +121,10 @@ _ADVICE = {
     "session-uncommitted": (
         "Commit at {where}, or let the override hand the application the very session that the fixture writes to."
     ),
+    "engine-differs-by-process": (
+        "At {where} let every worker come to a database of the tests: take its name from what each worker has "
+        "(PYTEST_XDIST_WORKER, the fixture worker_id), and let none fall back on another."
+    ),
     "engine-not-replaced": (
         "Let the application get it from something that tests can set or override (a setting that they write before it "
         "is imported, a dependency, app.state), instead of making it at {where} for itself."

@@ -60,6 +60,7 @@ class ForFindings(Given):
             "session-uncommitted": self._committed,
             "no-separate-test-db": self._elsewhere,
             "opened-by-the-tests": self._without_tests,
+            "engine-differs-by-process": self._as_in_another_process,
         }
         if finding.kind in makers:
             yield from makers[finding.kind](finding)
@@ -320,6 +321,22 @@ class ForFindings(Given):
                 if bound
                 else advice(finding),
             )
+
+    def _as_in_another_process(self, finding: Finding) -> Iterator[Candidate]:
+        """The engine that one worker makes, led where the same line leads in another; not a pool of a driver's own."""
+        if "." in finding.told("pool"):
+            return
+        yield about(
+            finding,
+            f"with the engine of {finding.where} led where it leads in another process",
+            {
+                "op": "lead-elsewhere",
+                "frames": [[finding.file, finding.line]],
+                "of": finding.told("url"),
+                "to": finding.told("to"),
+                "nowhere": f"{{workspace}}/{NOWHERE}",
+            },
+        )
 
     def _one_in_memory(self, finding: Finding) -> Iterator[Candidate]:
         yield about(finding, "with one connection for all that is in memory", {"op": "one-in-memory"})

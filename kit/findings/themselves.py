@@ -9,6 +9,7 @@ from kit.findings.case import Case, Leak, reach_facts, within
 from kit.findings.model import Finding, first
 from kit.findings.reach import IN_TESTS
 from kit.findings.sources import source_of
+from kit.findings.workers import in_another_process
 
 
 def ask(case: Case) -> Iterator[Finding]:
@@ -16,7 +17,7 @@ def ask(case: Case) -> Iterator[Finding]:
     pool: dict[tuple[Frame, str], list[Leak]] = {}
     for leak in case.leaks:
         at = made_by_tests(case, leak)
-        if at is not None:
+        if at is not None and in_another_process(case, leak) is None:  # else it is not what that line is meant to do
             pool.setdefault((at, leak.database.id), []).append(leak)
     for (at, identity), leaks in pool.items():
         tests = tuple(dict.fromkeys(test for leak in leaks for test in leak.tests))

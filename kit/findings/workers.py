@@ -12,11 +12,9 @@ from kit.findings.model import Finding, fact, first
 def ask(case: Case) -> Iterator[Finding]:
     """For each leak through an engine that the tests make: where did the same line lead in another process?"""
     for leak in case.leaks:
+        other = in_another_process(case, leak)
         made = first(case.evidence.chain(leak.engine)) if leak.engine is not None else None
-        if leak.engine is None or made is None or not case.of_tests(made.file):
-            continue
-        other = _elsewhere(case, leak)
-        if other is None:
+        if leak.engine is None or made is None or other is None:
             continue
         yield Finding(
             "engine-differs-by-process",
@@ -28,13 +26,16 @@ def ask(case: Case) -> Iterator[Finding]:
             (fact(case.evidence, other, f"engine made in another process ({other.url})"), *reach_facts(case, leak)),
             (leak.database.id,),
             leak.tests,
+            (("url", leak.engine.url), ("to", other.url), ("pool", leak.engine.pool)),
         )
 
 
-def _elsewhere(case: Case, leak: Leak) -> Engine | None:
-    """Another process's engine of the same line, on what is in order."""
+def in_another_process(case: Case, leak: Leak) -> Engine | None:
+    """Another process's engine of the same line of the tests, on what is in order."""
     wrong = {one.database.id for one in case.leaks}
     made = case.evidence.chain(leak.engine)[:1] if leak.engine is not None else ()
+    if not made or not case.of_tests(made[0].file):
+        return None
     return next(
         (
             reach.engine

@@ -33,6 +33,7 @@ Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a li
     {"op": "lead-elsewhere", "frames": [[F, L], ...], "engine_file": G, "engine_line": M, "nowhere": H}
                                                  what an engine or a connection made by way of these lines leads to is
                                                  the engine made there where it can be, else the empty file H or nothing
+    ... with "of": U, "to": V                    so that engines made there, with the URL U, lead to where V does
     {"op": "remember", "file": F}                what variables of databases are set to is kept in this file, in full
     {"op": "stop"}                               no further test is begun once a connection has been refused
 

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 from weakref import WeakSet
 
 from .hooks import Hooks
+from .places import place
 
 _FRAMES_AT_MOST = 500
 NOWHERE = "kit_nowhere"  # the name of a database that is not there
@@ -18,13 +19,16 @@ _NO_SERVER: Dict[str, Any] = {"host": "127.0.0.1", "port": 1}
 class Elsewhere:
     """Leads engines to one that the tests have made, where it is of the same kind and already there; else nowhere.
 
+    With `of` it is those alone whose URL names this place, with `to` they lead to that one.
+
     `took_hold` is called as often as something is led elsewhere.
     """
 
     def __init__(self, change: Dict[str, Any], took_hold: Callable[[], None]) -> None:
         self._frames = [(os.path.realpath(file), line) for file, line in change["frames"]]
-        self._meant = _place(change.get("engine_file"), change.get("engine_line"))
+        self._meant = _line(change.get("engine_file"), change.get("engine_line"))
         self._file, self._took_hold = change["nowhere"], took_hold
+        self._only, self._to = change.get("of"), change.get("to")  # URLs, as evidence shows them
         self._astray: "WeakSet[Any]" = WeakSet()  # dialects, which the engines that are derived from one share
         self._rightly: List[Any] = []
         self._nowhere: Dict[str, Any] = {}
@@ -54,7 +58,7 @@ class Elsewhere:
             def __init__(engine: Any, *args: Any, **kwargs: Any) -> None:
                 original(engine, *args, **kwargs)
                 places = _places()
-                if places.issuperset(elsewhere._frames):
+                if places.issuperset(elsewhere._frames) and elsewhere._is_meant(engine):
                     elsewhere._astray.add(engine.dialect)
                 elif elsewhere._meant is not None and elsewhere._meant in places:
                     elsewhere._rightly.append(engine)
@@ -76,15 +80,27 @@ class Elsewhere:
         alike = [other for other in self._rightly if kind_of_engine(other) == kind_of_engine(engine)]
         return alike[-1] if alike else self._engine_nowhere(engine)
 
+    def _is_meant(self, engine: Any) -> bool:
+        return self._only is None or place(str(engine.url)) == place(self._only)
+
     def _engine_nowhere(self, engine: Any) -> Any:
         key = str(engine.url)
         if key not in self._nowhere:
             from sqlalchemy import create_engine
 
-            is_file = engine.dialect.name == "sqlite"
-            place = {"database": self._file} if is_file else {**_NO_SERVER, "database": NOWHERE}
-            self._nowhere[key] = create_engine(engine.url.set(query={}, **place))
+            self._nowhere[key] = create_engine(self._url_instead(engine))
         return self._nowhere[key]
+
+    def _url_instead(self, engine: Any) -> Any:
+        """The URL of no database; or that of the place which is given, with the engine's own user and password."""
+        if self._to is not None:
+            from sqlalchemy.engine import make_url
+
+            given = make_url(self._to)
+            return engine.url.set(host=given.host, port=given.port, database=given.database)
+        is_file = engine.dialect.name == "sqlite"
+        nowhere = {"database": self._file} if is_file else {**_NO_SERVER, "database": NOWHERE}
+        return engine.url.set(query={}, **nowhere)
 
     # --- drivers -----------------------------------------------------------------------------------------------------
 
@@ -161,7 +177,7 @@ def _add_dbname(told: Dict[str, Any]) -> None:
     told.update(_NO_SERVER, dbname=NOWHERE)
 
 
-def _place(file: Optional[str], line: Optional[int]) -> Optional[Tuple[str, int]]:
+def _line(file: Optional[str], line: Optional[int]) -> Optional[Tuple[str, int]]:
     return (os.path.realpath(file), line) if file and line else None
 
 

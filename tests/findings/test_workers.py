@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import PYTEST, traced, write
+from kit.findings.diagnosis import Effect, Status
+from tests.projects import PYTEST, diagnosed, traced, write
 
 CONFTEST = """
     import os
@@ -36,3 +37,15 @@ def test_a_worker_that_is_led_elsewhere_is_told(tmp_path: Path, engines: dict[st
     assert [(one.file, one.line) for one in found] == [("conftest.py", 7)] * told
     assert all("one of sqlite:///test_0.db" in one.message for one in found)
     assert bool(answer.findings) is bool(told)
+
+
+def test_what_leads_one_worker_elsewhere_is_proved(tmp_path: Path) -> None:
+    """With that worker's engine led where the line leads in another, the database is not reached any more."""
+    tests = "import pytest\n\n@pytest.mark.parametrize('number', range(4))\ndef test_it(one, number): assert one == 1\n"
+    project = write(tmp_path, {"conftest.py": CONFTEST.format(engines=WRONG), "test_it.py": tests})
+    _, diagnosis = diagnosed(project, command=(*PYTEST, "-n", "2", "--dist", "each"), allow=["test_*.db"])
+    assert diagnosis.status is Status.PROVED, diagnosis.runs
+    (cause,) = diagnosis.causes
+    assert (cause.kind, cause.file, cause.line) == ("engine-differs-by-process", "conftest.py", 7)
+    assert "PYTEST_XDIST_WORKER" in cause.fix
+    assert [run.effect for run in diagnosis.runs] == [Effect.STAYS, Effect.GONE]

@@ -30,14 +30,15 @@ TESTS = 'meant = sqlalchemy.create_engine("sqlite:///meant.db")'
 
 
 def led(
-    tmp_path: Path, program: str, frames: list[int], engine_line: int | None = None, allow: AllowList | None = None
+    tmp_path: Path, program: str, frames: list[int], engine_line: int | None = None, allow: AllowList | None = None,
+    **more: str,
 ) -> tuple[Seen, set[str]]:
     """Run a program with what is made by way of these lines led elsewhere; return also the files that came of it."""
     project = tmp_path / "project"
     change = {
         "op": "lead-elsewhere", "frames": [[str(project / "it.py"), line] for line in frames],
         "engine_file": str(project / "it.py") if engine_line else None, "engine_line": engine_line,
-        "nowhere": str(tmp_path / "nowhere"),
+        "nowhere": str(tmp_path / "nowhere"), **more,
     }  # fmt: skip
     changes = tmp_path / "changes.json"
     changes.write_text(json.dumps([change]))
@@ -53,6 +54,12 @@ def test_an_engine_is_led_to_the_tests_one_or_nowhere(tmp_path: Path, tests: str
     seen, files = led(tmp_path, ENGINES.format(tests=tests), [5, 7], line)
     assert files == {there, "other.db"}
     assert seen.one("change")["op"] == "lead-elsewhere"
+
+
+def test_only_the_engine_of_the_named_url_is_led_to_the_named_place(tmp_path: Path) -> None:
+    """Of two engines that one line makes, the one that is meant goes to the place that is given."""
+    _, files = led(tmp_path, ENGINES.format(tests=""), [5], of="sqlite:///own.db", to="sqlite:///given.db")
+    assert files == {"given.db", "other.db"}
 
 
 def test_a_connection_without_an_engine_is_led_elsewhere(tmp_path: Path) -> None:
