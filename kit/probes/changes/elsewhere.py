@@ -8,8 +8,8 @@ from types import FrameType, ModuleType
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 from weakref import WeakSet
 
-from .hooks import Hooks
-from .places import place
+from ..hooks import Hooks
+from ..places import place
 
 _FRAMES_AT_MOST = 500
 NOWHERE = "kit_nowhere"  # the name of a database that is not there

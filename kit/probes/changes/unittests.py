@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Dict, Iterator, List
 
-from .hooks import Hooks
-from .unittest_use import name_of
+from ..hooks import Hooks
+from ..unittest_use import name_of
 
 _LAST = float("inf")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Dict, List, Tuple
 
+from ..hooks import Hooks
 from .elsewhere import kind_of_engine, lines
-from .hooks import Hooks
 
 Call = Tuple[Tuple[Any, ...], Dict[str, Any]]
 _OF_THE_CALL = ("loop", "connection_class", "record_class")  # among asyncpg's arguments: what leads to no place

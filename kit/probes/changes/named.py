@@ -1,0 +1,24 @@
+"""Which callable a name of the evidence stands for."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from ..callables import describe, known_as
+
+
+def is_named(call: Any, name: str) -> bool:
+    """Tell whether a callable has a name, be it its own or that of the global which holds it."""
+    return name_of(call) == name or known_as(call) == name or describe(call)["name"] == name
+
+
+def name_of(call: Any) -> str:
+    """Return the name that a callable has of its own, with its module."""
+    call = call.func if isinstance(call, functools.partial) else call
+    function = getattr(call, "__func__", call)
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    if not hasattr(function, "__qualname__"):
+        function = type(call)
+    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', '?')}"
