@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import kit.probes.changes
 from kit.probes.allow import AllowList
 from kit.probes.gate import ALLOW_VARIABLE, allow_text
 from tests.probes.seen import PYTEST, run
@@ -171,3 +173,9 @@ def changes(tmp_path: Path, change: dict[str, Any]) -> dict[str, str]:
     file = tmp_path / "changes.json"
     file.write_text(json.dumps([{**change, **named}]))
     return {"ISOLATION_PROBES_CHANGES": str(file)}
+
+
+def test_each_change_is_described() -> None:
+    """The list of changes names what can be made, and nothing else."""
+    described = re.findall(r'{"op": "([a-z-]+)"', kit.probes.changes.__doc__ or "")
+    assert set(described) == set(kit.probes.changes._MAKERS)
