@@ -37,14 +37,19 @@ Place = Tuple[str, str]  # module or application, name
 class Held:
     """What a name holds; nothing is kept alive for it."""
 
-    __slots__ = ("described", "engine", "id", "pointer")
+    __slots__ = ("described", "engine", "id", "is_bound_for_good", "pointer")
 
     def __init__(self, value: Any, engine: Optional[str], described: Dict[str, Any]) -> None:
         self.id, self.engine, self.described = address(value), engine, described
+        self.is_bound_for_good = False  # whether it can lead to no other engine, as an engine cannot
         try:
             self.pointer: Optional["ReferenceType[Any]"] = ref(value)
         except TypeError:  # of a kind that cannot be pointed at
             self.pointer = None
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether it is this very object, which could be pointed at."""
+        return self.pointer is not None and self.pointer() is value
 
     def is_still(self, value: Any, engine: Optional[str]) -> bool:
         if self.pointer is not None and self.pointer() is not value:
@@ -68,6 +73,7 @@ class NamesProbe:
     def __init__(self, recorder: Recorder, objects: Objects, apps: Callable[[], List[Any]]) -> None:
         self._recorder, self._objects, self._apps = recorder, objects, apps
         self._of_type: Dict[type, bool] = {}
+        self._of_sqlalchemy: Dict[type, bool] = {}
         self._loaded = 0
         self._spaces: Dict[str, _Space] = {}
         self._held: Dict[Place, Held] = {}
@@ -77,12 +83,16 @@ class NamesProbe:
         """Compare what the names hold now with what they held before, and write down what is different."""
         before, now = self._held, {}
         for place, value in self._look():
-            engine = self._engine_of(value)
             old = before.get(place)
+            if old is not None and old.is_bound_for_good and old.holds(value):
+                now[place] = old
+                continue
+            engine = self._engine_of(value)
             if old is not None and old.is_still(value, engine):
                 now[place] = old
             else:
                 now[place] = held = Held(value, engine, self._describe(value, engine))
+                held.is_bound_for_good = engine is not None and _is_an_engine(type(value))
                 self._tell(place, "rebound" if old is not None else "held", held, old)
         for place, old in before.items():
             if place not in now:
@@ -143,6 +153,15 @@ class NamesProbe:
 
     # --- what it is --------------------------------------------------------------------------------------------------
 
+    def _is_of_sqlalchemy(self, type_: type) -> bool:
+        known = self._of_sqlalchemy.get(type_)
+        if known is None:
+            if len(self._of_sqlalchemy) > _TYPES_AT_MOST:
+                self._of_sqlalchemy.clear()
+            known = any(base.__module__.startswith("sqlalchemy.") for base in type_.__mro__)
+            self._of_sqlalchemy[type_] = known
+        return known
+
     def _is_one(self, type_: type) -> bool:
         """Tell whether a type is one of the kinds of things that are looked for, or derived from one."""
         known = self._of_type.get(type_)
@@ -165,7 +184,7 @@ class NamesProbe:
     def _engine_of(self, value: Any) -> Optional[str]:
         """Name the engine that something is, or is bound to."""
         found = self._objects.of("engine", value)
-        if found is not None or not _is_of_sqlalchemy(type(value)):
+        if found is not None or not self._is_of_sqlalchemy(type(value)):
             return found
         bound = getattr(value, "session_factory", value)  # of a scoped session
         keywords = getattr(bound, "kw", None)
@@ -176,6 +195,10 @@ class NamesProbe:
             if dialect is not None:
                 return self._objects.of("engine", dialect)
         return None
+
+
+def _is_an_engine(type_: type) -> bool:
+    return type_.__module__.startswith("sqlalchemy.") and type_.__name__ in ("Engine", "AsyncEngine")
 
 
 def _is_the_applications(module: ModuleType) -> bool:
@@ -224,7 +247,3 @@ def _defaults(function: FunctionType) -> Iterator[Tuple[str, Any]]:
     code, defaults = function.__code__, function.__defaults__ or ()
     yield from zip(code.co_varnames[code.co_argcount - len(defaults):code.co_argcount], defaults)
     yield from (function.__kwdefaults__ or {}).items()
-
-
-def _is_of_sqlalchemy(type_: type) -> bool:
-    return any(base.__module__.startswith("sqlalchemy.") for base in type_.__mro__)
