@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import bench_instructions
 import bench_trace
 import bench_trials
 from bench_figures import Figure, in_turn
@@ -197,7 +198,7 @@ def main() -> None:
     sizes = bench_trials.SIZES[:-1] if arguments.short else bench_trials.SIZES
     parts = (
         commands(arguments.runs), starts(arguments.runs), bench_trials.figures(arguments.runs, sizes),
-        bench_trace.figures(arguments.runs, short=arguments.short),
+        bench_trace.figures(arguments.runs, short=arguments.short), bench_instructions.figures(),
     )  # fmt: skip
     for figure in itertools.chain(*parts):
         rows.append(asdict(figure) | {"held": figure.held})

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from .context import CURRENT
 from .frames import Stack, application_stack
@@ -23,6 +23,7 @@ FORMAT = 1  # 1: first
 REPEATS_AT_MOST = 100  # of one kind of event, from one place, in one test and phase
 BYTES_AT_MOST = 512 * 1024 * 1024  # of one process's file; what is left out from there on is counted
 
+_WORDS = {None: "null", True: "true", False: "false"}
 _encode = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 
 
@@ -91,8 +92,7 @@ class Recorder:
         """Return the context as the middle of a line; it is the same for many events in a row."""
         key = CURRENT.key()
         if key is None or key != self._context[0]:
-            fields = _without_passwords(CURRENT.fields())
-            self._context = key, "," + _encode(fields)[1:-1] if fields else ""
+            self._context = key, _shown(CURRENT.fields())
         return self._context[1]
 
     def count_left_out(self) -> Dict[str, int]:
@@ -155,10 +155,7 @@ class Recorder:
         """Write one line: its head, which is JSON already, and fields."""
         if self._file is None:
             return
-        text = _as_json(fields)
-        if _may_hold_a_password(text):
-            text = _as_json(_without_passwords(fields))
-        line = f"{{{head}{text}}}\n".encode()
+        line = f"{{{head}{_shown(fields)}}}\n".encode()
         self._written += len(line)
         try:
             os.write(self._file, line)
@@ -167,19 +164,26 @@ class Recorder:
             self._file, self._closed = None, True
 
 
+def _shown(fields: Dict[str, Any]) -> str:
+    """Return fields as the end of an object in JSON, without passwords."""
+    text = _as_json(fields)
+    return _as_json(_without_passwords(fields)) if _may_hold_a_password(text) else text
+
+
 def _as_json(fields: Dict[str, Any]) -> str:
-    """Return fields as the end of an object. Nearly all are texts or nothing, and the encoder takes long to begin."""
-    found: List[str] = []
-    for name, value in fields.items():
-        if value is None:
-            found.append(f',"{name}":null')
-        elif type(value) is str:
-            found.append(f',"{name}":{_quoted(value)}')
-        elif type(value) is bool:
-            found.append(f',"{name}":true' if value else f',"{name}":false')
-        else:
-            found.append(f',"{name}":{_encode(value)}')
-    return "".join(found)
+    return "".join([f',"{name}":{_value(value)}' for name, value in fields.items()])
+
+
+def _value(value: Any) -> str:
+    """Write a value as JSON. Nearly all are texts or nothing, and the encoder takes long to begin."""
+    kind = type(value)
+    if kind is str:
+        return _quoted(value)
+    if value is None or kind is bool:
+        return _WORDS[value]
+    if kind is list or kind is tuple:
+        return f"[{','.join([_value(inner) for inner in value])}]"
+    return str(value) if kind is int else _encode(value)
 
 
 def _may_hold_a_password(text: str) -> bool:

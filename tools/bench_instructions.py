@@ -1,0 +1,60 @@
+"""What `kit trace` and the guard add to a test, in instructions: a figure that nothing else on the machine changes.
+
+Needs valgrind, which counts them. Not counted: what the servers do, what the system does, and waiting.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench_figures import Figure
+from bench_trace import GUARD_TIMES, PYTEST, TRACE_TIMES, TRACED, Suite, suite_of
+
+# The difference of two sizes is what tests cost, without the start.
+SIZES = (20, 120)
+MILLION = 1_000_000
+FOUND = re.compile(r"I\s+refs:\s+([\d,]+)")
+VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
+COUNTING = ("env", "PYTHONHASHSEED=0", *VALGRIND)
+WITHOUT = ("-p", "no:kit-db-guard")
+
+
+def figures() -> Iterator[Figure]:
+    """Yield the instructions of one test traced and guarded, against the same without; nothing without valgrind."""
+    if shutil.which(VALGRIND[0]) is None:
+        return
+    for of, one_engine in (("", False), (" of one engine", True)):
+        totals = [_totals(size, one_engine) for size in SIZES]
+        plain, traced, guarded = ((more - less) / (SIZES[1] - SIZES[0]) for less, more in zip(*totals, strict=True))
+        yield _figure(f"a test{of}, traced", traced, plain, TRACE_TIMES)
+        yield _figure(f"a test{of}, guarded", guarded, plain, GUARD_TIMES)
+
+
+def _figure(what: str, count: float, plain: float, times: float) -> Figure:
+    return Figure(what, count / MILLION, "without", plain / MILLION, times * plain / MILLION, "M instructions", 1)
+
+
+def _totals(size: int, one_engine: bool) -> tuple[int, int, int]:
+    """The instructions of a whole suite: plain, traced, guarded."""
+    with suite_of(size, one_engine=one_engine) as suite:
+        guard = (*PYTEST, "-o", f"db_guard_allow={suite.allowed}", "--db-guard")
+        return (
+            _count(suite, (), (*PYTEST, *WITHOUT)),
+            _count(suite, TRACED[: -len(PYTEST)], (*PYTEST, *WITHOUT)),
+            _count(suite, (), guard),
+        )
+
+
+def _count(suite: Suite, before: Sequence[str], command: Sequence[str]) -> int:
+    """Count the instructions of a command; `before` is what starts it, which is not counted."""
+    with tempfile.TemporaryDirectory(prefix="kit-bench-") as folder:
+        log = Path(folder) / "log"
+        suite.run((*before, *COUNTING, f"--log-file={log}", *command))
+        found = FOUND.search(log.read_text())
+    if found is None:
+        raise SystemExit(f"valgrind counted nothing: {log}")
+    return int(found[1].replace(",", ""))
