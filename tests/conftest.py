@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 
 import pytest
 
 from kit.pair import Pair, down, up
 from kit.pair.places import STATE_VARIABLE
+
+# nbformat would build grammars of international addresses as it is imported, for two seconds; no test has any.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def pytest_configure(config: pytest.Config) -> None:
