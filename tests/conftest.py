@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import compileall
 import os
+import re
 import secrets
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from kit.pair import Pair, down, up
 from kit.pair.places import STATE_VARIABLE
 
+KIT = Path(__file__).parents[1] / "kit"
 # nbformat would build grammars of international addresses as it is imported, for two seconds; no test has any.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
@@ -25,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
     # Made by the first `up`, so that a run without a pair leaves nothing, however it ends.
     os.environ[STATE_VARIABLE] = os.path.join(tempfile.gettempdir(), f"kit-tests-{secrets.token_hex(8)}")
+    # Small projects are run under PYTHONDONTWRITEBYTECODE, and each would compile the probes anew.
+    compileall.compile_dir(KIT, quiet=1, rx=re.compile(r"/specimen/"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

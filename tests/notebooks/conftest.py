@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kit import store
 from kit.pair import Pair, open_pair
 from tests.notebooks.sources import mutations, parameters
 
@@ -21,6 +22,14 @@ def own_pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
         for name, value in pair.environ().items():
             monkeypatch.setenv(name, value)
         yield pair
+
+
+@pytest.fixture
+def shared_trials(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A trial that several notebooks ask for is run once in all these tests, as it is in a run of all notebooks."""
+    own = tmp_path_factory.getbasetemp()
+    everybodys = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    monkeypatch.setattr(store, "EVIDENCE", str(everybodys / store.EVIDENCE))  # an absolute path, so in no run's folder
 
 
 @pytest.hookimpl(trylast=True)  # when those that are not to run have been taken out

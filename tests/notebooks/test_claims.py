@@ -19,6 +19,7 @@ from tests.notebooks.falling import what_fell
 from tests.notebooks.sources import NOTEBOOKS, claims, companions, for_mutations, mutations, read
 
 
+@pytest.mark.usefixtures("shared_trials")
 @pytest.mark.timeout(1200)  # the full design, on a machine that may be busy
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 def test_every_claim_holds_and_can_fall(path: Path, tmp_path: Path, own_pair: Pair) -> None:
