@@ -62,9 +62,13 @@ def _imported_as_it_is(config: pytest.Config) -> Iterator[None]:
     That would be most of what the guard costs where what was compiled is not kept.
     """
     finders: list[Any] = sys.meta_path
-    before = list(finders)
-    finders[:] = [finder for finder in before if finder is not config.pluginmanager.rewrite_hook]
+    hook = config.pluginmanager.rewrite_hook
+    if hook not in finders:  # --assert=plain
+        yield
+        return
+    place = finders.index(hook)
+    finders.remove(hook)
     try:
         yield
     finally:
-        finders[:] = before
+        finders.insert(place, hook)

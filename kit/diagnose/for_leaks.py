@@ -81,18 +81,13 @@ class ForLeaks(Given):
             return
         if meant is None or opener is None or leak.engine is None:
             return
-        astray = culprit(self.case, leak) or opener
-        overridden = bool(self.case.evidence.overrides)
-        there = "the dependency that the tests override" if overridden else "what the tests put there"
-        yield Candidate(
-            kind_of(leak),
+        there = "the dependency that the tests override" if self.case.evidence.overrides else "what the tests put there"
+        yield self._past(
+            leak,
+            opener,
             f"with the session of {opener.file}:{opener.line} on the tests' engine",
-            f"{opener.file}:{opener.line} opens a session of its own on {leak.database.name}, past {there}: "
-            f"{self.case.leads(leak.first.chain[:4])}.",
-            astray.file,
-            astray.line,
-            (redirected_session(opener, meant),),
-            self._past_fix(leak, astray, opener),
+            f"a session of its own on {leak.database.name}, past {there}",
+            redirected_session(opener, meant),
         )
 
     def _connection_elsewhere(self, leak: Leak) -> Iterator[Candidate]:
@@ -103,15 +98,24 @@ class ForLeaks(Given):
             return
         if meant is None or opener is None:
             return
-        astray = culprit(self.case, leak) or opener
-        yield Candidate(
-            kind_of(leak),
+        yield self._past(
+            leak,
+            opener,
             f"with the connection of {named(opener)} at {opener.file}:{opener.line} led where the override leads",
-            f"{opener.file}:{opener.line} opens a connection of its own to {leak.database.name}, past the dependency "
-            f"that the tests override: {self.case.leads(leak.first.chain[:4])}.",
+            f"a connection of its own to {leak.database.name}, past the dependency that the tests override",
+            redirected_connection(opener, meant),
+        )
+
+    def _past(self, leak: Leak, opener: Frame, what: str, opens: str, change: Change) -> Candidate:
+        """What goes past the tests' own, where the code that should have handed it down is to be changed."""
+        astray = culprit(self.case, leak) or opener
+        return Candidate(
+            kind_of(leak),
+            what,
+            f"{opener.file}:{opener.line} opens {opens}: {self.case.leads(leak.first.chain[:4])}.",
             astray.file,
             astray.line,
-            (redirected_connection(opener, meant),),
+            (change,),
             self._past_fix(leak, astray, opener),
         )
 

@@ -167,7 +167,7 @@ def _ask(connection: Any) -> Observed:
 
 
 def _may_attach(args: Tuple[Any, ...]) -> bool:
-    return bool(args) and isinstance(args[0], str) and ("attach" in args[0] or "ATTACH" in args[0])
+    return bool(args) and isinstance(args[0], str) and "attach" in args[0].lower()
 
 
 def _caller() -> str:
