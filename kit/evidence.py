@@ -108,7 +108,8 @@ class Connection(Entry):
 
     `observed` is None where the server could not be asked, and `why_not` says why. Of a SQLite file that a statement
     attached, `attached_to` is the connection that has it since, and `attached_as` its name there. `fresh` says that a
-    file was not there before.
+    file was not there before. `peer` is the other end by the system's word: its address (of a unix socket the folder),
+    its port, and whether it is on this machine.
     """
 
     connection: str
@@ -122,6 +123,7 @@ class Connection(Entry):
     attached_to: str | None = None
     attached_as: str | None = None
     fresh: bool = False
+    peer: tuple[str, str, bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

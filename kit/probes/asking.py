@@ -35,10 +35,13 @@ def first_answer(ask: Callable[[str], Sequence[Any]], questions: Sequence[Tuple[
     return None, why_not or "no question is known for it"
 
 
-def postgres_place(address: Any, user: Optional[str], database: Optional[str]) -> str:
-    """The URL of a place, without a password."""
+def postgres_place(
+    address: Any, user: Optional[str], database: Optional[str], hostaddr: Optional[str] = None,
+) -> str:
+    """The URL of a place, without a password. `hostaddr` is the address to go to whatever the host is called."""
     host, port = address if isinstance(address, tuple) else (address, None)
-    return f"postgresql://{user or ''}@{host or ''}:{port or ''}/{database or ''}"
+    query = f"?hostaddr={hostaddr}" if hostaddr else ""
+    return f"postgresql://{user or ''}@{host or ''}:{port or ''}/{database or ''}{query}"
 
 
 def told(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:

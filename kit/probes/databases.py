@@ -16,6 +16,7 @@ from .context import CURRENT, REQUEST, Request, Supplier
 from .frames import Stack, application_stack
 from .gate import Gate
 from .objects import Objects, address
+from .peers import Peer
 from .places import place
 from .quiet import quietly
 from .recorder import Recorder
@@ -135,11 +136,11 @@ class Databases:
     def opened(
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
         why_not: Optional[str], pooled: bool, *, engine: Optional[str] = None, bound_to_loop: bool = False,
-        asks: Optional[Callable[[Any], bool]] = None, **sources: Any,
+        asks: Optional[Callable[[Any], bool]] = None, peer: Optional[Peer] = None, **sources: Any,
     ) -> None:
         """A driver has connected. `observed` is the server's own answer; None with `why_not` where it gave none.
 
-        `asks` tells of the driver's object whether a transaction is open. Raises DatabaseRefused where the server is
+        `asks` tells of the driver's object whether a transaction is open, `peer` where the packets go. Raises DatabaseRefused where the server is
         not allowed.
         """
         number = self.objects.number("connection")
@@ -157,10 +158,10 @@ class Databases:
         self._recorder.event(
             "connection", apart=(configured, str(connection.database)), connection=number, driver=driver,
             configured=configured, observed=observed, why_not=why_not, pooled=pooled, engine=engine,
-            loop=connection.loop, **sources,
+            loop=connection.loop, peer=peer, **sources,
         )
         if self._gate is not None and "file" not in (observed or {}):
-            self._gate.server(configured, observed, why_not)
+            self._gate.server(configured, observed, why_not, peer)
 
     @quietly
     def failed(self, driver: str, configured: str, error: BaseException) -> None:

@@ -9,6 +9,7 @@ from .asking import Observed, closed_where_refused, postgres_place, reason, told
 from .frames import running
 from .hooks import Hooks, out_of_traceback
 from .identity import POSTGRES_QUESTIONS
+from .peers import peer_from
 from .redact import redact
 
 if TYPE_CHECKING:
@@ -97,11 +98,13 @@ class AsyncpgProbe:
         observed, why_not = await _ask(connection)
         parameters = connection._params
         place = redact(postgres_place(connection._addr, parameters.user, parameters.database))
+        wire = connection._transport.get_extra_info
         pool = running("asyncpg", "_get_new_connection")
         with closed_where_refused(connection.terminate):
             self._databases.opened(
                 connection, "asyncpg", place, observed, why_not, pooled=running("sqlalchemy") is not None,
                 engine=self._databases.pool_of(pool), bound_to_loop=True, asks=_is_in_transaction,
+                peer=peer_from(wire("peername"), wire("sockname")),
             )
 
     def _used(self, connection: Any, statement: Any) -> None:

@@ -8,6 +8,7 @@ from .asking import closed_where_refused, first_answer, postgres_place, text, to
 from .frames import running
 from .hooks import Hooks, out_of_traceback
 from .identity import POSTGRES_QUESTIONS
+from .peers import Peer, peer_of
 from .redact import redact
 
 if TYPE_CHECKING:
@@ -112,13 +113,16 @@ class PsycopgProbe:
     def _opened(self, connection: Any, is_async: bool) -> None:
         self._databases.forget(connection)
         libpq = connection.pgconn
-        place = redact(postgres_place((text(libpq.host), text(libpq.port)), text(libpq.user), text(libpq.db)))
+        peer = peer_of(libpq.socket)
+        place = redact(postgres_place(
+            (text(libpq.host), text(libpq.port)), text(libpq.user), text(libpq.db), _hostaddr(libpq, peer),
+        ))
         observed, why_not = first_answer(lambda question: _ask(libpq, question), POSTGRES_QUESTIONS)
         with closed_where_refused(libpq.finish):
             self._databases.opened(
                 connection, "psycopg", place, observed, why_not, pooled=running("sqlalchemy") is not None,
                 engine=self._databases.pool_of(running("psycopg_pool", "_connect")), bound_to_loop=is_async,
-                asks=_is_in_transaction,
+                asks=_is_in_transaction, peer=peer,
             )
 
     def _used(self, connection: Any, query: Any) -> None:
@@ -132,6 +136,12 @@ def _ask(libpq: Any, question: str) -> Sequence[Any]:
     if result.ntuples != 1:
         raise LookupError(text(result.error_message))
     return [text(result.get_value(0, column)) for column in range(result.nfields)]
+
+
+def _hostaddr(libpq: Any, peer: Optional[Peer]) -> Optional[str]:
+    """Return the address that was gone to instead of the host, where an address was given by itself."""
+    given = next((option.val for option in libpq.info if option.keyword == b"hostaddr"), None)
+    return (peer.host if peer is not None else text(given)) if given else None
 
 
 def _text_of(query: Any) -> str:

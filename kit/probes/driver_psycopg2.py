@@ -8,6 +8,7 @@ from .asking import Observed, closed_where_refused, first_answer, postgres_place
 from .frames import running
 from .hooks import Hooks, out_of_traceback
 from .identity import POSTGRES_QUESTIONS
+from .peers import peer_of
 from .redact import redact
 
 if TYPE_CHECKING:
@@ -84,14 +85,18 @@ class Psycopg2Probe:
     def _opened(self, connection: Any, pooled: bool) -> None:
         self._databases.forget(connection)
         parameters = connection.get_dsn_parameters()
+        peer = peer_of(connection.fileno())
+        given = parameters.get("hostaddr")
         place = redact(postgres_place(
             (parameters.get("host"), parameters.get("port")), parameters.get("user"), parameters.get("dbname"),
+            (peer.host if peer is not None else given) if given else None,
         ))
         observed, why_not = _ask(connection)
         with closed_where_refused(connection.close):
             self._databases.opened(
                 connection, "psycopg2", place, observed, why_not, pooled=pooled,
                 engine=self._databases.pool_of(running("psycopg2", "_connect")), asks=_is_in_transaction,
+                peer=peer,
             )
 
     def _used(self, connection: Any) -> None:

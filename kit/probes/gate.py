@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Mapping, Optional
 
 from .allow import AllowList, entry_for_file, entry_for_server, sqlite_file
 from .frames import Stack, application_stack
+from .peers import Peer
 from .redact import redact
 
 ALLOW_VARIABLE = "ISOLATION_PROBES_ALLOW"
@@ -45,7 +46,10 @@ class Gate:
         entry = entry_for_file(path, self.allow.base)
         return self._refused(entry, entry, None, frames=frames)
 
-    def server(self, configured: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str]) -> None:
+    def server(
+        self, configured: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str],
+        peer: Optional[Peer] = None,
+    ) -> None:
         """Let a connection to a server through, or raise; the caller then closes it."""
         __tracebackhide__ = True
         if configured.startswith("sqlite"):
@@ -133,10 +137,10 @@ class GuardedDatabases:
 
     def opened(
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
-        why_not: Optional[str], pooled: bool, **more: Any,
+        why_not: Optional[str], pooled: bool, peer: Optional[Peer] = None, **more: Any,
     ) -> None:
         if driver != "sqlite3":
-            self._gate.server(configured, observed, why_not)
+            self._gate.server(configured, observed, why_not, peer)
 
     def failed(self, driver: str, configured: str, error: BaseException) -> None:
         """There is nothing to stop."""

@@ -156,11 +156,38 @@ def test_every_driver_is_asked(seen: Seen, pair: Pair, way: str, driver: str, po
     assert opened["driver"] == driver
     assert opened["observed"]["system_identifier"] == pair.test.identity.system_identifier
     assert opened["observed"]["database"] == "testdb"
+    assert opened["peer"] == [pair.test.host, str(pair.test.port), True]
     assert used["connection"] == opened["connection"]
     if pool is not None:
         (engine,) = by_way(seen, "engine")[way]
         assert (engine["pool"], engine["variables"]) == (pool, ["TEST_DATABASE_URL"])
         assert used["engine"] == engine["engine"]
+
+
+HOSTADDR = """\
+import os
+import psycopg, psycopg2, sqlalchemy
+
+url = os.environ["TEST_DATABASE_URL"]
+away = url.replace("@127.0.0.1", "@db.example.org")
+psycopg.connect(away, hostaddr="127.0.0.1").close()
+psycopg2.connect(away, hostaddr="127.0.0.1").close()
+sqlalchemy.create_engine(away.replace(":", "+psycopg:", 1) + "?hostaddr=127.0.0.1").connect().close()
+os.environ["PGHOSTADDR"] = "127.0.0.1"
+psycopg.connect(away).close()
+psycopg2.connect(away).close()
+"""
+
+
+def test_an_address_that_goes_before_the_hosts_name_is_part_of_the_place(pair: Pair, tmp_path: Path) -> None:
+    """`hostaddr` and PGHOSTADDR are written down beside the host that they overrule, with the peer."""
+    seen = run(tmp_path, {"it.py": HOSTADDR}, "it.py", environ=urls(pair))
+    opened = seen.evidence().connections
+    assert len(opened) == 5
+    for connection in opened:
+        assert connection.configured.endswith("/testdb?hostaddr=127.0.0.1")
+        assert "@db.example.org:" in connection.configured
+        assert connection.peer == (pair.test.host, str(pair.test.port), True)
 
 
 def test_a_pools_connections_are_all_seen(seen: Seen) -> None:

@@ -1,0 +1,48 @@
+"""Where the packets of a connection really go: the operating system's word, whatever name or address was asked for."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple, Optional
+
+
+class Peer(NamedTuple):
+    """The other end. `host` is an address, or the folder of a unix socket; `here` says that it is on this machine."""
+
+    host: str
+    port: str
+    here: bool
+
+
+def peer_of(descriptor: int) -> Optional[Peer]:
+    """Ask the system about an open socket, by a duplicate of it that is closed again; None where it is no socket."""
+    import _socket  # a program may have replaced socket.socket, as pytest-socket does
+
+    try:
+        duplicate = _socket.socket(fileno=os.dup(descriptor))
+    except OSError:
+        return None
+    try:
+        return peer_from(duplicate.getpeername(), duplicate.getsockname())
+    except OSError:
+        return None
+    finally:
+        duplicate.close()
+
+
+def peer_from(other: Any, own: Any) -> Optional[Peer]:
+    """Read the two ends of a connection as sockets name them."""
+    if isinstance(other, (str, bytes)):
+        folder, _, name = os.fsdecode(other).rpartition("/")
+        return Peer(folder, name.rpartition(".")[2], True) if name else None
+    if not isinstance(other, tuple) or len(other) < 2:
+        return None
+    host = _plain(str(other[0]))
+    same = isinstance(own, tuple) and _plain(str(own[0])) == host
+    return Peer(host, str(other[1]), same or host == "::1" or host.startswith("127."))
+
+
+def _plain(address: str) -> str:
+    """An address without a zone, and of a version 4 address in version 6's clothes the address itself."""
+    address = address.partition("%")[0]
+    return address[len("::ffff:"):] if address.startswith("::ffff:") and "." in address else address
