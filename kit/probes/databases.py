@@ -140,8 +140,8 @@ class Databases:
     ) -> None:
         """A driver has connected. `observed` is the server's own answer; None with `why_not` where it gave none.
 
-        `asks` tells of the driver's object whether a transaction is open, `peer` where the packets go. Raises DatabaseRefused where the server is
-        not allowed.
+        `asks` tells of the driver's object whether a transaction is open, `peer` where the packets go. Raises
+        DatabaseRefused where the server is not allowed.
         """
         number = self.objects.number("connection")
         connection = Connection(number, _database(configured, observed, number), engine, pooled)

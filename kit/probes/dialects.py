@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Optional, Sequence, Tuple
 
-from .asking import first_answer
+from .drivers.asking import first_answer
 from .identity import POSTGRES_QUESTIONS
 from .redact import redact
 

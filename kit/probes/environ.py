@@ -8,6 +8,7 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, Dict, List, Optional, Set, Tuple
 
+from .drivers import PACKAGES
 from .frames import APPLICATION, Stack, application_stack, owner
 from .hooks import Hooks, out_of_traceback
 from .places import FILE, HIDDEN_NAME, URL, place
@@ -24,7 +25,7 @@ _MODE = re.compile(
 )
 _NOBODYS_MODE = re.compile(r"(?i)^(virtual_env|conda_|pytest_|python|tox_|nox|coverage_|anyio_|pip_)")
 _OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_(PRODUCTION|TEST)_(URL|ADMIN_URL|LOG)$)")
-_DRIVERS = ("asyncpg", "psycopg", "psycopg2", "sqlalchemy", "pymysql")  # they ask for every variable of their own
+_DRIVERS = (*PACKAGES, "sqlalchemy", "pymysql")  # they ask for every variable of their own
 _MISSED_AT_MOST = 500  # variables
 Instruction = Tuple[CodeType, int]
 _PASSING_ON = ("os", "_collections_abc", "collections.abc")  # modules through which a write goes on its way

@@ -14,13 +14,11 @@ from typing import Any, Dict, Mapping, Optional
 
 from .allow import AllowList
 from .children import Children, with_carried
-from .drivers import DriverProbe
+from .drivers import DIALECTS, DriverProbe
 from .gate import Gate, GuardedDatabases, appending_to
 from .hooks import Hooks
 
 GUARD_VARIABLE = "ISOLATION_PROBES_GUARD"
-
-_SEEN_BY_THEMSELVES = {"asyncpg", "psycopg", "psycopg_async", "psycopg2", "pysqlite", "pysqlite_numeric", "aiosqlite"}
 
 
 class Guard:
@@ -71,7 +69,7 @@ class Guard:
 
     def _connecting(self, dialect: Any, record: Any, args: Any, parameters: Mapping[str, Any]) -> None:
         __tracebackhide__ = True  # else pytest would show what it was given, the password too
-        if dialect.driver in _SEEN_BY_THEMSELVES:
+        if dialect.driver in DIALECTS:
             return
         told = {**_settings(args), **{name.lower(): value for name, value in parameters.items()}}
         host = told.get("host") or told.get("server") or ""

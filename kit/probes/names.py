@@ -11,6 +11,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from weakref import ReferenceType, ref
 
+from .drivers import CONNECTIONS, POOLS
 from .frames import APPLICATION, owner
 from .objects import Objects, address
 from .quiet import quietly
@@ -22,10 +23,7 @@ _KINDS = {
     ("sqlalchemy.orm.scoping", "scoped_session"), ("sqlalchemy.ext.asyncio.scoping", "async_scoped_session"),
     ("sqlalchemy.orm.session", "Session"), ("sqlalchemy.ext.asyncio.session", "AsyncSession"),
     ("sqlalchemy.engine.base", "Connection"), ("sqlalchemy.ext.asyncio.engine", "AsyncConnection"),
-    ("asyncpg.pool", "Pool"), ("asyncpg.connection", "Connection"),
-    ("psycopg_pool.pool", "ConnectionPool"), ("psycopg_pool.pool_async", "AsyncConnectionPool"),
-    ("psycopg", "Connection"), ("psycopg", "AsyncConnection"), ("psycopg2.pool", "AbstractConnectionPool"),
-    ("psycopg2.extensions", "connection"), ("sqlite3", "Connection"), ("aiosqlite.core", "Connection"),
+    *CONNECTIONS, *POOLS,
     ("databases.core", "Database"), ("starlette.applications", "Starlette"),
 }
 _VALUES_AT_MOST = 50  # of a dictionary that is looked into

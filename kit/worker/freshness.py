@@ -21,7 +21,9 @@ _MADE_BY_APPLICATIONS = {
     "a connection": (
         ("sqlalchemy.engine.base", "Connection"), ("sqlalchemy.pool", "Pool"), ("asyncpg.connection", "Connection"),
         ("asyncpg.pool", "Pool"), ("psycopg", "Connection"), ("psycopg", "AsyncConnection"),
-        ("sqlite3", "Connection"), ("httpx", "Client"), ("httpx", "AsyncClient"),
+        ("psycopg2.extensions", "connection"), ("sqlite3", "Connection"), ("aiosqlite.core", "Connection"),
+        ("psycopg_pool.pool", "ConnectionPool"), ("psycopg_pool.pool_async", "AsyncConnectionPool"),
+        ("psycopg2.pool", "AbstractConnectionPool"), ("httpx", "Client"), ("httpx", "AsyncClient"),
     ),
     "a session": (("sqlalchemy.orm", "Session"), ("sqlalchemy.ext.asyncio", "AsyncSession")),
     "an application": (("starlette.applications", "Starlette"),),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from types import FrameType, ModuleType
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 from weakref import WeakSet
 
+from ..drivers import ADAPTERS
+from ..drivers.base import Opener
 from ..hooks import Hooks
 from ..places import place
 
@@ -36,13 +39,9 @@ class Elsewhere:
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
         hooks.when_imported("sqlalchemy.engine.base", self._watch_engines)
-        hooks.when_imported(
-            "asyncpg.connect_utils", lambda module: self._lead_servers(module, "_connect", _add_database)
-        )
-        hooks.when_imported("asyncpg.pool", lambda module: self._lead_servers(module.Pool, "__init__", _add_database))
-        hooks.when_imported("psycopg", self._watch_psycopg)
-        hooks.when_imported("psycopg_pool", self._watch_psycopg_pool)
-        hooks.when_imported("psycopg2", lambda module: self._lead_servers(module, "connect", _add_dbname))
+        for adapter in ADAPTERS:
+            for opener in adapter.openers:
+                hooks.when_imported(opener.module, partial(self._lead_servers, opener))
 
     def install_around(self, hooks: Hooks) -> None:
         """Around the probes, which ask for leave to open a file before they do: it must be the file that is opened."""
@@ -139,7 +138,7 @@ class Elsewhere:
         kwargs.pop("uri", None)
         return (self._file, *args[1:])
 
-    def _lead_servers(self, owner: Any, name: str, add: Callable[[Dict[str, Any]], None]) -> None:
+    def _lead_servers(self, opener: Opener, module: Any) -> None:
         """Change what a driver's own connect, or the making of its pool, is told by keyword, which goes first."""
         elsewhere = self
 
@@ -147,34 +146,17 @@ class Elsewhere:
             def connect(*args: Any, **kwargs: Any) -> Any:
                 if elsewhere._is_made_here():
                     elsewhere._took_hold()
-                    add(kwargs)
+                    told = kwargs
+                    if opener.within:
+                        told = kwargs[opener.within] = dict(kwargs.get(opener.within) or {})
+                    told.update(_NO_SERVER, **{opener.database: NOWHERE})
                 return original(*args, **kwargs)
             return connect
 
-        self._hooks.replace(owner, name, connecting)
-
-    def _watch_psycopg(self, psycopg: Any) -> None:
-        for kind in (psycopg.Connection, psycopg.AsyncConnection):
-            self._lead_servers(kind, "connect", _add_dbname)
-
-    def _watch_psycopg_pool(self, psycopg_pool: Any) -> None:
-        def add(kwargs: Dict[str, Any]) -> None:
-            kwargs["kwargs"] = own = dict(kwargs.get("kwargs") or {})
-            _add_dbname(own)
-
-        for kind in (psycopg_pool.ConnectionPool, psycopg_pool.AsyncConnectionPool):
-            self._lead_servers(kind, "__init__", add)
+        self._hooks.replace(opener.owner_in(module), opener.function, connecting)
 
     def _is_made_here(self) -> bool:
         return _places().issuperset(self._frames)
-
-
-def _add_database(told: Dict[str, Any]) -> None:
-    told.update(_NO_SERVER, database=NOWHERE)
-
-
-def _add_dbname(told: Dict[str, Any]) -> None:
-    told.update(_NO_SERVER, dbname=NOWHERE)
 
 
 def _line(file: Optional[str], line: Optional[int]) -> Optional[Tuple[str, int]]:

@@ -7,8 +7,11 @@ of the run finds what it needs.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any, Callable, Dict, List, Tuple
 
+from ..drivers import ADAPTERS
+from ..drivers.base import Opener
 from ..hooks import Hooks
 from .elsewhere import kind_of_engine, lines
 
@@ -32,9 +35,10 @@ class Redirected:
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
         hooks.when_imported("sqlalchemy.engine.base", self._watch_engines)
-        hooks.when_imported("asyncpg.connect_utils", lambda module: self._watch("asyncpg", module, "_connect"))
-        hooks.when_imported("psycopg", self._watch_psycopg)
-        hooks.when_imported("psycopg2", lambda module: self._watch("psycopg2", module, "connect"))
+        for adapter in ADAPTERS:
+            for opener in adapter.openers:
+                if not opener.makes_pool:
+                    hooks.when_imported(opener.module, partial(self._watch_servers, adapter.name, opener))
 
     def install_around(self, hooks: Hooks) -> None:
         """Around the probes, which ask for leave to open a file before they do: it must be the file that is opened."""
@@ -64,28 +68,20 @@ class Redirected:
         for name in ("connect", "raw_connection"):
             self._hooks.replace(base.Engine, name, connecting)
 
-    def _watch(self, driver: str, owner: Any, name: str) -> None:
+    def _watch_servers(self, driver: str, opener: Opener, module: Any) -> None:
+        self._watch(driver, opener.owner_in(module), opener.function, first=1 if opener.owner else 0)
+
+    def _watch(self, driver: str, owner: Any, name: str, first: int = 0) -> None:
+        """`first` is the number of arguments before those that lead to a place: the class of a method."""
         redirected = self
 
         def connecting(original: Any) -> Any:
             def connect(*args: Any, **kwargs: Any) -> Any:
-                args, kwargs = redirected._instead_of(driver, args, kwargs)
-                return original(*args, **kwargs)
+                given, kwargs = redirected._instead_of(driver, args[first:], kwargs)
+                return original(*args[:first], *given, **kwargs)
             return connect
 
         self._hooks.replace(owner, name, connecting)
-
-    def _watch_psycopg(self, psycopg: Any) -> None:
-        redirected = self
-
-        def connecting(original: Any) -> Any:
-            def connect(kind: Any, *args: Any, **kwargs: Any) -> Any:
-                args, kwargs = redirected._instead_of("psycopg", args, kwargs)
-                return original(kind, *args, **kwargs)
-            return connect
-
-        for kind in (psycopg.Connection, psycopg.AsyncConnection):
-            self._hooks.replace(kind, "connect", connecting)
 
     def _watch_sqlite3(self, sqlite3: Any) -> None:
         from sqlite3 import dbapi2

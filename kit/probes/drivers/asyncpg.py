@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
+from ..frames import running
+from ..hooks import Hooks, out_of_traceback
+from ..identity import POSTGRES_QUESTIONS
+from ..peers import peer_from
+from ..redact import redact
 from .asking import Observed, closed_where_refused, postgres_place, reason, told
-from .frames import running
-from .hooks import Hooks, out_of_traceback
-from .identity import POSTGRES_QUESTIONS
-from .peers import peer_from
-from .redact import redact
-
-if TYPE_CHECKING:
-    from .databases import Databases
-    from .sources import Sources
+from .base import Adapter, Opener
 
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _STATEMENTS = ("execute", "executemany", "_execute", "_prepare", "_copy_in", "_copy_out")
 
 
-class AsyncpgProbe:
+class Asyncpg(Adapter):
     """Asks each new connection who its server is, by a statement that leaves nothing behind on either side."""
 
-    def __init__(self, databases: Databases, sources: Optional[Sources], statements: bool) -> None:
-        self._databases, self._sources, self._statements = databases, sources, statements
+    name = "asyncpg"
+    packages = ("asyncpg",)
+    dialects = frozenset({"asyncpg"})
+    openers = (
+        Opener("asyncpg.connect_utils", "_connect"),
+        Opener("asyncpg.pool", "__init__", owner="Pool", makes_pool=True),
+    )
+    connections = (("asyncpg.connection", "Connection"),)
+    pools = (("asyncpg.pool", "Pool"),)
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks

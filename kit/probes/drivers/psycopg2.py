@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence
+from typing import Any, Dict, Sequence
 
+from ..frames import running
+from ..hooks import Hooks, out_of_traceback
+from ..identity import POSTGRES_QUESTIONS
+from ..peers import peer_of
+from ..redact import redact
 from .asking import Observed, closed_where_refused, first_answer, postgres_place, told
-from .frames import running
-from .hooks import Hooks, out_of_traceback
-from .identity import POSTGRES_QUESTIONS
-from .peers import peer_of
-from .redact import redact
-
-if TYPE_CHECKING:
-    from .databases import Databases
-    from .sources import Sources
+from .base import Adapter, Opener
 
 _IDLE = 0  # of the connection's states
 
 
-class Psycopg2Probe:
+class Psycopg2(Adapter):
     """Asks outside a transaction. The driver is C: a statement is not seen, the cursor that it needs is."""
 
-    def __init__(self, databases: Databases, sources: Optional[Sources], statements: bool) -> None:
-        self._databases, self._sources, self._statements = databases, sources, statements
-        self._kinds: Dict[type, type] = {}
+    name = "psycopg2"
+    packages = ("psycopg2",)
+    dialects = frozenset({"psycopg2"})
+    openers = (Opener("psycopg2", "connect", database="dbname"),)
+    connections = (("psycopg2.extensions", "connection"),)
+    pools = (("psycopg2.pool", "AbstractConnectionPool"),)
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
+        self._kinds: Dict[type, type] = {}
         hooks.when_imported("psycopg2", self._watch)
         if self._sources is not None:
             hooks.when_imported("psycopg2.pool", self._watch_pools)

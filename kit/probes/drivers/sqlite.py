@@ -5,38 +5,38 @@ from __future__ import annotations
 import os
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Dict, Optional, Set, Tuple
+from typing import Any, Dict, Optional, Set, Tuple
 
-from .allow import sqlite_file
+from ..allow import sqlite_file
+from ..attached import Attaching
+from ..frames import INTERPRETER, Stack, application_stack, current_thread, owner, running
+from ..hooks import Hooks, out_of_traceback
+from ..quiet import quietly
+from ..redact import redact
+from ..threads import UNDER_SQLALCHEMY
 from .asking import Observed, reason
-from .attached import Attaching
-from .frames import INTERPRETER, Stack, application_stack, current_thread, owner, running
-from .hooks import Hooks, out_of_traceback
-from .quiet import quietly
-from .redact import redact
-from .threads import UNDER_SQLALCHEMY
-
-if TYPE_CHECKING:
-    from .databases import Databases
+from .base import Adapter
 
 _WITH_FILES_OF_THEIR_OWN = ("coverage", "testmon", "IPython")  # tools that keep what they know in SQLite
 
 _READ_WHOLE = 500  # statements of one connection in one phase of a test
 
 
-class Sqlite3Probe:
+class Sqlite(Adapter):
     """The driver is C: its own trace tells of each statement, as long as the application does not use that itself.
 
     Without `statements` it asks for leave to open a file, or to attach one, and keeps nothing of the connection.
     """
 
-    def __init__(self, databases: Databases, statements: bool) -> None:
-        self._databases, self._statements = databases, statements
-        self._files: Set[str] = set()  # that were opened
-        self._in_threads: Dict[int, Attaching] = {}  # by the id of a connection that a thread of aiosqlite's has
+    name = "sqlite3"
+    packages = ("sqlite3", "aiosqlite")
+    dialects = frozenset({"pysqlite", "pysqlite_numeric", "aiosqlite"})
+    connections = (("sqlite3", "Connection"), ("aiosqlite.core", "Connection"))
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
+        self._files: Set[str] = set()  # that were opened
+        self._in_threads: Dict[int, Attaching] = {}  # by the id of a connection that a thread of aiosqlite's has
         hooks.when_imported("sqlite3", self._watch)
         hooks.when_imported("aiosqlite", self._watch_aiosqlite)
 

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional, Sequence
+from typing import Any, Optional, Sequence
 
+from ..frames import running
+from ..hooks import Hooks, out_of_traceback
+from ..identity import POSTGRES_QUESTIONS
+from ..peers import Peer, peer_of
+from ..redact import redact
 from .asking import closed_where_refused, first_answer, postgres_place, text, told
-from .frames import running
-from .hooks import Hooks, out_of_traceback
-from .identity import POSTGRES_QUESTIONS
-from .peers import Peer, peer_of
-from .redact import redact
-
-if TYPE_CHECKING:
-    from .databases import Databases
-    from .sources import Sources
+from .base import Adapter, Opener
 
 _IDLE = 0  # of the connection's states
 
 
-class PsycopgProbe:
+class Psycopg(Adapter):
     """Asks below the driver's transactions, by its own libpq: the connection is idle before and after."""
 
-    def __init__(self, databases: Databases, sources: Optional[Sources], statements: bool) -> None:
-        self._databases, self._sources, self._statements = databases, sources, statements
+    name = "psycopg"
+    packages = ("psycopg", "psycopg_pool")
+    dialects = frozenset({"psycopg", "psycopg_async"})
+    openers = (
+        Opener("psycopg", "connect", owner="Connection", database="dbname"),
+        Opener("psycopg", "connect", owner="AsyncConnection", database="dbname"),
+        *(
+            Opener("psycopg_pool", "__init__", owner=pool, database="dbname", within="kwargs", makes_pool=True)
+            for pool in ("ConnectionPool", "AsyncConnectionPool")
+        ),
+    )
+    connections = (("psycopg", "Connection"), ("psycopg", "AsyncConnection"))
+    pools = (("psycopg_pool.pool", "ConnectionPool"), ("psycopg_pool.pool_async", "AsyncConnectionPool"))
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks

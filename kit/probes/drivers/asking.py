@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
-from .gate import DatabaseRefused
-from .redact import redact
+from ..gate import DatabaseRefused
+from ..redact import redact
 
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none
 

@@ -1,0 +1,36 @@
+"""The drivers: an adapter for each, which sees a connection as it opens and has the server's own word on who it is.
+
+A new driver is a module here, a row of ADAPTERS, and its tests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, FrozenSet, Optional, Tuple, Type
+
+from .asyncpg import Asyncpg
+from .base import Adapter, Kind
+from .psycopg import Psycopg
+from .psycopg2 import Psycopg2
+from .sqlite import Sqlite
+
+if TYPE_CHECKING:
+    from ..hooks import Hooks
+    from ..sources import Sources
+
+ADAPTERS: Tuple[Type[Adapter], ...] = (Asyncpg, Psycopg, Psycopg2, Sqlite)
+
+PACKAGES: Tuple[str, ...] = tuple(package for adapter in ADAPTERS for package in adapter.packages)
+DIALECTS: FrozenSet[str] = frozenset(dialect for adapter in ADAPTERS for dialect in adapter.dialects)
+CONNECTIONS: Tuple[Kind, ...] = tuple(kind for adapter in ADAPTERS for kind in adapter.connections)
+POOLS: Tuple[Kind, ...] = tuple(kind for adapter in ADAPTERS for kind in adapter.pools)
+
+
+class DriverProbe:
+    """The adapters of one process. Without `statements` they see connections only, without `sources` no pools."""
+
+    def __init__(self, databases: Any, sources: Optional[Sources] = None, statements: bool = True) -> None:
+        self._adapters = [adapter(databases, sources, statements) for adapter in ADAPTERS]
+
+    def install(self, hooks: Hooks) -> None:
+        for adapter in self._adapters:
+            adapter.install(hooks)

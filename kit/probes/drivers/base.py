@@ -1,0 +1,48 @@
+"""What every adapter of a driver has: the modules it goes into, what leads elsewhere in them, its objects' classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, FrozenSet, NamedTuple, Optional, Tuple
+
+if TYPE_CHECKING:
+    from ..databases import Databases
+    from ..hooks import Hooks
+    from ..sources import Sources
+
+Kind = Tuple[str, str]  # a class: its module and its name
+
+
+class Opener(NamedTuple):
+    """A function of a driver's that connects, or makes a pool that will, and how a place is given to it by keyword."""
+
+    module: str  # in which it is, or in which `owner` is
+    function: str
+    owner: str = ""  # the class that it is a function of
+    database: str = "database"  # the keyword that names the database
+    within: str = ""  # the keyword whose dictionary holds these keywords, if they are not the function's own
+    makes_pool: bool = False
+
+    def owner_in(self, module: Any) -> Any:
+        """Return what has the function as an attribute."""
+        return getattr(module, self.owner) if self.owner else module
+
+
+class Adapter:
+    """One driver. It asks each new connection once, before the application gets it, and hands it on as it was.
+
+    Without `statements` it sees connections only. Without `sources` it does not follow who made a pool.
+    """
+
+    name: ClassVar[str]  # as evidence names the driver
+    packages: ClassVar[Tuple[str, ...]]  # that are imported for it
+    dialects: ClassVar[FrozenSet[str]] = frozenset()  # SQLAlchemy's names for it
+    openers: ClassVar[Tuple[Opener, ...]] = ()  # of servers; a driver of files has its own way
+    connections: ClassVar[Tuple[Kind, ...]] = ()  # the classes of what it gives
+    pools: ClassVar[Tuple[Kind, ...]] = ()
+
+    def __init__(self, databases: "Databases", sources: "Optional[Sources]", statements: bool) -> None:
+        self._databases, self._sources, self._statements = databases, sources, statements
+
+    def install(self, hooks: "Hooks") -> None:
+        """Put it into the driver, once that is imported."""
+        raise NotImplementedError
