@@ -53,7 +53,7 @@ _SHORT = {
     "dependency": "d", "override": "d", "key": "d", "by": "d", "of": "d", "inner": "d", "lifespan": "d",
     "loop": "l", "opened_on": "l", "used_on": "l", "object": "o", "attached_to": "c",
 }
-_ONLY_TOLD = ("app_gone", "pooled")  # what the probes' files hold and evidence does not need
+_ONLY_TOLD = ("app_gone", "not_seen", "pooled")  # what the probes' files hold and evidence does not need
 _OWN_APPLICATIONS = "kit-"
 _WRITING = ("insert", "update", "delete", "truncate", "create", "drop", "alter", "copy")
 
@@ -125,7 +125,7 @@ class _Reading:
             self._change(process, probes=tuple(event["installed"]))
         elif kind == "end":
             self._end(process, event)
-        elif kind not in _ONLY_TOLD:
+        elif kind not in _ONLY_TOLD and not (kind == "child" and "pid" in event):  # one for each process started
             self._enter(kind, process, event)
 
     def _begin(self, process: str, event: dict[str, Any]) -> None:

@@ -1,56 +1,300 @@
-"""Python processes that this one starts: they are given what carries the probes, also in an environment of their own.
+"""Processes that this one starts: a Python among them is given what carries the probes, whatever was done to variables.
 
-An interpreter that is told to ignore the environment (`-I`, `-E`) leaves it behind.
+What a process is started with is not touched where it holds the variables already. A process without an environment of
+its own inherits the interpreter's, which is not `os.environ`: that is a copy, which a test may clear or replace. There
+the variables are put back, where they are missing, at the moment in which something is started (`os.environ` stays as
+the test made it). An environment of its own is copied and added to.
+
+An interpreter that is told to ignore the environment (`-I`, `-E`) or to start without `site` (`-S`) leaves it behind.
 """
 
 from __future__ import annotations
 
+import _thread
+import inspect
 import os
+import re
+from pathlib import PurePath
 from types import ModuleType
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
+from .audited import listen
 from .context import CURRENT
 from .hooks import Hooks
+from .recorder import Recorder
 
 STARTED_IN = "ISOLATION_PROBES_STARTED_IN"  # the variable that names the test in which a process was started
 CARRIED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "carried")
-_POSITION_OF_ENV = 10  # among the arguments of Popen
+
+_PYTHON = re.compile(r"(python|pypy)\d*(\.\d+)*[dtw]*(\.exe)?")
+_SHEBANG = re.compile(rb"#!.*\b(python|pypy)[\d.]*\b")
+_LEAVING_ALL_BEHIND = frozenset("IES")  # options of the interpreter, each one letter
+_WITH_A_VALUE = frozenset("WX")  # options that take the rest of their word, or the next word
+_ENDING_OPTIONS = frozenset("cm")  # what follows is a program's
+_A_LINE = 200  # bytes
 
 Carrying = Callable[[Optional[str]], Dict[str, str]]  # PYTHONPATH as it would be -> the variables that carry the probes
 
 
-class Children:
-    """Adds to the environment that a process is started with; one that is handed on as it is holds them already."""
+class Starting(NamedTuple):
+    """A process that is about to be started. `environ` is its own; None where it inherits this one's."""
 
-    def __init__(self, carrying: Carrying) -> None:
-        self._carrying = carrying
+    program: str
+    words: Tuple[str, ...]  # the first names the program, as it is told
+    environ: Optional[Mapping[str, str]]
+    folder: Optional[str]  # which it is started in; None for this one's
+
+    @property
+    def python(self) -> bool:
+        """Whether it is an interpreter, or a script of one."""
+        return is_python(self.program, (self.environ or {}).get("PATH"))
+
+    @property
+    def leaves_all_behind(self) -> bool:
+        """Whether an interpreter is told not to mind what carries the probes."""
+        return self.python and bool(_options(self.words[1:]) & _LEAVING_ALL_BEHIND)
+
+
+    @property
+    def why_bare(self) -> str:
+        """Why nothing is carried into it, in words."""
+        if self.leaves_all_behind:
+            return "started with an option (-I, -E or -S) by which it leaves PYTHONPATH or sitecustomize out"
+        return "started with an environment that holds no PYTHONPATH of the kit's"
+
+
+class Listening:
+    """Whoever is told of processes. All of it may be left as it is."""
+
+    def starting(self, process: Starting) -> None:
+        """Hear of a process before it is started; what is raised here stops it."""
+
+    def bare(self, process: Starting) -> None:
+        """Hear of a Python that is about to be started without what carries the probes; likewise."""
+
+    def started(self, pid: int, process: Starting) -> None:
+        """Hear of a process that has been started."""
+
+
+class Started(Listening):
+    """Writes down each process, so that one which did not report is missed."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def bare(self, process: Starting) -> None:
+        self._recorder.plain("not_seen", what="child", name=os.path.basename(process.program), why=process.why_bare)
+
+    def started(self, pid: int, process: Starting) -> None:
+        self._recorder.plain("child", pid=pid, program=os.path.basename(process.program), python=process.python)
+
+
+class Children:
+    """Sees to it that Python processes which are started from here take the probes in."""
+
+    def __init__(self, carrying: Carrying, told: Optional[Listening] = None) -> None:
+        self._carrying, self._told = carrying, told or Listening()
+        self._held: Dict[str, Optional[str]] = {}  # the interpreter's own variables, of the names that matter
+        self._begun: Dict[int, Starting] = {}  # what Popen starts, by thread
 
     def install(self, hooks: Hooks) -> None:
-        hooks.when_imported("subprocess", lambda subprocess: self._watch(hooks, subprocess))
+        environ = _mapping(os.environ) or {}
+        names = {*self._carrying(None), "PYTHONPATH"} if self._carrying(None) else set()
+        self._held = {name: environ.get(name) for name in names | {STARTED_IN}}
+        for event, listener in {
+            "os.putenv": self._putting, "os.unsetenv": self._taking_away, "os.system": self._system,
+            "os.exec": self._executing, "os.posix_spawn": self._spawning, "subprocess.Popen": self._opening,
+        }.items():
+            hooks.on_removal(listen(event, listener))
+        hooks.when_imported("subprocess", lambda subprocess: self._watch_popen(hooks, subprocess))
+        hooks.when_imported("multiprocessing.util", lambda util: self._watch_multiprocessing(hooks, util))
 
-    def _watch(self, hooks: Hooks, subprocess: ModuleType) -> None:
+    # --- an environment that is inherited ----------------------------------------------------------------------------
+
+    def _putting(self, args: Tuple[Any, ...]) -> None:
+        name = os.fsdecode(args[0])
+        if name in self._held:
+            self._held[name] = os.fsdecode(args[1])
+
+    def _taking_away(self, args: Tuple[Any, ...]) -> None:
+        name = os.fsdecode(args[0])
+        if name in self._held:
+            self._held[name] = None
+
+    def _have_it_inherited(self) -> None:
+        """Put back what carries the probes, where the interpreter's own environment does not hold it any more."""
+        wanted: Dict[str, Optional[str]] = {**self._carrying(self._held.get("PYTHONPATH"))}
+        if wanted:
+            wanted.setdefault(STARTED_IN, None)
+        for name, value in wanted.items():
+            if self._held.get(name) == value:
+                continue
+            if value is not None:
+                os.putenv(name, value)
+            else:
+                os.unsetenv(name)
+
+    # --- an environment of its own -----------------------------------------------------------------------------------
+
+    def _with_own(self, environ: Any) -> Any:
+        """Return the environment with what carries the probes; what is none is left to others to refuse."""
+        given = _mapping(environ)
+        carried = self._carrying(given.get("PYTHONPATH")) if given is not None else {}
+        if given is None or not carried or all(given.get(name) == value for name, value in carried.items()):
+            return environ
+        kept = {name: value for name, value in environ.items() if _text(name) not in carried}
+        return {**kept, **carried}
+
+    def _lacks(self, environ: Any) -> bool:
+        given = _mapping(environ)
+        return given is not None and self._with_own(environ) is not environ
+
+    # --- ways to start a process -------------------------------------------------------------------------------------
+
+    def _watch_popen(self, hooks: Hooks, subprocess: ModuleType) -> None:
+        """The constructor, which warns at its caller's line, stays as it is: what it calls to start is followed."""
+        children, popen = self, subprocess.Popen
+
+        def executing(original: Any) -> Any:
+            place = _place_of_env(original)
+
+            def _execute_child(process: Any, *args: Any) -> Any:
+                __tracebackhide__ = True
+                own = args[place] if args[place] is None else children._with_own(args[place])
+                try:
+                    result = original(process, *args[:place], own, *args[place + 1:])
+                finally:
+                    begun = children._begun.pop(_thread.get_ident(), None)
+                if begun is not None:
+                    children._told.started(process.pid, begun)
+                return result
+            return _execute_child
+
+        def spawning(original: Any) -> Any:
+            place = _place_of_env(original)
+
+            def _posix_spawn(process: Any, *args: Any) -> Any:
+                """Here os.environ stands for the environment that is inherited."""
+                environ = os.environ if args[place] is None else args[place]
+                return original(process, *args[:place], children._with_own(environ), *args[place + 1:])
+            return _posix_spawn
+
+        hooks.replace(popen, "_execute_child", executing)
+        if hasattr(popen, "_posix_spawn"):
+            hooks.replace(popen, "_posix_spawn", spawning)
+
+    def _watch_multiprocessing(self, hooks: Hooks, util: ModuleType) -> None:
         children = self
 
         def starting(original: Any) -> Any:
-            def __init__(process: Any, *args: Any, **kwargs: Any) -> None:
-                if len(args) <= _POSITION_OF_ENV:
-                    kwargs["env"] = children._with_own(kwargs.get("env"))
-                else:
-                    given: List[Any] = list(args)
-                    given[_POSITION_OF_ENV] = children._with_own(given[_POSITION_OF_ENV])
-                    args = tuple(given)
-                original(process, *args, **kwargs)
-            return __init__
+            def spawnv_passfds(path: Any, args: Any, passfds: Any) -> Any:
+                process = children._about_to_start(path, args, None)
+                pid = original(path, args, passfds)
+                children._told.started(pid, process)
+                return pid
+            return spawnv_passfds
 
-        hooks.replace(subprocess.Popen, "__init__", starting)
+        hooks.replace(util, "spawnv_passfds", starting)
 
-    def _with_own(self, environ: Any) -> Any:
-        """Return the environment with what carries the probes; what is no environment is left to Popen to refuse."""
-        given = os.environ if environ is None else environ
-        if not isinstance(given, Mapping):
-            return environ
-        carried = self._carrying(given.get("PYTHONPATH"))
-        return {**given, **carried} if carried else environ
+    def _opening(self, event: Tuple[Any, ...]) -> None:
+        program, words, folder, environ = event[:4]
+        self._begun[_thread.get_ident()] = self._about_to_start(program, words, environ, folder)
+
+    def _system(self, event: Tuple[Any, ...]) -> None:
+        self._about_to_start("/bin/sh", ("sh", "-c", event[0]), None)
+
+    def _executing(self, event: Tuple[Any, ...]) -> None:
+        """The event comes when the environment has been read already, so the call is made anew with another one."""
+        path, words, environ = event[:3]
+        self._about_to_start(path, words, environ, added=True)
+        if self._lacks(environ):
+            os.execve(path, words, self._with_own(environ))  # what it raises, the program's own call raises
+
+    def _spawning(self, event: Tuple[Any, ...]) -> None:
+        if _thread.get_ident() not in self._begun:  # else it is Popen's
+            self._about_to_start(*event[:3])
+
+    def _about_to_start(
+        self, program: Any, words: Any, environ: Any, folder: Any = None, added: bool = False,
+    ) -> Starting:
+        if environ is None:
+            self._have_it_inherited()
+        process = Starting(_text(program), _words(words), _mapping(environ), _text(folder) or None)
+        self._told.starting(process)
+        is_bare = environ is not None and not added and self._lacks(environ) and process.python
+        if is_bare or process.leaves_all_behind:
+            self._told.bare(process)
+        return process
+
+
+def _place_of_env(method: Any) -> int:
+    """Where a method of Popen's takes the environment, counted without the process itself."""
+    return list(inspect.signature(method).parameters).index("env") - 1
+
+
+def is_python(program: str, path: Optional[str] = None) -> bool:
+    """Tell whether a program is an interpreter of Python, or a script that one runs."""
+    if _PYTHON.fullmatch(os.path.basename(program)):
+        return True
+    file = find(program, path)
+    if file is None:
+        return False
+    try:
+        with open(file, "rb") as script:
+            return _SHEBANG.match(script.read(_A_LINE)) is not None
+    except OSError:
+        return False
+
+
+def find(program: str, path: Optional[str] = None) -> Optional[str]:
+    """Return the file of a program, as the system would find it; None where there is none."""
+    folders = [""] if os.path.dirname(program) else (path or os.environ.get("PATH") or os.defpath).split(os.pathsep)
+    for folder in folders:
+        file = os.path.join(folder, program)
+        if program and os.path.isfile(file) and os.access(file, os.X_OK):
+            return file
+    return None
+
+
+def _options(words: Sequence[str]) -> Set[str]:
+    """The options of an interpreter, each one letter, up to what is its program's."""
+    found: Set[str] = set()
+    takes_next = False
+    for word in words:
+        if takes_next:
+            takes_next = False
+            continue
+        if len(word) < 2 or word[0] != "-" or word[1] == "-":
+            break
+        for place, letter in enumerate(word[1:], 1):
+            if letter in _ENDING_OPTIONS:
+                return found
+            if letter in _WITH_A_VALUE:
+                takes_next = place == len(word) - 1
+                break
+            found.add(letter)
+    return found
+
+
+def _words(given: Any) -> Tuple[str, ...]:
+    if isinstance(given, (str, bytes, PurePath)):
+        return (_text(given),)
+    return tuple(map(_text, given)) if isinstance(given, (list, tuple)) else ()
+
+
+def _text(value: Any) -> str:
+    """A word or a path as text; what only the program could make one of is left alone."""
+    if isinstance(value, bytes):
+        return os.fsdecode(value)
+    return value if isinstance(value, str) else str(value) if isinstance(value, PurePath) else ""
+
+
+def _mapping(environ: Any) -> Optional[Dict[str, str]]:
+    """An environment as texts, None where it is none. To look into os.environ must not count as reading it."""
+    held: Any = environ
+    if isinstance(environ, os._Environ):
+        held = environ._data  # type: ignore[attr-defined]
+    return {_text(name): _text(value) for name, value in held.items()} if isinstance(held, Mapping) else None
 
 
 def with_carried(python_path: Optional[str]) -> str:

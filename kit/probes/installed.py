@@ -11,7 +11,7 @@ from .allow import AllowList
 from .app_use import AppProbe
 from .audit import AuditProbe
 from .changes import Changes, changes_from
-from .children import STARTED_IN, Children, as_here
+from .children import STARTED_IN, Children, Started, as_here
 from .context import CURRENT
 from .databases import Databases
 from .drivers import DriverProbe
@@ -44,7 +44,7 @@ class Installed:
         gate = Gate(allow, self._refused) if allow is not None else None
         self._databases = Databases(self.recorder, Objects(), gate)
         ThreadProbe().install(self.hooks)
-        Children(as_here(os.environ)).install(self.hooks)
+        Children(as_here(os.environ), Started(self.recorder)).install(self.hooks)
         for name, probe in self._probes().items():
             if name in self.names:
                 probe.install(self.hooks)
@@ -119,7 +119,7 @@ def install(
     if _installed is not None:
         raise RuntimeError("the probes are in already")
     CURRENT.reset()
-    CURRENT.test = os.environ.get(STARTED_IN)
+    CURRENT.test = os.environ.get(STARTED_IN) or None
     _installed = Installed(directory, epoch, without, allow)
     return _installed
 

@@ -41,3 +41,146 @@ def test_what_is_no_environment_is_refused_as_before(tmp_path: Path) -> None:
         """
     without = run(tmp_path / "without", {"it.py": program}, "it.py", probes=False)
     assert run(tmp_path / "with", {"it.py": program}, "it.py").output == without.output
+
+
+CHILD = "import sqlite3; sqlite3.connect('child.db').execute('create table if not exists t (a)')"
+CLEARED = """\
+    import asyncio, multiprocessing, os, subprocess, sys
+    import pytest
+
+    CHILD = {child!r}
+
+    def work():
+        exec(CHILD)
+
+    def by_popen():
+        subprocess.run([sys.executable, "-c", CHILD], check=True)
+
+    def by_copy():
+        subprocess.run([sys.executable, "-c", CHILD], check=True, env=dict(os.environ))
+
+    def by_asyncio():
+        async def main():
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD)
+            await process.wait()
+        asyncio.run(main())
+
+    def by_system():
+        assert os.system(f'{{sys.executable}} -c "{{CHILD}}"') == 0
+
+    def by_spawn():
+        process = multiprocessing.get_context("spawn").Process(target=work)
+        process.start()
+        process.join()
+
+    def by_spawnve():
+        assert os.spawnve(os.P_WAIT, sys.executable, ["python", "-c", CHILD], {{}}) == 0
+
+    def by_exec():
+        child = os.fork()
+        if not child:
+            os.execve(sys.executable, ["python", "-c", CHILD], os.environ)
+        os.waitpid(child, 0)
+
+    def by_clear(monkeypatch):
+        for name in list(os.environ):
+            monkeypatch.delenv(name)
+
+    def by_another(monkeypatch):
+        monkeypatch.setattr(os, "environ", {{}})
+
+    WAYS = by_popen, by_copy, by_asyncio, by_system, by_spawn, by_spawnve, by_exec
+
+    @pytest.mark.parametrize("clear", [by_clear, by_another])
+    @pytest.mark.parametrize("start", WAYS)
+    def test_it(start, clear, monkeypatch):
+        clear(monkeypatch)
+        before = dict(os.environ)
+        start()
+        assert os.environ == before
+    """
+
+
+def test_a_process_that_is_started_without_variables_has_the_probes(tmp_path: Path) -> None:
+    """However a test takes the variables away, a Python that it starts takes the probes in, and os.environ stays so."""
+    seen = run(tmp_path, {"test_it.py": CLEARED.format(child=CHILD)}, *PYTEST, "-q")
+    ways = CLEARED.partition("WAYS = ")[2].partition("\n")[0].split(", ")
+    tests = {f"test_it.py::test_it[{way}-{clear}]" for way in ways for clear in ("by_clear", "by_another")}
+    assert {event["test"] for event in seen.of("connection", driver="sqlite3")} == tests
+
+
+INHERITED = """\
+    import os, subprocess, sys
+
+    SHOW = [sys.executable, "-c", "import os; print(os.environ.get('PUT'), os.environ.get('HELD'))"]
+    os.environ["HELD"] = "yes"
+    os.putenv("PUT", "by putenv")
+    os.unsetenv("HELD")
+    for preexec_fn in None, lambda: os.environ.__setitem__("PUT", "by preexec_fn"):
+        print(subprocess.run(SHOW, stdout=subprocess.PIPE, text=True, preexec_fn=preexec_fn).stdout, flush=True)
+    """
+
+
+def test_an_environment_that_is_inherited_is_left_so(tmp_path: Path) -> None:
+    """What os.putenv, os.unsetenv and preexec_fn did reaches a process that is started without an environment."""
+    without = run(tmp_path / "without", {"it.py": INHERITED}, "it.py", probes=False)
+    assert without.output.split() == ["by", "putenv", "None", "by", "preexec_fn", "None"]
+    assert run(tmp_path / "with", {"it.py": INHERITED}, "it.py").output == without.output
+
+
+LOOKS = """\
+    import inspect, os, pickle, subprocess, sys, warnings
+
+    class Own(subprocess.Popen):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Own([sys.executable, "-c", ""], text=True).communicate()
+        subprocess.Popen([sys.executable, "-c", ""], text=True).communicate()
+    print([(os.path.basename(one.filename), one.lineno) for one in caught])
+    print(inspect.signature(subprocess.Popen), inspect.signature(subprocess.Popen._execute_child))
+    print(type(subprocess.Popen), subprocess.Popen[bytes], pickle.loads(pickle.dumps(subprocess.Popen)))
+    try:
+        subprocess.Popen(["/nowhere"])
+    except OSError as error:
+        print(repr(error), error.filename)
+    """
+
+
+def test_popen_looks_as_it_did(tmp_path: Path) -> None:
+    """Its warnings name the caller's line; its type, signature, subclasses and errors are what they were."""
+    command = "-Xwarn_default_encoding", "it.py"
+    without = run(tmp_path / "without", {"it.py": LOOKS}, *command, probes=False)
+    assert "('it.py', 10)" in without.output
+    assert run(tmp_path / "with", {"it.py": LOOKS}, *command).output == without.output
+
+
+def test_each_process_that_is_started_is_written_down(tmp_path: Path) -> None:
+    """A record of what was started, with its number and whether it is a Python, and of one that takes no probes in."""
+    program = """\
+        import multiprocessing, subprocess, sys
+
+        if __name__ == "__main__":
+            for command in [["true"], [sys.executable, "-c", ""], [sys.executable, "-Ic", ""], ["./script"]]:
+                process = subprocess.Popen(command)
+                process.wait()
+                print(process.pid)
+            process = multiprocessing.get_context("spawn").Process()
+            process.start()
+            process.join()
+            print(process.pid)
+        """
+    files = {"it.py": program, "script": "#!/usr/bin/env python3\n"}
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "script").touch(0o755)
+    seen = run(tmp_path, files, "it.py")
+    started = {event["pid"]: event["python"] for event in seen.of("child")}
+    kinds = [False, True, True, True, True]
+    assert {int(pid): started[int(pid)] for pid in seen.output.split()} == dict(
+        zip(map(int, seen.output.split()), kinds, strict=True)
+    )
+    (missed,) = seen.of("not_seen", what="child")
+    assert "(-I, -E or -S)" in missed["why"]
+    assert seen.evidence().problems == ()

@@ -1,0 +1,42 @@
+"""The interpreter's own events (PEP 578): heard whatever a program has replaced, and however it came to call.
+
+A hook cannot be taken out. One for all of the guard's and the probes' listeners is put in when the first of them asks;
+where nobody listens to an event it returns at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Callable, Dict, Tuple
+
+Listener = Callable[[Tuple[Any, ...]], None]
+
+_listening: Dict[str, Tuple[Listener, ...]] = {}
+_hooked = False
+
+
+def listen(event: str, listener: Listener) -> Callable[[], None]:
+    """Have `listener` hear an event, with the event's arguments, before what it tells of is done; return what ends it.
+
+    What a listener raises stops what was to be done, and is raised there.
+    """
+    global _hooked
+    _listening[event] = (*_listening.get(event, ()), listener)
+    if not _hooked:
+        _hooked = True
+        sys.addaudithook(_heard)
+
+    def end() -> None:
+        left = tuple(one for one in _listening.get(event, ()) if one is not listener)
+        if left:
+            _listening[event] = left
+        else:
+            _listening.pop(event, None)
+
+    return end
+
+
+def _heard(event: str, args: Tuple[Any, ...], _listening: Dict[str, Tuple[Listener, ...]] = _listening) -> None:
+    if event in _listening:
+        for listener in _listening[event]:
+            listener(args)
