@@ -12,11 +12,12 @@ that its database has another name, as it does behind a proxy's alias, only a `s
 
 from __future__ import annotations
 
-import os
 from fnmatch import fnmatchcase
 from typing import Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 from urllib.parse import parse_qsl, unquote
 
+from .own import os
+from .own import own_builtins as __builtins__  # noqa: F401
 from .redact import redact
 
 Observed = Optional[Mapping[str, Optional[str]]]

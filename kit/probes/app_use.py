@@ -11,6 +11,7 @@ from .databases import Databases
 from .dependencies import DependencyProbe
 from .hooks import Hooks, out_of_traceback
 from .overrides import OverridesAttribute
+from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
 from .routes import Routes

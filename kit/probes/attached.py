@@ -7,13 +7,13 @@ its next event in the frame that ran the statement: there the file is attached, 
 
 from __future__ import annotations
 
-import os
-import sys
 from types import FrameType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .allow import sqlite_file
 from .frames import Stack, application_stack, running
+from .own import os, sys
+from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import failures, quietly
 
 _OK, _DENY = 0, 1

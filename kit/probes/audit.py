@@ -6,14 +6,14 @@ An audit hook cannot be taken out. After removal it returns at once, and nothing
 
 from __future__ import annotations
 
-import os
-import sys
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
 from .environ import names_a_database, names_a_mode
 from .frames import APPLICATION, absolute, owner
 from .hooks import Hooks
+from .own import os, sys
+from .own import own_builtins as __builtins__  # noqa: F401
 from .recorder import Recorder
 from .settings_files import SettingsFiles
 

@@ -6,8 +6,10 @@ where nobody listens to an event it returns at once.
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Callable, Dict, Tuple
+
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import sys
 
 Listener = Callable[[Tuple[Any, ...]], None]
 

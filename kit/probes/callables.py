@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import sys
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Dict, Optional, Tuple
 from weakref import ReferenceType, ref
 
 from .frames import APPLICATION, absolute, owner
 from .objects import Objects, address
+from .own import functools, sys
+from .own import own_builtins as __builtins__  # noqa: F401
 from .recorder import Recorder
 
 _REMEMBERED_AT_MOST = 20_000

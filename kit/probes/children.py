@@ -11,9 +11,6 @@ An interpreter that is told to ignore the environment (`-I`, `-E`) or to start w
 from __future__ import annotations
 
 import _thread
-import inspect
-import os
-import re
 from pathlib import PurePath
 from types import ModuleType
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
@@ -21,6 +18,8 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence,
 from .audited import listen
 from .context import CURRENT
 from .hooks import Hooks
+from .own import os, re
+from .own import own_builtins as __builtins__  # noqa: F401
 from .recorder import Recorder
 
 STARTED_IN = "ISOLATION_PROBES_STARTED_IN"  # the variable that names the test in which a process was started
@@ -229,7 +228,9 @@ class Children:
 
 def _place_of_env(method: Any) -> int:
     """Where a method of Popen's takes the environment, counted without the process itself."""
-    return list(inspect.signature(method).parameters).index("env") - 1
+    from inspect import signature
+
+    return list(signature(method).parameters).index("env") - 1
 
 
 def is_python(program: str, path: Optional[str] = None) -> bool:

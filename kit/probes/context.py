@@ -6,14 +6,15 @@ control, and follows it into tasks and worker threads by a context variable.
 
 from __future__ import annotations
 
-import threading
 from contextvars import ContextVar
 from types import CodeType
 from typing import Any, Dict, List, Optional, Tuple
 from weakref import ReferenceType, ref
 
-from .frames import APPLICATION, Stack, application_stack, current_thread, owner
+from .frames import APPLICATION, Stack, application_stack, current_thread, owner, thread_name
 from .objects import address
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import threading
 
 Supplier = Tuple[str, Optional[str]]  # the dependency as it was declared, the override that stood in for it
 
@@ -125,7 +126,7 @@ class Current:
 
     def key(self) -> Optional[Tuple[Any, ...]]:
         """Return what `fields` depends on, which takes less to find out; None in a thread, whose name can change."""
-        if threading.get_ident() != threading.main_thread().ident:
+        if current_thread() is not threading.main_thread():
             return None
         request = REQUEST.get()
         number, stage = (request.number, request.stage) if request is not None else ("", "")
@@ -145,9 +146,9 @@ class Current:
             found["request"] = request.number
             if request.stage != "http":
                 found["stage"] = request.stage
-        thread = current_thread()
-        if thread is not threading.main_thread():
-            found["thread"] = thread.name if thread is not None else "?"
+        thread = thread_name()
+        if thread is not None:
+            found["thread"] = thread
         return found
 
 

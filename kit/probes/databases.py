@@ -5,8 +5,6 @@ Two facts are kept apart. *Configured*: the place that was asked for. *Observed*
 
 from __future__ import annotations
 
-import re
-import sys
 from types import FrameType
 from typing import Any, Callable, Dict, Hashable, List, Optional, Pattern, Set, Tuple
 from weakref import ReferenceType, ref
@@ -16,6 +14,8 @@ from .context import CURRENT, REQUEST, Request, Supplier
 from .frames import Stack, application_stack
 from .gate import Gate
 from .objects import Objects, address
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import re, sys
 from .peers import Peer
 from .places import place
 from .quiet import quietly

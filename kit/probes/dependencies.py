@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from types import FunctionType
 from typing import Any, Dict, Iterator
 
@@ -11,6 +10,8 @@ from .context import REQUEST, Request, Supplier
 from .databases import Databases
 from .frames import APPLICATION, owner
 from .hooks import Hooks, out_of_traceback
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import sys
 from .quiet import quietly
 from .recorder import Recorder
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from .drivers.asking import first_answer
 from .identity import POSTGRES_QUESTIONS
+from .own import os
+from .own import own_builtins as __builtins__  # noqa: F401
 from .redact import redact
 
 _MYSQL = (

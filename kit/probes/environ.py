@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
-import sys
 from types import CodeType, FrameType
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .drivers import PACKAGES
 from .frames import APPLICATION, Stack, application_stack, owner
 from .hooks import Hooks, out_of_traceback
+from .own import os, re, sys
+from .own import own_builtins as __builtins__  # noqa: F401
 from .places import FILE, HIDDEN_NAME, URL, place
 from .quiet import quietly
 from .recorder import Recorder

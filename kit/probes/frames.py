@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-import threading
 from types import CodeType, FrameType
 from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
+
+from .own import json, os, sys, threading
+from .own import own_builtins as __builtins__  # noqa: F401
 
 Frame = Tuple[str, int, str, Optional[str]]  # file, line, function, the library that called it (None: the application)
 Stack = Tuple[Frame, ...]  # innermost first
@@ -113,7 +112,16 @@ def running(folder: str, function: Optional[str] = None) -> Optional[FrameType]:
 
 def current_thread() -> Optional[threading.Thread]:
     """Return the thread that runs; None for one that Python did not start (asking for that would make it known)."""
-    return threading._active.get(threading.get_ident())  # type: ignore[attr-defined,no-any-return]
+    return threading.current_thread()
+
+
+def thread_name() -> Optional[str]:
+    """Name the thread that runs; None for the main one. A class of threads can have a name that it makes up."""
+    thread = current_thread()
+    if thread is None:
+        return "?"
+    name = object.__getattribute__(thread, "__dict__").get("_name")
+    return None if thread is threading.main_thread() else str.__str__(name) if isinstance(name, str) else "?"
 
 
 def started_by() -> Stack:

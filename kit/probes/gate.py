@@ -6,14 +6,12 @@ application's has reached it. Where the application swallows the error, the refu
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-import threading
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from .allow import AllowList, entry_for_file, entry_for_server, sqlite_file
-from .frames import Stack, application_stack
+from .frames import Stack, application_stack, thread_name
+from .own import json, os, sys
+from .own import own_builtins as __builtins__  # noqa: F401
 from .peers import Peer
 from .redact import redact
 
@@ -62,10 +60,9 @@ class Gate:
         self, database: str, entry: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str] = None,
         frames: Optional[Stack] = None,
     ) -> DatabaseRefused:
-        thread = threading.current_thread()
         refusal: Refusal = {
             "database": database, "entry": entry, "observed": observed, "why_not": why_not, "pid": os.getpid(),
-            "thread": None if thread is threading.main_thread() else thread.name,
+            "thread": thread_name(),
             "frames": application_stack() if frames is None else frames, "command": list(getattr(sys, "argv", [])),
             "allowed": self.allow.entries, "base": self.allow.base,
         }

@@ -6,9 +6,6 @@ given an environment of their own. An interpreter that is told to ignore the env
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from types import ModuleType
 from typing import Any, Dict, Mapping, Optional
 
@@ -17,6 +14,8 @@ from .children import Children, with_carried
 from .drivers import DIALECTS, DriverProbe
 from .gate import Gate, GuardedDatabases, appending_to
 from .hooks import Hooks
+from .own import json, os, re
+from .own import own_builtins as __builtins__  # noqa: F401
 
 GUARD_VARIABLE = "ISOLATION_PROBES_GUARD"
 

@@ -6,12 +6,13 @@ to a library is made when the library is imported, or at once where it is alread
 
 from __future__ import annotations
 
-import functools
-import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Callable, Dict, List, Optional, Set
+
+from .own import functools, sys
+from .own import own_builtins as __builtins__  # noqa: F401
 
 _ABSENT = object()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, Sequence, Tuple
 
+from .own import own_builtins as __builtins__  # noqa: F401
+
 # Readable by a plain role. Everything is cast to text: `system_identifier` exceeds 2^53, and text needs no type
 # look-ups from a driver that has just connected. Every new connection is asked, so that nothing is asked for that takes
 # a fresh backend long: its own row of `pg_database`, and a moment as text, took nearly half of the time.

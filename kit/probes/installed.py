@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 from typing import Any, Dict, FrozenSet, Optional
 
 from . import quiet
@@ -20,6 +18,8 @@ from .gate import Gate, Refusal
 from .hooks import Hooks
 from .names import NamesProbe
 from .objects import Objects
+from .own import atexit, os
+from .own import own_builtins as __builtins__  # noqa: F401
 from .pytest_use import PytestProbe
 from .recorder import Recorder
 from .settings_files import SettingsFiles
@@ -35,7 +35,9 @@ class Installed:
     """The probes of this process, from `install` until `remove`."""
 
     def __init__(self, directory: str, epoch: float, without: FrozenSet[str], allow: Optional[AllowList]) -> None:
-        self.recorder = Recorder(directory, epoch)
+        quiet.clear()
+        self.recorder = recorder = Recorder(directory, epoch)
+        quiet.listeners.append(lambda name, why: recorder.not_seen("probe", name, why))
         self.hooks = Hooks()
         self.names = [name for name in NAMES if name not in without]
         self.recorder.plain("probes", installed=self.names)
@@ -49,7 +51,6 @@ class Installed:
             if name in self.names:
                 probe.install(self.hooks)
         self.changes.install_around(self.hooks)
-        quiet.failures.clear()
         atexit.register(self.end)
 
     def _probes(self) -> Dict[str, Any]:
@@ -86,6 +87,7 @@ class Installed:
         atexit.unregister(self.end)
         for finish in self._at_end:
             finish()
+        quiet.tell()
         self.recorder.plain(
             "end", watched=self.hooks.installed, failures={**self.hooks.failures, **quiet.failures},
             left_out=self.recorder.count_left_out(), uses=self._databases.counts(),

@@ -6,7 +6,6 @@ Looked at between the phases of each test, so it tells in which phase a name cha
 
 from __future__ import annotations
 
-import sys
 from types import FunctionType, ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from weakref import ReferenceType, ref
@@ -14,6 +13,8 @@ from weakref import ReferenceType, ref
 from .drivers import CONNECTIONS, POOLS
 from .frames import APPLICATION, owner
 from .objects import Objects, address
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import sys
 from .quiet import quietly
 from .recorder import Recorder
 

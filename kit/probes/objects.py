@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 from weakref import ReferenceType, ref
+
+from .own import itertools, os
+from .own import own_builtins as __builtins__  # noqa: F401
 
 # What `id` returns, in another form: `id` raises an event of the interpreter's audit, which takes longer than itself.
 address: Callable[[Any], int] = object.__hash__

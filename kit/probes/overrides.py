@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Callable, Dict, Tuple
 from weakref import ReferenceType, ref
 
 from .objects import address
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import sys
 
 Seen = Tuple["ReferenceType[Any]", Dict[Any, int]]  # an application, and what its dictionary held
 Tell = Callable[[str, Any, Any, Any], None]  # op, application, key, what stands in for it

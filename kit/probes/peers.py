@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, NamedTuple, Optional
+
+from .own import os
+from .own import own_builtins as __builtins__  # noqa: F401
 
 
 class Peer(NamedTuple):

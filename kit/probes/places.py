@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Optional, Tuple
+
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import re
 
 Place = Tuple[str, str, str, str]  # user, host, port, database; for a file, only the last is not empty
 

@@ -6,6 +6,7 @@ from typing import Any, Callable, Iterator, List, Optional, Protocol, TypeVar
 
 from .context import CURRENT
 from .hooks import Hooks
+from .own import own_builtins as __builtins__  # noqa: F401
 from .recorder import Recorder
 
 MESSAGE_AT_MOST = 400  # characters

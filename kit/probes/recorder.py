@@ -7,24 +7,35 @@ happens again and again in one test is written down `REPEATS_AT_MOST` times, and
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-import threading
-import time
-from json.encoder import encode_basestring_ascii as _quoted
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 
+from .as_json import quoted, value_as_json
 from .context import CURRENT
 from .frames import Stack, application_stack
+from .own import functools, itertools, os, sys, threading, time
+from .own import own_builtins as __builtins__  # noqa: F401
+from .quiet import is_of_a_signals_handler, reason
+from .record_file import RecordFile
 from .redact import redact
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMAT = 1  # 1: first
 REPEATS_AT_MOST = 100  # of one kind of event, from one place, in one test and phase
 BYTES_AT_MOST = 512 * 1024 * 1024  # of one process's file; what is left out from there on is counted
 
-_WORDS = {None: "null", True: "true", False: "false"}
-_encode = json.JSONEncoder(separators=(",", ":"), default=repr).encode
+
+def _counted_where_it_fails(write: Function) -> Function:
+    """Make a writer of an event raise nothing: one that cannot be written is counted, and the next one is tried."""
+    @functools.wraps(write)
+    def call(recorder: Recorder, *args: Any, **kwargs: Any) -> None:
+        try:
+            write(recorder, *args, **kwargs)
+        except Exception as error:
+            if is_of_a_signals_handler(error):
+                raise
+            recorder.lost(error)
+    return call  # type: ignore[return-value]
 
 
 class Recorder:
@@ -35,10 +46,11 @@ class Recorder:
     """
 
     def __init__(self, directory: str, epoch: float) -> None:
-        self.directory, self.epoch = directory, epoch
+        self.directory, self.epoch = os.path.abspath(directory), epoch
         self._lock = threading.RLock()
         self._stacks: Dict[Stack, int] = {}
-        self._file: Optional[int] = None
+        self._numbers = itertools.count()
+        self._file: Optional[RecordFile] = None
         self._closed = False
         self._pid = self._first_pid = os.getpid()
         self._clock_offset_s = time.time() - time.perf_counter() - epoch
@@ -46,8 +58,11 @@ class Recorder:
         self._serial = 0
         self._repeats: Dict[Tuple[Any, ...], int] = {}
         self._left_out: Dict[str, int] = {}
+        self._is_full = False
+        self._lost, self._why = 0, ""  # events that could not be put into words, since it was last said
         self._context: Tuple[Optional[Tuple[Any, ...]], str] = None, ""  # what is under way, and as it is written
 
+    @_counted_where_it_fails
     def event(
         self, kind: str, *, stack: Optional[Stack] = None, apart: Tuple[Any, ...] = (),
         stacks: Optional[Dict[str, Stack]] = None, moment: Optional[Dict[str, Any]] = None, **fields: Any,
@@ -72,11 +87,20 @@ class Recorder:
             else:
                 self._write(f'"kind":"{kind}","at_s":{self._now()},"stack":{number}{self._under_way()}', fields)
 
+    @_counted_where_it_fails
     def plain(self, kind: str, **fields: Any) -> None:
         """Write one event that nobody's code led to: a header, a count, an end."""
         with self._lock:
             if self._open():
                 self._write(f'"kind":"{kind}","at_s":{self._now()}', fields)
+
+    def lost(self, error: BaseException) -> None:
+        """An event could not be put into words."""
+        self._lost, self._why = self._lost + 1, self._why or reason(error)
+
+    def not_seen(self, what: str, name: str, why: str) -> None:
+        """Say that something could not be seen: nothing can be called clean where it may have been."""
+        self.plain("not_seen", what=what, name=name, why=why)
 
     def moment(self) -> Dict[str, Any]:
         """Return what tells when an event was, for one that may be written later."""
@@ -102,12 +126,14 @@ class Recorder:
     def after_fork(self) -> None:
         """In a child: another thread of the parent's may have held the lock, and will never give it back."""
         self._lock = threading.RLock()
+        if self._file is not None:
+            self._file.close()  # the parent's, inherited
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
             if self._file is not None:
-                os.close(self._file)
+                self._file.close()
                 self._file = None
 
     def _is_one_too_many(self, key: Tuple[Any, ...]) -> bool:
@@ -117,51 +143,57 @@ class Recorder:
         count = self._repeats[key] = self._repeats.get(key, 0) + 1
         if count <= REPEATS_AT_MOST and self._written < BYTES_AT_MOST:
             return False
+        if self._written >= BYTES_AT_MOST and not self._is_full:
+            self._is_full = True
+            self.not_seen("record", self._name(), f"it has {BYTES_AT_MOST} bytes, and is continued no further")
         self._left_out[key[0]] = self._left_out.get(key[0], 0) + 1
         return True
 
     def _number_of(self, stack: Stack) -> int:
         number = self._stacks.get(stack)
         if number is None:
-            number = self._stacks[stack] = len(self._stacks)
-            self._write(f'"kind":"stack","id":{number}', {"frames": stack})
+            number = self._stacks[stack] = next(self._numbers)  # once each, whatever a signal's handler does meanwhile
+            if not self._write(f'"kind":"stack","id":{number}', {"frames": stack}):
+                del self._stacks[stack]  # it is written where it leads to something again
         return number
 
+    def _name(self) -> str:
+        return f"process {self._pid}"
+
     def _open(self) -> bool:
-        """Have this process's file open; False where the recorder is closed, or cannot write."""
+        """Have this process's file begun; False where the recorder is closed, or the folder is gone."""
         if self._closed:
             return False
         pid = os.getpid()
         if self._file is not None:
             if self._pid == pid:
                 return True
-            os.close(self._file)  # the parent's, inherited by fork
-        self._pid = pid
-        self._stacks = {}
-        name = os.path.join(self.directory, f"{pid}-{time.time_ns():x}.jsonl")
-        try:
-            self._file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
-        except OSError:  # the folder is gone: the run that wanted the record is over
-            self._closed = True
-            return False
+            self._file.close()  # the parent's, inherited by a fork that Python did not hear of
+        self._pid, self._written, self._is_full = pid, 0, False
+        self._stacks, self._numbers = {}, itertools.count()
+        self._file = RecordFile(os.path.join(self.directory, f"{pid}-{time.perf_counter_ns():x}.jsonl"))
         self._write(f'"kind":"process","format":{FORMAT},"at_s":{self._now()}', {
-            "pid": pid, "ppid": os.getppid(), "argv": list(getattr(sys, "argv", [])), "cwd": os.getcwd(),
+            "pid": pid, "ppid": os.getppid(), "argv": list(sys.argv), "cwd": os.getcwd(),
             "executable": sys.executable, "python": ".".join(map(str, sys.version_info[:3])),
             "parent": _command_of(os.getppid()), "forked": pid != self._first_pid,
         })
-        return self._file is not None
+        return not self._closed
 
-    def _write(self, head: str, fields: Dict[str, Any]) -> None:
-        """Write one line: its head, which is JSON already, and fields."""
-        if self._file is None:
-            return
+    def _write(self, head: str, fields: Dict[str, Any]) -> bool:
+        """Write one line: its head, which is JSON already, and fields. False where it is lost."""
+        file = self._file
+        if file is None:
+            return False
         line = f"{{{head}{_shown(fields)}}}\n".encode()
         self._written += len(line)
-        try:
-            os.write(self._file, line)
-        except OSError:  # a full disk must not end the program under study
-            os.close(self._file)
-            self._file, self._closed = None, True
+        kept = file.append(line)
+        if file.is_gone:  # the run that wanted the record is over
+            self._closed = True
+        elif (self._lost or file.lost) and not file.waiting:
+            lost, why = self._lost + file.lost, self._why or file.why
+            self._lost, self._why, file.lost = 0, "", 0
+            self.not_seen("record", self._name(), f"{lost} lines could not be written: {why}")
+        return kept
 
 
 def _shown(fields: Dict[str, Any]) -> str:
@@ -171,19 +203,7 @@ def _shown(fields: Dict[str, Any]) -> str:
 
 
 def _as_json(fields: Dict[str, Any]) -> str:
-    return "".join([f',"{name}":{_value(value)}' for name, value in fields.items()])
-
-
-def _value(value: Any) -> str:
-    """Write a value as JSON. Nearly all are texts or nothing, and the encoder takes long to begin."""
-    kind = type(value)
-    if kind is str:
-        return _quoted(value)
-    if value is None or kind is bool:
-        return _WORDS[value]
-    if kind is list or kind is tuple:
-        return f"[{','.join([_value(inner) for inner in value])}]"
-    return str(value) if kind is int else _encode(value)
+    return "".join([f",{quoted(name)}:{value_as_json(value)}" for name, value in fields.items()])
 
 
 def _may_hold_a_password(text: str) -> bool:
@@ -194,11 +214,13 @@ def _may_hold_a_password(text: str) -> bool:
 
 def _without_passwords(value: Any) -> Any:
     """Redact every text in an event."""
-    if isinstance(value, str):
-        return redact(value) if _may_hold_a_password(value) else value
-    if isinstance(value, dict):
-        return {key: _without_passwords(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
+    kind = type(value)
+    if issubclass(kind, str):
+        text = str.__str__(value)
+        return redact(text) if _may_hold_a_password(text) else text
+    if issubclass(kind, dict):
+        return {key: _without_passwords(inner) for key, inner in dict.items(value)}
+    if kind is list or kind is tuple:
         return [_without_passwords(inner) for inner in value]
     return value
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import re
 
 HIDDEN = "***"
 

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from .callables import Callables, known_as
 from .objects import Objects, address
+from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
 

@@ -5,10 +5,11 @@ And what is put in the place of what a variable gave, once the settings are ther
 
 from __future__ import annotations
 
-import os
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from .hooks import Hooks, out_of_traceback
+from .own import os
+from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 
 SETTINGS = "pydantic_settings"

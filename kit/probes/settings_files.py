@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
 from typing import Any, Dict, Iterator, List, Tuple
 
 from .environ import names_a_database, shown
 from .frames import LIBRARY, owner
+from .own import os, re
+from .own import own_builtins as __builtins__  # noqa: F401
 from .places import URL_WITHIN, place
 from .recorder import Recorder
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import gc
-import sys
 from types import ModuleType
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .environ import EnvironmentProbe
 from .frames import APPLICATION, owner
+from .own import functools, gc, sys
+from .own import own_builtins as __builtins__  # noqa: F401
 from .places import place
 from .settings_files import SettingsFiles
 

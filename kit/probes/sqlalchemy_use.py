@@ -12,6 +12,7 @@ from .databases import Connection, Databases
 from .dialects import ask
 from .frames import APPLICATION, Stack, absolute, application_stack, owner
 from .hooks import Hooks, out_of_traceback, with_arguments_of
+from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
 from .redact import redact

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Dict, NamedTuple, Tuple
+
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import re
 
 _STATEMENTS_AT_MOST = 2000  # that are remembered; a program has few, an ORM's loop may make many
 _TEXT_AT_MOST = 4000  # characters of a statement that are looked at

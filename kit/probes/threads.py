@@ -7,6 +7,7 @@ from typing import Any
 
 from .frames import STARTED_BY, application_stack, running
 from .hooks import Hooks
+from .own import own_builtins as __builtins__  # noqa: F401
 
 UNDER_SQLALCHEMY = "_isolation_probes_under_sqlalchemy"
 _POOLS = ("ThreadPoolExecutor", "AnyIO worker thread", "asyncio_")  # their threads serve whoever comes

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .context import CURRENT
 from .hooks import Hooks
+from .own import os, sys, time
+from .own import own_builtins as __builtins__  # noqa: F401
 from .pytest_use import MESSAGE_AT_MOST
 from .recorder import Recorder
 

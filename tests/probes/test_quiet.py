@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+
 import pytest
 
 from kit.probes import quiet
@@ -7,10 +10,12 @@ from kit.probes.gate import DatabaseRefused
 
 
 @pytest.fixture(autouse=True)
-def failures(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    found: dict[str, str] = {}
-    monkeypatch.setattr(quiet, "failures", found)
-    return found
+def told() -> Iterator[list[tuple[str, str]]]:
+    heard: list[tuple[str, str]] = []
+    quiet.clear()
+    quiet.listeners.append(lambda name, why: heard.append((name, why)))
+    yield heard
+    quiet.clear()
 
 
 @quiet.quietly
@@ -20,17 +25,56 @@ def probe(error: BaseException | None) -> int:
     return 1
 
 
-def test_a_failure_is_kept_and_not_raised(failures: dict[str, str]) -> None:
-    """A probe's own failure ends in the record, the first of each, and not in the program under study."""
+def test_a_failure_is_kept_and_not_raised(told: list[tuple[str, str]]) -> None:
+    """A probe's own failure switches it off and is told of once, and is not raised into the program under study."""
     assert probe(None) == 1
     assert probe(LookupError("first\nand more")) is None
-    assert probe(ValueError("second")) is None
-    assert failures == {"probe": "LookupError: first"}
+    assert probe(None) is None
+    assert quiet.failures == {"probe": "LookupError: first"}
+    assert told == [("probe", "LookupError: first")]
+
+
+@pytest.mark.parametrize("error", [RecursionError("too deep"), MemoryError()])
+def test_where_there_is_no_room_a_probe_fails_once(told: list[tuple[str, str]], error: Exception) -> None:
+    """A program that is at the end of its stack or its memory is not the probe's fault: it is told of, and stays on."""
+    assert probe(error) is None
+    assert probe(None) == 1
+    assert [name for name, _ in told] == ["probe"]
 
 
 @pytest.mark.parametrize("error", [DatabaseRefused("no"), KeyboardInterrupt(), SystemExit(3)])
-def test_what_must_be_raised_is(failures: dict[str, str], error: BaseException) -> None:
+def test_what_must_be_raised_is(error: BaseException) -> None:
     """A refusal by the gate, and what ends a program, goes through."""
     with pytest.raises(type(error)):
         probe(error)
-    assert failures == {}
+    assert quiet.failures == {}
+
+
+def test_what_a_signals_handler_raises_is_the_programs() -> None:
+    """An error that a handler of a signal raises in the midst of a probe reaches the program, and ends no probe."""
+
+    def handler(*_: object) -> None:
+        raise TimeoutError("the program's own limit")
+
+    @quiet.quietly
+    def probing() -> None:
+        signal.raise_signal(signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises(TimeoutError, match="the program's own"):
+            probing()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert quiet.failures == {}
+
+
+def test_an_error_is_not_asked_for_its_text() -> None:
+    """An error of the program's own kind is named without calling what it has for a text."""
+
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise AssertionError("asked")
+
+    assert quiet.reason(Odd("it")) == "Odd: it"
+    assert quiet.reason(Odd(1)) == "Odd: "

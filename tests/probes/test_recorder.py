@@ -10,9 +10,11 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from kit.probes import own, record_file
 from kit.probes.context import CURRENT
 from kit.probes.recorder import REPEATS_AT_MOST, Recorder
 from tests.probes.seen import carried, environment, read, run
@@ -150,18 +152,166 @@ def test_a_lost_folder_harms_nobody(recorder: Recorder, folder: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_full_disk_harms_nobody(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error as a line is written ends the recording, and is not raised."""
-    recorder.event("thing")
+# Each leaves the program without the files that it did not open itself, as daemons, supervisors and shells do.
+CLOSING = {
+    "a few": "os.closerange(3, 256)",
+    "all": "os.closerange(3, 4096)",
+    "each that is open": "[close(int(number)) for number in os.listdir('/proc/self/fd') if int(number) > 2]",
+    "onto each": "[os.dup2(own, number) for number in open_numbers() if number != own]",
+    "in a child": "os.fork() and os._exit(os.waitpid(-1, 0)[1] >> 8); os.setsid(); os.closerange(3, 4096)",
+    "in a child after it wrote": "os.fork() and os._exit(os.waitpid(-1, 0)[1] >> 8); use(); os.closerange(3, 4096)",
+    "before a fork": "os.closerange(3, 4096); own = fill(); os.fork() and os._exit(os.waitpid(-1, 0)[1] >> 8)",
+}  # fmt: skip
 
-    def full(*_: Any) -> int:
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "write", full)
+@pytest.mark.parametrize("closing", CLOSING.values(), ids=CLOSING)
+def test_a_program_that_closes_files_keeps_its_own(tmp_path: Path, closing: str) -> None:
+    """What stands where the record was open is neither written to nor closed, and the record goes on by its path."""
+    files = {
+        "it.py": f"""\
+            import os, sqlite3
+            with sqlite3.connect("orders.db") as connection:
+                connection.execute("create table orders (x)")
+                connection.executemany("insert into orders values (?)", [(n,) for n in range(500)])
+            connection.close()
+
+            def close(number):
+                try:
+                    os.close(number)
+                except OSError:
+                    pass
+
+            def open_numbers():
+                return [int(number) for number in os.listdir("/proc/self/fd") if int(number) > 2]
+
+            def use():
+                return sqlite3.connect(":memory:").execute("select 1").fetchone()
+
+            def fill():
+                while max(numbers := [os.open("pid", os.O_RDWR | os.O_CREAT) for _ in range(8)]) < 1000:
+                    pass
+                return numbers[0]
+
+            use()
+            own = os.open("pid", os.O_RDWR | os.O_CREAT)
+            {closing}
+            fill()
+            database = sqlite3.connect("orders.db")
+            os.write(os.open("pid", os.O_RDWR), b"42")
+            use()
+            assert database.execute("select count(*) from orders").fetchone() == (500,)
+            assert not [number for number in open_numbers() if number < 1000 and os.fstat(number) is None]
+            use()
+            """
+    }
+    seen = run(tmp_path, files, "it.py")
+    assert (seen.folder / "pid").read_bytes() == b"42"
+    assert (seen.folder / "orders.db").read_bytes().startswith(b"SQLite format 3")
+    assert len([event for event in seen.of("connection") if event["configured"] == ":memory:"]) >= 3
+    assert len(seen.of("end")) == 1
+    assert seen.of("not_seen") == []
+
+
+def test_a_record_leaves_the_low_numbers_to_the_program(tmp_path: Path) -> None:
+    """A program is given the same numbers for its files as without the probes."""
+    files = {"it.py": "import os\nprint([os.open('/', os.O_RDONLY) for _ in range(3)])\n"}
+    without, seen = (run(tmp_path / name, files, "it.py", probes=name == "seen") for name in ("plain", "seen"))
+    assert seen.output == without.output
+
+
+def test_a_child_has_no_more_files_than_without(tmp_path: Path) -> None:
+    """A forked child does not hold its parent's record open."""
+    files = {"it.py": "import os\nos.fork() or print(len(os.listdir('/proc/self/fd')), flush=True)\nos.wait()\n"}
+    files["it.py"] = files["it.py"].replace("os.wait()", "try: os.wait()\nexcept OSError: pass")
+    without, seen = (run(tmp_path / name, files, "it.py", probes=name == "seen") for name in ("plain", "seen"))
+    assert seen.output == without.output
+
+
+def test_what_cannot_be_written_for_now_waits(tmp_path: Path) -> None:
+    """Under a limit on the size of files, also in mid-line, the record is behind, and whole once the limit is off."""
+    files = {
+        "it.py": """\
+            import os, resource, sqlite3
+            (record,) = [path for path in map(os.readlink, fds()) if path.endswith(".jsonl")]
+            no_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(record) + 50, no_limit[1]))
+            for number in range(20):
+                sqlite3.connect(":memory:").execute("select 1")
+            print(os.path.getsize(record) - resource.getrlimit(resource.RLIMIT_FSIZE)[0])
+            resource.setrlimit(resource.RLIMIT_FSIZE, no_limit)
+            """.replace("fds()", "[f'/proc/self/fd/{n}' for n in os.listdir('/proc/self/fd') if int(n) > 99]")
+    }
+    seen = run(tmp_path, files, "it.py")
+    assert seen.output == "0\n"
+    assert len(seen.of("connection")) == len(seen.of("use")) == 20
+    assert seen.of("not_seen") == []
+    assert len(seen.of("end")) == 1
+
+
+def test_what_is_lost_is_said(folder: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that cannot be kept until they can be written are counted, and that is written down when it can be."""
+    monkeypatch.setattr(record_file, "WAITING_AT_MOST", 1000)
+    recorder.plain("thing")
+    full = OSError(28, "No space left on device")
+    with monkeypatch.context() as patched:
+        patched.setattr(own.os, "write", Mock(side_effect=full))
+        for _ in range(50):
+            recorder.plain("thing")
+    recorder.plain("thing")
+    (said,) = events(folder, "not_seen")
+    lost = 52 - len(events(folder, "thing"))
+    assert 0 < lost < 50
+    assert said["what"] == "record"
+    assert said["why"] == f"{lost} lines could not be written: OSError: {full.strerror}"
+
+
+def test_an_event_that_cannot_be_written_is_said(folder: Path, recorder: Recorder) -> None:
+    """An event that fails as it is put into words is no end of the record, and is counted."""
+    recorder.event("thing", nested=(nested := []))
+    for _ in range(100_000):
+        nested = [nested]
+    recorder.event("thing", nested=nested)
     recorder.event("thing")
-    monkeypatch.undo()
+    (said,) = events(folder, "not_seen")
+    assert said["why"].startswith("1 lines could not be written: RecursionError")
+    assert len(events(folder, "thing")) == 2
+
+
+def test_a_file_that_is_replaced_is_left(folder: Path, recorder: Recorder) -> None:
+    """Another file at the record's path is not written to, and the recording ends."""
     recorder.event("thing")
+    assert recorder._file is not None
+    assert recorder._file._number is not None
+    (path,) = folder.iterdir()
+    os.close(recorder._file._number)
+    path.rename(path.with_suffix(".old"))
+    path.write_text("mine")
+    recorder.event("thing")
+    assert path.read_text() == "mine"
     assert recorder._closed
+
+
+def test_nothing_of_a_value_is_called(folder: Path, recorder: Recorder) -> None:
+    """A value is written by what it is: no method that the program gave its class is called for it."""
+
+    class Never:
+        def __getattribute__(self, name: str) -> Any:
+            raise AssertionError(name)
+
+        def never(self, *_: Any) -> Any:
+            raise AssertionError
+
+        __repr__ = __str__ = __iter__ = __len__ = __bool__ = __hash__ = never  # type: ignore[assignment]
+
+    class Text(str):
+        __slots__ = ()
+        __getattribute__, __str__, __contains__ = Never.__getattribute__, Never.never, Never.never  # type: ignore
+
+    class Number(int):
+        __repr__ = Never.never  # type: ignore[assignment]
+
+    recorder.event("thing", values=[Never(), Text("x://"), Number(3), {"a": Text("b")}, 1.5, float("nan"), {7}])
+    assert events(folder, "thing")[0]["values"] == ["<Never>", "x://", 3, {"a": "b"}, 1.5, None, [7]]
 
 
 def test_a_closed_recorder_is_silent(recorder: Recorder, folder: Path) -> None:

@@ -43,11 +43,11 @@ it was `made` when it took hold: an experiment in which nothing took hold shows 
 
 from __future__ import annotations
 
-import json
-from importlib import import_module
 from typing import Any, Callable, Dict, List, Optional
 
 from ..hooks import Hooks
+from ..own import importlib, json
+from ..own import own_builtins as __builtins__  # noqa: F401
 from ..recorder import Recorder
 from .change import Change
 
@@ -86,7 +86,7 @@ class Changes:
                 raise ValueError(f"no such change: {fields['op']}")
             module, function = _MAKERS[fields["op"]]
             change = Change(fields, number, hooks, self._recorder, lambda: self.refused, self._around)
-            getattr(import_module(f"{__name__}.{module}"), function)(change)
+            getattr(importlib.import_module(f"{__name__}.{module}"), function)(change)
 
     def install_around(self, hooks: Hooks) -> None:
         """Put in what must be around the probes; to be called when those are in."""

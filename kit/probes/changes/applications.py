@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..own import own_builtins as __builtins__  # noqa: F401
 from .change import Change
 from .named import name_of
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List
 
 from ..hooks import Hooks
+from ..own import own_builtins as __builtins__  # noqa: F401
 from ..recorder import Recorder
 
 

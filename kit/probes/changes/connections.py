@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any, List, Optional
 
 from ..hooks import with_arguments_of
+from ..own import os, sys
+from ..own import own_builtins as __builtins__  # noqa: F401
 from .change import Change
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import sys
-import types
 from typing import Any, Callable, Iterator
 
+from ..own import functools, sys, types
+from ..own import own_builtins as __builtins__  # noqa: F401
 from .change import Change
 
 

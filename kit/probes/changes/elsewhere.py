@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from functools import partial
 from types import FrameType, ModuleType
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
@@ -12,6 +10,8 @@ from weakref import WeakSet
 from ..drivers import ADAPTERS
 from ..drivers.base import Opener
 from ..hooks import Hooks
+from ..own import os, sys
+from ..own import own_builtins as __builtins__  # noqa: F401
 from ..places import place
 
 _FRAMES_AT_MOST = 500

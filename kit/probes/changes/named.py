@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from ..callables import describe, known_as
+from ..own import functools
+from ..own import own_builtins as __builtins__  # noqa: F401
 
 
 def is_named(call: Any, name: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import types
 from typing import Any, Callable, Dict, List, Tuple
 from weakref import WeakSet
 
 from ..hooks import Hooks
+from ..own import own_builtins as __builtins__  # noqa: F401
+from ..own import types
 from .change import Change
 from .named import is_named
 

@@ -6,13 +6,14 @@ of the run finds what it needs.
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import Any, Callable, Dict, List, Tuple
 
 from ..drivers import ADAPTERS
 from ..drivers.base import Opener
 from ..hooks import Hooks
+from ..own import os
+from ..own import own_builtins as __builtins__  # noqa: F401
 from .elsewhere import kind_of_engine, lines
 
 Call = Tuple[Tuple[Any, ...], Dict[str, Any]]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import sys
 from typing import Any, Callable, List
 
+from ..own import functools, os, sys
+from ..own import own_builtins as __builtins__  # noqa: F401
 from .change import Change
 
 

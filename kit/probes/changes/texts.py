@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any, List
 
+from ..own import os, sys
+from ..own import own_builtins as __builtins__  # noqa: F401
 from .change import Change
 
 
 def edit(change: Change) -> None:
     """Lines of a module read otherwise."""
+    import sys  # the interpreter's own: what is held of it is never written to
     from importlib.machinery import SourceFileLoader
 
     wanted = os.path.realpath(change.fields["file"])

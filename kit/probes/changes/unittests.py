@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Callable, Dict, Iterator, List
 
 from ..hooks import Hooks
+from ..own import os
+from ..own import own_builtins as __builtins__  # noqa: F401
 from ..unittest_use import name_of
 
 _LAST = float("inf")

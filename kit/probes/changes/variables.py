@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any, Callable
 
+from ..own import json, os
+from ..own import own_builtins as __builtins__  # noqa: F401
 from .change import Change
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, FrozenSet, Optional, Tuple, Type
 
+from ..own import own_builtins as __builtins__  # noqa: F401
 from .asyncpg import Asyncpg
 from .base import Adapter, Kind
 from .psycopg import Psycopg

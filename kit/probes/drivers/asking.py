@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 from ..gate import DatabaseRefused
+from ..own import own_builtins as __builtins__  # noqa: F401
 from ..redact import redact
 
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, List, Optional, Sequence
 
 from ..frames import running
 from ..hooks import Hooks, out_of_traceback
 from ..identity import POSTGRES_QUESTIONS
+from ..own import own_builtins as __builtins__  # noqa: F401
+from ..own import re
 from ..peers import peer_from
 from ..redact import redact
 from .asking import Observed, closed_where_refused, postgres_place, reason, told

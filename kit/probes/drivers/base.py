@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, FrozenSet, NamedTuple, Optional, Tuple
 
+from ..own import own_builtins as __builtins__  # noqa: F401
+
 if TYPE_CHECKING:
     from ..databases import Databases
     from ..hooks import Hooks

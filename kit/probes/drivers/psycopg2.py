@@ -7,6 +7,7 @@ from typing import Any, Dict, Sequence
 from ..frames import running
 from ..hooks import Hooks, out_of_traceback
 from ..identity import POSTGRES_QUESTIONS
+from ..own import own_builtins as __builtins__  # noqa: F401
 from ..peers import peer_of
 from ..redact import redact
 from .asking import Observed, closed_where_refused, first_answer, postgres_place, told

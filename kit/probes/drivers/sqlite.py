@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from types import FrameType
 from typing import Any, Dict, Optional, Set, Tuple
 
@@ -11,6 +9,8 @@ from ..allow import sqlite_file
 from ..attached import Attaching
 from ..frames import INTERPRETER, Stack, application_stack, current_thread, owner, running
 from ..hooks import Hooks, out_of_traceback
+from ..own import os, sys
+from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import quietly
 from ..redact import redact
 from ..threads import UNDER_SQLALCHEMY
