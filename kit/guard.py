@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from kit.probes.allow import AllowList
+from kit.probes.allow import AllowList, MalformedEntry
 from kit.probes.gate import message
 from kit.probes.guarding import Guard
 
@@ -33,11 +33,11 @@ class GuardedRun:
         carried = sys.modules.get(_CARRIED)
         if carried is not None:  # the controller's, for the time before this
             carried.guarding.end_carried()
-        base = config.inipath.parent if config.inipath is not None else config.rootpath
+        allow = allow_list(config)
         self._number, name = tempfile.mkstemp(prefix="db-guard-", suffix=".jsonl")
         self._file, self._read, self._open = Path(name), 0, True
         self._late: list[str] = []
-        self._guard = Guard(AllowList(config.getini("db_guard_allow"), str(base)), name)
+        self._guard = Guard(allow, name)
         self._guard.carry()
 
     def end(self) -> None:
@@ -116,6 +116,15 @@ class GuardedRun:
             terminalreporter.section(f"{_SECTION}: {_LATE}", red=True)
             for text in dict.fromkeys(self._late):
                 terminalreporter.line(text)
+
+
+def allow_list(config: pytest.Config) -> AllowList:
+    """The list of a run, read from the folder of its configuration; UsageError where an entry cannot be meant."""
+    base = config.inipath.parent if config.inipath is not None else config.rootpath
+    try:
+        return AllowList(config.getini("db_guard_allow"), str(base))
+    except MalformedEntry as error:
+        raise pytest.UsageError(f"db_guard_allow: {error}") from None
 
 
 def _blind(failures: Any) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from kit.errors import GuardError
 from kit.guard_config import LIST, OPTION, changed, find_config
-from kit.probes.allow import place_of
+from kit.probes.allow import AllowList, MalformedEntry
 from kit.probes.redact import redact
 
 TIMEOUT_S = 120
@@ -99,7 +99,7 @@ def init(project: Path, allow: Sequence[str], python: str | None = None) -> Setu
     project = project.resolve()
     config, section = find_config(project)
     before = config.read_text() if config.is_file() else None
-    entries = tuple(dict.fromkeys(written(entry) for entry in allow))
+    entries = tuple(dict.fromkeys(text for entry in allow for text in written(entry)))
     if not entries and LIST not in (before or ""):
         raise GuardError(
             "No database is named", wanted="those that the tests may reach", remedy="name them: --allow DB"
@@ -110,12 +110,12 @@ def init(project: Path, allow: Sequence[str], python: str | None = None) -> Setu
     return Setup(config, _diff(before or "", after, config.relative_to(project)), stopped, let_through)
 
 
-def written(entry: str) -> str:
+def written(entry: str) -> tuple[str, ...]:
     """An entry as it may stand in a file that others read: of a server's URL the place only, no user, no password."""
-    entry = entry.strip()
-    if not entry or "\n" in entry or entry[0] in "#;":
-        raise GuardError(f"{redact(entry)!r} names no database", wanted="host:port/name, a file or server:number/name")
-    return str(place_of(entry)) if "://" in entry and not entry.startswith("sqlite") else entry
+    try:
+        return AllowList([entry], os.sep).entries
+    except MalformedEntry as error:
+        raise GuardError(error.found, wanted=error.wanted, remedy=error.remedy) from None
 
 
 @contextmanager

@@ -142,3 +142,18 @@ def test_lab_needs_a_folder_of_notebooks(tmp_path: Path, monkeypatch: pytest.Mon
     result = invoke("lab")
     assert result.exit_code == 2
     assert "has no folder 'notebooks'" in result.stderr
+
+
+@pytest.mark.parametrize("entry", ["[", "://", "host:port/db", "[::1", "server:", "server:x", "", "me:SECRET@h:1/d"])
+@pytest.mark.parametrize("command", [["trace"], ["diagnose"], ["guard", "init"]])
+def test_a_malformed_entry_is_refused_before_anything_is_run(command: list[str], entry: str, tmp_path: Path) -> None:
+    """--allow with what cannot be meant ends each command at once: what was found, wanted, to do; no password."""
+    script = f"open({str(tmp_path / 'ran')!r}, 'w')"
+    rest = [str(tmp_path)] if command[0] == "guard" else ["--", sys.executable, "-c", script]
+    ended = invoke(*command, "--allow", entry, *rest)
+    assert ended.exit_code == 2
+    assert "ntry" in ended.stderr
+    assert "Wanted: " in ended.stderr
+    assert "To do: " in ended.stderr
+    assert "SECRET" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -9,9 +9,12 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from kit.guard import allow_list
+from tests.allowed import MALFORMED
 from tests.projects import LIGHT
 
 OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR) (\S+)", re.MULTILINE)
@@ -612,3 +615,33 @@ def test_the_header_names_what_is_let_through(run: Run) -> None:
     """The head of a guarded run says that the guard is on, and for which databases."""
     ran = run({"test_it.py": "def test_one(): pass\n"})
     assert "db-guard: on, allowed: test.db" in ran.output
+
+
+@pytest.mark.parametrize(("entry", "said"), MALFORMED)
+def test_a_malformed_entry_stops_the_run_at_its_start(entry: str, said: str) -> None:
+    """An entry that cannot be meant as it is written is a usage error, without what may be a password in it."""
+    class Config:
+        inipath, rootpath = None, Path("/srv/app")
+
+        def getini(self, name: str) -> list[str]:
+            return [entry]
+
+    with pytest.raises(pytest.UsageError, match=re.escape(said)) as refused:
+        allow_list(cast(pytest.Config, Config()))
+    assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"pytest.ini": "[pytest]\ndb_guard_allow = localhost:5432\n"},
+        {"pytest.ini": "", "pytest.toml": '[pytest]\ndb_guard_allow = ["localhost:5432"]\n'},
+        {"pytest.ini": "", ".pytest.toml": '[pytest]\ndb_guard_allow = ["localhost:5432"]\n'},
+    ],
+)
+def test_a_malformed_entry_is_shown_with_what_to_do(run: Run, files: dict[str, str]) -> None:
+    """pytest ends before any conftest is imported, with the entry, what is wanted and what to do."""
+    ran = run({"conftest.py": "print('imported')", "test_it.py": "def test_it(): pass", **files})
+    assert ran.exit_code == 4
+    assert "'localhost:5432' of the allow-list names no database. Wanted: host:port/name" in ran.output
+    assert "imported" not in ran.output

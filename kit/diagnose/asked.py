@@ -19,6 +19,7 @@ from kit.diagnose.plan import candidates, last_resort
 from kit.diagnose.search import OutOfRuns, search
 from kit.findings.answer import Answer
 from kit.findings.case import Case
+from kit.findings.databases import allowed
 from kit.findings.diagnosis import Diagnosis, Effect, Run, Status
 from kit.findings.model import counted
 from kit.probes.allow import AllowList
@@ -117,6 +118,7 @@ class _Experiments:
 
     def begin(self) -> None:
         """Run the command as it is, and see what is wrong."""
+        allowed(self.allow, self.place)
         _say(f"running {' '.join(self.command)} as it is, at most {self.limits_s[0]:.0f} s")
         values = self._folder / "values.jsonl"
         traced = self._trace([{"op": "remember", "file": str(values)}], self.limits_s[0], gate=False)
@@ -234,16 +236,16 @@ class _Experiments:
             return None
 
     def _entries(self) -> tuple[str, ...]:
-        """The allow-list, with every server that was found to be on it by name."""
+        """The allow-list, with every way in which a server on it was asked for."""
         from kit.probes.allow import entry_for_server
 
         found = [
-            entry_for_server(configured, dict(observed) if observed is not None else None)
+            entry_for_server(configured, dict(observed) if observed is not None else None, peer)
             for database in self.first.databases
             if self.first.judged(database)
-            for configured, observed in database.asked
+            for configured, observed, peer in database.asked
         ]
-        return (*self.first.allowed.stopping, *found)
+        return (*self.allow, *found)
 
 
 def _ranked(symptom: Symptom, text_of: TextOf, values: Values) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
 
+from kit.errors import TraceError
 from kit.evidence import Connection, Evidence
-from kit.probes.allow import AllowList, place_of
+from kit.probes.allow import AllowList, MalformedEntry, place_of
+from kit.probes.peers import Peer
 
 MEMORY = ":memory:"
 _DRIVER = re.compile(r"^[\w.+-]+$")
-_BARE = re.compile(r"^[^/:.\\]+$")  # a pattern that can be no file and no place
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +23,8 @@ class Database:
     """One database. `id` is its identity, `name` how a person calls it, `path` a file's, None for a server's.
 
     `observed` is False where the server could not be asked: then only the configured place is known. `lives_on` is
-    False for a database in memory, which ends with its connection. `asked` holds how it was asked for, and what
-    answered, as an allow-list is asked.
+    False for a database in memory, which ends with its connection. `asked` holds how it was asked for, what
+    answered, and where the packets went, as an allow-list is asked.
     """
 
     id: str
@@ -31,26 +34,20 @@ class Database:
     observed: bool = True
     lives_on: bool = True
     names: tuple[str, ...] = ()
-    asked: tuple[tuple[str, tuple[tuple[str, str | None], ...] | None], ...] = ()
+    asked: tuple[tuple[str, tuple[tuple[str, str | None], ...] | None, Peer | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The databases that tests may reach, as patterns read from `folder`; None means that nobody has said so."""
+    """The databases that tests may reach, as entries read from `folder`; None means that nobody has said so."""
 
     patterns: tuple[str, ...] | None = None
     folder: str = ""
 
     @property
     def entries(self) -> AllowList:
-        """The patterns as the list that stops connections."""
-        return AllowList(self.patterns or (), self.folder or os.getcwd())
-
-    @property
-    def stopping(self) -> tuple[str, ...]:
-        """The patterns, and what they allow by a server's name, as entries of the list that stops connections."""
-        patterns = self.patterns or ()
-        return (*patterns, *(entry for pattern in patterns for entry in _as_servers(pattern)))
+        """The patterns as the list that stops connections; MalformedEntry where one cannot be meant as it is."""
+        return _list(self.patterns or (), self.folder or os.getcwd())
 
     def judge(self, database: Database) -> bool | None:
         """Say whether a database may be reached; None where nobody has said, and for what lives in memory then.
@@ -59,29 +56,41 @@ class Allowed:
         """
         if self.patterns is None:
             return None
-        if database.kind == "sqlite":
-            return self.entries.allows_file(database.path)
+        if database.kind == "sqlite" and database.path is None:
+            return True
+        return bool(_named_by(self.entries, database))
+
+    def idle(self, found: Iterable[Database]) -> tuple[str, ...]:
+        """The entries that none of these databases matched."""
         entries = self.entries
-        return self._by_name(database) or any(
-            entries.allows_server(configured, dict(observed) if observed is not None else None)
-            for configured, observed in database.asked
+        return entries.idle(entry for database in found for entry in _named_by(entries, database))
+
+
+def allowed(allow: Sequence[str], folder: Path) -> Allowed:
+    """What a command was told of by --allow, nothing where that is empty; TraceError for what cannot be meant."""
+    found = Allowed(tuple(allow) or None, str(folder.resolve()))
+    try:
+        _ = found.entries
+    except MalformedEntry as error:
+        raise TraceError(error.found, wanted=error.wanted, remedy=error.remedy) from None
+    return found
+
+
+@lru_cache(maxsize=64)
+def _list(patterns: tuple[str, ...], folder: str) -> AllowList:
+    return AllowList(patterns, folder)
+
+
+def _named_by(entries: AllowList, database: Database) -> frozenset[str]:
+    """The entries that let a database through, by any of the ways in which it was asked for."""
+    if database.kind == "sqlite":
+        return entries.for_file(database.path) if database.path else frozenset()
+    return frozenset().union(
+        *(
+            entries.for_server(configured, dict(observed) if observed is not None else None, peer).entries
+            for configured, observed, peer in database.asked
         )
-
-    def _by_name(self, database: Database) -> bool:
-        """Whether a pattern is the name under which the database is shown, or one of its bare names."""
-        patterns = self.patterns or ()
-        bare = [pattern for pattern in patterns if _BARE.match(pattern)]
-        return any(fnmatchcase(database.name, pattern) for pattern in patterns) or any(
-            fnmatchcase(name, pattern) for pattern in bare for name in database.names
-        )
-
-
-def _as_servers(pattern: str) -> tuple[str, ...]:
-    """The servers whose database is called so, or shown under this name: `testdb`, `cluster/testdb`."""
-    if _BARE.match(pattern):
-        return f"*:*/{pattern}", f"server:*@{pattern}/*"
-    cluster, _, name = pattern.rpartition("/")
-    return (f"server:*@{cluster}/{name}",) if cluster and name and ":" not in pattern else ()
+    )
 
 
 def databases(evidence: Evidence, folder: str = "") -> dict[str, Database]:
@@ -163,7 +172,7 @@ def _unasked(connection: Connection) -> Database:
     )
 
 
-def _asked(connection: Connection) -> tuple[tuple[str, tuple[tuple[str, str | None], ...] | None], ...]:
+def _asked(connection: Connection) -> tuple[tuple[str, tuple[tuple[str, str | None], ...] | None, Peer | None], ...]:
     """How it was asked for and what answered, less what differs from one connection to the next."""
     observed = connection.observed
     answer = (
@@ -171,4 +180,4 @@ def _asked(connection: Connection) -> tuple[tuple[str, tuple[tuple[str, str | No
         if observed is None
         else tuple(sorted((name, observed.get(name)) for name in ("system_identifier", "cluster_name", "database")))
     )
-    return ((connection.configured, answer),)
+    return ((connection.configured, answer, Peer(*connection.peer) if connection.peer is not None else None),)

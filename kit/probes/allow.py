@@ -1,57 +1,53 @@
-"""Which databases may be used: an allow-list, as a person writes it.
-
-    test.db, data/*.db, /tmp/pytest-*         a SQLite file; relative to the folder of the list, `*` crosses folders
-    127.0.0.1:5433/testdb, localhost:*/test_*  a server's host, port and database, as the application asks for them
-    server:7429385720384756123/testdb          the server by its own word, wherever it is reached; `/testdb` may be left
-                                               out, and `@name` after the number holds its cluster_name too
-    postgresql+asyncpg://app@db:5432/test_app  a URL stands for the place or the file that it names
+"""Which databases may be used: an allow-list, and whether a database is among what it names. See `entries`.
 
 A database in memory is nobody else's, so it needs no entry. A server must be what it was asked for: where it says
-that its database has another name, as it does behind a proxy's alias, only a `server:` entry lets it through.
+that its database has another name, as it does behind a proxy's alias, only its own word (`server:`, or the database's
+name alone) lets it through.
 """
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import parse_qsl, unquote
 
+from .entries import PORTS, MalformedEntry, Place, Server, escaped, rules, same_host
 from .own import os
 from .own import own_builtins as __builtins__  # noqa: F401
-from .redact import redact
+from .peers import Peer
+
+__all__ = [
+    "AllowList", "MalformedEntry", "Match", "Place", "entry_for_file", "entry_for_server", "place_of", "sqlite_file",
+]
 
 Observed = Optional[Mapping[str, Optional[str]]]
 
-_PORTS = {
-    "postgresql": "5432", "postgres": "5432", "mysql": "3306", "mariadb": "3306", "oracle": "1521", "mssql": "1433",
-}
-_IN_A_PORT = frozenset("0123456789*?[-]")
-_DIGITS_OF_A_SERVER = 15  # at least: no file is named so
+_KEPT_AT_MOST = 10_000  # judgements
 
 
-class Place(NamedTuple):
-    """Where a server was asked for. A unix socket's host is the folder that it lies in."""
+def place_of(url: str, peer: Optional[Peer] = None) -> Place:
+    """Read the place out of a URL, with or without user and password; the port is the scheme's where it names none.
 
-    host: str
-    port: str
-    database: str
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host or "/" in self.host else self.host
-        return f"{host}:{self.port}/{self.database}"
-
-
-def place_of(url: str) -> Place:
-    """Read the place out of a URL, with or without user and password; the port is the scheme's where it names none."""
+    The host is where the packets go: an address in the query (`hostaddr`) overrules it, as does the `peer` of a
+    connection that was asked for by an address.
+    """
     scheme, _, rest = url.partition("://")
-    authority, _, database = rest.partition("?")[0].rpartition("@")[2].rpartition("/")
+    rest, _, query = rest.partition("?")
+    authority, _, database = rest.rpartition("@")[2].rpartition("/")
     folder, socket, port = authority.partition("/.s.PGSQL.")
     if socket:
-        return Place(folder, port.partition(":")[0], database)
+        return Place(same_host(folder), port.partition(":")[0], database)
     host, _, port = authority.rpartition(":") if not authority.endswith("]") else (authority, "", "")
     if not port.isdigit() and not set(port) & set("*?["):
         host, port = authority.rstrip(":"), ""
-    return Place(host.strip("[]"), port or _PORTS.get(scheme.partition("+")[0], ""), database)
+    host = dict(parse_qsl(query)).get("hostaddr") or same_host(host.strip("[]"))
+    if peer is not None and _is_address(host) and _is_address(peer.host):
+        host = peer.host
+    return Place(host, port or PORTS.get(scheme.partition("+")[0], ""), database)
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def sqlite_file(database: object, uri: bool = False) -> Optional[str]:
@@ -67,73 +63,121 @@ def sqlite_file(database: object, uri: bool = False) -> Optional[str]:
     return None if name in ("", ":memory:") else os.path.realpath(name)
 
 
+class Match(NamedTuple):
+    """The entries that let a server's database through, and why: by its own word, its place, or its address alone."""
+
+    by_word: FrozenSet[str] = frozenset()
+    by_place: FrozenSet[str] = frozenset()
+    by_address: FrozenSet[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.by_word or self.by_place or self.by_address)
+
+    @property
+    def entries(self) -> FrozenSet[str]:
+        return self.by_word | self.by_place | self.by_address
+
+
 class AllowList:
     """The entries, without passwords, and whether a database is among them.
 
-    `base` is the folder that relative paths are read from.
+    `base` is the folder that relative paths are read from. MalformedEntry where an entry cannot be meant as it is
+    written.
     """
 
     def __init__(self, entries: Iterable[str], base: str) -> None:
-        stripped = (entry.strip() for entry in entries)
-        self.entries = tuple(redact(entry) if "://" in entry else entry for entry in stripped if entry)
+        self.rules = rules(entries)
+        self.entries = tuple(rule.text for rule in self.rules)
         self.base = os.path.realpath(base)
-        self._files: Set[str] = set()
-        self._patterns: List[str] = []
-        self._places: List[Place] = []
-        self._servers: List[Tuple[str, Optional[str], Optional[str]]] = []
-        for entry in self.entries:
-            self._add(entry)
-
-    def _add(self, entry: str) -> None:
-        scheme, url, rest = entry.partition("://")
-        if url and scheme.startswith("sqlite"):
-            self._add_file(unquote(rest.partition("?")[0].partition("/")[2]))
-        elif url:
-            self._places.append(place_of(entry))
-        elif entry.startswith("server:") or entry[:_DIGITS_OF_A_SERVER].isdigit():
-            self._servers.append(_server(entry))
-        elif _is_place(entry):
-            self._places.append(place_of(f"any://{entry}"))
-        else:
-            self._add_file(entry)
-
-    def _add_file(self, name: str) -> None:
-        if name in ("", ":memory:"):
-            return
-        name = os.path.expanduser(name)
-        self._files.add(os.path.realpath(os.path.join(self.base, name)))
-        pattern = name if os.path.isabs(name) else os.path.join(_literal(self.base), name)
-        self._patterns += {os.path.normpath(pattern), os.path.realpath(pattern)}
-        if name.startswith("*/"):  # in whichever folder: the list's own is one of them
-            self._add_file(name[len("*/"):])
+        self._files = tuple((rule.text, *_file_patterns(rule.files, self.base)) for rule in self.rules if rule.files)
+        self._judged: Dict[str, FrozenSet[str]] = {}
 
     def allows_file(self, path: Optional[str]) -> bool:
         """Tell whether a SQLite file may be opened; `path` is absolute, None in memory."""
-        return path is None or path in self._files or any(fnmatchcase(path, pattern) for pattern in self._patterns)
+        return path is None or bool(self.for_file(path))
 
-    def allows_server(self, configured: str, observed: Observed) -> bool:
-        """Tell whether a connection may be used: `configured` is its URL, `observed` the server's own word if any."""
-        if observed is not None and any(_answers(observed, *server) for server in self._servers):
-            return True
-        place = place_of(configured)
-        named = (observed or {}).get("database")
+    def for_file(self, path: str) -> FrozenSet[str]:
+        """The entries that let a file through."""
+        found = self._judged.get(path)
+        if found is None:
+            if len(self._judged) >= _KEPT_AT_MOST:
+                self._judged.clear()
+            found = self._judged[path] = frozenset(
+                text for text, exact, patterns in self._files
+                if path in exact or any(fnmatchcase(path, pattern) for pattern in patterns)
+            )
+        return found
+
+    def allows_server(self, configured: str, observed: Observed, peer: Optional[Peer] = None) -> bool:
+        """Tell whether a connection may be used: `configured` is its URL, `observed` the server's own word if any.
+
+        `peer` is where its packets go: an entry for the host that has this address lets it through under any name.
+        """
+        return bool(self.for_server(configured, observed, peer))
+
+    def for_server(self, configured: str, observed: Observed, peer: Optional[Peer] = None) -> Match:
+        """The entries that let a server's database through."""
+        place, word = place_of(configured, peer), observed or {}
+        by_word = frozenset(
+            rule.text for rule in self.rules if observed and any(_answers(word, one) for one in rule.servers)
+        )
+        named = word.get("database")
         if named is not None and named != place.database:
-            return False
-        return any(all(map(fnmatchcase, place, pattern)) for pattern in self._places)
+            return Match(by_word)
+        there = [rule for rule in self.rules if any(_is_at(place, one) for one in rule.places)]
+        by_place = frozenset(rule.text for rule in there)
+        if by_place or by_word:
+            return Match(by_word, by_place)
+        return Match(by_address=frozenset(
+            rule.text for rule in self.rules if any(_leads_to(one, place, peer) for one in rule.places)
+        ))
+
+    def names_port_of(self, place: Place) -> FrozenSet[str]:
+        """The entries of one host that name this port and database, whatever the host."""
+        return frozenset(
+            rule.text for rule in self.rules for one in rule.places if _is_literal(one) and _is_at(place, one[1:], 1)
+        )
+
+    def is_of_one_place(self, entry: str) -> bool:
+        """Whether an entry names one host and port, and no pattern of them."""
+        return any(rule.text == entry and any(map(_is_literal, rule.places)) for rule in self.rules)
+
+    def lets_all_through(self) -> Tuple[Tuple[str, str], ...]:
+        """The entries that nothing is stopped by, each with what it lets through."""
+        odd = "\x01"  # what nothing is called
+        found = []
+        for rule in self.rules:
+            alone = AllowList([rule.text], self.base)
+            servers = alone.allows_server(f"any://{odd}:1/{odd}", {
+                "system_identifier": odd, "cluster_name": odd, "database": odd})
+            files = next((said for path, said in (
+                (f"/{odd}/{odd}", "every file"), (f"{self.base}/{odd}/{odd}", f"every file in {self.base}"),
+            ) if alone.allows_file(path)), None)
+            said = " and ".join(filter(None, ["every server" if servers else None, files]))
+            if said:
+                found.append((rule.text, said))
+        return tuple(found)
+
+    def idle(self, matched: Iterable[str]) -> Tuple[str, ...]:
+        """The entries that are not among those that let something through; what is in memory needs none."""
+        used = set(matched)
+        return tuple(
+            rule.text for rule in self.rules if rule.text not in used and (rule.files or rule.places or rule.servers)
+        )
 
 
-def _server(entry: str) -> Tuple[str, Optional[str], Optional[str]]:
-    """Read an entry that names a server: its number, its cluster_name if any, its database if any."""
-    server, slash, database = (entry[len("server:"):] if entry.startswith("server:") else entry).rpartition("/")
-    number, _, cluster = (server if slash else database).partition("@")
-    return number, cluster or None, database if slash else None
-
-
-def _is_place(entry: str) -> bool:
-    """Tell whether an entry is host:port/name; a path has no colon in its first part."""
-    server, slash, database = entry.partition("]")[2].partition("/") if entry[0] == "[" else entry.partition("/")
-    host, colon, port = server.rpartition(":")
-    return bool(slash and database and colon and (host or entry[0] == "[") and _IN_A_PORT.issuperset(port))
+def _file_patterns(names: Iterable[str], base: str) -> Tuple[FrozenSet[str], FrozenSet[str]]:
+    """The paths that names stand for, and the patterns."""
+    exact, patterns = set(), set()
+    pending = [name for name in names if name not in ("", ":memory:")]
+    while pending:
+        name = os.path.expanduser(pending.pop())
+        exact.add(os.path.realpath(os.path.join(base, name)))
+        pattern = name if os.path.isabs(name) else os.path.join(_literal(base), name)
+        patterns |= {os.path.normpath(pattern), os.path.realpath(pattern)}
+        if name.startswith("*/"):  # in whichever folder: the list's own is one of them
+            pending.append(name[len("*/"):])
+    return frozenset(exact), frozenset(patterns)
 
 
 def _literal(path: str) -> str:
@@ -141,24 +185,66 @@ def _literal(path: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
-def _answers(
-    observed: Mapping[str, Optional[str]], number: str, cluster: Optional[str], database: Optional[str],
-) -> bool:
-    wanted = {"system_identifier": number, "cluster_name": cluster, "database": database}
+def _answers(observed: Mapping[str, Optional[str]], server: Server) -> bool:
+    wanted = {"system_identifier": server.number, "cluster_name": server.cluster, "database": server.database}
     return all(
         pattern is None or fnmatchcase(observed.get(name) or "", pattern) for name, pattern in wanted.items()
     )
 
 
+def _is_at(place: Iterable[str], pattern: Iterable[str], skipped: int = 0) -> bool:
+    return all(map(fnmatchcase, list(place)[skipped:], pattern))
+
+
+def _is_literal(place: Place) -> bool:
+    return not set(place.host + place.port) & set("*?[")
+
+
+def _leads_to(pattern: Place, place: Place, peer: Optional[Peer]) -> bool:
+    """Whether the entry's host is called otherwise than what was asked for, and is the address that was reached."""
+    if not _is_literal(pattern) or not _is_at(place, pattern[1:], 1):
+        return False
+    reached = peer.host if peer is not None else place.host
+    return not reached.startswith("/") and reached in addresses(pattern.host)
+
+
+_addresses: Dict[str, FrozenSet[str]] = {}
+
+
+def addresses(host: str) -> FrozenSet[str]:
+    """The addresses of a host, which the system is asked for once; none of what has none."""
+    if host not in _addresses:
+        _addresses[host] = frozenset(_looked_up(host))
+    return _addresses[host]
+
+
+def _looked_up(host: str) -> List[str]:
+    import _socket  # a program may have replaced socket.getaddrinfo
+
+    own = ["127.0.0.1", "::1"] if host == "localhost" else []
+    if host.startswith("/"):
+        return own
+    try:
+        found = _socket.getaddrinfo(host, None, 0, _socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return own
+    return own + [same_host(str(one[4][0])) for one in found]
+
+
 def entry_for_file(path: str, base: str) -> str:
     """The entry that allows this file and no other."""
     inside = os.path.relpath(path, base)
-    return path if inside.startswith("..") else inside
+    if inside.startswith(".."):
+        return escaped(path)
+    last = inside.rpartition("/")[2]
+    could_be_else = "." not in last or ":" in inside.partition("/")[0] or inside[0] in "~[" or inside[0].isdigit()
+    return escaped(f"./{inside}" if could_be_else else inside)
 
 
-def entry_for_server(configured: str, observed: Observed) -> str:
+def entry_for_server(configured: str, observed: Observed, peer: Optional[Peer] = None) -> str:
     """The entry that allows this server's database: its place, or its own word where that differs from the place."""
-    place = place_of(configured)
-    if observed is not None and observed.get("system_identifier") and observed.get("database") != place.database:
-        return f"server:{observed['system_identifier']}/{observed['database']}"
-    return str(place)
+    place, word = place_of(configured, peer), observed or {}
+    if word.get("database") is not None and word["database"] != place.database:
+        return f"server:{word.get('system_identifier') or '*'}/{escaped(word['database'] or '')}"
+    host = place.host if set(place.host) & set("/:") else escaped(place.host)
+    return str(Place(host or "*", place.port or "*", escaped(place.database) or "*"))

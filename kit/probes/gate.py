@@ -52,8 +52,8 @@ class Gate:
         __tracebackhide__ = True
         if configured.startswith("sqlite"):
             self.file(sqlite_file(configured.partition("://")[2].partition("?")[0].partition("/")[2]))
-        elif not self.allow.allows_server(configured, observed):
-            entry = entry_for_server(configured, observed)
+        elif not self.allow.allows_server(configured, observed, peer):
+            entry = entry_for_server(configured, observed, peer)
             raise self._refused(redact(configured), entry, observed, why_not)
 
     def _refused(

@@ -85,8 +85,8 @@ def entry_of(answer: Answer, database: Database) -> str:
     if database.path is not None:
         of_pytest = re.match(r".*/pytest-of-[^/]+/", database.path)
         return f"{of_pytest[0]}*" if of_pytest else entry_for_file(database.path, answer.allowed.folder or os.getcwd())
-    configured, observed = database.asked[0] if database.asked else (f"any://{database.name}", None)
-    return entry_for_server(configured, dict(observed) if observed is not None else None)
+    configured, observed, peer = database.asked[0] if database.asked else (f"any://{database.name}", None, None)
+    return entry_for_server(configured, dict(observed) if observed is not None else None, peer)
 
 
 def families(answer: Answer) -> list[list[Database]]:

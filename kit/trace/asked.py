@@ -11,7 +11,7 @@ import msgspec
 
 from kit.errors import TraceError
 from kit.findings.answer import Answer, answer, contract
-from kit.findings.databases import Allowed
+from kit.findings.databases import allowed
 from kit.report.answer_text import github, text
 from kit.trace.command import Traced, silent, trace
 
@@ -28,6 +28,7 @@ def trace_and_tell(
     An empty `allow` means that nobody has said which databases may be reached.
     """
     check(html)
+    allowed(allow, Path.cwd())
     traced = trace(command)
     found = ask(traced, allow)
     write(found, None, json, html)
@@ -37,8 +38,8 @@ def trace_and_tell(
 
 def ask(traced: Traced, allow: Sequence[str], folder: Path | None = None) -> Answer:
     """Put every question to a run."""
-    place = str((folder or Path.cwd()).resolve())
-    return answer(traced.evidence, Allowed(tuple(allow) or None, place), place)
+    named = allowed(allow, folder or Path.cwd())
+    return answer(traced.evidence, named, named.folder)
 
 
 def tell(found: Answer, traced: Traced, format: str) -> None:

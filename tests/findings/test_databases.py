@@ -6,7 +6,8 @@ import pytest
 
 from kit.evidence import Connection, Evidence
 from kit.findings.databases import Allowed, Database, databases
-from kit.probes.allow import AllowList
+from kit.probes.peers import Peer
+from tests.allowed import FILES, SERVERS
 
 SERVER: dict[str, str | None] = {
     "system_identifier": "7385720384756123", "cluster_name": "kit-test", "timeline": "1", "standby": "false",
@@ -67,31 +68,39 @@ def test_a_stand_in_is_no_database() -> None:
     assert found(("<MagicMock name='mock' id='1'>", "<MagicMock>", None)) == []
 
 
-@pytest.mark.parametrize(
-    ("pattern", "allowed"),
-    [
-        ("localhost:5433/testdb", True), ("localhost:*/test*", True), ("testdb", True), ("kit-test", True),
-        ("kit-test/testdb", True), ("*/testdb", True), ("*/projectdb", False), ("kit-production/testdb", False),
-        ("postgresql+asyncpg://localhost:5433/testdb", True), ("other", False), ("localhost:5433/projectdb", False),
-        ("prod.example.org:5432/testdb", False),
-    ],
-)
-def test_a_server_is_allowed_by_place_name_or_identity(pattern: str, allowed: bool) -> None:
-    """A pattern names a server by the place, by its database, or by the cluster."""
-    (database,) = found(("asyncpg", "postgresql://me@localhost:5433/testdb", SERVER))
-    assert Allowed((pattern,), "/project").judge(database) is allowed
-    stops = AllowList(Allowed((pattern,), "/project").stopping, "/project")
-    assert stops.allows_server("postgresql://me@localhost:5433/testdb", SERVER) is allowed
+@pytest.mark.parametrize(("entry", "configured", "observed", "peer", "allowed"), SERVERS)
+def test_a_server_is_judged_as_the_guard_judges_it(
+    entry: str, configured: str, observed: dict[str, str | None] | None, peer: Peer | None, allowed: bool
+) -> None:
+    """An entry means the same to a trace as to what stops connections."""
+    driver = configured.partition(":")[0]
+    connection = Connection(
+        at_s=0.0, connection="c1", driver=driver, configured=configured, observed=observed, peer=peer
+    )
+    (database,) = databases(Evidence(connections=(connection,)), "/srv/app").values()
+    assert Allowed((entry,), "/srv/app").judge(database) is allowed
 
 
-@pytest.mark.parametrize(
-    ("pattern", "allowed"),
-    [("x.db", True), ("/project/*.db", True), ("sqlite:///x.db", True), ("y.db", False), ("*", True)],
-)
-def test_a_file_is_allowed_by_its_path(pattern: str, allowed: bool) -> None:
-    """A pattern names a file from the folder of the command, or whole."""
-    (database,) = found(("sqlite3", "x.db", {"file": "/project/x.db"}))
-    assert Allowed((pattern,), "/project").judge(database) is allowed
+@pytest.mark.parametrize(("entry", "path", "allowed"), FILES)
+def test_a_file_is_judged_as_the_guard_judges_it(entry: str, path: str, allowed: bool) -> None:
+    """An entry for a file means the same to a trace as to what stops connections."""
+    (database,) = found(("sqlite3", path, {"file": path}), folder="/srv/app")
+    assert Allowed((entry,), "/srv/app").judge(database) is allowed
+
+
+def test_entries_that_no_database_matched_are_known() -> None:
+    """Of what was allowed, the entries that matched none of the databases reached are named, as they were written."""
+    reached = found(
+        ("sqlite3", "x.db", {"file": "/project/x.db"}), ("asyncpg", "postgresql://me@localhost:5433/testdb", SERVER)
+    )
+    allowed = Allowed(("*.db", "other.db", "localhost:5433/testdb", "localhost:5433/prod", "sqlite://"), "/project")
+    assert allowed.idle(reached) == ("other.db", "localhost:5433/prod")
+
+
+def test_the_list_is_read_once() -> None:
+    """However many databases are judged, the entries are read once."""
+    allowed = Allowed(("test.db", "localhost:5433/testdb"), "/project")
+    assert allowed.entries is Allowed(("test.db", "localhost:5433/testdb"), "/project").entries
 
 
 def test_nothing_is_judged_where_nobody_has_said() -> None:

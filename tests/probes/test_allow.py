@@ -6,31 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from kit.probes.allow import AllowList, entry_for_file, entry_for_server, place_of, sqlite_file
+from kit.probes.allow import AllowList, MalformedEntry, entry_for_file, entry_for_server, place_of, sqlite_file
+from kit.probes.peers import Peer
+from tests.allowed import FILES, MALFORMED, SERVER, SERVERS
 
-IDENTITY = {"system_identifier": "7429385720384756123", "cluster_name": "15/main", "database": "testdb"}
 
-
-@pytest.mark.parametrize(
-    ("entry", "path", "allowed"),
-    [
-        ("test.db", "/srv/app/test.db", True),
-        ("test.db", "/srv/app/data/test.db", False),
-        ("test.db", "/srv/app/prod.db", False),
-        ("./data/*.db", "/srv/app/data/a.db", True),
-        ("*/test.db", "/srv/app/a/b/test.db", True),
-        ("*/test.db", "/srv/other/test.db", False),
-        ("/tmp/pytest-*", "/tmp/pytest-of-me/pytest-0/x.db", True),
-        ("/data/[old]/test.db", "/data/[old]/test.db", True),
-        ("sqlite:///./test.db", "/srv/app/test.db", True),
-        ("sqlite+aiosqlite:////tmp/test.db", "/tmp/test.db", True),
-        ("sqlite://", "/srv/app/prod.db", False),
-        (":memory:", "/srv/app/:memory:", False),
-        ("127.0.0.1:5432/testdb", "/srv/app/127.0.0.1:5432/testdb", False),
-    ],
-)
+@pytest.mark.parametrize(("entry", "path", "allowed"), FILES)
 def test_files(entry: str, path: str, allowed: bool) -> None:
-    """A file is let through where a path, a URL or a wildcard names it, read from the list's folder."""
+    """A file is let through where a path, a URL, a name or a wildcard names it, read from the list's folder."""
     assert AllowList([entry], "/srv/app").allows_file(path) is allowed
 
 
@@ -53,37 +36,53 @@ def test_memory_needs_no_entry() -> None:
     assert AllowList([], "/").allows_file(None)
 
 
-@pytest.mark.parametrize(
-    ("entry", "configured", "observed", "allowed"),
-    [
-        ("127.0.0.1:5433/testdb", "postgresql://me@127.0.0.1:5433/testdb", None, True),
-        ("127.0.0.1:5433/testdb", "postgresql://me@127.0.0.1:5432/testdb", None, False),
-        ("127.0.0.1:5433/testdb", "postgresql://me@localhost:5433/testdb", None, False),
-        ("127.0.0.1:5433/testdb", "postgresql://me@127.0.0.1:5433/testdb", IDENTITY, True),
-        ("127.0.0.1:5433/alias", "postgresql://me@127.0.0.1:5433/alias", IDENTITY, False),
-        ("*:*/test_*", "postgresql://me@db.internal:6432/test_12", None, True),
-        ("*:*/test_*", "postgresql://me@db.internal:6432/production", None, False),
-        ("[::1]:5432/t", "postgresql://me@::1:5432/t", None, True),
-        ("[/run/postgresql]:5432/t", "postgresql://me@/run/postgresql/.s.PGSQL.5432:/t", None, True),
-        ("postgresql+asyncpg://a:secret@db/app_test", "postgresql://me@db:5432/app_test", None, True),
-        ("mysql://db/app_test", "mysql+pymysql://me:***@db:3306/app_test?charset=utf8", None, True),
-        ("server:7429385720384756123/testdb", "postgresql://me@any:1/alias", IDENTITY, True),
-        ("server:7429385720384756123", "postgresql://me@any:1/alias", IDENTITY, True),
-        ("7429385720384756123/testdb", "postgresql://me@any:1/alias", IDENTITY, True),
-        ("server:7429385720384756123@15/main/testdb", "postgresql://me@any:1/alias", IDENTITY, True),
-        ("server:7429385720384756123@14/main/testdb", "postgresql://me@any:1/alias", IDENTITY, False),
-        ("server:7429385720384756123/other", "postgresql://me@any:1/alias", IDENTITY, False),
-        ("server:7429385720384756124/testdb", "postgresql://me@any:1/alias", IDENTITY, False),
-        ("server:7429385720384756123/testdb", "postgresql://me@any:1/testdb", None, False),
-        ("testdb", "postgresql://me@127.0.0.1:5433/testdb", None, False),
-    ],
-)
-def test_servers(entry: str, configured: str, observed: dict[str, str | None] | None, allowed: bool) -> None:
+@pytest.mark.parametrize(("entry", "configured", "observed", "peer", "allowed"), SERVERS)
+def test_servers(
+    entry: str, configured: str, observed: dict[str, str | None] | None, peer: Peer | None, allowed: bool
+) -> None:
     """A server's database is let through by its place where its own word agrees, or by its own word alone."""
-    assert AllowList([entry], "/srv/app").allows_server(configured, observed) is allowed
+    assert AllowList([entry], "/srv/app").allows_server(configured, observed, peer) is allowed
 
 
-@pytest.mark.parametrize("observed", [None, IDENTITY, {**IDENTITY, "database": "other"}])
+@pytest.mark.parametrize(("entry", "said"), MALFORMED)
+def test_an_entry_that_cannot_be_meant_is_refused(entry: str, said: str) -> None:
+    """What was found, wanted and to do is said of a malformed entry, without what may be a password."""
+    with pytest.raises(MalformedEntry) as refused:
+        AllowList(["test.db", entry], "/srv/app")
+    assert said in refused.value.found
+    assert refused.value.wanted
+    assert "SECRET" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("entry", [*(row[0] for row in FILES), *(row[0] for row in SERVERS)])
+def test_an_entry_that_is_handed_on_says_the_same(entry: str) -> None:
+    """The text of an entry that other processes are given is read there as the same rule."""
+    once = AllowList([entry], "/srv/app")
+    assert AllowList(once.entries, "/srv/app").rules == once.rules
+
+
+@pytest.mark.parametrize(
+    ("entry", "lets_through"),
+    [
+        ("*", "every server and every file in /srv/app"), ("*:*/*", "every server"), ("server:*", "every server"),
+        ("*/*", "every server and every file in /srv/app"), ("/*", "every file"), ("./*", "every file in /srv/app"),
+        ("[!a]*", "every server and every file in /srv/app"),
+        ("localhost:*/*", None), ("*:*/t*", None), ("test.db", None), ("data/*", None), ("sqlite://", None),
+    ],
+)  # fmt: skip
+def test_what_nothing_is_stopped_by_is_known(entry: str, lets_through: str | None) -> None:
+    """An entry that lets all servers or all files through is known, however it is written."""
+    assert dict(AllowList([entry], "/srv/app").lets_all_through()).get(entry) == lets_through
+
+
+def test_entries_that_matched_nothing_are_known() -> None:
+    """Of a list, what let nothing through is named; what is in memory needs no entry and is not."""
+    allow = AllowList(["*.db", "test.db", "other.db", "localhost:1/a", ":memory:", "sqlite://"], "/srv/app")
+    assert allow.idle(allow.for_file("/srv/app/test.db")) == ("other.db", "localhost:1/a")
+
+
+@pytest.mark.parametrize("observed", [None, SERVER, {**SERVER, "database": "other"}, {"database": "a, [b]"}])
 def test_the_entry_that_is_offered_lets_through(observed: dict[str, str | None] | None) -> None:
     """The entry that a refusal offers allows just what was refused."""
     configured = "postgresql://me@127.0.0.1:5433/testdb"
@@ -92,12 +91,40 @@ def test_the_entry_that_is_offered_lets_through(observed: dict[str, str | None] 
     assert not AllowList([entry], "/").allows_server("postgresql://me@127.0.0.1:5433/prod", {"database": "prod"})
 
 
-@pytest.mark.parametrize("path", ["/srv/app/data/test.db", "/elsewhere/test.db"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/srv/app/data/test.db", "/elsewhere/test.db", "/srv/app/test.db_", "/srv/app/a/test.db*", "/srv/app/test.db,",
+        "/srv/app/[test.db", "/srv/app/a #test.db", "/srv/app/'test.db'", "/srv/app/test.db ", "/srv/app/x:1/test.db",
+        "/srv/app/12345678901234567test.db", "/srv/app/~test.db", "/srv/app/server:1/test.db\n", "/srv/app/a/test.dbx",
+    ],
+)  # fmt: skip
 def test_the_file_entry_that_is_offered_lets_through(path: str) -> None:
     """The entry that the refusal of a file offers allows that file and not its neighbour."""
     allow = AllowList([entry_for_file(path, "/srv/app")], "/srv/app")
     assert allow.allows_file(path)
     assert not allow.allows_file(path.replace("test.db", "prod.db"))
+    assert not allow.allows_server("postgresql://me@localhost:5432/test.db", None)
+
+
+@pytest.mark.parametrize(
+    "configured",
+    [
+        "postgresql://me@[::1]:5433/testdb", "postgresql://me@/run/postgresql:5433/testdb", "oracle://db/testdb",
+        "firebird://db/testdb", "mssql://db:1433/", "mysql://:3306/testdb", "postgresql://me@h:1/test*",
+        "postgresql://me@db:5433/testdb?hostaddr=10.0.0.9",
+    ],
+)  # fmt: skip
+def test_an_entry_is_offered_for_every_kind_of_place(configured: str) -> None:
+    """The entry that a refusal offers is never malformed, and allows what was refused."""
+    assert AllowList([entry_for_server(configured, None)], "/").allows_server(configured, None)
+
+
+def test_a_long_list_is_judged_once_for_each_file() -> None:
+    """Ten thousand judgements of one file ask the patterns once: a judgement does not read the list anew."""
+    allow = AllowList([f"data/{number}/*.db" for number in range(50)], "/srv/app")
+    first = allow.for_file("/srv/app/data/7/x.db")
+    assert all(allow.for_file("/srv/app/data/7/x.db") is first for _ in range(10_000))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,330 @@
+"""The one grammar of an allow-list's entries: for trace, for the re-runs of diagnose, and for the guard.
+
+    localhost:5433/testdb       a server's database, by the host and port where it is asked for
+    [::1]:5433/testdb           the same, by an address of version 6; by a unix socket: [/run/postgresql]:5433/testdb
+    server:7429385720384756123/testdb   by the server's own identity, wherever it is reached; without /testdb each
+                                of its databases; @name after the number holds its cluster_name too
+    postgresql+asyncpg://app@db:5433/testdb   a URL stands for the host, port and database, or the file, in it
+    data/test.db, /tmp/pytest-*   a file; relative to the list's folder, `*` crosses folders
+    testdb                      no colon, slash or dot: a database of that name on any server, every database of a
+                                server with that cluster_name, or a file of that name
+    kit-test/testdb             cluster_name and database, as trace shows them, or a file in a folder
+
+`*`, `?` and `[...]` stand for what they do in a shell, except in a URL, where `?` begins the query. An entry that
+cannot be meant as it is written is refused; no password that stands in it is kept or shown.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, NamedTuple, NoReturn, Optional, Tuple
+from urllib.parse import parse_qsl, unquote
+
+from .own import os, re
+from .own import own_builtins as __builtins__  # noqa: F401
+
+PORTS = {
+    "postgresql": "5432", "postgres": "5432", "cockroachdb": "26257", "redshift": "5439", "mysql": "3306",
+    "mariadb": "3306", "oracle": "1521", "mssql": "1433",
+}
+FILE_SCHEMES = ("sqlite", "duckdb", "file")
+WANTED = "host:port/name, a file, or server:system_identifier/name"
+_BY_PLACE = "write host:port/name, without user and password"
+_DIGITS_OF_A_SERVER = 15  # at least: no file is named so
+_NO_PORT = "has a port that is no number from 1 to 65535"
+_HIGHEST_PORT = 65535
+_SCHEME = re.compile(r"[A-Za-z][\w.+-]*\Z")
+_IN_A_PORT = re.compile(r"(\d|[*?]|\[!?[\d-]+\])+\Z")
+_IN_A_NUMBER = re.compile(r"[\da-fA-F*?[\]!-]+\Z")  # of Postgres a number, of MySQL a UUID
+_CONNECTION_STRING = re.compile(r"(?i)\s*(host|hostaddr|port|dbname|database|user|password|service|server|driver)\s*=")
+_IN_BRACKETS = re.compile(r"\[[^]]*[:/][^]]*\]")  # an address of version 6, or a folder
+_ANOTHER = re.compile(r"\s\S*(://|:[\d*?[\]-]+/)")
+
+
+class MalformedEntry(ValueError):
+    """An entry that cannot be meant as it is written: what was found, what is wanted, what to do."""
+
+    def __init__(self, found: str, wanted: str = WANTED, remedy: str = "") -> None:
+        self.found, self.wanted, self.remedy = found, wanted, remedy
+        super().__init__(found, wanted, remedy)
+
+    def __str__(self) -> str:
+        remedy = f" To do: {self.remedy}." if self.remedy else ""
+        return f"{self.found}. Wanted: {self.wanted}.{remedy}"
+
+
+class Place(NamedTuple):
+    """Where a server is asked for. A unix socket's host is the folder that it lies in."""
+
+    host: str
+    port: str
+    database: str
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host or "/" in self.host else self.host
+        return f"{host}:{self.port}/{self.database}"
+
+
+class Server(NamedTuple):
+    """A server by its own word; None where any will do."""
+
+    number: Optional[str]
+    cluster: Optional[str]
+    database: Optional[str]
+
+
+class Rule(NamedTuple):
+    """What one entry lets through. `text` is the entry as it is shown and handed on, without user and password."""
+
+    text: str
+    files: Tuple[str, ...] = ()
+    places: Tuple[Place, ...] = ()
+    servers: Tuple[Server, ...] = ()
+
+
+def rules(entries: Iterable[str]) -> Tuple[Rule, ...]:
+    """Read entries; MalformedEntry names the first that cannot be meant as it is written."""
+    found: Dict[str, Rule] = {}
+    for entry in entries:
+        for rule in read(entry):
+            found.setdefault(rule.text, rule)
+    return tuple(found.values())
+
+
+def read(entry: str) -> List[Rule]:
+    """Read one entry; a URL that names several hosts is as many rules."""
+    entry = entry.strip()
+    _check_writing(entry)
+    if "://" in entry:
+        return _of_url(entry)
+    if entry.startswith("server:") or entry[:_DIGITS_OF_A_SERVER].isdigit():
+        return [_of_server(entry)]
+    if entry == ":memory:":
+        return [Rule(entry)]
+    if entry.startswith("file:"):
+        return [_of_file(entry)]
+    if entry[0] not in "/.~" and (_IN_BRACKETS.match(entry) or ":" in _outside_brackets(entry).partition("/")[0]):
+        return [_of_place(entry)]
+    return [_of_name(entry)]
+
+
+def _check_writing(entry: str) -> None:
+    """Refuse what is wrong in an entry of any kind."""
+    if not entry:
+        raise MalformedEntry("An entry of the allow-list is empty", remedy="take it out, or name a database")
+    if any(ord(letter) < ord(" ") for letter in entry):
+        _refuse(entry, "holds a line break or another control character", "write one entry a line")
+    if entry[0] in "\"'" and entry[-1] == entry[0]:
+        _refuse(entry, "is in quotation marks", "write it without them")
+    if re.search(r"(^|\s)[#;]", entry):
+        _refuse(entry, "holds a comment", "put the comment on a line of its own")
+    if _CONNECTION_STRING.match(entry):
+        raise MalformedEntry("An entry of the allow-list is a connection string (name=value)", remedy=_BY_PLACE)
+    if "://" in entry:
+        return
+    outside = _outside_brackets(entry)
+    if "[" in outside:
+        _refuse(entry, "has a [ that is not closed", "close it, or write [[] for the letter itself")
+    if "," in outside:
+        _refuse(entry, "holds a comma", "write one entry a line (repeat --allow); [,] is a comma in a name")
+    if _ANOTHER.search(entry):
+        _refuse(entry, "holds several entries", "write one entry a line (repeat --allow)")
+
+
+def _refuse(entry: str, what: str, remedy: str, wanted: str = WANTED) -> NoReturn:
+    raise MalformedEntry(f"The entry {shown(entry)!r} of the allow-list {what}", wanted, remedy)
+
+
+def shown(entry: str) -> str:
+    """An entry that may hold anything, without what may be a password in it."""
+    before, at, after = entry.rpartition("@")
+    if at and not entry.startswith("server:"):
+        scheme, mark, _ = before.partition("://")
+        entry = f"{scheme if mark else ''}{mark}***@{after}"
+    head, query, _ = entry.partition("?")
+    entry = f"{head}?***" if query and "://" in entry and "=" in entry else entry
+    scheme, mark, rest = entry.rpartition("://")
+    first, slash, name = rest.partition("/")
+    host, colon, port = first.rpartition(":")
+    if colon and host and not _IN_A_PORT.match(port) and not host.startswith("[") and scheme not in FILE_SCHEMES:
+        first = f"{host}:***" if port and host != "server" else first
+    return f"{scheme}{mark}{first}{slash}{name}"
+
+
+# --- host:port/name ------------------------------------------------------------------------------------------------
+
+
+def _of_place(entry: str) -> Rule:
+    outside = _outside_brackets(entry)
+    slash = outside.find("/")
+    server, name = (entry, "") if slash < 0 else (entry[:slash], entry[slash + 1:])
+    if "@" in server:
+        _refuse(entry, "names a user", _BY_PLACE)
+    colon = outside.rfind(":", 0, len(server))
+    host, port = (server[:colon], server[colon + 1:]) if colon >= 0 else (server, "")
+    if not host:
+        _refuse(entry, "names no host", f"write *:{port or '*'}/{name or '*'} for any host")
+    if re.search(r"\s", host) or (":" in host and not _is_literal(host)):
+        _refuse(entry, "does not name one host", "write an address of version 6 in brackets: [::1]:5432/name")
+    if not port:
+        _refuse(entry, "names no port", f"write {host}:5432/{name or 'name'}")
+    if slash >= 0 and not _is_port(port):
+        _refuse(entry, _NO_PORT, f"write {host}:5432/{name or 'name'}; a file of such a name is ./{host}:...")
+    if not name:
+        known = port if _is_port(port) else "5432"
+        _refuse(entry, "names no database", f"write {host}:{known}/name, or {host}:{known}/* for all there")
+    place = Place(_host(host), port, name)
+    return Rule(str(place), places=(place,))
+
+
+def _is_literal(host: str) -> bool:
+    """Whether it is an address of version 6 or a folder, in brackets."""
+    return host.startswith("[") and host.endswith("]") and (":" in host or "/" in host)
+
+
+def _is_port(port: str) -> bool:
+    return bool(_IN_A_PORT.match(port)) and (not port.isdigit() or 1 <= int(port) <= _HIGHEST_PORT)
+
+
+def _host(text: str) -> str:
+    return same_host(text[1:-1] if _is_literal(text) else text)
+
+
+def same_host(host: str) -> str:
+    """A host in one spelling: a name in small letters, an address and a folder as the system has them."""
+    if host.startswith("/"):
+        return host if set(host) & set("*?[") else os.path.realpath(host)
+    if ":" in host and not set(host) & set("*?["):
+        import _socket
+
+        try:
+            return _socket.inet_ntop(_socket.AF_INET6, _socket.inet_pton(_socket.AF_INET6, host.partition("%")[0]))
+        except OSError:
+            return host.lower()
+    return host.lower().rstrip(".")
+
+
+def _outside_brackets(text: str) -> str:
+    """The text with what stands in closed brackets blotted out, so that positions stay: `[a/b]` is `_____`."""
+    found, start = text, 0
+    while True:
+        start = found.find("[", start)
+        if start < 0:
+            return found
+        first = start + 1 + found.startswith("!", start + 1)
+        end = found.find("]", first + 1)  # a ] that comes first is one of the letters
+        if end < 0:
+            return found
+        found = found[:start] + "_" * (end + 1 - start) + found[end + 1:]
+
+
+# --- by the server's own word --------------------------------------------------------------------------------------
+
+
+def _of_server(entry: str) -> Rule:
+    server, slash, database = (entry[len("server:"):] if entry.startswith("server:") else entry).rpartition("/")
+    number, at, cluster = (server if slash else database).partition("@")
+    if not number or not _IN_A_NUMBER.match(number):
+        _refuse(entry, "names no server", "write server: and the number that the refusal or the trace shows",
+                "server:system_identifier/name")
+    if (slash and not database) or (at and not cluster):
+        _refuse(entry, f"names no {'cluster' if at and not cluster else 'database'}", "name it, or leave the mark out",
+                "server:system_identifier@cluster_name/name")
+    return Rule(entry, servers=(Server(number, cluster or None, database if slash else None),))
+
+
+# --- URLs ----------------------------------------------------------------------------------------------------------
+
+
+def _of_url(entry: str) -> List[Rule]:
+    scheme, _, rest = entry.partition("://")
+    kind = scheme.partition("+")[0].lower()
+    if not _SCHEME.match(scheme):
+        _refuse(entry, "is no URL", "write postgresql://host:port/name or host:port/name")
+    if kind in FILE_SCHEMES:
+        return [_of_file_url(entry, kind, rest)]
+    head, _, query = rest.partition("?")
+    if "@" in query and "@" not in head and "/" not in head:
+        _refuse(entry, "has a user or password with letters that a URL must spell otherwise", "leave both out")
+    hosts, _, database = head.rpartition("@")[2].partition("/")
+    given = dict(parse_qsl(query))
+    database = unquote(database) or given.get("dbname") or given.get("database") or ""
+    if not database:
+        _refuse(entry, "names no database", "write it after the host: postgresql://host:port/name")
+    places = [
+        _url_place(entry, kind, host, given, database) for host in _hosts(hosts, parse_qsl(query))
+    ]
+    return [Rule(str(place), places=(place,)) for place in places]
+
+
+def _hosts(hosts: str, query: List[Tuple[str, str]]) -> List[str]:
+    """The hosts of a URL, each with its port if any: of the query, which goes first, or before the path."""
+    asked = [value for name, value in query if name in ("hostaddr", "host", "unix_sock", "unix_socket")]
+    asked = [value for name, value in query if name == "hostaddr"] or asked
+    return ",".join(asked).split(",") if asked else hosts.split(",")
+
+
+def _url_place(entry: str, kind: str, host: str, query: Dict[str, str], database: str) -> Place:
+    folder, socket, port = unquote(host).partition("/.s.PGSQL.")
+    if not socket:
+        folder, port = _split_port(host)
+        folder = unquote(folder)
+    port = port.partition(":")[0] or query.get("port", "").partition(",")[0] or PORTS.get(kind, "")
+    if not folder:
+        _refuse(entry, "names no host", "write host:port/name, or [/run/postgresql]:5432/name for a unix socket")
+    if not port:
+        _refuse(entry, "names no port", "write it after the host")
+    if not _is_port(port):
+        _refuse(entry, _NO_PORT, "write it after the host")
+    return Place(_host(folder), port, database)
+
+
+def _split_port(host: str) -> Tuple[str, str]:
+    if host.startswith("/") or (host.startswith("[") and host.endswith("]")):
+        return host, ""
+    name, colon, port = host.rpartition(":")
+    return (name, port) if colon else (host, "")
+
+
+def _of_file_url(entry: str, kind: str, rest: str) -> Rule:
+    host, _, path = rest.partition("?")[0].partition("/")
+    if host and not (kind == "file" and host == "localhost"):
+        _refuse(entry, "has two slashes where a file takes three", f"write {kind}:///{host}")
+    if kind == "file":
+        path = f"/{path}"
+    if dict(parse_qsl(rest.partition("?")[2])).get("mode") == "memory" or path in ("", ":memory:"):
+        return Rule(f"{kind}://")
+    return Rule(f"{entry.partition('://')[0]}:///{path}" if kind != "file" else f"file:{path}", files=(_file(path),))
+
+
+# --- files and names -----------------------------------------------------------------------------------------------
+
+
+def _of_file(entry: str) -> Rule:
+    return Rule(entry.partition("?")[0], files=(_file(entry),))
+
+
+def _file(name: str) -> str:
+    return unquote(name[len("file:"):].partition("?")[0] if name.startswith("file:") else name)
+
+
+def _of_name(entry: str) -> Rule:
+    """A file; and, where it does not look like one, a server or a database by name."""
+    cluster, slash, database = entry.rpartition("/")
+    if entry[0] in "/.~" or "." in database or "\\" in entry or not database:
+        return Rule(entry, files=(entry,))
+    anywhere = Place("*", "*", database)
+    if not slash:
+        return Rule(entry, (entry,), (anywhere,), (Server(None, None, entry), Server(None, entry, None)))
+    if cluster == "*":
+        return Rule(entry, (entry,), (anywhere,), (Server(None, None, database),))
+    return Rule(entry, (entry,), servers=(Server(None, cluster, database),))
+
+
+# --- the other way round -------------------------------------------------------------------------------------------
+
+
+def escaped(name: str) -> str:
+    """A name as an entry that matches it and nothing else."""
+    found = "".join(f"[{letter}]" if letter in "*?[,#;\"'" else letter for letter in name)
+    found = "".join("?" if ord(letter) < ord(" ") else letter for letter in found)
+    return re.sub(r"^\s|\s$", lambda blank: f"[{blank[0]}]", found)

@@ -1,0 +1,147 @@
+"""One table of what an entry of an allow-list lets through, for everything that judges by one."""
+
+from __future__ import annotations
+
+from kit.probes.peers import Peer
+
+NUMBER = "7429385720384756123"
+SERVER: dict[str, str | None] = {"system_identifier": NUMBER, "cluster_name": "15/main", "database": "testdb"}
+NAMED = {**SERVER, "cluster_name": "kit-test"}
+UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+AT = "postgresql://me@127.0.0.1:5433/testdb"
+V4, V6, FAR = Peer("127.0.0.1", "5433", True), Peer("::1", "5433", True), Peer("10.0.0.9", "5433", False)
+
+# entry, the file that is opened (from /srv/app), whether it may be
+FILES = [
+    ("test.db", "/srv/app/test.db", True),
+    ("test.db", "/srv/app/data/test.db", False),
+    ("test.db", "/srv/app/prod.db", False),
+    ("./data/*.db", "/srv/app/data/a.db", True),
+    ("data/test_?.db", "/srv/app/data/test_1.db", True),
+    ("data/test_?.db", "/srv/app/data/test_12.db", False),
+    ("data/test_[0-4].db", "/srv/app/data/test_5.db", False),
+    ("*/test.db", "/srv/app/a/b/test.db", True),
+    ("*/test.db", "/srv/other/test.db", False),
+    ("/tmp/pytest-*", "/tmp/pytest-of-me/pytest-0/x.db", True),
+    ("/data/[old]/test.db", "/data/[old]/test.db", True),
+    ("sqlite:///./test.db", "/srv/app/test.db", True),
+    ("sqlite+aiosqlite:////tmp/test.db", "/tmp/test.db", True),
+    ("sqlite:///a%20b.db?timeout=3", "/srv/app/a b.db", True),
+    ("file:test.db?mode=ro", "/srv/app/test.db", True),
+    ("file:///tmp/test.db", "/tmp/test.db", True),
+    ("duckdb:///test.duckdb", "/srv/app/test.duckdb", True),
+    ("sqlite://", "/srv/app/prod.db", False),
+    (":memory:", "/srv/app/:memory:", False),
+    ("127.0.0.1:5432/testdb", "/srv/app/127.0.0.1:5432/testdb", False),
+    ("./127.0.0.1:5432/testdb", "/srv/app/127.0.0.1:5432/testdb", True),
+    ("testdb", "/srv/app/testdb", True),
+    ("testdb", "/srv/app/data/testdb", False),
+    ("kit-test/testdb", "/srv/app/kit-test/testdb", True),
+    ("*", "/srv/app/data/prod.db", True),
+    ("*", "/srv/other/prod.db", False),
+    ("a[,]b.db", "/srv/app/a,b.db", True),
+]
+# entry, how a server is asked for, its own word if any, where the packets go if known, whether it may be used
+SERVERS = [
+    ("127.0.0.1:5433/testdb", AT, None, None, True),
+    ("127.0.0.1:5433/testdb", AT, SERVER, V4, True),
+    ("127.0.0.1:5433/testdb", "postgresql://me@127.0.0.1:5432/testdb", None, None, False),
+    ("127.0.0.1:5433/testdb", "postgresql://me@127.0.0.1:5433/other", None, None, False),
+    ("127.0.0.1:5433/alias", "postgresql://me@127.0.0.1:5433/alias", SERVER, None, False),
+    ("*:*/test_*", "postgresql://me@db.internal:6432/test_12", None, None, True),
+    ("*:*/test_*", "postgresql://me@db.internal:6432/production", None, None, False),
+    ("localhost:5433/test_?", "postgresql://me@localhost:5433/test_1", None, None, True),
+    ("localhost:5433/test_?", "postgresql://me@localhost:5433/test_12", None, None, False),
+    ("localhost:543[0-9]/x", "postgresql://me@localhost:5433/x", None, None, True),
+    ("localhost:543[0-9]/x", "postgresql://me@localhost:5443/x", None, None, False),
+    ("localhost:543[!3]/x", "postgresql://me@localhost:5433/x", None, None, False),
+    ("db[12]:5433/x[ab]", "postgresql://me@db2:5433/xb", None, None, True),
+    ("LocalHost.:5433/testdb", "postgresql://me@LOCALHOST:5433/testdb", None, None, True),
+    ("localhost:5433/TestDB", "postgresql://me@localhost:5433/testdb", None, None, False),
+    # one host under other names: by its address, not by its name
+    ("localhost:5433/testdb", AT, SERVER, V4, True),
+    ("localhost:5433/testdb", "postgresql://me@::1:5433/testdb", SERVER, V6, True),
+    ("127.0.0.1:5433/testdb", "postgresql://me@localhost:5433/testdb", SERVER, V4, True),
+    ("127.0.0.1:5433/testdb", "postgresql://me@localhost:5433/testdb", SERVER, V6, False),
+    ("127.0.0.1:5433/testdb", "postgresql://me@localhost:5433/testdb", None, None, False),
+    ("127.0.0.1:5433/testdb", "postgresql://me@0.0.0.0:5433/testdb", SERVER, V4, True),
+    ("127.0.0.1:5433/testdb", "postgresql://me@localhost:5432/testdb", SERVER, V4._replace(port="5432"), False),
+    # the name is allowed, the packets go elsewhere
+    ("localhost:5433/testdb", "postgresql://me@localhost:5433/testdb?hostaddr=10.0.0.9", SERVER, FAR, False),
+    ("localhost:5433/testdb", "postgresql://me@db:5433/testdb?hostaddr=127.0.0.1", SERVER, V4, True),
+    ("127.0.0.1:5433/testdb", AT, SERVER, FAR, False),
+    ("10.0.0.9:5433/testdb", "postgresql://me@db:5433/testdb?hostaddr=10.0.0.9", SERVER, FAR, True),
+    # addresses of version 6 and sockets
+    ("[::1]:5432/t", "postgresql://me@::1:5432/t", None, None, True),
+    ("[0:0::1]:5432/t", "postgresql://me@[::1]:5432/t", None, None, True),
+    ("[/run/postgresql]:5432/t", "postgresql://me@/run/postgresql/.s.PGSQL.5432:/t", None, None, True),
+    ("[/run/postgresql]:5432/t", "postgresql://me@/run/postgresql:5432/t", None, None, True),
+    ("[/run/*]:5432/t", "postgresql://me@/run/postgresql:5432/t", None, None, True),
+    # URLs
+    ("postgresql+asyncpg://a:secret@db/app_test", "postgresql://me@db:5432/app_test", None, None, True),
+    ("postgresql://a:s/e@c:r@db/app_test", "postgresql://me@db:5432/app_test", None, None, True),
+    ("postgresql://db:5433/test_*?sslmode=require", "postgresql://me@db:5433/test_1", None, None, True),
+    ("postgresql://a:1,b:2/t", "postgresql://me@b:2/t", None, None, True),
+    ("postgresql://a:1,b:2/t", "postgresql://me@b:1/t", None, None, False),
+    ("postgresql:///t?host=/run/postgresql", "postgresql://me@/run/postgresql:5432/t", None, None, True),
+    ("postgresql://%2Frun%2Fpostgresql:5433/t", "postgresql://me@/run/postgresql:5433/t", None, None, True),
+    ("postgresql://[::1]/t", "postgresql://me@::1:5432/t", None, None, True),
+    ("postgresql://db/t?hostaddr=10.0.0.9", "postgresql://me@db:5432/t", None, None, False),
+    ("mysql://db/app_test", "mysql+pymysql://me:***@db:3306/app_test?charset=utf8", None, None, True),
+    # by the server's own word
+    (f"server:{NUMBER}/testdb", "postgresql://me@any:1/alias", SERVER, FAR, True),
+    (f"server:{NUMBER}", "postgresql://me@any:1/alias", SERVER, None, True),
+    (f"{NUMBER}/testdb", "postgresql://me@any:1/alias", SERVER, None, True),
+    (f"server:{NUMBER}@15/main/testdb", "postgresql://me@any:1/alias", SERVER, None, True),
+    (f"server:{NUMBER}@14/main/testdb", "postgresql://me@any:1/alias", SERVER, None, False),
+    (f"server:{NUMBER}/other", "postgresql://me@any:1/alias", SERVER, None, False),
+    (f"server:{NUMBER[:-1]}4/testdb", "postgresql://me@any:1/alias", SERVER, None, False),
+    (f"server:{NUMBER[:-1]}?/test*", "postgresql://me@any:1/alias", SERVER, None, True),
+    (f"server:{NUMBER}/testdb", AT, None, None, False),
+    (f"server:{UUID}/app", "mysql://any:1/app", {"system_identifier": UUID, "database": "app"}, None, True),
+    # by a name alone
+    ("testdb", AT, None, None, True),
+    ("testdb", AT, SERVER, None, True),
+    ("testdb", "postgresql://me@any:1/alias", SERVER, None, True),
+    ("test?b", AT, SERVER, None, True),
+    ("t", AT, SERVER, None, False),
+    ("other", AT, SERVER, None, False),
+    ("testdb.v2", "postgresql://me@any:1/testdb.v2", None, None, False),
+    ("kit-test", "postgresql://me@any:1/alias", NAMED, None, True),
+    ("kit-test/testdb", "postgresql://me@any:1/alias", NAMED, None, True),
+    ("kit-production/testdb", AT, NAMED, None, False),
+    ("kit-test/other", AT, NAMED, None, False),
+    ("*/testdb", AT, NAMED, None, True),
+    ("*/testdb", AT, None, None, True),
+    ("*/other", AT, NAMED, None, False),
+    ("./testdb", AT, SERVER, None, False),
+    ("/srv/app/testdb", AT, SERVER, None, False),
+    ("*", "postgresql://me@any:1/prod", SERVER, FAR, True),
+    ("*:*/*", "postgresql://me@any:1/prod", None, FAR, True),
+]
+# an entry that cannot be meant as it is written, what is said of it
+MALFORMED = [
+    ("", "is empty"), ("  ", "is empty"), ("[", "a [ that is not closed"), ("[::1", "a [ that is not closed"),
+    ("localhost:5432/test[0-9", "a [ that is not closed"), ("data[1.db", "a [ that is not closed"),
+    ("://", "is no URL"), ("://h/d", "is no URL"), ("jdbc:postgresql://h:5432/d", "is no URL"),
+    ("postgresql://", "names no database"), ("postgresql://h", "names no database"),
+    ("postgresql://h:5432/", "names no database"), ("postgresql:///d", "names no host"),
+    ("postgresql://h:0/d", "a port that is no number"), ("postgresql://u:p@h:x/d", "a port that is no number"),
+    ("postgresql://h:SECRET/d", "a port that is no number"), ("postgresql://u:SE?CRET@h/d", "spell otherwise"),
+    ("redis://h/0", "names no port"), ("sqlite://prod.db", "two slashes"),
+    ("host:port/db", "a port that is no number"), ("localhost:70000/x", "a port that is no number"),
+    ("localhost:0/x", "a port that is no number"), ("localhost:-1/x", "a port that is no number from"),
+    ("localhost:/x", "names no port"), ("localhost:", "names no port"), ("[::1]", "names no port"),
+    ("[::1]/d", "names no port"), ("localhost:5432", "names no database"), ("localhost:5432/", "names no database"),
+    (":5432/x", "names no host"), ("::1:5432/x", "does not name one host"), ("a:5432:1/x", "does not name one host"),
+    ("my host:5432/x", "holds several entries"), ("C:\\data\\x.db", "names no database"),
+    ("server:", "names no server"), ("server:x", "names no server"), ("server:/testdb", "names no server"),
+    (f"server:{NUMBER}/", "names no database"), (f"server:{NUMBER}@/x", "names no cluster"),
+    ("me:SECRET@localhost:5432/x", "names a user"), ("SECRET@localhost:5432/x", "names a user"),
+    ("host=localhost dbname=x password=SECRET", "connection string"), ("dbname = x", "connection string"),
+    ("'test.db'", "quotation marks"), ('"localhost:5432/x"', "quotation marks"),
+    ("test.db  # mine", "holds a comment"), ("# test.db", "holds a comment"), ("test.db ; mine", "holds a comment"),
+    ("a.db, b.db", "holds a comma"), ("localhost:5432/a,localhost:5432/b", "holds a comma"),
+    ("localhost:5432/a localhost:5432/b", "holds several entries"), ("a.db\nb.db", "a line break"),
+    ("a.db\x00", "control character"),
+]  # fmt: skip
