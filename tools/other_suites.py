@@ -1,0 +1,472 @@
+"""Runs test suites that others wrote, plain, traced (`kit trace`) and guarded (`--db-guard`), and compares outcomes.
+
+    python tools/other_suites.py list
+    python tools/other_suites.py get FOLDER [SUITE ...] [--source NAME=DIR ...]    needs the network
+    python tools/other_suites.py run FOLDER [SUITE ...] [--json FILE]              needs none
+
+`get` makes, for each suite, a folder with its tests at a pinned version and an environment; `run` writes to that folder
+and nowhere else. Wanted is no difference at all: `run` ends with 1 where there is one. An outcome counts as different
+where it was seen in every run with the probes in, and in no plain one; what comes and goes is named apart.
+
+These are other people's programs: run them where they can do no harm (a container, a user of its own).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import suite_outcomes
+from other_suites_table import MODULES_OF_CPYTHON, SUITES, Suite
+
+from kit.pair import binaries, places
+
+HERE = Path(__file__).resolve().parent
+MODES = ("plain", "traced", "guarded")
+DATABASE, USER = "suite", "postgres"
+LIMIT_S = 1800  # of one run
+SHOWN = 30  # tests of one suite and mode; the JSON file has all
+# These run the copy of the kit that is named first.
+TRACED = "import sys; sys.path.insert(0, sys.argv.pop(1)); from kit.cli import main; sys.exit(main())"
+PYTEST = "import sys; sys.path.insert(0, sys.argv.pop(1)); import pytest; sys.exit(pytest.main())"
+GUARD = ("-p", "no:kit-db-guard", "-p", "kit.pytest_plugin", "--db-guard", "-o", "db_guard_allow=/*\n*:*/*")
+# A command is guarded as a process that a guarded test starts.
+GUARDED_TEST = """\
+import os, subprocess
+
+def test_command():
+    assert subprocess.run({command!r}).returncode == 0
+"""
+
+
+def main() -> int:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("phase", choices=("list", "get", "run"))
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="names, or their beginnings; all without")
+    parser.add_argument("--source", action="append", default=[], metavar="NAME=DIR",
+                        help="take the tests of this suite from a folder that you have, a checkout of its tag")
+    parser.add_argument("--python", action="append", default=[], metavar="PATH",
+                        help="an interpreter whose own tests are run too (its suites are named cpython-3.x/...)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found to this file")
+    parser.add_argument("--only", choices=MODES[1:], action="append", help="run plain and this; both without")
+    given = parser.parse_intermixed_args()
+    suites = chosen([*of_interpreters(given.python or [sys.executable]), *SUITES], given.suites)
+    if given.phase == "list":
+        return list_all(suites)
+    if given.folder is None:
+        parser.error("FOLDER is missing")
+    folder = given.folder.resolve()
+    if given.phase == "get":
+        return get(folder, suites, dict(one.split("=", 1) for one in given.source))
+    return run(folder, suites, tuple(given.only or MODES[1:]), given.json)
+
+
+def of_interpreters(pythons: Sequence[str]) -> Iterator[Suite]:
+    """Give the suites that interpreters bring along; Debian and others leave them out."""
+    for python in pythons:
+        asked = "import sys, test.support; print(sys.base_prefix, '%d.%d' % sys.version_info[:2])"
+        answer = subprocess.run([python, "-c", asked], capture_output=True, text=True)
+        if answer.returncode != 0:
+            print(f"other_suites: {python} has no package `test`: its own tests are not run", file=sys.stderr)
+            continue
+        prefix, version = answer.stdout.split()
+        for module in MODULES_OF_CPYTHON:
+            yield Suite(f"cpython-{version}/{module}", unittest=f"test.{module}",
+                        interpreter=f"{prefix}/bin/python{version}")
+
+
+def chosen(suites: Sequence[Suite], names: Sequence[str]) -> list[Suite]:
+    """Return the suites that are named; SystemExit for a name that is none."""
+    for name in names:
+        if not any(suite.name.startswith(name) for suite in suites):
+            raise SystemExit(f"other_suites: no suite is named {name}. There are: {', '.join(s.name for s in suites)}")
+    return [suite for suite in suites if not names or suite.name.startswith(tuple(names))]
+
+
+def list_all(suites: Sequence[Suite]) -> int:
+    """Name the suites, and where their tests come from."""
+    for suite in suites:
+        print(f"{suite.name:32} {suite.requirement or suite.interpreter:32} {suite.needed_source or 'from PyPI'}"
+              if suite.requirement else f"{suite.name:32} {suite.interpreter}")
+    return 0
+
+
+# --- getting ---------------------------------------------------------------------------------------------------------
+
+
+def get(folder: Path, suites: Sequence[Suite], sources: Mapping[str, str]) -> int:
+    """Get sources and environments; say what could not be had, and end with 1 then."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = []
+    for suite in {suite.home: suite for suite in suites if suite.requirement}.values():
+        print(f"{suite.home}: {suite.requirement}", flush=True)
+        try:
+            get_source(folder / suite.home, suite, sources.get(suite.home))
+            get_environment(folder / suite.home, suite)
+        except NotHad as error:
+            missing.append(f"{suite.home}: {error}")
+    for line in missing:
+        print(f"other_suites: not had: {line}", file=sys.stderr)
+    return 1 if missing else 0
+
+
+class NotHad(Exception):
+    """Something that a suite needs could not be got."""
+
+
+def get_source(home: Path, suite: Suite, given: str | None) -> None:
+    """Put the suite's files into `source`: a copy of a given folder, or PyPI's source distribution."""
+    source = home / "source"
+    shutil.rmtree(source, ignore_errors=True)
+    home.mkdir(parents=True, exist_ok=True)
+    if given is not None:
+        shutil.copytree(given, source, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    elif suite.needed_source:
+        raise NotHad(f"its source distribution has no tests: give --source {suite.home}=DIR, {suite.needed_source}")
+    else:
+        unpack(download(home, suite.requirement), source)
+    if not (source / suite.tests).is_dir():
+        raise NotHad(f"{given or suite.requirement} has no folder {suite.tests}")
+
+
+def download(home: Path, requirement: str) -> Path:
+    """Download a source distribution."""
+    with tempfile.TemporaryDirectory(dir=home) as into:
+        command = [*pip(), "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", into, requirement]
+        ended = subprocess.run(command, capture_output=True, text=True)
+        found = list(Path(into).iterdir())
+        if ended.returncode != 0 or not found:
+            raise NotHad(f"pip download {requirement}: {ended.stderr.strip()[-500:]}")
+        return found[0].replace(home / found[0].name)
+
+
+def pip() -> list[str]:
+    """Return the command of a pip: uv's environments have none."""
+    for python in (sys.executable, os.path.join(sys.base_prefix, "bin", "python3")):
+        if subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode == 0:
+            return [python, "-m", "pip"]
+    raise NotHad("there is no pip: python -m ensurepip")
+
+
+def unpack(archive: Path, source: Path) -> None:
+    """Unpack an archive whose only folder becomes `source`."""
+    with tempfile.TemporaryDirectory(dir=source.parent) as into:
+        with tarfile.open(archive) as tar:
+            tar.extractall(into, filter="data")
+        next(Path(into).iterdir()).replace(source)
+
+
+def get_environment(home: Path, suite: Suite) -> None:
+    """Make the suite's environment, of wheels only: nothing of the packages runs as they are installed."""
+    uv = [sys.executable, "-m", "uv"]
+    install = [*uv, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", str(home / "venv")]
+    for command in (
+        [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home / "venv")],
+        [*install, suite.requirement, *suite.needs],
+    ):
+        ended = subprocess.run(command, capture_output=True, text=True)
+        if ended.returncode != 0:
+            raise NotHad(f"{' '.join(command)}: {ended.stderr.strip()[-800:]}")
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run: what each test came to, why it failed, and how the command ended."""
+
+    outcomes: Mapping[str, tuple[str, ...]]
+    reasons: Mapping[str, str]
+    ended: str
+
+
+@dataclass
+class Compared:
+    """What became of a suite in all modes."""
+
+    suite: str
+    version: str
+    plain: Mapping[str, int] = field(default_factory=dict)
+    differ: dict[str, dict[str, dict[str, object]]] = field(default_factory=dict)  # by mode, by test
+    unsteady: dict[str, list[str]] = field(default_factory=dict)  # by mode
+    not_had: str = ""
+
+
+def run(folder: Path, suites: Sequence[Suite], modes: Sequence[str], into: Path | None) -> int:
+    """Run all of them, and show what was found after each."""
+    found: list[Compared] = []
+    with copy_of_the_kit(folder) as carried, postgres() as port:
+        for suite in suites:
+            if suite.requirement and not (folder / suite.home / "venv").is_dir():
+                found.append(Compared(suite.name, suite.version, not_had="run `get` first"))
+            else:
+                place = Place(folder, carried, suite, port)
+                found.append(compare(place.run, Compared(suite.name, suite.version), modes))
+                if not found[-1].plain:
+                    found[-1].not_had = f"no test ran: see {place.log('plain')}"
+            print(line(found[-1], modes), flush=True)
+            for text in details(found[-1]):
+                print(f"    {text}", flush=True)
+            if into is not None:
+                into.write_text(json.dumps([asdict(one) for one in found], indent=2))
+    differing = sum(len(tests) for one in found for tests in one.differ.values())
+    print(f"{len(found)} suites, {sum(bool(one.not_had) for one in found)} not had; {differing} outcomes differ")
+    return 1 if differing or any(one.not_had for one in found) else 0
+
+
+def line(one: Compared, modes: Sequence[str]) -> str:
+    """Return a suite's row."""
+    if one.not_had:
+        return f"{one.suite:32} not had: {one.not_had}"
+    plain = ", ".join(f"{count} {outcome}" for outcome, count in one.plain.items())
+    return f"{one.suite:32} {plain:48} " + "  ".join(f"{mode}: {len(one.differ[mode])} differ" for mode in modes)
+
+
+def details(one: Compared) -> Iterator[str]:
+    """Name each test that differs."""
+    for mode, tests in one.differ.items():
+        for test in list(tests)[:SHOWN]:
+            yield f"{mode}: {test}: {tests[test]['plain']} became {tests[test]['now']}"
+        if len(tests) > SHOWN:
+            yield f"{mode}: and {len(tests) - SHOWN} more"
+    for mode, names in one.unsteady.items():
+        for test in names:
+            yield f"unsteady, {mode}: {test}"
+
+
+def compare(run_once: Callable[[str], Ran], compared: Compared, modes: Sequence[str]) -> Compared:
+    """Run a suite in all modes, and in both again where something differs."""
+    plain = [run_once("plain")]
+    compared.plain = dict(Counter(outcome for outcomes in plain[0].outcomes.values() for outcome in set(outcomes)))
+    for mode in modes if compared.plain else ():
+        runs = [run_once(mode)]
+        if different(plain, runs):
+            plain += [run_once("plain")]
+            runs += [run_once(mode)]
+        always = different(plain, runs)
+        compared.differ[mode] = {
+            test: {"plain": shown(plain, test), "now": shown(runs, test), "why": why(plain, runs, test)}
+            for test in always
+        }
+        compared.unsteady[mode] = sorted({test for one in runs for test in different(plain, [one])} - set(always))
+    return compared
+
+
+def different(plain: Sequence[Ran], runs: Sequence[Ran]) -> list[str]:
+    """Return the tests that in every one of the runs came to something that they came to in no plain one."""
+    tests = sorted({test for one in (*plain, *runs) for test in one.outcomes})
+    differing = [test for test in tests if not set(seen(plain, test)) & set(seen(runs, test))]
+    endings = {one.ended for one in plain}
+    return differing + [END for _ in range(1) if not endings & {one.ended for one in runs}]
+
+
+END = "(how the command ended)"
+
+
+def seen(runs: Sequence[Ran], test: str) -> list[tuple[str, ...]]:
+    """Return what a test came to in each run."""
+    return [one.outcomes.get(test, ("not run",)) for one in runs]
+
+
+def shown(runs: Sequence[Ran], test: str) -> str:
+    """Say what a test came to, in words."""
+    return " / ".join([one.ended for one in runs] if test == END else [", ".join(each) for each in seen(runs, test)])
+
+
+def why(plain: Sequence[Ran], runs: Sequence[Ran], test: str) -> str:
+    """Return the reason of the failure, of whichever run has one."""
+    return next((one.reasons[test] for one in (*runs, *plain) if one.reasons.get(test)), "")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a suite is run: its folder, the kit's own copy, the server."""
+
+    folder: Path
+    carried: Path
+    suite: Suite
+    port: int
+
+    @property
+    def home(self) -> Path:
+        return self.folder / self.suite.home
+
+    def log(self, mode: str) -> Path:
+        """Return the file with what the last run in this mode printed."""
+        return self.home / f"{self.suite.name.rpartition('/')[2]}-{mode}.log"
+
+    def run(self, mode: str) -> Ran:
+        """Run it once from files and a database as they were at first."""
+        work = self.home / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        if self.suite.requirement:
+            shutil.copytree(self.home / "source", work, symlinks=True)
+            for package in self.suite.without:
+                shutil.rmtree(work / package)
+        else:
+            work.mkdir(parents=True)
+        if self.suite.postgres:
+            fresh_database(self.port, self.suite.prepare)
+        outcomes, log = self.log(mode).with_suffix(".outcomes"), self.log(mode)
+        outcomes.unlink(missing_ok=True)
+        with log.open("wb") as output:
+            ended = ended_of(self.command(mode, outcomes), work, self.environ(), output)
+        return ran(outcomes, ended)
+
+    def command(self, mode: str, outcomes: Path) -> list[str]:
+        """Return what is run."""
+        if self.suite.unittest:
+            runner = str(self.carried / "suite_outcomes.py")
+            plain = [self.suite.interpreter, runner, str(outcomes), self.suite.unittest]
+        else:
+            plain = [str(self.home / "venv/bin/python"), str(self.home / "venv/bin/pytest"),
+                     "-p", "suite_outcomes", f"--suite-outcomes={outcomes}",
+                     *[self.filled(argument) for argument in self.suite.arguments]]
+        return in_mode(mode, plain, self.carried, self.home, is_pytest=not self.suite.unittest)
+
+    def filled(self, text: str) -> str:
+        """Put the server into an argument or a variable."""
+        url = f"{USER}@127.0.0.1:{self.port}/{DATABASE}"
+        return text.replace("{url}", url).replace("{port}", str(self.port)).replace("{database}", DATABASE)
+
+    def environ(self) -> dict[str, str]:
+        """Return the variables of every mode, and let the environment find the outcomes' plugin and the kit."""
+        kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+        variables = {name: self.filled(value) for name, value in self.suite.variables}
+        if not self.suite.unittest:
+            (site,) = (self.home / "venv").glob("lib/python3*/site-packages")
+            (site / "other_suites.pth").write_text(f"{self.carried}\n")
+        return kept | variables
+
+
+def in_mode(mode: str, plain: Sequence[str], kit: Path, folder: Path, is_pytest: bool) -> list[str]:
+    """Return the command that runs a suite in a mode, with the kit in the folder `kit`; `folder` takes its files."""
+    if mode == "plain":
+        return list(plain)
+    if mode == "traced":
+        return [sys.executable, "-c", TRACED, str(kit), "trace", "--json", str(folder / "answer.json"), "--", *plain]
+    if is_pytest:
+        return [*plain, *GUARD]
+    test = folder / "test_guarded.py"
+    test.write_text(GUARDED_TEST.format(command=list(plain)))
+    return [sys.executable, "-c", PYTEST, str(kit), "-s", str(test), *GUARD]
+
+
+def ran(outcomes: Path, ended: str) -> Ran:
+    """Read what a run left behind."""
+    found: dict[str, list[str]] = {}
+    reasons: dict[str, str] = {}
+    for one in suite_outcomes.read(str(outcomes)):
+        found.setdefault(one["test"], []).append(one["outcome"])
+        if one["reason"]:
+            reasons[one["test"]] = one["reason"]
+    return Ran({test: tuple(sorted(each)) for test, each in found.items()}, reasons, ended)
+
+
+def ended_of(command: Sequence[str], work: Path, environ: Mapping[str, str], output: object) -> str:
+    """Run a command with its whole group; say how it ended."""
+    process = subprocess.Popen(
+        command, cwd=work, env=dict(environ), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,  # type: ignore[call-overload]
+        start_new_session=True,
+    )
+    try:
+        return f"exit {process.wait(LIMIT_S)}"
+    except subprocess.TimeoutExpired:
+        return f"still running after {LIMIT_S} s"
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            process.poll()
+        process.wait()
+
+
+@contextmanager
+def copy_of_the_kit(folder: Path) -> Iterator[Path]:
+    """A copy of the kit beside the suites: a run of hours is of one version, and what is compiled of it is kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="carried-", dir=folder) as name:
+        shutil.copytree(HERE.parent / "kit", Path(name, "kit"), ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(HERE / "suite_outcomes.py", name)
+        yield Path(name)
+
+
+# --- the server ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def postgres() -> Iterator[int]:
+    """A Postgres server of our own on loopback; yields its port."""
+    account = places.account()
+    programs = binaries.find(account)
+    identity = account.as_popen() if account is not None else {}
+    with tempfile.TemporaryDirectory(prefix="other-suites-") as name:
+        os.chmod(name, 0o700)
+        if account is not None:
+            os.chown(name, account.uid, account.gid)
+        data, environ = f"{name}/data", binaries.server_environment()
+        subprocess.run([programs.initdb, "-D", data, "-U", USER, "-A", "trust", "-N", "-E", "UTF8", "--locale=C"],
+                       check=True, capture_output=True, cwd="/", env=environ, **identity)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        settings = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": name, "fsync": "off",
+                    "max_prepared_transactions": 20, "max_connections": 200, "max_wal_size": "256MB"}
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        with open(f"{name}.log", "wb") as log:
+            server = subprocess.Popen([programs.postgres, "-D", data, *options], cwd="/", env=environ, stdout=log,
+                                      stderr=subprocess.STDOUT, **identity)
+        try:
+            wait_for(port)
+            yield port
+        finally:
+            server.send_signal(signal.SIGQUIT)
+            server.wait()
+            os.unlink(f"{name}.log")
+
+
+def wait_for(port: int) -> None:
+    """Wait until the server answers."""
+    import psycopg
+
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            psycopg.connect(f"postgresql://{USER}@127.0.0.1:{port}/postgres", connect_timeout=5).close()
+            return
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def fresh_database(port: int, statements: Sequence[str]) -> None:
+    """Make the suites' database anew."""
+    import psycopg
+
+    with psycopg.connect(f"postgresql://{USER}@127.0.0.1:{port}/postgres", autocommit=True) as connection:
+        connection.execute(f"drop database if exists {DATABASE} with (force)")
+        connection.execute(f"create database {DATABASE}")
+    with psycopg.connect(f"postgresql://{USER}@127.0.0.1:{port}/{DATABASE}", autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The suites that tools/other_suites.py runs: where each comes from, what it needs, how it is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One suite. `{url}`, `{port}` and `{database}` in its arguments and variables stand for the server's."""
+
+    name: str  # PART or HOME/PART: parts of one home share their files and environment
+    requirement: str = ""  # on PyPI
+    needs: tuple[str, ...] = ()  # what else its environment has
+    tests: str = "tests"  # the folder without which there is nothing to run
+    arguments: tuple[str, ...] = ("tests",)  # of pytest
+    variables: tuple[tuple[str, str], ...] = ()
+    without: tuple[str, ...] = ()  # folders of its source that would hide what is installed
+    postgres: bool = False
+    prepare: tuple[str, ...] = ()  # statements in the fresh database
+    needed_source: str = ""  # where PyPI's source distribution has no tests: what --source is to be given
+    unittest: str = ""  # a module of the interpreter's own
+    interpreter: str = ""  # whose
+
+    @property
+    def home(self) -> str:
+        """The folder that it has under the given one."""
+        return self.name.partition("/")[0]
+
+    @property
+    def version(self) -> str:
+        """What is run, of which version."""
+        return self.requirement or self.interpreter
+
+
+# Those that touch what the probes touch: files and descriptors, processes, threads, loops, variables, sqlite3.
+MODULES_OF_CPYTHON = (
+    "test_sqlite3", "test_subprocess", "test_os", "test_threading", "test_asyncio", "test_unittest",
+    "test_concurrent_futures", "test_import", "test_importlib", "test_contextlib", "test_site",
+)
+
+_OF_GITHUB = "a checkout of the tag {} of https://github.com/{}"
+_SQLALCHEMY = "sqlalchemy==2.0.52"
+_SQLALCHEMY_NEEDS = ("pytest==8.4.2", "greenlet", "typing-extensions", "aiosqlite", "asyncpg", "psycopg2-binary")
+_SQLALCHEMY_PARTS = (
+    "test/engine", "test/base", "test/dialect/postgresql/test_dialect.py", "test/sql/test_resultset.py",
+    "test/sql/test_type_expressions.py", "test/ext/asyncio",
+)
+_SCHEMAS = ("create schema test_schema", "create schema test_schema_2", "create extension if not exists hstore",
+            "create extension if not exists citext")
+
+SUITES = (
+    Suite(
+        "pytest", "pytest==9.1.1", tests="testing", arguments=("testing",),
+        needs=("attrs", "hypothesis", "mock", "requests", "setuptools", "xmlschema", "pexpect"),
+    ),
+    Suite(
+        "fastapi", "fastapi[all]==0.165.0",
+        needs=(
+            "pytest>=9,<9.2", "anyio[trio]", "dirty-equals", "flask", "httpx", "httpx2", "inline-snapshot",
+            "pwdlib[argon2]", "pyjwt", "pyyaml", "sqlmodel==0.0.50", "strawberry-graphql", "a2wsgi", "typer",
+            "pytest-timeout", "python-slugify", "coverage", "mypy",
+        ),
+    ),
+    Suite(
+        "starlette", "starlette[full]==1.10.0",
+        needs=("pytest>=9.1.1", "trio", "httpx2[zstd]", "importlib-metadata", "opentelemetry-sdk"),
+    ),
+    Suite(
+        "sqlmodel", "sqlmodel==0.0.50",
+        needs=("pytest", "dirty-equals", "fastapi", "httpx", "jinja2", "black", "typer", "aiosqlite", "alembic",
+               "pyyaml", "pymysql", "sqlalchemy[asyncio]"),
+    ),
+    Suite(
+        "sqlalchemy/sqlite", _SQLALCHEMY, needs=_SQLALCHEMY_NEEDS, tests="test",
+        arguments=("--db", "sqlite", *_SQLALCHEMY_PARTS),
+    ),
+    Suite(
+        "sqlalchemy/aiosqlite", _SQLALCHEMY, needs=_SQLALCHEMY_NEEDS, tests="test",
+        arguments=("--db", "aiosqlite", *_SQLALCHEMY_PARTS),
+    ),
+    Suite(
+        "sqlalchemy/asyncpg", _SQLALCHEMY, needs=_SQLALCHEMY_NEEDS, tests="test", postgres=True, prepare=_SCHEMAS,
+        arguments=("--dburi", "postgresql+asyncpg://{url}", *_SQLALCHEMY_PARTS),
+    ),
+    Suite(
+        "sqlalchemy/psycopg2", _SQLALCHEMY, needs=_SQLALCHEMY_NEEDS, tests="test", postgres=True, prepare=_SCHEMAS,
+        arguments=("--dburi", "postgresql+psycopg2://{url}", *_SQLALCHEMY_PARTS),
+    ),
+    Suite(
+        "psycopg", "psycopg[binary,pool]==3.3.4", postgres=True,
+        needs=("pytest", "anyio", "pproxy"), arguments=("tests", "--test-dsn=postgresql://{url}", "-m", "not slow"),
+        needed_source=_OF_GITHUB.format("3.3.4", "psycopg/psycopg"),
+    ),
+    Suite(
+        "psycopg2", "psycopg2-binary==2.9.12", needs=("pytest",), postgres=True,
+        variables=(("PSYCOPG2_TESTDB", "{database}"), ("PSYCOPG2_TESTDB_HOST", "127.0.0.1"),
+                   ("PSYCOPG2_TESTDB_PORT", "{port}"), ("PSYCOPG2_TESTDB_USER", "postgres")),
+    ),
+    Suite(
+        "asyncpg", "asyncpg==0.31.0", needs=("pytest", "uvloop", "distro"), postgres=True, without=("asyncpg",),
+        variables=(("PGHOST", "127.0.0.1"), ("PGPORT", "{port}"), ("PGUSER", "postgres"), ("PGDATABASE", "{database}")),
+    ),
+    Suite("aiosqlite", "aiosqlite==0.22.1", needs=("pytest",), tests="aiosqlite/tests",
+          arguments=("aiosqlite/tests/smoke.py",)),
+    Suite(
+        "databases", "databases[asyncpg,aiosqlite]==0.9.0", postgres=True,
+        needs=("pytest==7.1.2", "httpx==0.24.1", "starlette==0.36.2", "aiosqlite==0.20.0", "psycopg2-binary",
+               "requests", "aiomysql", "asyncmy", "aiopg", "pymysql"),
+        variables=(("TEST_DATABASE_URLS", "sqlite+aiosqlite:///suite.db, postgresql+asyncpg://{url}"),),
+        needed_source=_OF_GITHUB.format("0.9.0", "encode/databases"),
+    ),
+    Suite(
+        "tortoise-orm", "tortoise-orm[asyncpg,psycopg]==1.1.9",
+        needs=("pytest", "pytest-asyncio", "cryptography", "aiomysql", "pytz", "asgi-lifespan", "httpx", "starlette",
+               "fastapi", "pydantic"),
+        variables=(("TORTOISE_TEST_DB", "sqlite://:memory:"),),
+    ),
+    Suite(
+        "fastapi-users", "fastapi-users[sqlalchemy,oauth]==15.0.5",
+        needs=("pytest", "pytest-asyncio", "pytest-mock", "httpx", "asgi-lifespan", "redis", "uvicorn"),
+    ),
+)
