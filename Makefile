@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 # One more than there are processors: many tests wait for servers, for processes, or for a limit of time.
 PYTEST = --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist worksteal
-MORE := 2023-11 or other_parameters
+MORE := 2023-11 or other_parameters or at_length
 ALL_MECHANISMS := KIT_COMBINATIONS_STRENGTH=8  # every combination of them, forked and spawned, instead of a covering few
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 

@@ -31,7 +31,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import suite_outcomes
-from other_suites_table import MODULES_OF_CPYTHON, SUITES, Suite
+from other_suites_table import INSTALLED, MODULES_OF_CPYTHON, SUITES, Suite
 
 from kit.pair import binaries, places
 
@@ -44,6 +44,12 @@ SHOWN = 30  # tests of one suite and mode; the JSON file has all
 TRACED = "import sys; sys.path.insert(0, sys.argv.pop(1)); from kit.cli import main; sys.exit(main())"
 PYTEST = "import sys; sys.path.insert(0, sys.argv.pop(1)); import pytest; sys.exit(pytest.main())"
 GUARD = ("-p", "no:kit-db-guard", "-p", "kit.pytest_plugin", "--db-guard", "-o", "db_guard_allow=/*\n*:*/*")
+# Says which interpreter another was made from, and which of its own tests are there.
+HAS = """\
+import importlib.util, sys
+print(sys.base_prefix, "%d.%d" % sys.version_info[:2])
+print(*(name for name in sys.argv[1:] if importlib.util.find_spec("test." + name)))
+"""
 # A command is guarded as a process that a guarded test starts.
 GUARDED_TEST = """\
 import os, subprocess
@@ -66,7 +72,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found to this file")
     parser.add_argument("--only", choices=MODES[1:], action="append", help="run plain and this; both without")
     given = parser.parse_intermixed_args()
-    suites = chosen([*of_interpreters(given.python or [sys.executable]), *SUITES], given.suites)
+    suites = chosen([*of_interpreters(given.python or [sys.executable]), *INSTALLED, *SUITES], given.suites)
     if given.phase == "list":
         return list_all(suites)
     if given.folder is None:
@@ -78,15 +84,13 @@ def main() -> int:
 
 
 def of_interpreters(pythons: Sequence[str]) -> Iterator[Suite]:
-    """Give the suites that interpreters bring along; Debian and others leave them out."""
+    """Give the suites that interpreters bring along; Debian's, for one, leave them out, which is said."""
     for python in pythons:
-        asked = "import sys, test.support; print(sys.base_prefix, '%d.%d' % sys.version_info[:2])"
-        answer = subprocess.run([python, "-c", asked], capture_output=True, text=True)
-        if answer.returncode != 0:
-            print(f"other_suites: {python} has no package `test`: its own tests are not run", file=sys.stderr)
-            continue
-        prefix, version = answer.stdout.split()
-        for module in MODULES_OF_CPYTHON:
+        answer = subprocess.run([python, "-c", HAS, *MODULES_OF_CPYTHON], capture_output=True, text=True, check=True)
+        prefix, version, *there = answer.stdout.split()
+        if missing := [name for name in MODULES_OF_CPYTHON if name not in there]:
+            print(f"other_suites: {prefix}'s Python {version} came without {', '.join(missing)}", file=sys.stderr)
+        for module in there:
             yield Suite(f"cpython-{version}/{module}", unittest=f"test.{module}",
                         interpreter=f"{prefix}/bin/python{version}")
 
@@ -102,8 +106,7 @@ def chosen(suites: Sequence[Suite], names: Sequence[str]) -> list[Suite]:
 def list_all(suites: Sequence[Suite]) -> int:
     """Name the suites, and where their tests come from."""
     for suite in suites:
-        print(f"{suite.name:32} {suite.requirement or suite.interpreter:32} {suite.needed_source or 'from PyPI'}"
-              if suite.requirement else f"{suite.name:32} {suite.interpreter}")
+        print(f"{suite.name:32} {suite.version:40} {suite.needed_source}")
     return 0
 
 
@@ -212,7 +215,7 @@ class Compared:
 def run(folder: Path, suites: Sequence[Suite], modes: Sequence[str], into: Path | None) -> int:
     """Run all of them, and show what was found after each."""
     found: list[Compared] = []
-    with copy_of_the_kit(folder) as carried, postgres() as port:
+    with copy_of_the_kit(folder) as carried, server(any(suite.postgres for suite in suites)) as port:
         for suite in suites:
             if suite.requirement and not (folder / suite.home / "venv").is_dir():
                 found.append(Compared(suite.name, suite.version, not_had="run `get` first"))
@@ -322,6 +325,8 @@ class Place:
                 shutil.rmtree(work / package)
         else:
             work.mkdir(parents=True)
+            for name, text in self.suite.files:
+                (work / name).write_text(text)
         if self.suite.postgres:
             fresh_database(self.port, self.suite.prepare)
         outcomes, log = self.log(mode).with_suffix(".outcomes"), self.log(mode)
@@ -332,13 +337,15 @@ class Place:
 
     def command(self, mode: str, outcomes: Path) -> list[str]:
         """Return what is run."""
+        named = [self.filled(argument) for argument in self.suite.arguments]
+        pytest = ["-p", "suite_outcomes", f"--suite-outcomes={outcomes}", *named]
         if self.suite.unittest:
             runner = str(self.carried / "suite_outcomes.py")
             plain = [self.suite.interpreter, runner, str(outcomes), self.suite.unittest]
+        elif self.suite.interpreter:
+            plain = [self.suite.interpreter, "-c", PYTEST, str(self.carried), *pytest]
         else:
-            plain = [str(self.home / "venv/bin/python"), str(self.home / "venv/bin/pytest"),
-                     "-p", "suite_outcomes", f"--suite-outcomes={outcomes}",
-                     *[self.filled(argument) for argument in self.suite.arguments]]
+            plain = [str(self.home / "venv/bin/python"), str(self.home / "venv/bin/pytest"), *pytest]
         return in_mode(mode, plain, self.carried, self.home, is_pytest=not self.suite.unittest)
 
     def filled(self, text: str) -> str:
@@ -350,7 +357,7 @@ class Place:
         """Return the variables of every mode, and let the environment find the outcomes' plugin and the kit."""
         kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
         variables = {name: self.filled(value) for name, value in self.suite.variables}
-        if not self.suite.unittest:
+        if self.suite.requirement:
             (site,) = (self.home / "venv").glob("lib/python3*/site-packages")
             (site / "other_suites.pth").write_text(f"{self.carried}\n")
         return kept | variables
@@ -403,7 +410,7 @@ def copy_of_the_kit(folder: Path) -> Iterator[Path]:
     """A copy of the kit beside the suites: a run of hours is of one version, and what is compiled of it is kept."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="carried-", dir=folder) as name:
-        shutil.copytree(HERE.parent / "kit", Path(name, "kit"), ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(HERE.parent / "kit", Path(name, "kit"))
         shutil.copy(HERE / "suite_outcomes.py", name)
         yield Path(name)
 
@@ -412,8 +419,18 @@ def copy_of_the_kit(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def server(needed: bool) -> Iterator[int]:
+    """A Postgres server of our own on loopback, if there is need of one; yields its port."""
+    if needed:
+        with postgres() as port:
+            yield port
+    else:
+        yield 0
+
+
+@contextmanager
 def postgres() -> Iterator[int]:
-    """A Postgres server of our own on loopback; yields its port."""
+    """A Postgres server; yields its port."""
     account = places.account()
     programs = binaries.find(account)
     identity = account.as_popen() if account is not None else {}

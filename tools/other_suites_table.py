@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 
@@ -19,8 +20,9 @@ class Suite:
     postgres: bool = False
     prepare: tuple[str, ...] = ()  # statements in the fresh database
     needed_source: str = ""  # where PyPI's source distribution has no tests: what --source is to be given
-    unittest: str = ""  # a module of the interpreter's own
-    interpreter: str = ""  # whose
+    interpreter: str = ""  # of a suite that is there already: the one that has it
+    unittest: str = ""  # its module
+    files: tuple[tuple[str, str], ...] = ()  # what makes a project of it
 
     @property
     def home(self) -> str:
@@ -30,7 +32,7 @@ class Suite:
     @property
     def version(self) -> str:
         """What is run, of which version."""
-        return self.requirement or self.interpreter
+        return self.requirement or f"of {self.interpreter}"
 
 
 # Those that touch what the probes touch: files and descriptors, processes, threads, loops, variables, sqlite3.
@@ -48,6 +50,33 @@ _SQLALCHEMY_PARTS = (
 )
 _SCHEMAS = ("create schema test_schema", "create schema test_schema_2", "create extension if not exists hstore",
             "create extension if not exists citext")
+
+# SQLAlchemy brings the suite along that the makers of dialects run; this is how its README.dialects.rst sets it up.
+_DIALECT = (
+    ("setup.cfg", "[sqla_testing]\nrequirement_cls = sqlalchemy.testing.requirements:SuiteRequirements\n"
+                  "profile_file = profiles.txt\n[db]\ndefault = sqlite://\n"),
+    ("conftest.py", "import pytest\n\npytest.register_assert_rewrite('sqlalchemy.testing.assertions')\n"
+                    "from sqlalchemy.testing.plugin.pytestplugin import *\n"),
+    ("test_suite.py", "from sqlalchemy.testing.suite import *\n"),
+    ("test_short.py", "".join(f"from sqlalchemy.testing.suite.test_{part} import *\n"
+                              for part in ("insert", "results", "rowcount"))),
+)
+
+# What comes inside the packages that the kit's own environment has: these need no network and no `get`.
+INSTALLED = (
+    Suite("installed/aiosqlite", interpreter=sys.executable, unittest="aiosqlite.tests.smoke"),
+    Suite("installed/tornado-processes", interpreter=sys.executable, unittest="tornado.test.process_test"),
+    Suite("installed/tornado-asyncio", interpreter=sys.executable, unittest="tornado.test.asyncio_test"),
+    Suite("installed/sqlalchemy-short", interpreter=sys.executable, files=_DIALECT, arguments=("test_short.py",)),
+    Suite("installed/sqlalchemy-sqlite", interpreter=sys.executable, files=_DIALECT,
+          arguments=("test_suite.py", "-k", "not Reflection and not HasTable and not HasIndex")),
+    Suite("installed/sqlalchemy-psycopg2", interpreter=sys.executable, files=_DIALECT, postgres=True, prepare=_SCHEMAS,
+          arguments=("test_suite.py", "--dburi", "postgresql+psycopg2://{url}")),
+    Suite("installed/sqlalchemy-psycopg", interpreter=sys.executable, files=_DIALECT, postgres=True, prepare=_SCHEMAS,
+          arguments=("test_suite.py", "--dburi", "postgresql+psycopg://{url}")),
+    Suite("installed/sqlalchemy-asyncpg", interpreter=sys.executable, files=_DIALECT, postgres=True, prepare=_SCHEMAS,
+          arguments=("test_suite.py", "--dburi", "postgresql+asyncpg://{url}")),
+)
 
 SUITES = (
     Suite(
@@ -107,6 +136,7 @@ SUITES = (
         "databases", "databases[asyncpg,aiosqlite]==0.9.0", postgres=True,
         needs=("pytest==7.1.2", "httpx==0.24.1", "starlette==0.36.2", "aiosqlite==0.20.0", "psycopg2-binary",
                "requests", "aiomysql", "asyncmy", "aiopg", "pymysql"),
+        arguments=("-o", "pythonpath=.", "tests"),
         variables=(("TEST_DATABASE_URLS", "sqlite+aiosqlite:///suite.db, postgresql+asyncpg://{url}"),),
         needed_source=_OF_GITHUB.format("0.9.0", "encode/databases"),
     ),
