@@ -10,10 +10,10 @@ from .frames import APPLICATION, Stack, application_stack, owner
 from .hooks import Hooks, out_of_traceback
 from .own import os, re, sys
 from .own import own_builtins as __builtins__  # noqa: F401
-from .places import FILE, HIDDEN_NAME, URL, place
+from .places import FILE, URL, place
 from .quiet import quietly
 from .recorder import Recorder
-from .redact import HIDDEN, redact
+from .redact import HIDDEN, learn_all, names_a_secret, redact
 from .settings_classes import SETTINGS, watch
 
 _NAME = re.compile(
@@ -46,7 +46,7 @@ def shown(name: str, value: Optional[str]) -> Optional[str]:
     """The value as it may be written down."""
     if value is None:
         return None
-    return HIDDEN if HIDDEN_NAME.search(name) and not URL.match(value) else redact(value)
+    return HIDDEN if names_a_secret(name) and not URL.match(value) else redact(value)
 
 
 class EnvironmentProbe:
@@ -87,6 +87,7 @@ class EnvironmentProbe:
             def __setitem__(environ: Any, name: Any, value: Any) -> None:
                 before = environ._data.get(environ.encodekey(name)) if isinstance(name, str) else None
                 original(environ, name, value)
+                learn_all({name: value})
                 if isinstance(name, str) and (name in watched or names_a_database(name, value) or names_a_mode(name)):
                     watched.add(name)
                     probe._set(name, value, None if before is None else environ.decodevalue(before))

@@ -22,6 +22,7 @@ from .own import atexit, os
 from .own import own_builtins as __builtins__  # noqa: F401
 from .pytest_use import PytestProbe
 from .recorder import Recorder
+from .redact import learn_all
 from .settings_files import SettingsFiles
 from .sources import Sources
 from .sqlalchemy_use import SQLAlchemyProbe
@@ -36,6 +37,7 @@ class Installed:
 
     def __init__(self, directory: str, epoch: float, without: FrozenSet[str], allow: Optional[AllowList]) -> None:
         quiet.clear()
+        learn_all(dict(os.environ))
         self.recorder = recorder = Recorder(directory, epoch)
         quiet.listeners.append(lambda name, why: recorder.not_seen("probe", name, why))
         self.hooks = Hooks()

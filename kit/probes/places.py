@@ -16,7 +16,6 @@ URL_WITHIN = re.compile(
     r"(?i)\b(?:postgres(?:ql)?|mysql|mariadb|sqlite|oracle|mssql|cockroachdb|redshift|duckdb)(?:\+\w+)?://[^\s'\"<>]*"
 )
 FILE = re.compile(r"(?i)[^/\\\s]\.(db3?|sqlite3?|duckdb)$")  # the end of a path
-HIDDEN_NAME = re.compile(r"(?i)(pass|pwd|secret|token|key)")
 
 _PARTS = re.compile(
     r"^[\w+.-]+://(?:(?P<user>[^:@/]*)(?::.*)?@)?(?P<host>\[[^\]]*\]|[^:/?@]*)(?::(?P<port>\d*))?(?:/(?P<database>[^?]*))?"

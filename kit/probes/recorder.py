@@ -16,7 +16,7 @@ from .own import functools, itertools, os, sys, threading, time
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import is_of_a_signals_handler, reason
 from .record_file import RecordFile
-from .redact import redact
+from .redact import may_hold_a_secret, redact_command, without_secrets
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -197,38 +197,20 @@ class Recorder:
 
 
 def _shown(fields: Dict[str, Any]) -> str:
-    """Return fields as the end of an object in JSON, without passwords."""
+    """Return fields as the end of an object in JSON, without secrets."""
     text = _as_json(fields)
-    return _as_json(_without_passwords(fields)) if _may_hold_a_password(text) else text
+    return _as_json(without_secrets(fields)) if may_hold_a_secret(text) else text
 
 
 def _as_json(fields: Dict[str, Any]) -> str:
     return "".join([f",{quoted(name)}:{value_as_json(value)}" for name, value in fields.items()])
 
 
-def _may_hold_a_password(text: str) -> bool:
-    """Tell whether a text has one of the marks without which nothing looks like a password."""
-    text = text.lower()
-    return "://" in text or "passw" in text or "pwd" in text
-
-
-def _without_passwords(value: Any) -> Any:
-    """Redact every text in an event."""
-    kind = type(value)
-    if issubclass(kind, str):
-        text = str.__str__(value)
-        return redact(text) if _may_hold_a_password(text) else text
-    if issubclass(kind, dict):
-        return {key: _without_passwords(inner) for key, inner in dict.items(value)}
-    if kind is list or kind is tuple:
-        return [_without_passwords(inner) for inner in value]
-    return value
-
-
 def _command_of(pid: int) -> Optional[str]:
     """Return the command line of a process; None where the system does not tell."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read(2000).replace(b"\0", b" ").decode(errors="replace").strip()
+            arguments = file.read(2000).decode(errors="replace").rstrip("\0").split("\0")
+            return " ".join(redact_command(arguments)).strip()
     except OSError:
         return None

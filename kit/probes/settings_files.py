@@ -10,6 +10,7 @@ from .own import os, re
 from .own import own_builtins as __builtins__  # noqa: F401
 from .places import URL_WITHIN, place
 from .recorder import Recorder
+from .redact import learn_all
 
 _NAME = re.compile(r"(?i)(^\.?env$|\.env(\.|$)|\.(ini|cfg|conf|toml|ya?ml|json|properties|env)$)")
 _LINE = re.compile(r"^\s*(?:export\s+)?[\"']?(?P<name>[A-Za-z_][\w.-]*)[\"']?\s*[:=]\s*(?P<value>.*?)\s*,?\s*$")
@@ -70,6 +71,7 @@ def _entries(path: str) -> List[Entry]:
             for name, given in _pairs(text, path.endswith(_LISTS)):
                 url = URL_WITHIN.search(given)
                 value = url.group() if url else given.strip("\"'")
+                learn_all({name: value})
                 if names_a_database(name, value) and value:
                     found.append((number, name, value))
     return found

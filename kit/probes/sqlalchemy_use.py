@@ -15,7 +15,7 @@ from .hooks import Hooks, out_of_traceback, with_arguments_of
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
-from .redact import redact
+from .redact import learn_all, redact
 from .sources import Sources
 
 _UNSEEN = "no probe saw this driver connect"
@@ -95,6 +95,7 @@ class SQLAlchemyProbe:
     def _made(self, engine: Any, pool: Any, dialect: Any, url: Any) -> None:
         number = self._objects.new("engine", dialect)  # which the engines that are derived from one share
         full = url.render_as_string(hide_password=False)
+        learn_all({"url": full})
         self._recorder.event(
             "engine", apart=(full,), engine=number, url=redact(full), dialect=dialect.name, driver=dialect.driver,
             pool=type(pool).__name__, **self._sources.of(full, (url.database, full)),

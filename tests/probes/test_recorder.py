@@ -321,3 +321,26 @@ def test_a_closed_recorder_is_silent(recorder: Recorder, folder: Path) -> None:
     recorder.event("thing")
     recorder.plain("thing")
     assert len(events(folder, "thing")) == 1
+
+
+def test_what_has_the_name_of_a_secret_is_never_written(recorder: Recorder, folder: Path) -> None:
+    """A process's own arguments, nested values and texts of any shape lose their secrets as they are written."""
+    recorder.event("thing", stack=(), argv=["run", "--db-pass", "Zq7-xW9"], deep={"api_key": "Zq7-xW9"},
+                   said="create role x login password 'Zq7-xW9'", name="DB_PASS", value="Zq7-xW9")  # fmt: skip
+    [event] = events(folder, "thing")
+    assert event["argv"] == ["run", "--db-pass", "***"]
+    assert event["deep"] == {"api_key": "***"}
+    assert "Zq7-xW9" not in str(event)
+
+
+def test_what_a_process_was_started_with_as_a_secret_is_known_in_any_text(folder: Path, tmp_path: Path) -> None:
+    """The value of a variable with the name of a secret goes from all that is written, wherever the program puts it."""
+    program = tmp_path / "it.py"
+    program.write_text("import os, sqlite3\nsqlite3.connect('Hidden-Value7.db').execute('select 1')\n")
+    probes = {"PYTHONPATH": str(Path(own.__file__).parents[1] / "carried"), "ISOLATION_PROBES_DIR": str(folder)}
+    environ = {**os.environ, **probes, "MY_API_KEY": "Hidden-Value7", "ISOLATION_PROBES_EPOCH": "0"}
+    subprocess.run([sys.executable, str(program), "--token", "Hidden-Value7"], env=environ, cwd=tmp_path, check=True)
+    texts = [path.read_text() for path in folder.iterdir()]
+    assert texts
+    assert "***.db" in "".join(texts)
+    assert "Hidden-Value7" not in "".join(texts)

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 from ..gate import DatabaseRefused
 from ..own import own_builtins as __builtins__  # noqa: F401
-from ..redact import redact
+from ..redact import learn_all, redact
 
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none
 
@@ -47,6 +47,7 @@ def postgres_place(
 
 def told(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:
     """What a driver was told about the place, as it stands or as a URL; "" where that was nothing."""
+    learn_all({"told": args[:1], **kwargs})
     whole = next((given for given in (*args[:1], kwargs.get("dsn"), kwargs.get("conninfo")) if given), None)
     by_name = any(kwargs.get(name) for name in _TOLD)
     if isinstance(whole, str) and not (by_name and kwargs.get("host")):  # what is given by name goes first

@@ -10,7 +10,7 @@ from ..identity import POSTGRES_QUESTIONS
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..own import re
 from ..peers import peer_from
-from ..redact import redact
+from ..redact import learn_all, redact
 from .asking import Observed, closed_where_refused, postgres_place, reason, told
 from .base import Adapter, Opener
 
@@ -102,6 +102,7 @@ class Asyncpg(Adapter):
         self._databases.forget(connection)
         observed, why_not = await _ask(connection)
         parameters = connection._params
+        learn_all({"user": parameters.user, "password": parameters.password})
         place = redact(postgres_place(connection._addr, parameters.user, parameters.database))
         wire = connection._transport.get_extra_info
         pool = running("asyncpg", "_get_new_connection")

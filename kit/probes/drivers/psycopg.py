@@ -9,7 +9,7 @@ from ..hooks import Hooks, out_of_traceback
 from ..identity import POSTGRES_QUESTIONS
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..peers import Peer, peer_of
-from ..redact import redact
+from ..redact import learn_all, redact
 from .asking import closed_where_refused, first_answer, postgres_place, text, told
 from .base import Adapter, Opener
 
@@ -122,6 +122,7 @@ class Psycopg(Adapter):
     def _opened(self, connection: Any, is_async: bool) -> None:
         self._databases.forget(connection)
         libpq = connection.pgconn
+        learn_all({"user": text(libpq.user), "password": text(libpq.password)})
         peer = peer_of(libpq.socket)
         place = redact(postgres_place(
             (text(libpq.host), text(libpq.port)), text(libpq.user), text(libpq.db), _hostaddr(libpq, peer),

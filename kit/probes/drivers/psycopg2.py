@@ -9,7 +9,7 @@ from ..hooks import Hooks, out_of_traceback
 from ..identity import POSTGRES_QUESTIONS
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..peers import peer_of
-from ..redact import redact
+from ..redact import learn_all, redact
 from .asking import Observed, closed_where_refused, first_answer, postgres_place, told
 from .base import Adapter, Opener
 
@@ -41,6 +41,7 @@ class Psycopg2(Adapter):
         def connecting(original: Any) -> Any:
             def connect(dsn: Any = None, connection_factory: Any = None, *args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True
+                learn_all({"dsn": dsn, **kwargs})
                 pooled = running("sqlalchemy") is not None
                 wanted = extensions.connection if connection_factory is None else connection_factory
                 if probe._statements and not pooled and isinstance(wanted, type):

@@ -1,0 +1,471 @@
+"""Where in a text a secret stands, told by the shape of what is around it. Standard library only.
+
+A secret is what follows a name of one (`password=`, `"apiKey": `, `--db-pass `, `IDENTIFIED BY `), what stands in a
+URL where a password is expected, and what looks like nothing else (a private key, a JSON web token, a header with
+credentials). Each way of looking is gone only where the text has one of its marks: most texts have none.
+
+What is no secret is left, so that the text can be read: a type (`password: str`), a placeholder (`%s`, `${DB_PASS}`),
+a reference (`password=settings.password`), a sentence about passwords.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, List, Match, Optional, Pattern, Tuple
+
+from .own import functools, re
+from .own import own_builtins as __builtins__  # noqa: F401
+from .secret_names import MARKS, names_a_secret
+from .secret_names import words as _words
+
+Span = Tuple[int, int]
+
+_LEFT = re.compile(r"[\w-]*\Z")
+_RIGHT = re.compile(r"[\w-]*")
+_NAME_AT_MOST = 80  # characters, on each side of a mark
+
+
+def spans(text: str) -> List[Span]:
+    """Return where secrets stand in `text`, in order and apart from each other.
+
+    A text may be escaped, as JSON within JSON, HTML or a URL's parameter is: it is looked through as it stands, and
+    as it is meant.
+    """
+    found = _spans(text)
+    view, places = text, None
+    for _ in range(_LAYERS_AT_MOST):
+        decoded = _decoded(view)
+        if decoded is None:
+            break
+        view, inner = decoded
+        places = inner if places is None else [places[place] for place in inner]
+        found += [(places[start], places[end]) for start, end in _spans(view)]
+    return _apart(found, text)
+
+
+def _spans(text: str) -> List[Span]:
+    lower = text.lower()
+    found: List[Span] = []
+    if len(lower) != len(text):  # a letter whose small form is longer: positions would differ
+        lower = "".join(letter.lower() if letter < "\x80" else letter for letter in text)
+    if any(mark in lower for mark in MARKS):
+        found += _named(text, lower)
+    if "://" in text:
+        found += _in_urls(text)
+    for marks, pattern, flags in _PATTERNS:
+        if any(mark in lower for mark in marks):
+            matches = _compiled(pattern, flags).finditer(text)
+            found += [match.span("secret") for match in matches if marks not in _MIXED or _is_mixed(match["secret"])]
+    return found
+
+
+_LAYERS_AT_MOST = 3
+_ESCAPES = (
+    r"&(?P<named>quot|apos|amp|lt|gt);|&\#0*(?P<decimal>\d{2,3});|&\#[xX]0*(?P<hex>[0-9a-fA-F]{2});"
+    r"|\\(?:u00(?P<unicode>[0-9a-fA-F]{2})|(?P<sign>[\"'\\/nrt]))"
+    r"|%(?P<percent>2[023567CFcf]|3[ABDFabdf]|40|5[BDbd]|7[BDbd])"
+)
+_NAMED = {"quot": '"', "apos": "'", "amp": "&", "lt": "<", "gt": ">", "n": "\n", "r": "\r", "t": "\t"}
+
+
+def _decoded(text: str) -> Optional[Tuple[str, List[int]]]:
+    """Take one layer of escapes off; for each sign of what is left, and for the end, its place in `text`."""
+    if "\\" not in text and "&" not in text and "%" not in text:
+        return None
+    pieces, places, at = [], [], 0
+    for escape in _compiled(_ESCAPES).finditer(text):
+        start = escape.start()
+        pieces += [text[at:start], _meant(escape)]
+        places += [*range(at, start), start]
+        at = escape.end()
+    if not pieces:
+        return None
+    return "".join([*pieces, text[at:]]), [*places, *range(at, len(text) + 1)]
+
+
+def _meant(escape: Match[str]) -> str:
+    word = escape["named"] or escape["sign"]
+    if word is not None:
+        return _NAMED.get(word, word)
+    number = escape["hex"] or escape["unicode"] or escape["percent"]
+    return chr(int(number, 16)) if number is not None else chr(int(escape["decimal"]))
+
+
+def _apart(found: List[Span], text: str) -> List[Span]:
+    """Join the spans that overlap, and leave out those that hold nothing or are hidden already."""
+    joined: List[Span] = []
+    for start, end in sorted(found):
+        if not text[start:end].strip("*. \t"):
+            continue
+        if joined and start < joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined
+
+
+@functools.lru_cache(maxsize=None)
+def _compiled(pattern: str, flags: int = 0) -> Pattern[str]:
+    return re.compile(pattern, flags)
+
+
+# --- after a name ----------------------------------------------------------------------------------------------------
+
+_Q = "[\"'`]"
+_TYPE = (
+    r"(?:(?:typing|t|pydantic|orm)\.)?(?:str|bytes|int|float|bool|Optional|Union|SecretStr|SecretBytes|Secret|Any|"
+    r"Annotated|Final|ClassVar|Mapped|Literal|String|string)\b(?:\[[^\n=]{0,80}\])?(?:\s*\|\s*[A-Za-z_][\w.]*)*"
+)
+_LINK = rf"""(?xs)
+(?P<close>{_Q})?(?P<bracket>\])?
+(?: (?P<typed>[ \t]*:[ \t]*{_TYPE}[ \t]*=(?!=)[ \t]*)
+  | (?P<equals>[ \t]*(?:=>|:=|[!=]==?|=)[ \t]*)
+  | (?P<colon>[ \t]*:(?!:|//)[ \t]*(?:(?<=["'`;]:)\s*)?)
+  | (?P<comma>[ \t]*,\s*)
+  | (?P<is>[ \t]+(?:is|was|to|for\ [\w@.%]+[ \t]*=)[ \t]+)
+  | (?P<blank>[ \t]+)
+)"""
+_VALUE_OF = rf"(?s)(?:{_Q})?[ \t]*[,;]?\s*(?:{_Q})?(?:value|default|content|val)(?:{_Q})?\s*[:=]\s*"
+_NAMED_AS = rf"(?i)(?:name|key|var|variable|field|header|id)(?:{_Q})?\s*[:=]\s*(?:{_Q})?\Z"
+_XML = r"[^<>\n]{0,200}>(?P<secret>[^<\n]+)</"
+_OPEN_QUOTE = rf"(?P<prefix>[bBrRuUfFeEnN]{{0,2}})(?P<quote>'''|\"\"\"|{_Q})"
+_WRAPPED = rf"(?:[A-Za-z_][\w.]*\(\s*)+(?=[bBrRuUfFeEnN]{{0,2}}{_Q})"
+_CLOSING = {
+    "'": r"(?s)(?:[^'\\\n]|\\.|''|'(?=\w))*?(?:'(?!['\w])|(?=\n)|\Z)",
+    '"': r'(?s)(?:[^"\\\n]|\\.|""|"(?=\w))*?(?:"(?!["\w])|(?=\n)|\Z)',
+    "`": r"(?s)[^`\n]*(?:`|(?=\n)|\Z)",
+}
+_NEXT_KEY = rf"[\s,;&)\]}}'\"]*(?:{_Q})?[A-Za-z_][\w.%-]{{0,60}}(?:{_Q})?[ \t]*[=:]"
+_STOPS = ",;&)]}'\"`<>"
+_BLANK_OR_STOP = ("", *_STOPS, *" \t\n\r")
+_ESCAPED_BLANK = r"\\[nrt](?:[\w.]+\s*[=:]|[\s\"']|\Z)"
+_ALONE = rf"[ \t]*(?:\Z|[\n\r,;)\]}}&#\"'`<]|\\[nr]|{_NEXT_KEY})"
+_SHELL_WORD = r"(?:[^\s'\",;)\]]|['\",;)\]](?=[^\s'\",;)\]]))+"
+_REFERENCE = (
+    r"(?:(?:self|cls|settings|config|cfg|conf|args|kwargs|os|env|environ|app|request|options|opts|params|ctx|context|"
+    r"url|parts|form|data|creds|credentials|user|account|connection|conn|secrets|getpass|keyring|get_settings\(\))"
+    r"(?:\.|\[)|(?:os\.)?(?:getenv|environ|getpass|input|next|unquote|str|len|bool|[a-z]\w*_(?:password|secret|token)|"
+    r"(?:token|read|load|make|new|generate|create|get|fetch|decode|encode|hash|verify)_\w+)[(\[])|[A-Za-z_]\w*\(\)"
+)
+_NOTHING = (
+    r"(?:None|null|nil|NULL|[Tt]rue|[Ff]alse|undefined|\*+|\.{3}|…|\$\d+|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_]\w*|%s|"
+    r"%\(\w+\)s|\?|:[a-z_]\w*|\{\{.*\}\}|\{\}|<[a-z ._-]+>|\\)"
+)
+_PROSE = _words(
+    "required missing invalid wrong incorrect empty set unset ok yes no none null true false expired str int bytes "
+    "bool float any string text object optional secretstr secretbytes hidden unchanged changed not-set varchar "
+    "boolean passed failed error skipped done"
+)
+_DOLLARS = r"(?s)\$(?P<tag>\w*)\$(?P<secret>.*?)(?:\$(?P=tag)\$|\Z)"
+_BLOCK = r"[|>][+-]?\d?[ \t]*\n(?P<secret>(?:[ \t]+[^\n]*(?:\n|\Z))+)"
+_HEADER = r"(?:(?:Bearer|Basic|Digest|Token|ApiKey|Negotiate|AWS4-HMAC-SHA256)[ \t]+)?(?P<secret>[^\n\r\"'<>]+)"
+
+
+def _named(text: str, lower: str) -> Iterator[Span]:
+    """Give what follows the names of secrets."""
+    beyond = [0] * len(MARKS)  # where each mark is to be looked for next
+    done = 0
+    while True:
+        for number, mark in enumerate(MARKS):
+            if done == 0 or -1 < beyond[number] < done:
+                beyond[number] = lower.find(mark, done)
+        following = [place for place in beyond if place != -1]
+        if not following:
+            return
+        at = min(following)
+        left = _LEFT.search(text, max(0, done, at - _NAME_AT_MOST), at)
+        right = _RIGHT.match(text, at, at + _NAME_AT_MOST)
+        assert left is not None  # it can be empty
+        assert right is not None
+        start, done = left.start(), right.end()
+        if names_a_secret(text[start:done]) or _in_a_query(text, start, text[start:done]):
+            for span in _after(text, start, done):
+                yield span
+                done = max(done, span[1])
+
+
+def _in_a_query(text: str, start: int, name: str) -> bool:
+    """Tell whether a name that means little elsewhere is that of a parameter of a URL, where it means a secret."""
+    return text[start - 1 : start] in ("?", "&") and name.lower() in ("key", "sig", "signature", "auth", "apikey")
+
+
+def _after(text: str, start: int, end: int) -> Iterator[Span]:
+    name = text[start:end]
+    if text[start - 1 : start] == "<" or re.search(r"<\w+:\Z", text[max(0, start - 20) : start]):
+        inner = _compiled(_XML).match(text, end)
+        if inner is not None:
+            yield inner.span("secret")
+            return
+    if re.search(_NAMED_AS, text[max(0, start - 30) : start]):
+        other = _compiled(_VALUE_OF).match(text, end)
+        if other is not None:
+            yield from _value(text, other.end(), name, "equals")
+            return
+    link = _compiled(_LINK).match(text, end)
+    if link is not None:
+        yield from _linked(text, start, name, link)
+
+
+def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span]:
+    kind, at = str(link.lastgroup), link.end()
+    option = name.startswith("-") and not name.startswith("---")
+    if kind == "comma":
+        if link["close"] is None:
+            return
+        before = text[max(0, start - 3) : start].rstrip("\"'bBuU")[-1:]
+        if option or before == "(":
+            yield from _quoted(text, at)
+        elif before == "[":
+            yield from (span for span in _quoted(text, at) if text[span[1] + 1 : span[1] + 2] == "]")
+    elif kind == "blank" and option:
+        if text[at : at + 1] not in ("-", ""):
+            yield from _shell_word(text, at)
+    elif kind in ("blank", "is"):
+        if text[max(0, start - 11) : start].lower().endswith("unexpected "):
+            return
+        yield from _quoted(text, at)
+        dollars = _compiled(_DOLLARS).match(text, at)
+        if dollars is not None:
+            yield dollars.span("secret")
+    elif not (kind == "colon" and name.lower().startswith("test")):
+        yield from _value(text, at, name, kind)
+
+
+def _value(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
+    """Give where the value of a name stands: within its quotes, within its brackets, or as far as it goes."""
+    quoted = list(_quoted(text, at))
+    if quoted:
+        yield from quoted
+        return
+    if name.lower().endswith(("authorization", "cookie")) and kind in ("colon", "equals"):
+        header = _compiled(_HEADER, re.I).match(text, at)
+        if header is not None:
+            yield header.span("secret")
+        return
+    first = text[at : at + 1]
+    if first == "$" and text[at : at + 80].count("$") > 1:
+        dollars = _compiled(_DOLLARS).match(text, at)
+        if dollars is not None and dollars["secret"]:
+            yield dollars.span("secret")
+            return
+    if first in ("|", ">") and kind == "colon":
+        block = _compiled(_BLOCK).match(text, at)
+        if block is not None:
+            yield block.span("secret")
+            return
+    if first and first in "[({":
+        yield from _bracketed(text, at, name)
+        return
+    yield from _bare(text, at, name, kind)
+
+
+def _quoted(text: str, at: int) -> Iterator[Span]:
+    wrapped = _compiled(_WRAPPED).match(text, at)
+    at = wrapped.end() if wrapped is not None else at
+    opening = _compiled(_OPEN_QUOTE).match(text, at)
+    if opening is None:
+        return
+    quote, start = opening["quote"], opening.end()
+    if quote in _CLOSING:
+        closing = _compiled(_CLOSING[quote]).match(text, start)
+        end = closing.end() if closing is not None else len(text)
+        end -= text[start:end].endswith(quote)
+    else:
+        end = text.find(quote, start)
+        end = end if end != -1 else _end_of_line(text, start)
+    if not _compiled(_NOTHING).fullmatch(text, start, end) and re.search(r"\w", text[start:end]):
+        yield start, end
+    else:
+        yield start, start  # quotes are here, and nothing in them
+
+
+_BRACKETS_AT_MOST = 2000  # characters within them
+
+
+def _bracketed(text: str, at: int, name: str) -> Iterator[Span]:
+    end, depth, closing = at, 0, {"[": "]", "(": ")", "{": "}"}[text[at]]
+    for end in range(at, min(len(text), at + _BRACKETS_AT_MOST)):
+        depth += (text[end] == text[at]) - (text[end] == closing)
+        if depth == 0:
+            break
+    inside = text[at + 1 : end]
+    if text[at] == "{" and (re.search(r"[\"']type[\"']\s*:", inside) or _names_a_variable(inside)):
+        return
+    if re.search(r"[A-Za-z]" if name.lower().endswith("tokens") else r"\w", inside):
+        yield at + 1, end
+
+
+def _names_a_variable(inside: str) -> bool:
+    """Tell whether braces hold the name of what is put there, as in a format, and not a value."""
+    return inside.isidentifier() and inside.islower() and names_a_secret(inside)
+
+
+def _bare(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
+    if re.match(r"[A-Za-z][\w+.-]*:(?://|\\/)", text[at : at + 40]):
+        return  # a URL, in which its password is found
+    nothing = _compiled(_NOTHING).match(text, at)
+    if nothing is not None and text[nothing.end() : nothing.end() + 1] in _BLANK_OR_STOP:
+        return
+    end = _end_of_bare(text, at)
+    value = text[at:end]
+    if _compiled(_REFERENCE).match(value) or (name.lower().endswith("tokens") and value.isdigit()):
+        return
+    if value == name or value.startswith((name + ".", name + "[", name + "(")):
+        return
+    if name in ("PWD", "OLDPWD") and value.startswith("/") and text[at - len(name) - 2 : at - len(name) - 1] != ";":
+        return  # the shell's working directory
+    if (kind == "typed" or (kind == "colon" and text[at - 1 : at] in " \t")) and _is_type_or_prose(text, at, end):
+        return
+    if value.lower() in _PROSE and kind == "colon":
+        return
+    if re.search(r"\w", value):
+        yield at, end
+
+
+def _is_type_or_prose(text: str, at: int, end: int) -> bool:
+    is_a_type = re.match(_TYPE + r"\s*(?:=|\Z|\n|,|\))", text[at : at + 120]) is not None
+    return is_a_type or _compiled(_ALONE).match(text, end) is None
+
+
+def _end_of_bare(text: str, at: int) -> int:
+    """Return where a value without quotes ends: what is inside it may be any sign, what follows it is another key."""
+    for end in range(at, len(text)):
+        letter = text[end]
+        if letter.isspace():
+            return end
+        if letter in _STOPS:
+            following = text[end + 1 : end + 2]
+            if not following or following.isspace() or following in _STOPS:
+                return end
+            if _compiled(_NEXT_KEY).match(text, end):
+                return end
+        elif letter == "\\" and _compiled(_ESCAPED_BLANK).match(text, end):
+            return end
+    return len(text)
+
+
+def _shell_word(text: str, at: int) -> Iterator[Span]:
+    quoted = list(_quoted(text, at))
+    if quoted:
+        yield from quoted
+        return
+    word = _compiled(_SHELL_WORD).match(text, at)
+    if word is not None and not _compiled(_NOTHING).fullmatch(word.group()):
+        yield word.span()
+
+
+def _end_of_line(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return end if end != -1 else len(text)
+
+
+# --- in URLs ---------------------------------------------------------------------------------------------------------
+
+_SCHEME = re.compile(r"[A-Za-z][\w+.-]*\Z")
+_SLASHES = "://"
+_USER = r"[^\s:/?#@'\"<>\\]*"
+_OF_WEB = re.compile(r"(?i)^(?:[\w.]+\+)?(?:https?|wss?|s?ftp|ssh|git|file|ldaps?|smtps?|imaps?|s3|gs)$")
+_ENDING_QUOTE = r"['\"](?![,)\]}:;\s]|\Z)"
+_PORT = r"(?:\d{1,5}(?=[/?#'\",)\]>}\s\\]|\Z)|[\d*?\[\]!-]+(?=[/'\"\s]|\Z))"
+_PLAIN = r"[^\s/?#@'\"<>]{0,1000}@"
+_ODD = rf"(?:[^\s@<>'\"]|{_ENDING_QUOTE}){{0,500}}@"
+_WITH_BLANKS = rf"(?:[^\n@<>'\"]|{_ENDING_QUOTE}){{1,200}}?@(?=[\w.\[-]+(?::\d|[/'\"\s,)]|\Z))"
+_MORE = r"[^\s'\"<>?,;&]*(?<!/)@(?=[\w.\[%-])"
+_MORE_OF_WEB = r"[^\s'\"<>?,;&/]*@(?=[\w.\[%-])"
+_UNUSED = r"(?!\d+(?:\W|\Z))[^\s/?#@'\"<>,;)\]}\\]+(?=[/?#]|\Z|['\"\s])"
+_TEMPLATE = re.compile(r"[{$<]|%[(sd]|\*{3}")
+_USER_IS_THE_SECRET = re.compile(r"(?i)^(?:redis|rediss|valkey|valkeys)$")
+_LONG_AND_MIXED = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.~-]{16,}$")
+
+
+def _in_urls(text: str) -> Iterator[Span]:
+    """Give the passwords of URLs, also of those in which they should have been quoted and were not."""
+    for slashes in _compiled(_SLASHES).finditer(text):
+        scheme = _SCHEME.search(text, max(0, slashes.start() - 40), slashes.start())
+        if scheme is not None:
+            yield from _in_url(text, scheme.group(), slashes.end())
+
+
+def _in_url(text: str, scheme: str, at: int) -> Iterator[Span]:
+    user = _compiled(_USER).match(text, at)
+    assert user is not None  # it can be empty
+    after, end = text[user.end() : user.end() + 1], user.end()
+    web = _OF_WEB.match(scheme) is not None
+    if after == "@" and (_USER_IS_THE_SECRET.match(scheme) or (web and _LONG_AND_MIXED.match(user.group()))):
+        yield user.span()
+    if after != ":":
+        return
+    at = end + 1
+    if web and _LONG_AND_MIXED.match(user.group()) and "@" in text[at : at + 60]:
+        yield user.span()  # a token in the user's place
+    if _TEMPLATE.match(text, at):
+        return
+    found = _compiled(_PLAIN).match(text, at)
+    if found is None and not (_compiled(_PORT).match(text, at) and (web or not _is_within(text, at))):
+        found = _compiled(_ODD).match(text, at) or (None if web else _blank(text, at))
+    if found is not None:
+        more = _compiled(_MORE_OF_WEB if web else _MORE).match(text, found.end())
+        yield at, (more or found).end() - 1
+    elif not web and not scheme.lower().startswith("sqlite") and not _compiled(_PORT).match(text, at):
+        unused = _compiled(_UNUSED).match(text, at)
+        if unused is not None and unused.group().lower() != "port":
+            yield unused.span()
+
+
+def _is_within(text: str, at: int) -> bool:
+    """Tell whether digits that look like a port are the beginning of a password with an unquoted slash."""
+    return _compiled(r"\d+/[^\s?@'\"<>]*@").match(text, at) is not None
+
+
+def _blank(text: str, at: int) -> Optional[Match[str]]:
+    found = _compiled(_WITH_BLANKS).match(text, at)
+    return found if found is not None and "://" not in found.group() else None
+
+
+# --- by themselves ---------------------------------------------------------------------------------------------------
+
+_CLIENTS = r"\b(?:mysql\w*|mariadb[\w-]*|mongo\w*|sshpass|sqlcmd|psql|pg_\w+|ldap\w+|snowsql|isql|bcp|cqlsh)\b"
+
+_BEARER, _BASIC = ("bearer ", "bearer%20"), ("basic ",)
+_MIXED = (_BEARER, _BASIC)  # these words are of English, too
+
+
+def _is_mixed(value: str) -> bool:
+    """Tell whether a text can be no ordinary word: it has a digit, a sign within, or capitals in its midst."""
+    inner = value.strip(".-=/")
+    return not inner.isalpha() or (inner[1:] != inner[1:].lower())
+
+
+_PATTERNS: Tuple[Tuple[Tuple[str, ...], str, int], ...] = (
+    (("private key",), r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<secret>.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+     re.S),
+    (("eyj",), r"\b(?P<secret>eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*)", 0),
+    (("akia", "asia"), r"\b(?P<secret>A(?:KI|SI)A[0-9A-Z]{12,})\b", 0),
+    (("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "sk_live", "sk_test", "rk_live", "xox", "aiza",
+      "npm_", "pypi-", "hvs.", "sk-"),
+     r"\b(?P<secret>(?:gh[posur]_|github_pat_|glpat-|[sr]k_(?:live|test)_|xox[abprs]-|AIza|npm_|pypi-|hvs\.|sk-)"
+     r"[\w-]{10,})", 0),
+    (_BEARER, r"(?i)\bbearer(?: +|%20)(?P<secret>[\w.~+/=-]{4,})", 0),
+    (_BASIC, r"(?i)\bbasic +(?P<secret>[\w+/-]{8,}={0,2})", 0),
+    (("identified",),
+     r"(?is)\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)\s+(?:password\s+)?[\"'`](?P<secret>(?:[^'\"`\\]|\\.|'')*)", 0),
+    (("identified",), r"(?i)\b(?:user|role)\s+\S+\s+identified\s+by\s+(?P<secret>[^\s'\"`;]+)", 0),
+    (("login ",), r"(?i)\blogin\s+\S+\s+password\s+(?P<secret>[^\s'\"`$;]+)", 0),
+    ((":",),
+     r"(?m)(?:^|(?<=[\s'\"]))(?:\[[\da-fA-F:]+\]|[\w.*-]+):(?:\*|\d{2,5}):[\w.*$-]+:[\w.*@$-]+:(?P<secret>(?:[^\s'\"\\:]"
+     r"|\\[^nrt\s])[^\s]*?)(?=\s|\Z|['\"]|\\n)", 0),
+    (("scram-sha-256$",), r"SCRAM-SHA-256\$(?P<secret>\d+:[^\s'\"]+)", 0),
+    ((" -p", "'-p", '"-p'),
+     rf"{_CLIENTS}[^\n|;]{{0,300}}?[\s'\"]-p(?:[ =]|[\"'],\s*[\"'])?(?P<secret>(?!\d+\b|-|[\"'])[^\s'\",)\]]+)", re.I),
+    (("-p",), r"\b(?:mysql\w*|mariadb[\w-]*)\b[^\n|;]{0,300}?[\s'\"]-p(?P<secret>[^\s'\",)\]]+)", 0),
+    (("redis-cli", "valkey-cli"),
+     r"\b(?:redis|valkey)-cli\b[^\n|;]{0,300}?[\s'\"]-a[\s'\",]+(?P<secret>[^\s'\",)\]]+)", 0),
+    (("curl ", "curl'", "http ", "wget ", "curl\""),
+     r"\b(?:curl|https?|wget)\b[^\n|;]{0,300}?[\s'\"](?:-u|-a|--user|--proxy-user|--auth)[\s=,'\"]*[^\s:'\"]*:"
+     r"(?P<secret>[^\s'\",)\]]+)", 0),
+    (("auth=",), r"\bauth=(?:\w+\()?\(?\s*[\"'][^\"'\n]*[\"'],\s*[\"'](?P<secret>[^\"'\n]+)[\"']", 0),
+    (("_auth=",), r"\b_auth=(?P<secret>[^\s\"']+)", 0),
+    (("pass:",), r"(?<![\w-])pass:(?P<secret>[^\s'\",)\]]+)", 0),
+    (('type="password"', "type='password'"),
+     r"type=[\"']password[\"'][^<>]{0,300}?value=[\"'](?P<secret>[^\"'<>]+)", re.I),
+    (("@",), r"(?<![\w/:.@-])\w+/(?P<secret>[^\s/@'\"]+)@[\w.-]+:\d{2,5}/\w+", 0),
+)
