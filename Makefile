@@ -1,4 +1,4 @@
-# Every target does all the set-up it needs. It takes Python 3.11 to 3.13, make and git; uv makes it faster.
+# Every target does all the set-up it needs. It takes Python 3.11 or newer, make and git; uv makes it faster.
 # PYTHON=/path/to/python chooses the interpreter, UV= (empty) makes pip do the work.
 
 VENV := .venv

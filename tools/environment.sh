@@ -11,7 +11,7 @@ fail() {
 }
 
 fits() {
-    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
 # Debian keeps the part of Python that puts pip into an environment in a package of its own.
@@ -21,7 +21,7 @@ has_pip() {
 
 find_python() {
     without_pip=
-    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python}; do
+    for candidate in ${PYTHON:-python3 python3.15 python3.14 python3.13 python3.12 python3.11 python}; do
         fits "$candidate" || continue
         if has_pip "$candidate"; then
             command -v "$candidate"
@@ -31,13 +31,13 @@ find_python() {
     done
     [ -z "$without_pip" ] || fail "$without_pip cannot make virtual environments. To do: install its venv package \
 (on Debian and Ubuntu: apt install python3-venv), or install uv."
-    [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON is not a Python that fits. Wanted: Python 3.11, 3.12 or 3.13."
+    [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON is not a Python that fits. Wanted: Python 3.11 or newer."
     # Interpreters that uv keeps for itself are on no PATH.
-    if [ -n "${UV:-}" ] && "$UV" python find --no-project '>=3.11,<3.14' 2>/dev/null; then
+    if [ -n "${UV:-}" ] && "$UV" python find --no-project '>=3.11' 2>/dev/null; then
         return
     fi
-    fail "no Python that fits was found. Wanted: Python 3.11, 3.12 or 3.13. \
-To do: install one, or name one: make PYTHON=/path/to/python3.12"
+    fail "no Python that fits was found. Wanted: Python 3.11 or newer. \
+To do: install one, or name one: make PYTHON=/path/to/python3.14"
 }
 
 rm -f "$venv/.installed"

