@@ -147,3 +147,28 @@ def test_a_sweep_at_any_moment_leaves_a_new_directory_alone(monkeypatch: pytest.
     assert swept == []
     assert is_held(directory.path)
     directory.release()
+
+
+END_OF_A_GUARD = """
+import os, sys
+from kit.pair.guard import Guard
+removed = []
+sys.addaudithook(lambda event, args: removed.append(args[0]) if event in ("os.remove", "os.rmdir") else None)
+Guard(sys.argv[1], os.getpid(), None).close()
+print(*map(os.path.basename, removed))
+"""
+
+
+def test_the_lock_goes_last(base: Path) -> None:
+    """A directory that is being removed can be told from one that is gone: its lock goes after everything else."""
+    directory = RunDirectory.make(None)
+    for name in ("production", "test"):
+        (directory.path / name).mkdir()
+        (directory.path / name / "file").touch()
+        (directory.path / f"{name}.log").touch()
+    (directory.path / "link").symlink_to(base)
+    command = [sys.executable, "-c", END_OF_A_GUARD, str(directory.path)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    directory.release()
+    assert answer.stdout.split()[-2:] == ["lock", directory.path.name]
+    assert list(base.iterdir()) == []

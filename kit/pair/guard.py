@@ -16,6 +16,7 @@ guard has one thread, because that promise ends with the thread that made it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -25,6 +26,7 @@ import signal
 import sys
 import time
 
+LOCK = "lock"
 PR_SET_PDEATHSIG = 1
 IPC_RMID = 0
 WATCH_INTERVAL_S = 0.25
@@ -166,7 +168,7 @@ class Guard:
         for name, pid in self.servers.items():
             os.waitpid(pid, 0)
             release_memory(self.data[name])
-        shutil.rmtree(self.directory, ignore_errors=True)
+        remove(self.directory)
 
 
 def become_server(guard: int, log: int, argv: list[str], env: dict[str, str], account: tuple[int, int] | None) -> None:
@@ -190,6 +192,24 @@ def become_server(guard: int, log: int, argv: list[str], env: dict[str, str], ac
         os.execve(argv[0], argv, env)
     except OSError as error:
         os.write(2, f"could not execute {argv[0]}: {error.strerror}\n".encode())
+
+
+def remove(directory: str) -> None:
+    """Remove what is there of a directory, its lock last.
+
+    As long as the lock is there and held, somebody is at work; there and held by nobody, anybody may remove the rest.
+    """
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return
+    for path in (os.path.join(directory, name) for name in names if name != LOCK):
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):  # another who clears up was faster
+                os.unlink(path)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def is_alive(pid: int) -> bool:

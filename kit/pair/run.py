@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from kit.errors import PairError
 from kit.pair import guard as guard_program
 from kit.pair.places import RUN_PREFIX, Account, choose_data_base, data_bases
 
-LOCK = "lock"
+LOCK = guard_program.LOCK
 ANSWER_S = 30.0
 NEWBORN_S = 60.0
 
@@ -77,8 +76,7 @@ def sweep() -> list[Path]:
     for base in data_bases():
         for directory in base.glob(f"{RUN_PREFIX}*"):
             if _is_abandoned(directory):
-                end_leftovers(directory)
-                shutil.rmtree(directory, ignore_errors=True)
+                clear(directory)
                 swept.append(directory)
     return swept
 
@@ -93,6 +91,12 @@ def _is_abandoned(directory: Path) -> bool:
     if not (directory / LOCK).exists():
         return time.time() - found.st_mtime > NEWBORN_S  # between being made and being locked
     return not is_held(directory)
+
+
+def clear(directory: Path) -> None:
+    """Remove a directory that nobody holds, and end what still runs on it."""
+    end_leftovers(directory)
+    guard_program.remove(str(directory))
 
 
 def end_leftovers(directory: Path) -> None:
@@ -195,8 +199,7 @@ class Guard:
         self._let_go()
         self.process.wait()
         if self.directory.path.exists():  # the guard was killed
-            end_leftovers(self.directory.path)
-            shutil.rmtree(self.directory.path, ignore_errors=True)
+            clear(self.directory.path)
 
     def _order(self, order: Mapping[str, object]) -> None:
         assert self.process.stdin is not None

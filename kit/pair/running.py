@@ -17,7 +17,7 @@ from typing import Any
 from kit.errors import PairError
 from kit.pair import faults, places
 from kit.pair.model import SIDES, Identity, Kind, Pair, Side, SideName
-from kit.pair.run import is_held
+from kit.pair.run import clear, is_held
 
 FORMAT = 1
 DOWN_S = 20.0
@@ -179,8 +179,12 @@ def _take_down() -> bool:
 
 
 def _end_embedded(directory: Path, guard: int) -> None:
-    if not is_held(directory):
-        return
+    if is_held(directory):
+        _end_guard(directory, guard)
+    clear(directory)  # a guard that was killed has left it, and one that ends has only just let go of it
+
+
+def _end_guard(directory: Path, guard: int) -> None:
     os.kill(guard, signal.SIGTERM)  # the lock is held, so this number is still the guard's
     deadline = time.monotonic() + DOWN_S
     while is_held(directory):
