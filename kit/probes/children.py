@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence,
 from .audited import listen
 from .context import CURRENT
 from .hooks import Hooks
-from .own import os, re
+from .own import os, re, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .recorder import Recorder
 
@@ -173,8 +173,8 @@ class Children:
             place = _place_of_env(original)
 
             def _posix_spawn(process: Any, *args: Any) -> Any:
-                """Here os.environ stands for the environment that is inherited."""
-                environ = os.environ if args[place] is None else args[place]
+                """Before Python 3.13 os.environ stands here for the environment that is inherited."""
+                environ = os.environ if args[place] is None and sys.version_info < (3, 13) else args[place]
                 return original(process, *args[:place], children._with_own(environ), *args[place + 1:])
             return _posix_spawn
 
