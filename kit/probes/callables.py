@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 from weakref import ReferenceType, ref
 
 from .frames import APPLICATION, absolute, owner
-from .objects import Objects, address
+from .objects import Objects, address, attribute, bases, held_by, is_a, module_of, qualname_of, space_of
 from .own import functools, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .recorder import Recorder
 
 _REMEMBERED_AT_MOST = 20_000
 _WRAPPERS_AT_MOST = 20
+_FUNCTIONS = (FunctionType, BuiltinFunctionType)  # of which nobody can derive another kind
+_of_partial: Callable[[Any], Any] = vars(functools.partial)["func"].__get__
 
 
 class Callables:
@@ -72,29 +74,28 @@ def describe(call: Any) -> Dict[str, Any]:
     annotated = _dependency_of_annotated(call)
     if annotated is not None:
         inner = describe(annotated)["name"]
-        kind = getattr(getattr(call, "__origin__", None), "__name__", "...")
-        name = f"typing.Annotated[{kind}, Depends({inner})]"
+        name = f"typing.Annotated[{_name_of_origin(call)}, Depends({inner})]"
         return {"type": "annotated", "name": name, "file": None, "line": None, "inner": annotated}
-    if isinstance(call, functools.partial):
-        return {**describe(call.func), "type": "partial", "inner": call.func}
-    if isinstance(call, MethodType):
+    if is_a(call, functools.partial):
+        return {**describe(_of_partial(call)), "type": "partial", "inner": _of_partial(call)}
+    if type(call) is MethodType:
         return {"type": "method", **_place(_unwrapped(call.__func__))}
-    if isinstance(call, type):
+    if is_a(call, type):
         return {"type": "class", **_place(call)}
     function = _unwrapped(call)
-    if isinstance(function, (FunctionType, BuiltinFunctionType)):
+    if type(function) in _FUNCTIONS:
         return {"type": "function", **_place(function)}
     return {"type": "instance", **_place(type(call))}
 
 
 def code_of(call: Any) -> Optional[CodeType]:
     """Return the code that runs when a callable is called; None where it is not Python's."""
-    while isinstance(call, functools.partial):
-        call = call.func
-    function = _unwrapped(call.__func__ if isinstance(call, MethodType) else call)
-    if not isinstance(function, FunctionType):
-        function = _method(function, "__init__") if isinstance(function, type) else _method(type(function), "__call__")
-    return getattr(function, "__code__", None)
+    while is_a(call, functools.partial):
+        call = _of_partial(call)
+    function = _unwrapped(call.__func__ if type(call) is MethodType else call)
+    if type(function) is not FunctionType:
+        function = _method(function, "__init__") if is_a(function, type) else _method(type(function), "__call__")
+    return function.__code__ if type(function) is FunctionType else None
 
 
 def known_as(call: Any) -> Optional[str]:
@@ -103,18 +104,19 @@ def known_as(call: Any) -> Optional[str]:
     A function made by another, an instance, an alias, or a method of an object that is a global: `app.db.get_main`,
     `app.db.database.session`. None where the callable's name leads to it, or no global holds it.
     """
-    thing = call.__self__ if isinstance(call, MethodType) else call
-    if isinstance(call, type) or (thing is call and _is_found_by_name(call)):
+    thing = call.__self__ if type(call) is MethodType else call
+    if is_a(call, type) or (thing is call and _is_found_by_name(call)):
         return None
-    tail = f".{call.__func__.__name__}" if thing is not call else ""
-    origin = call.func if isinstance(call, functools.partial) else _dependency_of_annotated(call)
-    own = getattr(origin or (call if thing is call else type(thing)), "__module__", None)
+    tail = f".{_said(call.__func__, '__name__')}" if thing is not call else ""
+    origin = _of_partial(call) if is_a(call, functools.partial) else _dependency_of_annotated(call)
+    own = _said(call if thing is call else type(thing), "__module__") if origin is None else _said(origin, "__module__")
     found = None
     for name, module in list(sys.modules.items()):
-        file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
-        if not isinstance(file, str) or owner(file) is not APPLICATION:
+        globals_ = held_by(module) if is_a(module, ModuleType) else {}
+        file = globals_.get("__file__")
+        if type(file) is not str or owner(file) is not APPLICATION:
             continue
-        held = next((slot for slot, value in list(vars(module).items()) if value is thing), None)
+        held = next((slot for slot, value in list(globals_.items()) if value is thing), None)
         if held is None or (found is not None and name.rpartition(".")[2].startswith(("conftest", "test_"))):
             continue
         found = f"{name}.{held}{tail}"  # who imports comes before what is imported: the last one made it
@@ -124,45 +126,69 @@ def known_as(call: Any) -> Optional[str]:
 
 
 def _is_found_by_name(call: Any) -> bool:
-    found: Any = sys.modules.get(getattr(call, "__module__", None) or "")
-    for part in str(getattr(call, "__qualname__", "?")).split("."):
-        found = getattr(found, "__dict__", {}).get(part)
+    found: Any = sys.modules.get(_said(call, "__module__"))
+    for part in _said(call, "__qualname__").split("."):
+        found = space_of(found).get(part) if is_a(found, type) else held_by(found).get(part)
     return found is call
 
 
+def _said(thing: Any, name: str) -> str:
+    """Return what a function, a class or another object says of itself under a name; "?" where that is no text."""
+    if type(thing) in _FUNCTIONS:
+        found = getattr(thing, name, None)
+    elif is_a(thing, type):
+        found = module_of(thing) if name == "__module__" else qualname_of(thing)
+    else:
+        found = attribute(thing, name)
+    return found if type(found) is str else "?"
+
+
 def _place(thing: Any) -> Dict[str, Any]:
-    code = getattr(thing, "__code__", None) if isinstance(thing, FunctionType) else None
-    if isinstance(thing, type):
-        code = getattr(_method(thing, "__call__") or _method(thing, "__init__"), "__code__", None)
-        own = next((value.__code__ for value in vars(thing).values() if isinstance(value, FunctionType)), None)
+    if not is_a(thing, type) and type(thing) not in _FUNCTIONS:
+        thing = type(thing)
+    code = thing.__code__ if type(thing) is FunctionType else None
+    if is_a(thing, type):
+        method = _method(thing, "__call__") or _method(thing, "__init__")
+        code = method.__code__ if type(method) is FunctionType else None
+        own = next((value.__code__ for value in space_of(thing).values() if type(value) is FunctionType), None)
         if own is not None and (code is None or code.co_filename != own.co_filename):  # its base's, of another file
             code = own
     return {
-        "name": f"{getattr(thing, '__module__', '?')}.{getattr(thing, '__qualname__', '?')}",
+        "name": f"{_said(thing, '__module__')}.{_said(thing, '__qualname__')}",
         "file": code and absolute(code.co_filename), "line": code and code.co_firstlineno,
     }
 
 
 def _method(kind: type, name: str) -> Any:
     """Return a class's method as it was written; None where it has none of its own that is Python's."""
-    found = next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
-    return _unwrapped(found) if isinstance(found, FunctionType) else None
+    found = next((space_of(base)[name] for base in bases(kind) if name in space_of(base)), None)
+    return _unwrapped(found) if type(found) is FunctionType else None
 
 
 def _unwrapped(function: Any) -> Any:
     """Return what a decorator was put around. Only what has been written down on it is looked at: nothing is asked."""
     for _ in range(_WRAPPERS_AT_MOST):
-        try:
-            function = object.__getattribute__(function, "__dict__")["__wrapped__"]
-        except (AttributeError, KeyError, TypeError):
+        held = space_of(function) if is_a(function, type) else held_by(function)
+        if "__wrapped__" not in held:
             break
+        function = held["__wrapped__"]
     return function
 
 
 def _dependency_of_annotated(call: Any) -> Any:
     """Return what `Annotated[..., Depends(it)]` depends on; None where `call` is something else."""
-    for extra in getattr(call, "__metadata__", ()) if type(call).__name__ == "_AnnotatedAlias" else ():
-        found = getattr(extra, "dependency", None)
+    extras = held_by(call).get("__metadata__", ()) if _is_annotated(type(call)) else ()
+    for extra in extras if type(extras) is tuple else ():
+        found = attribute(extra, "dependency")
         if found is not None:
             return found
     return None
+
+
+def _is_annotated(kind: type) -> bool:
+    return qualname_of(kind) == "_AnnotatedAlias" and module_of(kind) in ("typing", "typing_extensions")
+
+
+def _name_of_origin(annotated: Any) -> str:
+    origin = held_by(annotated).get("__origin__")
+    return qualname_of(origin) if origin is not None and is_a(origin, type) else "..."

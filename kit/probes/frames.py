@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import CodeType, FrameType
 from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
 
+from .objects import Notes, held_by
 from .own import json, os, sys, threading
 from .own import own_builtins as __builtins__  # noqa: F401
 
@@ -27,7 +28,7 @@ _APPLICATION_FRAMES_AT_MOST = 24
 _LIBRARY_FRAMES_AT_MOST = 3
 
 _files: Dict[str, Tuple[str, str, str]] = {}  # a code's file as it says -> whose it is, its absolute path, its package
-STARTED_BY = "_isolation_probes_started_by"  # the attribute of a thread that holds the frames which started it
+STARTED_BY: "Notes[Stack]" = Notes()  # of a thread: the frames which started it
 _passed: Dict[str, str] = {}  # a module's file, a library's or the interpreter's -> its package; "" where it has none
 _projects: Dict[str, FrozenSet[str]] = {}  # a site-packages folder -> what in it was installed from a local folder
 
@@ -116,17 +117,21 @@ def current_thread() -> Optional[threading.Thread]:
 
 
 def thread_name() -> Optional[str]:
-    """Name the thread that runs; None for the main one. A class of threads can have a name that it makes up."""
+    """Name the thread that runs; None for the main one."""
     thread = current_thread()
-    if thread is None:
-        return "?"
-    name = object.__getattribute__(thread, "__dict__").get("_name")
-    return None if thread is threading.main_thread() else str.__str__(name) if isinstance(name, str) else "?"
+    return None if thread is threading.main_thread() else name_of_thread(thread)
+
+
+def name_of_thread(thread: Any) -> str:
+    """Return the name that a thread was given. (Its class can have another, which it makes up when it is asked.)"""
+    name = held_by(thread).get("_name") if thread is not None else None
+    return str.__str__(name) if isinstance(name, str) else "?"
 
 
 def started_by() -> Stack:
     """Return the frames that started this thread; () for the main thread and for a pool's, which serves many."""
-    return getattr(current_thread(), STARTED_BY, ())
+    thread = current_thread()
+    return (STARTED_BY.get(thread) or ()) if thread is not None else ()
 
 
 def _caller_of_greenlet(greenlet: Any) -> Tuple[Optional[FrameType], Any]:

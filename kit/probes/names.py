@@ -8,11 +8,23 @@ from __future__ import annotations
 
 from types import FunctionType, ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
-from weakref import ReferenceType, ref
 
 from .drivers import CONNECTIONS, POOLS
 from .frames import APPLICATION, owner
-from .objects import Objects, address
+from .objects import (
+    Notes,
+    Objects,
+    address,
+    attribute,
+    bases,
+    held_by,
+    is_a,
+    module_of,
+    name_of,
+    pointer_to,
+    qualname_of,
+    space_of,
+)
 from .own import own_builtins as __builtins__  # noqa: F401
 from .own import sys
 from .quiet import quietly
@@ -28,7 +40,6 @@ _KINDS = {
     ("databases.core", "Database"), ("starlette.applications", "Starlette"),
 }
 _VALUES_AT_MOST = 50  # of a dictionary that is looked into
-_TYPES_AT_MOST = 5000  # that are remembered; a program can make types without end
 
 Place = Tuple[str, str]  # module or application, name
 
@@ -41,10 +52,7 @@ class Held:
     def __init__(self, value: Any, engine: Optional[str], described: Dict[str, Any]) -> None:
         self.id, self.engine, self.described = address(value), engine, described
         self.is_bound_for_good = False  # whether it can lead to no other engine, as an engine cannot
-        try:
-            self.pointer: Optional["ReferenceType[Any]"] = ref(value)
-        except TypeError:  # of a kind that cannot be pointed at
-            self.pointer = None
+        self.pointer = pointer_to(value)
 
     def holds(self, value: Any) -> bool:
         """Tell whether it is this very object, which could be pointed at."""
@@ -71,8 +79,8 @@ class NamesProbe:
 
     def __init__(self, recorder: Recorder, objects: Objects, apps: Callable[[], List[Any]]) -> None:
         self._recorder, self._objects, self._apps = recorder, objects, apps
-        self._of_type: Dict[type, bool] = {}
-        self._of_sqlalchemy: Dict[type, bool] = {}
+        self._of_type: "Notes[bool]" = Notes()
+        self._of_sqlalchemy: "Notes[bool]" = Notes()
         self._loaded = 0
         self._spaces: Dict[str, _Space] = {}
         self._held: Dict[Place, Held] = {}
@@ -119,8 +127,8 @@ class NamesProbe:
                         if self._is_one(type(held)):
                             yield (module, f"{name}{inner}"), held
         for app in self._apps():
-            state = getattr(vars(app).get("state"), "_state", None)
-            for name, value in list(state.items()) if isinstance(state, dict) else ():
+            state = held_by(held_by(app).get("state")).get("_state")
+            for name, value in list(state.items()) if type(state) is dict else ():
                 for inner, held in (("", value),) if self._is_one(type(value)) else _within(value):
                     if self._is_one(type(held)):
                         yield (f"app {self._objects.of('app', app)}", f"state.{name}{inner}"), held
@@ -130,15 +138,15 @@ class NamesProbe:
         if self._loaded != len(sys.modules):
             self._loaded = len(sys.modules)
             for name, module in list(sys.modules.items()):
-                if name not in self._spaces and isinstance(module, ModuleType) and _is_the_applications(module):
-                    self._spaces[name] = _Space(vars(module))
+                if name not in self._spaces and is_a(module, ModuleType) and _is_the_applications(module):
+                    self._spaces[name] = _Space(held_by(module))
         for name, space in list(self._spaces.items()):
             loaded = sys.modules.get(name)
-            if not isinstance(loaded, ModuleType):
+            if not is_a(loaded, ModuleType):
                 del self._spaces[name]
                 continue
-            if vars(loaded) is not space.globals:
-                self._spaces[name] = space = _Space(vars(loaded))
+            if held_by(loaded) is not space.globals:
+                self._spaces[name] = space = _Space(held_by(loaded))
             if space.count != len(space.globals):
                 space.count = len(space.globals)
                 space.slots = [slot for slot, value in list(space.globals.items()) if self._can_hold(value)]
@@ -155,29 +163,22 @@ class NamesProbe:
     def _is_of_sqlalchemy(self, type_: type) -> bool:
         known = self._of_sqlalchemy.get(type_)
         if known is None:
-            if len(self._of_sqlalchemy) > _TYPES_AT_MOST:
-                self._of_sqlalchemy.clear()
-            known = any(base.__module__.startswith("sqlalchemy.") for base in type_.__mro__)
-            self._of_sqlalchemy[type_] = known
+            known = any(module_of(base).startswith("sqlalchemy.") for base in bases(type_))
+            self._of_sqlalchemy.set(type_, known)
         return known
 
     def _is_one(self, type_: type) -> bool:
         """Tell whether a type is one of the kinds of things that are looked for, or derived from one."""
         known = self._of_type.get(type_)
         if known is None:
-            if type_.__module__ == "builtins":
-                return False
-            if len(self._of_type) > _TYPES_AT_MOST:
-                self._of_type.clear()
-            known = any((base.__module__, base.__qualname__) in _KINDS for base in type_.__mro__)
-            self._of_type[type_] = known
+            known = any((module_of(base), qualname_of(base)) in _KINDS for base in bases(type_))
+            self._of_type.set(type_, known)
         return known
 
     def _describe(self, value: Any, engine: Optional[str]) -> Dict[str, Any]:
-        kind = type(value)
         return {
             "object": self._objects.of("held", value) or self._objects.new("held", value),
-            "type": f"{kind.__module__}.{kind.__qualname__}", "engine": engine, "app": self._objects.of("app", value),
+            "type": name_of(type(value)), "engine": engine, "app": self._objects.of("app", value),
         }
 
     def _engine_of(self, value: Any) -> Optional[str]:
@@ -185,36 +186,34 @@ class NamesProbe:
         found = self._objects.of("engine", value)
         if found is not None or not self._is_of_sqlalchemy(type(value)):
             return found
-        bound = getattr(value, "session_factory", value)  # of a scoped session
-        keywords = getattr(bound, "kw", None)
-        bind = keywords.get("bind") if isinstance(keywords, dict) else getattr(bound, "bind", None)
+        bound = attribute(value, "session_factory", value)  # of a scoped session
+        keywords = attribute(bound, "kw")
+        bind = keywords.get("bind") if type(keywords) is dict else attribute(bound, "bind")
         for candidate in (value, bind):
-            sync = getattr(candidate, "sync_engine", candidate)
-            dialect = getattr(sync, "dialect", None)
+            sync = attribute(candidate, "sync_engine", candidate)
+            dialect = attribute(sync, "dialect")
             if dialect is not None:
                 return self._objects.of("engine", dialect)
         return None
 
 
 def _is_an_engine(type_: type) -> bool:
-    return type_.__module__.startswith("sqlalchemy.") and type_.__name__ in ("Engine", "AsyncEngine")
+    return name_of(type_) in ("sqlalchemy.engine.base.Engine", "sqlalchemy.ext.asyncio.engine.AsyncEngine")
 
 
 def _is_the_applications(module: ModuleType) -> bool:
-    file = vars(module).get("__file__")
-    return isinstance(file, str) and owner(file) is APPLICATION
+    file = held_by(module).get("__file__")
+    return type(file) is str and owner(file) is APPLICATION
 
 
 def _is_an_object_of_the_applications(value: Any) -> bool:
     kind = type(value)
-    if issubclass(kind, (type, ModuleType, FunctionType)) or kind.__module__ == "builtins":
-        return False
-    return _is_of_the_applications(kind)
+    return not issubclass(kind, (type, ModuleType, FunctionType)) and _is_of_the_applications(kind)
 
 
 def _is_of_the_applications(kind: type) -> bool:
-    module = sys.modules.get(kind.__module__)
-    return isinstance(module, ModuleType) and _is_the_applications(module)
+    module: Any = sys.modules.get(module_of(kind))
+    return is_a(module, ModuleType) and _is_the_applications(module)
 
 
 def _within(value: Any) -> Iterator[Tuple[str, Any]]:
@@ -222,24 +221,26 @@ def _within(value: Any) -> Iterator[Tuple[str, Any]]:
 
     Each comes with how it is written behind the global's name: `.engine`, `(sessions=)`, `['main']`.
     """
-    if isinstance(value, FunctionType):
+    kind = type(value)
+    if kind is FunctionType:
         for name, default in _defaults(value):
             yield f"({name}=)", default
-    elif isinstance(value, type):
-        for name, held in list(vars(value).items()) if _is_of_the_applications(value) else ():
+    elif issubclass(kind, type):
+        for name, held in list(space_of(value).items()) if _is_of_the_applications(value) else ():
             yield f".{name}", held
-            for inner, default in _defaults(held) if isinstance(held, FunctionType) else ():
+            for inner, default in _defaults(held) if type(held) is FunctionType else ():
                 yield f".{name}({inner}=)", default
-    elif type(value) is dict:
+    elif kind is dict:
         for key, held in list(value.items()) if len(value) <= _VALUES_AT_MOST else ():
-            yield f"[{key!r:.40}]", held
+            yield f"[{_shown(key):.40}]", held
     elif _is_an_object_of_the_applications(value):
-        try:
-            attributes = object.__getattribute__(value, "__dict__")
-        except AttributeError:
-            return
-        for name, held in list(attributes.items()):
+        for name, held in list(held_by(value).items()):
             yield f".{name}", held
+
+
+def _shown(key: Any) -> str:
+    """A key as it is written; of a kind of the program's, only which kind that is."""
+    return repr(key) if type(key) in (str, int, bytes, float, bool, type(None)) else f"<{qualname_of(type(key))}>"
 
 
 def _defaults(function: FunctionType) -> Iterator[Tuple[str, Any]]:

@@ -1,8 +1,12 @@
-"""Names for objects: what is what in the record, though nothing of the program's is kept alive for it."""
+"""Objects of the program's: what is what in the record, and what is in them, though nothing of theirs is called.
+
+Nothing is kept alive for it either: an object is known by its address, as long as it is the same one.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from types import GetSetDescriptorType, MemberDescriptorType
+from typing import Any, Callable, Dict, Generic, Iterator, Optional, Tuple, TypeVar
 from weakref import ReferenceType, ref
 
 from .own import itertools, os
@@ -10,6 +14,15 @@ from .own import own_builtins as __builtins__  # noqa: F401
 
 # What `id` returns, in another form: `id` raises an event of the interpreter's audit, which takes longer than itself.
 address: Callable[[Any], int] = object.__hash__
+
+Value = TypeVar("Value")
+
+_NOTES_AT_MOST = 50_000  # of objects that cannot be pointed at, whose end is not heard of
+_ABSENT = object()
+_MRO: Callable[[type], Tuple[type, ...]] = vars(type)["__mro__"].__get__
+_SPACE: Callable[[type], Any] = vars(type)["__dict__"].__get__
+_MODULE: Callable[[type], Any] = vars(type)["__module__"].__get__
+_QUALNAME: Callable[[type], str] = vars(type)["__qualname__"].__get__
 
 
 class Objects:
@@ -28,12 +41,8 @@ class Objects:
 
     def new(self, kind: str, thing: Any) -> str:
         """Name an object that has just been made; what was known under its id was another, which is gone."""
-        try:
-            pointer: Optional["ReferenceType[Any]"] = ref(thing)
-        except TypeError:  # of a kind that cannot be pointed at
-            pointer = None
         number = self.number(kind)
-        self._known[kind, address(thing)] = pointer, number
+        self._known[kind, address(thing)] = pointer_to(thing), number
         return number
 
     def of(self, kind: str, thing: Any) -> Optional[str]:
@@ -42,3 +51,107 @@ class Objects:
         if known is None or (known[0] is not None and known[0]() is not thing):
             return None
         return known[1]
+
+
+class Notes(Generic[Value]):
+    """What is known of some objects, by which object it is: whether two are equal is not asked of them."""
+
+    def __init__(self) -> None:
+        self._known: Dict[int, Tuple[Optional["ReferenceType[Any]"], Value]] = {}
+
+    def get(self, thing: Any) -> Optional[Value]:
+        """Return what is known of an object; None where nothing is."""
+        known = self._known.get(address(thing))
+        if known is None or (known[0] is not None and known[0]() is not thing):
+            return None
+        return known[1]
+
+    def set(self, thing: Any, value: Value) -> None:
+        """Know something of an object from now on, as long as it is there."""
+        if len(self._known) > _NOTES_AT_MOST:
+            self._known.clear()
+        where, known = address(thing), self._known
+
+        def gone(pointer: "ReferenceType[Any]") -> None:
+            if known.get(where, (None,))[0] is pointer:  # else another has come into its place
+                del known[where]
+
+        known[where] = pointer_to(thing, gone), value
+
+    def pop(self, thing: Any) -> Optional[Value]:
+        """Return what is known of an object, and know it no longer."""
+        value = self.get(thing)
+        self._known.pop(address(thing), None)
+        return value
+
+
+def pointer_to(thing: Any, gone: Any = None) -> Optional["ReferenceType[Any]"]:
+    """Return a pointer to an object; None for one of a kind that cannot be pointed at."""
+    try:
+        return ref(thing, gone)
+    except TypeError:
+        return None
+
+
+def bases(kind: type) -> Tuple[type, ...]:
+    """Return a class and those that it is derived from, whatever its own class says of it."""
+    return _MRO(kind)
+
+
+def space_of(kind: type) -> Any:
+    """Return what a class itself holds."""
+    return _SPACE(kind)
+
+
+def module_of(kind: type) -> str:
+    """Return the name of the module that a class says it is of."""
+    try:
+        found = _MODULE(kind)
+    except AttributeError:
+        return "?"
+    return found if type(found) is str else "?"
+
+
+def qualname_of(kind: type) -> str:
+    """Return a class's name, with those of the classes and functions around it."""
+    return _QUALNAME(kind)
+
+
+def name_of(kind: type) -> str:
+    """Return a class's name with its module, as `module.Class`."""
+    return f"{module_of(kind)}.{_QUALNAME(kind)}"
+
+
+def is_a(thing: Any, kind: Any) -> bool:
+    """Tell whether an object is of a kind, by its class. (`isinstance` asks the object too.)"""
+    return issubclass(type(thing), kind)
+
+
+def held_by(thing: Any) -> Dict[str, Any]:
+    """Return the attributes that an object holds itself; none where they are not to be had without calling it."""
+    for base in _MRO(type(thing)):
+        space = _SPACE(base).get("__dict__")
+        if space is not None:
+            if type(space) not in (GetSetDescriptorType, MemberDescriptorType):  # the class has its own idea of it
+                return {}
+            held = space.__get__(thing)
+            return held if type(held) is dict else {}
+    return {}
+
+
+def attribute(thing: Any, name: str, default: Any = None) -> Any:
+    """Return what an object or its class holds under a name. What would have to be called for it is left."""
+    value = held_by(thing).get(name, _ABSENT)
+    if value is not _ABSENT:
+        return value
+    for base in _MRO(type(thing)):
+        value = _SPACE(base).get(name, _ABSENT)
+        if value is _ABSENT:
+            continue
+        if type(value) is MemberDescriptorType:  # one of __slots__
+            try:
+                return value.__get__(thing)
+            except AttributeError:
+                return default
+        return default if hasattr(type(value), "__get__") else value
+    return default

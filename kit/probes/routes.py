@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
-from weakref import WeakKeyDictionary
 
 from .callables import Callables, known_as
-from .objects import Objects, address
+from .objects import Notes, Objects, address, attribute, bases, held_by, is_a, name_of, space_of
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
@@ -23,10 +23,10 @@ class Routes:
 
     def __init__(self, recorder: Recorder, objects: Objects, callables: Callables) -> None:
         self._recorder, self._objects, self._callables = recorder, objects, callables
-        self._changed: "WeakKeyDictionary[Any, bool]" = WeakKeyDictionary()
-        self._graphs: "WeakKeyDictionary[Any, Graph]" = WeakKeyDictionary()
+        self._changed: "Notes[bool]" = Notes()
+        self._graphs: "Notes[Graph]" = Notes()
         self._written: Set[Tuple[Any, ...]] = set()
-        self._described: "WeakKeyDictionary[Any, bool]" = WeakKeyDictionary()
+        self._described: "Notes[bool]" = Notes()
         self._globals: Dict[str, Optional[str]] = {}  # by the callable's number
         self._parts: Dict[Tuple[Any, ...], str] = {}  # -> the first application that is made of them
 
@@ -34,15 +34,15 @@ class Routes:
     def describe_parts(self, app: Any) -> None:
         """Say once what an application is made of: its endpoints, its middleware, its lifespan."""
         number = self._objects.of("app", app)
-        if number is None or app in self._described:
+        if number is None or self._described.get(app):
             return
-        self._described[app] = True
+        self._described.set(app, True)
         endpoints = tuple(
-            (str(getattr(route, "path", "")), self._callables.defined(getattr(route, "endpoint", None)))
-            for route in _flat(getattr(getattr(app, "router", app), "routes", ()), 0, every=True)
+            (_text(attribute(route, "path")), self._callables.defined(attribute(route, "endpoint")))
+            for route in _flat(_routes_of(app), 0, every=True)
         )
         middleware = tuple(filter(None, map(self._callables.defined, _middleware(app))))
-        lifespan = self._callables.defined(getattr(getattr(app, "router", None), "lifespan_context", None))
+        lifespan = self._callables.defined(attribute(attribute(app, "router"), "lifespan_context"))
         parts = endpoints, middleware, lifespan
         like = self._parts.setdefault(parts, number)
         if like != number:
@@ -55,15 +55,16 @@ class Routes:
     @quietly
     def changed(self, app: Any) -> None:
         """An override of this application was set or taken away."""
-        self._changed[app] = True
+        self._changed.set(app, True)
 
     @quietly
     def check(self, app: Any, alive: Callable[[], List[Any]]) -> None:
         """Where its overrides have changed: say which keys are among its dependencies, and which are not."""
-        if not self._changed.pop(app, False):
+        if not self._changed.pop(app):
             return
-        overrides = vars(app).get("dependency_overrides")
-        if not isinstance(overrides, dict) or not overrides:
+        held: Any = held_by(app).get("dependency_overrides")
+        overrides = list(dict.keys(held)) if is_a(held, dict) else []
+        if not overrides:
             return
         depended_on = self._graph(app)
         missed = [key for key in overrides if key not in depended_on]
@@ -92,7 +93,8 @@ class Routes:
         known = self._graphs.get(app)
         if known is None or known[0] != state:
             calls = {call for _, _, dependant in _endpoints(app) for call in _calls(dependant)}
-            known = self._graphs[app] = state, calls
+            known = state, calls
+            self._graphs.set(app, known)
         return known[1]
 
     def _describe(self, app: Any) -> None:
@@ -111,16 +113,25 @@ class Routes:
 
 def _endpoints(app: Any) -> Iterator[Tuple[str, Any, Any]]:
     """Give (path, provider of overrides, dependant) of each route; a mounted application with overrides has its own."""
-    for route in _flat(getattr(getattr(app, "router", app), "routes", ()), 0):
-        dependant = getattr(route, "dependant", None)
+    for route in _flat(_routes_of(app), 0):
+        dependant = attribute(route, "dependant")
         if dependant is not None:
-            yield str(getattr(route, "path", "")), getattr(route, "dependency_overrides_provider", None), dependant
+            yield _text(attribute(route, "path")), attribute(route, "dependency_overrides_provider"), dependant
+
+
+def _routes_of(app: Any) -> List[Any]:
+    """Return what an application, or its router, has for routes: those that come last too, a frontend's."""
+    router = attribute(app, "router", app)
+    found = [attribute(router, name) for name in ("routes", "_low_priority_routes")]
+    return [route for routes in found if type(routes) is list for route in routes]
 
 
 def _middleware(app: Any) -> Iterator[Any]:
-    for entry in getattr(app, "user_middleware", ()):
-        yield getattr(entry, "cls", None)
-        yield (getattr(entry, "kwargs", None) or getattr(entry, "options", None) or {}).get("dispatch")
+    entries = attribute(app, "user_middleware")
+    for entry in entries if type(entries) is list else ():
+        yield attribute(entry, "cls")
+        options = attribute(entry, "kwargs") or attribute(entry, "options")
+        yield options.get("dispatch") if type(options) is dict else None
 
 
 def _flat(routes: Any, depth: int, every: bool = False) -> Iterator[Any]:
@@ -130,29 +141,42 @@ def _flat(routes: Any, depth: int, every: bool = False) -> Iterator[Any]:
     """
     if depth > _DEEP_AT_MOST:
         return
-    for route in list(routes):
-        contexts = getattr(route, "effective_route_contexts", None)
-        if contexts is not None:
-            yield from _flat(contexts(), depth + 1, every)
+    for route in routes:
+        if _is_fastapis(route, "effective_route_contexts"):
+            yield from _flat(list(route.effective_route_contexts()), depth + 1, every)
+            if _is_fastapis(route, "effective_low_priority_routes"):
+                yield from _flat(list(route.effective_low_priority_routes()), depth + 1, every)
             continue
-        inner = getattr(route, "starlette_route", None) or route
-        if every or getattr(route, "dependant", None) is not None:
-            yield route
+        inner = attribute(route, "starlette_route") or route
+        solved = next((one for one in (route, inner) if attribute(one, "dependant") is not None), None)
+        if every or solved is not None:
+            yield solved or route  # of an included router, a websocket's own has what the context around it lacks
         mounted = _mounted(inner)
         if mounted is not None:
             yield from _flat(mounted, depth + 1, every)
 
 
-def _mounted(route: Any) -> Optional[Any]:
+def _is_fastapis(route: Any, method: str) -> bool:
+    """Tell whether a route has a method of FastAPI's, and not one that the program put in its place."""
+    found = next((space_of(base)[method] for base in bases(type(route)) if method in space_of(base)), None)
+    return type(found) is FunctionType and found.__module__ == "fastapi.routing"
+
+
+def _mounted(route: Any) -> Optional[List[Any]]:
     """Return the routes of what is mounted, where it consults no overrides of its own."""
-    app = getattr(route, "app", None) if type(route).__name__ in ("Mount", "Host") else None
+    is_mount = {"starlette.routing.Mount", "starlette.routing.Host"} & set(map(name_of, bases(type(route))))
+    app = attribute(route, "app") if is_mount else None
     for _ in range(_DEEP_AT_MOST):  # out of the middleware around it
-        if app is None or hasattr(app, "dependency_overrides"):
+        if app is None or "dependency_overrides" in held_by(app):
             return None
-        if hasattr(app, "routes"):
-            return app.routes
-        app = getattr(app, "app", None)
+        if attribute(attribute(app, "router", app), "routes") is not None:
+            return _routes_of(app)
+        app = attribute(app, "app")
     return None
+
+
+def _text(value: Any) -> str:
+    return str.__str__(value) if is_a(value, str) else ""
 
 
 def _calls(dependant: Any, depth: int = 0) -> Iterator[Any]:
@@ -164,10 +188,11 @@ def _calls(dependant: Any, depth: int = 0) -> Iterator[Any]:
 
 def _state(app: Any) -> Iterator[int]:
     """Give numbers that change when a route is added anywhere."""
-    pending = [getattr(getattr(app, "router", app), "routes", ())]
+    pending = [_routes_of(app)]
     for routes in pending:
         yield len(routes)
         for route in routes:
-            inner = getattr(getattr(route, "original_router", None), "routes", None) or _mounted(route)
+            inside = attribute(route, "original_router")
+            inner = _routes_of(inside) if inside is not None else _mounted(route)
             if inner and len(pending) < 1000:
                 pending.append(inner)

@@ -7,9 +7,11 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .environ import EnvironmentProbe
 from .frames import APPLICATION, owner
+from .objects import bases, held_by, is_a, module_of, name_of, space_of
 from .own import functools, gc, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .places import place
+from .redact import HIDDEN
 from .settings_files import SettingsFiles
 
 _ATTRIBUTES_AT_MOST = 200  # of one object
@@ -45,15 +47,16 @@ def _holders(url: str) -> Iterator[str]:
     if wanted is None:
         return
     for name, module in list(sys.modules.items()):
-        file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
-        if not isinstance(file, str) or owner(file) is not APPLICATION:
+        globals_ = held_by(module) if is_a(module, ModuleType) else {}
+        file = globals_.get("__file__")
+        if type(file) is not str or owner(file) is not APPLICATION:
             continue
-        for attribute, value in list(vars(module).items()):
-            if isinstance(value, str):
-                if place(value) == wanted:
+        for attribute, value in list(globals_.items()):
+            if is_a(value, str):
+                if place(str.__str__(value)) == wanted:
                     yield f"{name}.{attribute}"
                 continue
-            for holder in _cached(value) if isinstance(value, functools._lru_cache_wrapper) else (value,):
+            for holder in _cached(value) if type(value) is functools._lru_cache_wrapper else (value,):
                 for inner, held in _attributes(holder):
                     if place(_text(held)) == wanted:
                         yield f"{name}.{attribute}{'()' if holder is not value else ''}.{inner}"
@@ -62,7 +65,7 @@ def _holders(url: str) -> Iterator[str]:
 def _cached(function: Any) -> Iterator[Any]:
     """Give what a function of functools.lru_cache has kept, among other things of its own."""
     for kept in gc.get_referents(function):
-        if isinstance(kept, dict):
+        if type(kept) is dict:
             yield from kept.values()
         else:
             yield kept
@@ -70,25 +73,33 @@ def _cached(function: Any) -> Iterator[Any]:
 
 def _attributes(holder: Any) -> List[Tuple[str, Any]]:
     """Return an object's own attributes, and its class's, where the class is the application's."""
-    kind = holder if isinstance(holder, type) else type(holder)
-    module = sys.modules.get(kind.__module__)
-    file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or owner(file) is not APPLICATION:
+    kind = holder if is_a(holder, type) else type(holder)
+    module: Any = sys.modules.get(module_of(kind))
+    file = held_by(module).get("__file__")
+    if type(file) is not str or owner(file) is not APPLICATION:
         return []
-    try:
-        own = object.__getattribute__(holder, "__dict__")
-    except AttributeError:
-        return []
-    found = {**vars(kind), **own}
+    found = {**space_of(kind), **(held_by(holder) if holder is not kind else {})}
     return list(found.items())[:_ATTRIBUTES_AT_MOST]
 
 
 def _text(value: Any) -> str:
     """Return the text of a URL; of other values nothing, for asking them could run code of the application's."""
-    if isinstance(value, str):
-        return value
-    kind = type(value)
-    if kind.__module__.partition(".")[0] in ("pydantic", "pydantic_core", "sqlalchemy", "starlette", "databases"):
-        render = getattr(value, "render_as_string", None)
-        return str(render(hide_password=False)) if render is not None else str(value)
-    return ""
+    if is_a(value, str):
+        return str.__str__(value)
+    package = module_of(type(value)).partition(".")[0]
+    if package == "sqlalchemy":
+        return url_as_text(value) or ""
+    return str(value) if package in ("pydantic", "pydantic_core", "starlette", "databases") else ""
+
+
+def url_as_text(url: Any) -> Optional[str]:
+    """Return the text of a URL of SQLAlchemy's; None for anything else.
+
+    Its password can be an object that makes a text of itself, each time it is asked: that one is left out.
+    """
+    if not is_a(url, tuple) or not {"sqlalchemy.engine.url.URL"} & set(map(name_of, bases(type(url)))):
+        return None
+    fields = dict(zip(("drivername", "username", "password", "host", "port", "database", "query"), tuple.__iter__(url)))
+    if fields["password"] is not None and type(fields["password"]) is not str:
+        url = url.set(password=HIDDEN)
+    return str(url.render_as_string(hide_password=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import CodeType
 from typing import Any, Dict, Optional, Set, Tuple
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from .callables import code_of
 from .context import REQUEST
@@ -12,11 +12,12 @@ from .databases import Connection, Databases
 from .dialects import ask
 from .frames import APPLICATION, Stack, absolute, application_stack, owner
 from .hooks import Hooks, out_of_traceback, with_arguments_of
+from .objects import Notes, attribute, bases, module_of, qualname_of, space_of
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
 from .redact import learn_all, redact
-from .sources import Sources
+from .sources import Sources, url_as_text
 
 _UNSEEN = "no probe saw this driver connect"
 
@@ -31,7 +32,7 @@ class SQLAlchemyProbe:
         self._recorder, self._databases, self._sources, self._asks = recorder, databases, sources, asks
         self._objects = databases.objects
         self._listeners: Set[Tuple[Optional[str], CodeType]] = set()  # that were told of, of each engine
-        self._factories: "WeakKeyDictionary[type, Stack]" = WeakKeyDictionary()  # where each one's class was made
+        self._factories: "Notes[Stack]" = Notes()  # where each one's class was made
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -40,7 +41,7 @@ class SQLAlchemyProbe:
 
     def _watch_engines(self, sqlalchemy: Any) -> None:
         from sqlalchemy import event
-        from sqlalchemy.engine import Engine
+        from sqlalchemy.engine import Connection, Engine
         from sqlalchemy.pool import Pool
 
         probe = self
@@ -52,9 +53,12 @@ class SQLAlchemyProbe:
             return with_arguments_of(original, __init__)
 
         self._hooks.replace(Engine, "__init__", making)
+        had_events = Engine._has_events
         self._listen(event, Engine, "before_cursor_execute", self._executing)
         self._listen(event, Engine, "commit", self._ended)
         self._listen(event, Engine, "rollback", self._ended)
+        Engine._has_events = had_events  # the program's own listeners; of ours, each connection knows
+        self._hooks.replace_by(Connection, "_has_events", _HasEvents())
         self._listen(event, Pool, "connect", self._connected)
         self._listen(event, Pool, "checkin", self._returned)
 
@@ -78,7 +82,7 @@ class SQLAlchemyProbe:
         def making_factory(original: Any) -> Any:
             def __init__(factory: Any, *args: Any, **kwargs: Any) -> None:
                 original(factory, *args, **kwargs)
-                probe._factories[factory.class_] = application_stack()
+                probe._made_factory(factory)
             return __init__
 
         self._hooks.replace(Session, "__init__", making)
@@ -94,11 +98,11 @@ class SQLAlchemyProbe:
     @quietly
     def _made(self, engine: Any, pool: Any, dialect: Any, url: Any) -> None:
         number = self._objects.new("engine", dialect)  # which the engines that are derived from one share
-        full = url.render_as_string(hide_password=False)
+        full = url_as_text(url) or ""
         learn_all({"url": full})
         self._recorder.event(
             "engine", apart=(full,), engine=number, url=redact(full), dialect=dialect.name, driver=dialect.driver,
-            pool=type(pool).__name__, **self._sources.of(full, (url.database, full)),
+            pool=qualname_of(type(pool)), **self._sources.of(full, (url.database, full)),
         )
 
     @quietly
@@ -111,19 +115,24 @@ class SQLAlchemyProbe:
             if supplier is not None:
                 request.supply(session, supplier)
         self._recorder.event(
-            "session", stack=stack, session=number, engine=self._engine_of(session.bind), **self._routing(session),
+            "session", stack=stack, session=number, engine=self._engine_of(attribute(session, "bind")),
+            **self._routing(session),
         )
 
+    @quietly
+    def _made_factory(self, factory: Any) -> None:
+        self._factories.set(attribute(factory, "class_"), application_stack())
+
     def _engine_of(self, bind: Any) -> Optional[str]:
-        return self._objects.of("engine", bind.dialect) if bind is not None else None
+        return self._objects.of("engine", attribute(bind, "dialect")) if bind is not None else None
 
     def _routing(self, session: Any) -> Dict[str, Any]:
         """What sends a session's statements to other engines than its own: its class, or what it was given."""
-        code = getattr(type(session).get_bind, "__code__", None)
+        code = code_of(next(space["get_bind"] for space in map(space_of, bases(type(session))) if "get_bind" in space))
         if code is not None and owner(code.co_filename) is APPLICATION:
             at: Stack = ((absolute(code.co_filename), code.co_firstlineno, code.co_name, None),)
             return {"routed_by": "get_bind", "stacks": {"routed_at": at}}
-        if getattr(session, "binds", None) or getattr(session, "_Session__binds", None):  # as of 2.1, and before
+        if attribute(session, "binds") or attribute(session, "_Session__binds"):  # as of 2.1, and before
             at = self._factories.get(type(session)) or application_stack()
             return {"routed_by": "binds", "stacks": {"routed_at": at}}
         return {}
@@ -202,12 +211,23 @@ class SQLAlchemyProbe:
         known = self._databases.of(driver_connection)
         if known is None and driver_connection is not None:
             engine = connection.engine
+            configured = redact(url_as_text(engine.url) or "")
             self._databases.opened(
-                driver_connection, f"{engine.dialect.name}+{engine.dialect.driver}", redact(str(engine.url)), None,
-                _UNSEEN, pooled=True, engine=self._objects.of("engine", engine.dialect),
+                driver_connection, f"{engine.dialect.name}+{engine.dialect.driver}", configured, None, _UNSEEN,
+                pooled=True, engine=self._objects.of("engine", engine.dialect),
             )
             known = self._databases.of(driver_connection)
         return known
+
+
+class _HasEvents:
+    """Says of each connection of SQLAlchemy's that somebody listens. What is set is kept for when this is gone."""
+
+    def __get__(self, connection: Any, owner: Any = None) -> bool:
+        return True
+
+    def __set__(self, connection: Any, value: bool) -> None:
+        vars(connection)["_has_events"] = value
 
 
 def _unasked(dialect: Any) -> Tuple[None, str, str]:
@@ -216,6 +236,6 @@ def _unasked(dialect: Any) -> Tuple[None, str, str]:
 
 def _innermost(driver_connection: Any) -> Any:
     """aiosqlite's connection is a thread around sqlite3's, which is the one that was seen to open."""
-    if type(driver_connection).__module__.startswith("aiosqlite"):
-        return getattr(driver_connection, "_connection", None)
+    if module_of(type(driver_connection)).startswith("aiosqlite"):
+        return attribute(driver_connection, "_connection")
     return driver_connection

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +95,54 @@ PROGRAM = {
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     return run(tmp_path_factory.mktemp("routes"), PROGRAM, "it.py")
+
+
+def test_overrides_apply_wherever_fastapi_solves_dependencies(tmp_path: Path) -> None:
+    """A key matches that only a websocket of an included router depends on, or the pages of a frontend: it applies."""
+    files = {
+        "pages/index.html": "<p>it",
+        "it.py": """\
+            from fastapi import APIRouter, Depends, FastAPI, WebSocket
+            from fastapi.testclient import TestClient
+
+            def of_socket(): return "own"
+            def of_included(): return "own"
+            def of_nested(): return "own"
+            def of_page(): return "own"
+            inner, outer, app = APIRouter(), APIRouter(), FastAPI()
+
+            @app.websocket("/app")
+            async def on_app(socket: WebSocket, value=Depends(of_socket)): await answer(socket, value)
+            @outer.websocket("/outer")
+            async def on_outer(socket: WebSocket, value=Depends(of_included)): await answer(socket, value)
+            @inner.websocket("/inner")
+            async def on_inner(socket: WebSocket, value=Depends(of_nested)): await answer(socket, value)
+
+            async def answer(socket, value):
+                await socket.accept()
+                await socket.send_text(value)
+                await socket.close()
+
+            outer.include_router(inner)
+            app.include_router(outer)
+            keys = [of_socket, of_included, of_nested]
+            if hasattr(app, "frontend"):
+                pages = APIRouter(dependencies=[Depends(of_page)])
+                pages.frontend("/pages", directory="pages")
+                app.include_router(pages)
+                keys.append(of_page)
+            app.dependency_overrides.update({key: lambda: "other" for key in keys})
+            client = TestClient(app)
+            for path in ("/app", "/outer", "/inner"):
+                with client.websocket_connect(path) as socket:
+                    print(socket.receive_text())
+            """,
+    }
+    seen = run(tmp_path, files, "it.py")
+    assert seen.output == "other\n" * 3
+    assert {tuple(named(seen, check["missed"])) for check in seen.of("override_check")} == {()}
+    (check, *_) = seen.of("override_check")
+    assert named(seen, check["matched"])[:3] == ["of_socket", "of_included", "of_nested"]
 
 
 def named(seen: Seen, numbers: list[str]) -> list[str]:

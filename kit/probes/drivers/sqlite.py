@@ -7,13 +7,13 @@ from typing import Any, Dict, Optional, Set, Tuple
 
 from ..allow import sqlite_file
 from ..attached import Attaching
-from ..frames import INTERPRETER, Stack, application_stack, current_thread, owner, running
+from ..frames import INTERPRETER, Stack, application_stack, owner, running
 from ..hooks import Hooks, out_of_traceback
 from ..own import os, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import quietly
 from ..redact import redact
-from ..threads import UNDER_SQLALCHEMY
+from ..threads import is_under_sqlalchemy
 from .asking import Observed, reason
 from .base import Adapter
 
@@ -127,7 +127,7 @@ class Sqlite(Adapter):
 
     def _opened(self, connection: Any, database: Any, told: Dict[str, Any]) -> None:
         self._databases.forget(connection)
-        pooled = running("sqlalchemy") is not None or getattr(current_thread(), UNDER_SQLALCHEMY, False)
+        pooled = running("sqlalchemy") is not None or is_under_sqlalchemy()
         self._databases.opened(
             connection, "sqlite3", redact(_name_of(database)), *_ask(connection), pooled=pooled, **told,
         )
