@@ -1,52 +1,120 @@
 """The guard of a run of pytest: no test reaches a database that its list does not name, and none fails unseen.
 
 A refused connection raises where it was asked for. Whether or not that comes through (an application may swallow it, a
-thread has nobody to tell), the refusal is also written to a file, by this process and by those that it starts; after
-each phase of a test the file is looked at, and the phase fails.
+thread has nobody to tell), the refusal is also kept, and written to a file by the processes that this one starts; after
+each phase of a test both are looked at, and the phase fails.
+
+The guard stays in this process until the interpreter's end. What is refused after the last test (in a thread that is
+left, by `atexit`) is said on standard error as it happens, and the process ends with a status of its own. Where pytest
+was called by a program that goes on (`pytest.main`), the guard is taken out as the run ends, and comes back for what
+the run has left to be done at the program's end.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from kit.probes.allow import AllowList, MalformedEntry
-from kit.probes.gate import message
+from kit.probes.early import opened_before
+from kit.probes.gate import Refusal, message
 from kit.probes.guarding import Guard
+from kit.probes.last_word import end_with
+from kit.probes.own import atexit, json, os, sys
+from kit.probes.refusals import appending_to, say
 
 _SECTION = "db-guard"
 _CARRIED = "_isolation_probes"  # the name of the probes where another process carried them into this one
 _LATE = "after the last test"
+_SUCCEEDED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 class GuardedRun:
-    """The plugin of one run, from the loading of the conftests to the end; each worker of pytest-xdist has its own."""
+    """The plugin of one run, from its own loading to the end; each worker of pytest-xdist has its own."""
 
     def __init__(self, config: pytest.Config) -> None:
-        carried = sys.modules.get(_CARRIED)
-        if carried is not None:  # the controller's, for the time before this
-            carried.guarding.end_carried()
-        allow = allow_list(config)
+        self._config = config
+        self._controllers = _take_out_the_controllers()  # file: what was refused in its time is told by itself
+        self._allow = allow_list(config)
         self._number, name = tempfile.mkstemp(prefix="db-guard-", suffix=".jsonl")
         self._file, self._read, self._open = Path(name), 0, True
-        self._late: list[str] = []
-        self._guard = Guard(allow, name)
-        self._guard.carry()
+        self._pid, self._told, self._late = os.getpid(), list[Refusal](), list[str]()
+        self._ended, self._at_once = False, False
+        self._exit_status: int | None = None
+        self._by_command = _is_the_command()
+        self._guard = self._put_in()
+        self._before = opened_before(self._guard)
+        self.is_checked = False
+        atexit.register(self._finally)  # those that the tests register are called before it
+
+    def _put_in(self) -> Guard:
+        guard = Guard(self._allow, str(self._file), self._tell, (self._pid, self._number))
+        guard.carry()
+        return guard
+
+    def check_what_was_before(self) -> None:
+        """Refuse a run in which something had connected already, or holds what connects unguarded: UsageError."""
+        self.is_checked = True
+        if self._before:
+            raise pytest.UsageError("--db-guard came in too late. " + " ".join(self._before))
+
+    def _tell(self, refusal: Refusal) -> None:
+        """Keep what was refused; a child that was forked writes it to the file, as any other process does."""
+        if os.getpid() != self._pid:
+            appending_to(str(self._file), (self._pid, self._number))(refusal)
+        elif not self._at_once:
+            self._told.append(refusal)
+        else:
+            self._tell_late([refusal])
 
     def end(self) -> None:
-        """Take the guard out of this process."""
-        if self._open:
-            self._open = False
+        """Take the guard out of this process, unless it ends with the run."""
+        if self._ended:
+            return
+        self._ended = self._at_once = True
+        is_worker = hasattr(self._config, "workerinput")
+        if not is_worker:
+            self._controllers = None
+        self._tell_late(self._taken())
+        if not self._by_command and not is_worker:
             self._guard.remove()
-            os.close(self._number)
-            self._file.unlink()
+            self._close()
+            atexit.register(self._again)
+
+    def _tell_late(self, refusals: list[Refusal]) -> None:
+        """Tell the controller, where there is one; else say it, and end the process with a status of failure."""
+        if self._controllers is not None:
+            for refusal in refusals:
+                self._controllers(refusal)
+            return
+        for text in _messages(refusals):
+            say(f"db-guard: {_LATE}: {text}")
+        if refusals and self._exit_status in (None, *_SUCCEEDED):
+            end_with(pytest.ExitCode.TESTS_FAILED)
+
+    def _again(self) -> None:
+        """At the end of a program that went on after the run: what the run has left to be done is guarded, too."""
+        if os.getpid() == self._pid:
+            self._number, name = tempfile.mkstemp(prefix="db-guard-", suffix=".jsonl")
+            self._file, self._read, self._open = Path(name), 0, True
+            self._guard = self._put_in()
+
+    def _finally(self) -> None:
+        if os.getpid() == self._pid and self._open:
+            self._tell_late(self._taken())
+            if not self._by_command:
+                self._guard.remove()
+            self._close()
+
+    def _close(self) -> None:
+        self._open = False
+        os.close(self._number)
+        self._file.unlink(missing_ok=True)
 
     # --- while tests are collected and run ---------------------------------------------------------------------------
 
@@ -63,9 +131,9 @@ class GuardedRun:
         self._fail(outcome.get_result())
 
     def _fail(self, report: Any) -> None:
-        if os.fstat(self._number).st_size == self._read:
-            return
         found = self._refused()
+        if not found:  # nearly always
+            return
         if report.outcome == "failed":
             if not all(text in str(report.longrepr) for text in found):
                 report.sections.append((_SECTION, "\n".join(found)))
@@ -75,12 +143,22 @@ class GuardedRun:
 
     def _refused(self) -> list[str]:
         """Return what has been refused since this was last asked, each message once."""
-        with self._file.open("rb") as file:
-            file.seek(self._read)
-            lines = file.read()
+        return _messages(self._taken())
+
+    def _taken(self) -> list[Refusal]:
+        found = []
+        while self._told:
+            found.append(self._told.pop(0))
+        if self._open and os.fstat(self._number).st_size != self._read:
+            found += self._taken_elsewhere()
+        return found
+
+    def _taken_elsewhere(self) -> list[Refusal]:
+        """Read the file by its number, for its name may have been taken away."""
+        lines = os.pread(self._number, os.fstat(self._number).st_size - self._read, self._read)
         whole = lines[: lines.rfind(b"\n") + 1]
         self._read += len(whole)
-        return list(dict.fromkeys(message(json.loads(line)) for line in whole.splitlines()))
+        return [json.loads(line) for line in whole.splitlines()]
 
     # --- at the end --------------------------------------------------------------------------------------------------
 
@@ -90,16 +168,21 @@ class GuardedRun:
         if self._guard.failures:
             raise pytest.UsageError(_blind(self._guard.failures))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a run in which a connection was refused when no test was left to fail."""
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        """Fail a run in which a connection was refused when no test was left to fail.
+
+        This comes after what all others do here, pytest-xdist too, which ends its workers.
+        """
+        yield
         self._late += self._refused()
         if self._guard.failures:
             self._late.append(_blind(self._guard.failures))
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput["db_guard"] = self._late
-        elif self._late and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        elif self._late and session.exitstatus in _SUCCEEDED:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._exit_status = int(session.exitstatus)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -125,6 +208,27 @@ def allow_list(config: pytest.Config) -> AllowList:
         return AllowList(config.getini("db_guard_allow"), str(base))
     except MalformedEntry as error:
         raise pytest.UsageError(f"db_guard_allow: {error}") from None
+
+
+def _take_out_the_controllers() -> Callable[[Refusal], None] | None:
+    """Take out the guard that was carried into this process; return what tells whoever carried it."""
+    carried = sys.modules.get(_CARRIED)
+    guard = carried.guarding.end_carried() if carried is not None else None
+    return guard.tell if guard is not None else None
+
+
+def _is_the_command() -> bool:
+    """Whether pytest is all that this process is for."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name in ("_console_main", "console_main"):
+            return frame.f_globals.get("__name__") == "_pytest.config"
+        frame = frame.f_back
+    return False
+
+
+def _messages(refusals: list[Refusal]) -> list[str]:
+    return list(dict.fromkeys(map(message, refusals)))
 
 
 def _blind(failures: Any) -> str:

@@ -645,3 +645,87 @@ def test_a_malformed_entry_is_shown_with_what_to_do(run: Run, files: dict[str, s
     assert ran.exit_code == 4
     assert "'localhost:5432' of the allow-list names no database. Wanted: host:port/name" in ran.output
     assert "imported" not in ran.output
+
+
+EARLY = "import sqlite3\n\nCONNECTION = sqlite3.connect('prod.db', check_same_thread=False)\n"
+OPENED = re.compile(r"came in too late\. \S*/prod\.db was opened before it, in (early|sitecustomize)\.")
+ONE = "def test_one(): pass\n"
+
+
+def test_a_connection_that_was_opened_before_the_guard_stops_the_run(run: Run) -> None:
+    """What a plugin that comes first has opened is named with who holds it, and the run is refused."""
+    ran = run({"early.py": EARLY, "test_it.py": ONE}, "-p", "early")
+    assert ran.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert OPENED.search(ran.output), ran.output
+    assert "-p kit-db-guard" in ran.output
+
+
+def test_what_was_opened_before_python_had_begun_stops_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for a sitecustomize."""
+    monkeypatch.setenv("PYTHONPATH", ".")
+    ran = run({"sitecustomize.py": EARLY, "test_it.py": ONE})
+    assert ran.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert OPENED.search(ran.output), ran.output
+
+
+@pytest.mark.parametrize("text", [EARLY.replace("prod", "test"), EARLY + "CONNECTION.close()\n"])
+def test_an_early_connection_that_does_no_harm_is_none(run: Run, text: str) -> None:
+    """One to a database on the list, or one that is closed, does not stop the run."""
+    assert run({"early.py": text, "test_it.py": ONE}, "-p", "early").exit_code == 0
+
+
+@pytest.mark.parametrize("way", ["-p", "PYTEST_PLUGINS", "initial conftests"])
+def test_the_guard_is_there_before_other_plugins(run: Run, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """What comes after it cannot connect: plugins of -p after its own, of PYTEST_PLUGINS, and what they do at first."""
+    hook = "import pytest\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_load_initial_conftests():\n    save('x')\n"
+    files = {"app.py": APP, "early.py": "from app import save\n" + (hook if "conftest" in way else "save('x')\n")}
+    monkeypatch.setenv("PYTHONPATH", ".")
+    if way == "-p":
+        ran = run({**files, "test_it.py": ONE}, "-p", "kit-db-guard", "-p", "early")
+    else:
+        monkeypatch.setenv("PYTEST_PLUGINS", "early")
+        ran = run({**files, "test_it.py": ONE})
+    assert ran.exit_code != 0
+    assert OPENER in ran.output
+    assert not (ran.folder / "prod.db").exists()
+
+
+LAST = """\
+import atexit
+import threading
+from app import save
+
+def late():
+    threading.main_thread().join()
+    save("x", FILE)
+
+def quietly():
+    try:
+        save("x", FILE)
+    except Exception:
+        pass
+
+def test_it():
+    WAY
+"""
+WAYS_AT_THE_END = {"thread": "threading.Thread(target=late).start()", "atexit": "atexit.register(quietly)"}
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("way", WAYS_AT_THE_END)
+def test_after_the_run(run: Run, workers: tuple[str, ...], way: str) -> None:
+    """What is refused when pytest has ended, in a thread or at the interpreter's end, is said, and the status red."""
+    text = LAST.replace("FILE", "'prod.db'").replace("WAY", WAYS_AT_THE_END[way])
+    ran = run({"app.py": APP, "test_it.py": text}, *workers)
+    assert (ran.exit_code, ran.outcomes) == (1, {"test_it": "passed"}), ran.output
+    assert OPENER in ran.output
+    assert not (ran.folder / "prod.db").exists()
+
+
+@pytest.mark.parametrize("way", WAYS_AT_THE_END)
+def test_after_the_run_of_a_listed_database(run: Run, way: str) -> None:
+    """What is left to be done there at the end is done, and the status stays."""
+    text = LAST.replace("FILE", "'test.db'").replace("WAY", WAYS_AT_THE_END[way])
+    ran = run({"app.py": APP, "test_it.py": text})
+    assert (ran.exit_code, ran.outcomes) == (0, {"test_it": "passed"}), ran.output
+    assert (ran.folder / "test.db").exists()

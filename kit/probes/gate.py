@@ -150,14 +150,3 @@ class GuardedDatabases:
 
     def forget(self, driver_connection: Any) -> None:
         """Nothing was kept."""
-
-
-def appending_to(path: str) -> Callable[[Refusal], None]:
-    """Tell of refusals as lines of JSON at the end of a file, whole lines from any number of processes."""
-    def tell(refusal: Refusal) -> None:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
-        try:
-            os.write(number, (json.dumps(refusal, default=repr) + "\n").encode())
-        finally:
-            os.close(number)
-    return tell

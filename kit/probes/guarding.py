@@ -7,28 +7,36 @@ given an environment of their own. An interpreter that is told to ignore the env
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from .allow import AllowList
 from .children import Children, with_carried
 from .drivers import DIALECTS, DriverProbe
-from .gate import Gate, GuardedDatabases, appending_to
+from .gate import Gate, GuardedDatabases, Refusal
 from .hooks import Hooks
 from .own import json, os, re
 from .own import own_builtins as __builtins__  # noqa: F401
+from .refusals import Holder, appending_to
 
 GUARD_VARIABLE = "ISOLATION_PROBES_GUARD"
 
 
 class Guard:
-    """In force from its making until `remove`. Refusals are told at the end of `file`, a line of JSON each."""
+    """In force from its making until `remove`.
 
-    def __init__(self, allow: AllowList, file: str) -> None:
-        self.allow, self.file = allow, file
+    Refusals are told at the end of `file`, which `holder` has open, a line of JSON each; or to `tell`.
+    """
+
+    def __init__(
+        self, allow: AllowList, file: str, tell: Optional[Callable[[Refusal], None]] = None,
+        holder: Optional[Holder] = None,
+    ) -> None:
+        self.allow, self.file, self.holder = allow, file, holder
+        self.tell = tell or appending_to(file, holder)
         self.hooks = Hooks()
-        self._gate = Gate(allow, appending_to(file))
+        self.gate = Gate(allow, self.tell)
         self._environ: Dict[str, Optional[str]] = {}
-        DriverProbe(GuardedDatabases(self._gate), statements=False).install(self.hooks)
+        DriverProbe(GuardedDatabases(self.gate), statements=False).install(self.hooks)
         self.hooks.when_imported("sqlalchemy", self._watch_other_drivers)
         Children(self._carrying).install(self.hooks)
 
@@ -54,7 +62,7 @@ class Guard:
         self._environ = {}
 
     def _carrying(self, python_path: Optional[str]) -> Dict[str, str]:
-        settings = {"allow": self.allow.entries, "base": self.allow.base, "file": self.file}
+        settings = {"allow": self.allow.entries, "base": self.allow.base, "file": self.file, "holder": self.holder}
         return {"PYTHONPATH": with_carried(python_path), GUARD_VARIABLE: json.dumps(settings)}
 
     # --- drivers that have no probe of their own, as far as they are used through SQLAlchemy -------------------------
@@ -74,10 +82,10 @@ class Guard:
         host = told.get("host") or told.get("server") or ""
         database = next((told[name] for name in ("database", "dbname", "db", "service_name") if told.get(name)), "")
         if not host and os.path.isabs(os.path.expanduser(str(database))):
-            self._gate.file(os.path.realpath(os.path.expanduser(str(database))))
+            self.gate.file(os.path.realpath(os.path.expanduser(str(database))))
         else:
             port = f":{told['port']}" if told.get("port") else ""
-            self._gate.server(f"{dialect.name}://{host}{port}/{database}", None, None)
+            self.gate.server(f"{dialect.name}://{host}{port}/{database}", None, None)
 
 
 def _settings(args: Any) -> Dict[str, Any]:
@@ -93,13 +101,17 @@ def guard_from(text: str) -> Guard:
     """Put in the guard that another process carried here."""
     global _carried
     settings = json.loads(text)
-    _carried = Guard(AllowList(settings["allow"], settings["base"]), settings["file"])
+    holder = settings.get("holder")
+    _carried = Guard(
+        AllowList(settings["allow"], settings["base"]), settings["file"], holder=holder and (holder[0], holder[1]),
+    )
     return _carried
 
 
-def end_carried() -> None:
-    """Take out the guard that was carried here, to make room for one of this process's own."""
+def end_carried() -> Optional[Guard]:
+    """Take out the guard that was carried here, to make room for one of this process's own; return it."""
     global _carried
-    if _carried is not None:
-        _carried.remove()
-        _carried = None
+    guard, _carried = _carried, None
+    if guard is not None:
+        guard.remove()
+    return guard
