@@ -97,7 +97,7 @@ class Children:
         self._begun: Dict[int, Starting] = {}  # what Popen starts, by thread
 
     def install(self, hooks: Hooks) -> None:
-        environ = _mapping(os.environ) or {}
+        environ = _mapping(_current()) or {}
         names = {*self._carrying(None), "PYTHONPATH"} if self._carrying(None) else set()
         self._held = {name: environ.get(name) for name in names | {STARTED_IN}}
         for event, listener in {
@@ -174,7 +174,7 @@ class Children:
 
             def _posix_spawn(process: Any, *args: Any) -> Any:
                 """Before Python 3.13 os.environ stands here for the environment that is inherited."""
-                environ = os.environ if args[place] is None and sys.version_info < (3, 13) else args[place]
+                environ = _current() if args[place] is None and sys.version_info < (3, 13) else args[place]
                 return original(process, *args[:place], children._with_own(environ), *args[place + 1:])
             return _posix_spawn
 
@@ -249,7 +249,7 @@ def is_python(program: str, path: Optional[str] = None) -> bool:
 
 def find(program: str, path: Optional[str] = None) -> Optional[str]:
     """Return the file of a program, as the system would find it; None where there is none."""
-    folders = [""] if os.path.dirname(program) else (path or os.environ.get("PATH") or os.defpath).split(os.pathsep)
+    folders = [""] if os.path.dirname(program) else (path or (_mapping(_current()) or {}).get("PATH") or os.defpath).split(os.pathsep)
     for folder in folders:
         file = os.path.join(folder, program)
         if program and os.path.isfile(file) and os.access(file, os.X_OK):
@@ -275,6 +275,11 @@ def _options(words: Sequence[str]) -> Set[str]:
                 break
             found.add(letter)
     return found
+
+
+def _current() -> Any:
+    """What the program has as `os.environ` now, where it may have put another mapping."""
+    return vars(sys.modules["os"]).get("environ")
 
 
 def _words(given: Any) -> Tuple[str, ...]:
