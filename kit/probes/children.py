@@ -249,8 +249,8 @@ def is_python(program: str, path: Optional[str] = None) -> bool:
 
 def find(program: str, path: Optional[str] = None) -> Optional[str]:
     """Return the file of a program, as the system would find it; None where there is none."""
-    folders = [""] if os.path.dirname(program) else (path or (_mapping(_current()) or {}).get("PATH") or os.defpath).split(os.pathsep)
-    for folder in folders:
+    path = path or (_mapping(_current()) or {}).get("PATH") or os.defpath
+    for folder in [""] if os.path.dirname(program) else path.split(os.pathsep):
         file = os.path.join(folder, program)
         if program and os.path.isfile(file) and os.access(file, os.X_OK):
             return file
