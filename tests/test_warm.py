@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,25 @@ def test_a_fork_ends_as_a_new_interpreter_ends(
     assert (forked.exit_code, forked.problem, forked.left) == (started.exit_code, started.problem, started.left)
     assert forked.output.splitlines()[:1] == ["begun"]
     assert forked.output.splitlines()[-1] == started.output.splitlines()[-1]
+
+
+def test_an_interrupt_ends_a_script_in_the_background(project: Path, environ: dict[str, str]) -> None:
+    """Where SIGINT is ignored, as in a shell's background job, a script's Python that it ends still ends by it."""
+    (project / "ending.py").write_text("raise KeyboardInterrupt\n")
+    with _ignored(signal.SIGINT), warm.parents(PYTHON, environ, 1) as (parent,):
+        ended = parent.ready().run(("sh", "-c", 'exec "$PYTHON" -m ending'), environ, project, LIMIT_S)
+        warm.close_idle()
+    assert (ended.forked, ended.exit_code) == (True, -signal.SIGINT), ended.output
+
+
+@contextmanager
+def _ignored(number: signal.Signals) -> Iterator[None]:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        warm.close_idle()  # what is started from here on inherits it
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def test_forks_share_no_random_state(project: Path, environ: dict[str, str]) -> None:

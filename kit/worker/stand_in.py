@@ -4,6 +4,7 @@ A copy of this lies beside the parent's socket, to be run by the parent's interp
 it (-I -S). It ends as the command did. What the parent does not fork, the interpreter runs itself.
 """
 
+import _signal
 import _socket
 import os
 import sys
@@ -18,9 +19,16 @@ def main(program: str, *arguments: str) -> None:
     if answer[:1] == b"=":
         code = int(answer[1:])
         if code < 0:
-            os.kill(os.getpid(), -code)
+            _end_by(-code)
         os._exit(code)
     os.execve(command[0], command, environ)
+
+
+def _end_by(number: int) -> None:
+    """End by this signal, though what started us has it ignored, as a shell does for a job in the background."""
+    if number not in (_signal.SIGKILL, _signal.SIGSTOP):
+        _signal.signal(number, _signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _ask(address: str, message: bytes) -> bytes:
