@@ -4,7 +4,7 @@ A copy of this lies beside the parent's socket, to be run by the parent's interp
 it (-I -S). It ends as the command did. What the parent does not fork, the interpreter runs itself.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # of which `signal` is a slow wrapper
 import _socket
 import os
 import sys
