@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from kit import evidence as record
-from kit.errors import EvidenceError
 from kit.evidence import Backend, Evidence, Frame, Process
 from kit.pair import LogLine, Pair
+from kit.probe_files import Event, ProcessFile, Unread, in_order, number_in, read
 from kit.probes.identity import IDENTITY_MARK
 from kit.probes.recorder import FORMAT as PROBES_FORMAT
 from kit.typed import typed
@@ -42,6 +42,7 @@ _KINDS: Mapping[str, tuple[str, type[Any]]] = {
     "settings_file": ("settings_files", record.SettingsFile),
     "folder": ("folders", record.Folder),
     "child": ("children", record.Child),
+    "not_seen": ("not_seen", record.NotSeen),
     "override_check": ("override_checks", record.OverrideCheck),
     "graph": ("graphs", record.Graph),
     "app_parts": ("app_parts", record.AppParts),
@@ -53,23 +54,31 @@ _SHORT = {
     "dependency": "d", "override": "d", "key": "d", "by": "d", "of": "d", "inner": "d", "lifespan": "d",
     "loop": "l", "opened_on": "l", "used_on": "l", "object": "o", "attached_to": "c",
 }
-_ONLY_TOLD = ("app_gone", "not_seen", "pooled")  # what the probes' files hold and evidence does not need
+_NO_ENTRY = ("process", "stack", "probes", "end", "app_gone", "pooled")  # read apart, or not needed
+_UNKNOWN = "(not in the record)"
+_SHOWN_OF_KIND = 40  # characters
 _OWN_APPLICATIONS = "kit-"
 _WRITING = ("insert", "update", "delete", "truncate", "create", "drop", "alter", "copy")
 
 
 def from_probes(folder: Path, project: Path) -> Evidence:
-    """Read the probes' files of one run; files of `project` are named from there.
+    """Read the probes' files of one run as far as they go; files of `project` are named from there.
 
-    A line that is cut off, where a process was killed in mid-word, is left out and named in `problems`.
+    What cannot be read is left out, counted, and named in `problems`: a line that is cut off, where a process was
+    killed in mid-word, or that a program wrote into the file.
     """
-    events, problems = _events(folder)
-    reading = _Reading(project)
-    for event in events:
-        reading.take(event)
+    unread = Unread()
+    files = read(folder, unread)
+    reading = _Reading(project, unread)
+    kept = [reading.begin(file) for file in files]
+    for process, event in in_order(kept):
+        reading.take(process, event)
+    for file in kept:
+        reading.end(file)
+    reading.complete()
     entries: dict[str, Any] = {name: tuple(found) for name, found in reading.found.items()}
     return Evidence(
-        processes=tuple(reading.processes.values()), stacks=tuple(reading.stacks), problems=tuple(problems),
+        processes=tuple(reading.processes.values()), stacks=tuple(reading.stacks), problems=unread.sentences(),
         statements=reading.statements, **entries,
     )
 
@@ -84,21 +93,13 @@ def sides_of(pair: Pair) -> dict[str, str]:
     return {side.identity.server: side.name for side in pair.sides}
 
 
-def _events(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the events of all processes in the order of time, each with the name of its file."""
-    events: list[dict[str, Any]] = []
-    problems = []
-    for path in sorted(folder.glob("*.jsonl")):
-        at_s = 0.0
-        for line in path.read_bytes().splitlines():
-            try:
-                event = msgspec.json.decode(line)
-            except msgspec.DecodeError:
-                problems.append(f"a line of process {path.stem.partition('-')[0]} is cut off")
-                continue
-            at_s = event.setdefault("at_s", at_s)  # a stack has no time of its own: it belongs to the next event
-            events.append({**event, "process": path.stem})
-    return sorted(events, key=lambda event: event["at_s"]), problems
+_RawFrame = tuple[str, int, str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    id: int
+    frames: tuple[_RawFrame, ...]
 
 
 @dataclass
@@ -106,6 +107,7 @@ class _Reading:
     """Events on their way to entries: stacks are pooled over processes, names given anew as they appear."""
 
     project: Path
+    unread: Unread
     processes: dict[str, Process] = field(default_factory=dict)
     stacks: list[tuple[Frame, ...]] = field(default_factory=list)
     found: dict[str, list[Any]] = field(default_factory=dict)
@@ -113,58 +115,109 @@ class _Reading:
     _pool: dict[tuple[Frame, ...], int] = field(default_factory=dict)
     _names: dict[str, dict[str, str]] = field(default_factory=dict)
     _files: dict[str, str] = field(default_factory=dict)
+    _places: dict[str, int] = field(default_factory=dict)
     statements: dict[str, int] = field(default_factory=dict)
 
-    def take(self, event: dict[str, Any]) -> None:
-        kind, process = event.pop("kind"), event.pop("process")
-        if kind == "stack":
-            self._pool_stack(process, event["id"], event["frames"])
-        elif kind == "process":
-            self._begin(process, event)
-        elif kind == "probes":
-            self._change(process, probes=tuple(event["installed"]))
-        elif kind == "end":
-            self._end(process, event)
-        elif kind not in _ONLY_TOLD and not (kind == "child" and "pid" in event):  # one for each process started
-            self._enter(kind, process, event)
-
-    def _begin(self, process: str, event: dict[str, Any]) -> None:
-        if event["format"] != PROBES_FORMAT:
-            raise EvidenceError(
-                f"The probes wrote format {event['format']}", wanted=f"format {PROBES_FORMAT}",
-                remedy="use the probes and the kit of one version",
+    def begin(self, file: ProcessFile) -> ProcessFile:
+        """Take in who a process is and its stacks, and return the file; without its events where it cannot be read."""
+        headers = [event for event in file.events if event["kind"] == "process"]
+        self._places[file.process] = len(self.processes)
+        if not headers:
+            self.unread.say(f"process {number_in(file.process)} did not write who it is")
+        for _ in headers[1:]:
+            self.unread.line(file.process, "a second beginning")
+        self.processes[file.process] = self._process(file.process, headers[0] if headers else {})
+        number = headers[0].get("format") if headers else PROBES_FORMAT
+        if number != PROBES_FORMAT:
+            self.unread.say(
+                f"process {number_in(file.process)} wrote format {number!r}, and this version of the kit reads format "
+                f"{PROBES_FORMAT}: nothing that it did was read (another version of the kit is in its environment)"
             )
-        self.processes[process] = typed(event, Process)
+            return ProcessFile(file.process, ())
+        for event in file.events:
+            if event["kind"] in _OF_PROCESS:
+                self._try(_OF_PROCESS[event["kind"]], file.process, event)
+        return file
 
-    def _end(self, process: str, event: dict[str, Any]) -> None:
-        for connection, count in event["uses"].items():
+    def take(self, process: str, event: Event) -> None:
+        """Make an entry of an event."""
+        kind = event["kind"]
+        if kind in _KINDS:
+            self._try(_Reading._enter, process, event)
+        elif kind not in _NO_ENTRY:
+            self.unread.line(process, f"of a kind that this version of the kit does not know ({kind[:_SHOWN_OF_KIND]})")
+
+    def end(self, file: ProcessFile) -> None:
+        """Take in what a process wrote at its end, once all that it names has been met."""
+        for event in file.events:
+            if event["kind"] == "end":
+                self._try(_Reading._end, file.process, event)
+
+    def complete(self) -> None:
+        """Stand in for what events name and no line describes, and say where that may hide a database."""
+        known = {one.callable for one in self.found.get("callables", ())}
+        for name in self._names.get("d", {}).values():
+            if name not in known:
+                unknown = record.Callable(callable=name, name=_UNKNOWN, file=None, line=None)
+                self.found.setdefault("callables", []).append(unknown)
+        opened = {one.connection for one in self.found.get("connections", ())}
+        lost = {use.connection for use in self.found.get("uses", ()) if use.connection not in opened}
+        # Of many connections alike, the probes write down the first ones only.
+        if lost and not any("connection" in process.left_out for process in self.processes.values()):
+            self.unread.say(f"connections were used whose opening is not in the record ({len(lost)})")
+
+    def _try(self, read: Callable[[_Reading, str, Event], None], process: str, event: Event) -> None:
+        """Read an event; one that has another shape than its kind is counted, and all else goes on."""
+        try:
+            read(self, process, event)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError, OverflowError):
+            self.unread.line(process, f"not of the shape of its kind ({event['kind']})")
+
+    def _process(self, process: str, header: Event) -> Process:
+        number = number_in(process)
+        unknown = Process(pid=int(number), ppid=0, argv=(), executable="", python="", parent=None)
+        try:
+            return typed(header, Process) if header else unknown
+        except msgspec.ValidationError:
+            self.unread.line(process, "not of the shape of its kind (process)")
+            return unknown
+
+    def _probes(self, process: str, event: Event) -> None:
+        self._change(process, {"probes": event["installed"]})
+
+    def _end(self, process: str, event: Event) -> None:
+        self._change(process, {
+            "ended": True, "watched": event["watched"], "failures": event["failures"], "left_out": event["left_out"],
+        })
+        for connection, count in typed(event["uses"], dict[str, int]).items():
             self.statements[self._short("c", connection)] = count
-        self._change(
-            process, watched=tuple(event["watched"]), failures=event["failures"], left_out=event["left_out"],
-            ended=True,
-        )
 
-    def _change(self, process: str, **fields: Any) -> None:
-        self.processes[process] = replace(self.processes[process], **fields)
+    def _change(self, process: str, fields: Mapping[str, Any]) -> None:
+        known = self.processes[process]
+        self.processes[process] = typed({**asdict(known), **fields}, Process)
 
-    def _pool_stack(self, process: str, number: int, frames: list[list[Any]]) -> None:
+    def _stack(self, process: str, event: Event) -> None:
+        number, frames = typed(event, _Stack).id, typed(event, _Stack).frames
+        self._pool_stack(process, number, frames)
+
+    def _pool_stack(self, process: str, number: int, frames: Iterable[_RawFrame]) -> None:
         stack = tuple(Frame(self._named(file), line, function, library) for file, line, function, library in frames)
         if stack not in self._pool:
             self._pool[stack] = len(self.stacks)
             self.stacks.append(stack)
         self._stack_numbers[process, number] = self._pool[stack]
 
-    def _enter(self, kind: str, process: str, event: dict[str, Any]) -> None:
-        name, type_ = _KINDS[kind]
+    def _enter(self, process: str, event: Event) -> None:
+        name, type_ = _KINDS[event["kind"]]
         self._shorten(event)
-        if kind in _NESTED:
-            _NESTED[kind](self, event)
+        if event["kind"] in _NESTED:
+            _NESTED[event["kind"]](self, event)
         for key in ("stack", "written_at", "routed_at"):
-            if key in event:
+            if event.get(key) is not None:
                 event[key] = self._stack_number(process, event[key])
         if event.get("file"):
             event["file"] = self._named(event["file"])
-        event["process"] = list(self.processes).index(process)
+        event["process"] = self._places[process]
         self.found.setdefault(name, []).append(typed(event, type_))
 
     def _shorten(self, event: dict[str, Any]) -> None:
@@ -211,7 +264,7 @@ class _Reading:
 
     def _stack_number(self, process: str, number: int) -> int:
         known = self._stack_numbers.get((process, number))
-        if known is None:  # its line was cut off
+        if known is None:  # its line is cut off or lost
             self._pool_stack(process, number, [])
             known = self._stack_numbers[process, number]
         return known
@@ -226,6 +279,10 @@ class _Reading:
         return self._files[file]
 
 
+_OF_PROCESS: Mapping[str, Callable[[_Reading, str, Event], None]] = {
+    "stack": _Reading._stack,
+    "probes": _Reading._probes,
+}
 _NESTED: Mapping[str, Callable[[_Reading, dict[str, Any]], None]] = {
     "dependencies": _Reading._in_dependencies,
     "override_check": _Reading._in_check,

@@ -6,6 +6,7 @@
     ├── TrialError           a trial was asked for that cannot be run
     ├── NotebookError        a notebook, or a parameter of it, cannot be used
     ├── TraceError           a command cannot be traced, or an experiment on it cannot be made
+    │   └── NotStarted       there is no such command, or it does not run here
     ├── GuardError           the guard cannot be set up in a project, or does not bite
     └── EvidenceError        a record cannot be read
 """
@@ -47,6 +48,14 @@ class NotebookError(KitError):
 
 class TraceError(KitError):
     """A command cannot be traced, or an experiment on it cannot be made."""
+
+
+class NotStarted(TraceError):
+    """There is no such command, or it does not run here; `returncode` is what a shell says of it."""
+
+    def __init__(self, found: str, returncode: int, *, wanted: str = "", remedy: str = "") -> None:
+        self.returncode = returncode
+        super().__init__(found, wanted=wanted, remedy=remedy)
 
 
 class GuardError(KitError):

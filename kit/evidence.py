@@ -15,7 +15,8 @@ from kit.errors import EvidenceError
 from kit.trial import Trial
 from kit.typed import typed
 
-FORMAT = 1  # 1: first
+FORMAT = 2  # 1: first; 2: what was not seen, and every process that was started
+_READ = (1, FORMAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,14 +231,30 @@ class Folder(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child(Entry):
-    """A process was started with an environment of its own, which lacks the variables `dropped`.
+    """A process was started. `pid` is its number and `python` whether it is a Python, None where that is not known.
 
-    `watched` is False where it lacks the probes, too: nothing is known then of what it did.
+    `dropped` are variables that its environment lacks, of those that can lead to a database. `watched` is False where
+    the environment lacks the probes, too, and None where nobody looked.
     """
 
     program: str
-    dropped: tuple[str, ...]
-    watched: bool
+    dropped: tuple[str, ...] = ()
+    watched: bool | None = None
+    pid: int | None = None
+    python: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSeen(Entry):
+    """What a probe could not see, in its own words.
+
+    `what` is driver (a library that connected, and has no probe), child (a process that took no probes in), imports
+    (the import system was replaced), record (lines were lost or cut) or probe (a probe failed and is off).
+    """
+
+    what: str
+    name: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -445,6 +462,8 @@ class Evidence:
 
     `sides` names each server that is known: its identity -> its side.
 
+    `running` are the processes that ran on when the command had ended.
+
     `forked` says that a fork of a warm parent stood in for a new interpreter; where one could not, `why_not_forked`
     says why. `statements` counts what each connection ran.
     """
@@ -481,6 +500,7 @@ class Evidence:
     settings_files: tuple[SettingsFile, ...] = ()
     folders: tuple[Folder, ...] = ()
     children: tuple[Child, ...] = ()
+    not_seen: tuple[NotSeen, ...] = ()
     failed_connections: tuple[FailedConnection, ...] = ()
     foreign_loops: tuple[ForeignLoop, ...] = ()
     left_open: tuple[LeftOpen, ...] = ()
@@ -490,6 +510,7 @@ class Evidence:
     backends: tuple[Backend, ...] | None = None
     sides: dict[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    running: tuple[int, ...] = ()
     format: int = FORMAT
 
     def chain(self, entry: Entry) -> tuple[Frame, ...]:
@@ -549,7 +570,7 @@ class Sighting:
     @property
     def how(self) -> str:
         """How the connection was come by: override, dependency, background task, lifespan, past dependencies ..."""
-        if self.override is not None:
+        if self.override is not None and self.dependency is not None:
             return "override"
         if self.dependency is not None:
             return "dependency"
@@ -578,13 +599,13 @@ def from_json(data: bytes) -> Evidence:
     try:
         found = msgspec.json.decode(data)
         number = found.get("format") if isinstance(found, dict) else None
-        if number != FORMAT:
+        if number not in _READ:
             raise EvidenceError(
-                f"This record has format {number!r}", wanted=f"format {FORMAT}",
+                f"This record has format {number!r}", wanted=f"format {FORMAT} or older",
                 remedy="read it with the version of the kit that wrote it, or run the trial again",
             )
         return typed(found, Evidence)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EvidenceError(f"This is not a record of evidence: {error}", remedy="run the trial again") from None
 
 
@@ -594,4 +615,5 @@ def load(path: Path) -> Evidence:
         return from_json(path.read_bytes())
     except OSError as error:
         raise EvidenceError(f"{path} cannot be read: {error.strerror}") from None
-
+    except EvidenceError as error:
+        raise EvidenceError(f"{path}: {error.found}", wanted=error.wanted, remedy=error.remedy) from None

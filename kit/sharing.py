@@ -24,7 +24,7 @@ from kit.trial import Trial
 KIT = Path(__file__).parent
 # What decides how a trial is run and what is seen of it. The specimen, its mechanisms and its attempts are in the
 # text of the trial's project.
-CODE = ("probes", "carried", "worker", "warm.py", "seat.py", "collect.py", "evidence.py", "trial.py")
+CODE = ("probes", "carried", "worker", "warm.py", "seat.py", "collect.py", "probe_files.py", "evidence.py", "trial.py")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,17 +23,32 @@ def test_evidence_is_frozen() -> None:
         answered_by("test").exit_code = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b'{"format": 2}', b'{"format": 1, "exit_code": "no"}'])
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"format": 3}', b"[" * 200_000, b'{"format": 1, "exit_code": "no"}'])
 def test_what_is_no_evidence_is_refused(data: bytes) -> None:
     """A text that is not evidence of this format gives an error that says what to do."""
     with pytest.raises(EvidenceError, match="To do: "):
         from_json(data)
 
 
+def test_a_record_of_the_first_format_is_read() -> None:
+    """What older versions kept says nothing of what was not seen, and is read all the same."""
+    data = b'{"format": 1, "children": [{"at_s": 1.0, "program": "git", "dropped": [], "watched": false}]}'
+    found = from_json(data)
+    assert found.not_seen == ()
+    assert found.children[0].pid is None
+
+
 def test_a_missing_record_is_named(tmp_path: Path) -> None:
     """A file that is not there is named in the error."""
     with pytest.raises(EvidenceError, match=r"gone\.json"):
         load(tmp_path / "gone.json")
+
+
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+    """A file that is no evidence is named in the error, so that it can be found among many."""
+    (tmp_path / "t17.json").write_text("{")
+    with pytest.raises(EvidenceError, match=r"t17\.json"):
+        load(tmp_path / "t17.json")
 
 
 def test_a_sighting_joins_what_was_configured_with_what_was_observed() -> None:

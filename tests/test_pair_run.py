@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from kit import workfolder
 from kit.errors import PairError
 from kit.pair import run
-from kit.pair.run import Guard, RunDirectory, end_leftovers, is_held, runs_on, sweep
+from kit.pair.run import Guard, RunDirectory, end_leftovers, runs_on, sweep
+from kit.workfolder import is_held
 
 
 @pytest.fixture
@@ -134,15 +136,15 @@ def test_a_program_that_cannot_be_executed_ends_with_its_reason(base: Path, tmp_
 
 def test_a_sweep_at_any_moment_leaves_a_new_directory_alone(monkeypatch: pytest.MonkeyPatch, base: Path) -> None:
     """A sweep between the making of a directory and its lock takes nothing away."""
-    flock = run.fcntl.flock
+    flock = workfolder.fcntl.flock
     swept: list[Path] = []
 
     def sweep_first(descriptor: int, how: int) -> None:
-        monkeypatch.setattr(run.fcntl, "flock", flock)
+        monkeypatch.setattr(workfolder.fcntl, "flock", flock)
         swept.extend(sweep())
         flock(descriptor, how)
 
-    monkeypatch.setattr(run.fcntl, "flock", sweep_first)
+    monkeypatch.setattr(workfolder.fcntl, "flock", sweep_first)
     directory = RunDirectory.make(None)
     assert swept == []
     assert is_held(directory.path)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from kit.diagnose.candidate import NOWHERE, Candidate, Change, TextOf, Values
 from kit.diagnose.conclusion import concluded, ended_at_limit, findings_of, not_allowed, nothing_wrong, symptom_said
@@ -28,7 +31,20 @@ from kit.probes.environ import shown
 from kit.probes.gate import ALLOW_VARIABLE, allow_text
 from kit.report.answer_text import github
 from kit.report.diagnosis_text import text
-from kit.trace import Traced, ask, check, silent, trace, write
+from kit.trace import (
+    NOT_GUARDED,
+    Traced,
+    ask,
+    check,
+    here,
+    is_guarded,
+    put,
+    say,
+    silent,
+    trace,
+    workspace,
+    write,
+)
 
 RUNS_AT_MOST = 16
 FIRST_RUN_S = 3600.0
@@ -52,18 +68,17 @@ def diagnose_and_tell(
     Returns 0 where nothing is wrong, 1 where the cause is proved, 3 where it is not. Raises TraceError where the
     command cannot be run.
     """
-    check(html)
+    check(json, html)
     limits = timeout_first_s, timeout_s
-    with _Experiments(tuple(command), tuple(allow), yes, limits, Path.cwd()) as experiments:
+    with _Experiments(tuple(command), tuple(allow), yes, limits, here()) as experiments:
         experiments.begin()
         experiments.announce()
         if dry_run:
             return _UNRESOLVED if experiments.first.evidence.timed_out else 0
         diagnosis = experiments.diagnose()
-        value = as_plain(diagnosis)
-        write(experiments.first, value, json, html)
-        told = github(experiments.first.findings) if format == "github" else text(experiments.first, diagnosis)
-        print(told, end="")
+        told = github(experiments.first) if format == "github" else text(experiments.first, diagnosis)
+        put(told, sys.stdout)
+        write(experiments.first, as_plain(diagnosis), json, html)
     return {Status.CLEAN: 0, Status.PROVED: _PROVED, Status.UNRESOLVED: _UNRESOLVED}[diagnosis.status]
 
 
@@ -83,7 +98,7 @@ def diagnose(
     each further one after `timeout_s` (None: three times as long as the first took, and a little). Progress goes to
     standard error. Raises TraceError where the command cannot be run.
     """
-    place = (folder or Path.cwd()).resolve()
+    place = folder.resolve() if folder is not None else here()
     limits = timeout_first_s, timeout_s
     with _Experiments(tuple(command), tuple(allow), yes, limits, place, environ) as experiments:
         experiments.begin()
@@ -109,21 +124,23 @@ class _Experiments:
     runs: list[Run] = field(default_factory=list)
 
     def __enter__(self) -> _Experiments:
-        self._temporary = tempfile.TemporaryDirectory(prefix="kit-diagnose-")
-        self._folder = Path(self._temporary.name)
+        self._closing = ExitStack()
+        self._folder = self._closing.enter_context(workspace("kit-diagnose-"))
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._temporary.cleanup()
+        self._closing.close()
 
     def begin(self) -> None:
         """Run the command as it is, and see what is wrong."""
         allowed(self.allow, self.place)
-        _say(f"running {' '.join(self.command)} as it is, at most {self.limits_s[0]:.0f} s")
+        guarded = is_guarded(self.command, self.place, os.environ if self.environ is None else self.environ)
+        unguarded = "" if guarded else f", {NOT_GUARDED}"
+        say(f"running {shlex.join(self.command)} as it is, at most {self.limits_s[0]:.0f} s{unguarded}")
         values = self._folder / "values.jsonl"
         traced = self._trace([{"op": "remember", "file": str(values)}], self.limits_s[0], gate=False)
         for line in silent(traced.evidence):
-            _say(line)
+            say(line)
         self.traced = traced
         self.first = ask(traced, self.allow, self.place)
         self.symptoms = () if traced.evidence.timed_out else symptoms_of(self.first)
@@ -135,16 +152,16 @@ class _Experiments:
     def announce(self) -> None:
         """Say what is about to be run."""
         if self.first.evidence.timed_out:
-            _say(f"ended at its time limit, after {self.first.evidence.duration_s:.0f} s: nothing is run again")
+            say(f"ended at its time limit, after {self.first.evidence.duration_s:.0f} s: nothing is run again")
         for symptom, (likely, others), last in zip(self.symptoms, self.ranked, self.last, strict=True):
-            _say(f"{symptom_said(symptom)}; {counted(len(likely), 'suspect')}:")
+            say(f"{symptom_said(symptom)}; {counted(len(likely), 'suspect')}:")
             for candidate in likely:
-                _say(f"  - run {candidate.label}")
+                say(f"  - run {candidate.label}")
             for candidate in (*others, *last):
-                _say(f"  - if that is not enough: {candidate.label}")
+                say(f"  - if that is not enough: {candidate.label}")
         if self.symptoms:
-            stops = "go on" if self.yes else "stop before the first statement"
-            _say(
+            stops = "go on" if self.yes else "stop before their first statement (the kit asks a server which it is)"
+            say(
                 f"at most {RUNS_AT_MOST} runs, each at most {self.timeout_s:.0f} s; at a database that is not allowed "
                 f"they {stops}"
             )
@@ -194,7 +211,7 @@ class _Experiments:
         if len(self.runs) >= RUNS_AT_MOST:
             raise OutOfRuns
         aside = f", {counted(len(symptom.apart), 'other test')} left out" if symptom.apart else ""
-        _say(f"run {len(self.runs) + 1}: {' and '.join(labels) or 'nothing changed'}{aside}")
+        say(f"run {len(self.runs) + 1}: {' and '.join(labels) or 'nothing changed'}{aside}")
         apart: list[Change] = [{"op": "leave-out", "tests": list(symptom.apart)}] if symptom.apart else []
         traced = self._trace([*changes, *apart], self.timeout_s, gate=not self.yes)
         left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)
@@ -204,7 +221,7 @@ class _Experiments:
             shown = Effect.VOID if shown is Effect.GONE else shown
             reason = f"the change did not take hold ({idle}); {reason}"
         self.runs.append(Run(labels, shown, reason, traced.evidence.duration_s))
-        _say(f"   {shown}: {reason} ({traced.evidence.duration_s:.1f} s)")
+        say(f"   {shown}: {reason} ({traced.evidence.duration_s:.1f} s)")
         return shown
 
     def _trace(self, changes: Sequence[Change], timeout_s: float | None, gate: bool) -> Traced:
@@ -272,10 +289,12 @@ def _case_of(symptom: Symptom) -> Case:
 def _values(file: Path, folder: Path) -> dict[tuple[str, str | None], str]:
     """What variables were set to, by name and what evidence shows; a database whose folder is gone gets another."""
     found: dict[tuple[str, str | None], str] = {}
-    if file.exists():
-        for line in file.read_text(encoding="utf-8").splitlines():
-            name, value = json.loads(line)
-            found[name, shown(name, value)] = _still_there(value, folder)
+    for line in file.read_bytes().splitlines() if file.is_file() else ():
+        try:
+            name, value = msgspec.json.decode(line, type=tuple[str, str])
+        except (msgspec.DecodeError, UnicodeDecodeError):  # cut where a process was killed, or no text
+            continue
+        found[name, shown(name, value)] = _still_there(value, folder)
     return found
 
 
@@ -298,7 +317,3 @@ def _tests_left_out(symptom: Symptom, chosen: Sequence[Candidate]) -> frozenset[
 def _took_no_hold(traced: Traced, changes: Sequence[Change]) -> str:
     held = {change.number for change in traced.evidence.changes}
     return next((changes[number]["op"] for number in range(len(changes)) if number not in held), "")
-
-
-def _say(line: str) -> None:
-    print(f"kit: {line}", file=sys.stderr, flush=True)

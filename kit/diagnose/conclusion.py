@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from kit.diagnose.candidate import Candidate
 from kit.diagnose.judge import Symptom
 from kit.diagnose.search import Found
-from kit.findings.answer import Answer, nothing_found, saw_nothing
+from kit.findings.answer import Answer, entries_said, nothing_found, saw_nothing
 from kit.findings.diagnosis import Cause, Diagnosis, Run, Status
 from kit.findings.model import Finding, counted, place
 from kit.findings.odds import unnamed
@@ -17,6 +17,7 @@ from kit.findings.table import WEAK
 from kit.report.answer_text import entry_of, families
 
 _ENTRIES_AT_MOST = 3  # that are proposed for the allow-list
+_GAPS_AT_MOST = 8
 _LINES_SHOWN = 8  # of what a command wrote before it was ended
 
 
@@ -24,13 +25,14 @@ def nothing_wrong(first: Answer) -> Diagnosis:
     """The diagnosis of a run in which no test failed, and nothing that is not allowed was reached."""
     told = first.allowed.patterns is not None
     unmatched = tuple(f"override key {key.name} matches nothing" for key in first.overrides if not key.matched)
-    said = tuple(finding.message for finding in first.findings) + first.problems
+    said = tuple(finding.message for finding in first.findings) + unseen(first)
     if saw_nothing(first):
         wrote = _last_wrote(first) if first.evidence.exit_code else ()
         return Diagnosis(Status.UNRESOLVED, nothing_found(first), unproved=(*said, *wrote))
     if said:
+        seen = "was seen to reach" if first.hidden else "reached"
         return Diagnosis(
-            Status.UNRESOLVED, "No test reached a database that is not allowed, and none failed.", unproved=said
+            Status.UNRESOLVED, f"No test {seen} a database that is not allowed, and none failed.", unproved=said
         )
     if not told:
         open_still = (*unmatched, *_unnamed(first))
@@ -38,7 +40,14 @@ def nothing_wrong(first: Answer) -> Diagnosis:
         status = Status.UNRESOLVED if open_still else Status.CLEAN
         return Diagnosis(status, nothing_found(first), unproved=(*open_still, *ask))
     happened = "Every database that was reached is allowed" + ("." if unmatched else ", and nothing is wrong.")
-    return Diagnosis(Status.CLEAN, happened, unproved=unmatched)
+    return Diagnosis(Status.CLEAN, happened, unproved=(*unmatched, *entries_said(first)))
+
+
+def unseen(first: Answer) -> tuple[str, ...]:
+    """What was not seen and can hide a database, in sentences."""
+    found = [f"Not seen: {gap}" for gap in first.hidden]
+    more = [f"... and {len(found) - _GAPS_AT_MOST} more (--json lists them)"] if len(found) > _GAPS_AT_MOST else []
+    return (*found[:_GAPS_AT_MOST], *more)
 
 
 def _unnamed(first: Answer) -> Iterator[str]:
@@ -63,6 +72,7 @@ def ended_at_limit(first: Answer) -> Diagnosis:
             "What came after that is not known, so nothing was run again. If it needs longer: --timeout-first S.",
             *_last_wrote(first),
             *(finding.message for finding in first.findings),
+            *unseen(first),
         ),
     )
 
@@ -85,6 +95,7 @@ def not_allowed(first: Answer, symptoms: Sequence[Symptom]) -> Diagnosis:
             "Nothing was run again: without --allow it is not known which databases the tests may reach. Name them "
             f"({name_them}), or say --yes to run again all the same.",
             *(finding.message for finding in first.findings),
+            *unseen(first),
         ),
     )
 
@@ -139,7 +150,7 @@ def _causes(found: Found, number: int) -> list[Cause]:
 def _unproved(first: Answer, found: Sequence[Found]) -> tuple[str, ...]:
     """What was seen and not shown to matter, and what did not happen again."""
     not_again = "Run again without any change, the same did not happen: it does not happen every time."
-    return (*(() if all(one.returns for one in found) else (not_again,)), *_not_decisive(first, found))
+    return (*(() if all(one.returns for one in found) else (not_again,)), *_not_decisive(first, found), *unseen(first))
 
 
 def _not_decisive(first: Answer, found: Sequence[Found]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from kit.findings.case import Case, Leak, case_of
 from kit.findings.databases import Allowed
 from kit.findings.diagnosis import Effect
 from kit.findings.model import counted
+from kit.findings.not_seen import hidden_anew
 from kit.findings.reach import Reach
 from kit.findings.themselves import made_by_tests
 
@@ -108,7 +109,9 @@ def effect(
     if not run.processes:
         return Effect.VOID, "no probe reported"
     if symptom.wrong:
-        return _leak_effect(symptom, run, left_out, changes)
+        shown, reason = _leak_effect(symptom, run, left_out, changes)
+        anew = hidden_anew(symptom.first.evidence, run) if shown is Effect.GONE else None
+        return (shown, reason) if anew is None else (Effect.VOID, f"{anew.why}, which it had not done before")
     return _failure_effect(symptom, run, left_out)
 
 
@@ -123,12 +126,19 @@ def _leak_effect(
                 f"it led to {first.database} instead, which is not allowed either: allow it where tests may reach it "
                 f"(--allow {first.entry})"
             )
-        return Effect.STAYS, f"stopped before {first.database} was reached, at {chain[0] if chain else first.phase}"
+        return Effect.STAYS, f"{_stopped(first)}, at {chain[0] if chain else first.phase}"
     again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
     wrong = [reach for reach in again.reached if _is_wrong(symptom, again, reach.database.id)]
     if wrong:
         return Effect.STAYS, f"{wrong[0].database.name} was reached, at {wrong[0].opener}"
     return _led_nowhere(symptom, run, again) or _comparable(symptom, run, again, left_out, changes)
+
+
+def _stopped(refusal: Refusal) -> str:
+    """At what a run was stopped. A file is not opened; a server has been asked, by the kit, which one it is."""
+    if refusal.observed is None or "file" in refusal.observed:
+        return f"stopped before anything was said to {refusal.database}"
+    return f"stopped before the application's first statement to {refusal.database}"
 
 
 def _led_nowhere(symptom: Symptom, run: Evidence, again: Answer) -> tuple[Effect, str] | None:
@@ -235,7 +245,7 @@ def _instead(symptom: Symptom, again: Answer) -> str:
 
 def _failure_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[Effect, str]:
     if run.refusals:
-        return Effect.VOID, f"stopped before {run.refusals[0].database}, which is not allowed, was reached"
+        return Effect.VOID, f"{_stopped(run.refusals[0])}, which is not allowed"
     failed = set(failures(run))
     now = ran(run)
     wanted = [test for test in symptom.affected if test not in left_out]

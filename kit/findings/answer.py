@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from kit.evidence import Engine, Evidence, Override
 from kit.findings.databases import Allowed, Database, databases
 from kit.findings.model import Finding, counted
+from kit.findings.not_seen import Gap, gaps, hiding
 from kit.findings.overrides import Key, keys
 from kit.findings.reach import Reach, reaches
 from kit.findings.sources import made_at, source_of, writer
 from kit.findings.table import findings
 
 FORMAT = 1  # 1: first
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the allow-list: whether it matched a database that was reached, and what all it lets through."""
+
+    entry: str
+    matched: bool
+    lets_through: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +37,13 @@ class Answer:
     databases: tuple[Database, ...]
     overrides: tuple[Key, ...]
     findings: tuple[Finding, ...]
-    problems: tuple[str, ...] = ()
+    not_seen: tuple[Gap, ...] = ()
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def hidden(self) -> tuple[Gap, ...]:
+        """What was not seen and can hide a database: then nothing is called clean."""
+        return hiding(self.not_seen)
 
     def judged(self, database: Database) -> bool | None:
         """Whether a database may be reached; None where nobody has said."""
@@ -46,8 +62,15 @@ def answer(evidence: Evidence, allowed: Allowed, folder: str = "") -> Answer:
         found,
         keys(evidence),
         findings(evidence, reached, allowed),
-        problems(evidence),
+        gaps(evidence),
+        tuple(_entries(allowed, found)) if allowed.patterns is not None else (),
     )
+
+
+def _entries(allowed: Allowed, found: Iterable[Database]) -> Iterator[Entry]:
+    idle, wide = allowed.idle(found), dict(allowed.entries.lets_all_through())
+    for entry in allowed.entries.entries:
+        yield Entry(entry, entry not in idle, wide.get(entry, ""))
 
 
 def nothing_found(answer: Answer) -> str:
@@ -56,6 +79,9 @@ def nothing_found(answer: Answer) -> str:
         return "No test was run and no database was reached, so nothing is known."
     unmatched = [key for key in answer.overrides if not key.matched]
     lasting = [database.name for database in answer.databases if database.lives_on]
+    if answer.hidden:
+        more = f" and {len(answer.hidden) - 1} more" if len(answer.hidden) > 1 else ""
+        return f"What was seen shows nothing wrong, but not all was seen: {answer.hidden[0].why}{more}."
     if unmatched:
         keys = f"{counted(len(unmatched), 'override key')} {'matches' if len(unmatched) == 1 else 'match'} nothing"
         return f"{keys}: what was to be replaced is used as it is. Nothing else stands out in what was seen."
@@ -73,19 +99,17 @@ def saw_nothing(answer: Answer) -> bool:
     return not answer.evidence.outcomes and not answer.reached
 
 
-def problems(evidence: Evidence) -> tuple[str, ...]:
-    """What the probes could not see, in sentences."""
-    found = list(evidence.problems)
-    if evidence.exit_code and not evidence.outcomes:
-        found.append(f"the command ended with exit code {evidence.exit_code}, and no test was run")
-    pids = {process.pid for process in evidence.processes}
-    for number, process in enumerate(evidence.processes):
-        found += [f"the probe for {module} could not be put in: {why}" for module, why in process.failures.items()]
-        went_on = any(later.pid == process.pid for later in evidence.processes[number + 1 :])  # as another program
-        # What a test has started, it may end as it likes.
-        if not process.ended and not went_on and process.ppid not in pids:
-            found.append(f"process {process.pid} was ended before its probes could say so")
-    return tuple(dict.fromkeys(found))
+def entries_said(answer: Answer) -> tuple[str, ...]:
+    """What is to be said of the allow-list itself: an entry that matched nothing, and one that allows everything."""
+    wide = [
+        f"--allow {one.entry} lets {one.lets_through} through: nothing of that is judged wrong"
+        for one in answer.entries
+        if one.lets_through
+    ]
+    idle = [
+        f"--allow {one.entry} matched no database that was reached" for one in answer.entries if not one.matched
+    ]
+    return (*wide, *idle)
 
 
 def contract(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -97,8 +121,18 @@ def contract(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> dict
         "overrides": [_override(answer.evidence, key) for key in answer.overrides],
         "findings": [_finding(finding) for finding in answer.findings],
         "diagnosis": diagnosis,
-        "problems": list(answer.problems),
+        "not_seen": [_gap(gap) for gap in answer.not_seen],
+        "allow": [
+            {"entry": one.entry, "matched": one.matched, "lets_through": one.lets_through} for one in answer.entries
+        ],
+        "problems": [str(gap) for gap in answer.hidden],
     }
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {
+        "what": gap.what, "name": gap.name, "why": gap.why, "to_do": gap.to_do, "hides": gap.hides, "test": gap.test,
+    }  # fmt: skip
 
 
 def _database(answer: Answer, database: Database) -> dict[str, Any]:
@@ -189,14 +223,3 @@ def _finding(finding: Finding) -> dict[str, Any]:
             for fact in finding.evidence
         ],
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """The outcome of the experiments, as plain values."""
-
-    status: str
-    causes: tuple[dict[str, Any], ...] = ()
-    runs: tuple[dict[str, Any], ...] = ()
-    unproved: tuple[str, ...] = ()
-    evidence: tuple[str, ...] = field(default_factory=tuple)

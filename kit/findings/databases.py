@@ -110,7 +110,7 @@ def databases(evidence: Evidence, folder: str = "") -> dict[str, Database]:
 def _of(connection: Connection, folder: str) -> Database:
     observed = connection.observed
     if observed is None:
-        return _unasked(connection)
+        return _unasked(connection, folder)
     if "file" in observed:
         return _file(connection, observed["file"], folder)
     if "system_identifier" in observed:
@@ -159,8 +159,11 @@ def _told(connection: Connection, observed: dict[str, str | None]) -> Database:
     )
 
 
-def _unasked(connection: Connection) -> Database:
-    kind = connection.driver.partition("+")[0]
+def _unasked(connection: Connection, folder: str) -> Database:
+    kind, configured = connection.driver.partition("+")[0], connection.configured
+    if kind.startswith("sqlite") and configured and "://" not in configured and not configured.startswith("file:"):
+        path = os.path.realpath(os.path.join(folder, configured))
+        return replace(_file(connection, path, folder), observed=False)
     place = str(place_of(connection.configured))
     return Database(
         f"{kind}:{place}",

@@ -89,7 +89,7 @@ def _reach(
     chain: tuple[Frame, ...],
 ) -> Reach:
     use = sighting.use
-    if sighting.override is not None:
+    if sighting.override is not None and sighting.dependency is not None:
         how = "override"
     elif sighting.dependency is not None:
         how = "called directly" if called_directly(sighting.dependency, chain) is not None else "dependency"

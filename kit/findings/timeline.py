@@ -60,7 +60,7 @@ def timeline(answer: Answer, about: Reach | None) -> tuple[Step, ...]:
 def _engine(evidence: Evidence, engine: Engine) -> Iterator[Step]:
     source = source_of(evidence, engine)
     for event in filter(None, (source.written, source.read)):
-        verb = {"inherited": "was there at the start", "set": "was set", "read": "was read"}[event.op]
+        verb = "was there at the start" if event.op == "inherited" else f"was {event.op}"
         yield _step(evidence, event, "variable", f"{event.name} {verb}: {event.value}")
     yield _step(evidence, engine, "engine", f"engine {engine.engine} made for {engine.url}")
     for event in source.since[:1]:

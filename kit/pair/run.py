@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -17,10 +16,9 @@ from pathlib import Path
 from kit.errors import PairError
 from kit.pair import guard as guard_program
 from kit.pair.places import RUN_PREFIX, Account, choose_data_base, data_bases
+from kit.workfolder import is_abandoned, take_lock
 
-LOCK = guard_program.LOCK
 ANSWER_S = 30.0
-NEWBORN_S = 60.0
 
 
 class RunDirectory:
@@ -39,11 +37,7 @@ class RunDirectory:
         except OSError as error:
             raise PairError(f"cannot make a directory in {base}: {error.strerror}") from error
         path.chmod(0o711)  # the servers' user passes through, and lists nothing
-        # Locked before it has its name: a sweep takes a lock that nobody holds for one that was left.
-        lock = os.open(path / f"{LOCK}.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.rename(path / f"{LOCK}.new", path / LOCK)
-        return cls(path, lock)
+        return cls(path, take_lock(path))
 
     @property
     def name(self) -> str:
@@ -55,42 +49,15 @@ class RunDirectory:
         os.close(self.lock)
 
 
-def is_held(directory: Path) -> bool:
-    """Whether a process still holds the lock of this directory."""
-    try:
-        descriptor = os.open(directory / LOCK, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 def sweep() -> list[Path]:
     """Remove what killed runs of this user left behind, and return what was removed."""
     swept = []
     for base in data_bases():
         for directory in base.glob(f"{RUN_PREFIX}*"):
-            if _is_abandoned(directory):
+            if is_abandoned(directory):
                 clear(directory)
                 swept.append(directory)
     return swept
-
-
-def _is_abandoned(directory: Path) -> bool:
-    try:
-        found = directory.lstat()
-    except OSError:
-        return False  # another sweep was faster
-    if found.st_uid != os.geteuid() or not directory.is_dir() or directory.is_symlink():
-        return False
-    if not (directory / LOCK).exists():
-        return time.time() - found.st_mtime > NEWBORN_S  # between being made and being locked
-    return not is_held(directory)
 
 
 def clear(directory: Path) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 from kit.errors import PairError
 from kit.pair import faults, places
 from kit.pair.model import SIDES, Identity, Kind, Pair, Side, SideName
-from kit.pair.run import clear, is_held
+from kit.pair.run import clear
+from kit.workfolder import is_held
 
 FORMAT = 1
 DOWN_S = 20.0

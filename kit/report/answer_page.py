@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kit.findings.answer import Answer, nothing_found
+from kit.findings.answer import Answer, entries_said, nothing_found
 from kit.findings.model import counted
 from kit.findings.reach import Reach
 from kit.findings.timeline import subject, timeline
@@ -40,6 +40,7 @@ def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
         command=shlex.join(answer.evidence.command),
         tests=counted(len(tests), "test"),
         nothing_found=nothing_found(answer),
+        entries=entries_said(answer),
         headline=_headline(answer),
         seconds=answer.evidence.duration_s,
         families=[_family(answer, family) for family in families(answer)],

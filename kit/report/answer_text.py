@@ -6,12 +6,13 @@ import os
 import re
 import shlex
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from kit.evidence import Frame
-from kit.findings.answer import Answer, nothing_found
+from kit.findings.answer import Answer, entries_said, nothing_found
 from kit.findings.databases import Database
 from kit.findings.model import Finding, counted
+from kit.findings.not_seen import Gap
 from kit.findings.overrides import Key
 from kit.findings.reach import Reach
 from kit.findings.sources import made_at, source_of, writer
@@ -19,20 +20,23 @@ from kit.probes.allow import entry_for_file, entry_for_server
 
 WIDTH = 100  # columns
 _WAYS_AT_MOST = 8  # for each database; the JSON holds them all
+_NOT_SEEN_AT_MOST = 12  # likewise
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 JUDGED = {True: "allowed", False: "NOT ALLOWED", None: "not judged"}
 
 
 def text(answer: Answer, width: int = WIDTH) -> str:
     """The answer in lines of at most `width` columns."""
-    return (
+    return _shown(
         "\n".join(
             line
             for part in (
                 _head(answer),
                 _databases(answer, width),
+                _entries(answer, width),
                 _overrides(answer, width),
                 _findings(answer, width),
-                _problems(answer, width),
+                _not_seen(answer, width),
             )
             for line in part
         )
@@ -40,9 +44,18 @@ def text(answer: Answer, width: int = WIDTH) -> str:
     )
 
 
-def github(findings: Iterable[Finding]) -> str:
-    """The findings as GitHub's workflow commands, which it shows beside the lines that they name."""
-    return "".join(_annotation(finding) for finding in findings)
+def _shown(text: str) -> str:
+    """A text as a terminal may have it: what would steer the terminal is written out."""
+    return _STEERING.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def github(answer: Answer) -> str:
+    """The findings, and what was not seen, as GitHub's workflow commands, which it shows beside the lines they name."""
+    return "".join((*map(_annotation, answer.findings), *map(_warning, answer.hidden)))
+
+
+def _warning(gap: Gap) -> str:
+    return f"::warning title={_property('Database isolation: not seen')}::{_message(str(gap))}\n"
 
 
 def _annotation(finding: Finding) -> str:
@@ -205,12 +218,20 @@ def _findings(answer: Answer, width: int) -> Iterator[str]:
         yield from _wrapped(finding.message, width, "   ")
 
 
-def _problems(answer: Answer, width: int) -> Iterator[str]:
-    if answer.problems:
+def _not_seen(answer: Answer, width: int) -> Iterator[str]:
+    if answer.not_seen:
         yield ""
-        yield "What could not be seen:"
-        for problem in answer.problems:
-            yield from _wrapped(f"- {problem}", width, "  ", "    ")
+        yield "Not seen:"
+        for gap in answer.not_seen[:_NOT_SEEN_AT_MOST]:
+            yield from _wrapped(f"- {gap}", width, "  ", "    ")
+        if len(answer.not_seen) > _NOT_SEEN_AT_MOST:
+            yield f"  ... and {len(answer.not_seen) - _NOT_SEEN_AT_MOST} more (--json lists them)"
+
+
+def _entries(answer: Answer, width: int) -> Iterator[str]:
+    for said in entries_said(answer):
+        yield ""
+        yield from _wrapped(f"{said}.", width, "")
 
 
 def _frame(frame: Frame | None) -> str:

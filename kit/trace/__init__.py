@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from kit.trace.asked import ask, check, tell, trace_and_tell, write
-from kit.trace.command import Traced, silent, trace
+from kit.trace.asked import ask, check, put, say, tell, trace_and_tell, write
+from kit.trace.command import Traced, here, silent, trace, workspace
+from kit.trace.guarded import NOT_GUARDED, is_guarded
 
-__all__ = ["Traced", "ask", "check", "silent", "tell", "trace", "trace_and_tell", "write"]
+__all__ = [
+    "NOT_GUARDED", "Traced", "ask", "check", "here", "is_guarded", "put", "say", "silent", "tell", "trace",
+    "trace_and_tell", "workspace", "write",
+]  # fmt: skip

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
-from kit.errors import TraceError
+from kit.errors import KitError, NotStarted, TraceError
 from kit.findings.answer import Answer, answer, contract
 from kit.findings.databases import allowed
+from kit.probe_files import as_text
+from kit.probes.redact import redact
 from kit.report.answer_text import github, text
-from kit.trace.command import Traced, silent, trace
+from kit.trace import files
+from kit.trace.command import Traced, here, silent, trace
+from kit.trace.guarded import NOT_GUARDED, is_guarded
 
 
 def trace_and_tell(
@@ -25,33 +33,67 @@ def trace_and_tell(
 ) -> int:
     """Trace a command, tell what was found on standard error and in files, and return the command's own exit code.
 
-    An empty `allow` means that nobody has said which databases may be reached.
+    An empty `allow` means that nobody has said which databases may be reached. A command that cannot be started gives
+    what a shell gives: 127 where there is none, 126 where it does not run.
     """
-    check(html)
-    allowed(allow, Path.cwd())
-    traced = trace(command)
-    found = ask(traced, allow)
-    write(found, None, json, html)
-    tell(found, traced, format)
+    check(json, html)
+    place = here()
+    allowed(allow, place)
+    if not is_guarded(command, place, os.environ):
+        say(f"running {shlex.join(command)} as it is, {NOT_GUARDED}")
+    try:
+        traced = trace(command)
+    except NotStarted as error:
+        say(str(error))
+        return error.returncode
+    try:
+        found = ask(traced, allow, place)
+        tell(found, traced, format)
+        write(found, None, json, html)
+    except KitError as error:
+        say(str(error))
+    except Exception:  # the command has ended, and its exit code stands whatever becomes of the answer
+        say(f"the answer could not be made, which is a fault of the kit itself\n{traceback.format_exc()}")
     return traced.returncode
 
 
 def ask(traced: Traced, allow: Sequence[str], folder: Path | None = None) -> Answer:
     """Put every question to a run."""
-    named = allowed(allow, folder or Path.cwd())
+    named = allowed(allow, folder if folder is not None else here())
+    named = replace(named, folder=as_text(named.folder))  # as the record has it
     return answer(traced.evidence, named, named.folder)
 
 
 def tell(found: Answer, traced: Traced, format: str) -> None:
     """Say what was found, on standard error: standard output is the command's."""
     for line in silent(traced.evidence):
-        print(f"kit: {line}", file=sys.stderr)
+        say(line)
     if traced.evidence.processes:
-        print(github(found.findings) if format == "github" else text(found), end="", file=sys.stderr)
+        put(github(found) if format == "github" else text(found), sys.stderr)
 
 
-def check(html: Path | None) -> None:
-    """Fail before anything is run where the page could not be made: TraceError."""
+def say(line: str) -> None:
+    """Say something of the kit's own on standard error, without passwords."""
+    put(f"kit: {redact(line)}\n", sys.stderr)
+
+
+def put(said: str, stream: TextIO | None) -> None:
+    """Write to a standard stream, in whatever letters it takes. Where it is closed or full, nobody reads it."""
+    if stream is None:
+        return
+    try:
+        stream.write(said.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8"))
+        stream.flush()
+    except (OSError, ValueError):  # the latter where the stream was closed
+        return
+
+
+def check(json: Path | None, html: Path | None) -> None:
+    """Fail before anything is run where an answer could not be written: TraceError."""
+    for path in filter(None, (json, html)):
+        files.check(path)
+    if json is not None and json == html:
+        raise TraceError(f"--json and --html name one file, {json}", remedy="name a file for each")
     if html is None:
         return
     import importlib.util
@@ -65,18 +107,10 @@ def check(html: Path | None) -> None:
 
 
 def write(found: Answer, diagnosis: Mapping[str, Any] | None, json: Path | None, html: Path | None) -> None:
-    """Write the answer to the files that were asked for."""
-    value = contract(found, diagnosis)
+    """Write the answer to the files that were asked for. TraceError where that fails; what was there before stays."""
     if json is not None:
-        _write(json, msgspec.json.format(msgspec.json.encode(value), indent=2))
+        files.write(json, msgspec.json.format(msgspec.json.encode(contract(found, diagnosis)), indent=2))
     if html is not None:
         from kit.report.answer_page import page
 
-        _write(html, page(found, diagnosis).encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise TraceError(f"{path} cannot be written: {error.strerror}", remedy="name another place") from None
+        files.write(html, page(found, diagnosis).encode())

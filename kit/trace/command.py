@@ -6,28 +6,35 @@ folder of the kit's own, which is gone when the answer has been read.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from kit import collect
-from kit.errors import TraceError
+from kit.errors import NotStarted, TraceError
 from kit.evidence import Evidence
+from kit.probe_files import as_text
 from kit.probes.redact import redact
+from kit.trace.ending import end_all, marked_pythons, runs
+from kit.workfolder import workfolder
 
 CARRIED = Path(__file__).parents[1] / "carried"
 _FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
 _OUTPUT_KEPT = 20_000  # characters, from the end
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # as a shell says it
+_PREFIX = "kit-trace-"
+FOLDER_VARIABLE = "ISOLATION_PROBES_DIR"
+_LOOKS_S = 0.01
+_LAST_WORDS_S = 1.0  # for helpers that end by themselves once the command has
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +60,60 @@ def trace(
     empty, and at `timeout_s` it is ended with all that it started; without, terminal and signals are the command's.
     Raises TraceError where the command cannot be started.
     """
-    folder = (folder or Path.cwd()).resolve()
-    with _workspace() as workspace:
-        seen = workspace / "seen"
+    folder = folder.resolve() if folder is not None else here()
+    with workspace(_PREFIX) as own:
+        seen = own / "seen"
         seen.mkdir()
         epoch = time.time()
         variables = carrying(environ if environ is not None else os.environ, seen, epoch) | dict(extra or {})
         began = time.perf_counter()
         if quiet:
-            code, output = _run_quietly(command, variables, folder, workspace / "output", timeout_s)
+            mark = f"{FOLDER_VARIABLE}={seen}"
+            code, output = _run_quietly(command, variables, folder, own / "output", timeout_s, mark)
         else:
             code, output = _run_in_place(command, variables, folder), ""
+        duration_s = time.perf_counter() - began
         evidence = replace(
-            collect.from_probes(seen, folder),
-            command=tuple(command),
+            _read(seen, folder),
+            command=tuple(map(as_text, command)),
             exit_code=code,
             timed_out=code is None,
-            duration_s=round(time.perf_counter() - began, 3),
+            duration_s=round(duration_s, 3),
             output=output,
         )
     return Traced(evidence, 124 if code is None else 128 - code if code < 0 else code)
 
 
+def here() -> Path:
+    """The working directory; TraceError where it is gone."""
+    try:
+        return Path.cwd().resolve()
+    except OSError as error:
+        raise TraceError(
+            f"the working directory is not there any more ({error.strerror})",
+            wanted="the folder of the project that is to be run",
+            remedy="go there (cd), and run it again",
+        ) from None
+
+
+def _read(seen: Path, folder: Path) -> Evidence:
+    """Read what the probes wrote, once helpers of the command have had time to end; who runs on is named."""
+    mark = f"{FOLDER_VARIABLE}={seen}"
+    deadline = time.monotonic() + _LAST_WORDS_S
+    while True:
+        evidence = collect.from_probes(seen, folder)
+        # A fork that has not come to anything yet has no file.
+        candidates = {*marked_pythons(mark), *(process.pid for process in evidence.processes if not process.ended)}
+        running = tuple(sorted(pid for pid in candidates if runs(pid, mark)))
+        if not running or time.monotonic() > deadline:
+            return replace(evidence, running=running)
+        while time.monotonic() < deadline and all(runs(pid, mark) for pid in running):
+            time.sleep(_LOOKS_S)
+
+
 def carrying(environ: Mapping[str, str], seen: Path, epoch: float) -> dict[str, str]:
     """The environment in which every Python that is started has the probes in and writes to the folder `seen`."""
-    own = {"ISOLATION_PROBES_DIR": str(seen), "ISOLATION_PROBES_EPOCH": repr(epoch)}
+    own = {FOLDER_VARIABLE: str(seen), "ISOLATION_PROBES_EPOCH": repr(epoch)}
     path = os.pathsep.join(filter(None, [str(CARRIED), environ.get("PYTHONPATH")]))
     # tox hands on no variable that it has not been told of.
     passed = "testenv.pass_env+=PYTHONPATH,ISOLATION_PROBES_*"
@@ -111,6 +147,7 @@ def _run_quietly(
     folder: Path,
     output: Path,
     timeout_s: float | None,
+    mark: str,
 ) -> tuple[int | None, str]:
     with output.open("wb") as file:
         process = _start(
@@ -125,11 +162,25 @@ def _run_quietly(
         try:
             with _ended_by_signals():
                 code: int | None = process.wait(timeout_s)
+                _wait_for_group(process.pid)
         except subprocess.TimeoutExpired:
             code = None
         finally:
+            if process.returncode is None:  # ended at its limit, or by a signal to the kit
+                end_all(process.pid, mark)
             _end_group(process)
     return code, redact(_end_of(output))
+
+
+def _wait_for_group(leader: int) -> None:
+    """Give what a command leaves in its group a moment to end by itself, as helpers do whose main process has gone."""
+    deadline = time.monotonic() + _LAST_WORDS_S
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(leader, 0)
+        except (ProcessLookupError, PermissionError):
+            return
+        time.sleep(_LOOKS_S)
 
 
 @contextmanager
@@ -154,8 +205,13 @@ def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(tuple(command), **options)
     except OSError as error:
-        raise TraceError(
+        script = shutil.which(command[0], path=options["env"].get("PATH")) if error.errno == errno.ENOEXEC else None
+        if script is not None:  # it names no interpreter, and a shell runs such a script itself
+            return _start(("/bin/sh", os.path.join(options["cwd"], script), *command[1:]), **options)
+        missing = error.errno == errno.ENOENT and shutil.which(command[0], path=options["env"].get("PATH")) is None
+        raise NotStarted(
             f"{command[0]} cannot be started: {error.strerror}",
+            _NOT_FOUND if missing else _NOT_EXECUTABLE,
             wanted="a command that runs here",
             remedy="write it after -- as you would type it",
         ) from None
@@ -177,12 +233,16 @@ def _end_of(output: Path) -> str:
 
 
 @contextmanager
-def _workspace() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="kit-trace-")).resolve()
-    try:
+def workspace(prefix: str) -> Iterator[Path]:
+    """A folder for the kit's own files, which is gone afterwards; TraceError where none can be made."""
+    with ExitStack() as closing:
+        try:
+            folder = closing.enter_context(workfolder(prefix))
+        except OSError as error:
+            raise TraceError(
+                f"no folder for temporary files can be made: {error.strerror}", remedy="set TMPDIR to one with room"
+            ) from None
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def silent(evidence: Evidence) -> Iterable[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kit.evidence import Evidence, Process
-from kit.findings.answer import answer, problems
+from kit.findings.answer import answer
 from kit.findings.databases import Allowed, Database
+from kit.findings.not_seen import gaps, hiding
 from kit.report.answer_text import text, without_number
 from tests.findings.seen_runs import PRODUCTION, leak
 
@@ -33,8 +34,8 @@ def test_a_process_that_a_test_ends_is_no_blind_spot() -> None:
     """What it had reached until then was written down; only the command's own end must have been seen."""
     command = Process(pid=7, ppid=1, argv=("pytest",), executable="python", python="3.11", parent=None)
     server = replace(command, pid=8, ppid=7, argv=("uvicorn",))
-    assert problems(Evidence(processes=(replace(command, ended=True), server))) == ()
-    assert len(problems(Evidence(processes=(command, replace(server, ended=True))))) == 1
+    assert hiding(gaps(Evidence(processes=(replace(command, ended=True), server)))) == ()
+    assert len(hiding(gaps(Evidence(processes=(command, replace(server, ended=True)))))) == 1
 
 
 def server(name: str) -> str:

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
 from kit.errors import TraceError
 from kit.trace import silent, trace
+from kit.trace.ending import runs
 
 KIT = Path(__file__).parents[2]
 WRITER = "import sqlite3, sys; sqlite3.connect('made.db').execute('create table t (x)'); print('out'); sys.exit(3)"
@@ -113,6 +115,125 @@ def test_a_command_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """A command that cannot be started is named, in one line."""
     with pytest.raises(TraceError, match="no-such-command cannot be started"):
         trace(["no-such-command"], folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [("no-such-command", 127), ("./no-such-file", 127), ("./folder", 126), ("./text", 126), ("./broken", 126)],
+)
+def test_a_command_that_does_not_start_ends_as_in_a_shell(command: str, expected: int, tmp_path: Path) -> None:
+    """127 where there is none, 126 where it does not run, as `env` and a shell say it; a diagnosis could not run: 2."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text").write_text("echo no")
+    (tmp_path / "broken").write_text("#!/no/such/interpreter\n")
+    (tmp_path / "broken").chmod(0o755)
+    done = kit(tmp_path, "trace", "--", command)
+    assert done.returncode == expected
+    assert f"kit: {command} cannot be started" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert kit(tmp_path, "diagnose", "--", command).returncode == 2
+
+
+def test_a_script_that_names_no_interpreter_runs_as_in_a_shell(tmp_path: Path) -> None:
+    """A file of commands without a first line for the system is run by the shell, with its arguments."""
+    (tmp_path / "run").write_text(f'{sys.executable} -c "print(1)"; echo "$1"; exit 5')
+    (tmp_path / "run").chmod(0o755)
+    done = kit(tmp_path, "trace", "--", "./run", "a b")
+    assert (done.returncode, done.stdout) == (5, "1\na b\n")
+    assert "0 databases reached" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["trace", "diagnose"])
+def test_a_working_directory_that_is_gone_is_said(command: str, tmp_path: Path) -> None:
+    """There is nowhere to run a command: one line says so, and what to do."""
+    (tmp_path / "gone").mkdir()
+    script = f"import os, sys; os.rmdir(os.getcwd()); sys.argv[1:] = [{command!r}, '--', 'true']; "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}from kit.cli import main; main()"], cwd=tmp_path / "gone", text=True,
+        env={**os.environ, "PYTHONPATH": str(KIT)}, capture_output=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("kit: the working directory is not there any more")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_name_that_is_no_text_can_be_traced(tmp_path: Path) -> None:
+    """A project in a folder whose name is bytes of another time has its answer, on the screen and in files."""
+    project = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    project.mkdir()
+    files = ("--json", "a.json", "--html", "a.html")
+    done = kit(project, "trace", "--allow", "made.db", *files, "--", sys.executable, "-c", WRITER)
+    assert done.returncode == 3
+    assert "\nallowed: made.db" in done.stderr
+    assert sorted(os.listdir(project)) == ["a.html", "a.json", "made.db"]
+
+
+def test_a_closed_standard_error_takes_no_exit_code(tmp_path: Path) -> None:
+    """Where nobody can read the answer, it does not go to the command's output, and the command's exit code stands."""
+    own = f"{sys.executable} -c 'from kit.cli import main; main()'"
+    script = f'exec 2>&-; exec {own} trace -- {sys.executable} -c "$1"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script, "sh", WRITER], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(KIT)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, "out\n")
+
+
+def test_a_run_that_is_not_guarded_says_so_before_it_begins(tmp_path: Path) -> None:
+    """What the tests reach is reached; only where pytest has the guard on is nothing said of that."""
+    assert "not guarded" in kit(tmp_path, "trace", "--", sys.executable, "-c", "pass").stderr
+    assert "not guarded" in kit(tmp_path, "diagnose", "--", sys.executable, "-c", "pass").stderr
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --db-guard\n")
+    assert "not guarded" not in kit(tmp_path, "trace", "--", sys.executable, "-c", "pass").stderr
+
+
+DAEMON = """
+import os, signal, sys
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        with open(sys.argv[1], "w") as pipe:
+            pipe.write(str(os.getpid()))
+        signal.pause()
+    os._exit(0)
+os.wait()
+"""
+
+
+def daemon(tmp_path: Path) -> str:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "daemon.py").write_text(DAEMON)
+    return str(pipe)
+
+
+def test_what_runs_on_in_a_session_of_its_own_ends_at_the_limit(tmp_path: Path) -> None:
+    """A process that has left its group, and whose parent has ended, is found and ended with the others."""
+    pipe = daemon(tmp_path)
+    started: list[int] = []
+    reader = threading.Thread(target=lambda: started.append(int(Path(pipe).read_text())))
+    reader.start()
+    waiting = "import signal; signal.pause()"
+    command = ["/bin/sh", "-c", f'{sys.executable} daemon.py {pipe}; {sys.executable} -c "{waiting}"']
+    traced = trace(command, folder=tmp_path, quiet=True, timeout_s=4.0)
+    reader.join()
+    assert traced.evidence.timed_out
+    assert not runs(started[0], "")
+
+
+def test_a_process_that_outlives_the_command_is_named(tmp_path: Path) -> None:
+    """What a daemon does once the command has ended is not seen; it goes on, as without the kit."""
+    pipe = daemon(tmp_path)
+    with (tmp_path / "said").open("w") as said_to:  # a pipe would be held open by the daemon
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kit", "trace", "--", sys.executable, "daemon.py", pipe], cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(KIT)}, stderr=said_to,
+        )  # fmt: skip
+    started = int(Path(pipe).read_text())
+    process.wait(120)
+    os.kill(started, signal.SIGKILL)
+    said = " ".join((tmp_path / "said").read_text().split())
+    assert f"process {started} (a fork of the command's) ran on when the command had ended" in said
 
 
 def test_a_time_limit_ends_all_that_was_started(tmp_path: Path) -> None:

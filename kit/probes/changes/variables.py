@@ -64,14 +64,23 @@ def remember(change: Change) -> None:
         def __setitem__(environ: Any, name: Any, value: Any) -> None:
             original(environ, name, value)
             if isinstance(name, str) and (names_a_database(name, value) or names_a_mode(name)):
-                number = os.open(change.fields["file"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                try:
-                    os.write(number, (json.dumps([name, value]) + "\n").encode())
-                finally:
-                    os.close(number)
+                _append(change.fields["file"], (json.dumps([name, value]) + "\n").encode())
         return __setitem__
 
     change.hooks.replace(type(os.environ), "__setitem__", writing)
+
+
+def _append(path: str, line: bytes) -> None:
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError:  # the kit's own folder is gone: the program goes on
+        return
+    try:
+        os.write(number, line)
+    except OSError:  # or full
+        return
+    finally:
+        os.close(number)
 
 
 def no_dotenv(change: Change) -> None:

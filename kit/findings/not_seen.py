@@ -1,0 +1,180 @@
+"""What was not seen of a run: why, whether a database can hide there, and what to do about it. Pure.
+
+A gap hides a database only by evidence: a driver that connected, a native client, a Python that took no probes in, a
+record with lost lines. That a suite runs `git`, or imports a driver and never connects with it, is no gap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from kit.evidence import Child, Evidence, NotSeen, Process
+
+_PYTHON = re.compile(r"^(python|pypy)[\d.]*[a-z]?$")
+_RUN_AGAIN = "run it again; if it is there again, report it as a fault of the kit"
+_CLIENTS = frozenset({
+    "psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pgbench", "createdb", "dropdb", "createuser",
+    "dropuser", "vacuumdb", "reindexdb", "clusterdb", "mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb",
+    "mariadb-dump", "mariadb-admin", "mariadb-import", "sqlite3", "sqlcmd", "bcp", "sqlplus", "impdp", "expdp",
+    "duckdb", "clickhouse", "clickhouse-client", "mongo", "mongosh", "mongodump", "mongorestore", "mongoimport",
+    "mongoexport", "redis-cli", "cqlsh", "cockroach", "usql",
+})  # fmt: skip
+# Programs that start others out of sight. That they do says nothing of a database.
+_LAUNCHERS = frozenset({"docker", "docker-compose", "podman", "kubectl", "sudo", "su", "ssh"})
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One thing that was not seen: `what` kind, of whom (`name`), `why`, and `to_do` so that it is seen.
+
+    `hides` is True where a database can have been reached there. Such a run is never called clean.
+    """
+
+    what: str
+    name: str
+    why: str
+    to_do: str = ""
+    hides: bool = True
+    test: str | None = None
+
+    def __str__(self) -> str:
+        where = f" (in {self.test})" if self.test is not None else ""
+        return f"{self.why}{where}" + (f". To do: {self.to_do}" if self.to_do else "")
+
+
+def gaps(evidence: Evidence) -> tuple[Gap, ...]:
+    """All that was not seen of a run, what can hide a database first; each thing once."""
+    found = (
+        *(Gap("record", "", problem, _RUN_AGAIN) for problem in evidence.problems),
+        *_told(evidence.not_seen),
+        *_probes(evidence),
+        *_processes(evidence),
+        *_children(evidence),
+    )
+    once = {(gap.what, gap.name, gap.why): gap for gap in reversed(found)}
+    return tuple(sorted(reversed(once.values()), key=lambda gap: not gap.hides))
+
+
+def hiding(found: Iterable[Gap]) -> tuple[Gap, ...]:
+    """Those of them that can hide a database."""
+    return tuple(gap for gap in found if gap.hides)
+
+
+def hidden_anew(first: Evidence, again: Evidence) -> Gap | None:
+    """What a re-run did out of sight, and the first run did not; None where there is nothing."""
+    known = {(gap.what, gap.name) for gap in gaps(first)}
+    return next((gap for gap in hiding(gaps(again)) if gap.what != "run" and (gap.what, gap.name) not in known), None)
+
+
+def _told(told: Iterable[NotSeen]) -> Iterator[Gap]:
+    """What the probes themselves say that they could not see."""
+    for one in told:
+        why, to_do = _SAID.get(one.what, ("{name} was not seen", _RUN_AGAIN))
+        reason = f": {one.why}" if one.why else ""
+        yield Gap(one.what, one.name, why.format(name=one.name) + reason, to_do, test=one.test)
+
+
+_SAID = {
+    "driver": (
+        "{name} connected, and the kit has no probe for it",
+        "look up in its settings where it leads; the guard (--db-guard) refuses it by name",
+    ),
+    "child": (
+        "{name} was started and took no probes in",
+        "start it without -I, -E and -S, and with PYTHONPATH and ISOLATION_PROBES_* in its environment",
+    ),
+    "imports": (
+        "the import system was replaced ({name}), so that a driver imported since may have no probe",
+        "add to sys.meta_path instead of replacing it",
+    ),
+    "record": ("lines of the record were lost ({name})", _RUN_AGAIN),
+    "probe": ("the probe {name} failed and is off", "report it as a fault of the kit"),
+}
+
+
+def _probes(evidence: Evidence) -> Iterator[Gap]:
+    for process in evidence.processes:
+        for module, why in process.failures.items():
+            yield Gap(
+                "probe", module, f"the probe for {module} could not be put in, or failed: {why}",
+                "report it as a fault of the kit, with the version of the library",
+            )  # fmt: skip
+
+
+def _processes(evidence: Evidence) -> Iterator[Gap]:
+    if evidence.exit_code and not evidence.outcomes:
+        yield Gap("run", "", f"the command ended with exit code {evidence.exit_code}, and no test was run")
+    pids = {process.pid for process in evidence.processes}
+    last = {process.pid: number for number, process in enumerate(evidence.processes)}
+    cut_short = []
+    for number, process in enumerate(evidence.processes):
+        if process.ended or last[process.pid] > number:  # the latter went on as another program
+            continue
+        if process.pid in evidence.running:
+            yield _ran_on(process.pid, program(process))
+        elif process.ppid not in pids:
+            yield Gap(
+                "process", program(process), f"process {process.pid} was ended before its probes could say so",
+                "see what ended it (a signal, os._exit, or another program that it became)",
+            )  # fmt: skip
+        elif not process.forked:  # a fork of multiprocessing's ends without a word, and nothing of it is lost
+            cut_short.append(process)
+    for pid in evidence.running:
+        if pid not in pids:
+            yield _ran_on(pid, "a fork of the command's")
+    if cut_short:
+        names = ", ".join(sorted({program(process) for process in cut_short})[:3])
+        many = "a process" if len(cut_short) == 1 else f"{len(cut_short)} processes"
+        yield Gap(
+            "process", names,
+            f"{many} that the tests had started ({names}) ended without a word, killed or by os._exit: what was done "
+            "until then was seen", hides=False,
+        )  # fmt: skip
+
+
+def _ran_on(pid: int, name: str) -> Gap:
+    return Gap(
+        "process", name,
+        f"process {pid} ({name}) ran on when the command had ended: what it did since then is not known",
+        "end it in the tests, or wait for its end",
+    )  # fmt: skip
+
+
+def _children(evidence: Evidence) -> Iterator[Gap]:
+    """Processes that were started, less those that reported."""
+    pids = {process.pid for process in evidence.processes}
+    told = {one.name for one in evidence.not_seen if one.what == "child"}  # with the reason
+    numbered = any(child.pid is not None for child in evidence.children)
+    for child in evidence.children:
+        name = _name_of(child.program)
+        if child.pid in pids or (numbered and child.pid is None):  # it reported, or stands there with its number
+            continue
+        if name in _CLIENTS:
+            yield Gap(
+                "client", name, f"{name}, a database's own client, was run, and what it reached is not seen",
+                "look up which database its arguments and variables name", test=child.test,
+            )  # fmt: skip
+        elif _took_no_probes(child, name) and name not in told:
+            why, to_do = _SAID["child"]
+            yield Gap("child", name, why.format(name=name), to_do, test=child.test)
+        elif name in _LAUNCHERS:
+            yield Gap("child", name, f"{name} was run: what it started is not seen", hides=False, test=child.test)
+
+
+def _took_no_probes(child: Child, name: str) -> bool:
+    if child.python is False:
+        return False
+    is_python = child.python or _PYTHON.match(name) is not None
+    return is_python and (child.pid is not None or child.watched is False)
+
+
+def _name_of(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+
+
+def program(process: Process) -> str:
+    """What a process runs, in a word."""
+    name = _name_of(process.argv[0]) if process.argv else ""
+    return "python" if name.startswith("-") or not name else name

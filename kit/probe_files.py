@@ -1,0 +1,203 @@
+"""The lines of the probes' files, read as far as they go, whatever a program has done to them.
+
+The order of one process's events is that of its lines; between processes it is the time that decides. What cannot be
+read is counted, with its process and the reason, and all else is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+SUFFIX = ".jsonl"
+LINE_BYTES_AT_MOST = 16 * 1024 * 1024
+FILE_BYTES_AT_MOST = 1024 * 1024 * 1024
+
+Event = dict[str, Any]
+
+
+@dataclass
+class Unread:
+    """What could not be read: how many lines of which process, and why."""
+
+    _counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    _said: dict[str, None] = field(default_factory=dict)  # in order, each once
+
+    def line(self, process: str, why: str) -> None:
+        """Count a line of a process."""
+        self._counts[process, why] = self._counts.get((process, why), 0) + 1
+
+    def say(self, sentence: str) -> None:
+        """Keep what is to be said of more than one line."""
+        self._said[sentence] = None
+
+    def sentences(self) -> tuple[str, ...]:
+        """All of it, in sentences."""
+        counted = (
+            f"{_lines(count)} of process {number_in(process)}: {why}" for (process, why), count in self._counts.items()
+        )
+        return (*self._said, *counted)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFile:
+    """What one process wrote: its events in the order of its lines, each with the time that it is sorted by."""
+
+    process: str
+    events: tuple[Event, ...]
+
+    @property
+    def began_s(self) -> float:
+        """When its first line was written."""
+        return float(self.events[0]["at_s"]) if self.events else 0.0
+
+
+def read(folder: Path, unread: Unread) -> tuple[ProcessFile, ...]:
+    """Read the files of all processes, in the order in which the processes began."""
+    found = [_read_file(path, unread) for path in _files(folder, unread)]
+    return tuple(sorted(found, key=lambda file: (file.began_s, file.process)))
+
+
+def in_order(files: Iterable[ProcessFile]) -> list[tuple[str, Event]]:
+    """The events of all processes by time; those of one process in the order of its lines."""
+    events = [(file.process, event) for file in files for event in file.events]
+    return sorted(events, key=lambda entry: entry[1]["at_s"])
+
+
+def number_in(process: str) -> str:
+    """The number of a process, out of the name of its file."""
+    return process.partition("-")[0]
+
+
+def _files(folder: Path, unread: Unread) -> list[Path]:
+    """The files that probes can have written; what else the program has put there is named and left alone."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        unread.say(f"the folder of the record cannot be read ({error.strerror}): the program removed or replaced it")
+        return []
+    found = []
+    for path in entries:
+        # A pipe would never end, and a link leads to what is not the probes'.
+        if path.suffix == SUFFIX and _is_plain(path) and number_in(path.stem).isdecimal():
+            found.append(path)
+        else:
+            unread.say(f"{path.name} in the folder of the record is no file of the probes: it was not read")
+    return found
+
+
+def _is_plain(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:  # it has just gone
+        return False
+
+
+def _read_file(path: Path, unread: Unread) -> ProcessFile:
+    process, events, at_s = path.stem, [], -math.inf
+    try:
+        with path.open("rb") as file:
+            for line in _lines_of(file, process, unread):
+                event = _event(line, process, unread)
+                if event is not None:
+                    at_s = _set_time(event, at_s, process, unread)
+                    events.append(event)
+    except OSError as error:
+        unread.say(f"the file of process {number_in(process)} cannot be read ({error.strerror})")
+    return ProcessFile(process, tuple(events))
+
+
+def _lines_of(file: IO[bytes], process: str, unread: Unread) -> Iterator[bytes]:
+    while file.tell() < FILE_BYTES_AT_MOST:
+        line = file.readline(LINE_BYTES_AT_MOST)
+        if not line:
+            return
+        if len(line) == LINE_BYTES_AT_MOST and not line.endswith(b"\n"):
+            _skip_line(file)
+            unread.line(process, "longer than any that probes write")
+        elif line.strip():
+            yield line
+    if file.read(1):
+        unread.say(f"the file of process {number_in(process)} is too large: the rest of it was not read")
+
+
+def _skip_line(file: IO[bytes]) -> None:
+    while line := file.readline(LINE_BYTES_AT_MOST):
+        if line.endswith(b"\n"):
+            return
+
+
+def _event(line: bytes, process: str, unread: Unread) -> Event | None:
+    try:
+        found = decoded(line)
+    except (ValueError, RecursionError):
+        unread.line(process, "not written by the probes" if line.endswith(b"\n") else "cut off")
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("kind"), str):
+        unread.line(process, "not written by the probes")
+        return None
+    return found
+
+
+def decoded(line: bytes) -> Any:
+    """A line's value. ValueError or RecursionError where it has none."""
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # A file's name need not be text: what is none stands there as half a pair, which msgspec refuses.
+        return as_text(json.loads(line, parse_constant=_refuse))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def as_text(value: Any) -> Any:
+    """A value whose texts can be written anywhere: half a pair becomes its number, as Python shows it."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [as_text(inner) for inner in value]
+    if isinstance(value, dict):
+        return {as_text(key): as_text(inner) for key, inner in value.items()}
+    return value
+
+
+def _set_time(event: Event, before_s: float, process: str, unread: Unread) -> float:
+    """Give an event a time that is not before that of the line above, and return it.
+
+    A stack has no time of its own. What was missing is written once somebody sets it, with the time of the look.
+    """
+    given = event.get("at_s")
+    at_s = _finite(given)
+    if at_s is None:
+        if given is not None or event["kind"] != "stack":
+            unread.line(process, "no time, so that of the line above stands for it")
+        at_s = max(before_s, 0.0)
+    elif at_s < before_s and event.get("op") != "missing":
+        unread.line(process, "back in time, so the order of the lines stands")
+        at_s = before_s
+    event["at_s"] = at_s
+    return max(at_s, before_s)
+
+
+def _finite(given: Any) -> float | None:
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return None
+    try:
+        at_s = float(given)
+    except OverflowError:
+        return None
+    return at_s if math.isfinite(at_s) else None
+
+
+def _lines(count: int) -> str:
+    return "a line" if count == 1 else f"{count} lines"
+

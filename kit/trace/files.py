@@ -1,0 +1,92 @@
+"""The files that an answer is written to: whole or not at all, and known to be writable before anything is run."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from kit.errors import TraceError
+
+# Where no file can be put beside another, and the other can be written all the same (a file that is mounted, say).
+_NONE_BESIDE = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV, errno.EROFS)
+_REMEDY = "name a file in a folder that is there and that you may write to"
+
+
+def check(path: Path) -> None:
+    """TraceError where nothing can be written to `path`. What is there stays as it is."""
+    target = _target(path)
+    if target.is_dir():
+        raise TraceError(f"{path} is a folder", wanted="a file to write to", remedy=_REMEDY)
+    if _is_device(path):
+        if not os.access(path, os.W_OK):
+            raise TraceError(f"{path} cannot be written: Permission denied", remedy=_REMEDY)
+        return
+    try:
+        beside = _open_beside(target)
+    except OSError as error:
+        if not _may_write_in_place(target, error):
+            raise _error(path, error) from None
+    else:
+        os.close(beside[0])
+        beside[1].unlink(missing_ok=True)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file; what was there before stays until all is written. TraceError where it cannot be."""
+    target = _target(path)
+    try:
+        if _is_device(path):
+            path.write_bytes(data)
+        else:
+            _write_whole(target, data)
+    except OSError as error:
+        if not _may_write_in_place(target, error):
+            raise _error(path, error) from None
+        try:
+            target.write_bytes(data)
+        except OSError as again:
+            raise _error(path, again) from None
+
+
+def _write_whole(target: Path, data: bytes) -> None:
+    number, beside = _open_beside(target)
+    try:
+        with open(number, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            beside.chmod(stat.S_IMODE(target.stat().st_mode))
+        beside.replace(target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _open_beside(target: Path) -> tuple[int, Path]:
+    beside = target.with_name(f".kit-{secrets.token_hex(6)}.new")
+    return os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), beside
+
+
+def _target(path: Path) -> Path:
+    """The file itself, where the path is a link to it: a link stays one."""
+    return Path(os.path.realpath(path))
+
+
+def _is_device(path: Path) -> bool:
+    """Whether it is there and no file: a pipe, a terminal, /dev/null, /dev/stdout."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _may_write_in_place(target: Path, error: OSError) -> bool:
+    return error.errno in _NONE_BESIDE and target.is_file() and os.access(target, os.W_OK)
+
+
+def _error(path: Path, error: OSError) -> TraceError:
+    return TraceError(f"{path} cannot be written: {error.strerror}", remedy=_REMEDY)
