@@ -133,7 +133,7 @@ def test_what_an_allow_list_does_not_do_is_said() -> None:
     found = answer(leak(), Allowed(("prod.db", "tset.db", "*"), "/project"), "/project")
     said = " ".join(text(found).split())
     assert "--allow tset.db matched no database that was reached." in said
-    assert "--allow * lets every server and every file through: nothing of that is judged wrong." in said
+    assert "--allow * lets every server and every file in /project through: nothing of that is judged wrong." in said
     assert "--allow prod.db " not in said
     assert [one["matched"] for one in contract(found)["allow"]] == [True, False, True]
     assert "--allow tset.db matched no database" in page(found)
