@@ -74,7 +74,7 @@ def test_list(request):
     assert set(json.loads({entries!r})) <= set(request.config.getini("db_guard_allow"))
 '''
 _STOPPED = ("test_refused", "test_swallowed", "test_in_a_process")
-_ELSEWHERE = ("/var/tmp", "/dev/shm", str(Path.home()))
+_ELSEWHERE = ("/var/tmp", "/dev/shm", os.path.expanduser("~"))
 _OTHER_PYTHON = "name the interpreter of the project's tests: --python"
 _LET_THROUGH = ("test_in_memory", "test_list")
 

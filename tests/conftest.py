@@ -9,12 +9,13 @@ import secrets
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kit.pair import Pair, down, up
-from kit.pair.places import STATE_VARIABLE
+from kit.pair.places import STATE_VARIABLE, account
 
 KIT = Path(__file__).parents[1] / "kit"
 # nbformat would build grammars of international addresses as it is imported, for two seconds; no test has any.
@@ -38,6 +39,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         down()
         shutil.rmtree(os.environ.pop(STATE_VARIABLE), ignore_errors=True)
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Path]:
+    """A directory that this process cannot look into: root becomes another user for as long."""
+    directory = tmp_path / "closed"
+    directory.mkdir(mode=0)
+    user = account()
+    if user is not None:
+        os.seteuid(user.uid)
+    yield directory
+    os.seteuid(os.getuid())
+    directory.chmod(0o700)
 
 
 @pytest.fixture(scope="session")

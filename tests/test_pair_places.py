@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from kit.errors import PairError
-from kit.pair import places
+from kit.pair import down, places, status
 from kit.pair.places import Account, choose_data_base, data_bases, is_open_to, state_directory, state_file
 
+ROOT = Path(__file__).parents[1]
 NOBODY = Account("nobody", 65534, 65534)
 
 
@@ -114,3 +118,34 @@ def test_ordinary_users_stay_who_they_are(monkeypatch: pytest.MonkeyPatch) -> No
 def test_room_is_counted_in_megabytes(tmp_path: Path) -> None:
     """Free room is what the system says, in millions of bytes."""
     assert abs(places.free_mb(tmp_path) - shutil.disk_usage(tmp_path).free // 1_000_000) < 1000
+
+
+def test_a_closed_state_directory_is_an_error(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the state cannot be looked at, as under the home that su leaves, nobody says that no pair is up."""
+    monkeypatch.setenv("KIT_STATE_DIR", str(closed / "state"))
+    for ask in (status, down, state_directory):
+        with pytest.raises(PairError, match=r"Permission denied\. To do: set KIT_STATE_DIR"):
+            ask()
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status"])
+def test_a_user_without_name_and_home_is_told_what_to_do(tmp_path: Path, command: str) -> None:
+    """With no HOME and no entry in the list of users, as in a container, each command says what it wants."""
+    nameless = "import pwd; pwd.getpwuid = lambda number: {}[number]; from kit.cli import main; main(prog_name='kit')"
+    environ = {"PATH": os.environ["PATH"], "KIT_DATA_DIR": str(tmp_path)}
+    run = [sys.executable, "-c", nameless, command]
+    answer = subprocess.run(run, env=environ, cwd=tmp_path, capture_output=True, text=True)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert re.fullmatch(r"kit: this user .* has no home directory: .* To do: set HOME to .*\n", answer.stderr)
+
+
+def test_nothing_is_asked_of_a_home_as_modules_load(tmp_path: Path) -> None:
+    """Every module of the kit loads for a user without name and home."""
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sorted((ROOT / "kit").rglob("*.py"))]
+    own = [name for name in names if not re.search(r"specimen|__main__|carried|kit\.worker|pytest_plugin", name)]
+    nameless = "import pwd, importlib, sys; pwd.getpwuid = lambda number: {}[number]\n"
+    nameless += "for name in sys.argv[1:]: importlib.import_module(name)"
+    environ = {"PATH": os.environ["PATH"], "MPLCONFIGDIR": str(tmp_path)}
+    run = [sys.executable, "-c", nameless, *own]
+    answer = subprocess.run(run, env=environ, cwd=tmp_path, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr

@@ -113,7 +113,8 @@ def _version(directory: Path, user: Account | None) -> tuple[int, int]:
             env=server_environment(),
             cwd="/",
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             **identity,
         )
     except OSError as error:

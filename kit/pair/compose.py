@@ -42,9 +42,10 @@ class Containers:
         command = ["docker", "compose", "--file", str(FILE), "--project-name", self.project, *arguments]
         try:
             answer = subprocess.run(
-                command, env=os.environ | self.variables, capture_output=True, text=True, timeout=UP_S
-            )
-        except FileNotFoundError:
+                command, env=os.environ | self.variables, timeout=UP_S,
+                capture_output=True, encoding="utf-8", errors="replace",
+            )  # fmt: skip
+        except OSError:  # not only FileNotFoundError: one folder on PATH may be closed to this user
             raise PairError(
                 "there is no program docker", remedy="install Docker, or use the embedded pair (kit up)"
             ) from None

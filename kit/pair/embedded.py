@@ -156,7 +156,8 @@ class _Start:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             cwd="/",
             env=programs.server_environment(),
             **identity,
@@ -216,7 +217,7 @@ class _Start:
     def is_ready(self, side: SideName) -> bool:
         """The server's own word in its pid file, the one that pg_ctl waits for."""
         try:
-            lines = (self.data(side) / "postmaster.pid").read_text().split("\n")
+            lines = (self.data(side) / "postmaster.pid").read_text("utf-8", "replace").split("\n")
         except OSError:
             return False
         mine = side in self.guard.pids and lines[0] == str(self.guard.pids[side])

@@ -229,7 +229,7 @@ def release_memory(data: str) -> None:
     Such segments are few on macOS and outlive their processes. A server that stopped has removed its pid file.
     """
     try:
-        with open(os.path.join(data, "postmaster.pid")) as file:
+        with open(os.path.join(data, "postmaster.pid"), encoding="utf-8", errors="replace") as file:
             key, number = (int(word) for word in file.read().split("\n")[6].split())
     except (OSError, IndexError, ValueError):
         return

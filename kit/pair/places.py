@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,16 +61,33 @@ def state_directory() -> Path:
 
 def cache_directory() -> Path:
     """The directory of templates, private to this user; made when missing."""
+    return _private(cache_path(), "XDG_CACHE_HOME")
+
+
+def cache_path() -> Path:
+    """The path of what can be made again, whether or not it exists."""
     import platformdirs
 
-    return _private(Path(platformdirs.user_cache_dir(APP)), "XDG_CACHE_HOME")
+    return _of_this_user(platformdirs.user_cache_dir)
 
 
 def state_file() -> Path:
     """The path of the state file, whether or not it or its directory exists."""
     import platformdirs
 
-    return Path(os.environ.get(STATE_VARIABLE) or platformdirs.user_state_dir(APP)) / "pair.json"
+    chosen = os.environ.get(STATE_VARIABLE)
+    return (Path(chosen) if chosen else _of_this_user(platformdirs.user_state_dir)) / "pair.json"
+
+
+def _of_this_user(directory: Callable[[str], str]) -> Path:
+    try:
+        return Path(directory(APP)).expanduser()
+    except RuntimeError as error:
+        raise PairError(
+            f"this user (number {os.getuid()}) has no home directory: HOME is not set, and the system's list of users"
+            " has no entry",
+            remedy="set HOME to a directory that you can write to",
+        ) from error
 
 
 def _private(directory: Path, variable: str) -> Path:

@@ -42,4 +42,4 @@ def populate(connection: psycopg.Connection[tuple[Any, ...]], side: SideName, us
 def run_files(connection: psycopg.Connection[tuple[Any, ...]], names: Iterable[str]) -> None:
     """Run SQL files of the kit in order."""
     for name in names:
-        connection.execute((SQL / name).read_text().encode())
+        connection.execute((SQL / name).read_bytes())

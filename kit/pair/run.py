@@ -70,7 +70,7 @@ def end_leftovers(directory: Path) -> None:
     """End servers that lost their guard and were not ended by the kernel, as can happen on macOS."""
     for pid_file in directory.glob("*/postmaster.pid"):
         try:
-            pid = int(pid_file.read_text().split("\n")[0])
+            pid = int(pid_file.read_text("utf-8", "replace").split("\n")[0])
         except (OSError, ValueError):
             continue
         data = str(pid_file.parent)
@@ -91,7 +91,7 @@ def runs_on(pid: int, data: str) -> bool:
             return False
     else:
         command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
-        arguments = subprocess.run(command, capture_output=True, text=True).stdout
+        arguments = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace").stdout
     return f"-D {data} " in f"{arguments} "
 
 

@@ -61,7 +61,7 @@ def up(
 
 def down() -> bool:
     """End the pair that was left running; False when there was none. Servers that the kit did not start go on."""
-    if not places.state_file().exists():
+    if _recall() is None:
         return False
     with _only_one():
         return _take_down()
@@ -216,7 +216,12 @@ def _recall() -> dict[str, Any] | None:
         found = f"the format {state['format']}"
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise PairError(
+            f"{path} cannot be read: {error.strerror}",
+            remedy=f"set {places.STATE_VARIABLE} to a directory of this user's",
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
         found = str(error)
     raise PairError(f"{path} cannot be read: {found}", wanted=f"the format {FORMAT}", remedy=f"delete {path}")
 

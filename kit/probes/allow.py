@@ -60,7 +60,12 @@ def sqlite_file(database: object, uri: bool = False) -> Optional[str]:
         for authority in ("//localhost/", "///"):
             name = name[len(authority) - 1:] if name.startswith(authority) else name
         name = unquote(name)
-    return None if name in ("", ":memory:") else os.path.realpath(name)
+    if name in ("", ":memory:"):
+        return None
+    try:
+        return os.path.realpath(name)
+    except ValueError:  # no file can have this name here: the one who opens it says so
+        return name
 
 
 class Match(NamedTuple):

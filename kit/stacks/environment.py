@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.errors import StackError
-from kit.pair.places import APP
+from kit.pair.places import cache_path
 from kit.probes.redact import redact
 
 FITTING = ("3.11", "3.12")
@@ -121,9 +121,7 @@ def _minor(version: str) -> str:
 
 
 def _cache() -> Path:
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir(APP)) / "stacks"
+    return cache_path() / "stacks"
 
 
 def _place(lock: Path, version: str, cache: Path) -> Path:
@@ -196,8 +194,9 @@ def _environ() -> dict[str, str]:
 def _run(command: list[str], name: str, environ: Mapping[str, str]) -> None:
     try:
         ended = subprocess.run(
-            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_INSTALL_S
-        )
+            command, env=environ, stdin=subprocess.DEVNULL, timeout=_INSTALL_S,
+            capture_output=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
     except subprocess.TimeoutExpired as expired:
         raise _failure(name, f"nothing more after {_INSTALL_S} s of {Path(command[0]).name}") from expired
     if ended.returncode != 0:
@@ -223,8 +222,9 @@ def _output(command: list[str]) -> str | None:
     """What a command prints; None when it cannot be run or fails."""
     with suppress(OSError, subprocess.TimeoutExpired):
         ended = subprocess.run(
-            command, env=_environ(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
-        )
+            command, env=_environ(), stdin=subprocess.DEVNULL, timeout=60,
+            capture_output=True, encoding="utf-8", errors="surrogateescape",
+        )  # fmt: skip
         if ended.returncode == 0:
             return ended.stdout.strip() or None
     return None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +24,7 @@ from kit.pair.binaries import WHEELS
 from kit.pair.connect import connect, identify
 from kit.pair.embedded import free_ports, open_embedded
 from kit.pair.model import DATABASES, USERS
-from kit.pair.places import account
+from kit.pair.places import account, choose_data_base
 
 PROJECT = Path(__file__).parents[2]
 
@@ -286,3 +288,25 @@ def test_importing_the_pair_loads_no_driver() -> None:
     program = "import sys, kit.pair; print(*sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not {"psycopg", "asyncpg", *WHEELS} & set(answer.stdout.split())
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that the servers' user can enter, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp(prefix="kit-tests-Prüfstände-", dir=choose_data_base(account())))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_letters_beyond_the_locale_harm_nobody(open_folder: Path) -> None:
+    """In a locale of ASCII alone, with UTF-8 mode off, a pair comes up in folders whose names have other letters."""
+    environ = {
+        "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "KIT_DATA_DIR": str(open_folder),
+        "KIT_STATE_DIR": str(open_folder / "state"), "XDG_CACHE_HOME": str(open_folder / "cache"),
+    }  # fmt: skip
+    for command in ("up", "status", "down"):
+        run = [sys.executable, "-m", "kit", command]
+        answer = subprocess.run(run, env={**os.environ, **environ}, capture_output=True, text=True)
+        assert (answer.returncode, answer.stderr) == (0, ""), answer.stdout
+    assert [path.name for path in open_folder.iterdir() if path.name.startswith("kit-pair-")] == []

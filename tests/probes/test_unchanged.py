@@ -294,6 +294,25 @@ def test_children_and_other_interpreters_go_on(tmp_path: Path) -> None:
     assert {event["configured"] for event in seen.of("connection")} == {"child.db", "fork.db", "spawn.db", "own.db"}
 
 
+@pytest.mark.parametrize("name", ["a\\0b.db", "\\ud800.db", "ü.db"])
+def test_a_name_that_no_file_can_have_is_refused_as_ever(tmp_path: Path, name: str) -> None:
+    """A name that the system or its locale cannot hold is refused where it was, with the same error."""
+    program = f"""\
+        import sqlite3, traceback
+        try:
+            sqlite3.connect("{name}")
+        except Exception as error:
+            print(type(error), ascii(str(error)), "probes" in traceback.format_exc().splitlines()[-2])
+        """
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    bare, seen = (
+        run(tmp_path / str(probes), {"it.py": program}, "it.py", probes=probes, environ=ascii_only)
+        for probes in (False, True)
+    )
+    assert "Error" in bare.output
+    assert (seen.output, seen.errors) == (bare.output, bare.errors)
+
+
 def test_a_failing_probe_is_told_and_harms_nobody(tmp_path: Path) -> None:
     """Where a library is not what a probe expects, the program runs, and the record says which probe failed and why."""
     files = {

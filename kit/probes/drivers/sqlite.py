@@ -122,7 +122,7 @@ class Sqlite(Adapter):
         self._files.add(path)
         try:
             return os.stat(path).st_size == 0
-        except OSError:
+        except (OSError, ValueError):  # the latter where no file can have this name
             return True
 
     def _opened(self, connection: Any, database: Any, told: Dict[str, Any]) -> None:
