@@ -115,6 +115,7 @@ class GuardedRun:
         self._open = False
         os.close(self._number)
         self._file.unlink(missing_ok=True)
+        self._guard.forget_servers()
 
     # --- while tests are collected and run ---------------------------------------------------------------------------
 
@@ -191,10 +192,16 @@ class GuardedRun:
 
     def pytest_report_header(self) -> str:
         """Say that the guard is on, and what it lets through."""
-        return f"db-guard: on, allowed: {', '.join(self._guard.allow.entries) or 'databases in memory only'}"
+        allow = self._guard.allow
+        said = f"db-guard: on, allowed: {', '.join(allow.entries) or 'databases in memory only'}"
+        all_of = "; ".join(f"{entry} lets {what} through" for entry, what in allow.lets_all_through())
+        return f"{said}\ndb-guard: {all_of}" if all_of else said
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Show what no test's report shows."""
+        """Show what no test's report shows, and which entries were of no use."""
+        idle = self._guard.idle() if self._open else ()
+        if idle and terminalreporter.stats.get("passed"):
+            terminalreporter.line(f"db-guard: nothing was reached that matches {', '.join(idle)} (db_guard_allow)")
         if self._late:
             terminalreporter.section(f"{_SECTION}: {_LATE}", red=True)
             for text in dict.fromkeys(self._late):

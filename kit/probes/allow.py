@@ -145,7 +145,7 @@ class AllowList:
 
     def is_of_one_place(self, entry: str) -> bool:
         """Whether an entry names one host and port, and no pattern of them."""
-        return any(rule.text == entry and any(map(_is_literal, rule.places)) for rule in self.rules)
+        return any(_is_literal(place) for rule in self.rules if rule.text == entry for place in rule.places)
 
     def lets_all_through(self) -> Tuple[Tuple[str, str], ...]:
         """The entries that nothing is stopped by, each with what it lets through."""
@@ -246,10 +246,13 @@ def entry_for_file(path: str, base: str) -> str:
     return escaped(f"./{inside}" if could_be_else else inside)
 
 
-def entry_for_server(configured: str, observed: Observed, peer: Optional[Peer] = None) -> str:
-    """The entry that allows this server's database: its place, or its own word where that differs from the place."""
+def entry_for_server(
+    configured: str, observed: Observed, peer: Optional[Peer] = None, by_word: bool = False,
+) -> str:
+    """The entry that allows this server's database: its place, or its own word where that differs, or `by_word`."""
     place, word = place_of(configured, peer), observed or {}
-    if word.get("database") is not None and word["database"] != place.database:
-        return f"server:{word.get('system_identifier') or '*'}/{escaped(word['database'] or '')}"
+    if word.get("database") is not None and (by_word or word["database"] != place.database):
+        cluster = f"@{escaped(word['cluster_name'] or '')}" if by_word and word.get("cluster_name") else ""
+        return f"server:{word.get('system_identifier') or '*'}{cluster}/{escaped(word['database'] or '')}"
     host = place.host if set(place.host) & set("/:") else escaped(place.host)
     return str(Place(host or "*", place.port or "*", escaped(place.database) or "*"))

@@ -110,7 +110,7 @@ class Databases:
 
     def allows_file(self, path: Optional[str]) -> bool:
         """Tell whether a SQLite file may be opened, and tell nobody."""
-        return self._gate is None or self._gate.allow.allows_file(path)
+        return self._gate is None or self._gate.allows_file(path)
 
     def refused_file(self, path: str, stack: Optional[Stack]) -> BaseException:
         """A SQLite file may not be attached: returns what to raise. `stack` led to it, where these frames do not."""

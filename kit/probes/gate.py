@@ -1,7 +1,7 @@
 """Stops a connection to a database that is not on the allow-list, before its first statement.
 
-A file is refused before it is opened. A server is asked who it is, then the connection is closed: nothing of the
-application's has reached it. Where the application swallows the error, the refusal has still been told.
+A file is refused before it is opened. A server is asked which one it is, then the connection is closed: no statement of
+the application's has reached it. Where the application swallows the error, the refusal has still been told.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from .own import json, os, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .peers import Peer
 from .redact import redact
+from .servers import NOT_LISTED, Servers
 
 ALLOW_VARIABLE = "ISOLATION_PROBES_ALLOW"
 
@@ -27,22 +28,34 @@ class DatabaseRefused(Exception):
 
 
 class Gate:
-    """Asked about every connection. `tell` hears of each refusal before DatabaseRefused is raised."""
+    """Asked about every connection. `tell` hears of each refusal before DatabaseRefused is raised.
 
-    def __init__(self, allow: AllowList, tell: Callable[[Refusal], None]) -> None:
+    `known` names the file in which the processes of one run keep what they know of servers.
+    """
+
+    def __init__(self, allow: AllowList, tell: Callable[[Refusal], None], known: Optional[str] = None) -> None:
         self.allow, self._tell = allow, tell
+        self.servers = Servers(allow, known)
 
     def file(self, path: Optional[str]) -> None:
         """Let a SQLite file through, or raise; None is a database in memory."""
         __tracebackhide__ = True  # pytest leaves such frames out of what it shows
-        if not self.allow.allows_file(path):
-            assert path is not None
+        if path is not None and not self.allows_file(path):
             raise self.refused_file(path)
+
+    def allows_file(self, path: Optional[str]) -> bool:
+        """Tell whether a SQLite file may be opened, and tell nobody."""
+        if path is None:
+            return True
+        entries = self.allow.for_file(path)
+        self.servers.matched(entries)
+        return bool(entries)
 
     def refused_file(self, path: str, frames: Optional[Stack] = None) -> DatabaseRefused:
         """Tell that a SQLite file is refused, and return what to raise; `frames` led to it, where these do not."""
-        entry = entry_for_file(path, self.allow.base)
-        return self._refused(entry, entry, None, frames=frames)
+        named = os.path.isabs(path)  # else it is a phrase for one that cannot be named
+        entry, shown = (entry_for_file(path, self.allow.base), _short(path, self.allow.base)) if named else (path, path)
+        return self._refused(shown, entry, None, done="It was not opened.", frames=frames)
 
     def server(
         self, configured: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str],
@@ -52,22 +65,33 @@ class Gate:
         __tracebackhide__ = True
         if configured.startswith("sqlite"):
             self.file(sqlite_file(configured.partition("://")[2].partition("?")[0].partition("/")[2]))
-        elif not self.allow.allows_server(configured, observed, peer):
-            entry = entry_for_server(configured, observed, peer)
-            raise self._refused(redact(configured), entry, observed, why_not)
+            return
+        why = self.servers.refusal(configured, observed, peer)
+        if why is not None:
+            entry = entry_for_server(configured, observed, peer, by_word=why != NOT_LISTED)
+            raise self._refused(redact(configured), entry, observed, why_not, why, _done(observed, why_not))
 
     def _refused(
         self, database: str, entry: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str] = None,
-        frames: Optional[Stack] = None,
+        because: str = NOT_LISTED, done: str = "", frames: Optional[Stack] = None,
     ) -> DatabaseRefused:
         refusal: Refusal = {
             "database": database, "entry": entry, "observed": observed, "why_not": why_not, "pid": os.getpid(),
             "thread": thread_name(),
             "frames": application_stack() if frames is None else frames, "command": list(getattr(sys, "argv", [])),
-            "allowed": self.allow.entries, "base": self.allow.base,
+            "allowed": self.allow.entries, "base": self.allow.base, "because": because, "done": done,
         }
         self._tell(refusal)
         return DatabaseRefused(message(refusal))
+
+
+def _done(observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str]) -> str:
+    """Say how far it came."""
+    if observed is not None:
+        return "The connection was closed before its first statement; the guard had asked which server it is, no more."
+    if why_not is not None:
+        return "The connection was closed before its first statement."
+    return "No connection was made."
 
 
 def message(refusal: Refusal) -> str:
@@ -75,10 +99,11 @@ def message(refusal: Refusal) -> str:
     places = [f"{_short(file, refusal['base'])}:{line}" for file, line, _, _ in refusal["frames"]]
     who = f"{places[0]} {refusal['frames'][0][2]}" if places else _nobodys_code(refusal)
     said = f"{who} asked for {refusal['database']}{_own_word(refusal)}"
-    said += f", which is not on the allow-list ({', '.join(refusal['allowed']) or 'empty'})."
+    listed = ", ".join(refusal["allowed"]) or "empty"
+    said += f", {refusal['because'] or f'which is not on the allow-list ({listed})'}."
     if places[1:]:
         said += f" Called from {', '.join(places[1:_CALLERS_AT_MOST])}."
-    return f"{said} Nothing was run there. If it is a test database, allow it: {refusal['entry']}"
+    return f"{said} {refusal['done']} If it is a test database, allow it: {refusal['entry']}"
 
 
 def _nobodys_code(refusal: Refusal) -> str:
@@ -127,7 +152,7 @@ class GuardedDatabases:
         self._gate.file(path)
 
     def allows_file(self, path: Optional[str]) -> bool:
-        return self._gate.allow.allows_file(path)
+        return self._gate.allows_file(path)
 
     def refused_file(self, path: str, frames: Optional[Stack]) -> DatabaseRefused:
         return self._gate.refused_file(path, frames)

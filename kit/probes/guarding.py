@@ -7,7 +7,7 @@ given an environment of their own. An interpreter that is told to ignore the env
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from .allow import AllowList
 from .children import Children, with_carried
@@ -21,10 +21,14 @@ from .refusals import Holder, appending_to
 GUARD_VARIABLE = "ISOLATION_PROBES_GUARD"
 
 
+_KNOWN = ".servers"  # after the name of the file of refusals
+
+
 class Guard:
     """In force from its making until `remove`.
 
     Refusals are told at the end of `file`, which `holder` has open, a line of JSON each; or to `tell`.
+    What is known of servers is in the file `known`, one for the run and all that it starts.
     """
 
     def __init__(
@@ -34,11 +38,21 @@ class Guard:
         self.allow, self.file, self.holder = allow, file, holder
         self.tell = tell or appending_to(file, holder)
         self.hooks = Hooks()
-        self.gate = Gate(allow, self.tell)
+        self.known = _carried_known() or f"{file}{_KNOWN}"
+        self.gate = Gate(allow, self.tell, self.known)
         self._environ: Dict[str, Optional[str]] = {}
         DriverProbe(GuardedDatabases(self.gate), statements=False).install(self.hooks)
         self.hooks.when_imported("sqlalchemy", self._watch_other_drivers)
         Children(self._carrying).install(self.hooks)
+
+    def idle(self) -> Tuple[str, ...]:
+        """The entries of the list that have let nothing through so far, in any process of the run."""
+        return self.gate.servers.idle()
+
+    def forget_servers(self) -> None:
+        """Remove the file of what is known of servers, where it is this guard's own."""
+        if self.known == f"{self.file}{_KNOWN}" and os.path.exists(self.known):
+            os.unlink(self.known)
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -62,7 +76,10 @@ class Guard:
         self._environ = {}
 
     def _carrying(self, python_path: Optional[str]) -> Dict[str, str]:
-        settings = {"allow": self.allow.entries, "base": self.allow.base, "file": self.file, "holder": self.holder}
+        settings = {
+            "allow": self.allow.entries, "base": self.allow.base, "file": self.file, "holder": self.holder,
+            "known": self.known,
+        }
         return {"PYTHONPATH": with_carried(python_path), GUARD_VARIABLE: json.dumps(settings)}
 
     # --- drivers that have no probe of their own, as far as they are used through SQLAlchemy -------------------------
@@ -92,6 +109,13 @@ def _settings(args: Any) -> Dict[str, Any]:
     """Read `name=value` out of the texts that a driver is given by position (ODBC)."""
     found = (pair for text in args if isinstance(text, str) for pair in re.findall(r"(\w+)\s*=\s*([^;\s]+)", text))
     return {name.lower(): value for name, value in found}
+
+
+def _carried_known() -> Optional[str]:
+    """The file of what is known of servers, of the guard that this process runs under."""
+    text = os.environ.get(GUARD_VARIABLE)
+    known: Optional[str] = json.loads(text).get("known") if text else None
+    return known
 
 
 _carried: Optional[Guard] = None

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-import socketserver
-import struct
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kit.pair import Pair, Side
+from tests.live.relays import proxy
 from tests.projects import LIGHT
 
 TESTS = """\
@@ -142,50 +138,3 @@ def test_a_name_that_leads_elsewhere(pair: Pair, run: Run) -> None:
         assert f"allow it: {offered}" in output
         found, output = run(f"{place(pair.test)}\n    {offered}", url)
         assert found == outcomes("passed", "passed"), output
-
-
-@contextmanager
-def proxy(side: Side, alias: str) -> Iterator[int]:
-    """A port behind which `alias` stands for a side's database, as in a connection pooler."""
-
-    class Relay(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            client: socket.socket = self.request
-            with socket.create_connection((side.host, side.port)) as server:
-                while True:
-                    (length,) = struct.unpack("!I", head := received(client, 4))
-                    message = received(client, length - 4)
-                    if message.startswith(struct.pack("!I", 3 << 16)):  # not a request for encryption
-                        break
-                    server.sendall(head + message)
-                    client.sendall(received(server, 1))
-                message = message.replace(f"\0{alias}\0".encode(), f"\0{side.database}\0".encode())
-                server.sendall(struct.pack("!I", len(message) + 4) + message)
-                back = threading.Thread(target=forward, args=(server, client))
-                back.start()
-                forward(client, server)
-                back.join()
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        try:
-            yield listening.server_address[1]
-        finally:
-            listening.shutdown()
-            thread.join()
-
-
-def received(connection: socket.socket, length: int) -> bytes:
-    found = b""
-    while len(found) < length:
-        found += connection.recv(length - len(found)) or b"\0" * length
-    return found
-
-
-def forward(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):  # the other side has hung up
-        while data := source.recv(65536):
-            target.sendall(data)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
