@@ -24,7 +24,7 @@ PROBES = Path(own.__file__).parent
 # functions through which nothing that can be replaced is reached.
 PLAIN = {
     "__future__", "binascii", "contextlib", "contextvars", "fnmatch", "functools", "importlib.abc",
-    "importlib.machinery", "pathlib", "types", "typing", "urllib.parse", "weakref",
+    "importlib.machinery", "pathlib", "shlex", "types", "typing", "urllib.parse", "weakref",
 }  # fmt: skip
 # Each stands for itself alone: it is to change what the program has.
 CHANGES_THE_PROGRAM = {

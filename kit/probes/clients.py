@@ -1,0 +1,362 @@
+"""Programs that connect by themselves (`psql`, `mysqldump`, `sqlite3` ...): where their words and variables lead them.
+
+Read as the programs read them: what is given, then the service or the file of options that is named, then variables,
+then what is built in. What cannot be read from outside is said so, and not guessed.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from .own import os, re
+from .own import own_builtins as __builtins__  # noqa: F401
+from .shells import Command, Unreadable, commands, read
+
+ANY = "*"  # the name of a database, where a program has all of a server's
+
+
+class Asked(NamedTuple):
+    """What a client would connect to: a server's database as a URL, or a file; or why that cannot be read."""
+
+    client: str
+    url: str = ""
+    file: Optional[str] = None
+    why_not: str = ""
+
+
+class _Words(NamedTuple):
+    """The words of a client, apart: the values of its options, by their long names or one letter, and all else."""
+
+    options: Mapping[str, Sequence[str]]
+    rest: Tuple[str, ...]
+
+    def all_of(self, *names: str) -> Sequence[str]:
+        return [value for name in names for value in self.options.get(name, ())]
+
+    def last(self, *names: str) -> str:
+        return (self.all_of(*names) or [""])[-1]
+
+    def has(self, *names: str) -> bool:
+        return any(name in self.options for name in names)
+
+
+class _Postgres(NamedTuple):
+    valued: str  # the letters of options that take a value
+    names: str = "first"  # what the words that are no option name: first, made (a database that is made), nothing
+    all_of: FrozenSet[str] = frozenset()  # options by which it has all databases
+    always_all: bool = False
+
+
+_POSTGRES: Dict[str, _Postgres] = {
+    "psql": _Postgres("cdfFhLopPRTUv"),
+    "pg_dump": _Postgres("dfFjEhnNpStTUZe"),
+    "pg_restore": _Postgres("dfFIjLnNPpShTtU", "nothing", frozenset({"C", "create"})),
+    "pg_dumpall": _Postgres("fhlpUdSE", "nothing", always_all=True),
+    "createdb": _Postgres("DElOpThUS", "made"),
+    "dropdb": _Postgres("hpU", "made"),
+    "createuser": _Postgres("hpUcgmav", "nothing", always_all=True),
+    "dropuser": _Postgres("hpU", "nothing", always_all=True),
+    "vacuumdb": _Postgres("dhpUtjnNP", all_of=frozenset({"a", "all"})),
+    "reindexdb": _Postgres("dhpUtjSi", all_of=frozenset({"a", "all"})),
+    "clusterdb": _Postgres("dhpUt", all_of=frozenset({"a", "all"})),
+    "pgbench": _Postgres("hpUcjTtfslRbPMDFiIdL"),
+    "pg_basebackup": _Postgres("DFrtTXZclhpUdsS", "nothing", always_all=True),
+    "pg_receivewal": _Postgres("DEZhpUdsS", "nothing", always_all=True),
+    "pg_recvlogical": _Postgres("dhpUfFIEoPsS", "nothing"),
+    "pg_amcheck": _Postgres("dhpUjirRsStTD", all_of=frozenset({"a", "all"})),
+}
+_VALUED = frozenset({
+    "host", "port", "dbname", "username", "command", "file", "set", "variable", "output", "pset", "field-separator",
+    "record-separator", "table-attr", "log-file", "format", "jobs", "schema", "exclude-schema", "table",
+    "exclude-table", "exclude-table-data", "encoding", "superuser", "compress", "extension", "role", "section",
+    "snapshot", "rows-per-insert", "lock-wait-timeout", "extra-float-digits", "filter", "tablespace", "locale",
+    "lc-collate", "lc-ctype", "owner", "template", "maintenance-db", "strategy", "locale-provider", "icu-locale",
+    "icu-rules", "index", "use-list", "function", "trigger", "pgdata", "wal-method", "checkpoint", "label",
+    "database", "exclude-database", "connection-limit", "slot", "plugin", "user", "execute", "socket",
+    "defaults-file", "defaults-extra-file", "defaults-group-suffix", "protocol", "default-character-set",
+    "result-file", "where", "ignore-table", "plugin-dir",
+})  # fmt: skip
+_MYSQL: Dict[str, str] = {
+    name: "hPuDeS" for name in (
+        "mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlcheck", "mysqlshow", "mysqlslap", "mariadb",
+        "mariadb-dump", "mariadb-admin", "mariadb-import", "mariadb-check", "mariadb-show",
+    )
+}  # fmt: skip
+_HARMLESS_OF_ADMIN = frozenset({"ping", "status", "version", "variables", "extended-status"})
+_FILES = {
+    "sqlite3": frozenset({"-cmd", "-init", "-separator", "-newline", "-nullvalue", "-mmap", "-maxsize", "-vfs"}),
+    "duckdb": frozenset({"-c", "-s", "-f", "-init", "-cmd", "-separator", "-newline", "-nullvalue"}),
+}
+_FILES["sqlcipher"] = _FILES["sqlite3"]
+_NO_WAY = frozenset({
+    "sqlcmd", "bcp", "sqlplus", "sqlldr", "expdp", "impdp", "usql", "isql", "mysqlsh", "mysqlpump", "cockroach",
+})  # fmt: skip
+_WITHOUT_A_CONNECTION = frozenset({"help", "version", "?"})
+
+CLIENTS = frozenset({*_POSTGRES, *_MYSQL, *_FILES, *_NO_WAY})
+
+_CONNECTS_ELSEWHERE = re.compile(r"(?m)(?:^|\s)\\c(?:onnect)?\b")
+_PAIR = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|\S*)")
+_ATTACHED = re.compile(r"(?i)\battach\b(?:\s+database)?(?:\s+if\s+not\s+exists)?\s*(?:'((?:[^']|'')*)')?")
+_OPENED = re.compile(r"(?m)^\s*\.(?:open|backup|save|restore|clone)\b(.*)$")
+_MENTIONED = re.compile(r"(?:^|[\s;&|(/`])(" + "|".join(sorted(map(re.escape, CLIENTS), reverse=True)) + r")(?=\s|$)")
+
+
+def asked_by(
+    words: Sequence[str], environ: Mapping[str, str], folder: str, is_there: Callable[[str, Mapping[str, str]], bool],
+) -> Iterator[Asked]:
+    """What the clients would connect to that a command starts; `is_there` tells whether a program can be found."""
+    yield from dict.fromkeys(_asked_by(words, environ, folder, is_there))
+
+
+def _asked_by(
+    words: Sequence[str], environ: Mapping[str, str], folder: str, is_there: Callable[[str, Mapping[str, str]], bool],
+) -> Iterator[Asked]:
+    for found in commands(words, environ, folder):
+        if isinstance(found, Unreadable):
+            for name in sorted(set(_MENTIONED.findall(found.text))):
+                yield Asked(name, why_not="it is started by a text of a shell's that cannot be taken apart")
+        elif isinstance(found, Command) and found.name in CLIENTS:
+            if found.elsewhere:
+                yield Asked(found.name, why_not=f"{found.elsewhere} starts it, where other names and files are known")
+            elif is_there(found.words[0], found.environ):
+                yield from _asked(found)
+
+
+def _asked(command: Command) -> Iterator[Asked]:
+    name = command.name
+    if name in _NO_WAY:
+        yield Asked(name, why_not="the guard does not know its options")
+        return
+    reader = _postgres if name in _POSTGRES else _mysql if name in _MYSQL else _file
+    for asked in reader(command):
+        unknown = asked.url or asked.file or ""
+        yield Asked(name, why_not=f"{unknown} is not known before it runs") if "$" in unknown else asked
+
+
+def _apart(words: Sequence[str], valued: str, attached: str = "") -> _Words:
+    """Take words apart, as getopt does: options may come last, and `--` ends them."""
+    options: Dict[str, List[str]] = {}
+    rest: List[str] = []
+    given = list(words)
+    while given:
+        word = given.pop(0)
+        if word == "--":
+            rest += given
+            break
+        if word.startswith("--"):
+            name, sign, value = word[2:].partition("=")
+            options.setdefault(name, []).append(value if sign else given.pop(0) if name in _VALUED and given else "")
+        elif word[:1] == "-" and len(word) > 1:
+            for place, letter in enumerate(word[1:], 2):
+                value = word[place:]
+                if letter in attached:
+                    break
+                if letter in valued:
+                    options.setdefault(letter, []).append(value or (given.pop(0) if given else ""))
+                    break
+                options.setdefault(letter, []).append("")
+        else:
+            rest.append(word)
+    return _Words(options, tuple(rest))
+
+
+# --- Postgres ---------------------------------------------------------------------------------------------------------
+
+_VARIABLES = {
+    "host": "PGHOST", "hostaddr": "PGHOSTADDR", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER",
+    "service": "PGSERVICE",
+}  # fmt: skip
+
+
+def _postgres(command: Command) -> Iterator[Asked]:
+    client, environ = _POSTGRES[command.name], command.environ
+    words = _apart(command.words[1:], client.valued)
+    if words.has("V", *_WITHOUT_A_CONNECTION) or (client.names == "nothing" and _writes_a_script(command.name, words)):
+        return
+    given = {
+        "host": words.last("h", "host"), "port": words.last("p", "port"), "user": words.last("U", "username"),
+        "dbname": "" if command.name == "pgbench" and "d" in words.options else words.last("d", "dbname"),
+    }
+    made = words.rest[0] if client.names == "made" and words.rest else ""
+    if client.names == "made":
+        given["dbname"] = words.last("maintenance-db") or "postgres"
+    elif client.names == "first" and words.rest and not given["dbname"]:
+        given["dbname"] = words.rest[0]
+    if command.name == "psql":
+        yield from _connecting(command, words)
+    settings = _settings(given, environ)
+    if settings is None:
+        yield Asked(command.name, why_not="the service that it is told of is not to be found")
+        return
+    if client.names == "made":
+        settings["dbname"] = made or environ.get("PGDATABASE") or settings["user"]
+    if client.always_all or words.has(*client.all_of):
+        settings["dbname"] = ANY
+    yield from _places(command.name, settings)
+
+
+def _connecting(command: Command, words: _Words) -> Iterator[Asked]:
+    """psql can be told to connect elsewhere, by what it runs."""
+    for text in words.all_of("c", "command"):
+        if _CONNECTS_ELSEWHERE.search(text):
+            yield Asked(command.name, why_not="what it is told to run connects elsewhere (\\connect)")
+    for file in words.all_of("f", "file"):
+        if _CONNECTS_ELSEWHERE.search(read(os.path.join(command.folder, file)) or ""):
+            yield Asked(command.name, why_not=f"{file}, which it runs, connects elsewhere (\\connect)")
+
+
+def _writes_a_script(name: str, words: _Words) -> bool:
+    """pg_restore without a database writes what it would run."""
+    return name == "pg_restore" and not words.has("d", "dbname")
+
+
+def _settings(given: Mapping[str, str], environ: Mapping[str, str]) -> Optional[Dict[str, str]]:
+    """Put together what libpq would: a connection string goes before options, these before the service, then variables.
+
+    None where a service is named that is not to be found.
+    """
+    told = {name: value for name, value in given.items() if value}
+    name = told.get("dbname", "")
+    if "=" in name or name.startswith(("postgresql://", "postgres://")):
+        del told["dbname"]
+        told.update(conninfo(name))
+    from_variables = {name: environ[variable] for name, variable in _VARIABLES.items() if environ.get(variable)}
+    service = told.get("service") or from_variables.get("service")
+    of_service = _service(service, environ) if service else {}
+    if of_service is None:
+        return None
+    settings = {**from_variables, **of_service, **told}
+    settings.setdefault("user", environ.get("USER") or environ.get("LOGNAME") or "")
+    settings.setdefault("dbname", settings["user"])
+    return settings
+
+
+def conninfo(text: str) -> Dict[str, str]:
+    """The settings of a connection string, `host=... dbname=...` or a URL."""
+    if "://" not in text.partition("=")[0]:
+        pairs = {name: value for name, value in _PAIR.findall(text)}
+        return {
+            name: re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] == "'" else value for name, value in pairs.items()
+        }
+    parts = urlsplit(text)
+    hosts = [_host_and_port(one) for one in parts.netloc.rpartition("@")[2].split(",")]
+    found = {
+        "host": ",".join(host for host, _ in hosts), "port": ",".join(port for _, port in hosts),
+        "dbname": unquote(parts.path[1:]), "user": unquote(parts.netloc.rpartition("@")[0].partition(":")[0]),
+    }
+    return {name: value for name, value in {**found, **dict(parse_qsl(parts.query))}.items() if value.strip(",")}
+
+
+def _host_and_port(text: str) -> Tuple[str, str]:
+    host, _, port = text.rpartition(":") if not text.endswith("]") and ":" in text else (text, "", "")
+    return unquote(host.strip("[]")), port
+
+
+def _service(name: str, environ: Mapping[str, str]) -> Optional[Dict[str, str]]:
+    home = environ.get("HOME") or os.path.expanduser("~")
+    files = [environ.get("PGSERVICEFILE") or os.path.join(home, ".pg_service.conf")]
+    files.append(os.path.join(environ.get("PGSYSCONFDIR") or "/etc/postgresql-common", "pg_service.conf"))
+    for file in files:
+        section = _sections(read(file) or "").get(name)
+        if section is not None:
+            return section
+    return None
+
+
+def _sections(text: str) -> Dict[str, Dict[str, str]]:
+    """The sections of a file of options."""
+    found: Dict[str, Dict[str, str]] = {}
+    section: Dict[str, str] = {}
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and "]" in line:
+            section = found.setdefault(line[1:line.index("]")].strip(), {})
+        elif line and line[0] not in "#;":
+            name, _, value = line.partition("=")
+            section[name.strip().replace("_", "-")] = value.strip().strip("'\"")
+    return found
+
+
+def _places(client: str, settings: Mapping[str, str]) -> Iterator[Asked]:
+    hosts = (settings.get("hostaddr") or settings.get("host") or "").split(",")
+    ports = (settings.get("port") or "").split(",")
+    for number, host in enumerate(hosts):
+        port = (ports[number] if len(ports) > number else ports[0]) or "5432"
+        yield Asked(client, f"postgresql://{_in_url(host)}:{port}/{settings['dbname']}")
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+# --- MySQL ------------------------------------------------------------------------------------------------------------
+
+
+def _mysql(command: Command) -> Iterator[Asked]:
+    name, environ = command.name, command.environ
+    words = _apart(command.words[1:], _MYSQL[name], attached="p")
+    if words.has("V", *_WITHOUT_A_CONNECTION):
+        return
+    saved = _options_of_mysql(name, words, environ)
+    host = words.last("h", "host") or saved.get("host") or environ.get("MYSQL_HOST") or "localhost"
+    port = words.last("P", "port") or saved.get("port") or environ.get("MYSQL_TCP_PORT") or "3306"
+    for database in _databases_of_mysql(name, words, saved):
+        yield Asked(name, f"mysql://{_in_url(host)}:{port}/{database}")
+
+
+def _databases_of_mysql(name: str, words: _Words, saved: Mapping[str, str]) -> Sequence[str]:
+    if name.endswith("admin"):
+        if words.rest and set(words.rest) <= _HARMLESS_OF_ADMIN:
+            return ()
+        return words.rest[1:2] if words.rest[:1] in (("create",), ("drop",)) else (ANY,)
+    if words.has("A", "all-databases"):
+        return (ANY,)
+    if words.has("B", "databases") and name != "mysql":
+        return words.rest
+    return words.rest[:1] or (words.last("D", "database") or saved.get("database") or ANY,)
+
+
+def _options_of_mysql(name: str, words: _Words, environ: Mapping[str, str]) -> Dict[str, str]:
+    if words.has("no-defaults"):
+        return {}
+    home = environ.get("HOME") or os.path.expanduser("~")
+    files = ["/etc/my.cnf", "/etc/mysql/my.cnf", words.last("defaults-extra-file"), os.path.join(home, ".my.cnf")]
+    found: Dict[str, str] = {}
+    for file in [words.last("defaults-file")] if words.has("defaults-file") else files:
+        sections = _sections(read(file) or "") if file else {}
+        for section in ("client", "client-mariadb", name):
+            found.update(sections.get(section, {}))
+    return found
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def _file(command: Command) -> Iterator[Asked]:
+    valued, words, texts = _FILES[command.name], list(command.words[1:]), []
+    rest: List[str] = []
+    while words:
+        word = words.pop(0)
+        name = "-" + word.lstrip("-")
+        if word[:1] != "-":
+            rest.append(word)
+        elif name in ("-help", "-version"):
+            return
+        elif name in valued and words:
+            texts.append(words.pop(0))
+    files = rest[:1]
+    for text in texts + rest[1:]:
+        for attached in _ATTACHED.finditer(text):
+            if attached.group(1) is None or ("=" in attached.group(1) or attached.group(1).startswith("md:")):
+                yield Asked(command.name, why_not="what it attaches cannot be read")
+            else:
+                files.append(attached.group(1).replace("''", "'"))
+        files += [found.split()[-1].strip("'\"") for found in _OPENED.findall(text) if found.split()]
+    for file in files:
+        yield Asked(command.name, file=_path(file, command.folder))
+
+
+def _path(name: str, folder: str) -> str:
+    name = name.partition("?")[0][len("file:"):] if name.startswith("file:") else name
+    return os.path.join(folder, name) if name not in ("", ":memory:") else ""

@@ -1,0 +1,251 @@
+"""Which programs a command leads to: through a shell's text, a script, or a program that starts another.
+
+A text is read as far as it is plain: variables that are known are put in, and what cannot be known keeps its `$`.
+"""
+
+from __future__ import annotations
+
+from shlex import shlex
+from typing import Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from .own import os, re
+from .own import own_builtins as __builtins__  # noqa: F401
+
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
+
+
+class Starter(NamedTuple):
+    """A program that starts another: its options that take the next word, and the words that come before the other."""
+
+    valued: FrozenSet[str] = frozenset()
+    before: int = 0
+    text: FrozenSet[str] = frozenset()  # its options whose value is a shell's text
+    subcommands: FrozenSet[str] = frozenset()  # one of which has to be there
+    tells: FrozenSet[str] = frozenset()  # its options by which it only tells where the other is
+    elsewhere: bool = False  # where nothing of this machine's is known
+
+
+def _options(text: str) -> FrozenSet[str]:
+    return frozenset(text.split())
+
+
+_CONTAINER = Starter(
+    _options(
+        "-e --env --env-file -u --user -w --workdir -v --volume -p --publish --name --network --net --entrypoint -h "
+        "--hostname -l --label --mount --platform --add-host --link --index --detach-keys -c --container -n "
+        "--namespace -f --file --project-name --profile --context --pull --restart -m --memory --cpus --image"
+    ),
+    before=1, subcommands=frozenset({"exec", "run"}), elsewhere=True,
+)
+STARTERS: Dict[str, Starter] = {
+    "env": Starter(_options("-u --unset -C --chdir"), text=_options("-S --split-string")),
+    "sudo": Starter(_options("-u --user -g --group -p -C -h --host -r -t -T -U -D --chdir -R")),
+    "doas": Starter(_options("-u -C")),
+    "su": Starter(_options("-g -G -s -w"), before=1, text=_options("-c --command")),
+    "runuser": Starter(_options("-u --user -g -G -s"), text=_options("-c --command")),
+    "command": Starter(tells=_options("-v -V")),
+    "gosu": Starter(before=1),
+    "timeout": Starter(_options("-k --kill-after -s --signal"), before=1),
+    "flock": Starter(_options("-w --timeout -E"), before=1, text=_options("-c --command")),
+    "nice": Starter(_options("-n --adjustment")),
+    "ionice": Starter(_options("-c -n -p")),
+    "time": Starter(_options("-f -o")),
+    "stdbuf": Starter(_options("-i -o -e")),
+    "strace": Starter(_options("-e -o -p -s")),
+    "xargs": Starter(_options("-n -I -P -d -a -L -s -E")),
+    **{name: Starter() for name in ("nohup", "setsid", "exec", "unbuffer", "chronic", "tini", "busybox")},
+    **{name: _CONTAINER for name in ("docker", "docker-compose", "podman", "podman-compose", "nerdctl")},
+    **{name: _CONTAINER for name in ("kubectl", "oc")},
+    "lxc": Starter(before=1, subcommands=frozenset({"exec"}), elsewhere=True),
+    "ssh": Starter(_options("-b -c -D -E -e -F -I -i -J -L -l -m -O -o -p -Q -R -S -W -w"), before=1, elsewhere=True),
+}
+_NOT_KNOWN = "$"  # stands for words that come from elsewhere
+
+_PUNCTUATION = "();<>&|\n"
+_KEYWORDS = frozenset({"if", "then", "else", "elif", "while", "until", "do", "!", "{", "}", "exec", "time", "eval"})
+_ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::?-([^}$]*))?\})")
+_COMMENT = re.compile(r"(?m)(^|[ \t;])#[^\n]*$")
+_HERE = re.compile(r"<<-?[ \t]*(['\"\\]?)(\w+)['\"]?([^\n]*)\n.*?(?:^[ \t]*\2[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+_INNER = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
+_BYTES_AT_MOST = 256 * 1024  # of a script
+_DEEP_AT_MOST = 6  # scripts that start scripts
+
+
+class Command(NamedTuple):
+    """A program that would be started: its words, and what it would have for variables and working directory.
+
+    `elsewhere` is the program that starts it where this machine's servers and files may be others.
+    """
+
+    words: Tuple[str, ...]
+    environ: Mapping[str, str]
+    folder: str
+    elsewhere: str = ""
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.words[0])
+
+
+class Unreadable(NamedTuple):
+    """A text of a shell's that cannot be taken apart."""
+
+    text: str
+
+
+def commands(words: Sequence[str], environ: Mapping[str, str], folder: str, depth: int = 0) -> Iterator[object]:
+    """Every command that the words of one lead to, itself if it leads to no other: `Command`s and `Unreadable`s."""
+    if not words or depth > _DEEP_AT_MOST:
+        return
+    name = os.path.basename(words[0])
+    if name in SHELLS:
+        text = _of_shell(words, folder)
+        if text is not None:
+            yield from _in_text(text, dict(environ), folder, depth + 1)
+        return
+    script = _shell_script(words[0], folder)
+    if script is not None:
+        yield from _in_text(script, dict(environ), folder, depth + 1)
+        return
+    if name in STARTERS:
+        for found in _started_by(STARTERS[name], words, dict(environ), folder, depth + 1):
+            if STARTERS[name].elsewhere and isinstance(found, Command):
+                found = found._replace(elsewhere=name)
+            yield found
+        return
+    yield Command(tuple(words), environ, folder)
+
+
+def _started_by(
+    starter: Starter, words: Sequence[str], environ: Dict[str, str], folder: str, depth: int,
+) -> Iterator[object]:
+    """What the words of a starter lead to, after its own options and what else it takes."""
+    rest = list(words[1:])
+    if starter.subcommands:
+        while rest and rest[0] not in starter.subcommands:
+            rest.pop(0)
+        rest = rest[1:]
+    before = starter.before
+    while rest:
+        word = rest[0]
+        assigned = _ASSIGNED.fullmatch(word)
+        if word in starter.text and len(rest) > 1:
+            yield from _in_text(rest[1], environ, folder, depth)
+            return
+        if word in starter.tells:
+            return
+        if word in starter.valued:
+            rest = rest[2:]
+        elif word in ("-i", "--ignore-environment", "-") and words[0].endswith("env"):
+            environ, rest = {}, rest[1:]
+        elif word[:1] == "-":
+            rest = rest[1:]
+        elif assigned:
+            environ[assigned.group(1)] = assigned.group(2)
+            rest = rest[1:]
+        elif before:
+            before, rest = before - 1, rest[1:]
+        else:
+            break
+    if words[0].endswith("ssh"):
+        yield from _in_text(" ".join(rest), environ, folder, depth)
+    elif rest:
+        yield from commands([*rest, _NOT_KNOWN] if words[0].endswith("xargs") else rest, environ, folder, depth)
+
+
+def _of_shell(words: Sequence[str], folder: str) -> Optional[str]:
+    """The text that a shell is to run: of its option -c, or of its script."""
+    rest, is_text = list(words[1:]), False
+    while rest:
+        word = rest.pop(0)
+        if word[:1] in "-+" and word[:2] != "--":
+            is_text = is_text or "c" in word
+            rest = rest[1:] if word.endswith(("o", "O")) else rest
+        elif word[:2] != "--":
+            return word if is_text else read(os.path.join(folder, word))
+    return None
+
+
+def _shell_script(program: str, folder: str) -> Optional[str]:
+    if os.sep not in program:
+        return None
+    text = read(os.path.join(folder, program), beginning=b"#!")
+    first = (text or "").partition("\n")[0]
+    return text if SHELLS & set(re.split(r"[\s/]+", first)) else None
+
+
+def read(path: str, beginning: bytes = b"") -> Optional[str]:
+    """Read a small file of text; None where there is none with this beginning."""
+    try:
+        with open(path, "rb") as file:
+            found = file.read(len(beginning))
+            if found != beginning:
+                return None
+            found += file.read(_BYTES_AT_MOST)
+    except OSError:
+        return None
+    return None if b"\0" in found else found.decode("utf-8", "replace")
+
+
+def _in_text(text: str, variables: Dict[str, str], folder: str, depth: int) -> Iterator[object]:
+    for inner in _INNER.finditer(text):
+        yield from _in_text(inner.group(1) or inner.group(2) or "", dict(variables), folder, depth + 1)
+    tokens = _tokens(text)
+    if tokens is None:
+        yield Unreadable(text)
+        return
+    for words in _split(tokens):
+        while words and (words[0] in _KEYWORDS or words[0] == "export"):
+            words = words[1:]
+        words = [_put_in(word, variables) for word in words]
+        own = dict(variables)
+        while words and (assigned := _ASSIGNED.fullmatch(words[0])):
+            own[assigned.group(1)] = assigned.group(2)
+            words = words[1:]
+        if not words:
+            variables.update(own)
+        elif words[0] == "cd" and len(words) == 2:
+            folder = os.path.join(folder, words[1])
+        elif words[0] in (".", "source") and len(words) > 1:
+            yield from _in_text(read(os.path.join(folder, words[1])) or "", variables, folder, depth + 1)
+        else:
+            yield from commands(words, own, folder, depth + 1)
+
+
+def _tokens(text: str) -> Optional[List[str]]:
+    text = _COMMENT.sub(r"\1", _HERE.sub(r"\3\n", text.replace("\\\n", " ")))
+    reader = shlex(text, posix=True, punctuation_chars=_PUNCTUATION)
+    reader.whitespace, reader.whitespace_split, reader.commenters = " \t\r", True, ""
+    try:
+        return list(reader)
+    except ValueError:
+        return None
+
+
+def _split(tokens: Sequence[str]) -> Iterator[List[str]]:
+    """The words of each command, without what is written to files or read from them."""
+    words: List[str] = []
+    skip = False
+    for token in tokens:
+        if token and set(token) <= set(_PUNCTUATION):
+            if "<" in token or ">" in token:
+                skip = True
+                if words and words[-1].isdigit():
+                    words.pop()
+            else:
+                yield words
+                words, skip = [], False
+        elif skip:
+            skip = False
+        else:
+            words.append(token)
+    yield words
+
+
+def _put_in(word: str, variables: Mapping[str, str]) -> str:
+    def value(found: "re.Match[str]") -> str:
+        name = found.group(1) or found.group(2)
+        return variables.get(name) or (found.group(3) if found.group(3) is not None else found.group(0))
+
+    return _VARIABLE.sub(value, word)
