@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, Callable, Dict, List, Optional, Set
 
+from .audited import listen
 from .own import functools, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 
@@ -25,6 +26,7 @@ class Hooks:
         self._on_import: Dict[str, List[Callable[[ModuleType], None]]] = {}
         self._finder: Optional[_AfterImport] = None
         self._done: Set[str] = set()
+        self.by_finder: Set[str] = set()  # what is being executed, and will be told of
         self.failures: Dict[str, str] = {}
 
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -68,6 +70,8 @@ class Hooks:
         if self._finder is None:
             self._finder = _AfterImport(self)
             sys.meta_path.insert(0, self._finder)
+            self._undo.append(listen("import", self._importing))
+            self._undo.append(listen("exec", self._executing))
         self._on_import.setdefault(module, []).append(install)
         self.catch_up(module)
 
@@ -77,6 +81,26 @@ class Hooks:
             module = sys.modules.get(name)
             if module is not None and not _is_being_imported(module):
                 self.imported(name, module)
+
+    def _importing(self, event: Any) -> None:
+        """A module is about to be imported: have the finder first, where a program has put in others."""
+        if not self.wants(event[0]) or self._finder is None:
+            return
+        finders = sys.meta_path
+        if type(finders) is not list:
+            self.failed(event[0], TypeError("sys.meta_path is no list"))
+        elif not (finders and finders[0] is self._finder):
+            finders[:] = [self._finder, *[finder for finder in finders if finder is not self._finder]]
+
+    def _executing(self, event: Any) -> None:
+        """A module's code is about to run, which came by another way than the finder (`importlib.import_module`)."""
+        code = event[0]
+        if type(code) is not CodeType or code.co_name != "<module>" or not self._on_import:
+            return
+        for name in [name for name in self._on_import if _is_code_of(name, code) and name not in self.by_finder]:
+            spec = getattr(sys.modules.get(name), "__spec__", None)
+            if type(spec) is ModuleSpec:
+                _tell_when_done(spec, functools.partial(self.catch_up, name))
 
     def wants(self, name: str) -> bool:
         return name in self._on_import
@@ -157,10 +181,18 @@ class _AfterImport(MetaPathFinder):
 
     def __init__(self, hooks: Hooks) -> None:
         self._hooks = hooks
+        self._under_way: Set[str] = set()
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
-        if not self._hooks.wants(fullname):
+        if not self._hooks.wants(fullname) or fullname in self._under_way:  # another of its kind asks all others
             return None
+        self._under_way.add(fullname)
+        try:
+            return self._find(fullname, path, target)
+        finally:
+            self._under_way.discard(fullname)
+
+    def _find(self, fullname: str, path: Any, target: Any) -> Optional[ModuleSpec]:
         for finder in list(sys.meta_path):
             find_spec = getattr(finder, "find_spec", None)
             if finder is self or find_spec is None:
@@ -179,7 +211,11 @@ class _AfterImport(MetaPathFinder):
 
         def exec_module(module: ModuleType) -> None:
             vars(loader).pop("exec_module", None)  # the loader is as it was before anyone can look at it
-            execute(module)
+            hooks.by_finder.add(name)
+            try:
+                execute(module)
+            finally:
+                hooks.by_finder.discard(name)
             if module.__name__ == name:  # one loader may load many
                 hooks.imported(name, module)
 
@@ -187,6 +223,28 @@ class _AfterImport(MetaPathFinder):
             loader.exec_module = exec_module  # type: ignore[union-attr, method-assign]
         except AttributeError as error:
             hooks.failed(name, error)
+
+
+def _is_code_of(name: str, code: CodeType) -> bool:
+    file = "/" + code.co_filename.replace("\\", "/")
+    path = name.replace(".", "/")
+    return file.endswith((f"/{path}.py", f"/{path}/__init__.py"))
+
+
+class _Noticing(ModuleSpec):
+    """A module's spec while it is imported: the import system sets an attribute of it at the end."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "_initializing" and not value:
+            tell = vars(self).pop("_kit_tell")
+            object.__setattr__(self, "__class__", ModuleSpec)
+            tell()
+
+
+def _tell_when_done(spec: ModuleSpec, tell: Callable[[], None]) -> None:
+    vars(spec)["_kit_tell"] = tell
+    spec.__class__ = _Noticing
 
 
 def _is_being_imported(module: ModuleType) -> bool:

@@ -228,3 +228,26 @@ def test_an_error_of_another_frame_is_left() -> None:
         traceback = error.__traceback__
     SimpleNamespace(call=lambda: out_of_traceback(error)).call()
     assert error.__traceback__ is traceback
+
+
+def test_a_library_is_noticed_where_the_finders_were_replaced(
+    hooks: Hooks, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that has put in a list of its own, or a finder before ours, imports it as before, and it is noticed."""
+    seen: list[ModuleType] = []
+    hooks.when_imported(library, seen.append)
+    path_finder = next(finder for finder in sys.meta_path if getattr(finder, "__name__", "") == "PathFinder")
+    monkeypatch.setattr(sys, "meta_path", [path_finder])
+    assert importlib.import_module(library) is seen[0]
+
+
+def test_two_of_them_notice_the_same_library(hooks: Hooks, library: str) -> None:
+    """A trace and a guard in one process are both told, and neither asks the other for ever."""
+    others, seen = Hooks(), list[str]()
+    try:
+        hooks.when_imported(library, lambda module: seen.append("one"))
+        others.when_imported(library, lambda module: seen.append("other"))
+        importlib.import_module(library)
+        assert sorted(seen) == ["one", "other"]
+    finally:
+        others.remove()
