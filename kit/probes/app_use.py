@@ -9,8 +9,10 @@ from .callables import Callables
 from .context import REQUEST, Request
 from .databases import Databases
 from .dependencies import DependencyProbe
+from .frames import Stack
 from .hooks import Hooks, out_of_traceback
-from .overrides import OverridesAttribute
+from .objects import name_of, text_of
+from .overrides import Overrides
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
@@ -25,6 +27,7 @@ class AppProbe:
         self._callables = Callables(recorder, databases.objects)
         self._dependencies = DependencyProbe(recorder, databases, self._callables)
         self._routes = Routes(recorder, databases.objects, self._callables)
+        self._overrides = Overrides(self._overridden)
         self._apps: Dict[str, "ReferenceType[Any]"] = {}
         self.on_lifespan: List[Callable[[], None]] = []  # called before an application's lifespan and when it is up
 
@@ -42,6 +45,7 @@ class AppProbe:
     def check_overrides(self) -> None:
         """Compare the overrides that have changed with what the applications depend on."""
         for app in self.alive():
+            self._overrides.look(app)
             self._routes.check(app, self.alive)
 
     # --- applications ------------------------------------------------------------------------------------------------
@@ -55,13 +59,14 @@ class AppProbe:
                 request = probe._request(app, scope)
                 token = REQUEST.set(request)
                 try:
-                    await original(app, scope, receive, probe._telling_when_up(scope, send))
+                    await original(app, scope, receive, probe._telling_when_up(request, send))
                 except BaseException as error:
                     out_of_traceback(error)
                     raise
                 finally:
                     REQUEST.reset(token)
-                    request.end()
+                    if request is not None:
+                        request.end()
             return __call__
 
         self._hooks.replace(applications.Starlette, "__init__", self._making)
@@ -69,7 +74,7 @@ class AppProbe:
 
     def _watch_fastapi(self, fastapi: Any) -> None:
         self._hooks.replace(fastapi.FastAPI, "__init__", self._making)
-        self._hooks.add(fastapi.FastAPI, "dependency_overrides", OverridesAttribute(self._overridden))
+        self._hooks.replace(fastapi.FastAPI, "__setattr__", self._overrides.assigning)
 
     def _making(self, original: Any) -> Any:
         probe = self
@@ -84,11 +89,11 @@ class AppProbe:
                 raise
         return __init__
 
+    @quietly
     def _made(self, app: Any) -> str:
         number = self._objects.new("app", app)
-        kind = type(app)
         self._apps[number] = ref(app, lambda _: self._gone(number))
-        self._recorder.event("app", app=number, type=f"{kind.__module__}.{kind.__qualname__}")
+        self._recorder.event("app", app=number, type=name_of(type(app)))
         return number
 
     def _gone(self, number: str) -> None:
@@ -100,25 +105,30 @@ class AppProbe:
         return self._objects.of("app", app) or self._made(app)
 
     @quietly
-    def _overridden(self, op: str, app: Any, key: Any, by: Any) -> None:
+    def _overridden(self, op: str, app: Any, key: Any, by: Any, stack: Optional[Stack] = None) -> None:
         number = self._number(app)
         described, standing = self._callables.name(key), self._callables.name(by)
-        self._recorder.event("override", apart=(op, number, described), op=op, app=number, key=described, by=standing)
+        self._recorder.event(
+            "override", stack=stack, apart=(op, number, described), op=op, app=number, key=described, by=standing,
+        )
         self._routes.changed(app)
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
-    def _request(self, app: Any, scope: Any) -> Request:
-        stage, number = scope["type"], self._number(app)
-        outer = REQUEST.get()
-        request = Request(
-            self._objects.number("request"), number, stage, scope.get("method", ""), scope.get("path", ""),
-        )
+    @quietly
+    def _request(self, app: Any, scope: Any) -> Optional[Request]:
+        said = scope if type(scope) is dict else {}
+        stage, method, path = (text_of(said.get(name)) for name in ("type", "method", "path"))
+        if stage is None:  # it will be refused
+            return None
+        outer, number = REQUEST.get(), self._number(app)
+        request = Request(self._objects.number("request"), number, stage, method or "", path or "")
         request.scope = scope
         self._recorder.event(
             "request", apart=(number, stage, request.method), number=request.number, app=number, type=stage,
             method=request.method, path=request.path, within=outer.number if outer is not None else None,
         )
+        self._overrides.look(app)
         self._routes.describe_parts(app)
         if stage == "lifespan":
             self._at_lifespan()
@@ -126,12 +136,12 @@ class AppProbe:
             self._routes.check(app, self.alive)
         return request
 
-    def _telling_when_up(self, scope: Any, send: Any) -> Any:
-        if scope["type"] != "lifespan":
+    def _telling_when_up(self, request: Optional[Request], send: Any) -> Any:
+        if request is None or request.stage != "lifespan":
             return send
 
         async def sending(message: Any) -> None:
-            if message["type"] == "lifespan.startup.complete":
+            if type(message) is dict and message.get("type") == "lifespan.startup.complete":
                 self._at_lifespan()
             await send(message)
         return sending

@@ -7,7 +7,7 @@ control, and follows it into tasks and worker threads by a context variable.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from types import CodeType
+from types import CodeType, FunctionType, MethodType
 from typing import Any, Dict, List, Optional, Tuple
 from weakref import ReferenceType, ref
 
@@ -63,7 +63,9 @@ class Request:
     def endpoint(self) -> Optional[CodeType]:
         """Return the code of what answers the request; None where that is not known."""
         endpoint = (self.scope or {}).get("endpoint")
-        return getattr(getattr(endpoint, "__func__", endpoint), "__code__", None)
+        if type(endpoint) is MethodType:
+            endpoint = endpoint.__func__
+        return endpoint.__code__ if type(endpoint) is FunctionType else None
 
     def stack(self) -> Tuple[Stack, Optional[str], Optional[Supplier]]:
         """Return the application's frames that led here, and what of the request's own runs, as `running` says it."""

@@ -10,6 +10,7 @@ from .context import REQUEST, Request, Supplier
 from .databases import Databases
 from .frames import APPLICATION, owner
 from .hooks import Hooks, out_of_traceback
+from .objects import attribute, held_by, is_a, look_up, module_of
 from .own import own_builtins as __builtins__  # noqa: F401
 from .own import sys
 from .quiet import quietly
@@ -61,10 +62,10 @@ class DependencyProbe:
         """Return what will be called for each dependency of this one: {the callable declared: its supplier}."""
         if not dependant.dependencies:
             return {}
-        overrides = getattr(provider, "dependency_overrides", None) or {}
+        overrides = held_by(provider).get("dependency_overrides")
         chosen: Dict[Any, Supplier] = {}
         for sub in dependant.dependencies:
-            override = overrides.get(sub.call)
+            override = look_up(overrides, sub.call)
             chosen[sub.call] = supplier = self._callables.name(sub.call) or "", self._callables.name(override)
             code = code_of(override if override is not None else sub.call)
             if code is not None:
@@ -91,7 +92,7 @@ class DependencyProbe:
                 self._remember(request, value, chosen[call])
 
     def _remember(self, request: Request, value: Any, supplier: Supplier) -> None:
-        if isinstance(value, _PLAIN):
+        if is_a(value, _PLAIN):
             return
         for form in _forms(value):
             request.supply(form, supplier)
@@ -102,33 +103,25 @@ def _forms(value: Any) -> Iterator[Any]:
     yield value
     yield from _halves(value)
     if _is_the_applications(type(value)):
-        for inner in list(_attributes(value).values())[:_ATTRIBUTES_AT_MOST]:
-            if not isinstance(inner, (*_PLAIN, type, FunctionType)):
+        for inner in list(held_by(value).values())[:_ATTRIBUTES_AT_MOST]:
+            if not is_a(inner, (*_PLAIN, type, FunctionType)):
                 yield inner
                 yield from _halves(inner)
 
 
 def _halves(value: Any) -> Iterator[Any]:
-    if type(value).__module__.partition(".")[0] in ("sqlalchemy", "sqlmodel"):
+    if module_of(type(value)).partition(".")[0] in ("sqlalchemy", "sqlmodel"):
         for name in _WRAPPED:
-            inner = getattr(value, name, None)
+            inner = attribute(value, name)
             if inner is not None:
                 yield inner
-        options = _attributes(value).get("kw")  # a session factory's, whose sessions are bound to what is in them
-        bind = options.get("bind") if isinstance(options, dict) else None
+        options = held_by(value).get("kw")  # a session factory's, whose sessions are bound to what is in them
+        bind = options.get("bind") if type(options) is dict else None
         if bind is not None:
             yield bind
             yield from _halves(bind)
 
 
-def _attributes(value: Any) -> Dict[str, Any]:
-    """Return what an object holds, without asking it."""
-    try:
-        return dict(object.__getattribute__(value, "__dict__"))
-    except AttributeError:
-        return {}
-
-
 def _is_the_applications(kind: type) -> bool:
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return isinstance(file, str) and owner(file) is APPLICATION
+    file = held_by(sys.modules.get(module_of(kind))).get("__file__")
+    return type(file) is str and owner(file) is APPLICATION

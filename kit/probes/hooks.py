@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from .audited import listen
 from .own import functools, sys
 from .own import own_builtins as __builtins__  # noqa: F401
+
+PASSED_OVER = "<probes, passed over as importlib._bootstrap is>"  # the file of what stands in for a function
 
 _ABSENT = object()
 
@@ -164,7 +166,7 @@ def with_arguments_of(original: Any, replacement: Callable[..., Any]) -> Any:
     ]
     text = f"def call({', '.join(declared)}):\n    return _replacement({', '.join(passed)})\n"
     namespace: Dict[str, Any] = {"_replacement": replacement}
-    exec(compile(text, __file__, "exec"), namespace)  # its names are those that Python has taken as such
+    exec(compile(text, PASSED_OVER, "exec"), namespace)  # its names are those that Python has taken as such
     call = namespace["call"]
     given = [one for one in parameters if one.default is not Parameter.empty]
     call.__defaults__ = tuple(one.default for one in given if one.kind is not Parameter.KEYWORD_ONLY)
@@ -173,7 +175,17 @@ def with_arguments_of(original: Any, replacement: Callable[..., Any]) -> Any:
 
 
 def _in_the_shape_of(original: Any, replacement: Any) -> Any:
-    return functools.update_wrapper(replacement, original)
+    return functools.update_wrapper(passed_over(replacement), original)
+
+
+def passed_over(function: Any) -> Any:
+    """Have warnings that are for a caller's caller name the line that they would name without this function.
+
+    `warnings` counts no frame of the import system's, which it knows by the name of the file.
+    """
+    if type(function) is FunctionType:
+        function.__code__ = function.__code__.replace(co_filename=PASSED_OVER)
+    return function
 
 
 class _AfterImport(MetaPathFinder):

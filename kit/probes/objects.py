@@ -155,3 +155,25 @@ def attribute(thing: Any, name: str, default: Any = None) -> Any:
                 return default
         return default if hasattr(type(value), "__get__") else value
     return default
+
+
+def text_of(value: Any) -> Optional[str]:
+    """Return a text as it is; None for everything else."""
+    return str.__str__(value) if is_a(value, str) else None
+
+
+def look_up(held: Any, key: Any) -> Any:
+    """Return what a dictionary has for a key. A key is asked what it equals only where it has its own idea of that."""
+    if not is_a(held, dict):
+        return None
+    for one, value in list(dict.items(held)):
+        if one is key:
+            return value
+    return dict.get(held, key) if _compares(type(key)) else None
+
+
+def _compares(kind: type) -> bool:
+    equal, hashed = (
+        next(base for base in bases(kind) if name in space_of(base)) for name in ("__eq__", "__hash__")
+    )
+    return equal is not object and space_of(hashed)["__hash__"] is not None

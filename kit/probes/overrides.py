@@ -2,88 +2,114 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Tuple
+from types import FrameType
+from typing import Any, Callable, Dict, List, Optional, Tuple
 from weakref import ReferenceType, ref
 
-from .objects import address
+from .hooks import out_of_traceback
+from .objects import Notes, address, held_by, is_a
 from .own import own_builtins as __builtins__  # noqa: F401
 from .own import sys
+from .quiet import quietly
 
-Seen = Tuple["ReferenceType[Any]", Dict[Any, int]]  # an application, and what its dictionary held
-Tell = Callable[[str, Any, Any, Any], None]  # op, application, key, what stands in for it
+Seen = Dict[int, Tuple[Any, int]]  # what a dictionary held: the address of a key -> it, the address of its value
+Tell = Callable[..., None]  # op, application, key, what stands in for it; and `stack` where nobody knows whose doing
+
+NAME = "dependency_overrides"
 
 
-class OverridesAttribute:
-    """Stands in for `dependency_overrides` of each application, so that also a whole new dictionary is seen.
+class Overrides:
+    """Follows `dependency_overrides` of each application, also where it is given a whole new dictionary.
 
     The dictionary that an application makes for itself is replaced by one that tells of its changes. One that comes
-    from elsewhere stays the very object that it is, for others may hold it: it is compared whenever it is looked at.
+    from elsewhere stays the very object that it is, for others may hold it: `look` compares it with what it held.
     """
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._name = "dependency_overrides"
-        self._seen: Dict[int, Seen] = {}
+        self._seen: "Notes[Seen]" = Notes()
 
-    def __get__(self, app: Any, owner: Any = None) -> Any:
-        if app is None:
-            return self
-        try:
-            overrides = vars(app)[self._name]
-        except KeyError:
-            raise AttributeError(f"{type(app).__name__!r} object has no attribute {self._name!r}") from None
-        if type(overrides) is dict:
-            self._compare(app, overrides)
-        return overrides
+    def assigning(self, original: Any) -> Any:
+        """Make what stands in for the `__setattr__` of applications."""
+        probe = self
 
-    def __set__(self, app: Any, value: Any) -> None:
-        own = vars(app)
-        before = own.get(self._name)
-        if value is before and before is not None:
+        def __setattr__(app: Any, name: str, value: Any) -> None:
+            __tracebackhide__ = True
+            before = None
+            if name == NAME:
+                before = probe._held(app)
+                watched = probe._watched(app, before, value, sys._getframe(1))
+                value = value if watched is None else watched
+            try:
+                original(app, name, value)
+            except BaseException as error:
+                out_of_traceback(error)
+                raise
+            if before is not None:
+                probe._assigned(app, before, value)
+        return __setattr__
+
+    @quietly
+    def look(self, app: Any) -> None:
+        """Tell of what has changed in a dictionary that comes from elsewhere, or has come without being assigned."""
+        overrides = held_by(app).get(NAME)
+        if type(overrides) is WatchedOverrides and overrides.is_of(app):
             return
-        if before is None and type(value) is dict and not value and _is_the_applications_own():
-            value = WatchedOverrides()
-            value.watch(self._tell, app)
-        own[self._name] = value
-        self._changed(app, _ids(before) if isinstance(before, dict) else {}, value)
+        seen = self._seen.get(app) or {}
+        if seen != _seen_in(overrides):
+            self._changed(app, seen, overrides, stack=())
 
-    def __delete__(self, app: Any) -> None:
-        del vars(app)[self._name]
+    @quietly
+    def _held(self, app: Any) -> Seen:
+        return _seen_in(held_by(app).get(NAME))
 
-    def _compare(self, app: Any, overrides: Dict[Any, Any]) -> None:
-        pointer, seen = self._seen.get(address(app), (None, {}))
-        if pointer is None or pointer() is not app:
-            seen = {}
-        if len(seen) != len(overrides) or any(address(overrides.get(key, seen)) != by for key, by in seen.items()):
-            self._changed(app, seen, overrides)
+    @quietly
+    def _watched(self, app: Any, before: Optional[Seen], value: Any, caller: Optional[FrameType]) -> Any:
+        """Return what is to stand for the dictionary that an application makes for itself; None for every other."""
+        if before or NAME in held_by(app) or type(value) is not dict or value or not _is_fastapis(caller):
+            return None
+        watched = WatchedOverrides()
+        watched.watch(self._tell, app)
+        return watched
 
-    def _changed(self, app: Any, before: Dict[Any, int], after: Any) -> None:
-        """Tell what is different now; `before` has the id of what stood for each key."""
-        now = dict(dict.items(after)) if isinstance(after, dict) else {}
-        if type(after) is dict:
-            self._seen[address(app)] = ref(app), _ids(after)
-        else:
-            self._seen.pop(address(app), None)
-        for key in before:
-            if key not in now:
-                self._tell("removed", app, key, None)
-        for key, by in now.items():
-            if key not in before:
-                self._tell("set", app, key, by)
-            elif before[key] != address(by):
-                self._tell("replaced", app, key, by)
+    @quietly
+    def _assigned(self, app: Any, before: Seen, value: Any) -> None:
+        self._changed(app, before, value)
 
-
-def _ids(overrides: Any) -> Dict[Any, int]:
-    return {key: address(by) for key, by in overrides.items()}
+    def _changed(self, app: Any, before: Seen, after: Any, **more: Any) -> None:
+        """Tell what is different now."""
+        now = _seen_in(after)
+        self._seen.set(app, now)
+        for place, (key, _) in before.items():
+            if place not in now:
+                self._tell("removed", app, key, None, **more)
+        for place, (key, by) in now.items():
+            if place not in before:
+                self._tell("set", app, key, _value_at(after, by), **more)
+            elif before[place][1] != by:
+                self._tell("replaced", app, key, _value_at(after, by), **more)
 
 
-def _is_the_applications_own() -> bool:
-    return sys._getframe(2).f_globals.get("__name__") == "fastapi.applications"
+def _seen_in(overrides: Any) -> Seen:
+    held = dict.items(overrides) if is_a(overrides, dict) else ()
+    return {address(key): (key, address(by)) for key, by in held}
+
+
+def _value_at(overrides: Any, where: int) -> Any:
+    return next((by for by in dict.values(overrides) if address(by) == where), None)
+
+
+def _is_fastapis(caller: Optional[FrameType]) -> bool:
+    while caller is not None and caller.f_code.co_name == "__setattr__":  # of a class derived from FastAPI
+        caller = caller.f_back
+    return caller is not None and caller.f_globals.get("__name__") == "fastapi.applications"
 
 
 class WatchedOverrides(Dict[Any, Any]):
-    """The application's dictionary; every change is told of. Copied or pickled it is a plain dictionary."""
+    """The application's dictionary; every change is told of. Copied or pickled it is a plain dictionary.
+
+    What has changed is read off what it holds: no key is asked more often than without this.
+    """
 
     _tell: Tell
     _app: "ReferenceType[Any]"
@@ -92,50 +118,62 @@ class WatchedOverrides(Dict[Any, Any]):
         self._tell = tell
         self._app = ref(app)
 
-    def _changed(self, op: str, key: Any, by: Any) -> None:
-        app = self._app()
-        if app is not None:
-            self._tell(op, app, key, by)
+    def is_of(self, app: Any) -> bool:
+        """Tell whether it is this application that it tells of."""
+        return self._app() is app
+
+    def _do(self, change: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        __tracebackhide__ = True
+        before = list(dict.items(self))
+        try:
+            return change(self, *args, **named)
+        except BaseException as error:
+            out_of_traceback(error)
+            raise
+        finally:
+            self._compare(before)
+
+    @quietly
+    def _compare(self, before: List[Tuple[Any, Any]]) -> None:
+        """Tell of what is different: a key that stays keeps its place, one that is new comes last."""
+        app, now = self._app(), list(dict.items(self))
+        if app is None:
+            return
+        place = 0
+        for key, by in before:
+            if place < len(now) and now[place][0] is key:
+                if now[place][1] is not by:
+                    self._tell("replaced", app, key, now[place][1])
+                place += 1
+            else:
+                self._tell("removed", app, key, None)
+        for key, by in now[place:]:
+            self._tell("set", app, key, by)
 
     def __reduce_ex__(self, protocol: Any) -> Tuple[Any, ...]:
         return dict, (dict(self),)
 
-    def __setitem__(self, key: Any, by: Any) -> None:
-        op = "replaced" if key in self else "set"
-        super().__setitem__(key, by)
-        self._changed(op, key, by)
-
-    def __delitem__(self, key: Any) -> None:
-        super().__delitem__(key)
-        self._changed("removed", key, None)
-
-    def pop(self, key: Any, *default: Any) -> Any:
-        held = key in self
-        value = super().pop(key, *default)
-        if held:
-            self._changed("removed", key, None)
-        return value
-
-    def popitem(self) -> Any:
-        key, value = super().popitem()
-        self._changed("removed", key, None)
-        return key, value
-
-    def clear(self) -> None:
-        keys = list(self)
-        super().clear()
-        for key in keys:
-            self._changed("removed", key, None)
-
-    def setdefault(self, key: Any, default: Any = None) -> Any:
-        if key not in self:
-            self[key] = default
-        return self[key]
-
-    def update(self, *others: Any, **named: Any) -> None:
-        for key, by in dict(*others, **named).items():
-            self[key] = by
-
     def __ior__(self, other: Any) -> Any:  # type: ignore[misc]
         self.update(other)
         return self
+
+
+def _telling(name: str) -> Any:
+    change = getattr(dict, name)
+
+    def call(overrides: Any, *args: Any, **named: Any) -> Any:
+        __tracebackhide__ = True
+        try:
+            return overrides._do(change, *args, **named)
+        except BaseException as error:
+            out_of_traceback(error)
+            raise
+
+    call.__name__ = name
+    call.__qualname__ = f"WatchedOverrides.{name}"
+    call.__doc__ = change.__doc__
+    return call
+
+
+for _name in ("__setitem__", "__delitem__", "pop", "popitem", "clear", "setdefault", "update"):
+    setattr(WatchedOverrides, _name, _telling(_name))
