@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .context import CURRENT
-from .hooks import Hooks
+from .hooks import Hooks, out_of_traceback
+from .objects import attribute, held_by, module_of, qualname_of, text_of
+from .objects import name_of as name_of_class
 from .own import os, sys, time
 from .own import own_builtins as __builtins__  # noqa: F401
 from .pytest_use import MESSAGE_AT_MOST
+from .quiet import quietly
 from .recorder import Recorder
 
 _LISTS = {  # of a result, with how a test ended that adds to them
     "errors": "failed", "failures": "failed", "unexpectedSuccesses": "xpassed", "expectedFailures": "xfailed",
     "skipped": "skipped",
 }
+
+
+_Begun = Tuple[str, float, Dict[str, int]]  # a test's name, when it began, how much its result held
 
 
 class UnittestProbe:
@@ -34,38 +40,56 @@ class UnittestProbe:
 
         def running(original: Any) -> Any:
             def run(test: Any, result: Any = None) -> Any:
-                if CURRENT.test is not None:  # pytest's, or a process of another test
-                    return original(test, result)
-                return probe._run(original, test, result)
+                __tracebackhide__ = True
+                # Where there is one, the test is pytest's, or this process another test's.
+                begun = probe._begun(test, result) if CURRENT.test is None else None
+                told = None
+                try:
+                    told = original(test, result)
+                except BaseException as error:
+                    out_of_traceback(error)
+                    raise
+                finally:
+                    if begun is not None:
+                        probe._ended(begun, told)
+                return told
             return run
 
         self._hooks.replace(case.TestCase, "run", running)
 
-    def _run(self, original: Any, test: Any, result: Any) -> Any:
-        name, began_s, before = name_of(test, self._folder), time.perf_counter(), _counted(result)
-        CURRENT.enter("call", name)
+    @quietly
+    def _begun(self, test: Any, result: Any) -> _Begun:
+        begun = name_of(test, self._folder), time.perf_counter(), _counted(result)
+        CURRENT.enter("call", begun[0])
         self._phase_ended()
-        try:
-            result = original(test, result)
-        finally:
-            self._phase_ended()
-            self._test_ended()
-            CURRENT.enter("setup", None)  # of a class, or a module, where it is anything's
+        return begun
+
+    @quietly
+    def _ended(self, begun: _Begun, result: Any) -> None:
+        name, began_s, before = begun
+        self._phase_ended()
+        self._test_ended()
+        CURRENT.enter("setup", None)  # of a class, or a module, where it is anything's
+        if result is None:
+            return
         outcome, message = _outcome(before, result)
         self._recorder.plain(
             "outcome", test=name, when="call", outcome=outcome, message=message,
             duration_s=time.perf_counter() - began_s,
         )
-        return result
 
     def _watch_loading(self, loader: Any) -> None:
         def loading(original: Any) -> Any:
             def load(*args: Any, **kwargs: Any) -> Any:
                 if CURRENT.phase != "start":
                     return original(*args, **kwargs)
+                __tracebackhide__ = True
                 CURRENT.enter("collection", CURRENT.test)
                 try:
                     return original(*args, **kwargs)
+                except BaseException as error:
+                    out_of_traceback(error)
+                    raise
                 finally:
                     CURRENT.enter("start", CURRENT.test)
             return load
@@ -77,22 +101,29 @@ class UnittestProbe:
 def name_of(test: Any, folder: str) -> str:
     """Return what pytest would call a test that it is given from a folder."""
     kind = type(test)
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    if not isinstance(file, str) or kind.__module__.startswith("unittest."):  # of a module that cannot be imported
-        return str(test.id())
+    file = held_by(sys.modules.get(module_of(kind))).get("__file__")
+    method = text_of(attribute(test, "_testMethodName", "run"))
+    if type(file) is not str or module_of(kind).startswith("unittest."):  # of a module that cannot be imported
+        return f"{name_of_class(kind)}.{method}"
     inside = os.path.relpath(file, folder).replace(os.sep, "/")
-    return f"{inside}::{kind.__qualname__}::{getattr(test, '_testMethodName', 'run')}"
+    return f"{inside}::{qualname_of(kind)}::{method}"
 
 
 def _counted(result: Any) -> Dict[str, int]:
-    return {name: len(getattr(result, name, ())) for name in _LISTS}
+    return {name: len(_list(result, name)) for name in _LISTS}
+
+
+def _list(result: Any, name: str) -> List[Any]:
+    """Return a list of a result's; a class of results can have something else in its place."""
+    found = attribute(result, name)
+    return found if type(found) is list else []
 
 
 def _outcome(before: Dict[str, int], result: Any) -> Tuple[str, Optional[str]]:
     """How a test ended that a result has told of since, and the last line of why."""
     for name, outcome in _LISTS.items():
-        told: List[Any] = list(getattr(result, name, ())[before[name]:])
+        told = _list(result, name)[before[name]:]
         if told:
-            why = told[0][1] if isinstance(told[0], tuple) else ""
-            return outcome, str(why).strip().rpartition("\n")[2][:MESSAGE_AT_MOST] or None
+            why = text_of(told[0][1]) if type(told[0]) is tuple else None
+            return outcome, (why or "").strip().rpartition("\n")[2][:MESSAGE_AT_MOST] or None
     return "passed", None
