@@ -1,25 +1,23 @@
 """What the interpreter itself tells of: files that are opened, modules that are executed, folders that are gone to,
-and processes that are started.
-
-An audit hook cannot be taken out. After removal it returns at once, and nothing more.
-"""
+and processes that are started."""
 
 from __future__ import annotations
 
 from types import CodeType, FrameType, ModuleType
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, Optional, Set
 
+from .audited import listen
 from .environ import names_a_database, names_a_mode
 from .frames import APPLICATION, absolute, owner
 from .hooks import Hooks
-from .own import os, sys
+from .objects import held_by, is_a, path_of, text_of
+from .own import os, sys, threading
 from .own import own_builtins as __builtins__  # noqa: F401
+from .quiet import quietly
 from .recorder import Recorder
 from .settings_files import SettingsFiles
 
-_listening: Dict[str, Callable[[Any], None]] = {}  # by the name of the interpreter's event
-_hooked = False
-_FROM_HERE_TO_THE_CALLER_OF_EXEC = 4  # frames: past the three through which an event is heard
+_FROM_HERE_TO_THE_CALLER_OF_EXEC = 5  # frames: past the four through which an event is heard
 
 
 class AuditProbe:
@@ -29,50 +27,48 @@ class AuditProbe:
 
     def __init__(self, recorder: Recorder, files: SettingsFiles) -> None:
         self._recorder, self._files = recorder, files
-        self._busy = False
+        self._busy: Set[int] = set()  # threads
         self._executed: Dict[str, int] = {}
 
     def install(self, hooks: Hooks) -> None:
-        global _hooked
-        self._hooks = hooks
-        _listening.update({
-            "open": self._guarded(self._opened), "exec": self._guarded(self._executing),
-            "os.chdir": self._guarded(self._changing_folder), "subprocess.Popen": self._guarded(self._starting),
-        })
-        hooks.on_removal(_listening.clear)
-        if not _hooked:
-            _hooked = True
-            sys.addaudithook(_heard)
+        for event, heard in (
+            ("open", self._opened), ("exec", self._executing), ("os.chdir", self._changing_folder),
+            ("subprocess.Popen", self._starting),
+        ):
+            hooks.on_removal(listen(event, self._guarded(heard)))
 
-    def _guarded(self, listen: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _guarded(self, heard: Callable[[Any], None]) -> Callable[[Any], None]:
+        """What is raised in here would be raised in the middle of the program under study."""
+        heard, busy = quietly(heard), self._busy
+
         def listening(args: Any) -> None:
-            if self._busy:  # the probes' own doing
+            thread = threading.get_ident()
+            if thread in busy:  # the probes' own doing
                 return
-            self._busy = True
+            busy.add(thread)
             try:
-                listen(args)
-            except Exception as error:  # it would be raised in the middle of the program under study
-                self._hooks.failed("audit", error)
+                heard(args)
             finally:
-                self._busy = False
+                busy.discard(thread)
         return listening
 
     def _opened(self, args: Any) -> None:
-        path, mode = args[0], args[1]
-        if isinstance(path, str) and (mode is None or "r" in mode):
+        path, mode = text_of(args[0]), text_of(args[1])
+        if path is not None and (mode is None or "r" in mode):
             self._files.opened(path)
 
     def _changing_folder(self, args: Any) -> None:
-        if isinstance(args[0], (str, bytes, os.PathLike)):
-            before, path = os.getcwd(), os.path.abspath(os.fsdecode(args[0]))
+        path = path_of(args[0])
+        if path is not None:
+            before, path = os.getcwd(), os.path.abspath(path)
             self._recorder.event("folder", apart=(before, path), path=path, before=before)
 
     def _starting(self, args: Any) -> None:
         """A process that gets an environment of its own may lack what this one's has."""
-        environ = args[3]
-        if not isinstance(environ, Mapping) or environ is os.environ:
+        environ, program = args[3], path_of(args[0]) or "?"
+        if not is_a(environ, dict):
             return
-        given = {os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()}
+        given = {path_of(name): path_of(value) for name, value in dict.items(environ)}
         held: Any = os.environ._data  # type: ignore[attr-defined]  # looking must not count as reading
         own = {os.environ.decodekey(name): os.environ.decodevalue(value) for name, value in held.items()}
         dropped = sorted(
@@ -82,8 +78,8 @@ class AuditProbe:
         watched = "ISOLATION_PROBES_DIR" in given
         if dropped or not watched:
             self._recorder.event(
-                "child", apart=(str(args[0]), tuple(dropped)), program=os.path.basename(os.fsdecode(args[0])),
-                dropped=dropped, watched=watched,
+                "child", apart=(program, tuple(dropped)), program=os.path.basename(program), dropped=dropped,
+                watched=watched,
             )
 
     def _executing(self, args: Any) -> None:
@@ -100,19 +96,13 @@ class AuditProbe:
             )
 
 
-def _heard(event: str, args: Any) -> None:
-    listen = _listening.get(event)
-    if listen is not None:
-        listen(args)
-
-
 def _name_of_what_is_executed() -> Optional[str]:
     """Return the name of the module whose code is about to run, as the import system or a stand-in of it holds it."""
     for value in sys._getframe(_FROM_HERE_TO_THE_CALLER_OF_EXEC).f_locals.values():
-        if isinstance(value, ModuleType):
-            return value.__name__
-        for space in value if isinstance(value, tuple) else (value,):
-            if isinstance(space, dict) and isinstance(space.get("__name__"), str):
+        if is_a(value, ModuleType):
+            return text_of(held_by(value).get("__name__"))
+        for space in value if type(value) is tuple else (value,):
+            if type(space) is dict and type(space.get("__name__")) is str:
                 return str(space["__name__"])
     return None
 
@@ -128,8 +118,8 @@ def _is_reloading() -> bool:
 
 def _loaded_from(path: str) -> Iterator[str]:
     for name, module in list(sys.modules.items()):
-        file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
-        if not isinstance(file, str) or os.path.basename(file) != os.path.basename(path):
+        file = held_by(module).get("__file__") if is_a(module, ModuleType) else None
+        if type(file) is not str or os.path.basename(file) != os.path.basename(path):
             continue
         if os.path.realpath(file) == path:
             yield name

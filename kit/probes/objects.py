@@ -177,3 +177,12 @@ def _compares(kind: type) -> bool:
         next(base for base in bases(kind) if name in space_of(base)) for name in ("__eq__", "__hash__")
     )
     return equal is not object and space_of(hashed)["__hash__"] is not None
+
+
+def path_of(value: Any) -> Optional[str]:
+    """Return a path as text; None for an object that would have to be called for it (`__fspath__`)."""
+    if is_a(value, bytes):
+        return os.fsdecode(bytes.__getitem__(value, slice(None)))
+    if module_of(type(value)).partition(".")[0] == "pathlib":
+        return str(value)
+    return text_of(value)

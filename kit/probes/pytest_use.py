@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterator, List, Optional, Protocol, TypeVar
 from .context import CURRENT
 from .hooks import Hooks
 from .own import own_builtins as __builtins__  # noqa: F401
+from .quiet import quietly
 from .recorder import Recorder
 
 MESSAGE_AT_MOST = 400  # characters
@@ -63,8 +64,25 @@ class PytestProbe:
         for call in self.after_test:
             call()
 
+    @quietly
+    def _not_collected(self, report: Any) -> None:
+        if report.outcome == "failed":
+            self._recorder.plain(
+                "outcome", test=report.nodeid, when="collect", outcome="failed", message=_message(report),
+            )
+
+    @quietly
+    def _reported(self, report: Any) -> None:
+        if hasattr(report, "node"):  # pytest-xdist tells the controller again what its worker has told
+            return
+        if report.when == "call" or report.outcome != "passed":
+            self._recorder.plain(
+                "outcome", test=report.nodeid, when=report.when, outcome=_outcome(report), message=_message(report),
+                duration_s=report.duration,
+            )
+
     def _plugin(self, hookimpl: "HookMarker") -> Any:
-        probe, recorder = self, self._recorder
+        probe = self
 
         class IsolationProbes:
             @hookimpl(hookwrapper=True, tryfirst=True)
@@ -92,10 +110,7 @@ class PytestProbe:
 
             @hookimpl(tryfirst=True)
             def pytest_collectreport(self, report: Any) -> None:
-                if report.outcome == "failed":
-                    recorder.plain(
-                        "outcome", test=report.nodeid, when="collect", outcome="failed", message=_message(report),
-                    )
+                probe._not_collected(report)
 
             @hookimpl(hookwrapper=True, tryfirst=True)
             def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
@@ -133,13 +148,7 @@ class PytestProbe:
 
             @hookimpl(tryfirst=True)
             def pytest_runtest_logreport(self, report: Any) -> None:
-                if hasattr(report, "node"):  # pytest-xdist tells the controller again what its worker has told
-                    return
-                if report.when == "call" or report.outcome != "passed":
-                    recorder.plain(
-                        "outcome", test=report.nodeid, when=report.when, outcome=_outcome(report),
-                        message=_message(report), duration_s=report.duration,
-                    )
+                probe._reported(report)
 
             @hookimpl(tryfirst=True)
             def pytest_sessionfinish(self) -> None:
