@@ -31,6 +31,7 @@ from kit.probes.refusals import appending_to, say
 _SECTION = "db-guard"
 _CARRIED = "_isolation_probes"  # the name of the probes where another process carried them into this one
 _LATE = "after the last test"
+_NOTES_AT_MOST = 5
 _SUCCEEDED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
@@ -40,7 +41,8 @@ class GuardedRun:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._controllers = _take_out_the_controllers()  # file: what was refused in its time is told by itself
-        self._allow = allow_list(config)
+        self._allow, self._unjudged = allow_list(config), config.getini("db_guard_drivers")
+        self._notes: list[str] = []
         self._number, name = tempfile.mkstemp(prefix="db-guard-", suffix=".jsonl")
         self._file, self._read, self._open = Path(name), 0, True
         self._pid, self._told, self._late = os.getpid(), list[Refusal](), list[str]()
@@ -53,7 +55,9 @@ class GuardedRun:
         atexit.register(self._finally)  # those that the tests register are called before it
 
     def _put_in(self) -> Guard:
-        guard = Guard(self._allow, str(self._file), self._tell, (self._pid, self._number))
+        guard = Guard(
+            self._allow, str(self._file), self._tell, (self._pid, self._number), self._unjudged, self._notes.append,
+        )
         guard.carry()
         return guard
 
@@ -194,14 +198,17 @@ class GuardedRun:
         """Say that the guard is on, and what it lets through."""
         allow = self._guard.allow
         said = f"db-guard: on, allowed: {', '.join(allow.entries) or 'databases in memory only'}"
-        all_of = "; ".join(f"{entry} lets {what} through" for entry, what in allow.lets_all_through())
-        return f"{said}\ndb-guard: {all_of}" if all_of else said
+        all_of = [f"{entry} lets {what} through" for entry, what in allow.lets_all_through()]
+        all_of += [f"{name} may connect to whatever it likes (db_guard_drivers)" for name in self._unjudged]
+        return f"{said}\ndb-guard: {'; '.join(all_of)}" if all_of else said
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show what no test's report shows, and which entries were of no use."""
         idle = self._guard.idle() if self._open else ()
         if idle and terminalreporter.stats.get("passed"):
             terminalreporter.line(f"db-guard: nothing was reached that matches {', '.join(idle)} (db_guard_allow)")
+        for note in list(dict.fromkeys(self._notes))[:_NOTES_AT_MOST]:
+            terminalreporter.line(f"db-guard: not guarded: {note}")
         if self._late:
             terminalreporter.section(f"{_SECTION}: {_LATE}", red=True)
             for text in dict.fromkeys(self._late):

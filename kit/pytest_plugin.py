@@ -33,6 +33,10 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         help="databases that --db-guard lets through, one a line: host:port/name, a SQLite file, or "
         "server:system_identifier/name; * stands for anything",
     )
+    parser.addini(
+        "db_guard_drivers", type="args", default=[],
+        help="drivers and programs that may connect though --db-guard cannot tell where to, by their names",
+    )
     config: Any = pluginmanager.get_plugin("pytestconfig")
     if config is not None and _is_given(config):
         _begin(config)

@@ -729,3 +729,112 @@ def test_after_the_run_of_a_listed_database(run: Run, way: str) -> None:
     ran = run({"app.py": APP, "test_it.py": text})
     assert (ran.exit_code, ran.outcomes) == (0, {"test_it": "passed"}), ran.output
     assert (ran.folder / "test.db").exists()
+
+
+CLIENTS = """\
+import os
+import subprocess
+import sys
+import pytest
+
+SQLITE = "sqlite3 {} 'create table t (x)'"
+NESTED = "import os, sys; os.system(sys.argv[1])"
+
+def by_list(text):
+    subprocess.run(["sqlite3", text.split()[1], "create table t (x)"])
+
+def by_shell(text):
+    subprocess.run(text, shell=True)
+
+def by_system(text):
+    os.system(text)
+
+def by_script(text):
+    with open("script.sh", "w") as file:
+        file.write(f"#!/bin/sh\\n{text}\\n")
+    subprocess.run(["sh", "script.sh"])
+
+def by_variable(text):
+    subprocess.run("sqlite3 $FILE 'create table t (x)'", shell=True, env={**os.environ, "FILE": text.split()[1]})
+
+def by_python(text):
+    subprocess.run([sys.executable, "-c", NESTED, text])
+
+def by_exec(text):
+    if not (child := os.fork()):
+        try:
+            os.execvp("sqlite3", ["sqlite3", text.split()[1], "create table t (x)"])
+        finally:
+            os._exit(1)
+    os.waitpid(child, 0)
+
+def by_spawn(text):
+    os.waitpid(os.posix_spawnp("sqlite3", ["sqlite3", text.split()[1], "create table t (x)"], {}), 0)
+
+WAYS = by_list, by_shell, by_system, by_script, by_variable, by_python, by_exec, by_spawn
+
+@pytest.mark.parametrize("file", ["prod.db", "test.db"])
+@pytest.mark.parametrize("start", WAYS)
+def test_start(start, file):
+    try:
+        start(SQLITE.format(file))
+    except Exception as error:
+        print(error)
+"""
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program called sqlite3 that makes the file that it is given."""
+    program = tmp_path / "bin" / "sqlite3"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\n: > "$1"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("client")
+def test_native_clients(run: Run) -> None:
+    """A client is judged by its words and variables, however it is started, and whatever is made of it."""
+    ran = run({"test_it.py": CLIENTS})
+    ways = CLIENTS.partition("WAYS = ")[2].partition("\n")[0].split(", ")
+    assert ran.outcomes == {
+        f"test_start[{way}-{file}]": outcome
+        for way in ways
+        for file, outcome in (("prod.db", "failed"), ("test.db", "passed"))
+    }, ran.output
+    assert not (ran.folder / "prod.db").exists()
+    assert (ran.folder / "test.db").exists()
+
+
+UNREAD = """\
+import os
+import subprocess
+import sys
+
+def test_unread():
+    subprocess.run("f=prod.db; sqlite3 $(echo $f) 'select 1'", shell=True)
+
+def test_without_the_guard():
+    pid = os.posix_spawn(sys.executable, ["python", "-c", "import sqlite3; sqlite3.connect('prod.db')"], {})
+    os.waitpid(pid, 0)
+
+def test_isolated():
+    subprocess.run([sys.executable, "-I", "-c", ""], check=True)
+"""
+
+
+@pytest.mark.usefixtures("client")
+def test_what_cannot_be_judged(run: Run) -> None:
+    """It is stopped, with the reason and what allows it by its name; a Python that ignores the guard is named."""
+    ran = run({"test_it.py": UNREAD})
+    assert ran.outcomes == {
+        "test_unread": "failed", "test_without_the_guard": "failed", "test_isolated": "passed",
+    }, ran.output  # fmt: skip
+    assert "test_it.py:6 test_unread asked for a database by sqlite3, and which one cannot be known" in ran.output
+    assert "allow it by its name: db_guard_drivers = sqlite3" in ran.output
+    assert re.search(r"db-guard: not guarded: python\S* was started with an option \(-I, .*test_it\.py:13", ran.output)
+    assert not (ran.folder / "prod.db").exists()
+    again = run({"test_it.py": UNREAD}, "-o", "db_guard_drivers=sqlite3", "-k", "unread")
+    assert again.outcomes == {"test_unread": "passed"}
+    assert "sqlite3 may connect to whatever it likes (db_guard_drivers)" in again.output

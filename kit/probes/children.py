@@ -249,7 +249,7 @@ def is_python(program: str, path: Optional[str] = None) -> bool:
 
 def find(program: str, path: Optional[str] = None) -> Optional[str]:
     """Return the file of a program, as the system would find it; None where there is none."""
-    path = path or (_mapping(_current()) or {}).get("PATH") or os.defpath
+    path = path or current_environ().get("PATH") or os.defpath
     for folder in [""] if os.path.dirname(program) else path.split(os.pathsep):
         file = os.path.join(folder, program)
         if program and os.path.isfile(file) and os.access(file, os.X_OK):
@@ -280,6 +280,11 @@ def _options(words: Sequence[str]) -> Set[str]:
 def _current() -> Any:
     """What the program has as `os.environ` now, where it may have put another mapping."""
     return vars(sys.modules["os"]).get("environ")
+
+
+def current_environ() -> Mapping[str, str]:
+    """The variables that the program sees now."""
+    return _mapping(_current()) or {}
 
 
 def _words(given: Any) -> Tuple[str, ...]:

@@ -113,7 +113,7 @@ def asked_by(
 def _asked_by(
     words: Sequence[str], environ: Mapping[str, str], folder: str, is_there: Callable[[str, Mapping[str, str]], bool],
 ) -> Iterator[Asked]:
-    for found in commands(words, environ, folder):
+    for found in commands(words, environ, folder, CLIENTS):
         if isinstance(found, Unreadable):
             for name in sorted(set(_MENTIONED.findall(found.text))):
                 yield Asked(name, why_not="it is started by a text of a shell's that cannot be taken apart")

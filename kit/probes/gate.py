@@ -6,7 +6,7 @@ the application's has reached it. Where the application swallows the error, the 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional
 
 from .allow import AllowList, entry_for_file, entry_for_server, sqlite_file
 from .frames import Stack, application_stack, thread_name
@@ -30,11 +30,15 @@ class DatabaseRefused(Exception):
 class Gate:
     """Asked about every connection. `tell` hears of each refusal before DatabaseRefused is raised.
 
-    `known` names the file in which the processes of one run keep what they know of servers.
+    `known` names the file in which the processes of one run keep what they know of servers. `unjudged` are the
+    drivers and programs that may connect though nobody can tell where to.
     """
 
-    def __init__(self, allow: AllowList, tell: Callable[[Refusal], None], known: Optional[str] = None) -> None:
-        self.allow, self._tell = allow, tell
+    def __init__(
+        self, allow: AllowList, tell: Callable[[Refusal], None], known: Optional[str] = None,
+        unjudged: Iterable[str] = (),
+    ) -> None:
+        self.allow, self._tell, self.unjudged = allow, tell, frozenset(unjudged)
         self.servers = Servers(allow, known)
 
     def file(self, path: Optional[str]) -> None:
@@ -71,15 +75,26 @@ class Gate:
             entry = entry_for_server(configured, observed, peer, by_word=why != NOT_LISTED)
             raise self._refused(redact(configured), entry, observed, why_not, why, _done(observed, why_not))
 
+    def by(self, name: str, why: str) -> None:
+        """Let through what connects by a driver or a program of which nobody can tell where to, or raise."""
+        __tracebackhide__ = True
+        if name not in self.unjudged:
+            raise self._refused(
+                f"a database by {name}", "", None, because=f"and which one cannot be known: {why}",
+                done="It was stopped before it could connect.",
+                remedy=f"If it may connect to whatever it likes, allow it by its name: db_guard_drivers = {name}",
+            )
+
     def _refused(
         self, database: str, entry: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str] = None,
-        because: str = NOT_LISTED, done: str = "", frames: Optional[Stack] = None,
+        because: str = NOT_LISTED, done: str = "", frames: Optional[Stack] = None, remedy: str = "",
     ) -> DatabaseRefused:
         refusal: Refusal = {
             "database": database, "entry": entry, "observed": observed, "why_not": why_not, "pid": os.getpid(),
             "thread": thread_name(),
             "frames": application_stack() if frames is None else frames, "command": list(getattr(sys, "argv", [])),
             "allowed": self.allow.entries, "base": self.allow.base, "because": because, "done": done,
+            "remedy": remedy or f"If it is a test database, allow it: {entry}",
         }
         self._tell(refusal)
         return DatabaseRefused(message(refusal))
@@ -103,7 +118,7 @@ def message(refusal: Refusal) -> str:
     said += f", {refusal['because'] or f'which is not on the allow-list ({listed})'}."
     if places[1:]:
         said += f" Called from {', '.join(places[1:_CALLERS_AT_MOST])}."
-    return f"{said} {refusal['done']} If it is a test database, allow it: {refusal['entry']}"
+    return f"{said} {refusal['done']} {refusal['remedy']}"
 
 
 def _nobodys_code(refusal: Refusal) -> str:

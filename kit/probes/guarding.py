@@ -2,16 +2,19 @@
 
 It goes on in Python processes that this one starts: they are given the variables that carry it, also where they are
 given an environment of their own. An interpreter that is told to ignore the environment (`-I`, `-E`) leaves it behind.
+A native client that is started (`psql`, `mysqldump`, `sqlite3` ...) is judged by its words and variables.
 """
 
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
 from .allow import AllowList
-from .children import Children, with_carried
+from .children import Children, Listening, Starting, current_environ, find, with_carried
+from .clients import asked_by
 from .drivers import DIALECTS, DriverProbe
+from .frames import application_stack
 from .gate import Gate, GuardedDatabases, Refusal
 from .hooks import Hooks
 from .own import json, os, re
@@ -24,26 +27,63 @@ GUARD_VARIABLE = "ISOLATION_PROBES_GUARD"
 _KNOWN = ".servers"  # after the name of the file of refusals
 
 
+class Started(Listening):
+    """Judges the programs that are started: a native client by where it would connect to."""
+
+    def __init__(self, gate: Gate, note: Optional[Callable[[str], None]]) -> None:
+        self._gate, self._note = gate, note
+
+    def starting(self, process: Starting) -> None:
+        __tracebackhide__ = True
+        if process.python:  # it has the guard
+            return
+        environ = current_environ() if process.environ is None else process.environ
+        words = (process.program, *process.words[1:])
+        for asked in asked_by(words, environ, process.folder or os.getcwd(), _is_there):
+            if asked.client in self._gate.unjudged:
+                continue
+            if asked.why_not:
+                self._gate.by(asked.client, asked.why_not)
+            elif asked.file is not None:
+                self._gate.file(os.path.realpath(asked.file) if asked.file else None)
+            else:
+                self._gate.server(asked.url, None, None)
+
+    def bare(self, process: Starting) -> None:
+        __tracebackhide__ = True
+        if not process.leaves_all_behind:
+            self._gate.by(os.path.basename(process.program), process.why_bare)
+        elif self._note is not None:
+            place = "".join(f", {file}:{line}" for file, line, _, _ in application_stack()[:1])
+            self._note(f"{os.path.basename(process.program)} was {process.why_bare}{place}")
+
+
+def _is_there(program: str, environ: Mapping[str, str]) -> bool:
+    return find(program, environ.get("PATH")) is not None
+
+
 class Guard:
     """In force from its making until `remove`.
 
     Refusals are told at the end of `file`, which `holder` has open, a line of JSON each; or to `tell`.
-    What is known of servers is in the file `known`, one for the run and all that it starts.
+    `unjudged` are drivers and programs that may connect though nobody can tell where to; `note` is told of a Python
+    that is started without the guard. What is known of servers is in the file `known`, one for the run and all that
+    it starts.
     """
 
     def __init__(
         self, allow: AllowList, file: str, tell: Optional[Callable[[Refusal], None]] = None,
-        holder: Optional[Holder] = None,
+        holder: Optional[Holder] = None, unjudged: Iterable[str] = (), note: Optional[Callable[[str], None]] = None,
     ) -> None:
         self.allow, self.file, self.holder = allow, file, holder
         self.tell = tell or appending_to(file, holder)
         self.hooks = Hooks()
         self.known = _carried_known() or f"{file}{_KNOWN}"
-        self.gate = Gate(allow, self.tell, self.known)
+        self.gate = Gate(allow, self.tell, self.known, unjudged)
         self._environ: Dict[str, Optional[str]] = {}
         DriverProbe(GuardedDatabases(self.gate), statements=False).install(self.hooks)
         self.hooks.when_imported("sqlalchemy", self._watch_other_drivers)
-        Children(self._carrying).install(self.hooks)
+        Children(self._carrying, Started(self.gate, note)).install(self.hooks)
 
     def idle(self) -> Tuple[str, ...]:
         """The entries of the list that have let nothing through so far, in any process of the run."""
@@ -78,7 +118,7 @@ class Guard:
     def _carrying(self, python_path: Optional[str]) -> Dict[str, str]:
         settings = {
             "allow": self.allow.entries, "base": self.allow.base, "file": self.file, "holder": self.holder,
-            "known": self.known,
+            "known": self.known, "unjudged": sorted(self.gate.unjudged),
         }
         return {"PYTHONPATH": with_carried(python_path), GUARD_VARIABLE: json.dumps(settings)}
 
@@ -128,6 +168,7 @@ def guard_from(text: str) -> Guard:
     holder = settings.get("holder")
     _carried = Guard(
         AllowList(settings["allow"], settings["base"]), settings["file"], holder=holder and (holder[0], holder[1]),
+        unjudged=settings.get("unjudged", ()),
     )
     return _carried
 

@@ -94,22 +94,30 @@ class Unreadable(NamedTuple):
     text: str
 
 
-def commands(words: Sequence[str], environ: Mapping[str, str], folder: str, depth: int = 0) -> Iterator[object]:
-    """Every command that the words of one lead to, itself if it leads to no other: `Command`s and `Unreadable`s."""
+def commands(
+    words: Sequence[str], environ: Mapping[str, str], folder: str, known: FrozenSet[str], depth: int = 0,
+) -> Iterator[object]:
+    """Every command that the words of one lead to, itself if it leads to no other: `Command`s and `Unreadable`s.
+
+    What is `known` by its name is taken for that, though it may be a script that starts another.
+    """
     if not words or depth > _DEEP_AT_MOST:
         return
     name = os.path.basename(words[0])
+    if name in known:
+        yield Command(tuple(words), environ, folder)
+        return
     if name in SHELLS:
         text = _of_shell(words, folder)
         if text is not None:
-            yield from _in_text(text, dict(environ), folder, depth + 1)
+            yield from _in_text(text, dict(environ), folder, known, depth + 1)
         return
     script = _shell_script(words[0], folder)
     if script is not None:
-        yield from _in_text(script, dict(environ), folder, depth + 1)
+        yield from _in_text(script, dict(environ), folder, known, depth + 1)
         return
     if name in STARTERS:
-        for found in _started_by(STARTERS[name], words, dict(environ), folder, depth + 1):
+        for found in _started_by(STARTERS[name], words, dict(environ), folder, known, depth + 1):
             if STARTERS[name].elsewhere and isinstance(found, Command):
                 found = found._replace(elsewhere=name)
             yield found
@@ -118,7 +126,7 @@ def commands(words: Sequence[str], environ: Mapping[str, str], folder: str, dept
 
 
 def _started_by(
-    starter: Starter, words: Sequence[str], environ: Dict[str, str], folder: str, depth: int,
+    starter: Starter, words: Sequence[str], environ: Dict[str, str], folder: str, known: FrozenSet[str], depth: int,
 ) -> Iterator[object]:
     """What the words of a starter lead to, after its own options and what else it takes."""
     rest = list(words[1:])
@@ -131,7 +139,7 @@ def _started_by(
         word = rest[0]
         assigned = _ASSIGNED.fullmatch(word)
         if word in starter.text and len(rest) > 1:
-            yield from _in_text(rest[1], environ, folder, depth)
+            yield from _in_text(rest[1], environ, folder, known, depth)
             return
         if word in starter.tells:
             return
@@ -149,9 +157,9 @@ def _started_by(
         else:
             break
     if words[0].endswith("ssh"):
-        yield from _in_text(" ".join(rest), environ, folder, depth)
+        yield from _in_text(" ".join(rest), environ, folder, known, depth)
     elif rest:
-        yield from commands([*rest, _NOT_KNOWN] if words[0].endswith("xargs") else rest, environ, folder, depth)
+        yield from commands([*rest, _NOT_KNOWN] if words[0].endswith("xargs") else rest, environ, folder, known, depth)
 
 
 def _of_shell(words: Sequence[str], folder: str) -> Optional[str]:
@@ -188,9 +196,11 @@ def read(path: str, beginning: bytes = b"") -> Optional[str]:
     return None if b"\0" in found else found.decode("utf-8", "replace")
 
 
-def _in_text(text: str, variables: Dict[str, str], folder: str, depth: int) -> Iterator[object]:
+def _in_text(
+    text: str, variables: Dict[str, str], folder: str, known: FrozenSet[str], depth: int,
+) -> Iterator[object]:
     for inner in _INNER.finditer(text):
-        yield from _in_text(inner.group(1) or inner.group(2) or "", dict(variables), folder, depth + 1)
+        yield from _in_text(inner.group(1) or inner.group(2) or "", dict(variables), folder, known, depth + 1)
     tokens = _tokens(text)
     if tokens is None:
         yield Unreadable(text)
@@ -208,9 +218,9 @@ def _in_text(text: str, variables: Dict[str, str], folder: str, depth: int) -> I
         elif words[0] == "cd" and len(words) == 2:
             folder = os.path.join(folder, words[1])
         elif words[0] in (".", "source") and len(words) > 1:
-            yield from _in_text(read(os.path.join(folder, words[1])) or "", variables, folder, depth + 1)
+            yield from _in_text(read(os.path.join(folder, words[1])) or "", variables, folder, known, depth + 1)
         else:
-            yield from commands(words, own, folder, depth + 1)
+            yield from commands(words, own, folder, known, depth + 1)
 
 
 def _tokens(text: str) -> Optional[List[str]]:
