@@ -1,19 +1,19 @@
 """The file of one process's record, which shares its numbers of open files with the program.
 
-A program closes files that it did not open (every daemon does) and is then given the same numbers for its own. So a
-number is written to, or closed, only after the system has said that it still stands for the file that was opened.
+A program counts its open files, hands them on, and closes those that it did not open, as every daemon does. So the
+record is open only while something is written to it. Threads may do all that meanwhile: a number is written to, or
+closed, only after the system has said that it stands for the file that was opened.
 """
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
-from .own import fcntl, os
+from .own import os
 from .own import own_builtins as __builtins__  # noqa: F401
 
 WAITING_AT_MOST = 1024 * 1024  # bytes that are kept while they cannot be written
 
-_NUMBERS = 1024  # that a program is taken to have, at most
 _FLAGS = (
     os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_BINARY", 0)
@@ -28,7 +28,6 @@ class RecordFile:
 
     def __init__(self, path: str) -> None:
         self.path, self.is_gone, self.lost, self.why = path, False, 0, ""
-        self._number: Optional[int] = None
         self._identity: Optional[Tuple[int, int]] = None
         self._size = 0  # bytes, at least
         self._lines: List[bytes] = []  # that wait; the first may have been written in part
@@ -61,26 +60,22 @@ class RecordFile:
         self.lost += 1
         return False
 
-    def close(self) -> None:
-        """Close the number, where it is still this file's."""
-        number, self._number = self._number, None
-        if number is not None and self._is_this(number):
-            os.close(number)
-
     def _write(self) -> None:
-        while self._lines and not self.is_gone:
-            number = self._number
-            if number is None or not self._is_this(number):
-                number = self._number = self._opened()
-                if number is None:
-                    return
-            line = self._lines[0]
-            written = os.write(number, line[self._begun:] if self._begun else line)
-            self._size += written
-            self._begun += written
-            if self._begun >= len(line):
-                self._waiting -= len(self._lines.pop(0))
-                self._begun = 0
+        number = self._opened()
+        if number is None:
+            return
+        try:
+            while self._lines and self._is_this(number):
+                line = self._lines[0]
+                written = os.write(number, line[self._begun:] if self._begun else line)
+                self._size += written
+                self._begun += written
+                if self._begun >= len(line):
+                    self._waiting -= len(self._lines.pop(0))
+                    self._begun = 0
+        finally:
+            if self._is_this(number):
+                os.close(number)
 
     def _is_this(self, number: int) -> bool:
         """Ask the system whether a number is this file's. (A file that was removed can leave its inode to another.)"""
@@ -92,35 +87,21 @@ class RecordFile:
 
     def _opened(self) -> Optional[int]:
         """Open the file by its path, where it is the same; None where it is gone. The first time it is made."""
-        self._number = None
         try:
             number = os.open(self.path, _FLAGS | (os.O_CREAT | os.O_EXCL if self._identity is None else 0), 0o600)
         except (FileNotFoundError, NotADirectoryError):
             self._give_up()
             return None
-        status = os.fstat(number)
         if self._identity is None:
+            status = os.fstat(number)
             self._identity = status.st_dev, status.st_ino
         elif not self._is_this(number):
             os.close(number)
             self._give_up()
             return None
-        return _out_of_the_way(number)
+        return number
 
     def _give_up(self) -> None:
         self.is_gone = True
         self._lines.clear()
         self._waiting = self._begun = 0
-
-
-def _out_of_the_way(number: int) -> int:
-    """Move an open file to a number that a program comes to last: it is given the lowest that is free."""
-    if fcntl is None:
-        return number
-    try:
-        numbers = min(os.sysconf("SC_OPEN_MAX"), _NUMBERS)
-        moved: Any = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, numbers - numbers // 8)
-    except (OSError, ValueError):  # there is none above
-        return number
-    os.close(number)
-    return int(moved)

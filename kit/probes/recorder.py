@@ -126,15 +126,10 @@ class Recorder:
     def after_fork(self) -> None:
         """In a child: another thread of the parent's may have held the lock, and will never give it back."""
         self._lock = threading.RLock()
-        if self._file is not None:
-            self._file.close()  # the parent's, inherited
 
     def close(self) -> None:
         with self._lock:
-            self._closed = True
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._closed, self._file = True, None
 
     def _is_one_too_many(self, key: Tuple[Any, ...]) -> bool:
         if self._serial != CURRENT.serial:
@@ -165,10 +160,8 @@ class Recorder:
         if self._closed:
             return False
         pid = os.getpid()
-        if self._file is not None:
-            if self._pid == pid:
-                return True
-            self._file.close()  # the parent's, inherited by a fork that Python did not hear of
+        if self._file is not None and self._pid == pid:  # else it is the parent's, before a fork
+            return True
         self._pid, self._written, self._is_full = pid, 0, False
         self._stacks, self._numbers = {}, itertools.count()
         self._file = RecordFile(os.path.join(self.directory, f"{pid}-{time.perf_counter_ns():x}.jsonl"))
