@@ -86,5 +86,6 @@ def test_a_process_that_gets_less_is_told(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", ""], env={"DATABASE_URL": "sqlite://"})
         """
     seen = run(tmp_path, {"it.py": program}, "it.py", environ={"DATABASE_URL": "sqlite:///own.db"})
-    found = [(seen.places(event)[0], event["dropped"], event["watched"]) for event in seen.of("child") if "dropped" in event]
+    events = [event for event in seen.of("child") if "dropped" in event]
+    found = [(seen.places(event)[0], event["dropped"], event["watched"]) for event in events]
     assert found == [("it.py:3 <module>", ["DATABASE_URL"], True)]
