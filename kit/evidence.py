@@ -249,12 +249,14 @@ class NotSeen(Entry):
     """What a probe could not see, in its own words.
 
     `what` is driver (a library that connected, and has no probe), child (a process that took no probes in), imports
-    (the import system was replaced), record (lines were lost or cut) or probe (a probe failed and is off).
+    (the import system was replaced), record (lines were lost or cut), probe (a probe failed and is off) or client (a
+    database's own program was run: `asked` is the URL or the file that its words and variables lead to).
     """
 
     what: str
     name: str
     why: str = ""
+    asked: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

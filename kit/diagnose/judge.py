@@ -110,7 +110,7 @@ def effect(
         return Effect.VOID, "no probe reported"
     if symptom.wrong:
         shown, reason = _leak_effect(symptom, run, left_out, changes)
-        anew = hidden_anew(symptom.first.evidence, run) if shown is Effect.GONE else None
+        anew = hidden_anew(symptom.first.evidence, run, symptom.first.allowed) if shown is Effect.GONE else None
         return (shown, reason) if anew is None else (Effect.VOID, f"{anew.why}, which it had not done before")
     return _failure_effect(symptom, run, left_out)
 

@@ -62,7 +62,7 @@ def answer(evidence: Evidence, allowed: Allowed, folder: str = "") -> Answer:
         found,
         keys(evidence),
         findings(evidence, reached, allowed),
-        gaps(evidence),
+        gaps(evidence, allowed),
         tuple(_entries(allowed, found)) if allowed.patterns is not None else (),
     )
 
@@ -80,7 +80,7 @@ def nothing_found(answer: Answer) -> str:
     unmatched = [key for key in answer.overrides if not key.matched]
     lasting = [database.name for database in answer.databases if database.lives_on]
     if answer.hidden:
-        more = f" and {len(answer.hidden) - 1} more" if len(answer.hidden) > 1 else ""
+        more = f" ({len(answer.hidden) - 1} more under Not seen)" if len(answer.hidden) > 1 else ""
         return f"What was seen shows nothing wrong, but not all was seen: {answer.hidden[0].why}{more}."
     if unmatched:
         keys = f"{counted(len(unmatched), 'override key')} {'matches' if len(unmatched) == 1 else 'match'} nothing"

@@ -60,6 +60,12 @@ class Allowed:
             return True
         return bool(_named_by(self.entries, database))
 
+    def names(self, asked: str) -> bool | None:
+        """Whether a URL or the path of a file is on the list; None where nobody has said."""
+        if self.patterns is None:
+            return None
+        return self.entries.allows_server(asked, None) if "://" in asked else self.entries.allows_file(asked)
+
     def idle(self, found: Iterable[Database]) -> tuple[str, ...]:
         """The entries that none of these databases matched."""
         entries = self.entries

@@ -11,15 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kit.evidence import Child, Evidence, NotSeen, Process
+from kit.findings.databases import Allowed
 
 _PYTHON = re.compile(r"^(python|pypy)[\d.]*[a-z]?$")
 _RUN_AGAIN = "run it again; if it is there again, report it as a fault of the kit"
+# Of these the probes know no options. Where they lead, only their users know.
 _CLIENTS = frozenset({
-    "psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pgbench", "createdb", "dropdb", "createuser",
-    "dropuser", "vacuumdb", "reindexdb", "clusterdb", "mysql", "mysqldump", "mysqladmin", "mysqlimport", "mariadb",
-    "mariadb-dump", "mariadb-admin", "mariadb-import", "sqlite3", "sqlcmd", "bcp", "sqlplus", "impdp", "expdp",
-    "duckdb", "clickhouse", "clickhouse-client", "mongo", "mongosh", "mongodump", "mongorestore", "mongoimport",
-    "mongoexport", "redis-cli", "cqlsh", "cockroach", "usql",
+    "clickhouse", "clickhouse-client", "mongo", "mongosh", "mongodump", "mongorestore", "mongoimport", "mongoexport",
+    "redis-cli", "cqlsh",
 })  # fmt: skip
 # Programs that start others out of sight. That they do says nothing of a database.
 _LAUNCHERS = frozenset({"docker", "docker-compose", "podman", "kubectl", "sudo", "su", "ssh"})
@@ -44,11 +43,14 @@ class Gap:
         return f"{self.why}{where}" + (f". To do: {self.to_do}" if self.to_do else "")
 
 
-def gaps(evidence: Evidence) -> tuple[Gap, ...]:
-    """All that was not seen of a run, what can hide a database first; each thing once."""
+def gaps(evidence: Evidence, allowed: Allowed) -> tuple[Gap, ...]:
+    """All that was not seen of a run, what can hide a database first; each thing once.
+
+    A client that leads to a database which `allowed` names hides none.
+    """
     found = (
         *(Gap("record", "", problem, _RUN_AGAIN) for problem in evidence.problems),
-        *_told(evidence.not_seen),
+        *_told(evidence.not_seen, allowed),
         *_probes(evidence),
         *_processes(evidence),
         *_children(evidence),
@@ -62,18 +64,35 @@ def hiding(found: Iterable[Gap]) -> tuple[Gap, ...]:
     return tuple(gap for gap in found if gap.hides)
 
 
-def hidden_anew(first: Evidence, again: Evidence) -> Gap | None:
+def hidden_anew(first: Evidence, again: Evidence, allowed: Allowed) -> Gap | None:
     """What a re-run did out of sight, and the first run did not; None where there is nothing."""
-    known = {(gap.what, gap.name) for gap in gaps(first)}
-    return next((gap for gap in hiding(gaps(again)) if gap.what != "run" and (gap.what, gap.name) not in known), None)
+    known = {(gap.what, gap.name) for gap in gaps(first, allowed)}
+    anew = (gap for gap in hiding(gaps(again, allowed)) if (gap.what, gap.name) not in known)
+    return next((gap for gap in anew if gap.what != "run"), None)
 
 
-def _told(told: Iterable[NotSeen]) -> Iterator[Gap]:
+def _told(told: Iterable[NotSeen], allowed: Allowed) -> Iterator[Gap]:
     """What the probes themselves say that they could not see."""
     for one in told:
+        if one.what == "client":
+            yield _client(one, allowed)
+            continue
         why, to_do = _SAID.get(one.what, ("{name} was not seen", _RUN_AGAIN))
         reason = f": {one.why}" if one.why else ""
         yield Gap(one.what, one.name, why.format(name=one.name) + reason, to_do, test=one.test)
+
+
+def _client(one: NotSeen, allowed: Allowed) -> Gap:
+    """A database's own program: where it would connect to is known, or why that is not."""
+    if one.asked is None:
+        reason = f": {one.why}" if one.why else ""
+        why, judged = f"{one.name}, a database's own client, was run, and where it led cannot be read{reason}", None
+    else:
+        judged = allowed.names(one.asked)
+        said = {True: "which is allowed", False: "which is not allowed", None: "and nobody has said whether it may"}
+        why = f"{one.name}, a database's own client, was run on {one.asked}, {said[judged]}"
+    to_do = "" if judged else "look up what it does there, or allow the database where tests may reach it (--allow)"
+    return Gap("client", one.name, why, to_do, hides=not judged, test=one.test)
 
 
 _SAID = {
@@ -104,8 +123,10 @@ def _probes(evidence: Evidence) -> Iterator[Gap]:
 
 
 def _processes(evidence: Evidence) -> Iterator[Gap]:
-    if evidence.exit_code and not evidence.outcomes:
-        yield Gap("run", "", f"the command ended with exit code {evidence.exit_code}, and no test was run")
+    code = evidence.exit_code
+    if code and not evidence.outcomes:
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        yield Gap("run", "", f"the command {ended}, and no test was run")
     pids = {process.pid for process in evidence.processes}
     last = {process.pid: number for number, process in enumerate(evidence.processes)}
     cut_short = []

@@ -9,7 +9,7 @@ from .allow import AllowList
 from .app_use import AppProbe
 from .audit import AuditProbe
 from .changes import Changes, changes_from
-from .children import STARTED_IN, Children, Started, as_here
+from .children import STARTED_IN, Children, as_here
 from .context import CURRENT
 from .databases import Databases
 from .drivers import DriverProbe
@@ -26,6 +26,7 @@ from .redact import learn_all
 from .settings_files import SettingsFiles
 from .sources import Sources
 from .sqlalchemy_use import SQLAlchemyProbe
+from .started import Unwatched
 from .threads import ThreadProbe
 from .unittest_use import UnittestProbe
 
@@ -48,7 +49,7 @@ class Installed:
         gate = Gate(allow, self._refused) if allow is not None else None
         self._databases = Databases(self.recorder, Objects(), gate)
         ThreadProbe().install(self.hooks)
-        Children(as_here(os.environ), Started(self.recorder)).install(self.hooks)
+        Children(as_here(os.environ), Unwatched(self.recorder)).install(self.hooks)
         for name, probe in self._probes().items():
             if name in self.names:
                 probe.install(self.hooks)

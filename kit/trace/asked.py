@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -40,7 +39,7 @@ def trace_and_tell(
     place = here()
     allowed(allow, place)
     if not is_guarded(command, place, os.environ):
-        say(f"running {shlex.join(command)} as it is, {NOT_GUARDED}")
+        say(NOT_GUARDED)
     try:
         traced = trace(command)
     except NotStarted as error:

@@ -249,6 +249,9 @@ def silent(evidence: Evidence) -> Iterable[str]:
     """Say why no probe may have reported; nothing where one has."""
     if evidence.processes:
         return
+    if evidence.problems:
+        yield from (f"What the probes wrote is lost: {problem}." for problem in evidence.problems)
+        return
     yield "No probe reported: the command started no Python that could take the probes in."
     yield (
         "A Python started with -I, -E or without site (-S) takes none in, nor does one whose PYTHONPATH was taken away "

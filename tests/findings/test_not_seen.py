@@ -37,6 +37,7 @@ def child(program: str, **fields: Any) -> Child:
     return Child(at_s=1.0, program=program, test="tests/test_it.py::test_it", **fields)
 
 
+CLIENT = NotSeen(at_s=1.0, what="client", name="psql", asked="postgresql://db:5432/orders")
 HIDING = {
     "a driver without a probe": passed(not_seen=(NotSeen(at_s=1.0, what="driver", name="pymysql", why="to 10.0.0.1"),)),
     "a replaced import system": passed(not_seen=(NotSeen(at_s=1.0, what="imports", name="sys.meta_path"),)),
@@ -45,8 +46,9 @@ HIDING = {
     "lines that the probes lost": passed(not_seen=(NotSeen(at_s=1.0, what="record", name="7 lines"),)),
     "lines that cannot be read": passed(problems=("a line of process 7: cut off",)),
     "a kind of a later version": passed(not_seen=(NotSeen(at_s=1.0, what="weather", name="rain"),)),
-    "a native client": passed(children=(child("psql", pid=8, python=False),)),
-    "a native client by its path": passed(children=(child("/usr/lib/postgresql/16/bin/pg_dump", watched=False),)),
+    "a native client": passed(not_seen=(CLIENT,)),
+    "a native client that goes anywhere": passed(not_seen=(replace(CLIENT, asked=None, why="a text of a shell's"),)),
+    "a client whose options nobody knows": passed(children=(child("/usr/bin/mongosh", pid=8, python=False),)),
     "a Python that did not report": passed(children=(child("python3.12", pid=8, python=True),)),
     "a Python without the variables": passed(children=(child("python", watched=False),)),
     "a command that was killed": passed(processes=(process(7, ended=False),)),
@@ -55,9 +57,11 @@ HIDING = {
 SAID = {
     "a process that the tests killed": passed(processes=(process(7), process(8, ppid=7, ended=False))),
     "a container": passed(children=(child("docker", pid=8, python=False),)),
+    "a native client on a test database": passed(not_seen=(replace(CLIENT, asked="/project/test.db"),)),
 }
 NOTHING = {
     "a run like any other": passed(),
+    "a native client's version": passed(children=(child("psql", pid=8, python=False),)),
     "git": passed(children=(child("git", pid=8, python=False), child("ls", watched=False))),
     "a Python that reported": passed(
         processes=(process(7), process(8, ppid=7)), children=(child("python", pid=8, python=True),)
@@ -109,21 +113,21 @@ def test_what_every_suite_does_is_no_gap(name: str) -> None:
 
 def test_a_command_that_failed_before_any_test_is_said() -> None:
     """An option that pytest does not know, a plugin that cannot be loaded: no test has shown anything."""
-    (gap,) = hiding(gaps(replace(passed(), outcomes=(), exit_code=4)))
+    (gap,) = hiding(gaps(replace(passed(), outcomes=(), exit_code=4), Allowed()))
     assert "exit code 4, and no test was run" in gap.why
 
 
 def test_a_gap_that_comes_again_and_again_is_said_once() -> None:
     """A client that every test runs is one thing to look into."""
-    again = tuple(child("psql", pid=number, python=False) for number in range(8, 20))
-    assert len(gaps(passed(children=again))) == 1
+    again = tuple(replace(CLIENT, at_s=float(number)) for number in range(8, 20))
+    assert len(gaps(passed(not_seen=again), Allowed())) == 1
 
 
 def test_what_a_rerun_does_out_of_sight_is_told_from_what_the_first_run_did() -> None:
     """Only what is new in a re-run can have taken the place of what was reached before."""
     first = HIDING["a native client"]
-    assert hidden_anew(first, first) is None
-    anew = hidden_anew(passed(), first)
+    assert hidden_anew(first, first, Allowed()) is None
+    anew = hidden_anew(passed(), first, Allowed())
     assert anew is not None
     assert anew.name == "psql"
 

@@ -1,0 +1,68 @@
+"""What is started and seen by no probe: a database's own client, and a Python without probes behind another program."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from .children import Started, Starting, find, is_python
+from .clients import Asked, asked_by
+from .own import os, sys
+from .own import own_builtins as __builtins__  # noqa: F401
+from .quiet import quietly
+from .recorder import Recorder
+from .shells import Command, commands
+
+_CARRIES = "ISOLATION_PROBES_DIR"
+_LEAVING = ("-I", "-E", "-S")
+
+
+class Unwatched(Started):
+    """Writes down each process, and where a client among them would connect to, as its words and variables say."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(recorder)
+        self._not_seen = recorder
+
+    def starting(self, process: Starting) -> None:
+        if not process.python:  # it takes the probes in, or its lack of them is heard of
+            self._look(process)
+
+    @quietly
+    def _look(self, process: Starting) -> None:
+        environ = {**(_inherited() if process.environ is None else process.environ), _CARRIES: "1"}
+        folder, words = process.folder or os.getcwd(), (process.program, *process.words[1:])
+        for asked in asked_by(words, environ, folder, _is_there):
+            self._client(asked)
+        for found in commands(words, environ, folder):
+            if isinstance(found, Command) and is_python(found.words[0], found.environ.get("PATH")):
+                self._python(found)
+
+    def _client(self, asked: Asked) -> None:
+        file = os.path.realpath(asked.file) if asked.file else asked.file
+        if file == "":  # in memory
+            return
+        self._not_seen.plain(
+            "not_seen", what="client", name=asked.client, why=asked.why_not, asked=asked.url or file or None,
+        )
+
+    def _python(self, found: Command) -> None:
+        if found.elsewhere:
+            why = f"{found.elsewhere} starts it elsewhere"
+        elif _CARRIES not in found.environ:
+            why = "the variables that carry the probes are taken away before it starts"
+        elif any(word in _LEAVING for word in found.words[1:2]):
+            why = f"started with {found.words[1]}"
+        else:
+            return
+        self._not_seen.not_seen("child", found.name, why)
+
+
+def _inherited() -> Mapping[str, str]:
+    """The variables that the program sees now; to look at them must not count as reading."""
+    held: Any = vars(sys.modules["os"]).get("environ")
+    data = getattr(held, "_data", held)
+    return {os.fsdecode(name): os.fsdecode(value) for name, value in data.items()}
+
+
+def _is_there(program: str, environ: Mapping[str, str]) -> bool:
+    return find(program, environ.get("PATH")) is not None
