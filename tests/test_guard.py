@@ -524,6 +524,28 @@ def test_drivers_without_a_probe(run: Run) -> None:
     assert "secret" not in ran.output.replace("me:secret@{place}", "")
 
 
+BARE = """
+import sqlalchemy.dialects
+from sqlalchemy.engine.default import DefaultDialect
+
+class Dialect(DefaultDialect):
+    pass
+
+sqlalchemy.dialects.registry.register("bare", __name__, "Dialect")
+"""
+
+
+def test_a_dialect_without_names_is_judged_as_any_other(run: Run) -> None:
+    """A dialect that names neither itself nor its driver is stopped, or let through, by the place that it was told."""
+    test = FOREIGN.replace("mysql+pymysql://", "bare://")
+    ran = run({"test_it.py": test.replace("import sqlalchemy\n", f"import sqlalchemy\n{BARE}")}, allow="*:3306/*_test")
+    assert ran.outcomes == {
+        "test_foreign[db:3306/prod]": "failed", "test_foreign[db/prod]": "failed",
+        "test_foreign[db:3306/shop_test]": "passed",
+    }, ran.output  # fmt: skip
+    assert "AttributeError" not in ran.output
+
+
 def test_a_driver_that_cannot_be_watched_stops_the_run(run: Run) -> None:
     """Where the guard cannot be put into a driver, the run is refused rather than let through."""
     ran = run({"aiosqlite.py": "connect = print\n", "test_it.py": "import aiosqlite\n\ndef test_one(): pass\n"})

@@ -48,8 +48,7 @@ _SQLALCHEMY_PARTS = (
     "test/engine", "test/base", "test/dialect/postgresql/test_dialect.py", "test/sql/test_resultset.py",
     "test/sql/test_type_expressions.py", "test/ext/asyncio",
 )
-_SCHEMAS = ("create schema test_schema", "create schema test_schema_2", "create extension if not exists hstore",
-            "create extension if not exists citext")
+_SCHEMAS = ("create schema test_schema", "create schema test_schema_2")
 
 # SQLAlchemy brings the suite along that the makers of dialects run; this is how its README.dialects.rst sets it up.
 _DIALECT = (

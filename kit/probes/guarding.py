@@ -17,6 +17,7 @@ from .drivers import DIALECTS, DriverProbe
 from .frames import application_stack
 from .gate import Gate, GuardedDatabases, Refusal
 from .hooks import Hooks
+from .objects import attribute, text_of
 from .own import json, os, re
 from .own import own_builtins as __builtins__  # noqa: F401
 from .refusals import Holder, appending_to
@@ -133,7 +134,8 @@ class Guard:
 
     def _connecting(self, dialect: Any, record: Any, args: Any, parameters: Mapping[str, Any]) -> None:
         __tracebackhide__ = True  # else pytest would show what it was given, the password too
-        if dialect.driver in DIALECTS:
+        driver, name = (attribute(dialect, what) for what in ("driver", "name"))  # one of a project's own may have none
+        if type(driver) is str and driver in DIALECTS:
             return
         told = {**_settings(args), **{name.lower(): value for name, value in parameters.items()}}
         host = told.get("host") or told.get("server") or ""
@@ -142,7 +144,7 @@ class Guard:
             self.gate.file(os.path.realpath(os.path.expanduser(str(database))))
         else:
             port = f":{told['port']}" if told.get("port") else ""
-            self.gate.server(f"{dialect.name}://{host}{port}/{database}", None, None)
+            self.gate.server(f"{text_of(name) or 'database'}://{host}{port}/{database}", None, None)
 
 
 def _settings(args: Any) -> Dict[str, Any]:
