@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
 from .allow import AllowList
-from .children import Children, Listening, Starting, current_environ, find, with_carried
-from .clients import asked_by
+from .children import Children, Listening, Starting, current_environ, find, is_python, with_carried
+from .clients import CLIENTS, asked_by
 from .drivers import DIALECTS, DriverProbe
 from .frames import application_stack
 from .gate import Gate, GuardedDatabases, Refusal
@@ -21,6 +21,8 @@ from .objects import attribute, text_of
 from .own import json, os, re
 from .own import own_builtins as __builtins__  # noqa: F401
 from .refusals import Holder, appending_to
+from .shells import Command, commands
+from .started import why_bare
 
 GUARD_VARIABLE = "ISOLATION_PROBES_GUARD"
 
@@ -40,7 +42,11 @@ class Started(Listening):
             return
         environ = current_environ() if process.environ is None else process.environ
         words = (process.program, *process.words[1:])
-        for asked in asked_by(words, environ, process.folder or os.getcwd(), _is_there):
+        folder = process.folder or os.getcwd()
+        for found in commands(words, {**environ, GUARD_VARIABLE: ""}, folder, CLIENTS):
+            if isinstance(found, Command) and is_python(found.words[0], found.environ.get("PATH")):
+                self._note_bare(found.name, why_bare(found, GUARD_VARIABLE))
+        for asked in asked_by(words, environ, folder, _is_there):
             if asked.client in self._gate.unjudged:
                 continue
             if asked.why_not:
@@ -54,9 +60,13 @@ class Started(Listening):
         __tracebackhide__ = True
         if not process.leaves_all_behind:
             self._gate.by(os.path.basename(process.program), process.why_bare)
-        elif self._note is not None:
+        else:
+            self._note_bare(os.path.basename(process.program), process.why_bare)
+
+    def _note_bare(self, name: str, why: Optional[str]) -> None:
+        if self._note is not None and why is not None:
             place = "".join(f", {file}:{line}" for file, line, _, _ in application_stack()[:1])
-            self._note(f"{os.path.basename(process.program)} was {process.why_bare}{place}")
+            self._note(f"{name}: {why}{place}")
 
 
 def _is_there(program: str, environ: Mapping[str, str]) -> bool:

@@ -95,7 +95,7 @@ class Unreadable(NamedTuple):
 
 
 def commands(
-    words: Sequence[str], environ: Mapping[str, str], folder: str, known: FrozenSet[str], depth: int = 0,
+    words: Sequence[str], environ: Mapping[str, str], folder: str, known: FrozenSet[str] = frozenset(), depth: int = 0,
 ) -> Iterator[object]:
     """Every command that the words of one lead to, itself if it leads to no other: `Command`s and `Unreadable`s.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional
 
 from .children import Started, Starting, find, is_python
 from .clients import Asked, asked_by
@@ -46,15 +46,18 @@ class Unwatched(Started):
         )
 
     def _python(self, found: Command) -> None:
-        if found.elsewhere:
-            why = f"{found.elsewhere} starts it elsewhere"
-        elif _CARRIES not in found.environ:
-            why = "the variables that carry the probes are taken away before it starts"
-        elif any(word in _LEAVING for word in found.words[1:2]):
-            why = f"started with {found.words[1]}"
-        else:
-            return
-        self._not_seen.not_seen("child", found.name, why)
+        why = why_bare(found, _CARRIES)
+        if why is not None:
+            self._not_seen.not_seen("child", found.name, why)
+
+
+def why_bare(found: Command, variable: str) -> Optional[str]:
+    """Why nothing is carried into a Python that another program starts, by the `variable` that carries it; or None."""
+    if found.elsewhere:
+        return f"{found.elsewhere} starts it elsewhere"
+    if variable not in found.environ:
+        return "the variables that carry the probes are taken away before it starts"
+    return f"started with {found.words[1]}" if any(word in _LEAVING for word in found.words[1:2]) else None
 
 
 def _inherited() -> Mapping[str, str]:
