@@ -21,6 +21,7 @@ REPORT_PORTS = (5432, 5433)
 EXTERNAL = ("KIT_PRODUCTION_URL", "KIT_TEST_URL")
 COULD_NOT_RUN = 2
 INSTALL = 'pip install "fastapi-database-isolation-kit[notebooks]".'
+_MESSAGE_AT_MOST = 20_000  # characters
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
 
 
@@ -51,9 +52,12 @@ def _reason(error: Exception) -> str:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    from kit.probes.redact import redact
+    from kit.probes.redact import learn, learn_all, redact, secrets_of_command
+    from kit.report.printable import printable, shortened
 
-    click.echo(f"kit: {redact(message)}", err=True)
+    learn_all(os.environ)
+    learn(*secrets_of_command(sys.argv))
+    click.echo(shortened(printable(f"kit: {redact(message)}"), _MESSAGE_AT_MOST), err=True)
     sys.exit(code)
 
 

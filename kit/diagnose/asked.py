@@ -27,8 +27,9 @@ from kit.findings.diagnosis import Diagnosis, Effect, Run, Status
 from kit.findings.model import counted
 from kit.probes.allow import AllowList
 from kit.probes.changes import CHANGES_VARIABLE
-from kit.probes.environ import shown
 from kit.probes.gate import ALLOW_VARIABLE, allow_text
+from kit.probes.redact import redact_command
+from kit.probes.sealed import Seal, new_key
 from kit.report.answer_text import github
 from kit.report.diagnosis_text import text
 from kit.trace import (
@@ -126,6 +127,7 @@ class _Experiments:
     def __enter__(self) -> _Experiments:
         self._closing = ExitStack()
         self._folder = self._closing.enter_context(workspace("kit-diagnose-"))
+        self._seal = Seal(new_key())  # what a killed run leaves behind has passwords in it
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -136,15 +138,17 @@ class _Experiments:
         allowed(self.allow, self.place)
         guarded = is_guarded(self.command, self.place, os.environ if self.environ is None else self.environ)
         unguarded = "" if guarded else f", {NOT_GUARDED}"
-        say(f"running {shlex.join(self.command)} as it is, at most {self.limits_s[0]:.0f} s{unguarded}")
-        values = self._folder / "values.jsonl"
-        traced = self._trace([{"op": "remember", "file": str(values)}], self.limits_s[0], gate=False)
+        command = shlex.join(redact_command(self.command))
+        say(f"running {command} as it is, at most {self.limits_s[0]:.0f} s{unguarded}")
+        values = self._folder / "values"
+        remember = {"op": "remember", "file": str(values), "key": self._seal.key}
+        traced = self._trace([remember], self.limits_s[0], gate=False)
         for line in silent(traced.evidence):
             say(line)
         self.traced = traced
         self.first = ask(traced, self.allow, self.place)
         self.symptoms = () if traced.evidence.timed_out else symptoms_of(self.first)
-        known = _values(values, self._folder)
+        known = _values(values, self._folder, self._seal)
         self.ranked = [_ranked(symptom, self._text_of, known) for symptom in self.symptoms]
         self.last = [_last(symptom, self._text_of, known) for symptom in self.symptoms]
         self.timeout_s = self.limits_s[1] or max(60.0, 3 * traced.evidence.duration_s + 30)
@@ -225,12 +229,12 @@ class _Experiments:
         return shown
 
     def _trace(self, changes: Sequence[Change], timeout_s: float | None, gate: bool) -> Traced:
-        file = self._folder / "changes.json"
+        file = self._folder / "changes"
         file.touch(0o600)
         placed = [self._placed(change) for change in changes]
         text = json.dumps([*placed, {"op": "stop"}] if gate else placed)
-        file.write_text(text.replace("{workspace}", str(self._folder)), encoding="utf-8")
-        extra = {CHANGES_VARIABLE: str(file)}
+        file.write_text(self._seal.sealed(text.replace("{workspace}", str(self._folder))), encoding="ascii")
+        extra = {CHANGES_VARIABLE: f"{self._seal.key}:{file}"}
         if gate:
             extra[ALLOW_VARIABLE] = allow_text(AllowList(self._entries(), str(self.place)))
         return trace(
@@ -286,15 +290,15 @@ def _case_of(symptom: Symptom) -> Case:
     return replace(the_case(symptom.first), leaks=symptom.leaks)
 
 
-def _values(file: Path, folder: Path) -> dict[tuple[str, str | None], str]:
+def _values(file: Path, folder: Path, seal: Seal) -> dict[tuple[str, str | None], str]:
     """What variables were set to, by name and what evidence shows; a database whose folder is gone gets another."""
     found: dict[tuple[str, str | None], str] = {}
     for line in file.read_bytes().splitlines() if file.is_file() else ():
         try:
-            name, value = msgspec.json.decode(line, type=tuple[str, str])
-        except (msgspec.DecodeError, UnicodeDecodeError):  # cut where a process was killed, or no text
+            name, value, shown = msgspec.json.decode(seal.opened(line.decode("ascii")), type=tuple[str, str, str])
+        except (msgspec.DecodeError, ValueError):  # cut where a process was killed, or no text
             continue
-        found[name, shown(name, value)] = _still_there(value, folder)
+        found[name, shown] = _still_there(value, folder)
     return found
 
 

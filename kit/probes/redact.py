@@ -18,7 +18,7 @@ from .secret_names import MARKS, names_a_secret
 from .secret_shapes import spans
 
 __all__ = ["HIDDEN", "Known", "found_in", "known", "learn", "learn_all", "may_hold_a_secret", "names_a_secret",
-           "redact", "redact_command", "without_secrets"]
+           "redact", "redact_command", "secrets_of_command", "without_secrets"]
 
 HIDDEN = "***"
 KNOWN_AT_MOST = 500  # values; who makes new ones for ever has the latest taken out
@@ -215,6 +215,13 @@ def redact(text: str) -> str:
             at = end
         text = "".join([*pieces, text[at:]])
     return _known.out_of(text)
+
+
+def secrets_of_command(arguments: Sequence[str]) -> List[str]:
+    """Return the secrets that are given in the arguments of a command."""
+    hidden = redact_command(arguments)
+    found = [given for given, shown in zip(arguments, hidden) if shown == HIDDEN]
+    return [*found, *(secret for given in (*arguments, " ".join(arguments)) for secret in found_in(given))]
 
 
 def redact_command(arguments: Sequence[str]) -> List[str]:

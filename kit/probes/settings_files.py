@@ -77,6 +77,16 @@ def _entries(path: str) -> List[Entry]:
     return found
 
 
+def variables_in(path: Any) -> Dict[str, str]:
+    """Return what a file of variables sets; nothing where it cannot be read, or is no such file."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(_LARGEST)
+    except OSError:
+        return {}
+    return {name: given.strip("\"'") for line in text.splitlines() for name, given in _pairs(line, lists=False)}
+
+
 def _pairs(text: str, lists: bool) -> Iterator[Tuple[str, str]]:
     """Give the names and values in a line; more than one where it is a list."""
     listed = [(entry["name"], entry["value"]) for entry in _IN_A_LIST.finditer(text)] if lists else []

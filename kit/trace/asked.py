@@ -16,8 +16,9 @@ from kit.errors import KitError, NotStarted, TraceError
 from kit.findings.answer import Answer, answer, contract
 from kit.findings.databases import allowed
 from kit.probe_files import as_text
-from kit.probes.redact import redact
+from kit.probes.redact import known, redact, without_secrets
 from kit.report.answer_text import github, text
+from kit.report.printable import printable
 from kit.trace import files
 from kit.trace.command import Traced, here, silent, trace
 from kit.trace.guarded import NOT_GUARDED, is_guarded
@@ -73,13 +74,14 @@ def tell(found: Answer, traced: Traced, format: str) -> None:
 
 def say(line: str) -> None:
     """Say something of the kit's own on standard error, without passwords."""
-    put(f"kit: {redact(line)}\n", sys.stderr)
+    put(f"kit: {line}\n", sys.stderr)
 
 
 def put(said: str, stream: TextIO | None) -> None:
-    """Write to a standard stream, in whatever letters it takes. Where it is closed or full, nobody reads it."""
+    """Write to a standard stream, without secrets, in whatever letters it takes; where it is closed, nobody reads it."""
     if stream is None:
         return
+    said = printable(redact(said))
     try:
         stream.write(said.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8"))
         stream.flush()
@@ -108,8 +110,8 @@ def check(json: Path | None, html: Path | None) -> None:
 def write(found: Answer, diagnosis: Mapping[str, Any] | None, json: Path | None, html: Path | None) -> None:
     """Write the answer to the files that were asked for. TraceError where that fails; what was there before stays."""
     if json is not None:
-        files.write(json, msgspec.json.format(msgspec.json.encode(contract(found, diagnosis)), indent=2))
+        files.write(json, msgspec.json.format(msgspec.json.encode(without_secrets(msgspec.to_builtins(contract(found, diagnosis)))), indent=2))
     if html is not None:
         from kit.report.answer_page import page
 
-        files.write(html, page(found, diagnosis).encode())
+        files.write(html, known().out_of(page(found, diagnosis)).encode())

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,8 @@ from kit import collect
 from kit.errors import NotStarted, TraceError
 from kit.evidence import Evidence
 from kit.probe_files import as_text
-from kit.probes.redact import redact
+from kit.probes.redact import learn, learn_all, redact, redact_command, secrets_of_command
+from kit.probes.settings_files import variables_in
 from kit.trace.ending import end_all, marked_pythons, runs
 from kit.workfolder import workfolder
 
@@ -61,21 +63,23 @@ def trace(
     Raises TraceError where the command cannot be started.
     """
     folder = folder.resolve() if folder is not None else here()
+    environ = environ if environ is not None else os.environ
+    learn_about(command, environ, folder)
     with workspace(_PREFIX) as own:
         seen = own / "seen"
         seen.mkdir()
         epoch = time.time()
-        variables = carrying(environ if environ is not None else os.environ, seen, epoch) | dict(extra or {})
+        variables = carrying(environ, seen, epoch) | dict(extra or {})
         began = time.perf_counter()
         if quiet:
             mark = f"{FOLDER_VARIABLE}={seen}"
-            code, output = _run_quietly(command, variables, folder, own / "output", timeout_s, mark)
+            code, output = _run_quietly(command, variables, folder, own, timeout_s, mark)
         else:
             code, output = _run_in_place(command, variables, folder), ""
         duration_s = time.perf_counter() - began
         evidence = replace(
             _read(seen, folder),
-            command=tuple(map(as_text, command)),
+            command=tuple(map(as_text, redact_command(command))),
             exit_code=code,
             timed_out=code is None,
             duration_s=round(duration_s, 3),
@@ -145,11 +149,11 @@ def _run_quietly(
     command: Sequence[str],
     environ: Mapping[str, str],
     folder: Path,
-    output: Path,
+    workspace: Path,
     timeout_s: float | None,
     mark: str,
 ) -> tuple[int | None, str]:
-    with output.open("wb") as file:
+    with tempfile.TemporaryFile(dir=workspace) as file:  # without a name: what a program prints outlives nobody
         process = _start(
             command,
             env=dict(environ),
@@ -169,7 +173,7 @@ def _run_quietly(
             if process.returncode is None:  # ended at its limit, or by a signal to the kit
                 end_all(process.pid, mark)
             _end_group(process)
-    return code, redact(_end_of(output))
+        return code, redact(_end_of(file))
 
 
 def _wait_for_group(leader: int) -> None:
@@ -225,11 +229,17 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _end_of(output: Path) -> str:
-    file: IO[bytes]
-    with output.open("rb") as file:
-        file.seek(max(0, output.stat().st_size - 4 * _OUTPUT_KEPT))
-        return file.read().decode(errors="replace")[-_OUTPUT_KEPT:]
+def _end_of(output: IO[bytes]) -> str:
+    output.seek(max(0, output.seek(0, os.SEEK_END) - 4 * _OUTPUT_KEPT))
+    return output.read().decode(errors="replace")[-_OUTPUT_KEPT:]
+
+
+def learn_about(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+    """Learn the secrets that a run begins with: those of its variables, its arguments and its folder's .env files."""
+    learn_all(environ)
+    learn(*secrets_of_command(command))
+    for file in sorted(folder.glob("*.env*")):
+        learn_all(variables_in(file))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Experiments: one thing changed in a run, in memory only, to see what it decides. Nobody's files are touched.
 
-Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a list of them:
+Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a list of them, which may be sealed, for
+values have passwords in them: the key, a colon, and the file's name.
 
     {"op": "set", "name": N, "value": V}         the variable has this value from the start
     {"op": "pin", "name": N, "value": V}         the variable has this value throughout, whatever is written to it
@@ -34,7 +35,7 @@ Each change is a small object; `ISOLATION_PROBES_CHANGES` names a file with a li
                                                  what an engine or a connection made by way of these lines leads to is
                                                  the engine made there where it can be, else the empty file H or nothing
     ... with "of": U, "to": V                    so that engines made there, with the URL U, lead to where V does
-    {"op": "remember", "file": F}                what variables of databases are set to is kept in this file, in full
+    {"op": "remember", "file": F, "key": K}      what variables of databases are set to is kept in this file, sealed
     {"op": "stop"}                               no further test is begun once a connection has been refused
 
 They are put in before the probes, or around them, so that the probes see the changed run. Each says in the record that
@@ -49,11 +50,13 @@ from ..hooks import Hooks
 from ..own import importlib, json
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..recorder import Recorder
+from ..sealed import Seal, new_key
 from .change import Change
 
 __all__ = ["CHANGES_VARIABLE", "Changes", "changes_from"]
 
 CHANGES_VARIABLE = "ISOLATION_PROBES_CHANGES"
+_KEY_LENGTH = len(new_key())
 
 # The module beside this one that makes a change, and its function; it is imported in a run that is so changed only.
 _MAKERS = {
@@ -95,9 +98,12 @@ class Changes:
 
 
 def changes_from(path: Optional[str]) -> List[Dict[str, Any]]:
-    """Read the changes out of a file; none where there is no file."""
+    """Read the changes out of a file, sealed or not; none where there is no file."""
     if not path:
         return []
-    with open(path, encoding="utf-8") as file:
-        found: List[Dict[str, Any]] = json.load(file)
+    key, colon, name = path.partition(":")
+    sealed = bool(colon) and len(key) == _KEY_LENGTH
+    with open(name if sealed else path, encoding="utf-8") as file:
+        text = file.read()
+    found: List[Dict[str, Any]] = json.loads(Seal(key).opened(text) if sealed else text)
     return found

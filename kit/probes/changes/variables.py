@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 from ..own import json, os
 from ..own import own_builtins as __builtins__  # noqa: F401
+from ..sealed import Seal
 from .change import Change
 
 
@@ -57,14 +58,17 @@ def hand_on(change: Change) -> None:
 
 
 def remember(change: Change) -> None:
-    """What variables of databases are set to is kept in a file, in full."""
-    from ..environ import names_a_database, names_a_mode
+    """What variables of databases are set to is kept in a file, in full, and as evidence shows it; each line sealed."""
+    from ..environ import names_a_database, names_a_mode, shown
+
+    seal = Seal(change.fields["key"])
 
     def writing(original: Any) -> Any:
         def __setitem__(environ: Any, name: Any, value: Any) -> None:
             original(environ, name, value)
             if isinstance(name, str) and (names_a_database(name, value) or names_a_mode(name)):
-                _append(change.fields["file"], (json.dumps([name, value]) + "\n").encode())
+                line = seal.sealed(json.dumps([name, value, shown(name, value)]))
+                _append(change.fields["file"], f"{line}\n".encode())
         return __setitem__
 
     change.hooks.replace(type(os.environ), "__setitem__", writing)

@@ -1,0 +1,41 @@
+"""Texts that only those can read who were given a key: what must lie in a file for a while, and may hold a password.
+
+The key is in variables of processes alone, so that what a killed run leaves behind tells nobody anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .own import os
+from .own import own_builtins as __builtins__  # noqa: F401
+
+_NONCE_BYTES = 16
+
+
+def new_key() -> str:
+    """Return a key for one run."""
+    return os.urandom(32).hex()
+
+
+class Seal:
+    """Seals texts, and opens them again. Each is sealed with a stream of its own, so that none tells of another."""
+
+    def __init__(self, key: str) -> None:
+        from hashlib import shake_256
+
+        self.key, self._key, self._stream = key, bytes.fromhex(key), shake_256
+
+    def sealed(self, text: str) -> str:
+        """Return a line of ASCII, without its end."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return (nonce + self._mixed(nonce, text.encode("utf-8", "surrogatepass"))).hex()
+
+    def opened(self, line: str) -> str:
+        """Return the text that was sealed; ValueError where the line is none of ours."""
+        data = bytes.fromhex(line)
+        return self._mixed(data[:_NONCE_BYTES], data[_NONCE_BYTES:]).decode("utf-8", "surrogatepass")
+
+    def _mixed(self, nonce: bytes, data: bytes) -> bytes:
+        stream: Any = self._stream(self._key + nonce).digest(len(data))
+        return (int.from_bytes(data, "big") ^ int.from_bytes(stream, "big")).to_bytes(len(data), "big")
