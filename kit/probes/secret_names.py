@@ -20,7 +20,7 @@ def words(text: str) -> FrozenSet[str]:
 
 _WORDS = words(
     "pass passes passwd passwds password passwords passphrase passphrases passcode pwd pwds pw secret secrets token "
-    "tokens credential credentials authorization apikey apikeys cookie passwort"
+    "tokens credential credentials authorization apikey apikeys passwort"
 )
 _ENDS = (
     "password", "passwords", "passwd", "pwd", "passphrase", "secret", "apikey", "secretkey", "accesskey", "privatekey",
@@ -29,11 +29,9 @@ _ENDS = (
 _NO_PASS = ("bypass", "compass", "trespass", "surpass", "overpass", "underpass", "encompass", "onepass", "twopass")
 _KEYS = words(
     "secret api access private encryption encrypt signing sign auth master account shared sharedaccess license session "
-    "storage consumer ssh client deploy webhook fernet jwt hmac aes rsa subscription service app server"
-)
-_OPEN_KEYS = words(
-    "public primary foreign sort cache partition unique dict index group hash row natural surrogate lookup composite "
-    "object search join range routing idempotency registry config settings json"
+    "storage consumer ssh client deploy webhook fernet jwt hmac aes rsa subscription service "
+    "app server db database django flask stripe openai anthropic sendgrid mailgun twilio google azure aws gcp github "
+    "gitlab slack sentry datadog cloudflare algolia firebase crypto cipher hashing csrf token cookie"
 )
 # What a name ends in that says something about a secret, and does not hold it.
 _ABOUT = words(
@@ -57,6 +55,8 @@ def names_a_secret(name: str) -> bool:
     lower = name.lower()
     if not any(mark in lower for mark in MARKS):
         return False
+    if lower in ("cookie", "set-cookie"):
+        return True
     parts = [part.lower() for part in _PARTS.findall(name)]
     if not parts:
         return False
@@ -66,7 +66,7 @@ def names_a_secret(name: str) -> bool:
         return True
     if len(parts) > 1 and parts[-1] in _ABOUT:
         return False
-    return any(map(_is_a_word, parts)) or _is_a_key(parts, name)
+    return any(map(_is_a_word, parts)) or _is_a_key(parts)
 
 
 _LAST = frozenset({"auth", "authorization", "signature", "sig"})
@@ -78,9 +78,5 @@ def _is_a_word(part: str) -> bool:
     return part.endswith("pass") and not part.endswith(_NO_PASS)
 
 
-def _is_a_key(parts: List[str], name: str) -> bool:
-    for before, part in zip(parts, parts[1:]):  # noqa: RUF007  # pairwise is of Python 3.10
-        if part in ("key", "keys") and before in _KEYS:
-            return True
-    # Variables are written so, and what else ends like this is known.
-    return name.isupper() and len(parts) > 1 and parts[-1] == "key" and parts[-2] not in _OPEN_KEYS
+def _is_a_key(parts: List[str]) -> bool:
+    return any(part in ("key", "keys") and before in _KEYS for before, part in zip(["", *parts], parts))

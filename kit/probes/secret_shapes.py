@@ -10,6 +10,7 @@ a reference (`password=settings.password`), a sentence about passwords.
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from typing import Iterator, List, Match, Optional, Pattern, Tuple
 
 from .own import functools, re
@@ -54,7 +55,8 @@ def _spans(text: str) -> List[Span]:
     for marks, pattern, flags in _PATTERNS:
         if any(mark in lower for mark in marks):
             matches = _compiled(pattern, flags).finditer(text)
-            found += [match.span("secret") for match in matches if marks not in _MIXED or _is_mixed(match["secret"])]
+            check = _CHECKED.get(marks)
+            found += [match.span("secret") for match in matches if check is None or check(match["secret"])]
     return found
 
 
@@ -110,10 +112,12 @@ def _compiled(pattern: str, flags: int = 0) -> Pattern[str]:
 
 # --- after a name ----------------------------------------------------------------------------------------------------
 
+_QUOTES = ("'", '"', "`")
 _Q = "[\"'`]"
 _TYPE = (
     r"(?:(?:typing|t|pydantic|orm)\.)?(?:str|bytes|int|float|bool|Optional|Union|SecretStr|SecretBytes|Secret|Any|"
-    r"Annotated|Final|ClassVar|Mapped|Literal|String|string)\b(?:\[[^\n=]{0,80}\])?(?:\s*\|\s*[A-Za-z_][\w.]*)*"
+    r"Annotated|Final|ClassVar|Mapped|Literal|String|string|[Ll]ist|[Dd]ict|[Ss]et|[Tt]uple|frozenset|Callable|Iterable|"
+    r"Sequence|Mapping|[Tt]ype)\b(?:\[(?:[^\n=]{0,80}\]|[ \t]*(?=\n|\Z)))?(?:\s*\|\s*[A-Za-z_][\w.]*)*"
 )
 _LINK = rf"""(?xs)
 (?P<close>{_Q})?(?P<bracket>\])?
@@ -129,6 +133,10 @@ _NAMED_AS = rf"(?i)(?:name|key|var|variable|field|header|id)(?:{_Q})?\s*[:=]\s*(
 _XML = r"[^<>\n]{0,200}>(?P<secret>[^<\n]+)</"
 _OPEN_QUOTE = rf"(?P<prefix>[bBrRuUfFeEnN]{{0,2}})(?P<quote>'''|\"\"\"|{_Q})"
 _WRAPPED = rf"(?:[A-Za-z_][\w.]*\(\s*)+(?=[bBrRuUfFeEnN]{{0,2}}{_Q})"
+# What gives what it is given, in another form; of another function the argument is a name, as of `environ.get("X")`.
+_WRAPPER = (
+    r"(?:.*\()?(?:[\w.]*\.)?(?:[A-Z]\w*|(?:un)?quote(?:_plus)?|str|repr|bytes|bytearray|password|secret)\(\s*"
+)
 _CLOSING = {
     "'": r"(?s)(?:[^'\\\n]|\\.|''|'(?=\w))*?(?:'(?!['\w])|(?=\n)|\Z)",
     '"': r'(?s)(?:[^"\\\n]|\\.|""|"(?=\w))*?(?:"(?!["\w])|(?=\n)|\Z)',
@@ -145,6 +153,7 @@ _REFERENCE = (
     r"url|parts|form|data|creds|credentials|user|account|connection|conn|secrets|getpass|keyring|get_settings\(\))"
     r"(?:\.|\[)|(?:os\.)?(?:getenv|environ|getpass|input|next|unquote|str|len|bool|[a-z]\w*_(?:password|secret|token)|"
     r"(?:token|read|load|make|new|generate|create|get|fetch|decode|encode|hash|verify)_\w+)[(\[])|[A-Za-z_]\w*\(\)"
+    r"|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\(|[a-z_]+\((?:[a-z_]{3,}[,)=.(\[]|\Z)|[A-Z][a-z]+\(\Z|[A-Za-z_]\w*\[\d\]"
 )
 _NOTHING = (
     r"(?:None|null|nil|NULL|[Tt]rue|[Ff]alse|undefined|\*+|\.{3}|…|\$\d+|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_]\w*|%s|"
@@ -207,6 +216,12 @@ def _after(text: str, start: int, end: int) -> Iterator[Span]:
 
 def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span]:
     kind, at = str(link.lastgroup), link.end()
+    if link["bracket"] and not link["close"]:
+        return  # what has the name is the key, not the value: `scope[_ROUTE_KEY] = route`
+    if not link["close"] and text[at - 1] in ":=" and text[start - 1 : start] == text[at : at + 1] in _QUOTES:
+        return  # the end of a quoted `'password:'`
+    if name.lower().endswith("cookie") and kind != "colon":
+        return  # a header's line holds one
     option = name.startswith("-") and not name.startswith("---")
     if kind == "comma":
         if link["close"] is None:
@@ -220,7 +235,7 @@ def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span
         if text[at : at + 1] not in ("-", ""):
             yield from _shell_word(text, at)
     elif kind in ("blank", "is"):
-        if text[max(0, start - 11) : start].lower().endswith("unexpected "):
+        if name.lower() == "pass" or text[max(0, start - 11) : start].lower().endswith("unexpected "):
             return
         yield from _quoted(text, at)
         dollars = _compiled(_DOLLARS).match(text, at)
@@ -232,7 +247,7 @@ def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span
 
 def _value(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
     """Give where the value of a name stands: within its quotes, within its brackets, or as far as it goes."""
-    quoted = list(_quoted(text, at))
+    quoted = list(_quoted(text, at, name))
     if quoted:
         yield from quoted
         return
@@ -258,8 +273,11 @@ def _value(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
     yield from _bare(text, at, name, kind)
 
 
-def _quoted(text: str, at: int) -> Iterator[Span]:
+def _quoted(text: str, at: int, name: str = "") -> Iterator[Span]:
     wrapped = _compiled(_WRAPPED).match(text, at)
+    if wrapped is not None and not _compiled(_WRAPPER).fullmatch(wrapped.group()):
+        yield at, at
+        return
     at = wrapped.end() if wrapped is not None else at
     opening = _compiled(_OPEN_QUOTE).match(text, at)
     if opening is None:
@@ -272,7 +290,9 @@ def _quoted(text: str, at: int) -> Iterator[Span]:
     else:
         end = text.find(quote, start)
         end = end if end != -1 else _end_of_line(text, start)
-    if not _compiled(_NOTHING).fullmatch(text, start, end) and re.search(r"\w", text[start:end]):
+    if name == text[start:end]:
+        yield start, start
+    elif not _compiled(_NOTHING).fullmatch(text, start, end) and re.search(r"\w", text[start:end]):
         yield start, end
     else:
         yield start, start  # quotes are here, and nothing in them
@@ -290,13 +310,17 @@ def _bracketed(text: str, at: int, name: str) -> Iterator[Span]:
     inside = text[at + 1 : end]
     if text[at] == "{" and (re.search(r"[\"']type[\"']\s*:", inside) or _names_a_variable(inside)):
         return
+    if text[at] == "(" and not re.search(_Q, inside):
+        return
     if re.search(r"[A-Za-z]" if name.lower().endswith("tokens") else r"\w", inside):
         yield at + 1, end
 
 
 def _names_a_variable(inside: str) -> bool:
     """Tell whether braces hold the name of what is put there, as in a format, and not a value."""
-    return inside.isidentifier() and inside.islower() and names_a_secret(inside)
+    return (inside.isidentifier() and inside.islower() and names_a_secret(inside)) or bool(
+        re.match(r"[a-z_]\w*(?:\.\w+)+(?:![rsa])?\Z", inside)
+    )
 
 
 def _bare(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
@@ -307,9 +331,9 @@ def _bare(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
         return
     end = _end_of_bare(text, at)
     value = text[at:end]
-    if _compiled(_REFERENCE).match(value) or (name.lower().endswith("tokens") and value.isdigit()):
+    if name.lower().endswith(("token", "tokens")) and value.isdigit() and len(value) < 4:
         return
-    if value == name or value.startswith((name + ".", name + "[", name + "(")):
+    if _is_a_reference(name, value, kind):
         return
     if name in ("PWD", "OLDPWD") and value.startswith("/") and text[at - len(name) - 2 : at - len(name) - 1] != ";":
         return  # the shell's working directory
@@ -319,6 +343,14 @@ def _bare(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
         return
     if re.search(r"\w", value):
         yield at, end
+
+
+def _is_a_reference(name: str, value: str, kind: str) -> bool:
+    """Tell whether a value is code that gets the secret from somewhere, and not the secret."""
+    if value == name or value.startswith((name + ".", name + "[", name + "(")) or _compiled(_REFERENCE).match(value):
+        return True
+    last = value.rpartition(".")[2]
+    return "." in value and last.isidentifier() and (last == name or (kind == "equals" and names_a_secret(last)))
 
 
 def _is_type_or_prose(text: str, at: int, end: int) -> bool:
@@ -426,7 +458,6 @@ def _blank(text: str, at: int) -> Optional[Match[str]]:
 _CLIENTS = r"\b(?:mysql\w*|mariadb[\w-]*|mongo\w*|sshpass|sqlcmd|psql|pg_\w+|ldap\w+|snowsql|isql|bcp|cqlsh)\b"
 
 _BEARER, _BASIC = ("bearer ", "bearer%20"), ("basic ",)
-_MIXED = (_BEARER, _BASIC)  # these words are of English, too
 
 
 def _is_mixed(value: str) -> bool:
@@ -434,6 +465,16 @@ def _is_mixed(value: str) -> bool:
     inner = value.strip(".-=/")
     return not inner.isalpha() or (inner[1:] != inner[1:].lower())
 
+
+def _is_credentials(value: str) -> bool:
+    """Tell whether a text is a user and a password in base64."""
+    try:
+        return b":" in a2b_base64(value)
+    except ValueError:
+        return False
+
+
+_CHECKED = {_BEARER: _is_mixed, _BASIC: _is_credentials}  # these words are of English, too
 
 _PATTERNS: Tuple[Tuple[Tuple[str, ...], str, int], ...] = (
     (("private key",), r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<secret>.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",

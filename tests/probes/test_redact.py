@@ -251,6 +251,19 @@ DB_PASS=$OTHER
 user identified by its name
 git@github.com:owner/repo.git
 sites.token_count = 3
+Pass `--full-trace` to see all frames
+header = request.headers.get("Authorization")
+token = os.environ.get('GITHUB_ACCESS_TOKEN', None)
+password = click.prompt("Password", hide_input=True)
+scope[_ROUTE_KEY] = route
+data["client_secret"] = form.client_secret
+password=auth[1]
+cookie_params: list[str] = []
+tokens: list[str]
+apiKey = "apiKey"
+Sets a 'Cookie:' header
+STATUS_KEY = "status"
+a cookie: {field.name}
 """.strip().splitlines()
 
 
@@ -374,7 +387,7 @@ def test_structures_lose_what_has_the_name_of_a_secret() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["DB_PASS", "dbpass", "apiKey", "X-Api-Key", "SECRET_KEY", "DJANGO_KEY", "sslpassword",
+@pytest.mark.parametrize("name", ["DB_PASS", "dbpass", "apiKey", "X-Api-Key", "SECRET_KEY", "DJANGO_KEY", "DATABASE_KEY", "sslpassword",
                                   "PGPASSWORD2", "clientSecret", "REDISCLI_AUTH", "aws_session_token"])  # fmt: skip
 def test_names_of_secrets(name: str) -> None:
     """Whatever the case and the style, a name of a secret is known as one."""
