@@ -153,7 +153,7 @@ _REFERENCE = (
     r"url|parts|form|data|creds|credentials|user|account|connection|conn|secrets|getpass|keyring|get_settings\(\))"
     r"(?:\.|\[)|(?:os\.)?(?:getenv|environ|getpass|input|next|unquote|str|len|bool|[a-z]\w*_(?:password|secret|token)|"
     r"(?:token|read|load|make|new|generate|create|get|fetch|decode|encode|hash|verify)_\w+)[(\[])|[A-Za-z_]\w*\(\)"
-    r"|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\(|[a-z_]+\((?:[a-z_]{3,}[,)=.(\[]|\Z)|[A-Z][a-z]+\(\Z|[A-Za-z_]\w*\[\d\]"
+    r"|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\(|[a-z_]+\((?:[a-z_]{3,}[,)=.(\[]|\Z)|[A-Z][a-z]+\(\Z|[A-Za-z_]\w*\[\d\]?\Z"
 )
 _NOTHING = (
     r"(?:None|null|nil|NULL|[Tt]rue|[Ff]alse|undefined|\*+|\.{3}|…|\$\d+|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_]\w*|%s|"
@@ -253,7 +253,7 @@ def _value(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
         return
     if name.lower().endswith(("authorization", "cookie")) and kind in ("colon", "equals"):
         header = _compiled(_HEADER, re.I).match(text, at)
-        if header is not None:
+        if header is not None and not re.match(r"\{[a-z_][\w.]*\}", header["secret"]):
             yield header.span("secret")
         return
     first = text[at : at + 1]

@@ -387,7 +387,7 @@ def test_structures_lose_what_has_the_name_of_a_secret() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["DB_PASS", "dbpass", "apiKey", "X-Api-Key", "SECRET_KEY", "DJANGO_KEY", "DATABASE_KEY", "sslpassword",
+@pytest.mark.parametrize("name", ["DB_PASS", "dbpass", "apiKey", "X-Api-Key", "SECRET_KEY", "DJANGO_KEY", "sslpassword",
                                   "PGPASSWORD2", "clientSecret", "REDISCLI_AUTH", "aws_session_token"])  # fmt: skip
 def test_names_of_secrets(name: str) -> None:
     """Whatever the case and the style, a name of a secret is known as one."""
