@@ -57,7 +57,7 @@ class Run:
         """Write a file whole: a reader sees the old text or the new one, never a part."""
         path = self.path(name)
         beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")  # of halves of surrogate pairs
         beside.replace(path)
         return path
 

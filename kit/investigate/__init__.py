@@ -59,7 +59,7 @@ def investigate(
     return carry_out(
         Request(
             tuple(Path(notebook) for notebook in notebooks),
-            parameters,
+            parameters if isinstance(parameters, Mapping) else tuple(parameters),
             jobs=jobs,
             timeout_cell_s=timeout_cell_s,
             timeout_notebook_s=timeout_notebook_s,

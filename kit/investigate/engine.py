@@ -20,8 +20,10 @@ from kit.investigate import TIMEOUT_CELL_S, TIMEOUT_NOTEBOOK_S, saved
 from kit.investigate.kernels import CellStopped, Kernel, KernelFailed
 from kit.investigate.scrub import Secrets
 from kit.investigate.watching import Watcher
+from kit.report.printable import shortened
 
 TIMEOUT_START_S = 60.0
+REASON_AT_MOST = 2000  # characters, in the sentence that says why a notebook could not run
 TIMEOUT_LAST_LOOK_S = 10.0
 STARTS = 3
 """How often a kernel is started before its notebook counts as one that could not run. No cell has run by then."""
@@ -95,7 +97,8 @@ class _Execution:
     secrets: Secrets = field(init=False)
 
     def __post_init__(self) -> None:
-        self.secrets = Secrets.of(self.environ)
+        parameters = self.nb_man.nb.metadata.get("papermill", {}).get("parameters", {})
+        self.secrets = Secrets.of(self.environ, parameters, folders=(self.folder,), nb=self.nb_man.nb)
 
     async def run(self) -> None:
         lost: list[str] = []
@@ -208,11 +211,16 @@ class _Execution:
             ran=len(self.ran),
             seconds=round(time.monotonic() - self.began, 3),
             stopped_at=None if self.stopped_at is None else saved.label(nb, self.stopped_at),
-            error=self.error,
-            reason=secrets.out_of(self.reason),
+            error=shortened(secrets.out_of(self.error), REASON_AT_MOST),
+            reason=_short(secrets, self.reason),
             never_ran=tuple(saved.label(nb, i) for i in positions if i not in self.ran and i != self.stopped_at),
-            lost_errors=tuple(map(secrets.out_of, lost)),
-            still_running=tuple(map(secrets.out_of, running)),
+            lost_errors=tuple(_short(secrets, line) for line in lost),
+            still_running=tuple(_short(secrets, line) for line in running),
             secrets_in=tuple(saved.label(nb, i) for i in held),
         )
         saved.write_outcome(nb, outcome)
+
+
+def _short(secrets: Secrets, text: str) -> str:
+    """Return a sentence without secrets and not without end; none is cut in half."""
+    return shortened(secrets.out_of(shortened(text, 10 * REASON_AT_MOST)), REASON_AT_MOST)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kit.investigate.results import Investigation, NotebookRun, Status
 from kit.notebook import Claim, words
+from kit.probes.redact import redact
+from kit.report.printable import printable, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 STILL_RUNNING_S = 15.0
 """How often a log without a terminal is told which cells run."""
 LOG_WIDTH = 140
+_TEXT_AT_MOST = 2000  # characters, of what others wrote
 MARKS = {Status.HELD: "[green]held[/]", Status.FELL: "[red]FELL[/]", Status.COULD_NOT_RUN: "[red]COULD NOT RUN[/]"}
 
 
@@ -76,34 +79,32 @@ class Progress:
             self.running[name] = _Running(now, cell_began=now)
             self.waiting -= 1
             if self._live is None:
-                self.console.print(f"{name}: begins", soft_wrap=True)
+                self.console.print(f"{_shown(name)}: begins", soft_wrap=True)
 
     def cell_started(self, name: str, label: str, number: int, count: int) -> None:
         """Code cell `number` of `count` of a notebook begins."""
         with self._lock:
-            self.running[name].cell = f"{label} of {count}"
+            self.running[name].cell = _shown(f"{label} of {count}")
             self.running[name].cell_began = time.monotonic()
 
     def claim_decided(self, name: str, claim: Claim) -> None:
         """A notebook has decided a claim."""
-        from rich.markup import escape
-
         with self._lock:
             self.running[name].held += claim.held
             self.running[name].fell += not claim.held
             mark = "[green]held[/]" if claim.held else "[red]FELL[/]"
-            self.console.print(f"{name}: {mark}  {escape(claim.id)}  [dim]{escape(claim.claim)}[/]", soft_wrap=True)
+            sentence = f"{_shown(claim.id)}  [dim]{_shown(claim.claim)}[/]"
+            self.console.print(f"{_shown(name)}: {mark}  {sentence}", soft_wrap=True)
 
     def notebook_ended(self, run: NotebookRun) -> None:
         """A notebook is over."""
-        from rich.markup import escape
-
         with self._lock:
             del self.running[run.name]
-            because = f"  {escape(run.reason)}" if run.reason else ""
-            self.console.print(f"{run.name}: {MARKS[run.status]} in {run.seconds:.1f} s{because}", soft_wrap=True)
+            because = f"  {_shown(run.reason)}" if run.reason else ""
+            came_to = f"{MARKS[run.status]} in {run.seconds:.1f} s{because}"
+            self.console.print(f"{_shown(run.name)}: {came_to}", soft_wrap=True)
             for remark in run.remarks:
-                self.console.print(f"{run.name}: [yellow]{escape(remark)}[/]", soft_wrap=True)
+                self.console.print(f"{_shown(run.name)}: [yellow]{_shown(remark)}[/]", soft_wrap=True)
 
     def _now(self) -> RenderableType:
         from rich.spinner import Spinner
@@ -115,7 +116,7 @@ class Progress:
             for name, at in self.running.items():
                 claims = f"{at.held} held" + (f", [red]{at.fell} fell[/]" if at.fell else "")
                 took = f"{now - at.cell_began:.0f} s in this cell, {now - at.began:.0f} s in all"
-                grid.add_row(Spinner("dots"), f"[bold]{name}[/]", at.cell, f"[dim]{took}[/]", claims)
+                grid.add_row(Spinner("dots"), f"[bold]{_shown(name)}[/]", at.cell, f"[dim]{took}[/]", claims)
             if self.waiting:
                 grid.add_row("", f"[dim]{self.waiting} waiting[/]")
             return grid
@@ -125,13 +126,12 @@ class Progress:
             with self._lock:
                 now = time.monotonic()
                 for name, at in self.running.items():
-                    self.console.print(f"{name}: {at.cell}, {now - at.cell_began:.0f} s so far", soft_wrap=True)
+                    self.console.print(f"{_shown(name)}: {at.cell}, {now - at.cell_began:.0f} s so far", soft_wrap=True)
 
 
 def summary(investigation: Investigation, console: Console) -> None:
     """Print the table of claims, and in the last lines what it comes to and where to read on."""
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     if investigation.notebooks:
@@ -145,21 +145,27 @@ def summary(investigation: Investigation, console: Console) -> None:
         console.print(f"[green]All {investigation.held} claims held[/] in {investigation.seconds:.1f} s.")
     else:
         what = "A claim fell" if investigation.exit_code == 1 else "It could not run"
-        remedy = f" To do: {escape(investigation.remedy)}." if investigation.remedy else ""
-        console.print(f"[red]{what}:[/] {escape(investigation.reason.rstrip('.'))}.{remedy}", soft_wrap=True)
+        remedy = f" To do: {_shown(investigation.remedy)}." if investigation.remedy else ""
+        console.print(f"[red]{what}:[/] {_shown(investigation.reason.rstrip('.'))}.{remedy}", soft_wrap=True)
     if investigation.folder is not None:
-        console.print(f"Read on: {escape(str(investigation.folder / 'index.html'))}", soft_wrap=True)
+        console.print(f"Read on: {_shown(str(investigation.folder / 'index.html'))}", soft_wrap=True)
 
 
 def _add_rows(table: Any, run: NotebookRun) -> None:
-    from rich.markup import escape
 
     for claim in run.claims:
         outcome = "[green]held[/]" if claim.held else "[red]FELL[/]"
-        seen = (escape(words(claim.expected)), escape(words(claim.observed)))
-        table.add_row(run.name, escape(claim.id), *seen, outcome, f"{claim.seconds:.1f}")
+        seen = (_shown(words(claim.expected)), _shown(words(claim.observed)))
+        table.add_row(_shown(run.name), _shown(claim.id), *seen, outcome, f"{claim.seconds:.1f}")
     for claim in run.unreached:
-        table.add_row(run.name, escape(claim.id), escape(str(claim.expected)), "", "[red]never reached[/]", "")
+        table.add_row(_shown(run.name), _shown(claim.id), _shown(str(claim.expected)), "", "[red]never reached[/]", "")
     if run.status is Status.COULD_NOT_RUN:
-        table.add_row(run.name, "", "", escape(run.reason), MARKS[run.status], f"{run.seconds:.1f}")
+        table.add_row(_shown(run.name), "", "", _shown(run.reason), MARKS[run.status], f"{run.seconds:.1f}")
     table.add_section()
+
+
+def _shown(text: str) -> str:
+    """Return what others wrote so that it neither acts on a terminal nor is taken for markup nor fills the screen."""
+    from rich.markup import escape
+
+    return escape(shortened(printable(redact(text)), _TEXT_AT_MOST))

@@ -69,11 +69,12 @@ def junit(investigation: Investigation) -> str:
     """Return the text of junit.xml: a suite per notebook, a case per claim, one more where it could not run."""
     root = xml.Element("testsuites", name="kit investigate")
     for run in investigation.notebooks:
+        name = _clean(run.name)
         cases = [_case(run, claim, "failure") for claim in run.claims]
         cases += [_case(run, claim, "error") for claim in run.unreached]
         if run.status is Status.COULD_NOT_RUN:
             cases.append(_stopped_case(run))
-        suite = xml.SubElement(root, "testsuite", name=run.name, tests=str(len(cases)), time=f"{run.seconds:.3f}")
+        suite = xml.SubElement(root, "testsuite", name=name, tests=str(len(cases)), time=f"{run.seconds:.3f}")
         for outcome, name in (("failure", "failures"), ("error", "errors")):
             suite.set(name, str(sum(case.find(outcome) is not None for case in cases)))
         suite.extend(cases)
@@ -82,7 +83,7 @@ def junit(investigation: Investigation) -> str:
 
 
 def _case(run: NotebookRun, claim: Claim, outcome: str) -> xml.Element:
-    case = xml.Element("testcase", classname=run.name, name=claim.id, time=f"{claim.seconds:.3f}")
+    case = xml.Element("testcase", classname=_clean(run.name), name=_clean(claim.id), time=f"{claim.seconds:.3f}")
     if not claim.held:
         message = f"expected {claim.expected}, observed {claim.observed}"
         xml.SubElement(case, outcome, message=_clean(message)).text = _clean(claim.claim)
@@ -90,7 +91,7 @@ def _case(run: NotebookRun, claim: Claim, outcome: str) -> xml.Element:
 
 
 def _stopped_case(run: NotebookRun) -> xml.Element:
-    case = xml.Element("testcase", classname=run.name, name="(the notebook)", time=f"{run.seconds:.3f}")
+    case = xml.Element("testcase", classname=_clean(run.name), name="(the notebook)", time=f"{run.seconds:.3f}")
     xml.SubElement(case, "error", message=_clean(run.reason)).text = _clean(f"To do: {run.remedy}")
     return case
 

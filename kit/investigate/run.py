@@ -24,10 +24,11 @@ from kit.investigate.results import Investigation, NotebookRun, conclude, judge
 from kit.investigate.scrub import Secrets
 from kit.investigate.watching import Watcher
 from kit.notebook import STACK_VARIABLE
+from kit.probes.redact import learn_all, redact
 from kit.runner import usable_cpus
 from kit.seat import base_environ
 from kit.stacks import Stack, stack
-from kit.store import FRESH_VARIABLE, RUN_VARIABLE, SHELF_VARIABLE, Run, new_run
+from kit.store import EVIDENCE, FRESH_VARIABLE, RUN_VARIABLE, SHELF_VARIABLE, Run, new_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,11 +81,15 @@ def carry_out(request: Request, console: Console | None = None) -> Investigation
     from kit.investigate.progress import console as standard_output
 
     console = console or standard_output()
+    learn_all(request.environ)
+    given = request.parameters
+    for name, value in given.items() if isinstance(given, Mapping) else given:
+        learn_all({name: value})
     try:
         result = _investigated(request, console)
     except KitError as error:
         remedy = "; ".join(part for part in (error.wanted and f"wanted: {error.wanted}", error.remedy) if part)
-        result = Investigation(2, error.found, remedy)
+        result = Investigation(2, redact(error.found), redact(remedy))
     summary(result, console)
     return result
 
@@ -285,7 +290,8 @@ class _Work:
         for place in places:
             self.places.put(place)
         self.at_a_time = len(places)
-        self.secrets = Secrets.of(request.environ, *(place.pair.environ() for place in places if place.pair))
+        given = parameters.pairs(request.parameters)
+        self.secrets = Secrets.of(request.environ, given, *(place.pair.environ() for place in places if place.pair))
         self.stopped = ""
         self.kernels: set[tuple[int, str]] = set()
 
@@ -415,12 +421,15 @@ def _keep(run: Run, result: Investigation, stack: Mapping[str, str]) -> None:
 
 
 def _refuse_secrets(run: Run, secrets: Secrets) -> None:
-    """Look through all that is kept. Nothing should be found; what is found is taken out, and is a fault."""
+    """Look through all that is kept. Nothing should be found; what is found is taken out, and is a fault.
+
+    Evidence is an exception: what wrote it may not have known what this process knows.
+    """
     found = []
     for path in sorted(run.folder.rglob("*")):
-        if path.suffix in _TEXTS and secrets.within(text := path.read_text("utf-8")):
-            run.write(str(path.relative_to(run.folder)), secrets.out_of(text))
-            found.append(path.name)
+        if path.suffix in _TEXTS and secrets.within(text := path.read_text("utf-8", "replace")):
+            run.write(str(path.relative_to(run.folder)), secrets.known.out_of(text))
+            found += [path.name] if path.parent.name != EVIDENCE else []
     if found:
         names = ", ".join(found)
         raise NotebookError(f"A password had come into {names}, and was taken out", remedy="report this fault")

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from kit.report.printable import printable
 from kit.typed import typed
 
 BANNER_TAG = "papermill-error-cell-tag"
@@ -97,11 +98,16 @@ def write_outcome(nb: Any, outcome: Outcome) -> None:
 
 
 def _banner(outcome: Outcome) -> str:
+    """Say it in Markdown. What others wrote is in blocks of code, which show every sign as it is: none is markup."""
     lines = [f"**This run is not complete.** {outcome.ran} of {outcome.cells} code cells came to their end."]
     if outcome.stopped_at:
-        lines.append(f"Stopped at `{outcome.stopped_at}`: {outcome.error}, {outcome.reason}.")
-    else:
-        lines.append(f"{outcome.error}: {outcome.reason}.")
+        lines += ["", "Stopped at", *_verbatim(outcome.stopped_at), "by"]
+    lines += ["", *_verbatim(f"{outcome.error}: {outcome.reason}")]
     if outcome.never_ran:
-        lines.append("Never ran: " + ", ".join(f"`{cell}`" for cell in outcome.never_ran) + ".")
-    return "> " + "  \n> ".join(lines)
+        lines += ["", "Never ran:", *_verbatim("\n".join(outcome.never_ran))]
+    return "\n".join(f"> {line}".rstrip() for line in lines)
+
+
+def _verbatim(text: str) -> list[str]:
+    """Return a text as an indented block of code, which nothing that is in it can end."""
+    return ["", *(f"    {line}" for line in printable(text).splitlines() or [""]), ""]

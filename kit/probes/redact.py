@@ -18,7 +18,7 @@ from .secret_names import MARKS, names_a_secret
 from .secret_shapes import spans
 
 __all__ = ["HIDDEN", "Known", "found_in", "known", "learn", "learn_all", "may_hold_a_secret", "names_a_secret",
-           "redact", "redact_command", "secrets_of_command", "without_secrets"]
+           "public_among", "redact", "redact_command", "secrets_among", "secrets_of_command", "without_secrets"]
 
 HIDDEN = "***"
 KNOWN_AT_MOST = 500  # values; who makes new ones for ever has the latest taken out
@@ -150,11 +150,11 @@ def learn(*values: Optional[str]) -> None:
 
 def learn_all(named: Mapping[str, Any]) -> None:
     """Learn what is secret among values that have names: of variables, parameters, settings, arguments."""
-    public = set(_public_in(named))
+    public = set(public_among(named))
     learn(*(value for value in secrets_among(named) if value not in public))
 
 
-def _public_in(named: Mapping[str, Any]) -> Iterator[str]:
+def public_among(named: Mapping[Any, Any]) -> Iterator[str]:
     """Give the names of users, servers and databases: who takes one of them for a password hides nothing by it."""
     for name, value in named.items():
         if type(value) is str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from nbformat.v4 import new_output
 
-from kit.investigate.scrub import Secrets
+from kit.investigate.scrub import ERROR_AT_MOST, LINES_AT_MOST, Secrets
 from tests.investigate.samples import cell, notebook
 
 WORD = "a<b&c/d'e f"
@@ -46,6 +47,36 @@ def test_a_password_that_nobody_named_is_taken_out_of_a_url() -> None:
     assert Secrets().out_of("see https://me:hunter22@example.org/a") == "see https://me:***@example.org/a"
 
 
+def test_what_a_notebook_spells_out_goes_from_all_that_it_prints() -> None:
+    """A literal under the name of a secret is known wherever it turns up, and the cell is still Python."""
+    source = "DB_PASS = 'Plain-Value7'\nconnect('host=h password=Other-Value8', {'token': 'Third-Value9'})"
+    nb = notebook([source, "1"])
+    nb.cells[1].outputs = [new_output("stream", text="Plain-Value7, Other-Value8, Third-Value9")]
+    secrets = Secrets.of(nb=nb)
+    assert secrets.out_of_notebook(nb) == [1]
+    assert nb.cells[1].outputs[0].text == "***, ***, ***"
+    assert nb.cells[0].source == "DB_PASS = '***'\nconnect('host=h password=***', {'token': '***'})"
+
+
+def test_a_file_of_variables_beside_the_notebook_tells_what_is_secret(tmp_path: Path) -> None:
+    """What a .env file in the notebook's folder holds is taken out, though no variable of the process has it."""
+    (tmp_path / ".env").write_text("DB_PASS=Plain-Value7\n")
+    assert Secrets.of(folders=(tmp_path,)).out_of("it is Plain-Value7") == "it is ***"
+
+
+def test_an_error_without_end_is_cut_with_a_word_about_it() -> None:
+    """Neither the text nor the traceback of an error fills the notebook, and no half of a secret stays at the cut."""
+    nb = notebook(["1"])
+    text = "x" * (ERROR_AT_MOST - 3) + "glpat-0123456789" + "x" * 20_000_000
+    nb.cells[0].outputs = [new_output("error", ename="E", evalue=text, traceback=[text] * 1000)]
+    SECRETS.out_of_notebook(nb)
+    error = nb.cells[0].outputs[0]
+    assert error.evalue.endswith("characters left out)")
+    assert "glp" not in error.evalue
+    assert len(error.evalue) < 1.1 * ERROR_AT_MOST
+    assert len(error.traceback) <= LINES_AT_MOST
+
+
 def test_secrets_are_not_shown_by_their_own_repr() -> None:
     """The object that holds the secrets does not print them."""
     assert "glpat" not in repr(SECRETS)
@@ -72,8 +103,8 @@ def test_a_notebook_is_scrubbed_in_every_part() -> None:
 
 def test_a_notebook_without_secrets_is_left_as_it_is() -> None:
     """Nothing is changed where there is nothing to hide."""
-    nb = notebook(["password: str = 'an example'", "1"])
-    nb.cells[1].outputs = [new_output("stream", text="password: str = 'an example'\n")]
+    nb = notebook(["password: str = get_password()", "1"])
+    nb.cells[1].outputs = [new_output("stream", text="password authentication failed for user 'x'\n")]
     before = str(nb)
     assert SECRETS.out_of_notebook(nb) == []
     assert str(nb) == before
