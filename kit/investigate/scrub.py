@@ -27,7 +27,7 @@ class Secrets:
 
     @classmethod
     def of(cls, *named: Mapping[str, Any], folders: tuple[Path, ...] = (), nb: Any = None) -> Secrets:
-        """Collect what is secret among variables and parameters, in .env files of folders, in the text of a notebook."""
+        """Collect what is secret among variables and parameters, in .env files of folders, in a notebook's text."""
         files = [variables_in(file) for folder in folders for file in sorted(folder.glob("*.env*"))]
         public = {value for values in (*named, *files) for value in public_among(values)}
         found = [value for values in (*named, *files) for value in secrets_among(values)]

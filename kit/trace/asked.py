@@ -78,7 +78,7 @@ def say(line: str) -> None:
 
 
 def put(said: str, stream: TextIO | None) -> None:
-    """Write to a standard stream, without secrets, in whatever letters it takes; where it is closed, nobody reads it."""
+    """Write to a standard stream, without secrets, in the letters it takes. Where it is closed, nobody reads it."""
     if stream is None:
         return
     said = printable(redact(said))
@@ -110,7 +110,8 @@ def check(json: Path | None, html: Path | None) -> None:
 def write(found: Answer, diagnosis: Mapping[str, Any] | None, json: Path | None, html: Path | None) -> None:
     """Write the answer to the files that were asked for. TraceError where that fails; what was there before stays."""
     if json is not None:
-        files.write(json, msgspec.json.format(msgspec.json.encode(without_secrets(msgspec.to_builtins(contract(found, diagnosis)))), indent=2))
+        value = without_secrets(msgspec.to_builtins(contract(found, diagnosis)))
+        files.write(json, msgspec.json.format(msgspec.json.encode(value), indent=2))
     if html is not None:
         from kit.report.answer_page import page
 
