@@ -487,6 +487,112 @@ def test_it():
     assert (ran.folder / "prod.db").read_bytes() == b""
 
 
+OTHER_WAYS = """\
+import asyncio
+import importlib
+import os
+import sqlite3
+import sys
+import threading
+
+import _sqlite3
+import aiosqlite
+import early
+import pytest
+
+class Mine(sqlite3.Connection):
+    pass
+
+class Path:
+    def __init__(self, name):
+        self.name = name
+
+    def __fspath__(self):
+        return self.name
+
+def by_class(file): return sqlite3.Connection(file)
+
+def by_subclass(file): return Mine(file)
+
+def by_c(file): return _sqlite3.connect(file)
+
+def by_early_name(file): return early.connect(file)
+
+def by_path(file): return sqlite3.connect(Path(file))
+
+def reloaded(file): return importlib.reload(sqlite3.dbapi2).connect(file)
+
+def initialised(file):
+    connection = sqlite3.connect(":memory:")
+    connection.__init__(file)
+    return connection
+
+def anew(file):
+    kept = {name: sys.modules.pop(name) for name in list(sys.modules) if "sqlite3" in name}
+    try:
+        import sqlite3
+        return sqlite3.connect(file)
+    finally:
+        sys.modules.update(kept)
+
+def with_an_authorizer(file):
+    connection = sqlite3.connect(":memory:")
+    connection.set_authorizer(None)
+    connection.execute(f"attach '{file}' as other")
+    return connection
+
+def opened_early(file):
+    return early.opened[file]
+
+async def by_early_aiosqlite(file):
+    before = set(threading.enumerate())
+    try:
+        async with early.connect_aiosqlite(file) as connection:
+            await connection.execute("create table if not exists written (x)")
+    finally:
+        for thread in set(threading.enumerate()) - before:  # which still has something to say to this loop
+            await asyncio.to_thread(thread.join)
+
+WAYS = (
+    by_class, by_subclass, by_c, by_early_name, by_path, reloaded, initialised, anew, with_an_authorizer, opened_early,
+    by_early_aiosqlite,
+)
+
+@pytest.mark.parametrize("file", ["prod.db", "test.db"])
+@pytest.mark.parametrize("reach", WAYS)
+def test_reach(reach, file):
+    try:
+        done = reach(file)
+        if asyncio.iscoroutine(done):
+            asyncio.run(done)
+        else:
+            done.execute("create table if not exists written (x)")
+    finally:
+        written = os.path.exists("prod.db") and os.path.getsize("prod.db")
+        assert not written, "it was written to"
+"""
+EARLY = """\
+import sqlite3
+from sqlite3 import connect
+from aiosqlite import connect as connect_aiosqlite
+
+opened = {name: sqlite3.connect(name) for name in ("prod.db", "test.db")}
+"""
+
+
+def test_other_ways_to_a_file(run: Run) -> None:
+    """By a class, by what was bound or opened before the guard, by a driver imported anew: nothing is written there."""
+    ran = run({"test_it.py": OTHER_WAYS, "early.py": EARLY}, "-p", "early")
+    expected = {
+        f"test_reach[{way}-{file}]": outcome
+        for way in re.findall(r"\w+", OTHER_WAYS.partition("WAYS = (")[2].partition(")")[0])
+        for file, outcome in (("prod.db", "failed"), ("test.db", "passed"))
+    }
+    assert ran.outcomes == expected, ran.output
+    assert "it was written to" not in ran.output.replace('"it was written to"', "")
+    assert ran.output.count("asked for prod.db") >= len(expected) // 2
+
+
 FOREIGN = """\
 import types
 import pytest

@@ -36,27 +36,29 @@ class Attaching:
     aiosqlite's, in which nobody's code is on the stack, until the one who waits for that takes it.
     """
 
-    def __init__(self, databases: Any, uri: bool, tells: bool) -> None:
-        self._databases, self._uri, self._tells = databases, uri, tells
+    def __init__(self, databases: Any, tells: bool) -> None:
+        self._databases, self._tells = databases, tells
+        self._theirs: Optional[Callable[..., Any]] = None  # the application's own authorizer
         self._unnamed = False  # a file is being attached whose name is not known yet
         self._there: Dict[str, str] = {}  # what is attached: its name -> its file
         self.in_thread: List[Attached] = []
 
-    def watch(self, connection: Any) -> bool:
-        """Be asked before each statement is prepared; False where that is not to be had, or is another's already."""
+    def watch(self, connection: Any) -> None:
+        """Be asked before each statement is prepared."""
         from sqlite3 import Connection
 
-        if not isinstance(connection, Connection) or _has_one_of_its_own(type(connection)):
-            return False
         find = _finder(connection)
 
-        def authorize(action: int, argument: Optional[str], *_: Optional[str]) -> int:
-            if action != _ATTACH and action != _DETACH and not self._unnamed:
-                return _OK
-            return self._asked(action, argument, find) or _OK
+        def authorize(action: int, argument: Optional[str], *more: Optional[str]) -> Any:
+            if (action in (_ATTACH, _DETACH) or self._unnamed) and self._asked(action, argument, find):
+                return _DENY
+            return _OK if self._theirs is None else self._theirs(action, argument, *more)
 
         Connection.set_authorizer(connection, authorize)
-        return True
+
+    def set_authorizer(self, authorizer_callback: Any) -> None:
+        """Have the application's own authorizer asked, too; ours goes first."""
+        self._theirs = authorizer_callback
 
     @quietly
     def _asked(self, action: int, argument: Optional[str], find: Callable[[], Any]) -> int:
@@ -66,12 +68,13 @@ class Attaching:
         if action != _ATTACH:  # of a script that attaches a file and uses it at once
             self._unnamed = self._databases.gated
             return self._refuse(_UNNAMED) if self._unnamed else _OK
-        path = None if argument is None else sqlite_file(argument, self._uri)
-        if argument is not None and path is None:
+        paths = _paths(argument)
+        if paths == [None]:
             return _OK
-        if path is not None and not self._databases.allows_file(path):
-            return self._refuse(path)
-        self._unnamed = path is None
+        allowed = [self._databases.allows_file(path) for path in paths]
+        if paths and not any(allowed):
+            return self._refuse(str(paths[0]))
+        self._unnamed = not all(allowed) or not paths
         if self._unnamed or self._tells:
             self._look_after(find)
         return _OK
@@ -141,10 +144,17 @@ def _attached(connection: Any) -> List[Attached]:
     return [Attached(name, os.path.realpath(file)) for name, file in named if file and name not in ("main", "temp")]
 
 
-def _has_one_of_its_own(kind: type) -> bool:
-    """Tell whether a class of connections sets an authorizer as it makes one: there can be one only."""
-    makers = (vars(base).get("__init__") for base in kind.__mro__)
-    return any("set_authorizer" in getattr(getattr(maker, "__code__", None), "co_names", ()) for maker in makers)
+def _paths(name: Optional[str]) -> List[Optional[str]]:
+    """Return the files that a name can stand for: of `file:...` it is not known here whether it is a URL.
+
+    None is a database in memory; of a name that is not known, or that no file can have, there is nothing.
+    """
+    if name is None:
+        return []
+    try:
+        return list(dict.fromkeys([sqlite_file(name, True), sqlite_file(name, False)]))
+    except (OSError, ValueError):
+        return []
 
 
 def _finder(connection: Any) -> Callable[[], Any]:

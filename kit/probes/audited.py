@@ -40,5 +40,6 @@ def listen(event: str, listener: Listener) -> Callable[[], None]:
 
 def _heard(event: str, args: Tuple[Any, ...], _listening: Dict[str, Tuple[Listener, ...]] = _listening) -> None:
     if event in _listening:
+        __tracebackhide__ = True  # pytest leaves such frames out of what it shows
         for listener in _listening[event]:
             listener(args)

@@ -93,6 +93,7 @@ class Databases:
         self._recorder, self.objects, self._gate = recorder, objects, gate
         self._connections: Dict[int, Connection] = {}
         self._uses: Dict[str, int] = {}
+        self._finish: List[Callable[[], None]] = []
         self._open: Dict[str, Connection] = {}  # those that have used a transaction
         self._writers: Dict[Hashable, Dict[str, Connection]] = {}  # database -> those with rows not committed yet
 
@@ -164,12 +165,20 @@ class Databases:
             self._gate.server(configured, observed, why_not, peer)
 
     @quietly
-    def failed(self, driver: str, configured: str, error: BaseException) -> None:
-        """A driver could not connect."""
+    def failed(self, driver: str, configured: str, error: BaseException, **when: Any) -> None:
+        """A driver could not connect; `when` is the stack and the moment, where they are not these."""
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         self._recorder.event(
-            "connection_failed", apart=(configured,), driver=driver, configured=configured, error=reason,
+            "connection_failed", apart=(configured,), driver=driver, configured=configured, error=reason, **when,
         )
+
+    def moment(self) -> Dict[str, Any]:
+        """Return what tells when something was that may be written down later."""
+        return self._recorder.moment()
+
+    def after_test(self, finish: Callable[[], None]) -> None:
+        """Have a driver tell, at the end of each test, what it has not told yet."""
+        self._finish.append(finish)
 
     @quietly
     def made_pool(self, pool: Any, driver: str, told: str, url: Any, sources: Optional[Sources]) -> None:
@@ -319,6 +328,8 @@ class Databases:
     @quietly
     def test_ended(self) -> None:
         """Write down each transaction that was left open, once."""
+        for finish in self._finish:
+            finish()
         for connection in list(self._open.values()):
             transaction = connection.transaction
             if transaction is None or not _is_in_transaction(connection):

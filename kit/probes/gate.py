@@ -179,8 +179,14 @@ class GuardedDatabases:
         if driver != "sqlite3":
             self._gate.server(configured, observed, why_not, peer)
 
-    def failed(self, driver: str, configured: str, error: BaseException) -> None:
+    def failed(self, driver: str, configured: str, error: BaseException, **when: Any) -> None:
         """There is nothing to stop."""
+
+    def after_test(self, finish: Callable[[], None]) -> None:
+        """There is nothing to tell."""
+
+    def of(self, driver_connection: Any) -> None:
+        """Nothing was kept."""
 
     def pool_of(self, frame: Any) -> None:
         """Nothing was kept."""

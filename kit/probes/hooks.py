@@ -26,6 +26,7 @@ class Hooks:
     def __init__(self) -> None:
         self._undo: List[Callable[[], None]] = []
         self._on_import: Dict[str, List[Callable[[ModuleType], None]]] = {}
+        self._again: Dict[str, List[Callable[[ModuleType], None]]] = {}
         self._finder: Optional[_AfterImport] = None
         self._done: Set[str] = set()
         self.by_finder: Set[str] = set()  # what is being executed, and will be told of
@@ -67,14 +68,19 @@ class Hooks:
     def on_removal(self, undo: Callable[[], None]) -> None:
         self._undo.append(undo)
 
-    def when_imported(self, module: str, install: Callable[[Any], None]) -> None:
-        """Call `install(module)` once the module has been executed; now, where it already has."""
+    def when_imported(self, module: str, install: Callable[[Any], None], again: bool = False) -> None:
+        """Call `install(module)` once the module has been executed; now, where it already has.
+
+        With `again` also each time that it is executed anew: reloaded, or imported after it was taken away.
+        """
         if self._finder is None:
             self._finder = _AfterImport(self)
             sys.meta_path.insert(0, self._finder)
             self._undo.append(listen("import", self._importing))
             self._undo.append(listen("exec", self._executing))
         self._on_import.setdefault(module, []).append(install)
+        if again:
+            self._again.setdefault(module, []).append(install)
         self.catch_up(module)
 
     def catch_up(self, *modules: str) -> None:
@@ -105,10 +111,10 @@ class Hooks:
                 _tell_when_done(spec, functools.partial(self.catch_up, name))
 
     def wants(self, name: str) -> bool:
-        return name in self._on_import
+        return name in self._on_import or name in self._again
 
     def imported(self, name: str, module: ModuleType) -> None:
-        waiting = self._on_import.pop(name, ())
+        waiting = self._on_import.pop(name, []) or self._again.get(name, [])
         self._done.update((name,) if waiting else ())
         for install in waiting:
             try:
@@ -132,6 +138,7 @@ class Hooks:
             sys.meta_path.remove(self._finder)
         self._finder = None
         self._on_import.clear()
+        self._again.clear()
         self._done.clear()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, FrozenSet, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Dict, FrozenSet, NamedTuple, Optional, Tuple
 
 from ..own import own_builtins as __builtins__  # noqa: F401
 
@@ -42,9 +42,20 @@ class Adapter:
     connections: ClassVar[Tuple[Kind, ...]] = ()  # the classes of what it gives
     pools: ClassVar[Tuple[Kind, ...]] = ()
 
+    _hooks: "Hooks"
+
     def __init__(self, databases: "Databases", sources: "Optional[Sources]", statements: bool) -> None:
         self._databases, self._sources, self._statements = databases, sources, statements
+
+        self._own: Dict[int, Any] = {}  # what it has put into the driver, by id
 
     def install(self, hooks: "Hooks") -> None:
         """Put it into the driver, once that is imported."""
         raise NotImplementedError
+
+    def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        """Put in a function of the adapter's, if it is not there yet: a module that is reloaded may have kept it."""
+        if id(vars(owner).get(name)) not in self._own:
+            self._hooks.replace(owner, name, make)
+            put = vars(owner)[name]
+            self._own[id(put)] = put

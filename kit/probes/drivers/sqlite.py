@@ -1,32 +1,54 @@
-"""sqlite3 and aiosqlite: each connection as it opens, the file behind it, and what it runs."""
+"""sqlite3 and aiosqlite: each connection as it opens, the file behind it, and what it runs.
+
+The interpreter tells of every connection itself, by whatever name or class it is made, and before the file is opened:
+`sqlite3.connect` stays what it is. As the application first asks a connection for one of its methods, the connection is
+asked which file it has, and is given what tells of its statements and of the files that they attach.
+"""
 
 from __future__ import annotations
 
 from types import FrameType
-from typing import Any, Dict, Optional, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from weakref import ref
 
 from ..allow import sqlite_file
 from ..attached import Attaching
+from ..audited import listen
 from ..frames import INTERPRETER, Stack, application_stack, owner, running
 from ..hooks import Hooks, out_of_traceback
-from ..own import os, sys
+from ..objects import address
+from ..own import functools, os, sys, threading
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import quietly
 from ..redact import redact
 from ..threads import is_under_sqlalchemy
 from .asking import Observed, reason
 from .base import Adapter
+from .methods import hear_of
 
 _WITH_FILES_OF_THEIR_OWN = ("coverage", "testmon", "IPython")  # tools that keep what they know in SQLite
 
 _READ_WHOLE = 500  # statements of one connection in one phase of a test
+_FIRST_USES = (
+    "execute", "executemany", "executescript", "cursor", "backup", "blobopen", "iterdump", "deserialize",
+    "set_trace_callback",  # which is the application's from there on
+)
+_TELLS_OF_CONNECTIONS = sys.version_info >= (3, 10)  # before, the interpreter tells of files that are asked for only
+
+
+class Asked(NamedTuple):
+    """A database that is about to be opened. What begins with `file:` is a URL or a name, as the caller has said."""
+
+    name: str
+    path: Optional[str]
+    is_known: bool  # whether `path` is what will be opened: no object's own method is called to find that out
+    literal: Optional[str]  # the file of this very name, where the name could be a URL's
+    told: Dict[str, Any]  # of its opening
+    moment: Optional[Dict[str, Any]]
 
 
 class Sqlite(Adapter):
-    """The driver is C: its own trace tells of each statement, as long as the application does not use that itself.
-
-    Without `statements` it asks for leave to open a file, or to attach one, and keeps nothing of the connection.
-    """
+    """Without `statements` it asks for leave to open a file, or to attach one, and keeps nothing of the connection."""
 
     name = "sqlite3"
     packages = ("sqlite3", "aiosqlite")
@@ -36,84 +58,82 @@ class Sqlite(Adapter):
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
         self._files: Set[str] = set()  # that were opened
-        self._in_threads: Dict[int, Attaching] = {}  # by the id of a connection that a thread of aiosqlite's has
-        hooks.when_imported("sqlite3", self._watch)
-        hooks.when_imported("aiosqlite", self._watch_aiosqlite)
+        self._asked: Dict[int, Asked] = {}  # by thread, what it opens
+        self._touched: Dict[int, Any] = {}  # the ids of connections that have been asked, with what points at them
+        self._attaching: Dict[int, Attaching] = {}  # by the id of a connection
+        self._in_threads: Set[int] = set()  # the ids of connections that threads of aiosqlite's have
+        hooks.on_removal(listen("sqlite3.connect", self._opening))
+        hooks.on_removal(listen("sqlite3.connect/handle", self._made))
+        hooks.when_imported("sqlite3", self._watch, again=True)
+        hooks.when_imported("aiosqlite", self._watch_aiosqlite, again=True)
+        self._databases.after_test(self._failed)
 
     def _watch(self, sqlite3: Any) -> None:
-        from sqlite3 import dbapi2
+        from sqlite3 import Connection
 
-        probe = self
+        for name in _FIRST_USES:
+            hear_of(self._hooks, Connection, name, self._hear)
+        hear_of(self._hooks, Connection, "set_authorizer", self._hear_authorizer)
 
-        def connecting(original: Any) -> Any:
-            class Connect:
-                """A C function does not become a method when it is an attribute of a class; nor does this."""
+    # --- as a file is opened -----------------------------------------------------------------------------------------
 
-                def __call__(self, *args: Any, **kwargs: Any) -> Any:
-                    __tracebackhide__ = True
-                    if _caller() in _WITH_FILES_OF_THEIR_OWN:
-                        return original(*args, **kwargs)
-                    database = args[0] if args else kwargs.get("database")
-                    path = sqlite_file(database, bool(_argument(args, kwargs, 7, "uri")))
-                    probe._databases.asked_for_file(path)
-                    told: Dict[str, Any] = {"fresh": True} if probe._statements and probe._is_new(path) else {}
-                    try:
-                        connection = original(*args, **kwargs)
-                    except BaseException as error:
-                        probe._databases.failed("sqlite3", _name_of(database), error)
-                        out_of_traceback(error)
-                        raise
-                    if probe._statements:
-                        probe._opened(connection, database, told)
-                    probe._watch_attaching(connection, bool(_argument(args, kwargs, 7, "uri")))
-                    return connection
-            return Connect()
-
-        self._hooks.replace(dbapi2, "connect", connecting)
-        self._hooks.replace_by(sqlite3, "connect", dbapi2.connect)
-
-    def _watch_aiosqlite(self, aiosqlite: Any) -> None:
-        """It connects in a thread of its own, in which nobody's code is on the stack: so it is asked for here."""
-        probe = self
-
-        def connecting(original: Any) -> Any:
-            def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
-                probe._databases.asked_for_file(sqlite_file(database, bool(kwargs.get("uri"))))
-                return original(database, *args, **kwargs)
-            return connect
-
-        def using(original: Any) -> Any:
-            async def _execute(connection: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
-                __tracebackhide__ = True
-                stack = application_stack() if _may_attach(args) else None  # an error comes back without its callers
-                if probe._statements:
-                    probe._used_aiosqlite(connection, function, args)
-                try:
-                    return await original(connection, function, *args, **kwargs)
-                except BaseException as error:
-                    out_of_traceback(error)
-                    raise
-                finally:
-                    probe._heard(getattr(connection, "_connection", None), stack)
-            return _execute
-
-        self._hooks.replace(aiosqlite.core, "connect", connecting)
-        self._hooks.replace_by(aiosqlite, "connect", aiosqlite.core.connect)
-        self._hooks.replace(aiosqlite.core.Connection, "_execute", using)
+    def _opening(self, args: Any) -> None:
+        """The interpreter is about to open a database. What is raised here comes instead of the connection."""
+        __tracebackhide__ = True
+        self._failed()
+        if not _TELLS_OF_CONNECTIONS:
+            self._forget_those_without_a_pointer()
+        if _caller() in _WITH_FILES_OF_THEIR_OWN:
+            return
+        name, path, is_known = _path_of(args[0])
+        literal = _literal_path(name) if name.startswith("file:") else None
+        if is_known and not (literal is not None and self._databases.allows_file(literal)):
+            self._databases.asked_for_file(path)
+        told, moment = self._told_of(path) if self._statements else ({}, None)
+        self._asked[threading.get_ident()] = Asked(name, path, is_known, literal, told, moment)
 
     @quietly
-    def _watch_attaching(self, connection: Any, uri: bool) -> None:
-        self._in_threads.pop(id(connection), None)
-        attaching = Attaching(self._databases, uri, self._statements)
-        if attaching.watch(connection) and "aiosqlite" in sys.modules and running("aiosqlite") is not None:
-            self._in_threads[id(connection)] = attaching
+    def _told_of(self, path: Optional[str]) -> Tuple[Dict[str, Any], Any]:
+        told: Dict[str, Any] = {"stack": application_stack()}
+        if self._is_new(path):
+            told["fresh"] = True
+        return told, self._databases.moment()
 
-    def _heard(self, connection: Any, stack: Optional[Stack]) -> None:
-        """A call of aiosqlite's is over: tell of what its thread has attached."""
+    def _made(self, args: Any) -> None:
+        """The interpreter has made a connection, of which nothing can be asked yet."""
         __tracebackhide__ = True
-        attaching = self._in_threads.get(id(connection))
-        if attaching is not None and attaching.in_thread:
-            attaching.heard(connection, stack)
+        connection = args[0]
+        self._forget(address(connection))
+        asked = self._asked.pop(threading.get_ident(), None)
+        if asked is None:
+            self._touched[address(connection)] = None  # of a tool, which keeps what it knows there
+        elif asked.is_known:
+            is_literal = asked.literal is not None and os.path.lexists(asked.literal)
+            path = asked.literal if is_literal else asked.path
+            self._databases.asked_for_file(path)
+            self._opened(connection, asked.name, ({"file": path}, None), asked.told)
+
+    def _forget(self, number: int) -> None:
+        """Another object has this id now."""
+        self._touched.pop(number, None)
+        self._attaching.pop(number, None)
+        self._in_threads.discard(number)
+
+    def _forget_those_without_a_pointer(self) -> None:
+        for number, pointer in list(self._touched.items()):
+            if pointer is None:
+                self._touched.pop(number, None)
+
+    def _failed(self) -> None:
+        """Tell of what this thread, or one that has ended, asked for and did not get."""
+        for number in list(self._asked):
+            if number == threading.get_ident() or number not in sys._current_frames():
+                asked = self._asked.pop(number, None)
+                if asked is not None and _TELLS_OF_CONNECTIONS and asked.moment is not None:
+                    self._databases.failed(
+                        "sqlite3", redact(asked.name), _CannotBeOpened(), stack=asked.told["stack"],
+                        moment=asked.moment,
+                    )
 
     def _is_new(self, path: Optional[str]) -> bool:
         """Tell whether a file is about to be made; of each it is told once."""
@@ -125,14 +145,70 @@ class Sqlite(Adapter):
         except (OSError, ValueError):  # the latter where no file can have this name
             return True
 
-    def _opened(self, connection: Any, database: Any, told: Dict[str, Any]) -> None:
-        self._databases.forget(connection)
-        pooled = running("sqlalchemy") is not None or is_under_sqlalchemy()
-        self._databases.opened(
-            connection, "sqlite3", redact(_name_of(database)), *_ask(connection), pooled=pooled, **told,
-        )
-        if not pooled and running("aiosqlite") is None:
-            connection.set_trace_callback(self._tracing(self._databases.of(connection)))
+    @quietly
+    def _opened(self, connection: Any, name: str, observed: Observed, told: Dict[str, Any]) -> None:
+        if self._statements:
+            self._databases.forget(connection)
+            pooled = running("sqlalchemy") is not None or is_under_sqlalchemy()
+            self._databases.opened(connection, "sqlite3", redact(name), *observed, pooled=pooled, **told)
+
+    # --- as a connection is first used -------------------------------------------------------------------------------
+
+    def _hear(self, connection: Any, method: Any) -> None:
+        """A connection is asked for a method that can run statements."""
+        if address(connection) not in self._touched:
+            __tracebackhide__ = True
+            self._touch(connection)
+
+    def _hear_authorizer(self, connection: Any, method: Any) -> Any:
+        """The application sets an authorizer, of which a connection has one: it is the application's from here on.
+
+        Where there is a list of what is allowed, files that are attached are asked for all the same.
+        """
+        self._hear(connection, method)
+        attaching = self._attaching.get(address(connection)) if self._databases.gated else None
+        return None if attaching is None else attaching.set_authorizer
+
+    def _touch(self, connection: Any) -> None:
+        __tracebackhide__ = True
+        observed, why_not = _ask(connection)
+        if observed is None:  # it is closed, or another thread's, which will use it
+            return
+        path = observed["file"]
+        if not self._databases.allows_file(path):
+            _close(connection)
+            raise self._databases.refused_file(path, None)
+        self._keep(connection)
+        known = self._databases.of(connection)
+        if known is None or (path is not None and known.database != path):
+            asked = self._asked.pop(threading.get_ident(), None)
+            name, told = (asked.name, asked.told) if asked is not None and asked.path == path else (path, {})
+            self._opened(connection, name or ":memory:", (observed, why_not), told)
+        self._follow(connection)
+        self._watch_attaching(connection)
+
+    def _keep(self, connection: Any) -> None:
+        number = address(connection)
+        try:
+            self._touched[number] = ref(connection, lambda _: self._forget(number))
+        except TypeError:  # of a kind that cannot be pointed at; another one with its id is told of as it is made
+            self._touched[number] = None
+
+    @quietly
+    def _follow(self, connection: Any) -> None:
+        from sqlite3 import Connection
+
+        known = self._databases.of(connection)
+        if known is not None and not known.pooled and running("aiosqlite") is None:
+            Connection.set_trace_callback(connection, self._tracing(known))
+
+    @quietly
+    def _watch_attaching(self, connection: Any) -> None:
+        attaching = Attaching(self._databases, self._statements)
+        attaching.watch(connection)
+        self._attaching[address(connection)] = attaching
+        if "aiosqlite" in sys.modules and running("aiosqlite") is not None:
+            self._in_threads.add(address(connection))
 
     def _tracing(self, known: Any) -> Any:
         """The text comes with its values in it, so that each is another: of a long row, the first word must do."""
@@ -141,6 +217,63 @@ class Sqlite(Adapter):
         def trace(statement: str) -> None:
             databases.used(known, statement if known.uses_here < _READ_WHOLE else statement[:7])
         return trace
+
+    # --- aiosqlite ---------------------------------------------------------------------------------------------------
+
+    def _watch_aiosqlite(self, aiosqlite: Any) -> None:
+        """It connects in a thread of its own, in which nobody's code is on the stack: so it is asked for here."""
+        probe = self
+
+        def connecting(original: Any) -> Any:
+            def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
+                _, path, is_known = _path_of(database, bool(kwargs.get("uri")))
+                if is_known:
+                    probe._databases.asked_for_file(path)
+                return original(database, *args, **kwargs)
+            return connect
+
+        def using(original: Any) -> Any:
+            async def _execute(connection: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
+                stack = application_stack() if _may_attach(args) else None  # an error comes back without its callers
+                if probe._statements:
+                    probe._used_aiosqlite(connection, function, args)
+                inner = getattr(connection, "_connection", None)
+                if inner is not None and address(inner) not in probe._touched:
+                    function = probe._touching(inner, function)
+                try:
+                    return await original(connection, function, *args, **kwargs)
+                except BaseException as error:
+                    out_of_traceback(error)
+                    raise
+                finally:
+                    probe._heard(getattr(connection, "_connection", None), stack)
+            return _execute
+
+        self._replace(aiosqlite.core, "connect", connecting)
+        self._hooks.replace_by(aiosqlite, "connect", aiosqlite.core.connect)
+        self._replace(aiosqlite.core.Connection, "_execute", using)
+
+    def _touching(self, connection: Any, function: Any) -> Any:
+        """Return a function that first looks at the connection, in the thread that has it."""
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            self._hear(connection, None)
+            try:
+                return function(*args, **kwargs)
+            except BaseException as error:
+                out_of_traceback(error)
+                raise
+        return call
+
+    def _heard(self, connection: Any, stack: Optional[Stack]) -> None:
+        """A call of aiosqlite's is over: tell of what its thread has attached."""
+        __tracebackhide__ = True
+        attaching = self._attaching.get(address(connection))
+        if attaching is not None and attaching.in_thread and address(connection) in self._in_threads:
+            attaching.heard(connection, stack)
 
     def _used_aiosqlite(self, connection: Any, function: Any, args: Any) -> None:
         inner = getattr(connection, "_connection", None)
@@ -154,16 +287,67 @@ class Sqlite(Adapter):
             self._databases.ended(known)
 
 
+class _CannotBeOpened(Exception):
+    """What SQLite says where it cannot open a file, whatever the reason."""
+
+    def __init__(self) -> None:
+        super().__init__("unable to open database file")
+
+
+_CannotBeOpened.__name__ = "OperationalError"
+
+
 def _ask(connection: Any) -> Observed:
-    """Ask which file stands behind the connection. In memory there is none: the connection is the database."""
-    from sqlite3 import Connection
+    """Ask which file stands behind the connection. In memory there is none: the connection is the database.
+
+    Nothing of the application's is called for it: no method of a class of its own, no factory of rows or of texts.
+    """
+    from sqlite3 import Connection, Cursor
 
     try:
-        rows = list(Connection.execute(connection, "pragma database_list"))
+        texts: Any = vars(Connection)["text_factory"]
+        own = texts.__get__(connection)
+        texts.__set__(connection, str)
+        try:
+            cursor = Connection.cursor(connection, Cursor)
+            cursor.row_factory = None
+            rows: List[Tuple[Any, ...]] = cursor.execute("pragma database_list").fetchall()
+        finally:
+            texts.__set__(connection, own)
         file = next((row[2] for row in rows if row[1] == "main"), "")
         return {"file": os.path.realpath(file) if file else None}, None
     except Exception as error:
         return None, reason(error)
+
+
+def _close(connection: Any) -> None:
+    from sqlite3 import Connection
+
+    Connection.close(connection)
+
+
+def _path_of(database: Any, uri: bool = True) -> Tuple[str, Optional[str], bool]:
+    """Return what a database is called, the file that it is, and whether that is known without asking anybody.
+
+    A path of the standard library's is known; of another object only its own method could tell.
+    """
+    if not isinstance(database, (str, bytes)):
+        if not type(database).__module__.startswith("pathlib"):
+            return "", None, False
+        database = os.fspath(database)
+    name = os.fsdecode(database)
+    try:
+        path = sqlite_file(name, uri)
+    except (OSError, ValueError):  # no file can have such a name
+        return name, None, False
+    return name, path, path is None or os.path.isabs(path)  # it is not where the working directory is gone
+
+
+def _literal_path(name: str) -> Optional[str]:
+    try:
+        return sqlite_file(name, False)
+    except (OSError, ValueError):
+        return None
 
 
 def _may_attach(args: Tuple[Any, ...]) -> bool:
@@ -176,11 +360,3 @@ def _caller() -> str:
     while frame is not None and owner(frame.f_code.co_filename) == INTERPRETER:
         frame = frame.f_back
     return "" if frame is None else str(frame.f_globals.get("__name__", "")).partition(".")[0]
-
-
-def _argument(args: Tuple[Any, ...], kwargs: Dict[str, Any], position: int, name: str) -> Any:
-    return args[position] if len(args) > position else kwargs.get(name)
-
-
-def _name_of(database: Any) -> str:
-    return os.fsdecode(database) if isinstance(database, (str, bytes, os.PathLike)) else ""

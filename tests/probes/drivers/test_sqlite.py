@@ -162,3 +162,120 @@ def test_tools_that_keep_files_of_their_own_are_left(tmp_path: Path) -> None:
     files = {"coverage.py": "import sqlite3\nsqlite3.connect('.coverage')\n", "it.py": "import coverage"}
     seen = run(tmp_path, files, "it.py")
     assert seen.of("connection") == []
+
+
+AS_IT_IS = {
+    "it.py": """\
+        import _sqlite3, os, pickle, shutil, sqlite3, tempfile, traceback, warnings
+
+        class Final(type(sqlite3.Connection)):
+            made = []
+            def __init__(cls, name, bases, space):
+                Final.made.append(name)
+                if any(isinstance(base, Final) for base in bases):
+                    raise TypeError("not to be derived from")
+                super().__init__(name, bases, space)
+
+        class Own(sqlite3.Connection, metaclass=Final):
+            def set_trace_callback(self, *args):
+                raise AssertionError("not for the probes")
+            set_authorizer = cursor = set_trace_callback
+
+        class Other:
+            def __init__(self, *args, **kwargs):
+                self.args = args
+
+        class Path:
+            asked = 0
+            def __fspath__(self):
+                Path.asked += 1
+                return "path.db"
+
+        print(sqlite3.connect is _sqlite3.connect, sqlite3.connect is sqlite3.dbapi2.connect)
+        print(pickle.loads(pickle.dumps(sqlite3.connect)) is sqlite3.connect, type(sqlite3.connect).__name__)
+        print(sqlite3.Connection.execute is _sqlite3.Connection.execute, type(sqlite3.Connection.execute).__name__)
+        print(type(sqlite3.connect("own.db", factory=Own)) is Own, Final.made)
+        print(type(sqlite3.connect("other.db", factory=Other)) is Other, type(sqlite3.connect("it.db")))
+        sqlite3.connect(Path()).execute("create table t (x)")
+        print(Path.asked)
+
+        connection = sqlite3.connect("it.db")
+        connection.text_factory = lambda text: 1 / 0
+        connection.row_factory = lambda *args: 1 / 0
+        print(type(connection.execute).__name__, connection.total_changes, int(connection.in_transaction))
+        try:
+            connection.execute("no statement")
+        except sqlite3.OperationalError as error:
+            print(len(traceback.extract_tb(error.__traceback__)))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for name in ("named.db", ":memory:"):
+                sqlite3.connect(name, 5.0, 0, "", True, sqlite3.Connection, 128, True).execute("select :a", [1])
+        print({os.path.basename(one.filename) for one in caught} <= {"it.py"})
+
+        seen = []
+        connection = sqlite3.connect("it.db")
+        connection.set_authorizer(lambda *args: seen.append(args[0]) or 0)
+        connection.set_trace_callback(seen.append)
+        connection.execute("select 5")
+        print(seen)
+
+        gone = tempfile.mkdtemp()
+        os.chdir(gone)
+        os.rmdir(gone)
+        try:
+            sqlite3.connect("gone.db")
+        except sqlite3.OperationalError as error:
+            print(error)
+        print(sqlite3.connect(":memory:").execute("select 6").fetchone())
+        """,
+}
+
+
+def test_the_driver_stays_what_it_is(tmp_path: Path) -> None:
+    """Functions, types, classes that may not be derived from, errors and their lines: a program sees no difference."""
+    with_probes = run(tmp_path / "with", AS_IT_IS, "it.py")
+    without = run(tmp_path / "without", AS_IT_IS, "it.py", probes=False)
+    assert with_probes.output == without.output
+    assert "False" not in without.output
+    opened = [Path(event["observed"]["file"] or "").name for event in with_probes.of("connection")]
+    assert opened == ["own.db", "it.db", "path.db", "it.db", "named.db", "", "it.db", ""]
+    assert with_probes.one("end")["failures"] == {}
+
+
+BY_OTHER_WAYS = {
+    "it.py": """\
+        import importlib, sys
+        import sqlite3
+
+        class Mine(sqlite3.Connection):
+            pass
+
+        def by_class(): sqlite3.Connection("class.db").execute("select 1")
+        def by_subclass(): Mine("subclass.db").executescript("select 1")
+        def by_c():
+            import _sqlite3
+            _sqlite3.connect("c.db").cursor().execute("select 1")
+        def reloaded():
+            importlib.reload(sqlite3.dbapi2).connect("reloaded.db").execute("select 1")
+        def anew():
+            for name in [name for name in sys.modules if "sqlite3" in name]:
+                del sys.modules[name]
+            import sqlite3
+            sqlite3.connect("anew.db").execute("select 1")
+        def again(connection=sqlite3.Connection("first.db")):
+            connection.__init__("again.db")
+            connection.execute("select 1")
+        for way in (by_class, by_subclass, by_c, reloaded, again, anew):
+            way()
+        """,
+}
+
+
+def test_every_way_to_a_connection_is_seen(tmp_path: Path) -> None:
+    """By a class, by the driver's C, reloaded, initialised or imported anew: it is seen, and so is what it runs."""
+    seen = run(tmp_path, BY_OTHER_WAYS, "it.py")
+    files = [Path(event["observed"]["file"]).name for event in seen.of("connection")]
+    assert files == ["first.db", "class.db", "subclass.db", "c.db", "reloaded.db", "again.db", "anew.db"]
+    used = [seen.places(event)[0].partition(" ")[2] for event in seen.of("use")]
+    assert used == ["by_class", "by_subclass", "by_c", "reloaded", "again", "anew"]
