@@ -6,13 +6,13 @@ Two facts are kept apart. *Configured*: the place that was asked for. *Observed*
 from __future__ import annotations
 
 from types import FrameType
-from typing import Any, Callable, Dict, Hashable, List, Optional, Pattern, Set, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Optional, Pattern, Set, Tuple, Union
 from weakref import ReferenceType, ref
 
 from .attached import Attached
 from .context import CURRENT, REQUEST, Request, Supplier
 from .frames import Stack, application_stack
-from .gate import Gate
+from .gate import Gate, Reached
 from .objects import Objects, address
 from .own import own_builtins as __builtins__  # noqa: F401
 from .own import re, sys
@@ -93,6 +93,7 @@ class Databases:
         self._recorder, self.objects, self._gate = recorder, objects, gate
         self._connections: Dict[int, Connection] = {}
         self._uses: Dict[str, int] = {}
+        self._without_probe: Set[str] = set()  # drivers that have connected and have no probe
         self._finish: List[Callable[[], None]] = []
         self._open: Dict[str, Connection] = {}  # those that have used a transaction
         self._writers: Dict[Hashable, Dict[str, Connection]] = {}  # database -> those with rows not committed yet
@@ -108,6 +109,18 @@ class Databases:
     def gated(self) -> bool:
         """Whether there is a gate that refuses what is not allowed."""
         return self._gate is not None
+
+    def about_to_run(self, statement: Union[str, bytes], to: Reached, dialect: str = "postgresql") -> None:
+        """A statement is about to run. Raises DatabaseRefused where it drops or makes what is not allowed."""
+        __tracebackhide__ = True
+        if self._gate is not None:
+            self._gate.statement(statement, to, dialect)
+
+    def by_driver(self, name: str, why: str) -> None:
+        """A driver that has no probe is about to connect. A run that is looked at only goes on, and it is said."""
+        if name not in self._without_probe:
+            self._without_probe.add(name)
+            self._recorder.not_seen("driver", name, why)
 
     def allows_file(self, path: Optional[str]) -> bool:
         """Tell whether a SQLite file may be opened, and tell nobody."""

@@ -6,10 +6,11 @@ the application's has reached it. Where the application swallows the error, the 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional, Union
 
 from .allow import AllowList, entry_for_file, entry_for_server, sqlite_file
 from .frames import Stack, application_stack, thread_name
+from .maintenance import named_in
 from .own import json, os, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .peers import Peer
@@ -25,6 +26,15 @@ Refusal = Dict[str, Any]
 
 class DatabaseRefused(Exception):
     """The connection was stopped: its database is not on the allow-list."""
+
+
+class Reached(NamedTuple):
+    """What is known of a connection to a server: its place as a URL, the server's own word, where the packets go."""
+
+    configured: str
+    observed: Optional[Dict[str, Any]]
+    why_not: Optional[str]
+    peer: Optional[Peer] = None
 
 
 class Gate:
@@ -57,8 +67,12 @@ class Gate:
 
     def refused_file(self, path: str, frames: Optional[Stack] = None) -> DatabaseRefused:
         """Tell that a SQLite file is refused, and return what to raise; `frames` led to it, where these do not."""
-        named = os.path.isabs(path)  # else it is a phrase for one that cannot be named
-        entry, shown = (entry_for_file(path, self.allow.base), _short(path, self.allow.base)) if named else (path, path)
+        if not os.path.isabs(path):  # a phrase for one that cannot be named
+            return self._refused(
+                path, "", None, done="It was not used.", frames=frames,
+                remedy="Spell the file's name out in the statement's text.",
+            )
+        entry, shown = entry_for_file(path, self.allow.base), _short(path, self.allow.base)
         return self._refused(shown, entry, None, done="It was not opened.", frames=frames)
 
     def server(
@@ -85,6 +99,18 @@ class Gate:
                 remedy=f"If it may connect to whatever it likes, allow it by its name: db_guard_drivers = {name}",
             )
 
+    def statement(self, statement: Union[str, bytes], to: Reached, dialect: str = "postgresql") -> None:
+        """Let a statement through, or raise where it makes, changes or drops a database that is not allowed."""
+        __tracebackhide__ = True
+        for action, database in named_in(statement, dialect):
+            configured = _with_database(to.configured, database)
+            observed = None if to.observed is None else {**to.observed, "database": database}
+            why = self.servers.refusal(configured, observed, to.peer)
+            if why is not None:
+                entry = entry_for_server(configured, observed, to.peer, by_word=why != NOT_LISTED)
+                asked = f"{action} {database} ({redact(configured)})"
+                raise self._refused(asked, entry, observed, to.why_not, why, "The statement was not sent.")
+
     def _refused(
         self, database: str, entry: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str] = None,
         because: str = NOT_LISTED, done: str = "", frames: Optional[Stack] = None, remedy: str = "",
@@ -107,6 +133,12 @@ def _done(observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str
     if why_not is not None:
         return "The connection was closed before its first statement."
     return "No connection was made."
+
+
+def _with_database(configured: str, database: str) -> str:
+    """The URL of another database of the same server."""
+    url, question, query = configured.partition("?")
+    return f"{url.rpartition('/')[0]}/{database}{question}{query}"
 
 
 def message(refusal: Refusal) -> str:
@@ -161,6 +193,14 @@ class GuardedDatabases:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
+
+    def about_to_run(self, statement: Union[str, bytes], to: Reached, dialect: str = "postgresql") -> None:
+        __tracebackhide__ = True
+        self._gate.statement(statement, to, dialect)
+
+    def by_driver(self, name: str, why: str) -> None:
+        __tracebackhide__ = True
+        self._gate.by(name, why)
 
     def asked_for_file(self, path: Optional[str]) -> None:
         __tracebackhide__ = True

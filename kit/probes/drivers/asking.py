@@ -11,6 +11,9 @@ from ..redact import learn_all, redact
 
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none
 
+SECONDS_FOR_AN_ANSWER = 5.0
+NO_ANSWER = f"it was not asked: its server gave no answer within {SECONDS_FOR_AN_ANSWER:.0f} s"
+
 _TOLD = ("host", "port", "user", "database", "dbname")
 
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import Any, List, Optional, Sequence
 
 from ..frames import running
+from ..gate import Reached
 from ..hooks import Hooks, out_of_traceback
 from ..identity import POSTGRES_QUESTIONS
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..own import re
 from ..peers import peer_from
 from ..redact import learn_all, redact
-from .asking import Observed, closed_where_refused, postgres_place, reason, told
-from .base import Adapter, Opener
+from .asking import NO_ANSWER, SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, postgres_place, reason, told
+from .base import Opener, ServerAdapter
 
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _STATEMENTS = ("execute", "executemany", "_execute", "_prepare", "_copy_in", "_copy_out")
 
 
-class Asyncpg(Adapter):
+class Asyncpg(ServerAdapter):
     """Asks each new connection who its server is, by a statement that leaves nothing behind on either side."""
 
     name = "asyncpg"
@@ -34,7 +35,7 @@ class Asyncpg(Adapter):
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
-        hooks.when_imported("asyncpg", self._watch)
+        hooks.when_imported("asyncpg", self._watch, again=True)
 
     def _watch(self, asyncpg: Any) -> None:
         from asyncpg import connect_utils, pool
@@ -58,10 +59,14 @@ class Asyncpg(Adapter):
                 __tracebackhide__ = True
                 try:
                     connection = await original(*args, **kwargs)
+                    answer = await probe._answer(connection)
+                    if answer is None:  # of no use to anybody: the application gets another one
+                        connection = await original(*args, **kwargs)
+                        answer = None, NO_ANSWER
                 except BaseException as error:
                     out_of_traceback(error)
                     raise
-                await probe._opened(connection)
+                probe._opened(connection, answer)
                 return connection
             return _connect_addr
 
@@ -70,8 +75,10 @@ class Asyncpg(Adapter):
 
             async def statement(connection: Any, *args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True
-                if not (name == "execute" and len(args) > 1):  # which goes on to `_execute`
+                if probe._statements and not (name == "execute" and len(args) > 1):  # which goes on to `_execute`
                     probe._used(connection, args[0] if args else "")
+                if probe._gated:
+                    await probe._about_to_run(connection, args[0] if args else "")
                 try:
                     return await original(connection, *args, **kwargs)
                 except BaseException as error:
@@ -79,13 +86,13 @@ class Asyncpg(Adapter):
                     raise
             return statement
 
-        self._hooks.replace(connect_utils, "_connect", connecting)
-        self._hooks.replace(connect_utils, "_connect_addr", connecting_to_address)
-        if self._statements:
+        self._replace(connect_utils, "_connect", connecting)
+        self._replace(connect_utils, "_connect_addr", connecting_to_address)
+        if self._statements or self._gated:
             for name in _STATEMENTS:
-                self._hooks.replace(Connection, name, using)
+                self._replace(Connection, name, using)
         if self._sources is not None:
-            self._hooks.replace(pool.Pool, "__init__", self._pooling)
+            self._replace(pool.Pool, "__init__", self._pooling)
 
     def _pooling(self, original: Any) -> Any:
         probe = self
@@ -98,20 +105,48 @@ class Asyncpg(Adapter):
             )
         return __init__
 
-    async def _opened(self, connection: Any) -> None:
+    async def _answer(self, connection: Any) -> Optional[Observed]:
+        """Ask who the server is; None where there is no answer in time, and then the connection is closed."""
+        closed: List[bool] = []
+
+        def close() -> None:
+            closed.append(True)
+            connection.terminate()
+
+        self._keep(connection, Reached("", None, None))  # what asks runs statements, too
+        timer = connection._loop.call_later(SECONDS_FOR_AN_ANSWER, close)
+        try:
+            answer = await _ask(connection)
+        finally:
+            timer.cancel()
+        return None if closed else answer
+
+    def _opened(self, connection: Any, answer: Observed) -> None:
+        __tracebackhide__ = True
         self._databases.forget(connection)
-        observed, why_not = await _ask(connection)
         parameters = connection._params
         learn_all({"user": parameters.user, "password": parameters.password})
         place = redact(postgres_place(connection._addr, parameters.user, parameters.database))
         wire = connection._transport.get_extra_info
+        reached = Reached(place, *answer, peer_from(wire("peername"), wire("sockname")))
         pool = running("asyncpg", "_get_new_connection")
         with closed_where_refused(connection.terminate):
             self._databases.opened(
-                connection, "asyncpg", place, observed, why_not, pooled=running("sqlalchemy") is not None,
-                engine=self._databases.pool_of(pool), bound_to_loop=True, asks=_is_in_transaction,
-                peer=peer_from(wire("peername"), wire("sockname")),
+                connection, "asyncpg", *reached[:3], pooled=running("sqlalchemy") is not None,
+                engine=self._databases.pool_of(pool), bound_to_loop=True, asks=_is_in_transaction, peer=reached.peer,
             )
+        self._keep(connection, reached)
+
+    async def _about_to_run(self, connection: Any, statement: Any) -> None:
+        """Look at a statement. It may be of a connection that was not seen as it opened, which is asked first."""
+        __tracebackhide__ = True
+        reached = self._reached_by(connection)
+        if reached is None:
+            answer = await self._answer(connection)
+            self._opened(connection, (None, NO_ANSWER) if answer is None else answer)
+            reached = self._reached_by(connection)
+        if isinstance(statement, str) and reached is not None:
+            self._databases.about_to_run(statement, reached, self.dialect)
 
     def _used(self, connection: Any, statement: Any) -> None:
         known = self._databases.of(connection)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Dict, FrozenSet, NamedTuple, Optional, Tuple
+from weakref import ref
 
+from ..gate import Reached
+from ..objects import address
 from ..own import own_builtins as __builtins__  # noqa: F401
 
 if TYPE_CHECKING:
@@ -59,3 +62,31 @@ class Adapter:
             self._hooks.replace(owner, name, make)
             put = vars(owner)[name]
             self._own[id(put)] = put
+
+
+class ServerAdapter(Adapter):
+    """A driver of servers: it keeps what was found out about each connection, for the statements that follow.
+
+    `_gated` says that there is a list of what is allowed: then a connection that was not seen as it opened, by a name
+    that was bound before or by another way, is asked as it first runs a statement.
+    """
+
+    dialect: ClassVar[str] = "postgresql"
+
+    def __init__(self, databases: "Databases", sources: "Optional[Sources]", statements: bool) -> None:
+        super().__init__(databases, sources, statements)
+        self._gated = databases.gated
+        self._reached: Dict[int, Tuple[Any, Reached]] = {}  # by the id of a connection, with what points at it
+
+    def _keep(self, connection: Any, reached: Reached) -> None:
+        number, known = address(connection), self._reached
+
+        def gone(pointer: Any) -> None:
+            if known.get(number, (None,))[0] is pointer:
+                del known[number]
+
+        known[number] = ref(connection, gone), reached
+
+    def _reached_by(self, connection: Any) -> Optional[Reached]:
+        pointer, reached = self._reached.get(address(connection), (None, None))
+        return reached if pointer is not None and pointer() is connection else None

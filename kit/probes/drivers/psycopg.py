@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import Any, Dict, Optional, Tuple
+from weakref import ref
 
 from ..frames import running
+from ..gate import Reached
 from ..hooks import Hooks, out_of_traceback
 from ..identity import POSTGRES_QUESTIONS
+from ..objects import address
+from ..own import functools, time
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..peers import Peer, peer_of
 from ..redact import learn_all, redact
-from .asking import closed_where_refused, first_answer, postgres_place, text, told
-from .base import Adapter, Opener
+from .asking import NO_ANSWER, SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, postgres_place, reason, text, told
+from .base import Opener, ServerAdapter
+from .methods import hear_of
 
 _IDLE = 0  # of the connection's states
+_SEND = (
+    "exec_", "exec_params", "send_query", "send_query_params", "prepare", "send_prepare", "exec_prepared",
+    "send_query_prepared",
+)
 
 
-class Psycopg(Adapter):
-    """Asks below the driver's transactions, by its own libpq: the connection is idle before and after."""
+class Psycopg(ServerAdapter):
+    """Asks below the driver's transactions, by its own libpq: the connection is idle before and after.
+
+    It waits for the answer as the driver itself waits, so that an event loop goes on.
+    """
 
     name = "psycopg"
     packages = ("psycopg", "psycopg_pool")
@@ -35,49 +47,137 @@ class Psycopg(Adapter):
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
-        hooks.when_imported("psycopg", self._watch)
+        self._answers: Dict[int, Tuple[Any, Observed]] = {}  # by the id of a libpq connection that was just asked
+        hooks.when_imported("psycopg", self._watch, again=True)
         if self._sources is not None:
-            hooks.when_imported("psycopg_pool", self._watch_pools)
+            hooks.when_imported("psycopg_pool", self._watch_pools, again=True)
 
     def _watch(self, psycopg: Any) -> None:
-        probe = self
+        from psycopg import generators
 
-        def connecting(original: Any) -> Any:
-            def connect(cls: Any, *args: Any, **kwargs: Any) -> Any:
-                __tracebackhide__ = True
-                try:
-                    connection = original(cls, *args, **kwargs)
-                except BaseException as error:
-                    probe._databases.failed("psycopg", told(args, kwargs), error)
-                    out_of_traceback(error)
-                    raise
-                probe._opened(connection, False)
-                return connection
-            return connect
-
-        def connecting_async(original: Any) -> Any:
-            async def connect(cls: Any, *args: Any, **kwargs: Any) -> Any:
-                __tracebackhide__ = True
-                try:
-                    connection = await original(cls, *args, **kwargs)
-                except BaseException as error:
-                    probe._databases.failed("psycopg", told(args, kwargs), error)
-                    out_of_traceback(error)
-                    raise
-                probe._opened(connection, True)
-                return connection
-            return connect
-
-        self._hooks.replace(psycopg.Connection, "connect", connecting)
-        self._hooks.replace(psycopg.AsyncConnection, "connect", connecting_async)
-        self._hooks.replace_by(psycopg, "connect", psycopg.Connection.connect)
+        self._replace(generators, "connect", self._asking)
+        for kind in (psycopg.Connection, psycopg.AsyncConnection):
+            self._replace(kind, "__init__", self._making)
         if self._statements:
+            self._replace(psycopg.Connection, "connect", self._connecting)
+            self._replace(psycopg.AsyncConnection, "connect", self._connecting_async)
+            self._hooks.replace_by(psycopg, "connect", psycopg.Connection.connect)
             for cursor in (psycopg.Cursor, psycopg.ServerCursor):
                 for name in ("execute", "executemany"):
-                    self._hooks.replace(cursor, name, self._executing)
+                    self._replace(cursor, name, self._executing)
             for cursor in (psycopg.AsyncCursor, psycopg.AsyncServerCursor):
                 for name in ("execute", "executemany"):
-                    self._hooks.replace(cursor, name, self._executing_async)
+                    self._replace(cursor, name, self._executing_async)
+        if self._gated:
+            for name in _SEND:
+                hear_of(self._hooks, psycopg.pq.PGconn, name, self._about_to_send)
+
+    # --- as it connects ----------------------------------------------------------------------------------------------
+
+    def _connecting(self, original: Any) -> Any:
+        probe = self
+
+        def connect(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            try:
+                return original(cls, *args, **kwargs)
+            except BaseException as error:
+                probe._databases.failed("psycopg", told(args, kwargs), error)
+                out_of_traceback(error)
+                raise
+        return connect
+
+    def _connecting_async(self, original: Any) -> Any:
+        probe = self
+
+        async def connect(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            try:
+                return await original(cls, *args, **kwargs)
+            except BaseException as error:
+                probe._databases.failed("psycopg", told(args, kwargs), error)
+                out_of_traceback(error)
+                raise
+        return connect
+
+    def _asking(self, original: Any) -> Any:
+        """The driver's way to connect, a generator that yields what it waits for, and then in the same way the answer.
+
+        A connection whose server does not answer is of no use to anybody: the application gets another one.
+        """
+        probe = self
+
+        def connect(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            libpq = yield from original(*args, **kwargs)
+            answer = yield from _answer(libpq)
+            if answer is None:
+                libpq.finish()
+                libpq = yield from original(*args, **kwargs)
+                answer = None, NO_ANSWER
+            probe._answers[address(libpq)] = ref(libpq), answer
+            return libpq
+        return connect
+
+    def _making(self, original: Any) -> Any:
+        probe = self
+
+        def __init__(connection: Any, pgconn: Any, *args: Any, **kwargs: Any) -> None:
+            __tracebackhide__ = True
+            original(connection, pgconn, *args, **kwargs)
+            pointer, answer = probe._answers.pop(address(pgconn), (None, None))
+            if answer is not None and pointer is not None and pointer() is pgconn:
+                probe._opened(connection, answer)
+        return __init__
+
+    def _opened(self, connection: Any, answer: Observed) -> None:
+        __tracebackhide__ = True
+        from psycopg import AsyncConnection
+
+        self._databases.forget(connection)
+        libpq = connection.pgconn
+        reached = _reached(libpq, answer)
+        with closed_where_refused(libpq.finish):
+            self._databases.opened(
+                connection, "psycopg", *reached[:3], pooled=running("sqlalchemy") is not None,
+                engine=self._databases.pool_of(running("psycopg_pool", "_connect")),
+                bound_to_loop=isinstance(connection, AsyncConnection), asks=_is_in_transaction, peer=reached.peer,
+            )
+        self._keep(libpq, reached)
+
+    # --- what it runs ------------------------------------------------------------------------------------------------
+
+    def _about_to_send(self, libpq: Any, method: Any) -> Any:
+        """A libpq connection is asked for a method that sends a statement, which is looked at first."""
+        reached = self._reached_by(libpq)
+        if reached is None:
+            reached = self._ask_late(libpq)
+        return functools.partial(self._send, reached, method)
+
+    def _send(self, reached: Reached, method: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        for given in (*args[:2], *kwargs.values()):  # the statement, or the name under which it is prepared before it
+            if isinstance(given, bytes):
+                self._databases.about_to_run(given, reached, self.dialect)
+        try:
+            return method(*args, **kwargs)
+        except BaseException as error:
+            out_of_traceback(error)
+            raise
+
+    def _ask_late(self, libpq: Any) -> Reached:
+        """Ask a connection that was not seen as it opened. Whoever uses it waits for the answer, but not for ever."""
+        __tracebackhide__ = True
+        is_idle = libpq.transaction_status == _IDLE and not libpq.is_busy()
+        answer = _wait(_answer(libpq)) if is_idle else (None, "it is in the midst of something else")
+        if answer is None:
+            libpq.finish()
+            answer = None, NO_ANSWER
+        reached = _reached(libpq, answer)
+        with closed_where_refused(libpq.finish):
+            self._databases.opened(libpq, "psycopg", *reached[:3], pooled=False, peer=reached.peer)
+        self._keep(libpq, reached)
+        return reached
 
     def _executing(self, original: Any) -> Any:
         probe = self
@@ -119,33 +219,60 @@ class Psycopg(Adapter):
                                        probe._sources)
         return __init__
 
-    def _opened(self, connection: Any, is_async: bool) -> None:
-        self._databases.forget(connection)
-        libpq = connection.pgconn
-        learn_all({"user": text(libpq.user), "password": text(libpq.password)})
-        peer = peer_of(libpq.socket)
-        place = redact(postgres_place(
-            (text(libpq.host), text(libpq.port)), text(libpq.user), text(libpq.db), _hostaddr(libpq, peer),
-        ))
-        observed, why_not = first_answer(lambda question: _ask(libpq, question), POSTGRES_QUESTIONS)
-        with closed_where_refused(libpq.finish):
-            self._databases.opened(
-                connection, "psycopg", place, observed, why_not, pooled=running("sqlalchemy") is not None,
-                engine=self._databases.pool_of(running("psycopg_pool", "_connect")), bound_to_loop=is_async,
-                asks=_is_in_transaction, peer=peer,
-            )
-
     def _used(self, connection: Any, query: Any) -> None:
         known = self._databases.of(connection)
         if known is not None and not known.pooled:
             self._databases.used(known, _text_of(query), known.engine, (connection, getattr(connection, "_pool", None)))
 
 
-def _ask(libpq: Any, question: str) -> Sequence[Any]:
-    result = libpq.exec_(question.encode())
-    if result.ntuples != 1:
-        raise LookupError(text(result.error_message))
-    return [text(result.get_value(0, column)) for column in range(result.nfields)]
+def _answer(libpq: Any) -> Any:
+    """Ask who the server is, and wait as the driver waits; None where there is no answer in time."""
+    from psycopg import generators
+
+    why_not, deadline = None, time.monotonic() + _seconds(libpq)
+    for question, names in POSTGRES_QUESTIONS:
+        try:
+            type(libpq).send_query(libpq, question.encode())
+            running_ = generators.execute(libpq)
+            wait = next(running_)
+            while True:
+                ready = yield libpq.socket, wait
+                if not ready and time.monotonic() > deadline:
+                    return None
+                wait = running_.send(ready)
+        except StopIteration as done:
+            result = done.value[-1]
+            if result.ntuples == 1:
+                row = [text(result.get_value(0, column)) for column in range(result.nfields)]
+                return dict(zip(names, row)), None
+            why_not = why_not or f"LookupError: {(text(result.error_message) or '').partition(chr(10))[0]}"
+        except Exception as error:
+            why_not = why_not or reason(error)
+    return None, why_not
+
+
+def _seconds(libpq: Any) -> float:
+    """How long to wait for an answer: of a time-out that the application has set, half is left to itself."""
+    given = next((option.val for option in libpq.info if option.keyword == b"connect_timeout"), None)
+    own = float(given) if given and given.isdigit() else 0.0
+    return min(SECONDS_FOR_AN_ANSWER, own / 2) if own else SECONDS_FOR_AN_ANSWER
+
+
+def _wait(answer: Any) -> Any:
+    """Wait for an answer where nobody has a loop for that: as the driver does when it blocks."""
+    from psycopg.waiting import wait_conn
+
+    wakes_up = "interval" in wait_conn.__code__.co_varnames  # psycopg 3.1 does not, and so not when time is over either
+    return wait_conn(answer, interval=0.1) if wakes_up else wait_conn(answer)
+
+
+def _reached(libpq: Any, answer: Observed) -> Reached:
+    learn_all({"user": text(libpq.user), "password": text(libpq.password)})
+    peer = peer_of(libpq.socket)
+    place = postgres_place(
+        (text(libpq.host), text(libpq.port)), text(libpq.user), text(libpq.db), _hostaddr(libpq, peer),
+    )
+    return Reached(redact(place), *answer, peer)
 
 
 def _hostaddr(libpq: Any, peer: Optional[Peer]) -> Optional[str]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence
+from typing import Any, Sequence, Union
 
 from ..frames import running
+from ..gate import Reached
 from ..hooks import Hooks, out_of_traceback
 from ..identity import POSTGRES_QUESTIONS
+from ..maintenance import may_name
+from ..own import functools
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..peers import peer_of
 from ..redact import learn_all, redact
 from .asking import Observed, closed_where_refused, first_answer, postgres_place, told
-from .base import Adapter, Opener
+from .base import Opener, ServerAdapter
+from .methods import hear_of
 
 _IDLE = 0  # of the connection's states
 
 
-class Psycopg2(Adapter):
-    """Asks outside a transaction. The driver is C: a statement is not seen, the cursor that it needs is."""
+class Psycopg2(ServerAdapter):
+    """Asks outside a transaction. The driver is C, and its classes stay: a cursor is seen as it is made."""
 
     name = "psycopg2"
     packages = ("psycopg2",)
@@ -28,50 +32,62 @@ class Psycopg2(Adapter):
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
-        self._kinds: Dict[type, type] = {}
-        hooks.when_imported("psycopg2", self._watch)
+        hooks.when_imported("psycopg2", self._watch, again=True)
         if self._sources is not None:
-            hooks.when_imported("psycopg2.pool", self._watch_pools)
+            hooks.when_imported("psycopg2.pool", self._watch_pools, again=True)
 
     def _watch(self, psycopg2: Any) -> None:
-        from psycopg2 import extensions
+        from psycopg2 import _psycopg
 
+        self._replace(_psycopg, "_connect", self._connecting)  # from which a driver that is reloaded takes it
+        if psycopg2._connect is not _psycopg._connect:
+            self._hooks.replace_by(psycopg2, "_connect", _psycopg._connect)
+        hear_of(self._hooks, _psycopg.connection, "cursor", self._making_cursor)
+        if self._gated:
+            for name in ("execute", "executemany", "copy_expert"):
+                hear_of(self._hooks, _psycopg.cursor, name, self._about_to_run)
+
+    def _connecting(self, original: Any) -> Any:
         probe = self
 
-        def connecting(original: Any) -> Any:
-            def connect(dsn: Any = None, connection_factory: Any = None, *args: Any, **kwargs: Any) -> Any:
-                __tracebackhide__ = True
-                learn_all({"dsn": dsn, **kwargs})
-                pooled = running("sqlalchemy") is not None
-                wanted = extensions.connection if connection_factory is None else connection_factory
-                if probe._statements and not pooled and isinstance(wanted, type):
-                    connection_factory = probe._telling(wanted)
-                try:
-                    connection = original(dsn, connection_factory, *args, **kwargs)
-                except BaseException as error:
-                    probe._databases.failed("psycopg2", told((dsn,), kwargs), error)
-                    out_of_traceback(error)
-                    raise
-                probe._opened(connection, pooled)
-                return connection
-            return connect
+        def _connect(dsn: Any, connection_factory: Any = None, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            learn_all({"dsn": dsn, **kwargs})
+            try:
+                connection = original(dsn, connection_factory, *args, **kwargs)
+            except BaseException as error:
+                probe._databases.failed("psycopg2", told((dsn,), kwargs), error)
+                out_of_traceback(error)
+                raise
+            if isinstance(connection, _kind()):
+                probe._opened(connection)
+            return connection
+        return _connect
 
-        self._hooks.replace(psycopg2, "connect", connecting)
+    def _making_cursor(self, connection: Any, method: Any) -> None:
+        """A connection is asked for a cursor. It may be one that was not seen as it opened, which is asked now."""
+        __tracebackhide__ = True
+        if self._reached_by(connection) is None and not connection.closed:
+            self._opened(connection)
+        if self._statements:
+            self._used(connection)
 
-    def _telling(self, kind: type) -> type:
-        """Return the same kind of connection, which tells when a cursor is made: a C type's own methods stay."""
-        telling = self._kinds.get(kind)
-        if telling is None:
-            probe = self
+    def _about_to_run(self, cursor: Any, method: Any) -> Any:
+        """A cursor is asked for a method that sends a statement, which is looked at first."""
+        return functools.partial(self._run, cursor, method)
 
-            def cursor(connection: Any, *args: Any, **kwargs: Any) -> Any:
-                probe._used(connection)
-                return kind.cursor(connection, *args, **kwargs)  # type: ignore[attr-defined]
-
-            names = {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__,
-                     "__doc__": kind.__doc__, "cursor": cursor}
-            telling = self._kinds[kind] = type(kind.__name__, (kind,), names)
-        return telling
+    def _run(self, cursor: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        reached = self._reached_by(cursor.connection)
+        statement = args[0] if args else kwargs.get("query", kwargs.get("sql"))
+        values = args[1] if len(args) > 1 else kwargs.get("vars", kwargs.get("vars_list"))
+        if reached is not None:
+            self._databases.about_to_run(_text_of(cursor, statement, values), reached, self.dialect)
+        try:
+            return method(*args, **kwargs)
+        except BaseException as error:
+            out_of_traceback(error)
+            raise
 
     def _watch_pools(self, pool: Any) -> None:
         probe = self
@@ -85,7 +101,8 @@ class Psycopg2(Adapter):
 
         self._hooks.replace(pool.AbstractConnectionPool, "__init__", pooling)
 
-    def _opened(self, connection: Any, pooled: bool) -> None:
+    def _opened(self, connection: Any) -> None:
+        __tracebackhide__ = True
         self._databases.forget(connection)
         parameters = connection.get_dsn_parameters()
         peer = peer_of(connection.fileno())
@@ -94,13 +111,13 @@ class Psycopg2(Adapter):
             (parameters.get("host"), parameters.get("port")), parameters.get("user"), parameters.get("dbname"),
             (peer.host if peer is not None else given) if given else None,
         ))
-        observed, why_not = _ask(connection)
-        with closed_where_refused(connection.close):
+        reached = Reached(place, *_ask(connection), peer)
+        with closed_where_refused(functools.partial(_kind().close, connection)):
             self._databases.opened(
-                connection, "psycopg2", place, observed, why_not, pooled=pooled,
-                engine=self._databases.pool_of(running("psycopg2", "_connect")), asks=_is_in_transaction,
-                peer=peer,
+                connection, "psycopg2", *reached[:3], pooled=running("sqlalchemy") is not None,
+                engine=self._databases.pool_of(running("psycopg2", "_connect")), asks=_is_in_transaction, peer=peer,
             )
+        self._keep(connection, reached)
 
     def _used(self, connection: Any) -> None:
         known = self._databases.of(connection)
@@ -108,26 +125,51 @@ class Psycopg2(Adapter):
             self._databases.used(known, "", known.engine, (connection,))
 
 
-def _ask(connection: Any) -> Observed:
-    """Ask with the transaction off that the driver opens for every statement, and put it on again."""
+def _kind() -> Any:
     from psycopg2 import extensions
 
+    return extensions.connection
+
+
+def _ask(connection: Any) -> Observed:
+    """Ask with the transaction off that the driver opens for every statement, and put it on again.
+
+    In a transaction that is open, of a connection that was not seen as it opened, it is asked within that.
+    """
+    from psycopg2 import extensions
+
+    kind = extensions.connection
     if connection.async_:
         return None, "an asynchronous psycopg2 connection cannot be asked before it is ready"
 
     def ask(question: str) -> Sequence[Any]:
-        with extensions.connection.cursor(connection, cursor_factory=extensions.cursor) as cursor:
-            cursor.execute(question)
-            return tuple(cursor.fetchone())
+        with kind.cursor(connection, cursor_factory=extensions.cursor) as cursor:
+            extensions.cursor.execute(cursor, question)
+            return tuple(extensions.cursor.fetchone(cursor))
 
     autocommit = connection.autocommit
-    if not autocommit:
+    switches = not autocommit and connection.get_transaction_status() == _IDLE
+    if switches:
         connection.autocommit = True
     try:
         return first_answer(ask, POSTGRES_QUESTIONS)
     finally:
-        if not autocommit:
+        if switches:
             connection.autocommit = False
+
+
+def _text_of(cursor: Any, statement: Any, values: Any) -> Union[str, bytes]:
+    """Return a statement as it will be sent, where it may be one that speaks of databases."""
+    if hasattr(statement, "as_string"):
+        statement = statement.as_string(cursor)
+    if not isinstance(statement, (str, bytes)):
+        return ""
+    if values and may_name(statement):
+        from psycopg2 import extensions
+
+        mogrified: bytes = extensions.cursor.mogrify(cursor, statement, values)
+        return mogrified
+    return statement
 
 
 def _is_in_transaction(connection: Any) -> bool:

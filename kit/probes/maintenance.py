@@ -1,0 +1,128 @@
+"""Which databases a statement makes, changes or drops: any of a server's, whichever of them the connection is to."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, List, NamedTuple, Tuple, Union
+
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import re
+
+_SPEAKS_OF_DATABASES = re.compile(r"(?i)database|\bschema\b|\buse\b")
+_SPEAKS_OF_DATABASES_IN_BYTES = re.compile(rb"(?i)database|\bschema\b|\buse\b")
+_TOKEN = re.compile(
+    r"""
+      (?P<nothing> \s+ | --[^\n]* )
+    | (?P<comment> /\* )
+    | (?P<text> [eE]'(?:[^'\\]|\\.|'')*(?:'|\Z) | '(?:[^']|'')*(?:'|\Z) )
+    | (?P<dollars> \$(?P<tag>[^\W\d]\w*|)\$ )
+    | (?P<quoted> "(?:[^"]|"")*(?:"|\Z) | `(?:[^`]|``)*(?:`|\Z) )
+    | (?P<word> [\w$]+ )
+    | (?P<other> . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_RUN_ALL_THE_SAME = re.compile(r"/\*!\d*([^*]*)\*/")
+_END_OF_COMMENT = re.compile(r"/\*|\*/")
+_TEMPLATES_OF_ALL = ("template0", "template1", "default")
+
+
+class Named(NamedTuple):
+    """A database that a statement speaks of, and what it does to it, as it is written in SQL."""
+
+    action: str
+    database: str
+
+
+class Token(NamedTuple):
+    """A word in small letters, a name as it is quoted, or a sign; `word` tells the first from the others."""
+
+    text: str
+    is_word: bool
+
+
+def may_name(statement: Union[str, bytes]) -> bool:
+    """Tell at a glance whether a text may speak of a database: nearly none does."""
+    pattern: Any = _SPEAKS_OF_DATABASES_IN_BYTES if isinstance(statement, bytes) else _SPEAKS_OF_DATABASES
+    return pattern.search(statement) is not None
+
+
+def named_in(statement: Union[str, bytes], dialect: str = "postgresql") -> Tuple[Named, ...]:
+    """Return the databases that a text of one statement or several makes, changes, drops, copies or goes over to.
+
+    In MySQL a schema is a database, and USE goes over to another.
+    """
+    if not may_name(statement):
+        return ()
+    if isinstance(statement, bytes):
+        statement = statement.decode(errors="replace")
+    if dialect == "mysql":  # which runs what stands in such comments
+        statement = _RUN_ALL_THE_SAME.sub(r" \1 ", statement)
+    found: List[Named] = []
+    for tokens in _statements(statement):
+        found += _named(tokens, dialect)
+    return tuple(found)
+
+
+def _named(tokens: List[Token], dialect: str) -> Iterator[Named]:
+    words = [token.text if token.is_word else "" for token in tokens]
+    nouns = ("database", "schema") if dialect == "mysql" else ("database",)
+    if dialect == "mysql" and words[:1] == ["use"] and tokens[1:]:
+        yield Named("USE", tokens[1].text)
+    if words[:1] not in (["create"], ["drop"], ["alter"]) or words[1:2] not in [[noun] for noun in nouns]:
+        return
+    place = 2
+    while words[place:place + 1] in (["if"], ["not"], ["exists"]):
+        place += 1
+    if place >= len(tokens):
+        return
+    action = f"{words[0]} {words[1]}".upper()
+    yield Named(action, tokens[place].text)
+    for number in range(place + 1, len(tokens)):
+        before, name = words[number - 1], tokens[number].text
+        if words[0] == "alter" and before == "to" and words[number - 2] == "rename":
+            yield Named(f"{action} ... RENAME TO", name)
+        is_template = words[0] == "create" and name != "=" and "template" in (before, *_before_sign(words, number))
+        if is_template and name not in _TEMPLATES_OF_ALL:
+            yield Named(f"{action} ... TEMPLATE", name)
+
+
+def _before_sign(words: List[str], number: int) -> List[str]:
+    """Return the word before a sign that stands before what is looked at."""
+    return words[number - 2:number - 1] if not words[number - 1] else []
+
+
+def _statements(text: str) -> Iterator[List[Token]]:
+    """Give the words and names of each statement of a text; what is a string, or a comment, is none."""
+    tokens: List[Token] = []
+    place = 0
+    while place < len(text):
+        found = _TOKEN.match(text, place)
+        assert found is not None
+        place = found.end()
+        if found["comment"]:
+            place = _after_comment(text, place)
+        elif found["dollars"]:
+            end = text.find(found["dollars"], place)
+            place = len(text) if end < 0 else end + len(found["dollars"])
+        elif found["quoted"]:
+            quote, inner = found["quoted"][0], found["quoted"][1:]
+            tokens.append(Token((inner[:-1] if inner[-1:] == quote else inner).replace(quote * 2, quote), False))
+        elif found["word"]:
+            tokens.append(Token(found["word"].lower(), True))
+        elif found["other"] == ";":
+            yield tokens
+            tokens = []
+        elif found["other"]:
+            tokens.append(Token(found["other"], False))
+    yield tokens
+
+
+def _after_comment(text: str, place: int) -> int:
+    depth = 1
+    while depth:
+        found = _END_OF_COMMENT.search(text, place)
+        if found is None:
+            return len(text)
+        depth += 1 if found[0] == "/*" else -1
+        place = found.end()
+    return place
