@@ -551,7 +551,8 @@ async def by_early_aiosqlite(file):
             await asyncio.to_thread(thread.join)
 
 WAYS = (
-    by_class, by_subclass, by_c, by_early_name, by_path, reloaded, initialised, anew, with_an_authorizer, by_early_aiosqlite,
+    by_class, by_subclass, by_c, by_early_name, by_path, reloaded, initialised, anew, with_an_authorizer,
+    by_early_aiosqlite,
 )
 
 @pytest.mark.parametrize("file", ["prod.db", "test.db"])
