@@ -16,6 +16,7 @@ from kit.findings.model import counted
 from kit.findings.not_seen import hidden_anew
 from kit.findings.reach import Reach
 from kit.findings.themselves import made_by_tests
+from kit.probes.allow import MalformedEntry
 
 _RAN = ("passed", "failed", "xfailed", "xpassed")
 
@@ -122,10 +123,8 @@ def _leak_effect(
     if refused:
         first, chain = refused[0], run.chain(refused[0])
         if not _is_known(symptom, first):
-            return Effect.VOID, (
-                f"it led to {first.database} instead, which is not allowed either: allow it where tests may reach it "
-                f"(--allow {first.entry})"
-            )
+            allow = f": allow it where tests may reach it (--allow {first.entry})" if first.entry else ""
+            return Effect.VOID, f"it led to {first.database} instead, which is not allowed either{allow}"
         return Effect.STAYS, f"{_stopped(first)}, at {chain[0] if chain else first.phase}"
     again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
     wrong = [reach for reach in again.reached if _is_wrong(symptom, again, reach.database.id)]
@@ -155,11 +154,20 @@ def _led_nowhere(symptom: Symptom, run: Evidence, again: Answer) -> tuple[Effect
 def _is_known(symptom: Symptom, refusal: Refusal) -> bool:
     """Tell whether what a run was stopped at had been reached wrongly in the first run."""
     named = Allowed((refusal.entry,), symptom.first.allowed.folder)
+    if not _can_be_meant(named):  # a client of which nobody can tell where it leads
+        return False
     return any(
         named.judge(database) is True
         for database in symptom.first.databases
         if symptom.first.judged(database) is not True
     )
+
+
+def _can_be_meant(named: Allowed) -> bool:
+    try:
+        return bool(named.entries.entries)
+    except MalformedEntry:
+        return False
 
 
 def _is_wrong(symptom: Symptom, again: Answer, identity: str) -> bool:

@@ -9,7 +9,7 @@ from .allow import AllowList
 from .app_use import AppProbe
 from .audit import AuditProbe
 from .changes import Changes, changes_from
-from .children import STARTED_IN, Children, as_here
+from .children import STARTED_IN, Children, Listening, as_here
 from .context import CURRENT
 from .databases import Databases
 from .drivers import DriverProbe
@@ -49,7 +49,7 @@ class Installed:
         gate = Gate(allow, self._refused) if allow is not None else None
         self._databases = Databases(self.recorder, Objects(), gate)
         ThreadProbe().install(self.hooks)
-        Children(as_here(os.environ), Unwatched(self.recorder)).install(self.hooks)
+        Children(as_here(os.environ), Unwatched(self.recorder, _judge(gate))).install(self.hooks)
         for name, probe in self._probes().items():
             if name in self.names:
                 probe.install(self.hooks)
@@ -99,6 +99,15 @@ class Installed:
     def remove(self) -> None:
         self.hooks.remove()
         self.recorder.close()
+
+
+def _judge(gate: Optional[Gate]) -> Optional[Listening]:
+    """What stops a native client from connecting to a database that is not allowed; None where nothing is stopped."""
+    if gate is None:
+        return None
+    from .guarding import Started
+
+    return Started(gate, None)
 
 
 _installed: Optional[Installed] = None

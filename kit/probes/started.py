@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from typing import Mapping, Optional
 
-from .children import Started, Starting, find, is_python
-from .clients import Asked, asked_by
-from .own import os, sys
+from .children import Listening, Started, Starting, current_environ, find, is_python
+from .clients import CLIENTS, Asked, asked_by
+from .own import os
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
@@ -17,23 +17,30 @@ _LEAVING = ("-I", "-E", "-S")
 
 
 class Unwatched(Started):
-    """Writes down each process, and where a client among them would connect to, as its words and variables say."""
+    """Writes down each process, and where a client among them would connect to, as its words and variables say.
 
-    def __init__(self, recorder: Recorder) -> None:
+    Where a re-run stops at what is not allowed, `judge` stops the client.
+    """
+
+    def __init__(self, recorder: Recorder, judge: Optional[Listening] = None) -> None:
         super().__init__(recorder)
-        self._not_seen = recorder
+        self._not_seen, self._judge = recorder, judge
 
     def starting(self, process: Starting) -> None:
-        if not process.python:  # it takes the probes in, or its lack of them is heard of
-            self._look(process)
+        __tracebackhide__ = True
+        if process.python:  # it takes the probes in, or its lack of them is heard of
+            return
+        if self._judge is not None:
+            self._judge.starting(process)
+        self._look(process)
 
     @quietly
     def _look(self, process: Starting) -> None:
-        environ = {**(_inherited() if process.environ is None else process.environ), _CARRIES: "1"}
+        environ = {**(current_environ() if process.environ is None else process.environ), _CARRIES: "1"}
         folder, words = process.folder or os.getcwd(), (process.program, *process.words[1:])
         for asked in asked_by(words, environ, folder, _is_there):
             self._client(asked)
-        for found in commands(words, environ, folder):
+        for found in commands(words, environ, folder, CLIENTS):
             if isinstance(found, Command) and is_python(found.words[0], found.environ.get("PATH")):
                 self._python(found)
 
@@ -58,13 +65,6 @@ def why_bare(found: Command, variable: str) -> Optional[str]:
     if variable not in found.environ:
         return "the variables that carry the probes are taken away before it starts"
     return f"started with {found.words[1]}" if any(word in _LEAVING for word in found.words[1:2]) else None
-
-
-def _inherited() -> Mapping[str, str]:
-    """The variables that the program sees now; to look at them must not count as reading."""
-    held: Any = vars(sys.modules["os"]).get("environ")
-    data = getattr(held, "_data", held)
-    return {os.fsdecode(name): os.fsdecode(value) for name, value in data.items()}
 
 
 def _is_there(program: str, environ: Mapping[str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -55,6 +56,22 @@ def test_where_a_client_leads_is_written_down(way: str, tmp_path: Path, clients:
     (event,) = not_seen(tmp_path, WAYS[way], clients)
     assert (event["what"], event["name"]) == ("client", "psql")
     assert str(event["asked"]).endswith("10.1.2.3:6543/orders")
+
+
+def test_a_rerun_stops_a_client_at_what_is_not_allowed(tmp_path: Path, clients: str) -> None:
+    """Where there is an allow-list, a client that leads off it is not started, and one that leads to it is."""
+    code = """
+        import subprocess
+        subprocess.run(["psql", "-h", "db.test", "orders"], check=True)
+        print("started", flush=True)
+        subprocess.run("psql -h db.internal orders", shell=True)
+    """
+    allow = json.dumps({"allow": ["db.test:5432/orders"], "base": str(tmp_path)})
+    environ = {"PATH": clients, "ISOLATION_PROBES_ALLOW": allow}
+    seen = run(tmp_path, {"main.py": code}, "main.py", environ=environ, expect=1)
+    assert seen.output == "started\n"
+    assert "DatabaseRefused" in seen.errors
+    assert seen.one("refusal")["database"] == "postgresql://db.internal:5432/orders"
 
 
 @pytest.mark.parametrize("way", PYTHONS)
