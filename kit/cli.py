@@ -247,7 +247,8 @@ def trace(command: tuple[str, ...], **options: Any) -> None:
     """Run your own tests, and say which database each one reached and who opened it.
 
     The command runs as it would without: its input, output and exit code are its own, and the answer goes to standard
-    error. Without --allow every database is shown and none is judged.
+    error. Without --allow every database is shown and none is judged. A command that cannot be started gives 127 where
+    there is none, and 126 where it does not run.
     """
     from kit.trace import trace_and_tell
 
@@ -270,7 +271,8 @@ def diagnose(command: tuple[str, ...], **options: Any) -> None:
     """Trace your own tests, then prove by further runs what leads to the wrong database.
 
     The further runs change one thing each, in memory, and stop before anything is said to a database that is not
-    allowed. Exit codes: 0 nothing is wrong, 1 the cause is proved, 2 it could not run, 3 it is not proved.
+    allowed. Exit codes: 0 nothing is wrong, 1 the cause is proved, 2 it could not run, 3 it is not proved, or not all
+    was seen.
     """
     from kit.diagnose import diagnose_and_tell
 

@@ -8,7 +8,7 @@ import pytest
 
 from kit.diagnose.candidate import NOWHERE
 from kit.diagnose.judge import effect, symptoms_of
-from kit.evidence import Connection, Evidence, FailedConnection, Frame, Outcome, Process, Refusal, Use
+from kit.evidence import Connection, Evidence, FailedConnection, Frame, NotSeen, Outcome, Process, Refusal, Use
 from kit.findings.answer import answer
 from kit.findings.databases import Allowed
 from kit.findings.diagnosis import Effect
@@ -77,6 +77,17 @@ def test_a_refusal_that_no_entry_would_lift_is_judged_all_the_same(entry: str) -
     (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "passed"), ALLOWED, "/project"))
     stopped = Refusal(at_s=1.0, database="a database by psql", entry=entry)
     assert effect(symptom, replace(evidence(None, "failed"), refusals=(stopped,)), frozenset())[0] is Effect.VOID
+
+
+def test_what_went_out_of_sight_proves_nothing() -> None:
+    """Where a re-run starts a client that the first run did not, the wrong database may have been reached by that."""
+    (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "passed"), ALLOWED, "/project"))
+    without = evidence("/project/test.db", "passed")
+    assert effect(symptom, without, frozenset())[0] is Effect.GONE
+    client = NotSeen(at_s=1.0, what="client", name="psql", asked="postgresql://db:5432/orders")
+    shown, reason = effect(symptom, replace(without, not_seen=(client,)), frozenset())
+    assert shown is Effect.VOID
+    assert "psql" in reason
 
 
 OPENS = Frame("app/tasks.py", 7, "job")
