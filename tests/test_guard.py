@@ -960,3 +960,50 @@ def test_what_cannot_be_judged(run: Run) -> None:
     again = run({"test_it.py": UNREAD}, "-o", "db_guard_drivers=sqlite3", "-k", "unread")
     assert again.outcomes == {"test_unread": "passed"}
     assert "sqlite3 may connect to whatever it likes (db_guard_drivers)" in again.output
+
+
+GOES_ON = """\
+import sqlite3
+import sys
+import threading
+import pytest
+
+go = threading.Event()
+
+def later():
+    go.wait()
+    sqlite3.connect("after.db")
+
+code = pytest.main(["-q", "-p", "no:cacheprovider", "--db-guard", "test_it.py"])
+go.set()
+for thread in threading.enumerate():
+    if thread is not threading.main_thread():
+        thread.join()
+sqlite3.connect("after.db")
+sys.exit(code)
+"""
+LEFT = """\
+import atexit
+import sqlite3
+import sys
+import threading
+
+def test_it():
+    threading.Thread(target=sys.modules["__main__"].later).start()
+    LEFT
+"""
+
+
+@pytest.mark.parametrize(("left", "exit_code"), [("", 0), ("atexit.register(sqlite3.connect, 'prod.db')", 1)])
+def test_a_program_that_goes_on(tmp_path: Path, left: str, exit_code: int) -> None:
+    """After pytest.main the program may connect, in any thread; what the run has left for the end may not."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_it.py").write_text(LEFT.replace("LEFT", left))
+    (tmp_path / "program.py").write_text(GOES_ON)
+    ended = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S
+    )
+    assert ended.returncode == exit_code, ended.stdout + ended.stderr
+    assert ("after the last test" in ended.stderr) == bool(exit_code)
+    assert (tmp_path / "after.db").exists()
+    assert not (tmp_path / "prod.db").exists()

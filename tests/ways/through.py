@@ -1,0 +1,81 @@
+"""Ways that --db-guard does not stop, as docs/guard.md says. Each gets there, and its test passes: the page stays true.
+
+`tests/live/test_guard_ways.py` runs them under --db-guard, with a live server for production. A way that is stopped one
+day moves to `stopped.py`, and out of the page.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pathlib
+import shlex
+import socket
+import sqlite3
+import struct
+import subprocess
+import sys
+
+import psycopg2
+import sqlalchemy
+from conftest import PRODUCTION, quietly
+
+FILE = "through.db"
+
+
+def test_python_that_ignores_its_environment(code):
+    quietly(sys.executable, "-I", "-c", code)
+
+
+def test_python_from_an_empty_environment(code):
+    quietly("env", "-i", sys.executable, "-c", code)
+
+
+def test_program_that_starts_a_client(statement):
+    """Here a Perl; a compiled program, `make` or `npm` are the same."""
+    quietly("perl", "-e", "exec @ARGV", "psql", PRODUCTION, "-c", statement)
+
+
+def test_client_that_reads_what_to_do(statement):
+    """`\\connect` on the standard input of a client that was started for an allowed database."""
+    told = f'\\connect "{PRODUCTION}"\n{statement};\n'
+    subprocess.run(["psql", os.environ["TEST"]], input=told, text=True, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_library_by_ctypes(statement):
+    """What is called in a C library (here the one that psycopg2 brings) raises no event of the interpreter's."""
+    folder = pathlib.Path(psycopg2.__file__).parents[1] / "psycopg2_binary.libs"
+    library = ctypes.CDLL(str(next(folder.glob("libpq*"))))
+    library.PQconnectdb.restype = library.PQexec.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(library.PQconnectdb(PRODUCTION.encode()))
+    library.PQexec(connection, statement.encode())
+    library.PQfinish(connection)
+
+
+def test_system_by_ctypes(code):
+    ctypes.CDLL(None).system(shlex.join([sys.executable, "-I", "-c", code]).encode())
+
+
+def test_protocol_spoken_by_the_application():
+    """A driver of one's own, over a plain socket: the guard judges no sockets. Here as far as the server's answer."""
+    url = sqlalchemy.make_url(PRODUCTION)
+    with socket.create_connection((url.host, url.port)) as connection:
+        said = struct.pack("!I", 3 << 16) + f"user\0{url.username}\0database\0{url.database}\0\0".encode()
+        connection.sendall(struct.pack("!I", len(said) + 4) + said)
+        assert connection.recv(1) == b"R"
+
+
+def test_server_that_connects_itself(statement):
+    """An allowed server connects to another one by itself (COPY TO PROGRAM here; likewise dblink and postgres_fdw)."""
+    connection = psycopg2.connect(os.environ["TEST_AS_SUPERUSER"])
+    command = f"{os.environ['PSQL']} '{PRODUCTION}' -c \"{statement}\"".replace("'", "''")
+    connection.cursor().execute(f"copy (select 1) to program '{command}'")
+
+
+def test_another_name_of_a_file(tmp_path):
+    """A hard link: two names of one file, of which neither is the right one."""
+    pathlib.Path(FILE).touch()
+    os.link(FILE, "test-link.db")
+    with sqlite3.connect("test-link.db") as connection:
+        connection.execute("create table t (x)")
+    assert pathlib.Path(FILE).read_bytes()
