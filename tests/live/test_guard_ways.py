@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from kit.pair import Pair
 from kit.pair.binaries import find
 from tests.projects import LIGHT
@@ -33,12 +35,12 @@ class Ran:
     folder: Path
 
 
-def run(pair: Pair, folder: Path, name: str) -> Ran:
+def run(pair: Pair, folder: Path, name: str, *options: str, **variables: str) -> Ran:
     """Run a file of ways, with the test database on the list."""
     log = pair.production.log
     assert log is not None
     begun = log.stat().st_size
-    for file in ("conftest.py", name):
+    for file in ("conftest.py", "early.py", name):
         shutil.copy(WAYS / file, folder)
     temporary = folder / "temporary"
     temporary.mkdir()
@@ -51,9 +53,10 @@ def run(pair: Pair, folder: Path, name: str) -> Ran:
     environ = {
         **kept, "PRODUCTION": pair.production.url(), "TEST": pair.test.url(), "TEST_AS_SUPERUSER": superuser,
         "PSQL": str(programs / "psql"), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(temporary),
+        "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(temporary), **variables,
     }  # fmt: skip
-    command = [sys.executable, "-m", "pytest", "-rA", "--tb=no", f"--basetemp={folder / 'base'}", *LIGHT, name]
+    own = ("-rA", "--tb=no", f"--basetemp={folder / 'base'}", *LIGHT, *options)
+    command = [sys.executable, "-m", "pytest", *own, name]
     ended = subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL
     )
@@ -84,6 +87,23 @@ def test_ways_that_are_not_stopped(pair: Pair, tmp_path: Path) -> None:
     assert {test: "passed" for test in ways_in("through.py")} == ran.outcomes, ran.output
     silent = {"protocol_spoken_by_the_application", "another_name_of_a_file"}
     assert ran.reached == ran.outcomes.keys() - silent, ran.output
+
+
+def test_names_that_were_taken_before_the_guard(pair: Pair, tmp_path: Path) -> None:
+    """What a plugin took out of a driver before the guard was loaded connects to nothing else than the rest."""
+    ran = run(pair, tmp_path, "bound.py", "-p", "early")
+    assert ran.outcomes == dict.fromkeys(ways_in("bound.py"), "failed"), ran.output
+    assert ran.reached == frozenset()
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "asyncpg"])
+def test_a_connection_that_was_opened_before_the_guard(pair: Pair, tmp_path: Path, driver: str) -> None:
+    """A connection of a plugin that was loaded before the guard is named, with who holds it, and the run refused."""
+    ran = run(pair, tmp_path, "bound.py", "-p", "early", OPENS=driver)
+    side = pair.production
+    assert ran.outcomes == {}
+    assert f"{side.host}:{side.port}/{side.database} was opened before it, in early." in ran.output, ran.output
+    assert side.password not in ran.output
 
 
 def test_the_page_names_each_way_that_is_not_stopped() -> None:
