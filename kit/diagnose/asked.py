@@ -20,6 +20,7 @@ from kit.diagnose.conclusion import concluded, ended_at_limit, findings_of, not_
 from kit.diagnose.judge import Symptom, effect, symptoms_of, the_case
 from kit.diagnose.plan import candidates, last_resort
 from kit.diagnose.search import OutOfRuns, search
+from kit.errors import TraceError
 from kit.findings.answer import Answer
 from kit.findings.case import Case
 from kit.findings.databases import allowed
@@ -69,9 +70,10 @@ def diagnose_and_tell(
     Returns 0 where nothing is wrong, 1 where the cause is proved, 3 where it is not. Raises TraceError where the
     command cannot be run.
     """
-    check(json, html)
+    place = here()
+    json, html = check(json, html)
     limits = timeout_first_s, timeout_s
-    with _Experiments(tuple(command), tuple(allow), yes, limits, here()) as experiments:
+    with _Experiments(tuple(command), tuple(allow), yes, limits, place) as experiments:
         experiments.begin()
         experiments.announce()
         if dry_run:
@@ -173,9 +175,10 @@ class _Experiments:
     def diagnose(self) -> Diagnosis:
         """Make the runs and say what they show."""
         if not self.traced.evidence.processes:
+            lost = "The record is lost" if self.traced.evidence.problems else ""
             return Diagnosis(
                 Status.UNRESOLVED,
-                "No probe reported, so nothing is known.",
+                f"{lost or 'No probe reported'}, so nothing is known.",
                 unproved=tuple(silent(self.traced.evidence)),
             )
         if self.first.evidence.timed_out:
@@ -217,7 +220,12 @@ class _Experiments:
         aside = f", {counted(len(symptom.apart), 'other test')} left out" if symptom.apart else ""
         say(f"run {len(self.runs) + 1}: {' and '.join(labels) or 'nothing changed'}{aside}")
         apart: list[Change] = [{"op": "leave-out", "tests": list(symptom.apart)}] if symptom.apart else []
-        traced = self._trace([*changes, *apart], self.timeout_s, gate=not self.yes)
+        try:
+            traced = self._trace([*changes, *apart], self.timeout_s, gate=not self.yes)
+        except TraceError as error:  # an earlier run has taken away what the command needs
+            self.runs.append(Run(labels, Effect.VOID, error.found, 0.0))
+            say(f"   {Effect.VOID}: {error.found}")
+            return Effect.VOID
         left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)
         shown, reason = effect(symptom, traced.evidence, frozenset(left_out), changes)
         idle = _took_no_hold(traced, changes)

@@ -36,8 +36,8 @@ def trace_and_tell(
     An empty `allow` means that nobody has said which databases may be reached. A command that cannot be started gives
     what a shell gives: 127 where there is none, 126 where it does not run.
     """
-    check(json, html)
     place = here()
+    json, html = check(json, html)
     allowed(allow, place)
     if not is_guarded(command, place, os.environ):
         say(NOT_GUARDED)
@@ -89,14 +89,20 @@ def put(said: str, stream: TextIO | None) -> None:
         return
 
 
-def check(json: Path | None, html: Path | None) -> None:
-    """Fail before anything is run where an answer could not be written: TraceError."""
-    for path in filter(None, (json, html)):
-        files.check(path)
+def check(json: Path | None, html: Path | None) -> tuple[Path | None, Path | None]:
+    """The files for an answer, by their whole paths; TraceError, before anything is run, where one cannot be written.
+
+    The command may take its working directory away.
+    """
+    json, html = (files.check(path) if path is not None else None for path in (json, html))
     if json is not None and json == html:
         raise TraceError(f"--json and --html name one file, {json}", remedy="name a file for each")
-    if html is None:
-        return
+    if html is not None:
+        _need_jinja2()
+    return json, html
+
+
+def _need_jinja2() -> None:
     import importlib.util
 
     if importlib.util.find_spec("jinja2") is None:

@@ -212,6 +212,8 @@ def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         script = shutil.which(command[0], path=options["env"].get("PATH")) if error.errno == errno.ENOEXEC else None
         if script is not None:  # it names no interpreter, and a shell runs such a script itself
             return _start(("/bin/sh", os.path.join(options["cwd"], script), *command[1:]), **options)
+        if str(error.filename) == str(options["cwd"]):
+            raise TraceError(f"the folder {error.filename} is not there any more ({error.strerror})") from None
         missing = error.errno == errno.ENOENT and shutil.which(command[0], path=options["env"].get("PATH")) is None
         raise NotStarted(
             f"{command[0]} cannot be started: {error.strerror}",

@@ -15,15 +15,16 @@ _NONE_BESIDE = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV, errno.EROFS
 _REMEDY = "name a file in a folder that is there and that you may write to"
 
 
-def check(path: Path) -> None:
-    """TraceError where nothing can be written to `path`. What is there stays as it is."""
+def check(path: Path) -> Path:
+    """Return a path as it is wherever one goes; TraceError where nothing can be written there. Nothing is changed."""
+    path = path.absolute()
     target = _target(path)
     if target.is_dir():
         raise TraceError(f"{path} is a folder", wanted="a file to write to", remedy=_REMEDY)
     if _is_device(path):
         if not os.access(path, os.W_OK):
             raise TraceError(f"{path} cannot be written: Permission denied", remedy=_REMEDY)
-        return
+        return path
     try:
         beside = _open_beside(target)
     except OSError as error:
@@ -32,6 +33,7 @@ def check(path: Path) -> None:
     else:
         os.close(beside[0])
         beside[1].unlink(missing_ok=True)
+    return path
 
 
 def write(path: Path, data: bytes) -> None:

@@ -63,7 +63,7 @@ def test_what_cannot_be_written_is_said_before_anything_is_run(
     """A suite of an hour is not run for an answer that has no place."""
     done = kit(tmp_path, command, option, where, "--", sys.executable, "-c", WRITER)
     assert done.returncode == 2
-    assert f"kit: {where} " in done.stderr
+    assert f"{where} cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert os.listdir(tmp_path) == []
 
@@ -75,7 +75,21 @@ def test_the_answer_is_shown_and_the_exit_code_kept_where_a_file_fails_later(tmp
     done = kit(tmp_path, "trace", "--json", "out/answer.json", "--", sys.executable, "-c", script)
     assert done.returncode == 7
     assert "made.db" in done.stderr
-    assert "kit: out/answer.json cannot be written" in done.stderr
+    assert "out/answer.json cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["trace", "diagnose"])
+def test_a_command_that_takes_its_folder_away_has_its_answer(command: str, tmp_path: Path) -> None:
+    """Files are named whole before the command runs; a re-run that has nowhere to run shows nothing."""
+    project = tmp_path / "project"
+    project.mkdir()
+    script = "import os, shutil, sqlite3; sqlite3.connect('prod.db'); shutil.rmtree(os.getcwd())"
+    answer = ("--allow", "test.db", "--json", "../answer.json")
+    done = kit(project, command, *answer, "--", sys.executable, "-c", script)
+    assert done.returncode == {"trace": 0, "diagnose": 3}[command], done.stderr
+    assert "prod.db" in (tmp_path / "answer.json").read_text()
+    assert ("is not there any more" in done.stdout) is (command == "diagnose")
+    assert "Traceback" not in done.stderr
 
 
 def test_an_answer_goes_to_standard_output_where_that_is_named(tmp_path: Path) -> None:
