@@ -220,10 +220,7 @@ def run(folder: Path, suites: Sequence[Suite], modes: Sequence[str], into: Path 
             if suite.requirement and not (folder / suite.home / "venv").is_dir():
                 found.append(Compared(suite.name, suite.version, not_had="run `get` first"))
             else:
-                place = Place(folder, carried, suite, port)
-                found.append(compare(place.run, Compared(suite.name, suite.version), modes))
-                if not found[-1].plain:
-                    found[-1].not_had = f"no test ran: see {place.log('plain')}"
+                found.append(tried(Place(folder, carried, suite, port), modes))
             print(line(found[-1], modes), flush=True)
             for text in details(found[-1]):
                 print(f"    {text}", flush=True)
@@ -232,6 +229,18 @@ def run(folder: Path, suites: Sequence[Suite], modes: Sequence[str], into: Path 
     differing = sum(len(tests) for one in found for tests in one.differ.values())
     print(f"{len(found)} suites, {sum(bool(one.not_had) for one in found)} not had; {differing} outcomes differ")
     return 1 if differing or any(one.not_had for one in found) else 0
+
+
+def tried(place: Place, modes: Sequence[str]) -> Compared:
+    """Compare one suite; what goes wrong with it is not the end of the others."""
+    compared = Compared(place.suite.name, place.suite.version)
+    try:
+        compare(place.run, compared, modes)
+    except Exception as error:
+        compared.not_had = f"{type(error).__name__}: {error}"
+    if not (compared.plain or compared.not_had):
+        compared.not_had = f"no test ran: see {place.log('plain')}"
+    return compared
 
 
 def line(one: Compared, modes: Sequence[str]) -> str:
@@ -254,7 +263,7 @@ def details(one: Compared) -> Iterator[str]:
             yield f"unsteady, {mode}: {test}"
 
 
-def compare(run_once: Callable[[str], Ran], compared: Compared, modes: Sequence[str]) -> Compared:
+def compare(run_once: Callable[[str], Ran], compared: Compared, modes: Sequence[str]) -> None:
     """Run a suite in all modes, and in both again where something differs."""
     plain = [run_once("plain")]
     compared.plain = dict(Counter(outcome for outcomes in plain[0].outcomes.values() for outcome in set(outcomes)))
@@ -269,7 +278,6 @@ def compare(run_once: Callable[[str], Ran], compared: Compared, modes: Sequence[
             for test in always
         }
         compared.unsteady[mode] = sorted({test for one in runs for test in different(plain, [one])} - set(always))
-    return compared
 
 
 def different(plain: Sequence[Ran], runs: Sequence[Ran]) -> list[str]:
