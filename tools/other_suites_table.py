@@ -42,6 +42,12 @@ MODULES_OF_CPYTHON = (
 )
 
 _OF_GITHUB = "a checkout of the tag {} of https://github.com/{}"
+_PYTEST = "pytest==9.1.1"
+_PYTEST_NEEDS = ("attrs", "hypothesis", "mock", "requests", "setuptools", "xmlschema", "pexpect")
+_NEAR_THE_PROBES = (  # what these test is what the probes use or change
+    "unittest", "threadexception", "unraisableexception", "recwarn", "warnings", "monkeypatch", "conftest", "runner",
+    "runner_xunit", "pluginmanager", "reports", "session", "faulthandler", "nodes", "stash",
+)
 _SQLALCHEMY = "sqlalchemy==2.0.52"
 _SQLALCHEMY_NEEDS = ("pytest==8.4.2", "greenlet", "typing-extensions", "aiosqlite", "asyncpg", "psycopg2-binary")
 _SQLALCHEMY_PARTS = (
@@ -79,8 +85,12 @@ INSTALLED = (
 
 SUITES = (
     Suite(
-        "pytest", "pytest==9.1.1", tests="testing", arguments=("testing",),
-        needs=("attrs", "hypothesis", "mock", "requests", "setuptools", "xmlschema", "pexpect"),
+        "pytest/near", _PYTEST, needs=_PYTEST_NEEDS, tests="testing",
+        arguments=tuple(f"testing/test_{name}.py" for name in _NEAR_THE_PROBES),
+    ),
+    Suite(
+        "pytest/rest", _PYTEST, needs=_PYTEST_NEEDS, tests="testing",
+        arguments=("testing", *(f"--ignore=testing/test_{name}.py" for name in _NEAR_THE_PROBES)),
     ),
     Suite(
         "fastapi", "fastapi[all]==0.165.0",
