@@ -568,6 +568,40 @@ def test_reach(reach, file):
         written = os.path.exists("prod.db") and os.path.getsize("prod.db")
         assert not written, "it was written to"
 """
+AUTHORIZERS = """
+import sqlite3, sys, threading
+
+def test_another_threads():
+    connection, raised = sqlite3.connect(":memory:"), []
+    connection.execute("select 1")
+
+    def run():
+        try:
+            connection.set_authorizer(None)
+        except sqlite3.ProgrammingError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert len(raised) == 1
+
+def test_one_that_fails(monkeypatch):
+    def failing(*args):
+        raise ValueError
+
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda one: told.append((one.object.__name__, one.exc_type)))
+    sqlite3.enable_callback_tracebacks(True)
+    connection = sqlite3.connect(":memory:")
+    connection.set_authorizer(failing)
+    try:
+        connection.execute("select 1")
+    except sqlite3.DatabaseError as error:
+        told.append(str(error))
+    sqlite3.enable_callback_tracebacks(False)
+    assert told == [("failing", ValueError), "not authorized"]
+"""
 BOUND_EARLY = """\
 from sqlite3 import connect
 from aiosqlite import connect as connect_aiosqlite
@@ -633,6 +667,12 @@ class Dialect(DefaultDialect):
 
 sqlalchemy.dialects.registry.register("bare", __name__, "Dialect")
 """
+
+
+def test_an_authorizer_is_the_programs(run: Run) -> None:
+    """Setting an authorizer fails where it would, and one that fails is told of by its name."""
+    ran = run({"test_it.py": AUTHORIZERS})
+    assert ran.outcomes == {"test_another_threads": "passed", "test_one_that_fails": "passed"}, ran.output
 
 
 def test_a_dialect_without_names_is_judged_as_any_other(run: Run) -> None:

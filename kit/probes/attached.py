@@ -7,11 +7,12 @@ its next event in the frame that ran the statement: there the file is attached, 
 
 from __future__ import annotations
 
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .allow import sqlite_file
 from .frames import Stack, application_stack, running
+from .hooks import out_of_traceback
 from .own import os, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import failures, quietly
@@ -38,7 +39,6 @@ class Attaching:
 
     def __init__(self, databases: Any, tells: bool) -> None:
         self._databases, self._tells = databases, tells
-        self._theirs: Optional[Callable[..., Any]] = None  # the application's own authorizer
         self._unnamed = False  # a file is being attached whose name is not known yet
         self._there: Dict[str, str] = {}  # what is attached: its name -> its file
         self.in_thread: List[Attached] = []
@@ -47,18 +47,28 @@ class Attaching:
         """Be asked before each statement is prepared."""
         from sqlite3 import Connection
 
-        find = _finder(connection)
+        self._find = _finder(connection)
+        Connection.set_authorizer(connection, self._authorizer(None))
 
+    def set_authorizer(self, method: Callable[[Any], Any], authorizer_callback: Any) -> None:
+        """Have the application's own authorizer asked, too, and ours first. `method` is the connection's own."""
+        method(self._authorizer(authorizer_callback))
+
+    def _authorizer(self, theirs: Optional[Callable[..., Any]]) -> Callable[..., Any]:
         def authorize(action: int, argument: Optional[str], *more: Optional[str]) -> Any:
-            if (action in (_ATTACH, _DETACH) or self._unnamed) and self._asked(action, argument, find):
+            if (action in (_ATTACH, _DETACH) or self._unnamed) and self._asked(action, argument, self._find):
                 return _DENY
-            return _OK if self._theirs is None else self._theirs(action, argument, *more)
+            if theirs is None:
+                return _OK
+            try:
+                return theirs(action, argument, *more)
+            except BaseException as error:
+                out_of_traceback(error)
+                raise
 
-        Connection.set_authorizer(connection, authorize)
-
-    def set_authorizer(self, authorizer_callback: Any) -> None:
-        """Have the application's own authorizer asked, too; ours goes first."""
-        self._theirs = authorizer_callback
+        if type(theirs) is FunctionType:  # an error in it is told of under its name
+            authorize.__name__, authorize.__qualname__ = theirs.__name__, theirs.__qualname__
+        return authorize
 
     @quietly
     def _asked(self, action: int, argument: Optional[str], find: Callable[[], Any]) -> int:

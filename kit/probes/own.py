@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import atexit as atexit
     import builtins as builtins
-    import fcntl as fcntl
     import functools as functools
     import gc as gc
     import importlib as importlib
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import json as json
     import os as os
     import re as re
+    import select as select
     import signal as signal
     import sys as sys
     import threading as threading
@@ -51,15 +51,11 @@ else:
     import json as _json
     import os as _os
     import re as _re
+    import select as _select
     import sys as _sys
     import threading as _threading
     import time as _time
     import types as _types
-
-    try:
-        import fcntl as _fcntl
-    except ImportError:  # Windows
-        _fcntl = None
 
     __builtins__ = own_builtins = dict(vars(_builtins))
 
@@ -120,7 +116,7 @@ else:
     functools, re, atexit, importlib = _held(_functools), _held(_re), _held(_atexit), _held(_importlib)
     builtins = _held(_builtins)
     json = _held(_json)
-    fcntl = None if _fcntl is None else _held(_fcntl)
+    select = _held(_select)
     signal = _held(_signal)  # `signal` itself makes enumerations of what it is given
     threading = SimpleNamespace(
         RLock=_thread.RLock, Thread=_threading.Thread, get_ident=_thread.get_ident, main_thread=_main_thread,

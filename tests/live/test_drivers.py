@@ -54,6 +54,67 @@ def test_the_drivers_stay_what_they_are(pair: Pair, tmp_path: Path) -> None:
     assert len(with_probes.of("connection")) == 5
 
 
+ODD = """\
+import asyncio, os, select
+import psycopg, psycopg2, psycopg2.extensions, psycopg_pool
+
+URL = os.environ["TEST_DATABASE_URL"]
+
+class Unmade(psycopg2.extensions.connection):
+    def __init__(self, *args, **kwargs):
+        pass
+
+class Closed(psycopg2.extensions.connection):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.close()
+
+for factory in (Unmade, Closed, lambda *args, **kwargs: None):
+    connection = psycopg2.connect(URL, connection_factory=factory)
+    print(type(connection).__name__, getattr(connection, "closed", None))
+
+calls = []
+def wait(connection):
+    calls.append(connection)
+    if len(calls) % 2 == 0:
+        raise ZeroDivisionError("the program's own")
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+        ways = ([], [connection]) if state == psycopg2.extensions.POLL_WRITE else ([connection], [])
+        select.select(*ways, [])
+
+psycopg2.extensions.set_wait_callback(wait)
+connection = psycopg2.connect(URL)
+print(len(calls), connection.closed, psycopg2.extensions.get_wait_callback() is wait)
+try:
+    connection.cursor().execute("select 1")
+except ZeroDivisionError as error:
+    print(error)
+psycopg2.extensions.set_wait_callback(None)
+
+with psycopg_pool.ConnectionPool(lambda: URL, kwargs=lambda: {"autocommit": True}, min_size=1) as pool:
+    with pool.connection() as connection:
+        print(connection.autocommit, connection.execute("select 2").fetchone())
+
+async def main():
+    async def place():
+        return URL
+    async with psycopg_pool.AsyncConnectionPool(place, min_size=1) as pool:
+        async with pool.connection() as connection:
+            print(await (await connection.execute("select 3")).fetchone())
+asyncio.run(main())
+"""
+
+
+def test_what_a_driver_allows_is_allowed(pair: Pair, tmp_path: Path) -> None:
+    """Factories that give no connection, the program's own way to wait, places that are functions: all as without."""
+    with_probes = run(tmp_path / "with", {"it.py": ODD}, "it.py", environ=urls(pair))
+    without = run(tmp_path / "without", {"it.py": ODD}, "it.py", environ=urls(pair), probes=False)
+    assert with_probes.output == without.output
+    assert with_probes.of("not_seen", what="probe") == []
+    assert len([seen for seen in with_probes.of("connection") if seen["observed"]]) == 3
+    assert {seen["pool"] for seen in with_probes.of("engine")} >= {"psycopg_pool.pool.ConnectionPool"}
+
+
 IN_THE_SAME_LOOP = """\
 import asyncio, os, sys, urllib.parse
 import asyncpg, psycopg

@@ -99,10 +99,7 @@ class Asyncpg(ServerAdapter):
 
         def __init__(pool: Any, *connect_args: Any, **kwargs: Any) -> None:
             original(pool, *connect_args, **kwargs)
-            probe._databases.made_pool(
-                pool, "asyncpg", told(connect_args, kwargs), connect_args[0] if connect_args else kwargs.get("dsn"),
-                probe._sources,
-            )
+            probe._made_pool(pool, connect_args[0] if connect_args else kwargs.get("dsn"), kwargs)
         return __init__
 
     async def _answer(self, connection: Any) -> Optional[Observed]:

@@ -8,6 +8,8 @@ from weakref import ref
 from ..gate import Reached
 from ..objects import address
 from ..own import own_builtins as __builtins__  # noqa: F401
+from ..quiet import quietly
+from .asking import told
 
 if TYPE_CHECKING:
     from ..databases import Databases
@@ -77,6 +79,12 @@ class ServerAdapter(Adapter):
         super().__init__(databases, sources, statements)
         self._gated = databases.gated
         self._reached: Dict[int, Tuple[Any, Reached]] = {}  # by the id of a connection, with what points at it
+
+    @quietly
+    def _made_pool(self, pool: Any, place: Any, named: Any) -> None:
+        """A pool was made. What is a function, asked anew for each connection, is not known before one opens."""
+        whole, by_name = (place if type(place) is str else ""), (named if type(named) is dict else {})
+        self._databases.made_pool(pool, self.name, told((whole,), by_name), whole, self._sources)
 
     def _keep(self, connection: Any, reached: Reached) -> None:
         number, known = address(connection), self._reached

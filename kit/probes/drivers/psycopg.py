@@ -214,9 +214,7 @@ class Psycopg(ServerAdapter):
 
         def __init__(pool: Any, *args: Any, **kwargs: Any) -> None:
             original(pool, *args, **kwargs)
-            conninfo = args[0] if args else kwargs.get("conninfo", "")
-            probe._databases.made_pool(pool, "psycopg", told((conninfo,), kwargs.get("kwargs") or {}), conninfo,
-                                       probe._sources)
+            probe._made_pool(pool, args[0] if args else kwargs.get("conninfo"), kwargs.get("kwargs"))
         return __init__
 
     def _used(self, connection: Any, query: Any) -> None:

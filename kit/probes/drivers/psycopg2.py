@@ -9,11 +9,11 @@ from ..gate import Reached
 from ..hooks import Hooks, out_of_traceback
 from ..identity import POSTGRES_QUESTIONS
 from ..maintenance import may_name
-from ..own import functools
+from ..own import functools, select, time
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..peers import peer_of
 from ..redact import learn_all, redact
-from .asking import Observed, closed_where_refused, first_answer, postgres_place, told
+from .asking import SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, first_answer, postgres_place, told
 from .base import Opener, ServerAdapter
 from .methods import hear_of
 
@@ -94,8 +94,7 @@ class Psycopg2(ServerAdapter):
 
         def pooling(original: Any) -> Any:
             def __init__(pool: Any, minconn: Any, maxconn: Any, *args: Any, **kwargs: Any) -> None:
-                dsn = args[0] if args else kwargs.get("dsn")  # it connects as it is made
-                probe._databases.made_pool(pool, "psycopg2", told(args, kwargs), dsn, probe._sources)
+                probe._made_pool(pool, args[0] if args else kwargs.get("dsn"), kwargs)  # it connects as it is made
                 original(pool, minconn, maxconn, *args, **kwargs)
             return __init__
 
@@ -104,15 +103,18 @@ class Psycopg2(ServerAdapter):
     def _opened(self, connection: Any) -> None:
         __tracebackhide__ = True
         self._databases.forget(connection)
-        parameters = connection.get_dsn_parameters()
-        peer = peer_of(connection.fileno())
+        kind = _kind()
+        if kind.closed.__get__(connection) or kind.fileno(connection) < 0:  # a factory gives what it likes
+            return
+        parameters = kind.get_dsn_parameters(connection)
+        peer = peer_of(kind.fileno(connection))
         given = parameters.get("hostaddr")
         place = redact(postgres_place(
             (parameters.get("host"), parameters.get("port")), parameters.get("user"), parameters.get("dbname"),
             (peer.host if peer is not None else given) if given else None,
         ))
         reached = Reached(place, *_ask(connection), peer)
-        with closed_where_refused(functools.partial(_kind().close, connection)):
+        with closed_where_refused(functools.partial(kind.close, connection)):
             self._databases.opened(
                 connection, "psycopg2", *reached[:3], pooled=running("sqlalchemy") is not None,
                 engine=self._databases.pool_of(running("psycopg2", "_connect")), asks=_is_in_transaction, peer=peer,
@@ -139,7 +141,7 @@ def _ask(connection: Any) -> Observed:
     from psycopg2 import extensions
 
     kind = extensions.connection
-    if connection.async_:
+    if kind.async_.__get__(connection):
         return None, "an asynchronous psycopg2 connection cannot be asked before it is ready"
 
     def ask(question: str) -> Sequence[Any]:
@@ -147,15 +149,36 @@ def _ask(connection: Any) -> Observed:
             extensions.cursor.execute(cursor, question)
             return tuple(extensions.cursor.fetchone(cursor))
 
-    autocommit = connection.autocommit
-    switches = not autocommit and connection.get_transaction_status() == _IDLE
+    autocommit = kind.autocommit
+    switches = not autocommit.__get__(connection) and kind.get_transaction_status(connection) == _IDLE
+    waiting = extensions.get_wait_callback()
+    if waiting is not None:
+        extensions.set_wait_callback(functools.partial(_wait, waiting))
     if switches:
-        connection.autocommit = True
+        autocommit.__set__(connection, True)
     try:
         return first_answer(ask, POSTGRES_QUESTIONS)
     finally:
         if switches:
-            connection.autocommit = False
+            autocommit.__set__(connection, False)
+        if waiting is not None:
+            extensions.set_wait_callback(waiting)
+
+
+def _wait(waiting: Any, connection: Any) -> None:
+    """Wait for the server as the driver does by itself, not by a function of the program's, which may raise an error.
+
+    A server that does not answer may be one of this process's own, in another greenlet: then the function goes on.
+    """
+    from psycopg2 import extensions
+
+    kind, until = extensions.connection, time.monotonic() + SECONDS_FOR_AN_ANSWER
+    while (state := kind.poll(connection)) != extensions.POLL_OK:
+        number, left = [kind.fileno(connection)], until - time.monotonic()
+        ways = ([], number) if state == extensions.POLL_WRITE else (number, [])
+        if left <= 0 or not any(select.select(*ways, [], left)):
+            waiting(connection)
+            return
 
 
 def _text_of(cursor: Any, statement: Any, values: Any) -> Union[str, bytes]:

@@ -167,7 +167,7 @@ class Sqlite(Adapter):
         """
         self._hear(connection, method)
         attaching = self._attaching.get(address(connection)) if self._databases.gated else None
-        return None if attaching is None else attaching.set_authorizer
+        return None if attaching is None else functools.partial(attaching.set_authorizer, method)
 
     def _touch(self, connection: Any) -> None:
         __tracebackhide__ = True
