@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from .allow import sqlite_file
 from .frames import Stack, application_stack, running
 from .hooks import out_of_traceback
+from .later import raise_in_caller
 from .own import os, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import failures, quietly
@@ -45,7 +46,7 @@ class Attaching:
 
     def watch(self, connection: Any) -> None:
         """Be asked before each statement is prepared."""
-        from sqlite3 import Connection
+        from _sqlite3 import Connection
 
         self._find = _finder(connection)
         Connection.set_authorizer(connection, self._authorizer(None))
@@ -56,8 +57,11 @@ class Attaching:
 
     def _authorizer(self, theirs: Optional[Callable[..., Any]]) -> Callable[..., Any]:
         def authorize(action: int, argument: Optional[str], *more: Optional[str]) -> Any:
-            if (action in (_ATTACH, _DETACH) or self._unnamed) and self._asked(action, argument, self._find):
-                return _DENY
+            try:
+                if (action in (_ATTACH, _DETACH) or self._unnamed) and self._asked(action, argument, self._find):
+                    return _DENY
+            except BaseException as error:  # the program's, which the driver would take for a refusal
+                raise_in_caller(error)
             if theirs is None:
                 return _OK
             try:
@@ -145,7 +149,7 @@ class Attaching:
 
 
 def _attached(connection: Any) -> List[Attached]:
-    from sqlite3 import Connection
+    from _sqlite3 import Connection
 
     cursor = Connection.cursor(connection)
     cursor.row_factory = None

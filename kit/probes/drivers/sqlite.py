@@ -16,6 +16,7 @@ from ..attached import Attaching
 from ..audited import listen
 from ..frames import INTERPRETER, Stack, application_stack, owner, running
 from ..hooks import Hooks, out_of_traceback
+from ..later import in_callback
 from ..objects import address
 from ..own import functools, os, sys, threading
 from ..own import own_builtins as __builtins__  # noqa: F401
@@ -69,7 +70,7 @@ class Sqlite(Adapter):
         self._databases.after_test(self._failed)
 
     def _watch(self, sqlite3: Any) -> None:
-        from sqlite3 import Connection
+        from _sqlite3 import Connection
 
         for name in _FIRST_USES:
             hear_of(self._hooks, Connection, name, self._hear)
@@ -89,7 +90,7 @@ class Sqlite(Adapter):
         literal = _literal_path(name) if name.startswith("file:") else None
         if is_known and not (literal is not None and self._databases.allows_file(literal)):
             self._databases.asked_for_file(path)
-        told, moment = self._told_of(path) if self._statements else ({}, None)
+        told, moment = (self._statements and self._told_of(path)) or ({}, None)
         self._asked[threading.get_ident()] = Asked(name, path, is_known, literal, told, moment)
 
     @quietly
@@ -196,7 +197,7 @@ class Sqlite(Adapter):
 
     @quietly
     def _follow(self, connection: Any) -> None:
-        from sqlite3 import Connection
+        from _sqlite3 import Connection
 
         known = self._databases.of(connection)
         if known is not None and not known.pooled and running("aiosqlite") is None:
@@ -216,7 +217,7 @@ class Sqlite(Adapter):
 
         def trace(statement: str) -> None:
             databases.used(known, statement if known.uses_here < _READ_WHOLE else statement[:7])
-        return trace
+        return in_callback(trace)
 
     # --- aiosqlite ---------------------------------------------------------------------------------------------------
 
@@ -302,7 +303,7 @@ def _ask(connection: Any) -> Observed:
 
     Nothing of the application's is called for it: no method of a class of its own, no factory of rows or of texts.
     """
-    from sqlite3 import Connection, Cursor
+    from _sqlite3 import Connection, Cursor
 
     try:
         texts: Any = vars(Connection)["text_factory"]
@@ -321,7 +322,7 @@ def _ask(connection: Any) -> Observed:
 
 
 def _close(connection: Any) -> None:
-    from sqlite3 import Connection
+    from _sqlite3 import Connection
 
     Connection.close(connection)
 
