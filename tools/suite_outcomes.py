@@ -29,7 +29,7 @@ class Outcomes:
 
     def add(self, test: str, outcome: str, reason: str = "") -> None:
         """Write one outcome of a test, which may have several: of its phases, of its subtests."""
-        line = {"test": _steady(test), "outcome": outcome, "reason": reason[-REASON_AT_MOST:]}
+        line = {"test": _steady(test), "outcome": _steady(outcome), "reason": reason[-REASON_AT_MOST:]}
         file = _open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             _write_text(file, (json.dumps(line) + "\n").encode())
