@@ -20,6 +20,8 @@ from .quiet import failures, quietly
 
 _OK, _DENY = 0, 1
 _ATTACH, _DETACH = 24, 25
+_CALLBACK = "authorizer_callback"
+_HANDING_ON = lambda method, named: method(**named)  # noqa: E731
 _FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _UNNAMED = "a file that it attaches and does not name in the statement's text"
 
@@ -51,9 +53,17 @@ class Attaching:
         self._find = _finder(connection)
         Connection.set_authorizer(connection, self._authorizer(None))
 
-    def set_authorizer(self, method: Callable[[Any], Any], authorizer_callback: Any) -> None:
+    def set_authorizer(self, method: Callable[..., None], *args: Any, **named: Any) -> None:
         """Have the application's own authorizer asked, too, and ours first. `method` is the connection's own."""
-        method(self._authorizer(authorizer_callback))
+        if args:
+            method(self._authorizer(args[0]), *args[1:], **named)
+            return
+        if _CALLBACK in named:
+            named[_CALLBACK] = self._authorizer(named[_CALLBACK])
+        # As of Python 3.13 this warns, of the line that calls it, which has to be the application's.
+        frame = sys._getframe(1)
+        code = _HANDING_ON.__code__.replace(co_filename=frame.f_code.co_filename, co_firstlineno=frame.f_lineno)
+        FunctionType(code, frame.f_globals)(method, named)
 
     def _authorizer(self, theirs: Optional[Callable[..., Any]]) -> Callable[..., Any]:
         def authorize(action: int, argument: Optional[str], *more: Optional[str]) -> Any:
