@@ -165,7 +165,7 @@ def _add_rows(table: Any, run: NotebookRun) -> None:
 
 
 def _shown(text: str) -> str:
-    """Return what others wrote so that it neither acts on a terminal nor is taken for markup nor fills the screen."""
+    """Return what others wrote on one line: it neither acts on a terminal nor is markup nor poses as our own."""
     from rich.markup import escape
 
-    return escape(shortened(printable(redact(text)), _TEXT_AT_MOST))
+    return escape(shortened(" ".join(printable(redact(text)).split()), _TEXT_AT_MOST))
