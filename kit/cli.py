@@ -51,6 +51,14 @@ def _reason(error: Exception) -> str:
     return f"this is a fault of the kit itself\n{''.join(traceback.format_exception(error))}"
 
 
+def _say(text: str, *, nl: bool = True) -> None:
+    """Print what others may have written: it has no secret, and does nothing to a terminal."""
+    from kit.probes.redact import redact
+    from kit.report.printable import printable
+
+    click.echo(printable(redact(text)), nl=nl)
+
+
 def _end(message: str, code: int) -> NoReturn:
     from kit.probes.redact import learn, learn_all, redact, secrets_of_command
     from kit.report.printable import printable, shortened
@@ -215,7 +223,7 @@ def verdict(run: Path) -> None:
     from kit.sharing import kept
 
     for line in lines(kept(run)):
-        click.echo(line)
+        _say(line)
 
 
 def _about_a_command(function: Any) -> Any:
@@ -304,6 +312,6 @@ def init(project: Path, allow: tuple[str, ...], python: str | None) -> None:
     from kit.guard_init import init as set_up
 
     done = set_up(project, allow, python)
-    click.echo(done.diff or f"{done.config.name} turns the guard on already; nothing was written.", nl=not done.diff)
+    _say(done.diff or f"{done.config.name} turns the guard on already; nothing was written.", nl=not done.diff)
     click.echo(f"Proved: planted tests that reach another database fail ({', '.join(done.stopped)}).")
     click.echo("Whoever runs these tests needs the kit: pip install fastapi-database-isolation-kit")

@@ -157,3 +157,21 @@ def test_a_malformed_entry_is_refused_before_anything_is_run(command: list[str],
     assert "To do: " in ended.stderr
     assert "SECRET" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://a:Zq7/Mk01@h/db", "postgresql://h:Zq7Mk01/db", "postgresql://a:Zq7@Mk01@h:x/db", "mysql://a:Zq7Mk01@h/db",
+        "postgresql://a:Zq7'Mk01@h:99999/db", "postgresql://a:Zq7 Mk01@127.0.0.1:1/db", "host=h password=Zq7Mk01",
+        "postgresql://a:Zq7%2FMk01@127.0.0.1:1/db", "postgresql://a@127.0.0.1:1/db?password=Zq7Mk01", "postgresql://a:Zq7Mk01@[::1/db",
+    ],
+)  # fmt: skip
+def test_no_secret_is_in_the_error_of_an_external_pair(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However a server's URL is spelled, and whatever is wrong with it, the error does not show its password."""
+    for side in ("PRODUCTION", "TEST"):
+        monkeypatch.setenv(f"KIT_{side}_URL", url)
+    result = CliRunner().invoke(main, ["up", "--external"])
+    assert result.exit_code == 2
+    assert "kit: " in result.output
+    assert "Mk01" not in result.output

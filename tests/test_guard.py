@@ -1067,3 +1067,31 @@ def test_a_program_that_goes_on(tmp_path: Path, left: str, exit_code: int) -> No
     assert ("after the last test" in ended.stderr) == bool(exit_code)
     assert (tmp_path / "after.db").exists()
     assert not (tmp_path / "prod.db").exists()
+
+
+def test_no_secret_is_in_what_the_guard_says(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal names the database and the process that asked for it; neither has a password, whatever its spelling."""
+    monkeypatch.setenv("SHOP_TOKEN", "Mk01-ZqxW7")
+    tests = """\
+import os, sqlite3, subprocess, sys
+import pytest
+
+def test_file():
+    with pytest.raises(Exception):
+        sqlite3.connect(f"{os.environ['SHOP_TOKEN']}.db")
+
+@pytest.mark.parametrize("number", range(4))
+def test_server(number):
+    import psycopg
+    url = ["postgresql://u:a%2FMk02-ZqxW7@127.0.0.1:1/x", "postgresql://u@127.0.0.1:1/x?password=Mk03-ZqxW7",
+           "host=127.0.0.1 port=1 user=u dbname=x password='it\\\\'s Mk04-ZqxW7'", "service=Mk05 password=Mk05-ZqxW7"]
+    with pytest.raises(Exception):
+        psycopg.connect(url[number])
+
+def test_child():
+    reach = "import sqlite3; sqlite3.connect('prod.db')"
+    subprocess.run([sys.executable, "-c", reach, "--password", "Mk06-ZqxW7", "DB_PASS=Mk07-ZqxW7"], capture_output=True)
+"""
+    ran = run({"test_it.py": tests}, "--show-capture=no", "--tb=line")
+    assert "prod.db" in ran.output
+    assert not re.findall("Mk0[1-7]", ran.output)

@@ -14,7 +14,7 @@ from .maintenance import named_in
 from .own import json, os, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .peers import Peer
-from .redact import redact
+from .redact import redact, redact_command, without_secrets
 from .servers import NOT_LISTED, Servers
 
 ALLOW_VARIABLE = "ISOLATION_PROBES_ALLOW"
@@ -116,11 +116,12 @@ class Gate:
         because: str = NOT_LISTED, done: str = "", frames: Optional[Stack] = None, remedy: str = "",
     ) -> DatabaseRefused:
         refusal: Refusal = {
-            "database": database, "entry": entry, "observed": observed, "why_not": why_not, "pid": os.getpid(),
-            "thread": thread_name(),
-            "frames": application_stack() if frames is None else frames, "command": list(getattr(sys, "argv", [])),
-            "allowed": self.allow.entries, "base": self.allow.base, "because": because, "done": done,
-            "remedy": remedy or f"If it is a test database, allow it: {entry}",
+            "database": redact(database), "entry": redact(entry), "observed": without_secrets(observed),
+            "why_not": without_secrets(why_not), "pid": os.getpid(), "thread": without_secrets(thread_name()),
+            "frames": application_stack() if frames is None else frames,
+            "command": redact_command(getattr(sys, "argv", [])),
+            "allowed": self.allow.entries, "base": self.allow.base, "because": redact(because), "done": done,
+            "remedy": redact(remedy or f"If it is a test database, allow it: {entry}"),
         }
         self._tell(refusal)
         return DatabaseRefused(message(refusal))
@@ -157,7 +158,7 @@ def _nobodys_code(refusal: Refusal) -> str:
     """Say where a connection came from that no file of the application led to."""
     if refusal["thread"] is not None:
         return f"thread {refusal['thread']} of process {refusal['pid']}"
-    return f"process {refusal['pid']} ({redact(' '.join(refusal['command'])) or 'no command'})"
+    return f"process {refusal['pid']} ({' '.join(refusal['command']) or 'no command'})"
 
 
 def _own_word(refusal: Refusal) -> str:

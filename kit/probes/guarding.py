@@ -20,6 +20,7 @@ from .hooks import Hooks
 from .objects import attribute, text_of
 from .own import json, os, re
 from .own import own_builtins as __builtins__  # noqa: F401
+from .redact import learn_all
 from .refusals import Holder, appending_to
 from .shells import Command, commands
 from .started import why_bare
@@ -86,6 +87,7 @@ class Guard:
         self, allow: AllowList, file: str, tell: Optional[Callable[[Refusal], None]] = None,
         holder: Optional[Holder] = None, unjudged: Iterable[str] = (), note: Optional[Callable[[str], None]] = None,
     ) -> None:
+        learn_all(dict(os.environ))
         self.allow, self.file, self.holder = allow, file, holder
         self.tell = tell or appending_to(file, holder)
         self.hooks = Hooks()

@@ -26,7 +26,7 @@ KNOWN_AT_MOST = 500  # values; who makes new ones for ever has the latest taken 
 _OTHER_MARKS = (
     "://", ":\\/", "%3a", "identified", "eyj", "akia", "asia", "bearer", "basic ", "ghp_", "gho_", "ghs_", "ghu_",
     "ghr_", "github_pat_", "glpat-", "xox", "sk-", "sk_", "rk_", "aiza", "npm_", "pypi-", "hvs.", "scram-", " -p",
-    "'-p", '"-p', ";-p", "-cli", "curl", "@",
+    "'-p", '"-p', ";-p", "-cli", "curl", "@", " -a ", " -u ", "url.create",
 )  # fmt: skip
 _ALL_MARKS = (*MARKS, *_OTHER_MARKS)
 _FIVE_FIELDS = re.compile(r":(?:\*|\d{2,5}):[\w.*$-]+:")

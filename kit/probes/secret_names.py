@@ -7,7 +7,10 @@ from typing import FrozenSet, List
 from .own import functools, re
 from .own import own_builtins as __builtins__  # noqa: F401
 
-MARKS = ("pass", "pwd", "pw", "secret", "token", "key", "auth", "credential", "cookie", "signature", "sig")
+MARKS = (
+    "pass", "pwd", "pw", "secret", "token", "key", "auth", "credential", "cookie", "sig", "kennwort", "contrase",
+    "senha", "wachtwoord",
+)  # fmt: skip
 """Every name of a secret has one of these in it, in small letters."""
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # of snake_case, kebab-case and camelCase; digits say nothing
@@ -20,7 +23,7 @@ def words(text: str) -> FrozenSet[str]:
 
 _WORDS = words(
     "pass passes passwd passwds password passwords passphrase passphrases passcode pwd pwds pw secret secrets token "
-    "tokens credential credentials authorization apikey apikeys passwort"
+    "tokens credential credentials authorization apikey apikeys passwort kennwort passe senha wachtwoord"
 )
 _ENDS = (
     "password", "passwords", "passwd", "pwd", "passphrase", "secret", "apikey", "secretkey", "accesskey", "privatekey",
@@ -75,7 +78,7 @@ _LAST = frozenset({"auth", "authorization", "signature", "sig"})
 def _is_a_word(part: str) -> bool:
     if part in _WORDS or part.endswith(_ENDS):
         return True
-    return part.endswith("pass") and not part.endswith(_NO_PASS)
+    return part.startswith("contrase") or (part.endswith("pass") and not part.endswith(_NO_PASS))
 
 
 def _is_a_key(parts: List[str]) -> bool:

@@ -56,7 +56,7 @@ def _spans(text: str) -> List[Span]:
         if any(mark in lower for mark in marks):
             matches = _compiled(pattern, flags).finditer(text)
             check = _CHECKED.get(marks)
-            found += [match.span("secret") for match in matches if check is None or check(match["secret"])]
+            found += [match.span("secret") for match in matches if check is None or check(match)]
     return found
 
 
@@ -122,15 +122,16 @@ _TYPE = (
 _LINK = rf"""(?xs)
 (?P<close>{_Q})?(?P<bracket>\])?
 (?: (?P<typed>[ \t]*:[ \t]*{_TYPE}[ \t]*=(?!=)[ \t]*)
-  | (?P<equals>[ \t]*(?:=>|:=|[!=]==?|=)[ \t]*)
-  | (?P<colon>[ \t]*:(?!:|//)[ \t]*(?:(?<=["'`;]:)\s*)?)
+  | (?P<equals>[ \t]*(?:=>|->|:=|[!=]==?|=)[ \t]*)
+  | (?P<colon>[ \t]*(?:[ \t](?:is|was|for\ \S{{1,40}}))?[ \t]*:(?!:|//)[ \t]*(?:(?<=["'`;]:)\s*)?)
   | (?P<comma>[ \t]*,\s*)
-  | (?P<is>[ \t]+(?:is|was|to|for\ [\w@.%]+[ \t]*=)[ \t]+)
+  | (?P<is>[ \t]+(?i:is|was|to|\w+:|for\ [\w@.%]+[ \t]*=)[ \t]+)
   | (?P<blank>[ \t]+)
 )"""
 _VALUE_OF = rf"(?s)(?:{_Q})?[ \t]*[,;]?\s*(?:{_Q})?(?:value|default|content|val)(?:{_Q})?\s*[:=]\s*"
 _NAMED_AS = rf"(?i)(?:name|key|var|variable|field|header|id)(?:{_Q})?\s*[:=]\s*(?:{_Q})?\Z"
 _XML = r"[^<>\n]{0,200}>(?P<secret>[^<\n]+)</"
+_XML_KEY = r"[\"']\s*/?>(?P<secret>[^<\n]+)</"
 _OPEN_QUOTE = rf"(?P<prefix>[bBrRuUfFeEnN]{{0,2}})(?P<quote>'''|\"\"\"|{_Q})"
 _WRAPPED = rf"(?:[A-Za-z_][\w.]*\(\s*)+(?=[bBrRuUfFeEnN]{{0,2}}{_Q})"
 # What gives what it is given, in another form; of another function the argument is a name, as of `environ.get("X")`.
@@ -164,6 +165,10 @@ _PROSE = _words(
     "bool float any string text object optional secretstr secretbytes hidden unchanged changed not-set varchar "
     "boolean passed failed error skipped done"
 )
+# What is told of a password without a sign between: no word of English has digits among its letters.
+_MIXED_WORD = r"(?P<secret>(?=[^\s'\"(=]*\d)(?=[^\s'\"(=]*[A-Za-z])(?![-(]|v?\d)[^\s'\",;:()<>=]{6,})(?![(=])"
+_TAGS = r"(?:[!&][\w!.-]*[ \t]+)+"
+_REPR = r"<[A-Z]\w*[ :(](?P<secret>[^<>\n]+)>"
 _DOLLARS = r"(?s)\$(?P<tag>\w*)\$(?P<secret>.*?)(?:\$(?P=tag)\$|\Z)"
 _BLOCK = r"[|>][+-]?\d?[ \t]*\n(?P<secret>(?:[ \t]+[^\n]*(?:\n|\Z))+)"
 _HEADER = r"(?:(?:Bearer|Basic|Digest|Token|ApiKey|Negotiate|AWS4-HMAC-SHA256)[ \t]+)?(?P<secret>[^\n\r\"'<>]+)"
@@ -204,6 +209,10 @@ def _after(text: str, start: int, end: int) -> Iterator[Span]:
         if inner is not None:
             yield inner.span("secret")
             return
+    keyed = _compiled(_XML_KEY).match(text, end)
+    if keyed is not None:
+        yield keyed.span("secret")
+        return
     if re.search(_NAMED_AS, text[max(0, start - 30) : start]):
         other = _compiled(_VALUE_OF).match(text, end)
         if other is not None:
@@ -238,15 +247,19 @@ def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span
         if name.lower() == "pass" or text[max(0, start - 11) : start].lower().endswith("unexpected "):
             return
         yield from _quoted(text, at)
-        dollars = _compiled(_DOLLARS).match(text, at)
-        if dollars is not None:
-            yield dollars.span("secret")
+        found = _compiled(_DOLLARS).match(text, at)
+        if found is None and kind == "blank":
+            found = _compiled(_MIXED_WORD).match(text, at)
+        if found is not None:
+            yield found.span("secret")
     elif not (kind == "colon" and name.lower().startswith("test")):
         yield from _value(text, at, name, kind)
 
 
 def _value(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
     """Give where the value of a name stands: within its quotes, within its brackets, or as far as it goes."""
+    tags = _compiled(_TAGS).match(text, at) if kind == "colon" else None  # of YAML
+    at = tags.end() if tags is not None else at
     quoted = list(_quoted(text, at, name))
     if quoted:
         yield from quoted
@@ -255,6 +268,10 @@ def _value(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
         header = _compiled(_HEADER, re.I).match(text, at)
         if header is not None and not re.match(r"\{[a-z_][\w.]*\}", header["secret"]):
             yield header.span("secret")
+        return
+    shown = _compiled(_REPR).match(text, at)
+    if shown is not None:
+        yield shown.span("secret")
         return
     first = text[at : at + 1]
     if first == "$" and text[at : at + 80].count("$") > 1:
@@ -455,26 +472,34 @@ def _blank(text: str, at: int) -> Optional[Match[str]]:
 
 # --- by themselves ---------------------------------------------------------------------------------------------------
 
-_CLIENTS = r"\b(?:mysql\w*|mariadb[\w-]*|mongo\w*|sshpass|sqlcmd|psql|pg_\w+|ldap\w+|snowsql|isql|bcp|cqlsh)\b"
+_CLIENTS = (
+    r"\b(?:mysql\w*|mariadb[\w-]*|mongo\w*|sshpass|sqlcmd|psql|pg_\w+|ldap\w+|snowsql|isql|bcp|cqlsh|"
+    r"(?:az|docker|podman|oc|helm|npm)\s+(?:\w+\s+)?login)\b"
+)
 
-_BEARER, _BASIC = ("bearer ", "bearer%20"), ("basic ",)
+_BEARER, _BASIC, _COMPARED = ("bearer ", "bearer%20"), ("basic ",), ("' = ", "' == ", "' != ", '" = ', '" == ', '" != ')
 
 
-def _is_mixed(value: str) -> bool:
+def _is_mixed(found: Match[str]) -> bool:
     """Tell whether a text can be no ordinary word: it has a digit, a sign within, or capitals in its midst."""
-    inner = value.strip(".-=/")
+    inner = found["secret"].strip(".-=/")
     return not inner.isalpha() or (inner[1:] != inner[1:].lower())
 
 
-def _is_credentials(value: str) -> bool:
+def _is_credentials(found: Match[str]) -> bool:
     """Tell whether a text is a user and a password in base64."""
     try:
-        return b":" in a2b_base64(value)
+        return b":" in a2b_base64(found["secret"])
     except ValueError:
         return False
 
 
-_CHECKED = {_BEARER: _is_mixed, _BASIC: _is_credentials}  # these words are of English, too
+def _is_compared_with_a_secret(found: Match[str]) -> bool:
+    return names_a_secret(found["name"].rpartition(".")[2])
+
+
+# What has these marks is often no secret.
+_CHECKED = {_BEARER: _is_mixed, _BASIC: _is_credentials, _COMPARED: _is_compared_with_a_secret}
 
 _PATTERNS: Tuple[Tuple[Tuple[str, ...], str, int], ...] = (
     (("private key",), r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<secret>.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
@@ -486,6 +511,8 @@ _PATTERNS: Tuple[Tuple[Tuple[str, ...], str, int], ...] = (
      r"\b(?P<secret>(?:gh[posur]_|github_pat_|glpat-|[sr]k_(?:live|test)_|xox[abprs]-|AIza|npm_|pypi-|hvs\.|sk-)"
      r"[\w-]{10,})", 0),
     (_BEARER, r"(?i)\bbearer(?: +|%20)(?P<secret>[\w.~+/=-]{4,})", 0),
+    (_COMPARED, r"(?P<quote>[\"'])(?P<secret>[^\"'\n]+)(?P=quote) [!=]?= (?P<name>[\w.()]*[\w])", 0),
+    (("url.create",), r"URL\.create\((?:\s*[\"'][^\"'\n]*[\"'],){2}\s*[\"'](?P<secret>[^\"'\n]+)[\"']", 0),
     (_BASIC, r"(?i)\bbasic +(?P<secret>[\w+/-]{8,}={0,2})", 0),
     (("identified",),
      r"(?is)\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)\s+(?:password\s+)?[\"'`](?P<secret>(?:[^'\"`\\]|\\.|'')*)", 0),

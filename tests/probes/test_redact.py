@@ -169,6 +169,30 @@ scott/{S}@host:1521/orcl
 openssl rsa -passin pass:{S}
 //registry/:_authToken={S}
 spring.datasource.password={S}
+password -> {S}
+password is: {S}
+password for u: {S}
+password mismatch: '{S}' != 'x'
+assert '{S}' == settings.password
+password {S}
+secret: !!str {S}
+password: &x {S}
+<entry key="password">{S}</entry>
+<add key="DbPassword" value="{S}"/>
+password=<SecretStr {S}>
+SET PASSWORD TO '{S}'
+URL.create('postgresql', 'u', '{S}', 'h')
+http -a u:{S} h
+az login -p {S}
+kennwort={S}
+contraseña={S}
+got password '{S}', expected
+password\\u003d{S}
+%7B%22password%22%3A%22{S}%22%7D
+CREATE LOGIN x WITH PASSWORD = N'{S}'
+proxy=http://u:{S}@p:3128
+:password => "{S}"
+x-amz-security-token: {S}
 -----BEGIN PRIVATE KEY-----\\n{S}\\nabc\\n-----END PRIVATE KEY-----
 -----BEGIN RSA PRIVATE KEY-----\\n{S}
 """.strip().splitlines()
