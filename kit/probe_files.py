@@ -173,7 +173,7 @@ def as_text(value: Any) -> Any:
 def _set_time(event: Event, before_s: float, process: str, unread: Unread) -> float:
     """Give an event a time that is not before that of the line above, and return it.
 
-    A stack has no time of its own. What was missing is written once somebody sets it, with the time of the look.
+    A stack has no time of its own. An event that is written `late` has the time at which it was, which stands.
     """
     given = event.get("at_s")
     at_s = _finite(given)
@@ -181,7 +181,7 @@ def _set_time(event: Event, before_s: float, process: str, unread: Unread) -> fl
         if given is not None or event["kind"] != "stack":
             unread.line(process, "no time, so that of the line above stands for it")
         at_s = max(before_s, 0.0)
-    elif at_s < before_s and event.get("op") != "missing":
+    elif at_s < before_s and event.get("late") is not True:
         unread.line(process, "back in time, so the order of the lines stands")
         at_s = before_s
     event["at_s"] = at_s

@@ -83,7 +83,7 @@ class Recorder:
             if stacks is not None:
                 fields.update((name, self._number_of(other)) for name, other in stacks.items())
             if moment is not None:
-                self._write(f'"kind":"{kind}","stack":{number}', {**moment, **fields})
+                self._write(f'"kind":"{kind}","late":true,"stack":{number}', {**moment, **fields})
             else:
                 self._write(f'"kind":"{kind}","at_s":{self._now()},"stack":{number}{self._under_way()}', fields)
 

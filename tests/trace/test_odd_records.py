@@ -23,6 +23,7 @@ from kit.report import diagnosis_text
 from kit.report.answer_page import page
 from kit.report.answer_text import github, text
 from tests import odd_records
+from tests.probes import seen
 
 MUTATIONS = 240
 ALLOWED = (None, ("test.db",), ("*",))
@@ -56,9 +57,10 @@ def shown(found: Answer) -> None:
 @pytest.mark.parametrize("block", range(8))
 def test_no_record_is_an_error_of_the_kit(block: int, record: dict[str, bytes], tmp_path: Path) -> None:
     """Lines lost, cut, doubled, out of order and foreign, fields of all types and times: there is an answer to each."""
-    whole = read(tmp_path / "whole", record)
+    more = odd_records.with_more(record)
+    whole = read(tmp_path / "whole", more)
     for seed in range(block, MUTATIONS, 8):
-        evidence = read(tmp_path / str(seed), odd_records.mutated(record, random.Random(seed)))
+        evidence = read(tmp_path / str(seed), odd_records.mutated(more, random.Random(seed)))
         assert from_json(to_json(evidence)) == evidence
         found = answered(evidence, ALLOWED[seed % 3])
         shown(found)
@@ -100,6 +102,22 @@ def test_times_that_go_back_do_not_change_what_was_seen(record: dict[str, bytes]
     assert {one.name for one in answered(odd).databases} == {one.name for one in answered(whole).databases}
     assert [process.ended for process in odd.processes] == [True, True]
     assert any("back in time" in problem for problem in odd.problems)
+
+
+def test_an_event_that_is_written_late_stands_where_it_happened(tmp_path: Path) -> None:
+    """What is written once its end is known, with the time at which it began, is no sign of a clock that goes back."""
+    code = """
+        import os, sqlite3
+        os.environ.get("DATABASE_URL")
+        try:
+            sqlite3.connect("/nowhere/at/all.db")
+        except sqlite3.OperationalError:
+            os.environ["DATABASE_URL"] = "sqlite:///late.db"
+    """
+    evidence = seen.run(tmp_path, {"main.py": code}, "main.py").evidence()
+    assert evidence.problems == ()
+    assert [variable.op for variable in evidence.variables] == ["missing", "set"]
+    assert evidence.variables[0].at_s < evidence.failed_connections[0].at_s < evidence.variables[1].at_s
 
 
 def back_in_time(data: bytes) -> bytes:
