@@ -11,7 +11,7 @@ from .databases import Databases
 from .dependencies import DependencyProbe
 from .frames import Stack
 from .hooks import Hooks, out_of_traceback
-from .objects import name_of, text_of
+from .objects import Notes, name_of, text_of
 from .overrides import Overrides
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
@@ -28,6 +28,7 @@ class AppProbe:
         self._dependencies = DependencyProbe(recorder, databases, self._callables)
         self._routes = Routes(recorder, databases.objects, self._callables)
         self._overrides = Overrides(self._overridden)
+        self._numbers: "Notes[str]" = Notes()
         self._apps: Dict[str, "ReferenceType[Any]"] = {}
         self.on_lifespan: List[Callable[[], None]] = []  # called before an application's lifespan and when it is up
 
@@ -44,6 +45,7 @@ class AppProbe:
 
     def check_overrides(self) -> None:
         """Compare the overrides that have changed with what the applications depend on."""
+        self._tell_of_those_that_are_gone()
         for app in self.alive():
             self._overrides.look(app)
             self._routes.check(app, self.alive)
@@ -92,13 +94,16 @@ class AppProbe:
     @quietly
     def _made(self, app: Any) -> str:
         number = self._objects.new("app", app)
-        self._apps[number] = ref(app, lambda _: self._gone(number))
+        self._tell_of_those_that_are_gone()
+        self._numbers.set(app, number)
+        self._apps[number] = ref(app)
         self._recorder.event("app", app=number, type=name_of(type(app)))
         return number
 
-    def _gone(self, number: str) -> None:
-        self._apps.pop(number, None)
-        self._recorder.plain("app_gone", app=number)
+    def _tell_of_those_that_are_gone(self) -> None:
+        for number in self._numbers.forget_those_that_are_gone():
+            self._apps.pop(number, None)
+            self._recorder.plain("app_gone", app=number)
 
     def _number(self, app: Any) -> str:
         """Name an application; one that was made before the probes were in is named when it is first seen."""

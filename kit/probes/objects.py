@@ -6,7 +6,7 @@ Nothing is kept alive for it either: an object is known by its address, as long 
 from __future__ import annotations
 
 from types import GetSetDescriptorType, MemberDescriptorType
-from typing import Any, Callable, Dict, Generic, Iterator, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, Generic, Iterator, List, Optional, Tuple, TypeVar
 from weakref import ReferenceType, ref
 
 from .own import itertools, os
@@ -54,10 +54,16 @@ class Objects:
 
 
 class Notes(Generic[Value]):
-    """What is known of some objects, by which object it is: whether two are equal is not asked of them."""
+    """What is known of some objects, by which object it is: whether two are equal is not asked of them.
+
+    At the moment at which an object goes, no line of Python runs for it: that can be in the midst of anything, and at
+    the end of the stack. Its pointer is put on a list, and looked after with the next object.
+    """
 
     def __init__(self) -> None:
         self._known: Dict[int, Tuple[Optional["ReferenceType[Any]"], Value]] = {}
+        self._gone: List["ReferenceType[Any]"] = []
+        self._places: Dict[int, int] = {}  # the address of a pointer -> of what it pointed at
 
     def get(self, thing: Any) -> Optional[Value]:
         """Return what is known of an object; None where nothing is."""
@@ -68,21 +74,30 @@ class Notes(Generic[Value]):
 
     def set(self, thing: Any, value: Value) -> None:
         """Know something of an object from now on, as long as it is there."""
+        self.forget_those_that_are_gone()
         if len(self._known) > _NOTES_AT_MOST:
             self._known.clear()
-        where, known = address(thing), self._known
-
-        def gone(pointer: "ReferenceType[Any]") -> None:
-            if known.get(where, (None,))[0] is pointer:  # else another has come into its place
-                del known[where]
-
-        known[where] = pointer_to(thing, gone), value
+            self._places.clear()
+        where, pointer = address(thing), pointer_to(thing, self._gone.append)
+        self._known[where] = pointer, value
+        if pointer is not None:
+            self._places[address(pointer)] = where
 
     def pop(self, thing: Any) -> Optional[Value]:
         """Return what is known of an object, and know it no longer."""
         value = self.get(thing)
         self._known.pop(address(thing), None)
         return value
+
+    def forget_those_that_are_gone(self) -> List[Value]:
+        """Return what was known of objects that have gone since this was last asked."""
+        found = []
+        while self._gone:
+            pointer = self._gone.pop()
+            where = self._places.pop(address(pointer), None)
+            if where is not None and self._known.get(where, (None,))[0] is pointer:  # else another is in its place
+                found.append(self._known.pop(where)[1])
+        return found
 
 
 def pointer_to(thing: Any, gone: Any = None) -> Optional["ReferenceType[Any]"]:

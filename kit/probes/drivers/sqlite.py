@@ -48,6 +48,10 @@ class Asked(NamedTuple):
     moment: Optional[Dict[str, Any]]
 
 
+def _nothing() -> None:
+    """What points at nothing."""
+
+
 class Sqlite(Adapter):
     """Without `statements` it asks for leave to open a file, or to attach one, and keeps nothing of the connection."""
 
@@ -114,6 +118,11 @@ class Sqlite(Adapter):
             self._databases.asked_for_file(path)
             self._opened(connection, asked.name, ({"file": path}, None), asked.told)
 
+    def _is_touched(self, connection: Any) -> bool:
+        """Tell whether it is this connection that has been asked, and not one that had its id before."""
+        pointer = self._touched.get(address(connection), _nothing)
+        return pointer is None or pointer() is connection
+
     def _forget(self, number: int) -> None:
         """Another object has this id now."""
         self._touched.pop(number, None)
@@ -157,7 +166,7 @@ class Sqlite(Adapter):
 
     def _hear(self, connection: Any, method: Any) -> None:
         """A connection is asked for a method that can run statements."""
-        if address(connection) not in self._touched:
+        if not self._is_touched(connection):
             __tracebackhide__ = True
             self._touch(connection)
 
@@ -191,7 +200,7 @@ class Sqlite(Adapter):
     def _keep(self, connection: Any) -> None:
         number = address(connection)
         try:
-            self._touched[number] = ref(connection, lambda _: self._forget(number))
+            self._touched[number] = ref(connection)
         except TypeError:  # of a kind that cannot be pointed at; another one with its id is told of as it is made
             self._touched[number] = None
 
@@ -241,7 +250,7 @@ class Sqlite(Adapter):
                 if probe._statements:
                     probe._used_aiosqlite(connection, function, args)
                 inner = getattr(connection, "_connection", None)
-                if inner is not None and address(inner) not in probe._touched:
+                if inner is not None and not probe._is_touched(inner):
                     function = probe._touching(inner, function)
                 try:
                     return await original(connection, function, *args, **kwargs)
