@@ -5,23 +5,17 @@ from __future__ import annotations
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from .drivers.asking import first_answer
-from .identity import POSTGRES_QUESTIONS
+from .identity import MYSQL_QUESTIONS, POSTGRES_QUESTIONS
 from .own import os
 from .own import own_builtins as __builtins__  # noqa: F401
 from .redact import redact
 
-_MYSQL = (
-    ("select @@server_uuid, @@hostname, @@port, database(), current_user(), version(), connection_id()",
-     ("system_identifier", "host", "port", "database", "user", "version", "backend_pid")),
-    ("select @@hostname, @@port, database(), current_user(), version(), connection_id()",
-     ("host", "port", "database", "user", "version", "backend_pid")),
-)
 _QUESTIONS = {
     "postgresql": POSTGRES_QUESTIONS,
     "cockroachdb": POSTGRES_QUESTIONS,
     "redshift": POSTGRES_QUESTIONS,
-    "mysql": _MYSQL,
-    "mariadb": _MYSQL,
+    "mysql": MYSQL_QUESTIONS,
+    "mariadb": MYSQL_QUESTIONS,
     "mssql": (("select cast(serverproperty('ServerName') as varchar(200)), db_name(), suser_name(), @@spid",
                ("host", "database", "user", "backend_pid")),),
     "oracle": (("select sys_context('USERENV', 'SERVER_HOST'), sys_context('USERENV', 'DB_NAME'), user from dual",

@@ -24,7 +24,7 @@ _MODE = re.compile(
 )
 _NOBODYS_MODE = re.compile(r"(?i)^(virtual_env|conda_|pytest_|python|tox_|nox|coverage_|anyio_|pip_)")
 _OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_(PRODUCTION|TEST)_(URL|ADMIN_URL|LOG)$)")
-_DRIVERS = (*PACKAGES, "sqlalchemy", "pymysql")  # they ask for every variable of their own
+_DRIVERS = (*PACKAGES, "sqlalchemy")  # they ask for every variable of their own
 _MISSED_AT_MOST = 500  # variables
 Instruction = Tuple[CodeType, int]
 _PASSING_ON = ("os", "_collections_abc", "collections.abc")  # modules through which a write goes on its way

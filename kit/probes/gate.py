@@ -166,6 +166,8 @@ def _own_word(refusal: Refusal) -> str:
     if observed is None:
         return f" (the server could not be asked who it is: {refusal['why_not']})" if refusal["why_not"] else ""
     named = " ".join(filter(None, [observed.get("system_identifier"), observed.get("cluster_name")]))
+    if not named:
+        return f" (the server calls its database {observed.get('database')})"
     return f" (the server calls itself {named}, the database {observed.get('database')})"
 
 

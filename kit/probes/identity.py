@@ -41,6 +41,13 @@ POSTGRES_QUESTIONS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
     (IDENTITY_SQL, IDENTITY_FIELDS), (PLACE_SQL, PLACE_FIELDS),
 )
 
+MYSQL_QUESTIONS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
+    ("select @@server_uuid, @@hostname, @@port, database(), current_user(), version(), connection_id()",
+     ("system_identifier", "host", "port", "database", "user", "version", "backend_pid")),
+    ("select @@hostname, @@port, database(), current_user(), version(), connection_id()",
+     ("host", "port", "database", "user", "version", "backend_pid")),
+)
+
 
 def answer(row: Sequence[Any]) -> Dict[str, Any]:
     """Name the columns of the answer: every value is text, or None."""

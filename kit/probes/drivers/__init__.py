@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any, FrozenSet, Optional, Tuple, Type
 from ..own import own_builtins as __builtins__  # noqa: F401
 from .asyncpg import Asyncpg
 from .base import Adapter, Kind
+from .duckdb import DuckDB
+from .pg8000 import Pg8000
 from .psycopg import Psycopg
 from .psycopg2 import Psycopg2
+from .pymysql import PyMySQL
 from .sqlite import Sqlite
+from .unprobed import UnprobedDrivers
 
 if TYPE_CHECKING:
     from ..hooks import Hooks
     from ..sources import Sources
 
-ADAPTERS: Tuple[Type[Adapter], ...] = (Asyncpg, Psycopg, Psycopg2, Sqlite)
+ADAPTERS: Tuple[Type[Adapter], ...] = (
+    Asyncpg, Psycopg, Psycopg2, Pg8000, PyMySQL, Sqlite, DuckDB, UnprobedDrivers,
+)
 
 PACKAGES: Tuple[str, ...] = tuple(package for adapter in ADAPTERS for package in adapter.packages)
 DIALECTS: FrozenSet[str] = frozenset(dialect for adapter in ADAPTERS for dialect in adapter.dialects)

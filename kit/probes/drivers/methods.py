@@ -38,9 +38,10 @@ class Heard:
 
 def hear_of(hooks: Hooks, kind: type, name: str, hear: Callable[[Any, Any], Any]) -> None:
     """Call `hear` whenever an object of this class is asked for the method, until removal."""
-    own = vars(kind).get(name)
+    owner = next((base for base in kind.__mro__ if name in vars(base)), object)
+    own = vars(owner).get(name)
     if own is not None and not isinstance(own, Heard):  # a class can be met twice, as a module is that is reloaded
-        put(hooks, kind, name, Heard(own, hear))
+        put(hooks, owner, name, Heard(own, hear))
 
 
 def put(hooks: Hooks, kind: type, name: str, value: Any) -> None:

@@ -1,0 +1,115 @@
+"""Drivers that no adapter knows: none of their connections can be judged, so that it is said by which one was made.
+
+Under the guard such a connection is stopped, unless the driver is allowed by its name. What SQLAlchemy connects by one
+of them is judged by the place that it was told.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Tuple
+
+from ..frames import running
+from ..hooks import Hooks, out_of_traceback
+from ..own import functools
+from ..own import own_builtins as __builtins__  # noqa: F401
+from .base import Adapter
+from .methods import hear_of
+
+WHY = "the kit has no probe for this driver"
+
+
+class Unprobed(NamedTuple):
+    """A function of a driver's that connects: the module, and the function or the class and its method."""
+
+    name: str  # by which a list of drivers names it
+    module: str
+    function: str
+    is_of_c: bool = False  # a method of a class that is written in C, which is heard of as it is asked for
+
+
+UNPROBED: Tuple[Unprobed, ...] = (
+    Unprobed("mysqlclient", "MySQLdb.connections", "Connection.__init__"),
+    Unprobed("mysql-connector", "mysql.connector.abstracts", "MySQLConnectionAbstract.connect"),
+    Unprobed("aiomysql", "aiomysql.connection", "Connection._connect"),
+    Unprobed("asyncmy", "asyncmy.connection", "Connection.connect", True),
+    Unprobed("mariadb", "mariadb", "connect"),
+    Unprobed("pyodbc", "pyodbc", "connect"),
+    Unprobed("aioodbc", "aioodbc.connection", "Connection._connect"),
+    Unprobed("oracledb", "oracledb.connection", "connect"),
+    Unprobed("oracledb", "oracledb.connection", "connect_async"),
+    Unprobed("oracledb", "oracledb.connection", "Connection.__init__"),
+    Unprobed("cx_Oracle", "cx_Oracle", "connect"),
+    Unprobed("pymssql", "pymssql._pymssql", "connect"),
+    Unprobed("pymssql", "pymssql", "connect"),
+    Unprobed("pytds", "pytds", "connect"),
+    *(Unprobed("adbc", f"adbc_driver_{of}", "connect") for of in ("postgresql", "sqlite", "flightsql", "snowflake")),
+    *(
+        Unprobed("adbc", "adbc_driver_manager._lib", f"AdbcStatement.{method}", True)
+        for method in ("set_sql_query", "execute_query", "execute_update")
+    ),
+    Unprobed("adbc", "adbc_driver_manager.dbapi", "connect"),
+    Unprobed("adbc", "adbc_driver_manager.dbapi", "Connection.__init__"),
+    Unprobed("apsw", "apsw", "Connection.execute", True),
+    Unprobed("apsw", "apsw", "Connection.cursor", True),
+    Unprobed("pysqlite3", "pysqlite3.dbapi2", "connect"),
+    Unprobed("sqlcipher3", "sqlcipher3.dbapi2", "connect"),
+    Unprobed("libsql", "libsql", "connect"),
+    Unprobed("psycopg2cffi", "psycopg2cffi", "connect"),
+    Unprobed("pgdb", "pgdb", "connect"),
+    Unprobed("py-postgresql", "postgresql", "open"),
+    Unprobed("firebird-driver", "firebird.driver", "connect"),
+    Unprobed("fdb", "fdb", "connect"),
+    Unprobed("snowflake", "snowflake.connector", "connect"),
+    Unprobed("clickhouse-driver", "clickhouse_driver.connection", "Connection.connect"),
+    Unprobed("clickhouse-connect", "clickhouse_connect.driver", "create_client"),
+    Unprobed("trino", "trino.dbapi", "Connection.__init__"),
+    Unprobed("ibm_db", "ibm_db", "connect"),
+)
+
+
+class UnprobedDrivers(Adapter):
+    """All of them."""
+
+    name = "unprobed"
+    packages = tuple(dict.fromkeys(driver.module.partition(".")[0] for driver in UNPROBED))
+
+    def install(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        for driver in UNPROBED:
+            hooks.when_imported(driver.module, functools.partial(self._watch, driver), again=True)
+
+    def _watch(self, driver: Unprobed, module: Any) -> None:
+        owner, dot, function = driver.function.rpartition(".")
+        held = getattr(module, owner, None) if dot else module
+        if held is None or getattr(held, function, None) is None:
+            return  # another version of it, in which another row finds it
+        if driver.is_of_c:
+            hear_of(self._hooks, held, function, lambda thing, method: self._connects(driver.name))
+        else:
+            self._replace(held, function, functools.partial(self._connecting, driver.name))
+
+    def _connecting(self, name: str, original: Any) -> Any:
+        def connect(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            self._connects(name)
+            try:
+                return original(*args, **kwargs)
+            except BaseException as error:
+                out_of_traceback(error)
+                raise
+        return connect
+
+    def _connects(self, name: str) -> None:
+        __tracebackhide__ = True
+        if not _is_judged():
+            self._databases.by_driver(name, WHY)
+
+
+def _is_judged() -> bool:
+    """Tell whether the function connects that SQLAlchemy makes for each engine, of which the guard hears before."""
+    frame = running("sqlalchemy", "connect")
+    while frame is not None and not (
+        frame.f_code.co_name == "connect" and frame.f_code.co_filename.endswith("create.py")
+    ):
+        frame = frame.f_back
+    return frame is not None
