@@ -50,7 +50,7 @@ def gaps(evidence: Evidence, allowed: Allowed) -> tuple[Gap, ...]:
     """
     found = (
         *(Gap("record", "", problem, _RUN_AGAIN) for problem in evidence.problems),
-        *_told(evidence.not_seen, allowed),
+        *_of_probes(evidence.not_seen, allowed),
         *_probes(evidence),
         *_processes(evidence),
         *_children(evidence),
@@ -71,9 +71,9 @@ def hidden_anew(first: Evidence, again: Evidence, allowed: Allowed) -> Gap | Non
     return next((gap for gap in anew if gap.what != "run"), None)
 
 
-def _told(told: Iterable[NotSeen], allowed: Allowed) -> Iterator[Gap]:
+def _of_probes(found: Iterable[NotSeen], allowed: Allowed) -> Iterator[Gap]:
     """What the probes themselves say that they could not see."""
-    for one in told:
+    for one in found:
         if one.what == "client":
             yield _client(one, allowed)
             continue
@@ -166,7 +166,7 @@ def _ran_on(pid: int, name: str) -> Gap:
 def _children(evidence: Evidence) -> Iterator[Gap]:
     """Processes that were started, less those that reported."""
     pids = {process.pid for process in evidence.processes}
-    told = {one.name for one in evidence.not_seen if one.what == "child"}  # with the reason
+    explained = {one.name for one in evidence.not_seen if one.what == "child"}  # with the reason
     numbered = any(child.pid is not None for child in evidence.children)
     for child in evidence.children:
         name = _name_of(child.program)
@@ -177,7 +177,7 @@ def _children(evidence: Evidence) -> Iterator[Gap]:
                 "client", name, f"{name}, a database's own client, was run, and what it reached is not seen",
                 "look up which database its arguments and variables name", test=child.test,
             )  # fmt: skip
-        elif _took_no_probes(child, name) and name not in told:
+        elif _took_no_probes(child, name) and name not in explained:
             why, to_do = _SAID["child"]
             yield Gap("child", name, why.format(name=name), to_do, test=child.test)
         elif name in _LAUNCHERS:

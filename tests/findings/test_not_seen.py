@@ -123,7 +123,7 @@ def test_a_gap_that_comes_again_and_again_is_said_once() -> None:
     assert len(gaps(passed(not_seen=again), Allowed())) == 1
 
 
-def test_what_a_rerun_does_out_of_sight_is_told_from_what_the_first_run_did() -> None:
+def test_what_only_a_rerun_does_out_of_sight_is_found() -> None:
     """Only what is new in a re-run can have taken the place of what was reached before."""
     first = HIDING["a native client"]
     assert hidden_anew(first, first, Allowed()) is None
