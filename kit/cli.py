@@ -310,8 +310,11 @@ def guard() -> None:
 def init(project: Path, allow: tuple[str, ...], python: str | None) -> None:
     """Write the guard's few lines into a project's pytest configuration, and prove that they bite."""
     from kit.guard_init import init as set_up
+    from kit.guard_proof import install_command
 
     done = set_up(project, allow, python)
     _say(done.diff or f"{done.config.name} turns the guard on already; nothing was written.", nl=not done.diff)
+    tests = "1 test" if done.collected == 1 else f"{done.collected} tests"
+    click.echo(f"Proved: pytest collects the same {tests} as before.")
     click.echo(f"Proved: planted tests that reach another database fail ({', '.join(done.stopped)}).")
-    click.echo("Whoever runs these tests needs the kit: pip install fastapi-database-isolation-kit")
+    click.echo(f"Whoever runs these tests needs the kit beside them: {install_command()}")

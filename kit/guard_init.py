@@ -1,8 +1,9 @@
 """`kit guard init`: the few lines of configuration that turn the guard on in a project, and the proof that they bite.
 
-The lines go into the file that pytest reads. The proof is a run of the project's own pytest with that file, over tests
-planted in a folder of their own: what must be stopped is, what must pass does, and with the guard taken off nothing
-is stopped. Where the proof fails, the file is put back.
+The lines go into the file that the project's own pytest reads. Three things are proved, with that file in its place:
+pytest reads it and has the guard on; the tests that it collects are those that it collected before; and of tests that
+are planted in a folder of their own, those that must be stopped are, those that must pass do, and with the guard taken
+off nothing is stopped. Where the proof fails or is interrupted, the file is put back as it was, byte for byte.
 """
 
 from __future__ import annotations
@@ -10,21 +11,23 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import subprocess
+import signal
 import sys
 import tempfile
-import xml.etree.ElementTree
+import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from kit.errors import GuardError
-from kit.guard_config import LIST, OPTION, changed, find_config
+from kit.guard_config import LIST, OPTION, changed, config_of, text_of
+from kit.guard_proof import Suite, Told, no_guard, suite_of
 from kit.probes.allow import AllowList, MalformedEntry
-from kit.probes.redact import redact
 
-TIMEOUT_S = 120
 _PLANTED = '''
 import json
 import os
@@ -71,12 +74,13 @@ def test_in_memory():
 
 
 def test_list(request):
-    assert set(json.loads({entries!r})) <= set(request.config.getini("db_guard_allow"))
+    allow = AllowList(request.config.getini("db_guard_allow"), request.config.inipath.parent)
+    assert set(json.loads({entries!r})) <= set(allow.entries)
 '''
 _STOPPED = ("test_refused", "test_swallowed", "test_in_a_process")
-_ELSEWHERE = ("/var/tmp", "/dev/shm", os.path.expanduser("~"))
-_OTHER_PYTHON = "name the interpreter of the project's tests: --python"
+_ELSEWHERE = ("/var/tmp", "/dev/shm", str(Path.home()))
 _LET_THROUGH = ("test_in_memory", "test_list")
+_NAMED_AT_MOST = 5  # tests that are collected no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Setup:
     diff: str
     stopped: tuple[str, ...]
     let_through: tuple[str, ...]
+    collected: int = 0
 
 
 def init(project: Path, allow: Sequence[str], python: str | None = None) -> Setup:
@@ -97,17 +102,33 @@ def init(project: Path, allow: Sequence[str], python: str | None = None) -> Setu
     it was.
     """
     project = project.resolve()
-    config, section = find_config(project)
-    before = config.read_text() if config.is_file() else None
+    if not project.is_dir():
+        raise GuardError(f"{project} is no folder", remedy="name the folder of the project")
     entries = tuple(dict.fromkeys(text for entry in allow for text in written(entry)))
-    if not entries and LIST not in (before or ""):
+    with suite_of(project, python or _interpreter(project)) as suite:
+        return _turn_on(suite, entries)
+
+
+def _turn_on(suite: Suite, entries: tuple[str, ...]) -> Setup:
+    told = suite.read()
+    if told.on is None or told.listed is None:
+        raise no_guard(suite.python)
+    listed = tuple(text for entry in told.listed for text in written(entry))
+    if not entries and not listed:
         raise GuardError(
             "No database is named", wanted="those that the tests may reach", remedy="name them: --allow DB"
         )
-    after = changed(before or "", config, section, entries)
+    config, section = config_of(told.config, suite.project, told.version)
+    before = text_of(config) if config.exists() else None
+    after = changed(before or "", config, section, [entry for entry in entries if entry not in listed])
+    if told.on and before is not None and set(entries) <= set(listed):
+        after = before  # it is on already, wherever that is written
+    unchanged = suite.collected((*listed, *entries))
     with _written(config, before, after):
-        stopped, let_through = _prove(project, config, entries, python or _interpreter(project))
-    return Setup(config, _diff(before or "", after, config.relative_to(project)), stopped, let_through)
+        _check(unchanged, suite.collected(), config, (*listed, *entries))
+        stopped, let_through = _prove(suite, config, entries)
+    shown = os.path.relpath(config, suite.project)
+    return Setup(config, _diff(before or "", after, shown), stopped, let_through, len(unchanged.tests))
 
 
 def written(entry: str) -> tuple[str, ...]:
@@ -118,26 +139,99 @@ def written(entry: str) -> tuple[str, ...]:
         raise GuardError(error.found, wanted=error.wanted, remedy=error.remedy) from None
 
 
+# --- the file ------------------------------------------------------------------------------------------------------
+
+
 @contextmanager
 def _written(path: Path, before: str | None, after: str) -> Iterator[None]:
-    """Have the file written; put it back where what follows fails."""
+    """Have the file written; put it back where what follows fails, is interrupted, or is ended by a signal."""
     if before == after:
         yield
         return
-    path.write_text(after)
+    with _signals_raised():
+        _replace(path, after.encode())
+        try:
+            yield
+        except BaseException:
+            with _signals_held():
+                if before is None:
+                    path.unlink()
+                else:
+                    _replace(path, before.encode())
+            raise
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file beside the one that is meant, and rename it: what is there is whole at every moment."""
+    target = path.resolve()  # a link stays a link
+    if os.path.lexists(path) and not os.access(target, os.W_OK):
+        raise GuardError(f"{path} cannot be written", remedy="make it writable")
+    try:
+        number, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    except OSError as error:
+        raise GuardError(f"{target.parent} cannot be written in: {error.strerror}", remedy="make it writable") from None
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(data)
+        if target.exists():
+            there = target.stat()
+            with suppress(PermissionError):  # the owner stays, where that may be said
+                os.chown(name, there.st_uid, there.st_gid)
+            os.chmod(name, there.st_mode & 0o7777)
+        else:
+            os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise GuardError(f"{path} cannot be written: {error.strerror}", remedy="make it writable") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+_ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Have signals that end a process raise, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    kept = {number: signal.signal(number, end) for number in _ENDING}
     try:
         yield
-    except BaseException:
-        if before is None:
-            path.unlink()
-        else:
-            path.write_text(before)
-        raise
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
-def _diff(before: str, after: str, name: Path) -> str:
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Have no signal come in between."""
+    numbers = {signal.SIGINT, *_ENDING}
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
+def _diff(before: str, after: str, name: str) -> str:
+    """What is changed, line by line, a line's end as well."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    return "".join(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}"))
+    lines = difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
 # --- the proof -----------------------------------------------------------------------------------------------------
@@ -152,13 +246,47 @@ def _interpreter(project: Path) -> str:
     return sys.executable
 
 
-def _prove(
-    project: Path, config: Path, entries: tuple[str, ...], python: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    with tempfile.TemporaryDirectory(prefix="db-guard-") as name:
-        folder = Path(name).resolve()
-        guarded = _run_planted(project, config, entries, python, folder, "guarded", ())
-        free = _run_planted(project, config, entries, python, folder, "free", ("-o", "addopts="))
+def _check(before: Told, after: Told, config: Path, entries: Sequence[str]) -> None:
+    """Fail unless pytest reads the file that was written, and collects what it collected before."""
+    if after.config is None or not after.config.samefile(config):
+        raise GuardError(f"pytest does not read {config} but {after.config}", remedy=_by_hand(entries))
+    if not after.on or not set(entries) <= set(_texts(after.listed or ())):
+        what = "does not turn the guard on" if not after.on else "does not have all of the list"
+        raise GuardError(f"What was written to {config} {what}", remedy=_by_hand(entries))
+    refused = [text for node, text in after.errors if "db-guard" in text or "DatabaseRefused" in text]
+    lost, more = _missing(before.tests, after.tests), _missing(after.tests, before.tests)
+    if lost or more or _missing(_nodes(before), _nodes(after)) or _missing(_nodes(after), _nodes(before)):
+        why = f" (refused: {refused[0].splitlines()[-1]})" if refused else ""
+        named = ", ".join(map(str, (*lost, *more)[:_NAMED_AT_MOST])) or "errors that were not there before"
+        counts = f"{len(after.tests)} tests, {len(before.tests)} before"
+        raise GuardError(
+            f"With the guard's lines pytest collects {counts}: {named}{why}",
+            wanted="the same tests", remedy=_by_hand(entries),
+        )
+
+
+def _texts(listed: Sequence[str]) -> list[str]:
+    return [text for entry in listed for text in written(entry)]
+
+
+def _nodes(told: Told) -> tuple[str, ...]:
+    return tuple(node for node, _ in told.errors)
+
+
+def _missing(of: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:
+    return tuple((Counter(of) - Counter(there)).elements())
+
+
+def _by_hand(entries: Sequence[str]) -> str:
+    return f"add {OPTION} to pytest's addopts and set {LIST} = {json.dumps(list(entries))} where pytest reads it"
+
+
+def _prove(suite: Suite, config: Path, entries: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    # The list may well name all temporary files, or all of the project.
+    folders = [str(suite.folder), str(suite.project), *_ELSEWHERE]
+    text = _PLANTED.format(name=f"planted-{os.getpid()}.sqlite", folders=folders, entries=json.dumps(entries))
+    guarded = suite.planted(text, config)
+    free = suite.planted(text, config, "-o", "addopts=")
     wanted = {**dict.fromkeys(_STOPPED, "failed"), **dict.fromkeys(_LET_THROUGH, "passed")}
     if guarded != wanted:
         raise GuardError(
@@ -175,51 +303,3 @@ def _differences(found: dict[str, str], wanted: dict[str, str]) -> str:
         for name, outcome in wanted.items()
         if found.get(name) != outcome
     )
-
-
-def _run_planted(
-    project: Path, config: Path, entries: tuple[str, ...], python: str, folder: Path, name: str, options: Sequence[str]
-) -> dict[str, str]:
-    """Run the planted tests with the project's configuration; return how each ended."""
-    inside = folder / name
-    inside.mkdir()
-    # The list may well name all temporary files, or all of the project.
-    folders = [str(inside), str(project), *_ELSEWHERE]
-    planted = _PLANTED.format(name=f"planted-{os.getpid()}.sqlite", folders=folders, entries=json.dumps(entries))
-    (inside / "test_planted.py").write_text(planted)
-    result = inside / "result.xml"
-    command = [
-        python, "-m", "pytest", "-c", str(config), "--rootdir", str(project), "-o", f"cache_dir={inside}", *options,
-        f"--junitxml={result}", str(inside / "test_planted.py"),
-    ]  # fmt: skip
-    # Reports that the project's own options ask for are written to the folder that goes away.
-    path = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH")]))
-    environ = {**os.environ, "PYTHONPATH": path, "COVERAGE_FILE": str(inside / "coverage")}
-    try:
-        ended = subprocess.run(
-            command, cwd=inside, env=environ, capture_output=True, text=True, timeout=TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise GuardError(f"{python} could not run the proof: {error}", remedy=_OTHER_PYTHON) from None
-    if not result.is_file():
-        raise _no_result(python, ended.stdout + ended.stderr)
-    return _outcomes(result)
-
-
-def _no_result(python: str, output: str) -> GuardError:
-    if f"unrecognized arguments: {OPTION}" in output or "No module named pytest" in output:
-        return GuardError(
-            f"{python} has no pytest with the guard in it",
-            remedy=f"pip install fastapi-database-isolation-kit there, or {_OTHER_PYTHON}",
-        )
-    said = [line.strip() for line in output.splitlines() if line.strip()]
-    return GuardError(f"The proof could not be run: {redact(' '.join(said[-3:]))}")
-
-
-def _outcomes(result: Path) -> dict[str, str]:
-    cases = xml.etree.ElementTree.parse(result).iter("testcase")
-    return {
-        case.get("name", ""): "failed" if any(part.tag in ("failure", "error") for part in case) else "passed"
-        for case in cases
-    }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import configparser
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from iniconfig import IniConfig
 
 from kit.errors import GuardError
-from kit.guard_config import changed, find_config
+from kit.guard_config import changed, config_of
+from kit.guard_proof import suite_of
 
 INI = {
     "nothing": "",
@@ -20,7 +22,17 @@ INI = {
     "a list": "[pytest]\ndb_guard_allow = old.db\n    older.db\naddopts = -ra\n",
     "a list below": "[pytest]\naddopts = -ra\ndb_guard_allow =\n    old.db\n\n# the end\n",
     "on already": "[pytest]\naddopts = --db-guard -ra\n",
-    "comments": "# first\n[pytest]\n# second\naddopts = -ra  ; third\n\n\n[tox]\nenvlist = py\n",
+    "comments": "# first\n[pytest]\n# second\naddopts = -ra\n\n\n[tox]\nenvlist = py\n",
+    "a comment beside the section": "[tox]\nenvlist = py\n[pytest]  # see [x]\naddopts = -ra\n",
+    "a semicolon beside the section": "[pytest] ; ours\ntestpaths = tests\n",
+    "no end of the last line": "[pytest]\naddopts = -ra",
+    "no end of the last line, list": "[pytest]\ndb_guard_allow = old.db",
+    "tabs": "[pytest]\naddopts\t=\t-ra\n\t-q\ntestpaths =\n\ttests\n",
+    "a list with a colon": "[pytest]\ndb_guard_allow: old.db\naddopts: -ra\n",
+    "a comment in a value": "[pytest]\naddopts =\n    -ra\n# why\n    -q\nx = 1\n",
+    "a blank in a value": "[pytest]\naddopts =\n    -ra\n\n    -q\n\nx = 1\n",
+    "no section yet": "[tox]\nenvlist = py\n",
+    "a section of the like": "[pytest-watch]\nx = 1\n[pytest]\ny = 1\n",
 }
 TOML = {
     "nothing": "",
@@ -31,6 +43,10 @@ TOML = {
     "long list": '[tool.pytest.ini_options]\naddopts = [\n  "-ra",\n  "-q",  # [both]\n]\n\n[tool.x]\ny = 1\n',
     "empty list": "[tool.pytest.ini_options]\naddopts = []\ndb_guard_allow = []\n",
     "a list": '[tool.pytest.ini_options]\ndb_guard_allow = ["old.db"]\naddopts = ""\n',
+    "no end of the last line": '[tool.pytest.ini_options]\naddopts = "-ra"',
+    "a comment beside the table": '[ tool.pytest.ini_options ]  # ours\naddopts = "-ra"\n',
+    "an indented table": '[tool]\n  [tool.pytest.ini_options]\n  addopts = "-ra"\n  [tool.x]\n  y = 1\n',
+    "quotes in quotes": "[tool.pytest.ini_options]\naddopts = '-k \"a or b\"'\n",
     "nested": '[tool.pytest.ini_options]\nmarkers = [\n  "a: b",\n]\n\n[[tool.x.y]]\nz = 1\n',
 }
 ENTRIES = ("127.0.0.1:5433/testdb", "data/*.db")
@@ -40,24 +56,36 @@ def words(value: object) -> list[str]:
     return value.split() if isinstance(value, str) else list(value)  # type: ignore[call-overload]
 
 
+def sections(text: str) -> dict[str, dict[str, str]]:
+    """An ini file as pytest reads it."""
+    return {section.name: dict(section.items()) for section in IniConfig("it", data=text)}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("text", INI.values(), ids=INI)
-def test_ini(text: str) -> None:
+def test_ini(text: str, end: str) -> None:
     """An ini file has the option and every entry once, all else as it was, and a second time is the same."""
+    text = text.replace("\n", end)
     after = changed(text, Path("pytest.ini"), "pytest", ENTRIES)
-    found, before = configparser.ConfigParser(inline_comment_prefixes=(";",)), configparser.ConfigParser()
-    found.read_string(after)
-    before.read_string(text)
-    assert words(found["pytest"]["addopts"]).count("--db-guard") == 1
-    old = before["pytest"].get("db_guard_allow", "") if "pytest" in before else ""
-    assert words(found["pytest"]["db_guard_allow"]) == [*words(old), *ENTRIES]
-    assert [line for line in text.splitlines() if "addopts" not in line and line not in after.splitlines()] == []
-    assert set(before.sections()) <= set(found.sections())
+    found, before = sections(after), sections(text)
+    options = found["pytest"].pop("addopts").split()
+    old = before.setdefault("pytest", {})
+    assert options == (["--db-guard"] if "--db-guard" not in old.get("addopts", "") else []) + words(
+        old.pop("addopts", "")
+    )
+    assert words(found["pytest"].pop("db_guard_allow")) == [*words(old.pop("db_guard_allow", "")), *ENTRIES]
+    assert found == before
+    kept = [line for line in text.split(end) if "addopts" not in line]
+    assert not text or [line for line in kept if line not in after.split(end)] == []
+    assert after.count("\n") == after.count(end) or "\n" not in text
     assert changed(after, Path("pytest.ini"), "pytest", ENTRIES) == after
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("text", TOML.values(), ids=TOML)
-def test_toml(text: str) -> None:
+def test_toml(text: str, end: str) -> None:
     """A TOML file has the option and every entry once, all else as it was, and a second time is the same."""
+    text = text.replace("\n", end)
     after = changed(text, Path("pyproject.toml"), "tool.pytest.ini_options", ENTRIES)
     found, before = tomllib.loads(after), tomllib.loads(text)
     options = found["tool"]["pytest"].pop("ini_options")
@@ -68,6 +96,7 @@ def test_toml(text: str) -> None:
     found["tool"].pop("pytest")
     assert {**found["tool"]} == {name: table for name, table in before.get("tool", {}).items() if name != "pytest"}
     assert found.get("project") == before.get("project")
+    assert after.count("\n") == after.count(end) or "\n" not in text
     assert changed(after, Path("pyproject.toml"), "tool.pytest.ini_options", ENTRIES) == after
 
 
@@ -97,27 +126,54 @@ def test_broken_toml_is_told(tmp_path: Path) -> None:
     """A file that is not TOML is named, and not touched."""
     (tmp_path / "pyproject.toml").write_text("[tool")
     with pytest.raises(GuardError, match=r"pyproject\.toml is not TOML"):
-        find_config(tmp_path)
+        config_of(None, tmp_path, 9)
+
+
+INI_OPTIONS = "[tool.pytest.ini_options]\ndb_guard_allow = ['x.db']\n"
+LISTED = "db_guard_allow = x.db\n"
 
 
 @pytest.mark.parametrize(
     ("files", "name", "section"),
     [
-        ({}, "pytest.ini", "pytest"),
-        ({"setup.py": ""}, "pytest.ini", "pytest"),
-        ({"pyproject.toml": ""}, "pyproject.toml", "tool.pytest.ini_options"),
-        ({"pyproject.toml": "", "setup.cfg": "[tool:pytest]\n"}, "setup.cfg", "tool:pytest"),
-        ({"pyproject.toml": "", "tox.ini": "[pytest]\n"}, "tox.ini", "pytest"),
-        ({"pyproject.toml": "", "tox.ini": "[tox]\n"}, "pyproject.toml", "tool.pytest.ini_options"),
-        ({"pyproject.toml": "[tool.pytest.ini_options]\nx = 1\n", "tox.ini": "[pytest]\n"}, "pyproject.toml",
+        ({}, "it/pytest.ini", "pytest"),
+        ({"it/setup.py": ""}, "it/pytest.ini", "pytest"),
+        ({"it/pyproject.toml": ""}, "it/pyproject.toml", "tool.pytest.ini_options"),
+        ({"it/pyproject.toml": "", "it/setup.cfg": f"[tool:pytest]\n{LISTED}"}, "it/setup.cfg", "tool:pytest"),
+        ({"it/setup.cfg": f"[metadata]\nname=x\n[tool:pytest]  # ours\n{LISTED}"}, "it/setup.cfg", "tool:pytest"),
+        ({"it/pyproject.toml": "", "it/tox.ini": f"[pytest]\n{LISTED}"}, "it/tox.ini", "pytest"),
+        ({"it/tox.ini": f"[tox]\nx = 1\n[pytest]  # ours\n{LISTED}"}, "it/tox.ini", "pytest"),
+        ({"it/tox.ini": f"[pytest]\n{LISTED}", "it/setup.cfg": "[tool:pytest]\n"}, "it/tox.ini", "pytest"),
+        ({"it/tox.ini": "[tox]\n", "it/setup.cfg": f"[tool:pytest]\n{LISTED}"}, "it/setup.cfg", "tool:pytest"),
+        ({"it/pyproject.toml": "", "it/tox.ini": "[tox]\n"}, "it/pyproject.toml", "tool.pytest.ini_options"),
+        ({"it/pyproject.toml": INI_OPTIONS, "it/tox.ini": "[pytest]\n"}, "it/pyproject.toml",
          "tool.pytest.ini_options"),
-        ({"pyproject.toml": "[tool.pytest]\nx = 1\n"}, "pyproject.toml", "tool.pytest"),
-        ({"pyproject.toml": "[tool.pytest.ini_options]\nx = 1\n", "pytest.ini": ""}, "pytest.ini", "pytest"),
-        ({"pytest.ini": "[pytest]\n", "pytest.toml": ""}, "pytest.toml", "pytest"),
+        ({"it/pyproject.toml": "[tool.pytest]\ndb_guard_allow = ['x.db']\n"}, "it/pyproject.toml", "tool.pytest"),
+        ({"it/pyproject.toml": INI_OPTIONS, "it/pytest.ini": ""}, "it/pytest.ini", "pytest"),
+        ({"it/pytest.ini": "[pytest]\n", "it/pytest.toml": "[pytest]\ndb_guard_allow = ['x.db']\n"},
+         "it/pytest.toml", "pytest"),
+        ({"it/.pytest.ini": f"[pytest]\n{LISTED}"}, "it/.pytest.ini", "pytest"),
+        ({"pytest.ini": f"[pytest]\n{LISTED}", "it/conftest.py": ""}, "pytest.ini", "pytest"),
+        ({"pyproject.toml": INI_OPTIONS, "it/tox.ini": "[tox]\n"}, "pyproject.toml", "tool.pytest.ini_options"),
     ],
 )  # fmt: skip
 def test_the_file_that_pytest_reads(files: dict[str, str], name: str, section: str, tmp_path: Path) -> None:
-    """The lines go where pytest looks first, as its own documentation orders the files."""
+    """The lines go where the project's own pytest reads, above the project too; the list is read from there."""
+    (tmp_path / "it").mkdir()
     for file, text in files.items():
         (tmp_path / file).write_text(text)
-    assert find_config(tmp_path) == (tmp_path / name, section)
+    with suite_of(tmp_path / "it", sys.executable) as suite:
+        told = suite.read()
+    assert config_of(told.config, tmp_path / "it", told.version) == (tmp_path / name, section)
+    assert told.listed == (("x.db",) if "x.db" in files.get(name, "") else ())
+
+
+def test_options_in_the_environment_lead_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """-c in PYTEST_ADDOPTS names the file that is read, and -o the list; neither is what the configuration says."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "ci.cfg").write_text("[tool:pytest]\n")
+    monkeypatch.setenv("PYTEST_ADDOPTS", f"-c {tmp_path / 'ci.cfg'} -o db_guard_allow=y.db --db-guard")
+    with suite_of(tmp_path, sys.executable) as suite:
+        told = suite.read()
+    assert config_of(told.config, tmp_path, told.version) == (tmp_path / "ci.cfg", "tool:pytest")
+    assert (told.listed, told.on) == (("y.db",), False)

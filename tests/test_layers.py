@@ -33,7 +33,7 @@ LAYERS = [
     "kit.notebook",
     "kit.investigate",
     "kit.lab",
-    "kit.guard", "kit.guard_config", "kit.guard_init", "kit.pytest_plugin",
+    "kit.guard", "kit.guard_config", "kit.guard_proof", "kit.guard_init", "kit.pytest_plugin",
     "kit.cli",
     "kit.__main__",
 ]  # fmt: skip
