@@ -54,6 +54,8 @@ _SQLALCHEMY_PARTS = (
     "test/engine", "test/base", "test/dialect/postgresql/test_dialect.py", "test/sql/test_resultset.py",
     "test/sql/test_type_expressions.py", "test/ext/asyncio",
 )
+_PSYCOPG, _PSYCOPG_NEEDS = "psycopg[binary,pool]==3.3.4", ("pytest", "anyio", "pproxy")
+_OF_PSYCOPG = _OF_GITHUB.format("3.3.4", "psycopg/psycopg")
 _SCHEMAS = ("create schema test_schema", "create schema test_schema_2")
 
 # SQLAlchemy brings the suite along that the makers of dialects run; this is how its README.dialects.rst sets it up.
@@ -126,9 +128,12 @@ SUITES = (
         arguments=("--dburi", "postgresql+psycopg2://{url}", *_SQLALCHEMY_PARTS),
     ),
     Suite(
-        "psycopg", "psycopg[binary,pool]==3.3.4", postgres=True,
-        needs=("pytest", "anyio", "pproxy"), arguments=("tests", "--test-dsn=postgresql://{url}", "-m", "not slow"),
-        needed_source=_OF_GITHUB.format("3.3.4", "psycopg/psycopg"),
+        "psycopg/pool", _PSYCOPG, postgres=True, needs=_PSYCOPG_NEEDS, needed_source=_OF_PSYCOPG,
+        arguments=("tests/pool", "--test-dsn=postgresql://{url}", "-m", "not slow"),
+    ),
+    Suite(
+        "psycopg/rest", _PSYCOPG, postgres=True, needs=_PSYCOPG_NEEDS, needed_source=_OF_PSYCOPG,
+        arguments=("tests", "--ignore=tests/pool", "--test-dsn=postgresql://{url}", "-m", "not slow"),
     ),
     Suite(
         "psycopg2", "psycopg2-binary==2.9.12", needs=("pytest",), postgres=True,
