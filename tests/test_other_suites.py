@@ -14,8 +14,7 @@ TOOL = Path(__file__).parents[1] / "tools" / "other_suites.py"
 OWN = f"cpython-{sys.version_info[0]}.{sys.version_info[1]}"
 SHORT = ["installed/aiosqlite", "installed/tornado-processes", "installed/sqlalchemy-short", f"{OWN}/test_sqlite3"]
 LONG = [
-    "installed/tornado-asyncio", "installed/sqlalchemy-sqlite", "installed/sqlalchemy-psycopg2",
-    "installed/sqlalchemy-psycopg", "installed/sqlalchemy-asyncpg",
+    "installed/tornado-asyncio", "installed/sqlalchemy-sqlite",
     *(f"{OWN}/test_{name}" for name in ("os", "threading", "subprocess", "unittest", "asyncio")),
 ]
 
