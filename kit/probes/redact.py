@@ -11,8 +11,8 @@ from __future__ import annotations
 from binascii import b2a_base64
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Pattern, Sequence
 
+from .own import functools, re
 from .own import own_builtins as __builtins__  # noqa: F401
-from .own import re
 from .places import place
 from .secret_names import MARKS, names_a_secret
 from .secret_shapes import spans
@@ -37,17 +37,20 @@ _WORD = re.compile(
 _PUBLIC_NAME = re.compile(r"(?i)(?:^|_)(?:user|username|login|logname|host|hostname|db|dbname|database|name)$")
 _CORE = re.compile(r"[A-Za-z0-9]+")
 _NAMED = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
+_REMEMBERED_LENGTH = 1000  # characters of a text of which it is remembered whether it has a mark
 _SHORT = 8  # characters; what is shorter is taken out where it stands alone, not within a word
 
 
 class Known:
     """Values that must not be seen, and every way in which JSON, HTML, a URL, a shell or a `repr` may spell them."""
 
-    __slots__ = ("_cores", "_pattern", "_values")
+    __slots__ = ("_cores", "_encoded", "_pattern", "_values")
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values = tuple(sorted({value for value in values if not could_be_a_word(value)}, key=len, reverse=True))
-        self._cores = tuple({core for value in self._values for core in _cores(value)})
+        # What is in every text that holds a value, however it is spelled; and what is in one that holds it in base64.
+        self._cores = tuple({max(_CORE.findall(value), key=len) for value in self._values})
+        self._encoded = tuple({core for value in self._values for core in _in_base64(value)})
         self._pattern: Optional[Pattern[str]] = None
 
     def __repr__(self) -> str:
@@ -55,14 +58,22 @@ class Known:
 
     def within(self, text: str) -> bool:
         """Tell whether one of the values is in `text`."""
-        return self._may_be_in(text) and self._compiled().search(text) is not None
+        return self.may_be_in(text) and self._compiled().search(text) is not None
 
     def out_of(self, text: str) -> str:
         """Return `text` with each of the values replaced."""
-        return self._compiled().sub(HIDDEN, text) if self._may_be_in(text) else text
+        return self._compiled().sub(HIDDEN, text) if self.may_be_in(text) else text
 
-    def _may_be_in(self, text: str) -> bool:
-        return any(core in text for core in self._cores)
+    def may_be_in(self, text: str) -> bool:
+        """Tell whether a text may hold one of the values, in base64 as well; quicker than `within`."""
+        return self.may_be_plain_in(text) or any(core in text for core in self._encoded)
+
+    def may_be_plain_in(self, text: str) -> bool:
+        """Tell it of all other spellings; quick."""
+        for core in self._cores:  # noqa: SIM110  # `any` with a generator takes twice as long
+            if core in text:
+                return True
+        return False
 
     def _compiled(self) -> Pattern[str]:
         if self._pattern is None:
@@ -74,11 +85,6 @@ class Known:
 def could_be_a_word(value: str) -> bool:
     """Tell whether a value may well be meant otherwise where it turns up, so that taking it out spoils the text."""
     return _WORD.match(value) is not None or not _CORE.search(value) or HIDDEN in value
-
-
-def _cores(value: str) -> List[str]:
-    """What is in every text that holds the value, however it is spelled there: its longest run of plain letters."""
-    return [max(_CORE.findall(value), key=len), *_in_base64(value)]
 
 
 def _spelled(value: str) -> str:
@@ -196,17 +202,23 @@ def found_in(text: str) -> List[str]:
 
 def may_hold_a_secret(text: str) -> bool:
     """Tell whether a text has a mark without which nothing in it can be a secret. It is quick, and most have none."""
+    marked = _is_marked(text) if len(text) < _REMEMBERED_LENGTH else _is_marked.__wrapped__(text)
+    return marked or _known.may_be_plain_in(text)
+
+
+@functools.lru_cache(maxsize=4096)  # what is written down is the same again and again
+def _is_marked(text: str) -> bool:
     lower = text.lower()
-    for mark in _ALL_MARKS:  # a loop, for `any` with a generator takes twice as long
+    for mark in _ALL_MARKS:  # `any` with a generator takes twice as long
         if mark in lower:
             return True
-    return _known._may_be_in(text) or _FIVE_FIELDS.search(text) is not None
+    return _FIVE_FIELDS.search(text) is not None
 
 
 def redact(text: str) -> str:
     """Return `text` with `***` in place of every secret, by its shape or by its value."""
     if not may_hold_a_secret(text):
-        return text
+        return _known.out_of(text)
     found = spans(text)
     if found:
         pieces, at = [], 0
