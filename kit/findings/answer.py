@@ -132,6 +132,7 @@ def contract(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> dict
 def _gap(gap: Gap) -> dict[str, Any]:
     return {
         "what": gap.what, "name": gap.name, "why": gap.why, "to_do": gap.to_do, "hides": gap.hides, "test": gap.test,
+        "file": gap.at.file if gap.at else None, "line": gap.at.line if gap.at else None,
     }  # fmt: skip
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kit.evidence import Child, Evidence, NotSeen, Process
+from kit.evidence import Child, Evidence, Frame, NotSeen, Process
 from kit.findings.databases import Allowed
+from kit.findings.model import first
 
 _PYTHON = re.compile(r"^(python|pypy)[\d.]*[a-z]?$")
 _RUN_AGAIN = "run it again; if it is there again, report it as a fault of the kit"
@@ -37,10 +38,12 @@ class Gap:
     to_do: str = ""
     hides: bool = True
     test: str | None = None
+    at: Frame | None = None
 
     def __str__(self) -> str:
-        where = f" (in {self.test})" if self.test is not None else ""
-        return f"{self.why}{where}" + (f". To do: {self.to_do}" if self.to_do else "")
+        place = f"{self.at.file}:{self.at.line}" if self.at is not None else ""
+        where = ", in ".join(filter(None, (place, self.test)))
+        return f"{self.why}{f' ({where})' if where else ''}" + (f". To do: {self.to_do}" if self.to_do else "")
 
 
 def gaps(evidence: Evidence, allowed: Allowed) -> tuple[Gap, ...]:
@@ -50,7 +53,7 @@ def gaps(evidence: Evidence, allowed: Allowed) -> tuple[Gap, ...]:
     """
     found = (
         *(Gap("record", "", problem, _RUN_AGAIN) for problem in evidence.problems),
-        *_of_probes(evidence.not_seen, allowed),
+        *_of_probes(evidence, allowed),
         *_probes(evidence),
         *_processes(evidence),
         *_children(evidence),
@@ -71,15 +74,16 @@ def hidden_anew(first: Evidence, again: Evidence, allowed: Allowed) -> Gap | Non
     return next((gap for gap in anew if gap.what != "run"), None)
 
 
-def _of_probes(found: Iterable[NotSeen], allowed: Allowed) -> Iterator[Gap]:
+def _of_probes(evidence: Evidence, allowed: Allowed) -> Iterator[Gap]:
     """What the probes themselves say that they could not see."""
-    for one in found:
+    for one in evidence.not_seen:
+        at = first(evidence.chain(one))
         if one.what == "client":
-            yield _client(one, allowed)
+            yield replace(_client(one, allowed), at=at)
             continue
         why, to_do = _SAID.get(one.what, ("{name} was not seen", _RUN_AGAIN))
         reason = f": {one.why}" if one.why else ""
-        yield Gap(one.what, one.name, why.format(name=one.name) + reason, to_do, test=one.test)
+        yield Gap(one.what, one.name, why.format(name=one.name) + reason, to_do, test=one.test, at=at)
 
 
 def _client(one: NotSeen, allowed: Allowed) -> Gap:

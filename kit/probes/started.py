@@ -35,6 +35,10 @@ class Unwatched(Started):
         self._look(process)
 
     @quietly
+    def bare(self, process: Starting) -> None:
+        self._child(os.path.basename(process.program), process.why_bare)
+
+    @quietly
     def _look(self, process: Starting) -> None:
         environ = {**(current_environ() if process.environ is None else process.environ), _CARRIES: "1"}
         folder, words = process.folder or os.getcwd(), (process.program, *process.words[1:])
@@ -48,14 +52,18 @@ class Unwatched(Started):
         file = os.path.realpath(asked.file) if asked.file else asked.file
         if file == "":  # in memory
             return
-        self._not_seen.plain(
-            "not_seen", what="client", name=asked.client, why=asked.why_not, asked=asked.url or file or None,
+        where = asked.url or file or None
+        self._not_seen.event(
+            "not_seen", apart=(asked.client, where), what="client", name=asked.client, why=asked.why_not, asked=where,
         )
 
     def _python(self, found: Command) -> None:
         why = why_bare(found, _CARRIES)
         if why is not None:
-            self._not_seen.not_seen("child", found.name, why)
+            self._child(found.name, why)
+
+    def _child(self, name: str, why: str) -> None:
+        self._not_seen.event("not_seen", apart=(name, why), what="child", name=name, why=why)
 
 
 def why_bare(found: Command, variable: str) -> Optional[str]:

@@ -55,7 +55,8 @@ def github(answer: Answer) -> str:
 
 
 def _warning(gap: Gap) -> str:
-    return f"::warning title={_property('Database isolation: not seen')}::{_message(str(gap))}\n"
+    at = f"file={_property(gap.at.file)},line={gap.at.line}," if gap.at is not None else ""
+    return f"::warning {at}title={_property('Database isolation: not seen')}::{_message(str(gap))}\n"
 
 
 def _annotation(finding: Finding) -> str:
