@@ -1003,6 +1003,9 @@ def test_without_the_guard():
 
 def test_isolated():
     subprocess.run([sys.executable, "-I", "-c", ""], check=True)
+
+def test_behind_another():
+    assert os.system(f"PYTHONPATH=src {sys.executable} -c ''") == 0
 """
 
 
@@ -1012,10 +1015,12 @@ def test_what_cannot_be_judged(run: Run) -> None:
     ran = run({"test_it.py": UNREAD})
     assert ran.outcomes == {
         "test_unread": "failed", "test_without_the_guard": "failed", "test_isolated": "passed",
+        "test_behind_another": "passed",
     }, ran.output  # fmt: skip
     assert "test_it.py:6 test_unread asked for a database by sqlite3, and which one cannot be known" in ran.output
     assert "allow it by its name: db_guard_drivers = sqlite3" in ran.output
     assert re.search(r"db-guard: not guarded: python\S*: started with an option \(-I, .*test_it\.py:13", ran.output)
+    assert re.search(r"not guarded: python\S*: PYTHONPATH is set anew before it starts, .*test_it\.py:16", ran.output)
     assert not (ran.folder / "prod.db").exists()
     again = run({"test_it.py": UNREAD}, "-o", "db_guard_drivers=sqlite3", "-k", "unread")
     assert again.outcomes == {"test_unread": "passed"}

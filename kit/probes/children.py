@@ -11,12 +11,12 @@ An interpreter that is told to ignore the environment (`-I`, `-E`) or to start w
 from __future__ import annotations
 
 import _thread
-from pathlib import PurePath
 from types import ModuleType
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .audited import listen
 from .context import CURRENT
+from .drivers.methods import hear_of
 from .hooks import Hooks
 from .own import os, re, sys
 from .own import own_builtins as __builtins__  # noqa: F401
@@ -107,6 +107,7 @@ class Children:
             hooks.on_removal(listen(event, listener))
         hooks.when_imported("subprocess", lambda subprocess: self._watch_popen(hooks, subprocess))
         hooks.when_imported("multiprocessing.util", lambda util: self._watch_multiprocessing(hooks, util))
+        hooks.when_imported("uvloop.loop", lambda uvloop: self._watch_uvloop(hooks, uvloop))
 
     # --- an environment that is inherited ----------------------------------------------------------------------------
 
@@ -195,6 +196,23 @@ class Children:
 
         hooks.replace(util, "spawnv_passfds", starting)
 
+    def _watch_uvloop(self, hooks: Hooks, uvloop: ModuleType) -> None:
+        """Its loop starts processes by itself, in C, and the interpreter does not tell of them."""
+        def hear(loop: Any, method: Any) -> Any:
+            def start(protocol_factory: Any, program: Any, *args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
+                is_shell = method.__name__ == "subprocess_shell"
+                words = ("sh", "-c", program) if is_shell else (program, *args)
+                environ = self._with_own(kwargs.get("env"))
+                if environ is not None:
+                    kwargs["env"] = environ
+                self._about_to_start("/bin/sh" if is_shell else program, words, environ, kwargs.get("cwd"))
+                return method(protocol_factory, program, *args, **kwargs)
+            return start
+
+        for name in ("subprocess_exec", "subprocess_shell"):
+            hear_of(hooks, uvloop.Loop, name, hear)
+
     def _opening(self, event: Tuple[Any, ...]) -> None:
         program, words, folder, environ = event[:4]
         self._begun[_thread.get_ident()] = self._about_to_start(program, words, environ, folder)
@@ -279,7 +297,8 @@ def _options(words: Sequence[str]) -> Set[str]:
 
 def _current() -> Any:
     """What the program has as `os.environ` now, where it may have put another mapping."""
-    return vars(sys.modules["os"]).get("environ")
+    module = sys.modules.get("os")
+    return os.environ if module is None else vars(module).get("environ")
 
 
 def current_environ() -> Mapping[str, str]:
@@ -288,16 +307,16 @@ def current_environ() -> Mapping[str, str]:
 
 
 def _words(given: Any) -> Tuple[str, ...]:
-    if isinstance(given, (str, bytes, PurePath)):
+    if isinstance(given, (str, bytes)) or hasattr(type(given), "__fspath__"):
         return (_text(given),)
     return tuple(map(_text, given)) if isinstance(given, (list, tuple)) else ()
 
 
 def _text(value: Any) -> str:
-    """A word or a path as text; what only the program could make one of is left alone."""
-    if isinstance(value, bytes):
-        return os.fsdecode(value)
-    return value if isinstance(value, str) else str(value) if isinstance(value, PurePath) else ""
+    """A word or a path as text; "" for what is neither, which nothing can be started by."""
+    if hasattr(type(value), "__fspath__"):
+        value = type(value).__fspath__(value)  # as whoever starts it will ask, too
+    return os.fsdecode(value) if isinstance(value, (str, bytes)) else ""
 
 
 def _mapping(environ: Any) -> Optional[Dict[str, str]]:

@@ -75,8 +75,9 @@ _VALUED = frozenset({
     "icu-rules", "index", "use-list", "function", "trigger", "pgdata", "wal-method", "checkpoint", "label",
     "database", "exclude-database", "connection-limit", "slot", "plugin", "user", "execute", "socket",
     "defaults-file", "defaults-extra-file", "defaults-group-suffix", "protocol", "default-character-set",
-    "result-file", "where", "ignore-table", "plugin-dir",
+    "login-path", "result-file", "where", "ignore-table", "plugin-dir",
 })  # fmt: skip
+_OF_PLACES = ("host", "port", "dbname", "database", "username")  # which may be cut short, as getopt takes them
 _MYSQL: Dict[str, str] = {
     name: "hPuDeS" for name in (
         "mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlcheck", "mysqlshow", "mysqlslap", "mariadb",
@@ -91,7 +92,9 @@ _FILES = {
 _FILES["sqlcipher"] = _FILES["sqlite3"]
 _NO_WAY = frozenset({
     "sqlcmd", "bcp", "sqlplus", "sqlldr", "expdp", "impdp", "usql", "isql", "mysqlsh", "mysqlpump", "cockroach",
+    "flyway", "liquibase", "dbmate", "sqitch", "pgloader", "prisma",
 })  # fmt: skip
+_ONLY_TELLS = frozenset({"--version", "-version", "version", "-v", "-V", "--help", "help", "-h", "-?", "/?"})
 _WITHOUT_A_CONNECTION = frozenset({"help", "version", "?"})
 
 CLIENTS = frozenset({*_POSTGRES, *_MYSQL, *_FILES, *_NO_WAY})
@@ -120,13 +123,21 @@ def _asked_by(
         elif isinstance(found, Command) and found.name in CLIENTS:
             if found.elsewhere:
                 yield Asked(found.name, why_not=f"{found.elsewhere} starts it, where other names and files are known")
-            elif is_there(found.words[0], found.environ):
+            elif is_there(_program(found), found.environ):
                 yield from _asked(found)
+
+
+def _program(command: Command) -> str:
+    """A program as it can be looked for from here."""
+    name = command.words[0]
+    return os.path.join(command.folder, name) if os.path.dirname(name) else name
 
 
 def _asked(command: Command) -> Iterator[Asked]:
     name = command.name
     if name in _NO_WAY:
+        if command.words[1:] and set(command.words[1:]) <= _ONLY_TELLS:
+            return
         yield Asked(name, why_not="the guard does not know its options")
         return
     reader = _postgres if name in _POSTGRES else _mysql if name in _MYSQL else _file
@@ -147,6 +158,7 @@ def _apart(words: Sequence[str], valued: str, attached: str = "") -> _Words:
             break
         if word.startswith("--"):
             name, sign, value = word[2:].partition("=")
+            name = next((whole for whole in _OF_PLACES if len(name) > 1 and whole.startswith(name)), name)
             options.setdefault(name, []).append(value if sign else given.pop(0) if name in _VALUED and given else "")
         elif word[:1] == "-" and len(word) > 1:
             for place, letter in enumerate(word[1:], 2):
@@ -297,6 +309,9 @@ def _mysql(command: Command) -> Iterator[Asked]:
     name, environ = command.name, command.environ
     words = _apart(command.words[1:], _MYSQL[name], attached="p")
     if words.has("V", *_WITHOUT_A_CONNECTION):
+        return
+    if words.has("login-path"):
+        yield Asked(name, why_not="its --login-path stands in a file that only it can read")
         return
     saved = _options_of_mysql(name, words, environ)
     host = words.last("h", "host") or saved.get("host") or environ.get("MYSQL_HOST") or "localhost"

@@ -20,6 +20,9 @@ _FIRST = "Have the guard come in first: name it before all other plugins (-p kit
 def opened_before(guard: "Guard") -> List[str]:
     """Say which connections are open that the list does not allow; the run cannot be guarded."""
     found = [f"{name} was opened before it{holder}." for name, holder in _connections(guard)]
+    forks = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
+    if getattr(forks, "_forkserver_pid", None) is not None:
+        found.append("multiprocessing's fork server was started before it, and would start processes without it.")
     return [*dict.fromkeys(found), _FIRST] if found else []
 
 

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
 from .allow import AllowList
+from .audited import listen
 from .children import Children, Listening, Starting, current_environ, find, is_python, with_carried
 from .clients import CLIENTS, asked_by
 from .drivers import DIALECTS, DriverProbe
@@ -44,7 +45,8 @@ class Started(Listening):
         environ = current_environ() if process.environ is None else process.environ
         words = (process.program, *process.words[1:])
         folder = process.folder or os.getcwd()
-        for found in commands(words, {**environ, GUARD_VARIABLE: ""}, folder, CLIENTS):
+        carried = {**environ, GUARD_VARIABLE: "", "PYTHONPATH": with_carried(environ.get("PYTHONPATH"))}
+        for found in commands(words, carried, folder, CLIENTS):
             if isinstance(found, Command) and is_python(found.words[0], found.environ.get("PATH")):
                 self._note_bare(found.name, why_bare(found, GUARD_VARIABLE))
         for asked in asked_by(words, environ, folder, _is_there):
@@ -63,6 +65,10 @@ class Started(Listening):
             self._gate.by(os.path.basename(process.program), process.why_bare)
         else:
             self._note_bare(os.path.basename(process.program), process.why_bare)
+
+    def another_interpreter(self, event: Any) -> None:
+        """One more in this process, with modules of its own."""
+        self._note_bare("Python", "another interpreter in this process")
 
     def _note_bare(self, name: str, why: Optional[str]) -> None:
         if self._note is not None and why is not None:
@@ -96,7 +102,9 @@ class Guard:
         self._environ: Dict[str, Optional[str]] = {}
         DriverProbe(GuardedDatabases(self.gate), statements=False).install(self.hooks)
         self.hooks.when_imported("sqlalchemy", self._watch_other_drivers)
-        Children(self._carrying, Started(self.gate, note)).install(self.hooks)
+        started = Started(self.gate, note)
+        Children(self._carrying, started).install(self.hooks)
+        self.hooks.on_removal(listen("cpython.PyInterpreterState_New", started.another_interpreter))
 
     def idle(self) -> Tuple[str, ...]:
         """The entries of the list that have let nothing through so far, in any process of the run."""

@@ -52,6 +52,10 @@ STARTERS: Dict[str, Starter] = {
     "time": Starter(_options("-f -o")),
     "stdbuf": Starter(_options("-i -o -e")),
     "strace": Starter(_options("-e -o -p -s")),
+    "find": Starter(subcommands=frozenset({"-exec", "-execdir", "-ok", "-okdir"})),
+    "npx": Starter(_options("-p --package")),
+    "direnv": Starter(before=1, subcommands=frozenset({"exec"})),
+    **{name: Starter(subcommands=frozenset({"run"})) for name in ("uv", "poetry", "pdm", "pipenv", "rye", "dotenv")},
     "xargs": Starter(_options("-n -I -P -d -a -L -s -E")),
     **{name: Starter() for name in ("nohup", "setsid", "exec", "unbuffer", "chronic", "tini", "busybox")},
     **{name: _CONTAINER for name in ("docker", "docker-compose", "podman", "podman-compose", "nerdctl")},
@@ -215,6 +219,9 @@ def _in_text(
             words = words[1:]
         if not words:
             variables.update(own)
+        elif words[0] == "unset":
+            for name in words[1:]:
+                variables.pop(name, None)
         elif words[0] == "cd" and len(words) == 2:
             folder = os.path.join(folder, words[1])
         elif words[0] in (".", "source") and len(words) > 1:

@@ -85,8 +85,12 @@ def test_ways_that_are_not_stopped(pair: Pair, tmp_path: Path) -> None:
     """What docs/guard.md says is not stopped is not: each gets there."""
     ran = run(pair, tmp_path, "through.py")
     assert {test: "passed" for test in ways_in("through.py")} == ran.outcomes, ran.output
-    silent = {"protocol_spoken_by_the_application", "another_name_of_a_file"}
+    silent = {
+        "protocol_spoken_by_the_application", "another_name_of_a_file", "another_interpreter_in_the_process",
+    }  # fmt: skip
     assert ran.reached == ran.outcomes.keys() - silent, ran.output
+    for named in ("(-I, -E or -S)", "are taken away", "PYTHONPATH is set anew", "another interpreter"):
+        assert re.search(rf"not guarded: .*{re.escape(named)}.*(conftest|through)\.py:\d", ran.output), named
 
 
 def test_names_that_were_taken_before_the_guard(pair: Pair, tmp_path: Path) -> None:

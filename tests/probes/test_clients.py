@@ -13,6 +13,8 @@ READ = [
     ("psql -h db -p 5433 shop", {}, "postgresql://db:5433/shop"),
     ("psql -hdb -p5433 -d shop -c 'select 1'", {}, "postgresql://db:5433/shop"),
     ("psql --host=db --port 5433 --dbname shop", {}, "postgresql://db:5433/shop"),
+    ("psql --hos db --dbn=shop", {}, "postgresql://db:5432/shop"),
+    ("./psql -h db shop", {}, "postgresql://db:5432/shop"),
     ("psql -Atqh db shop me", {}, "postgresql://db:5432/shop"),
     ("psql shop", HOST, "postgresql://db:5432/shop"),
     ("psql", {**HOST, **PORT, "PGDATABASE": "shop"}, "postgresql://db:5433/shop"),
@@ -57,6 +59,9 @@ THROUGH = [
     ("sh -c 'n=$(psql -h db shop -c \"select 1\")'", {}, "postgresql://db:5432/shop"),
     ("env -i PGHOST=db psql shop", HOST, "postgresql://db:5432/shop"),
     ("sudo -u postgres -- nice -n 5 timeout 10 psql -h db shop", {}, "postgresql://db:5432/shop"),
+    ("find . -name x -exec psql -h db shop ';'", {}, "postgresql://db:5432/shop"),
+    ("uv run psql -h db shop", {}, "postgresql://db:5432/shop"),
+    ("sh -c 'unset PGPORT; psql -h db shop'", PORT, "postgresql://db:5432/shop"),
     ("su postgres -c 'psql -h db shop'", {}, "postgresql://db:5432/shop"),
     ("sh reset.sh", {"NAME": "shop"}, "postgresql://db:5432/shop"),
     ("./reset.sh", {"NAME": "shop"}, "postgresql://db:5432/shop"),
@@ -69,7 +74,7 @@ NOTHING = [
     "sqlite3 :memory: 'select 1'", "sqlite3", "echo psql -h db", "sh -c 'echo \"psql -h db\"'", "which psql",
     "docker run --name psql -d postgres:16", "docker run -d mysql", "docker exec mysql ls", "sudo -u mysql ls",
     "docker compose up -d mysql", "git commit -m 'psql -h db'", "sh -c 'command -v psql'", "sh -c '# psql -h db'",
-    "python -m pytest psql",
+    "python -m pytest psql", "flyway --version", "dbmate help",
 ]  # fmt: skip
 UNREADABLE = [
     ("psql -h $(host) shop", "not known before it runs"),
@@ -84,6 +89,8 @@ UNREADABLE = [
     ("ssh -p 22 host psql shop", "ssh starts it"),
     ("sh -c 'psql \"shop'", "cannot be taken apart"),
     ("sqlcmd -S db -d shop", "does not know its options"),
+    ("dbmate --url postgres://db/shop up", "does not know its options"),
+    ("mysql --login-path=prod", "only it can read"),
     ("sqlite3 :memory: 'attach (select x) as y'", "what it attaches cannot be read"),
 ]
 FILES = {

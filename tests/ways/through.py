@@ -31,6 +31,20 @@ def test_python_from_an_empty_environment(code):
     quietly("env", "-i", sys.executable, "-c", code)
 
 
+def test_python_whose_path_is_set_anew(code):
+    subprocess.run(f"PYTHONPATH=src {shlex.join([sys.executable, '-c', code])}", shell=True, check=False)
+
+
+def test_another_interpreter_in_the_process():
+    try:
+        import _interpreters as interpreters
+    except ImportError:  # before Python 3.13
+        import _xxsubinterpreters as interpreters
+
+    interpreters.run_string(interpreters.create(), "import sqlite3; sqlite3.connect('other-interpreter.db')")
+    assert pathlib.Path("other-interpreter.db").exists()
+
+
 def test_program_that_starts_a_client(statement):
     """Here a Perl; a compiled program, `make` or `npm` are the same."""
     quietly("perl", "-e", "exec @ARGV", "psql", PRODUCTION, "-c", statement)
