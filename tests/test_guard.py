@@ -541,6 +541,16 @@ def with_an_authorizer(file):
     connection.execute(f"attach '{file}' as other")
     return connection
 
+def attached_by_the_class(file):
+    connection = sqlite3.connect(":memory:")
+    sqlite3.Connection.execute(connection, f"attach '{file}' as other")
+    return connection
+
+def attached_by_a_cursor(file):
+    cursor = sqlite3.Cursor(sqlite3.connect(":memory:"))
+    sqlite3.Cursor.execute(cursor, f"attach '{file}' as other")
+    return cursor
+
 async def by_early_aiosqlite(file):
     before = set(threading.enumerate())
     try:
@@ -552,7 +562,7 @@ async def by_early_aiosqlite(file):
 
 WAYS = (
     by_class, by_subclass, by_c, by_early_name, by_path, reloaded, initialised, anew, with_an_authorizer,
-    by_early_aiosqlite,
+    by_early_aiosqlite, attached_by_the_class, attached_by_a_cursor,
 )
 
 @pytest.mark.parametrize("file", ["prod.db", "test.db"])

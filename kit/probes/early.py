@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from .drivers import CONNECTIONS
 from .drivers.asking import postgres_place
+from .drivers.methods import own_method
 from .own import gc, os, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .redact import redact
@@ -62,7 +63,7 @@ def _not_allowed(guard: "Guard", kind: Tuple[str, str], connection: Any) -> Opti
 def _file_of(connection: Any) -> Optional[str]:
     from sqlite3 import Connection
 
-    rows = Connection.execute(connection, "pragma database_list").fetchall()
+    rows = own_method(Connection, "execute")(connection, "pragma database_list").fetchall()
     file = next((row[2] for row in rows if row[1] == "main"), "")
     return os.path.realpath(file) if file else None
 

@@ -205,6 +205,20 @@ def by_subclass2(url): run(Mine(url))
 
 def by_c2(url): run(psycopg2._psycopg._connect(url))
 
+def by_class_of_libpq(url):
+    libpq = psycopg.pq.PGconn.connect(url.encode())
+    assert psycopg.pq.PGconn.exec_(libpq, STATEMENT.encode()).ntuples == 1
+
+def by_class_of_cursors2(url):
+    cursor = psycopg2.extensions.cursor(psycopg2.extensions.connection(url))
+    psycopg2.extensions.cursor.execute(cursor, STATEMENT)
+
+def in_a_pipeline(url):
+    libpq = psycopg.pq.PGconn.connect(url.encode())
+    libpq.enter_pipeline_mode()
+    libpq.send_query_params(STATEMENT.encode(), [])
+    libpq.pipeline_sync()
+
 def by_early_name(url): run(early.connect(url))
 
 def by_early_name2(url): run(early.connect2(url))
@@ -228,6 +242,7 @@ def anew(name):
 anew_psycopg, anew_psycopg2 = anew("psycopg"), anew("psycopg2")
 WAYS = dict(
     by_libpq=by_libpq, by_libpq_in_steps=by_libpq_in_steps, by_connection_of_libpq=by_connection_of_libpq,
+    by_class_of_libpq=by_class_of_libpq, by_class_of_cursors2=by_class_of_cursors2, in_a_pipeline=in_a_pipeline,
     by_class2=by_class2, by_subclass2=by_subclass2, by_c2=by_c2, by_early_name=by_early_name,
     by_early_name2=by_early_name2, reloaded2=reloaded2, by_creator=by_creator, anew_psycopg=anew_psycopg,
     anew_psycopg2=anew_psycopg2,

@@ -3,7 +3,7 @@
 The class of a driver that is written in C takes no attribute; its dictionary does. What is put there for a method
 is not called in its place: it is asked for the method as an object's attribute, and hands on the method itself, so that
 errors, warnings and signatures are the driver's own, as if nobody were there. A method that is taken from the class
-(`Connection.execute`) is the driver's own, too, and is not heard of.
+(`Connection.execute`) is the driver's own, too, and is heard of only where that is asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Optional
 
 from ..hooks import Hooks
-from ..own import gc
+from ..own import functools, gc
 from ..own import own_builtins as __builtins__  # noqa: F401
 
 _IMMUTABLE, _HEAP = 1 << 8, 1 << 9  # flags of a class
@@ -21,27 +21,43 @@ _ABSENT = object()
 class Heard:
     """Stands in a class for one of its methods. `hear(object, method)` is called as an object is asked for it.
 
-    What it returns is the method; where that is None, it is the driver's own.
+    What it returns is the method; where that is None, it is the driver's own. With `from_class` what the class itself
+    is asked for calls the method of the object that it is given first.
     """
 
-    def __init__(self, own: Any, hear: Callable[[Any, Any], Any]) -> None:
-        self.own, self._hear = own, hear
+    def __init__(self, own: Any, hear: Callable[[Any, Any], Any], from_class: bool = False) -> None:
+        self.own, self._hear, self._from_class = own, hear, from_class
         self.__doc__ = getattr(own, "__doc__", None)
 
     def __get__(self, thing: Any, kind: Optional[type] = None) -> Any:
         method = self.own.__get__(thing, kind)
         if thing is None:
-            return method
+            return self._unbound(method) if self._from_class else method
         instead = self._hear(thing, method)
         return method if instead is None else instead
 
 
-def hear_of(hooks: Hooks, kind: type, name: str, hear: Callable[[Any, Any], Any]) -> None:
+    def _unbound(self, method: Any) -> Any:
+        def call(thing: Any, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            return self.__get__(thing, type(thing))(*args, **kwargs)
+        return functools.update_wrapper(call, method)
+
+
+def own_method(kind: type, name: str) -> Any:
+    """Return a method of a class as the driver has it, to be called without being heard of."""
+    held = next(vars(base)[name] for base in kind.__mro__ if name in vars(base))
+    return held.own if isinstance(held, Heard) else held
+
+
+def hear_of(
+    hooks: Hooks, kind: type, name: str, hear: Callable[[Any, Any], Any], from_class: bool = False,
+) -> None:
     """Call `hear` whenever an object of this class is asked for the method, until removal."""
     owner = next((base for base in kind.__mro__ if name in vars(base)), object)
     own = vars(owner).get(name)
     if own is not None and not isinstance(own, Heard):  # a class can be met twice, as a module is that is reloaded
-        put(hooks, owner, name, Heard(own, hear))
+        put(hooks, owner, name, Heard(own, hear, from_class))
 
 
 def put(hooks: Hooks, kind: type, name: str, value: Any) -> None:

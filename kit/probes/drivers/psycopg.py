@@ -16,7 +16,7 @@ from ..peers import Peer, peer_of
 from ..redact import learn_all, redact
 from .asking import NO_ANSWER, SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, postgres_place, reason, text, told
 from .base import Opener, ServerAdapter
-from .methods import hear_of
+from .methods import hear_of, own_method
 
 _IDLE = 0  # of the connection's states
 _SEND = (
@@ -70,7 +70,7 @@ class Psycopg(ServerAdapter):
                     self._replace(cursor, name, self._executing_async)
         if self._gated:
             for name in _SEND:
-                hear_of(self._hooks, psycopg.pq.PGconn, name, self._about_to_send)
+                hear_of(self._hooks, psycopg.pq.PGconn, name, self._about_to_send, True)
 
     # --- as it connects ----------------------------------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ def _answer(libpq: Any) -> Any:
     why_not, deadline = None, time.monotonic() + _seconds(libpq)
     for question, names in POSTGRES_QUESTIONS:
         try:
-            type(libpq).send_query(libpq, question.encode())
+            own_method(type(libpq), "send_query")(libpq, question.encode())
             running_ = generators.execute(libpq)
             wait = next(running_)
             while True:

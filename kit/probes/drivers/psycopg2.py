@@ -15,7 +15,7 @@ from ..peers import peer_of
 from ..redact import learn_all, redact
 from .asking import SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, first_answer, postgres_place, told
 from .base import Opener, ServerAdapter
-from .methods import hear_of
+from .methods import hear_of, own_method
 
 _IDLE = 0  # of the connection's states
 
@@ -42,10 +42,11 @@ class Psycopg2(ServerAdapter):
         self._replace(_psycopg, "_connect", self._connecting)  # from which a driver that is reloaded takes it
         if psycopg2._connect is not _psycopg._connect:
             self._hooks.replace_by(psycopg2, "_connect", _psycopg._connect)
-        hear_of(self._hooks, _psycopg.connection, "cursor", self._making_cursor)
+        for name in ("cursor", "lobject"):
+            hear_of(self._hooks, _psycopg.connection, name, self._making_cursor, self._gated)
         if self._gated:
             for name in ("execute", "executemany", "copy_expert"):
-                hear_of(self._hooks, _psycopg.cursor, name, self._about_to_run)
+                hear_of(self._hooks, _psycopg.cursor, name, self._about_to_run, True)
 
     def _connecting(self, original: Any) -> Any:
         probe = self
@@ -78,7 +79,10 @@ class Psycopg2(ServerAdapter):
 
     def _run(self, cursor: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        reached = self._reached_by(cursor.connection)
+        connection = cursor.connection
+        if self._reached_by(connection) is None:  # it made the cursor by the class
+            self._opened(connection)
+        reached = self._reached_by(connection)
         statement = args[0] if args else kwargs.get("query", kwargs.get("sql"))
         values = args[1] if len(args) > 1 else kwargs.get("vars", kwargs.get("vars_list"))
         if reached is not None:
@@ -145,8 +149,8 @@ def _ask(connection: Any) -> Observed:
         return None, "an asynchronous psycopg2 connection cannot be asked before it is ready"
 
     def ask(question: str) -> Sequence[Any]:
-        with kind.cursor(connection, cursor_factory=extensions.cursor) as cursor:
-            extensions.cursor.execute(cursor, question)
+        with own_method(kind, "cursor")(connection, cursor_factory=extensions.cursor) as cursor:
+            own_method(extensions.cursor, "execute")(cursor, question)
             return tuple(extensions.cursor.fetchone(cursor))
 
     autocommit = kind.autocommit

@@ -66,6 +66,7 @@ class Sqlite(Adapter):
         self._asked: Dict[int, Asked] = {}  # by thread, what it opens
         self._touched: Dict[int, Any] = {}  # the ids of connections that have been asked, with what points at them
         self._attaching: Dict[int, Attaching] = {}  # by the id of a connection
+        self._busy: Set[int] = set()  # threads in which a connection is being asked
         self._in_threads: Set[int] = set()  # the ids of connections that threads of aiosqlite's have
         hooks.on_removal(listen("sqlite3.connect", self._opening))
         hooks.on_removal(listen("sqlite3.connect/handle", self._made))
@@ -74,11 +75,14 @@ class Sqlite(Adapter):
         self._databases.after_test(self._failed)
 
     def _watch(self, sqlite3: Any) -> None:
-        from _sqlite3 import Connection
+        from _sqlite3 import Connection, Cursor
 
+        gated = self._databases.gated
         for name in _FIRST_USES:
-            hear_of(self._hooks, Connection, name, self._hear)
-        hear_of(self._hooks, Connection, "set_authorizer", self._hear_authorizer)
+            hear_of(self._hooks, Connection, name, self._hear, gated)
+        hear_of(self._hooks, Connection, "set_authorizer", self._hear_authorizer, gated)
+        for name in ("execute", "executemany", "executescript"):  # of one that no connection was asked for
+            hear_of(self._hooks, Cursor, name, self._hear_cursor, gated)
 
     # --- as a file is opened -----------------------------------------------------------------------------------------
 
@@ -170,6 +174,14 @@ class Sqlite(Adapter):
             __tracebackhide__ = True
             self._touch(connection)
 
+    def _hear_cursor(self, cursor: Any, method: Any) -> None:
+        __tracebackhide__ = True
+        from _sqlite3 import Cursor
+
+        connection = vars(Cursor)["connection"].__get__(cursor)
+        if connection is not None and address(connection) not in self._touched:
+            self._touch(connection)
+
     def _hear_authorizer(self, connection: Any, method: Any) -> Any:
         """The application sets an authorizer, of which a connection has one: it is the application's from here on.
 
@@ -180,6 +192,17 @@ class Sqlite(Adapter):
         return None if attaching is None else functools.partial(attaching.set_authorizer, method)
 
     def _touch(self, connection: Any) -> None:
+        __tracebackhide__ = True
+        thread = threading.get_ident()
+        if thread in self._busy:  # it is this that uses the connection
+            return
+        self._busy.add(thread)
+        try:
+            self._look_at(connection)
+        finally:
+            self._busy.discard(thread)
+
+    def _look_at(self, connection: Any) -> None:
         __tracebackhide__ = True
         observed, why_not = _ask(connection)
         if observed is None:  # it is closed, or another thread's, which will use it
