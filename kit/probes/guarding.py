@@ -14,7 +14,7 @@ from .allow import AllowList
 from .audited import listen
 from .children import Children, Listening, Starting, current_environ, find, is_python, with_carried
 from .clients import CLIENTS, asked_by
-from .drivers import DIALECTS, DriverProbe
+from .drivers import DIALECTS, PACKAGES, DriverProbe
 from .frames import application_stack
 from .gate import Gate, GuardedDatabases, Refusal
 from .hooks import Hooks
@@ -155,7 +155,7 @@ class Guard:
     def _connecting(self, dialect: Any, record: Any, args: Any, parameters: Mapping[str, Any]) -> None:
         __tracebackhide__ = True  # else pytest would show what it was given, the password too
         driver, name = (attribute(dialect, what) for what in ("driver", "name"))  # one of a project's own may have none
-        if type(driver) is str and driver in DIALECTS:
+        if type(driver) is str and driver in DIALECTS and _is_the_drivers_own(attribute(dialect, "dbapi")):
             return
         told = {**_settings(args), **{name.lower(): value for name, value in parameters.items()}}
         host = told.get("host") or told.get("server") or ""
@@ -165,6 +165,13 @@ class Guard:
         else:
             port = f":{told['port']}" if told.get("port") else ""
             self.gate.server(f"{text_of(name) or 'database'}://{host}{port}/{database}", None, None)
+
+
+def _is_the_drivers_own(dbapi: Any) -> bool:
+    """Tell whether a dialect connects by a driver that has an adapter, and not by what was given in its place."""
+    if dbapi is None or type(dbapi).__module__.partition(".")[0] == "sqlalchemy":  # what is around an async driver
+        return True
+    return isinstance(dbapi, ModuleType) and str(vars(dbapi).get("__name__")).partition(".")[0] in PACKAGES
 
 
 def _settings(args: Any) -> Dict[str, Any]:
