@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence,
 from .audited import listen
 from .context import CURRENT
 from .drivers.methods import hear_of
-from .hooks import Hooks
+from .hooks import Hooks, parameters_of
 from .own import os, re, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .recorder import Recorder
@@ -246,9 +246,7 @@ class Children:
 
 def _place_of_env(method: Any) -> int:
     """Where a method of Popen's takes the environment, counted without the process itself."""
-    from inspect import signature
-
-    return list(signature(method).parameters).index("env") - 1
+    return [parameter.name for parameter in parameters_of(method)].index("env") - 1
 
 
 def is_python(program: str, path: Optional[str] = None) -> bool:

@@ -152,14 +152,26 @@ def out_of_traceback(error: BaseException) -> None:
         error.__traceback__ = traceback.tb_next
 
 
+def parameters_of(function: Any) -> List[Any]:
+    """Return a function's parameters. Its annotations are its own: from Python 3.14 on, to ask for them runs them."""
+    from inspect import signature
+
+    options: Dict[str, Any] = {}
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        options["annotation_format"] = Format.FORWARDREF
+    return list(signature(function, **options).parameters.values())
+
+
 def with_arguments_of(original: Any, replacement: Callable[..., Any]) -> Any:
     """Return a function that names the very arguments of `original`, and hands them on to `replacement`.
 
     SQLAlchemy learns from the code of an engine's constructor, by these names, which options an engine takes.
     """
-    from inspect import Parameter, signature
+    from inspect import Parameter
 
-    parameters = list(signature(original).parameters.values())
+    parameters = parameters_of(original)
     stars: Dict[Any, str] = {Parameter.VAR_POSITIONAL: "*", Parameter.VAR_KEYWORD: "**"}
     declared: List[str] = []
     for parameter in parameters:

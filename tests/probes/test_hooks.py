@@ -101,6 +101,16 @@ def test_a_replacement_can_name_the_same_arguments() -> None:
     ]  # fmt: skip
 
 
+def test_annotations_are_not_evaluated() -> None:
+    """A function whose annotations name what is there for type checkers only can be stood in for."""
+    namespace: dict[str, Any] = {}
+    later = "from __future__ import annotations\n" if sys.version_info < (3, 14) else ""  # since then it is always so
+    text = f"{later}def original(self, pool: Pool, *, loud: Loud = 'no') -> Made: return pool, loud"
+    exec(compile(text, "it.py", "exec", dont_inherit=True), namespace)
+    made = with_arguments_of(namespace["original"], namespace["original"])
+    assert made("it", "a pool", loud="yes") == ("a pool", "yes")
+
+
 def test_a_later_change_by_someone_else_is_left(hooks: Hooks) -> None:
     """What another has put over a replacement is not taken away with it."""
     hooks.replace(Base, "plain", louder)
