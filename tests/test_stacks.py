@@ -24,10 +24,13 @@ REPORTED = {
     "pytest-asyncio": "0.21.1",
     "pytest-fastapi-deps": "0.2.3",
 }
-MAKE = """
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+MAKE = f"""
 import sys
 from pathlib import Path
+from kit.stacks import environment
 from kit.stacks.environment import environment_of
+environment.FITTING = ("{HERE}",)
 made = environment_of(Path(sys.argv[1]), Path(sys.argv[2]))
 print(made.directory, (made.directory / "complete.json").stat().st_mtime_ns)
 """
@@ -47,8 +50,9 @@ def installed(made: Environment) -> list[str]:
 
 
 @pytest.fixture
-def small_lock(tmp_path: Path) -> Path:
-    """A lock of one small distribution, with the hashes of the real one."""
+def small_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lock of one small distribution, with the hashes of the real one; its wheel fits every Python."""
+    monkeypatch.setattr(environment, "FITTING", (HERE,))
     path = tmp_path / "small.txt"
     path.write_text(locked(LOCK.read_text())["iniconfig"] + "\n")
     return path

@@ -175,6 +175,7 @@ def test_the_servers_outlive_the_thread_that_started_them() -> None:
         running.close()
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # a worker of xdist is
 def test_a_fork_of_the_owner_does_not_take_the_pair_down() -> None:
     """A forked child that leaves the owner's context manager closes nothing."""
     running = embedded.start()

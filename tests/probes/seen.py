@@ -18,6 +18,7 @@ from kit.seat import CARRIED
 from tests.projects import LIGHT
 
 TIMEOUT_S = 240
+PROBED = os.environ.get("KIT_PROBED_PYTHON", sys.executable)  # the interpreter that projects are run by
 PYTEST = ("-m", "pytest", *LIGHT)
 
 
@@ -71,7 +72,7 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
 
 def run(
     folder: Path, files: Mapping[str, str], *command: str, environ: Mapping[str, str] | None = None,
-    probes: bool = True, without: Iterable[str] = (), python: str = sys.executable, expect: int | None = 0,
+    probes: bool = True, without: Iterable[str] = (), python: str = PROBED, expect: int | None = 0,
 ) -> Seen:  # fmt: skip
     """Write a project and run a command of its interpreter in it; `expect` is its exit code, None where any will do."""
     project, seen = folder / "project", folder / "seen"

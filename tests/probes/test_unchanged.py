@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probes.seen import PYTEST, TIMEOUT_S, Seen, carried, environment, run, write
+from tests.probes.seen import PROBED, PYTEST, TIMEOUT_S, Seen, carried, environment, run, write
 
 # A project in which much of what a probe could disturb is tested by the project itself.
 PROJECT = {
@@ -219,7 +219,7 @@ def test_a_sitecustomize_of_its_own_still_runs(tmp_path: Path) -> None:
     environ = carried(seen)
     environ["PYTHONPATH"] += os.pathsep + str(tmp_path / "project" / "lib")
     done = subprocess.run(
-        [sys.executable, "it.py"], cwd=tmp_path / "project", env={**environment(), **environ}, capture_output=True,
+        [PROBED, "it.py"], cwd=tmp_path / "project", env={**environment(), **environ}, capture_output=True,
         text=True, timeout=TIMEOUT_S,
     )  # fmt: skip
     assert done.stdout.splitlines() == ["mine", str(tmp_path / "project" / "lib" / "sitecustomize.py")]
