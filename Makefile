@@ -11,7 +11,7 @@ ALL_MECHANISMS := KIT_COMBINATIONS_STRENGTH=8  # every combination of them, fork
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help investigate test test-all lab bench picture lock clean FORCE
+.PHONY: help investigate test test-all pythons lab bench picture lock clean FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(INSTALLED) ## check style and types, run the tests on the current stack
 
 test-all: test ## the same, and then the other stack, other parameters, every combination of mechanisms
 	@$(ALL_MECHANISMS) $(PY) -m pytest $(PYTEST) -k "$(MORE) or forked_and_spawned"
+
+pythons: $(INSTALLED) ## test what depends on the interpreter under each other Python here, from 3.9 on; say which they are
+	@$(PY) tools/pythons.py $(if $(SHORT),--short)
 
 lab: $(INSTALLED) ## open JupyterLab on the notebooks, with the pair up
 	@$(PY) -m kit lab
