@@ -232,13 +232,17 @@ def _take_out_the_controllers() -> Callable[[Refusal], None] | None:
 
 
 def _is_the_command() -> bool:
-    """Whether pytest is all that this process is for."""
+    """Whether this run is all that the process is for: pytest's own command called it, and nobody else."""
     frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_name in ("_console_main", "console_main"):
-            return frame.f_globals.get("__name__") == "_pytest.config"
+    while frame is not None and not _is_of_pytest(frame, "main", "_main"):
         frame = frame.f_back
-    return False
+    while frame is not None and _is_of_pytest(frame, "main", "_main"):
+        frame = frame.f_back
+    return frame is not None and _is_of_pytest(frame, "console_main", "_console_main")
+
+
+def _is_of_pytest(frame: FrameType, *names: str) -> bool:
+    return frame.f_code.co_name in names and frame.f_globals.get("__name__") == "_pytest.config"
 
 
 def _messages(refusals: list[Refusal]) -> list[str]:

@@ -1110,3 +1110,31 @@ def test_child():
     ran = run({"test_it.py": tests}, "--show-capture=no", "--tb=line")
     assert "prod.db" in ran.output
     assert not re.findall("Mk0[1-7]", ran.output)
+
+
+WITHIN = """\
+import pathlib
+import pytest
+from app import save
+
+def test_inner(tmp_path, monkeypatch):
+    (tmp_path / "pytest.ini").write_text("[pytest]\\ndb_guard_allow = inner.db\\n")
+    inner = "from app import save\\n\\ndef test_it(): save('x', 'FILE')\\n"
+    (tmp_path / "test_listed.py").write_text(inner.replace("FILE", str(tmp_path / "inner.db")))
+    (tmp_path / "test_other.py").write_text(inner.replace("FILE", "test.db"))
+    run = ["-q", "-pno:cacheprovider", "--no-summary", f"-c{tmp_path / 'pytest.ini'}", "--db-guard"]
+    assert pytest.main([*run, str(tmp_path / "test_other.py")]) == 1
+
+def test_listed():
+    save("x", "test.db")
+
+def test_other():
+    save("x")
+"""
+
+
+def test_a_run_within_a_run(run: Run) -> None:
+    """A guarded run that a test starts in the same process has its own list, and leaves nothing to the outer one."""
+    ran = run({"app.py": APP, "test_it.py": WITHIN})
+    assert ran.outcomes == {"test_inner": "passed", "test_listed": "passed", "test_other": "failed"}, ran.output
+    assert (ran.exit_code, (ran.folder / "test.db").exists()) == (1, True)
