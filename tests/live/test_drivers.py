@@ -384,3 +384,49 @@ def test_another_database_is_not_dropped_from_an_allowed_one(pair: Pair, tmp_pat
     assert found == wanted, output
     assert "PASSED test_it.py::test_words_are_no_statement" in output
     assert f"If it is a test database, allow it: {server}/kept_other" in output
+
+
+DROPPING_ONE = """\
+import asyncio, os
+import asyncpg, psycopg, psycopg2
+
+URL = os.environ["MAINTENANCE"]
+
+async def by_asyncpg(): await (await asyncpg.connect(URL)).execute("drop database kept_from_reruns")
+
+def by_psycopg(): psycopg.connect(URL, autocommit=True).execute("drop database kept_from_reruns")
+
+def by_psycopg2():
+    connection = psycopg2.connect(URL)
+    connection.autocommit = True
+    connection.cursor().execute("drop database kept_from_reruns")
+
+for way in (lambda: asyncio.run(by_asyncpg()), by_psycopg, by_psycopg2):
+    try:
+        way()
+    except Exception as error:
+        print(type(error).__name__)
+"""
+
+
+def test_a_rerun_drops_nothing_that_is_not_allowed(pair: Pair, tmp_path: Path) -> None:
+    """With the probes and an allow-list, as in the re-runs of a diagnosis, such a statement is not sent either."""
+    import psycopg
+
+    from kit.probes.allow import AllowList
+    from kit.probes.gate import ALLOW_VARIABLE, allow_text
+
+    assert pair.test.admin is not None
+    admin = psycopg.conninfo.conninfo_to_dict(pair.test.admin)
+    allow = allow_text(AllowList([f"{admin['host']}:{admin['port']}/{admin['dbname']}"], str(tmp_path)))
+    with psycopg.connect(pair.test.admin, autocommit=True) as connection:
+        connection.execute("create database kept_from_reruns")
+        try:
+            environ = {ALLOW_VARIABLE: allow, "MAINTENANCE": pair.test.admin}
+            seen = run(tmp_path, {"it.py": DROPPING_ONE}, "it.py", environ=environ)
+            found = connection.execute("select 1 from pg_database where datname = 'kept_from_reruns'").fetchone()
+        finally:
+            connection.execute("drop database if exists kept_from_reruns")
+    assert found is not None
+    assert seen.output.split() == ["DatabaseRefused"] * 3
+    assert len(seen.of("refusal")) == 3
