@@ -153,7 +153,7 @@ class _Watch:
                 continue
 
     def _output(self) -> str:
-        return redact(bytes(self.kept).decode(errors="replace")[-OUTPUT_KEPT:])
+        return redact(bytes(self.kept).decode(errors="replace"))[-OUTPUT_KEPT:]
 
 
 class Parent:

@@ -6,9 +6,11 @@ from typing import Any, Callable, Iterator, List, Optional, Protocol, TypeVar
 
 from .context import CURRENT
 from .hooks import Hooks
+from .objects import attribute
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
+from .redact import beginning, learn_all
 
 MESSAGE_AT_MOST = 400  # characters
 
@@ -115,6 +117,7 @@ class PytestProbe:
             @hookimpl(hookwrapper=True, tryfirst=True)
             def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
                 outer = CURRENT.test  # a test may run pytest itself
+                _learn_parameters(item)
                 CURRENT.enter("setup", item.nodeid)
                 probe.phase_ended()
                 yield
@@ -158,6 +161,14 @@ class PytestProbe:
         return IsolationProbes()
 
 
+@quietly
+def _learn_parameters(item: Any) -> None:
+    """Learn the secrets among a test's parameters, which are in its name: `test_login[hunter22]` of `password`."""
+    parameters = attribute(attribute(item, "callspec"), "params")
+    if type(parameters) is dict:
+        learn_all(parameters)
+
+
 def _outcome(report: Any) -> str:
     if hasattr(report, "wasxfail"):
         return "xfailed" if report.skipped else "xpassed"
@@ -168,4 +179,4 @@ def _message(report: Any) -> Optional[str]:
     if report.outcome == "passed" or report.longrepr is None:
         return None
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message if crash is not None else report.longrepr)[:MESSAGE_AT_MOST]
+    return beginning(str(crash.message if crash is not None else report.longrepr), MESSAGE_AT_MOST)

@@ -17,8 +17,8 @@ from .places import place
 from .secret_names import MARKS, names_a_secret
 from .secret_shapes import spans
 
-__all__ = ["HIDDEN", "Known", "found_in", "known", "learn", "learn_all", "may_hold_a_secret", "names_a_secret",
-           "public_among", "redact", "redact_command", "secrets_among", "secrets_of_command", "without_secrets"]
+__all__ = ["HIDDEN", "Known", "beginning", "found_in", "known", "learn", "learn_all", "may_hold_a_secret",
+           "names_a_secret", "public_among", "redact", "redact_command", "secrets_among", "secrets_of_command", "without_secrets"]
 
 HIDDEN = "***"
 KNOWN_AT_MOST = 500  # values; who makes new ones for ever has the latest taken out
@@ -38,6 +38,7 @@ _PUBLIC_NAME = re.compile(r"(?i)(?:^|_)(?:user|username|login|logname|host|hostn
 _CORE = re.compile(r"[A-Za-z0-9]+")
 _NAMED = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 _REMEMBERED_LENGTH = 1000  # characters of a text of which it is remembered whether it has a mark
+_BEYOND_A_CUT = 1000  # characters that are looked through, for a secret that goes over the cut
 _SHORT = 8  # characters; what is shorter is taken out where it stands alone, not within a word
 
 
@@ -227,6 +228,11 @@ def redact(text: str) -> str:
             at = end
         text = "".join([*pieces, text[at:]])
     return _known.out_of(text)
+
+
+def beginning(text: str, at_most: int) -> str:
+    """Return the beginning of a text without secrets: none of them is cut in half, and so no longer known."""
+    return redact(text[: at_most + _BEYOND_A_CUT])[:at_most]
 
 
 def secrets_of_command(arguments: Sequence[str]) -> List[str]:

@@ -13,6 +13,7 @@ from .own import own_builtins as __builtins__  # noqa: F401
 from .pytest_use import MESSAGE_AT_MOST
 from .quiet import quietly
 from .recorder import Recorder
+from .redact import beginning
 
 _LISTS = {  # of a result, with how a test ended that adds to them
     "errors": "failed", "failures": "failed", "unexpectedSuccesses": "xpassed", "expectedFailures": "xfailed",
@@ -125,5 +126,5 @@ def _outcome(before: Dict[str, int], result: Any) -> Tuple[str, Optional[str]]:
         told = _list(result, name)[before[name]:]
         if told:
             why = text_of(told[0][1]) if type(told[0]) is tuple else None
-            return outcome, (why or "").strip().rpartition("\n")[2][:MESSAGE_AT_MOST] or None
+            return outcome, beginning((why or "").strip().rpartition("\n")[2], MESSAGE_AT_MOST) or None
     return "passed", None

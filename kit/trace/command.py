@@ -173,7 +173,7 @@ def _run_quietly(
             if process.returncode is None:  # ended at its limit, or by a signal to the kit
                 end_all(process.pid, mark)
             _end_group(process)
-        return code, redact(_end_of(file))
+        return code, _end_of(file)
 
 
 def _wait_for_group(leader: int) -> None:
@@ -233,7 +233,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 def _end_of(output: IO[bytes]) -> str:
     output.seek(max(0, output.seek(0, os.SEEK_END) - 4 * _OUTPUT_KEPT))
-    return output.read().decode(errors="replace")[-_OUTPUT_KEPT:]
+    return redact(output.read().decode(errors="replace"))[-_OUTPUT_KEPT:]  # none is cut in half, and so not known
 
 
 def learn_about(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:

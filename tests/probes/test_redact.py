@@ -375,6 +375,15 @@ def test_the_secrets_of_a_text_are_found_as_they_are_meant() -> None:
     assert {"a%2Fb", "a/b"} <= set(found_in("postgresql://u:a%2Fb@h/d"))
 
 
+def test_no_half_of_a_secret_stays_where_a_text_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The beginning of a text has no beginning of a secret that goes over its end."""
+    monkeypatch.setattr(door, "_values", {})
+    monkeypatch.setattr(door, "_known", Known())
+    learn_all({"SHOP_PASSWORD": "first-Value1"})
+    text = "x first-Value1 and more"
+    assert [door.beginning(text, size) for size in (4, 9, 30)] == ["x **", "x *** and", "x *** and more"]
+
+
 def test_known_values_are_not_shown_by_their_own_repr() -> None:
     """What holds the secrets does not print them."""
     assert "first" not in repr(Known(["first-Value1"]))

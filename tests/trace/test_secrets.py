@@ -77,6 +77,10 @@ SUITE = {
         def test_ids(url):
             sqlite3.connect("prod.db").execute("select 1")
 
+        @pytest.mark.parametrize("password", [{27!r}])
+        def test_login(password):
+            sqlite3.connect("prod.db").execute("select 1")
+
         def test_repr():
             sqlite3.connect("prod.db").execute("select 1")
             raise RuntimeError(f"{{settings!r}} {{vars(settings)}} {{json.dumps(vars(settings))}}")
