@@ -17,8 +17,10 @@ from .places import place
 from .secret_names import MARKS, names_a_secret
 from .secret_shapes import spans
 
-__all__ = ["HIDDEN", "Known", "beginning", "found_in", "known", "learn", "learn_all", "may_hold_a_secret",
-           "names_a_secret", "public_among", "redact", "redact_command", "secrets_among", "secrets_of_command", "without_secrets"]
+__all__ = [
+    "HIDDEN", "Known", "beginning", "found_in", "known", "learn", "learn_all", "may_hold_a_secret", "names_a_secret",
+    "public_among", "redact", "redact_command", "secrets_among", "secrets_of_command", "without_secrets",
+]  # fmt: skip
 
 HIDDEN = "***"
 KNOWN_AT_MOST = 500  # values; who makes new ones for ever has the latest taken out
