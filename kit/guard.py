@@ -184,7 +184,7 @@ class GuardedRun:
         if self._guard.failures:
             self._late.append(_blind(self._guard.failures))
         if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput["db_guard"] = self._late
+            session.config.workeroutput.update(db_guard=self._late, db_guard_notes=self._notes)
         elif self._late and session.exitstatus in _SUCCEEDED:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._exit_status = int(session.exitstatus)
@@ -192,7 +192,9 @@ class GuardedRun:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take what a worker of pytest-xdist says at its end."""
-        self._late += (getattr(node, "workeroutput", None) or {}).get("db_guard", [])
+        told = getattr(node, "workeroutput", None) or {}
+        self._late += told.get("db_guard", [])
+        self._notes += told.get("db_guard_notes", [])
 
     def pytest_report_header(self) -> str:
         """Say that the guard is on, and what it lets through."""
@@ -207,8 +209,11 @@ class GuardedRun:
         idle = self._guard.idle() if self._open else ()
         if idle and terminalreporter.stats.get("passed"):
             terminalreporter.line(f"db-guard: nothing was reached that matches {', '.join(idle)} (db_guard_allow)")
-        for note in list(dict.fromkeys(self._notes))[:_NOTES_AT_MOST]:
+        notes = list(dict.fromkeys(self._notes))
+        for note in notes[:_NOTES_AT_MOST]:
             terminalreporter.line(f"db-guard: not guarded: {note}")
+        if len(notes) > _NOTES_AT_MOST:
+            terminalreporter.line(f"db-guard: not guarded: {len(notes) - _NOTES_AT_MOST} more")
         if self._late:
             terminalreporter.section(f"{_SECTION}: {_LATE}", red=True)
             for text in dict.fromkeys(self._late):

@@ -1020,9 +1020,10 @@ def test_behind_another():
 
 
 @pytest.mark.usefixtures("client")
-def test_what_cannot_be_judged(run: Run) -> None:
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+def test_what_cannot_be_judged(run: Run, workers: tuple[str, ...]) -> None:
     """It is stopped, with the reason and what allows it by its name; a Python that ignores the guard is named."""
-    ran = run({"test_it.py": UNREAD})
+    ran = run({"test_it.py": UNREAD}, *workers)
     assert ran.outcomes == {
         "test_unread": "failed", "test_without_the_guard": "failed", "test_isolated": "passed",
         "test_behind_another": "passed",
