@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kit.probes.maintenance import named_in
+from kit.probes.maintenance import may_name, named_in
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,10 @@ def test_databases_that_a_statement_speaks_of(statement: str, named: list[tuple[
 def test_databases_of_mysql(statement: str, named: list[tuple[str, str]]) -> None:
     """MySQL calls a database a schema, too, and a connection goes over to another one."""
     assert list(named_in(statement, "mysql")) == named
+
+
+def test_a_long_text_is_passed_by_at_a_glance() -> None:
+    """A statement of megabytes whose values speak of databases, as documents do, is not read word by word."""
+    values = "('of the database, how it was made and dropped, and its use'), " * 50_000
+    assert not may_name(f"insert into texts values {values}")
+    assert not may_name(f"insert into texts values {values}".encode())
