@@ -1139,3 +1139,11 @@ def test_a_run_within_a_run(run: Run) -> None:
     ran = run({"app.py": APP, "test_it.py": WITHIN})
     assert ran.outcomes == {"test_inner": "passed", "test_listed": "passed", "test_other": "failed"}, ran.output
     assert (ran.exit_code, (ran.folder / "test.db").exists()) == (1, True)
+
+
+def test_a_server_of_forks_that_was_started_before_the_guard_stops_the_run(run: Run) -> None:
+    """What it forks later would have no guard: the run is refused."""
+    early = "from multiprocessing import forkserver\n\nforkserver.ensure_running()\n"
+    ran = run({"early.py": early, "test_it.py": ONE}, "-p", "early")
+    assert ran.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "multiprocessing's fork server was started before it" in ran.output
