@@ -148,16 +148,17 @@ SUITES = (
           arguments=("aiosqlite/tests/smoke.py",)),
     Suite(
         "databases", "databases[asyncpg,aiosqlite]==0.9.0", postgres=True,
-        needs=("pytest==7.1.2", "httpx==0.24.1", "starlette==0.36.2", "aiosqlite==0.20.0", "psycopg2-binary",
-               "requests", "aiomysql", "asyncmy", "aiopg", "pymysql"),
+        needs=("pytest>=8,<9", "httpx==0.24.1", "starlette==0.36.2", "aiosqlite==0.20.0", "sqlalchemy<2.1",
+               "psycopg2-binary", "requests", "aiomysql", "asyncmy", "aiopg", "pymysql"),
         arguments=("-o", "pythonpath=.", "tests"),
         variables=(("TEST_DATABASE_URLS", "sqlite+aiosqlite:///suite.db, postgresql+asyncpg://{url}"),),
         needed_source=_OF_GITHUB.format("0.9.0", "encode/databases"),
     ),
     Suite(
         "tortoise-orm", "tortoise-orm[asyncpg,psycopg]==1.1.9",
-        needs=("pytest", "pytest-asyncio", "cryptography", "aiomysql", "pytz", "asgi-lifespan", "httpx", "starlette",
-               "fastapi", "pydantic"),
+        needs=("pytest", "pytest-asyncio", "cryptography", "aiomysql", "pytz", "pyyaml", "asgi-lifespan", "httpx",
+               "starlette", "fastapi", "pydantic"),
+        arguments=("tests", "--ignore=tests/contrib/test_blacksheep.py"),
         variables=(("TORTOISE_TEST_DB", "sqlite://:memory:"),),
     ),
     Suite(
