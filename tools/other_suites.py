@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -341,7 +342,7 @@ class Place:
         outcomes.unlink(missing_ok=True)
         with log.open("wb") as output:
             ended = ended_of(self.command(mode, outcomes), work, self.environ(), output)
-        return ran(outcomes, ended)
+        return ran(outcomes, ended, self.suite.drawn)
 
     def command(self, mode: str, outcomes: Path) -> list[str]:
         """Return what is run."""
@@ -384,14 +385,15 @@ def in_mode(mode: str, plain: Sequence[str], kit: Path, folder: Path, is_pytest:
     return [sys.executable, "-c", PYTEST, str(kit), "-s", str(test), *GUARD]
 
 
-def ran(outcomes: Path, ended: str) -> Ran:
+def ran(outcomes: Path, ended: str, drawn: str) -> Ran:
     """Read what a run left behind."""
     found: dict[str, list[str]] = {}
     reasons: dict[str, str] = {}
     for one in suite_outcomes.read(str(outcomes)):
-        found.setdefault(one["test"], []).append(one["outcome"])
+        test = re.sub(drawn, "", one["test"]) if drawn else one["test"]
+        found.setdefault(test, []).append(one["outcome"])
         if one["reason"]:
-            reasons[one["test"]] = one["reason"]
+            reasons[test] = one["reason"]
     return Ran({test: tuple(sorted(each)) for test, each in found.items()}, reasons, ended)
 
 

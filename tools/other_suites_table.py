@@ -17,6 +17,7 @@ class Suite:
     arguments: tuple[str, ...] = ("tests",)  # of pytest
     variables: tuple[tuple[str, str], ...] = ()
     without: tuple[str, ...] = ()  # folders of its source that would hide what is installed
+    drawn: str = ""  # what a test's name has that is drawn anew in each run, as a regular expression
     postgres: bool = False
     prepare: tuple[str, ...] = ()  # statements in the fresh database
     needed_source: str = ""  # where PyPI's source distribution has no tests: what --source is to be given
@@ -162,7 +163,7 @@ SUITES = (
         variables=(("TORTOISE_TEST_DB", "sqlite://:memory:"),),
     ),
     Suite(
-        "fastapi-users", "fastapi-users[sqlalchemy,oauth]==15.0.5",
+        "fastapi-users", "fastapi-users[sqlalchemy,oauth]==15.0.5", drawn=r"(?<=\[)[\w-]{43}(?=[\]-])",
         needs=("pytest", "pytest-asyncio", "pytest-mock", "httpx", "asgi-lifespan", "redis", "uvicorn"),
     ),
 )
