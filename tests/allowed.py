@@ -56,6 +56,9 @@ SERVERS = [
     ("localhost:543[0-9]/x", "postgresql://me@localhost:5443/x", None, None, False),
     ("localhost:543[!3]/x", "postgresql://me@localhost:5433/x", None, None, False),
     ("db[12]:5433/x[ab]", "postgresql://me@db2:5433/xb", None, None, True),
+    ("localhost:05433/testdb", "postgresql://me@localhost:5433/testdb", None, None, True),
+    ("tcp://localhost:5433/testdb", "postgresql://me@localhost:5433/testdb", None, None, True),
+    ("localhost:5433/a b", "postgresql://me@localhost:5433/a b", None, None, True),
     ("LocalHost.:5433/testdb", "postgresql://me@LOCALHOST:5433/testdb", None, None, True),
     ("localhost:5433/TestDB", "postgresql://me@localhost:5433/testdb", None, None, False),
     # one host under other names: by its address, not by its name
@@ -143,5 +146,11 @@ MALFORMED = [
     ("test.db  # mine", "holds a comment"), ("# test.db", "holds a comment"), ("test.db ; mine", "holds a comment"),
     ("a.db, b.db", "holds a comma"), ("localhost:5432/a,localhost:5432/b", "holds a comma"),
     ("localhost:5432/a localhost:5432/b", "holds several entries"), ("a.db\nb.db", "a line break"),
-    ("a.db\x00", "control character"),
+    ("a.db\x00", "cannot be seen"), ("localhost:5432/x\u200b", "cannot be seen"), ("a.db\xa0b", "cannot be seen"),
+    ("$TEST_DB", "holds a variable"), ("${HOST}:5432/x", "holds a variable"), ("{env:DB}", "holds a variable"),
+    ("postgresql://${DB_USER}@h/d", "holds a variable"), ("%(here)s/x.db", "holds a variable"),
+    ("['a.db']", "as a list"), ('["a.db", "b.db"]', "as a list"), ("sqlite:test.db", "is no URL"),
+    ("sqlite:/test.db", "is no URL"), ("postgresql:localhost/x", "is no URL"),
+    ("- localhost:5432/x", "several entries"),
+    ("(localhost|db):5432 /x", "a port that is no number"), ("mysql://root:SECRET@tcp(h:3306)/d", "a port that"),
 ]  # fmt: skip

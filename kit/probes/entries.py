@@ -37,6 +37,8 @@ _IN_A_PORT = re.compile(r"(\d|[*?]|\[!?[\d-]+\])+\Z")
 _IN_A_NUMBER = re.compile(r"[\da-fA-F*?[\]!-]+\Z")  # of Postgres a number, of MySQL a UUID
 _CONNECTION_STRING = re.compile(r"(?i)\s*(host|hostaddr|port|dbname|database|user|password|service|server|driver)\s*=")
 _IN_BRACKETS = re.compile(r"\[[^]]*[:/][^]]*\]")  # an address of version 6, or a folder
+_PLACEHOLDER = re.compile(r"\$\{?\w|\{\{|%\(\w+\)s|\{env:")
+_LISTED = re.compile(r"\[\s*(\"[^]\"]|'[^]'])")
 _ANOTHER = re.compile(r"\s\S*(://|:[\d*?[\]-]+/)")
 
 
@@ -111,12 +113,16 @@ def _check_writing(entry: str) -> None:
     """Refuse what is wrong in an entry of any kind."""
     if not entry:
         raise MalformedEntry("An entry of the allow-list is empty", remedy="take it out, or name a database")
-    if any(ord(letter) < ord(" ") for letter in entry):
-        _refuse(entry, "holds a line break or another control character", "write one entry a line")
+    if not entry.isprintable():
+        _refuse(entry, "holds a line break, or a letter that cannot be seen", "write one entry a line, by hand")
     if entry[0] in "\"'" and entry[-1] == entry[0]:
         _refuse(entry, "is in quotation marks", "write it without them")
     if re.search(r"(^|\s)[#;]", entry):
         _refuse(entry, "holds a comment", "put the comment on a line of its own")
+    if _PLACEHOLDER.search(entry):
+        _refuse(entry, "holds a variable, which nothing replaces here", "write its value; [$] is the letter itself")
+    if _LISTED.match(entry):
+        _refuse(entry, "is written as a list", "write one entry a line, without brackets and quotation marks")
     if _CONNECTION_STRING.match(entry):
         raise MalformedEntry("An entry of the allow-list is a connection string (name=value)", remedy=_BY_PLACE)
     if "://" in entry:
@@ -159,6 +165,10 @@ def _of_place(entry: str) -> Rule:
     server, name = (entry, "") if slash < 0 else (entry[:slash], entry[slash + 1:])
     if "@" in server:
         _refuse(entry, "names a user", _BY_PLACE)
+    scheme = server.partition(":")[0].partition("+")[0].lower()
+    if scheme in PORTS or scheme in FILE_SCHEMES:
+        slashes = "://host:port/name" if scheme in PORTS else ":///path"
+        _refuse(entry, "is no URL", f"write {scheme}{slashes}, or without {scheme}")
     colon = outside.rfind(":", 0, len(server))
     host, port = (server[:colon], server[colon + 1:]) if colon >= 0 else (server, "")
     if not host:
@@ -172,7 +182,7 @@ def _of_place(entry: str) -> Rule:
     if not name:
         known = port if _is_port(port) else "5432"
         _refuse(entry, "names no database", f"write {host}:{known}/name, or {host}:{known}/* for all there")
-    place = Place(_host(host), port, name)
+    place = Place(_host(host), str(int(port)) if port.isdigit() else port, name)
     return Rule(str(place), places=(place,))
 
 
@@ -325,6 +335,6 @@ def _of_name(entry: str) -> Rule:
 
 def escaped(name: str) -> str:
     """A name as an entry that matches it and nothing else."""
-    found = "".join(f"[{letter}]" if letter in "*?[,#;\"'" else letter for letter in name)
-    found = "".join("?" if ord(letter) < ord(" ") else letter for letter in found)
+    found = "".join(f"[{letter}]" if letter in "*?[,#;\"'${%" else letter for letter in name)
+    found = "".join(letter if letter.isprintable() else "?" for letter in found)
     return re.sub(r"^\s|\s$", lambda blank: f"[{blank[0]}]", found)

@@ -97,6 +97,7 @@ def test_the_entry_that_is_offered_lets_through(observed: dict[str, str | None] 
         "/srv/app/data/test.db", "/elsewhere/test.db", "/srv/app/test.db_", "/srv/app/a/test.db*", "/srv/app/test.db,",
         "/srv/app/[test.db", "/srv/app/a #test.db", "/srv/app/'test.db'", "/srv/app/test.db ", "/srv/app/x:1/test.db",
         "/srv/app/12345678901234567test.db", "/srv/app/~test.db", "/srv/app/server:1/test.db\n", "/srv/app/a/test.dbx",
+        "/srv/app/$x/test.db", "/srv/app/{{ x }}/%(y)s/test.db", "/srv/app/a\u200btest.db", "/srv/app/['test.db']",
     ],
 )  # fmt: skip
 def test_the_file_entry_that_is_offered_lets_through(path: str) -> None:
