@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 from .drivers import PACKAGES
 from .frames import APPLICATION, Stack, application_stack, owner
 from .hooks import Hooks, out_of_traceback
+from .objects import text_of
 from .own import os, re, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .places import FILE, URL, place
@@ -78,19 +79,21 @@ class EnvironmentProbe:
                     probe._missing(name, _default())
                     out_of_traceback(error)
                     raise
-                if name in watched:
-                    probe._read(name, value, sys._getframe(1))
+                if text_of(name) in watched:
+                    probe._read(str.__str__(name), value, sys._getframe(1))
                 return value
             return __getitem__
 
         def writing(original: Any) -> Any:
             def __setitem__(environ: Any, name: Any, value: Any) -> None:
-                before = environ._data.get(environ.encodekey(name)) if isinstance(name, str) else None
-                original(environ, name, value)
-                learn_all({name: value})
-                if isinstance(name, str) and (name in watched or names_a_database(name, value) or names_a_mode(name)):
-                    watched.add(name)
-                    probe._set(name, value, None if before is None else environ.decodevalue(before))
+                __tracebackhide__ = True
+                before = probe._held_as(environ, name)
+                try:
+                    original(environ, name, value)
+                except BaseException as error:
+                    out_of_traceback(error)
+                    raise
+                probe._was_set(text_of(name), text_of(value), before)
             return __setitem__
 
         def removing(original: Any) -> Any:
@@ -101,8 +104,8 @@ class EnvironmentProbe:
                 except BaseException as error:
                     out_of_traceback(error)
                     raise
-                if name in watched:
-                    probe._event("removed", name, None, written_by=_writer())
+                if text_of(name) in watched:
+                    probe._event("removed", str.__str__(name), None, written_by=_writer())
             return __delitem__
 
         def going_through(original: Any) -> Any:
@@ -174,7 +177,8 @@ class EnvironmentProbe:
 
         What names a database does not come from it, yet could have.
         """
-        if not isinstance(name, str) or (self._asked_for.get(name) is False and instead is None):
+        name = text_of(name)
+        if name is None or (self._asked_for.get(name) is False and instead is None):
             return
         if names_a_mode(name) and not names_a_database(name, instead):
             reader = _outside(sys._getframe(1))
@@ -188,6 +192,21 @@ class EnvironmentProbe:
             self._once("missing", name, instead)
         elif len(self._missed) < _MISSED_AT_MOST:
             self._missed[name] = {"stack": application_stack(), "moment": self._recorder.moment()}
+
+    @quietly
+    def _held_as(self, environ: Any, name: Any) -> Optional[str]:
+        key = text_of(name)
+        held = None if key is None else environ._data.get(environ.encodekey(key))
+        return None if held is None else str(environ.decodevalue(held))
+
+    @quietly
+    def _was_set(self, name: Optional[str], value: Optional[str], before: Optional[str]) -> None:
+        if name is None or value is None:
+            return
+        learn_all({name: value})
+        if name in self._watched or names_a_database(name, value) or names_a_mode(name):
+            self._watched.add(name)
+            self._set(name, value, before)
 
     def _set(self, name: str, value: str, old: Optional[str]) -> None:
         """A variable of databases was set. Where nobody could know it for one when it was asked for, it is told now."""
@@ -234,7 +253,7 @@ def _default() -> Optional[str]:
     if frame is None or frame.f_code.co_name != "get" or frame.f_globals.get("__name__") not in _PASSING_ON:
         return None
     default = frame.f_locals.get("default")
-    return default if isinstance(default, str) else None
+    return text_of(default)
 
 
 def _goes_through(reader: FrameType) -> bool:

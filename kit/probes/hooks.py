@@ -12,6 +12,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from .audited import listen
+from .objects import held_by, is_a
 from .own import functools, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 
@@ -83,11 +84,19 @@ class Hooks:
             self._again.setdefault(module, []).append(install)
         self.catch_up(module)
 
+    def catch_up_late(self, tell: Callable[[str], None]) -> None:
+        """Put in what is waiting for modules that have come in unheard, and tell of each: it was not seen until now."""
+        waiting = list(self._on_import)
+        self.catch_up(*waiting) if waiting else None
+        for name in waiting:
+            if name not in self._on_import:
+                tell(name)
+
     def catch_up(self, *modules: str) -> None:
         """Put in what is waiting for modules that came in by another way than the import hook."""
         for name in modules or tuple(self._on_import):
-            module = sys.modules.get(name)
-            if module is not None and not _is_being_imported(module):
+            module: Any = sys.modules.get(name)
+            if _is_imported(module):
                 self.imported(name, module)
 
     def _importing(self, event: Any) -> None:
@@ -278,5 +287,7 @@ def _tell_when_done(spec: ModuleSpec, tell: Callable[[], None]) -> None:
     spec.__class__ = _Noticing
 
 
-def _is_being_imported(module: ModuleType) -> bool:
-    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+def _is_imported(module: Any) -> bool:
+    """Tell whether a module has been imported whole: one that stands in for another in a test never is."""
+    spec = held_by(module).get("__spec__") if is_a(module, ModuleType) else None
+    return is_a(spec, ModuleSpec) and not held_by(spec).get("_initializing", False)

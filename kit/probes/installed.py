@@ -68,6 +68,7 @@ class Installed:
             pytest.between_phases.append(check)
             apps.on_lifespan.append(check)
         pytest.between_phases.append(apps.check_overrides)
+        pytest.between_phases.append(self._catch_up)
         pytest.after_test.append(databases.test_ended)
         self._at_end = apps.check_overrides, databases.test_ended
         return {
@@ -80,6 +81,11 @@ class Installed:
             "unittest": UnittestProbe(recorder, pytest.phase_ended, pytest.test_ended),
         }
 
+    def _catch_up(self) -> None:
+        self.hooks.catch_up_late(lambda name: self.recorder.not_seen(
+            "imports", name, "it was imported past the probes, as where the import system was replaced",
+        ))
+
     def _refused(self, refusal: Refusal) -> None:
         fields = {name: refusal[name] for name in ("database", "entry", "observed", "why_not")}
         self.recorder.event("refusal", **fields)
@@ -88,7 +94,7 @@ class Installed:
     def end(self) -> None:
         """Write down that this process came to its end with its probes still in."""
         atexit.unregister(self.end)
-        for finish in self._at_end:
+        for finish in (self._catch_up, *self._at_end):
             finish()
         quiet.tell()
         self.recorder.plain(

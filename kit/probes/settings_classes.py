@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from .hooks import Hooks, out_of_traceback
+from .objects import attribute, is_a, text_of
 from .own import os
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
@@ -58,8 +59,8 @@ def _assigning(variables: Dict[Tuple[type, str], str], assigned: Assigned) -> Ca
                 out_of_traceback(error)
                 raise
             variable = variables.get((type(settings), name))
-            if variable is not None and isinstance(value, str):
-                assigned(variable, value)
+            if variable is not None and is_a(value, str):
+                assigned(variable, str.__str__(value))
         return __setattr__
     return assigning
 
@@ -88,7 +89,7 @@ def _tell_pydantic_1(settings: Any, variables: Dict[Tuple[type, str], str], aske
     values = {os.environ.decodekey(name): os.environ.decodevalue(value) for name, value in held.items()}
     values = values if exactly else {name.lower(): value for name, value in values.items()}
     for name, field in settings.__fields__.items():
-        default = field.default if isinstance(field.default, str) else None
+        default = text_of(field.default)
         for variable in field.field_info.extra["env_names"]:
             variables.setdefault((type(settings), name), variable)
             asked(variable, values.get(variable), default)
@@ -110,9 +111,9 @@ def _tell(source: Any, field: Any, looked_for: Any, asked: Asked) -> None:
 
 def _tell_inner(source: Any, prefix: str, model: Any, given: Any, asked: Asked) -> None:
     """Tell of the variables for the fields of a settings class's inner model, such as DB__URL for `url` of `db`."""
-    fields = getattr(model, "model_fields", None)
-    for inner, field in fields.items() if isinstance(fields, dict) else ():
-        default = getattr(given, inner, field.default)
+    fields = getattr(model, "model_fields", None) if is_a(model, type) else None
+    for inner, field in fields.items() if type(fields) is dict else ():
+        default = attribute(given, inner, field.default)
         name = f"{prefix}{inner}"
         _ask(source, name if source.case_sensitive else name.lower(), default, asked)
         _tell_inner(source, f"{name}{source.env_nested_delimiter}", field.annotation, default, asked)
@@ -120,5 +121,5 @@ def _tell_inner(source: Any, prefix: str, model: Any, given: Any, asked: Asked) 
 
 def _ask(source: Any, name: str, default: Any, asked: Asked) -> bool:
     value = source.env_vars.get(name)
-    asked(name, value, default if isinstance(default, str) else None)
+    asked(name, value, text_of(default))
     return value is not None

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -261,3 +263,28 @@ def test_two_of_them_notice_the_same_library(hooks: Hooks, library: str) -> None
         assert sorted(seen) == ["one", "other"]
     finally:
         others.remove()
+
+
+def test_what_stands_in_for_a_module_is_left(hooks: Hooks, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mock, or a module made by hand, that a test puts in a library's place gets no hook; the library does later."""
+    seen: list[object] = []
+    hooks.when_imported(library, seen.append)
+    for stand_in in (Mock(), ModuleType(library)):
+        with monkeypatch.context() as patched:
+            patched.setitem(sys.modules, library, stand_in)
+            hooks.catch_up()
+    assert seen == []
+    assert [importlib.import_module(library)] == seen
+
+
+def test_what_came_past_the_hook_is_told(hooks: Hooks, library: str, tmp_path: Path) -> None:
+    """A module that was imported unheard is hooked when it is looked for, and told of by name, once."""
+    told: list[str] = []
+    seen: list[object] = []
+    hooks.when_imported(library, seen.append)
+    spec = importlib.util.spec_from_file_location(library, tmp_path / f"{library}.py")
+    assert spec is not None
+    sys.modules[library] = module = importlib.util.module_from_spec(spec)
+    hooks.catch_up_late(told.append)
+    hooks.catch_up_late(told.append)
+    assert (seen, told) == ([module], [library])
