@@ -33,7 +33,7 @@ INTERPRETER = (*PROBES, "tests/trace", "tests/test_guard.py", "tests/test_warm.p
 SHORT_PROBES = tuple(
     f"tests/probes/test_{name}.py" for name in ("attached", "children", "frames", "install", "own", "unchanged")
 )
-SHORT = (*SHORT_PROBES, "tests/trace/test_command.py", "tests/test_warm.py", "tests/live/test_pair_running.py")
+SHORT = (*SHORT_PROBES, "tests/test_warm.py", "tests/live/test_pair_running.py")
 # What does not hold before Python 3.11.
 NOT_IN_OLDER = (
     "tests/probes/changes/test_changes.py",  # tomllib
