@@ -1147,3 +1147,17 @@ def test_a_server_of_forks_that_was_started_before_the_guard_stops_the_run(run: 
     ran = run({"early.py": early, "test_it.py": ONE}, "-p", "early")
     assert ran.exit_code == pytest.ExitCode.USAGE_ERROR
     assert "multiprocessing's fork server was started before it" in ran.output
+
+
+def test_a_guarded_run_can_be_traced(tmp_path: Path) -> None:
+    """Under `kit trace` the guard stops what it stops alone, in this process and in those that it starts."""
+    child = "subprocess.run([sys.executable, '-c', 'import app; app.save(1)'], env={})"
+    tests = f"import subprocess, sys\nfrom app import save\ndef test_other(): save('x')\n\ndef test_child():\n    {child}\n"
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --db-guard\ndb_guard_allow = test.db\n")
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "test_it.py").write_text(f"{tests}\ndef test_listed(): save('x', 'test.db')\n")
+    command = [sys.executable, "-m", "kit", "trace", "--", sys.executable, "-m", "pytest", "-rA", *LIGHT]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S)
+    outcomes = Ran(tmp_path, ended.returncode, ended.stdout).outcomes
+    assert outcomes == {"test_other": "failed", "test_child": "failed", "test_listed": "passed"}, ended.stderr
+    assert not (tmp_path / "prod.db").exists()
