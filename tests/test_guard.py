@@ -1152,7 +1152,8 @@ def test_a_server_of_forks_that_was_started_before_the_guard_stops_the_run(run: 
 def test_a_guarded_run_can_be_traced(tmp_path: Path) -> None:
     """Under `kit trace` the guard stops what it stops alone, in this process and in those that it starts."""
     child = "subprocess.run([sys.executable, '-c', 'import app; app.save(1)'], env={})"
-    tests = f"import subprocess, sys\nfrom app import save\ndef test_other(): save('x')\n\ndef test_child():\n    {child}\n"
+    tests = f"import subprocess, sys\nfrom app import save\n\ndef test_child():\n    {child}\n"
+    tests += "def test_other(): save('x')\n"
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --db-guard\ndb_guard_allow = test.db\n")
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "test_it.py").write_text(f"{tests}\ndef test_listed(): save('x', 'test.db')\n")
