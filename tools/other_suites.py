@@ -239,8 +239,8 @@ def tried(place: Place, modes: Sequence[str]) -> Compared:
         compare(place.run, compared, modes)
     except Exception as error:
         compared.not_had = f"{type(error).__name__}: {error}"
-    if not (compared.plain or compared.not_had):
-        compared.not_had = f"no test ran: see {place.log('plain')}"
+    if not (compared.plain.get("passed") or compared.not_had):
+        compared.not_had = f"no test passed: see {place.log('plain')}"
     return compared
 
 
@@ -268,7 +268,7 @@ def compare(run_once: Callable[[str], Ran], compared: Compared, modes: Sequence[
     """Run a suite in all modes, and in both again where something differs."""
     plain = [run_once("plain")]
     compared.plain = dict(Counter(outcome for outcomes in plain[0].outcomes.values() for outcome in set(outcomes)))
-    for mode in modes if compared.plain else ():
+    for mode in modes if compared.plain.get("passed") else ():
         runs = [run_once(mode)]
         if different(plain, runs):
             plain += [run_once("plain")]

@@ -100,7 +100,7 @@ SUITES = (
         needs=(
             "pytest>=9,<9.2", "anyio[trio]", "dirty-equals", "flask", "httpx", "httpx2", "inline-snapshot",
             "pwdlib[argon2]", "pyjwt", "pyyaml", "sqlmodel==0.0.50", "strawberry-graphql", "a2wsgi", "typer",
-            "pytest-timeout", "python-slugify", "coverage", "mypy",
+            "pytest-timeout", "pytest-xdist", "python-slugify", "coverage", "mypy",
         ),
     ),
     Suite(
