@@ -12,6 +12,7 @@ from pathlib import Path
 from kit.errors import GuardError
 
 OPTION, LIST = "--db-guard", "db_guard_allow"
+WORDS = ("-p", "kit-db-guard", OPTION)  # the guard first, before plugins that may connect as they are loaded
 _ARRAYS_SINCE = 9  # of pytest: the version that takes TOML's own lists, in pytest.toml and in [tool.pytest]
 
 
@@ -115,11 +116,11 @@ def _ini_header(line: str) -> str | None:
 
 def _ini_option(lines: list[str], start: int, options: tuple[int, int] | None) -> None:
     if options is None:
-        lines.insert(start, f"addopts = {OPTION}")
+        lines.insert(start, f"addopts = {' '.join(WORDS)}")
         return
     name, sign, value = _ini_parts(lines[options[0]])
     blank = value[: len(value) - len(value.lstrip())] or " "
-    lines[options[0]] = f"{name}{sign}{blank}{OPTION} {value.strip()}".rstrip()
+    lines[options[0]] = f"{name}{sign}{blank}{' '.join(WORDS)} {value.strip()}".rstrip()
 
 
 def _ini_parts(line: str) -> tuple[str, str, str]:
@@ -161,7 +162,7 @@ def _changed_toml(lines: list[str], path: Path, section: str, entries: Iterable[
     start += 1
     if OPTION not in words:
         as_list = isinstance(options, list) or (options is None and not section.endswith("ini_options"))
-        _toml_first(lines, start, "addopts", [OPTION], as_list, options is not None)
+        _toml_first(lines, start, "addopts", WORDS, as_list, options is not None)
     if missing or listed is None:
         _toml_first(lines, start, LIST, missing, True, listed is not None)
     if not _says("\n".join(lines), path, section, entries):
@@ -189,7 +190,8 @@ def _toml_first(lines: list[str], start: int, name: str, values: Sequence[str], 
         if sign and key.strip() == name:
             opening = next((mark for mark in ('"""', "'''", "[", '"', "'") if value.strip().startswith(mark)), "")
             rest = value.strip()[len(opening) :]
-            inserted = "".join(f"{json.dumps(value)}, " for value in values) if opening == "[" else f"{values[0]} "
+            inserted = "".join(f"{json.dumps(value)}, " for value in values)
+            inserted = inserted if opening == "[" else f"{' '.join(values)} "
             if opening == "[" and rest.startswith("]"):
                 inserted = inserted.rstrip(", ")
             lines[number] = f"{key.rstrip()} = {opening}{inserted if rest else inserted.rstrip()}{rest}"
@@ -221,5 +223,6 @@ def _says(text: str, path: Path, section: str, entries: Iterable[str]) -> bool:
 def _by_hand(path: Path, section: str, entries: Iterable[str]) -> GuardError:
     return GuardError(
         f"{path} is written in a way that the kit does not change",
-        remedy=f"in [{section}], add {OPTION} to addopts and set {LIST} = {json.dumps(list(entries))}; then try again",
+        remedy=f"in [{section}], put {' '.join(WORDS)} at the beginning of addopts "
+        f"and set {LIST} = {json.dumps(list(entries))}; then try again",
     )

@@ -24,7 +24,7 @@ from types import FrameType
 from typing import NoReturn
 
 from kit.errors import GuardError
-from kit.guard_config import LIST, OPTION, changed, config_of, text_of
+from kit.guard_config import LIST, WORDS, changed, config_of, text_of
 from kit.guard_proof import Suite, Told, no_guard, suite_of
 from kit.probes.allow import AllowList, MalformedEntry
 
@@ -278,7 +278,8 @@ def _missing(of: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:
 
 
 def _by_hand(entries: Sequence[str]) -> str:
-    return f"add {OPTION} to pytest's addopts and set {LIST} = {json.dumps(list(entries))} where pytest reads it"
+    listed = json.dumps(list(entries))
+    return f"put {' '.join(WORDS)} at the beginning of pytest's addopts and set {LIST} = {listed} where pytest reads it"
 
 
 def _prove(suite: Suite, config: Path, entries: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -48,11 +48,22 @@ def write(config, **found):
         json.dump(found, file)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True, hookwrapper=True)
 def pytest_load_initial_conftests(early_config):
     if MODE == "read":
         write(early_config)
         raise SystemExit(0)
+    early_config.known_args_namespace.cov_source = None  # pytest-cov
+    yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    for option in ("xmlpath", "log_file", "htmlpath", "json_report_file", "allure_report_dir"):
+        if getattr(config.option, option, None):
+            setattr(config.option, option, os.path.join(os.path.dirname(FILE), option))
+    if MODE == "run":
+        config.args = [os.environ["KIT_GUARD_PLANTED"]]
 
 
 def pytest_collectreport(report):
@@ -115,8 +126,9 @@ class Suite:
         inside = Path(self.folder, "guarded" if not options else "free")
         inside.mkdir()
         (inside / "test_planted.py").write_text(text)
-        chosen = ("-k", "", "-m", "", "--maxfail=0", str(inside / "test_planted.py"))
-        told = self._run("run", ("-c", str(config), "--rootdir", str(self.project), *options, *chosen), inside)
+        chosen = ("-k", "", "-m", "", "--maxfail=0")
+        named = ("-c", str(config), "--rootdir", str(self.project))
+        told = self._run("run", (*named, *options, *chosen), inside)
         return told.outcomes
 
     def _run(self, mode: str, options: Sequence[str], cwd: Path | None = None) -> Told:
@@ -127,6 +139,7 @@ class Suite:
         environ = {
             **os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONDONTWRITEBYTECODE": "1",
             "COVERAGE_FILE": str(self.folder / "coverage"), "KIT_GUARD_PROOF": f"{mode}:{result}",
+            "KIT_GUARD_PLANTED": str(cwd and cwd / "test_planted.py"),
         }
         command = [
             self.python, "-m", "pytest", "-p", _NAME, "-o", f"cache_dir={self.folder / 'cache'}", *options,

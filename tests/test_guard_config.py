@@ -70,9 +70,8 @@ def test_ini(text: str, end: str) -> None:
     found, before = sections(after), sections(text)
     options = found["pytest"].pop("addopts").split()
     old = before.setdefault("pytest", {})
-    assert options == (["--db-guard"] if "--db-guard" not in old.get("addopts", "") else []) + words(
-        old.pop("addopts", "")
-    )
+    given = words(old.pop("addopts", ""))
+    assert options == ([] if "--db-guard" in given else ["-p", "kit-db-guard", "--db-guard"]) + given
     assert words(found["pytest"].pop("db_guard_allow")) == [*words(old.pop("db_guard_allow", "")), *ENTRIES]
     assert found == before
     kept = [line for line in text.split(end) if "addopts" not in line]
@@ -90,7 +89,7 @@ def test_toml(text: str, end: str) -> None:
     found, before = tomllib.loads(after), tomllib.loads(text)
     options = found["tool"]["pytest"].pop("ini_options")
     old = before.get("tool", {}).get("pytest", {}).pop("ini_options", {})
-    assert words(options.pop("addopts")) == ["--db-guard", *words(old.pop("addopts", ""))]
+    assert words(options.pop("addopts")) == ["-p", "kit-db-guard", "--db-guard", *words(old.pop("addopts", ""))]
     assert set(options.pop("db_guard_allow")) == {*ENTRIES, *old.pop("db_guard_allow", [])}
     assert options == old
     found["tool"].pop("pytest")
@@ -104,8 +103,8 @@ def test_toml(text: str, end: str) -> None:
 def test_toml_of_pytest_9(name: str, section: str) -> None:
     """Where pytest takes TOML's own lists, the options are a list."""
     after = changed(f'[{section}]\naddopts = ["-ra"]\n', Path(name), section, ENTRIES)
-    assert '"--db-guard", "-ra"' in after
-    assert 'addopts = ["--db-guard"]' in changed("", Path(name), section, ENTRIES)
+    assert '["-p", "kit-db-guard", "--db-guard", "-ra"]' in after
+    assert 'addopts = ["-p", "kit-db-guard", "--db-guard"]' in changed("", Path(name), section, ENTRIES)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +117,7 @@ def test_toml_of_pytest_9(name: str, section: str) -> None:
 )
 def test_what_is_written_otherwise_is_left_to_a_person(text: str) -> None:
     """A table that is written in an unusual way is not changed: the lines to add are told."""
-    with pytest.raises(GuardError, match="add --db-guard to addopts"):
+    with pytest.raises(GuardError, match="put -p kit-db-guard --db-guard at the beginning of addopts"):
         changed(text, Path("pyproject.toml"), "tool.pytest.ini_options", ENTRIES)
 
 

@@ -53,7 +53,7 @@ def test_it_writes_and_proves(project: Path) -> None:
     before = files(project)
     shown = CliRunner().invoke(main, ["guard", "init", str(project), "--allow", "test.db", "--python", sys.executable])
     assert shown.exit_code == 0, shown.output
-    assert '+addopts = "--db-guard -ra"' in shown.output
+    assert '+addopts = "-p kit-db-guard --db-guard -ra"' in shown.output
     assert '+  "test.db",' in shown.output
     assert "Proved: pytest collects the same 1 test as before." in shown.output
     assert "Proved: planted tests that reach another database fail" in shown.output
@@ -75,7 +75,7 @@ def test_a_second_time_writes_nothing(project: Path) -> None:
     more = init(project, ["other.db"], sys.executable)
     assert "other.db" in more.diff
     options = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
-    assert options == {"addopts": "--db-guard -ra", "db_guard_allow": ["other.db", "test.db"]}
+    assert options == {"addopts": "-p kit-db-guard --db-guard -ra", "db_guard_allow": ["other.db", "test.db"]}
 
 
 @pytest.mark.parametrize("allow", ["/tmp/*", "*"])
@@ -118,7 +118,8 @@ def test_a_project_without_configuration_gets_some(tmp_path: Path) -> None:
         init(tmp_path, ["/*"], sys.executable)
     assert files(tmp_path) == {}
     init(tmp_path, ["test.db"], sys.executable)
-    assert (tmp_path / "pytest.ini").read_text() == "[pytest]\naddopts = --db-guard\ndb_guard_allow =\n    test.db\n"
+    after = "[pytest]\naddopts = -p kit-db-guard --db-guard\ndb_guard_allow =\n    test.db\n"
+    assert (tmp_path / "pytest.ini").read_text() == after
     assert list(files(tmp_path)) == ["pytest.ini"]
 
 
@@ -145,7 +146,8 @@ LAYOUTS: dict[str, tuple[dict[str, str], str, str]] = {
     ),
     "CRLF": ({"setup.cfg": "[tool:pytest]\r\ntestpaths = tests\r\n", **SUBSET}, "setup.cfg", "\r\n"),
     "both, and tests that are chosen": (
-        {"tox.ini": "[pytest]\ntestpaths = tests\naddopts = -x -m 'not slow' -k other\nmarkers = slow",
+        {"tox.ini": "[pytest]\ntestpaths = tests\naddopts = -x -m 'not slow' -k other tests --junitxml=r.xml "
+         "--log-file=l.txt\nmarkers = slow",
          "setup.cfg": "[tool:pytest]\ntestpaths = other\n", **SUBSET},
         "tox.ini", "\n",
     ),
