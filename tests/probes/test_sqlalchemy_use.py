@@ -119,16 +119,45 @@ def test_nothing_is_kept_alive(tmp_path: Path) -> None:
     run(tmp_path, {"it.py": program}, "it.py")
 
 
+UNSEEN = """\
+    import os
+
+    paramstyle, sqlite_version_info, Error = "qmark", (3, 40, 0), ValueError
+
+    def connect(*args, **options):
+        return Connection()
+
+    class Connection:
+        def cursor(self):
+            return Cursor()
+
+        def create_function(self, *args, **options): ...
+        def commit(self): ...
+        def rollback(self): ...
+        def close(self): ...
+
+    class Cursor:
+        description, rowcount = None, -1
+
+        def execute(self, statement, parameters=()):
+            self.row = (os.path.abspath("it.db") if "pragma_database_list" in statement else 0,)
+
+        def fetchone(self):
+            return self.row
+
+        def close(self): ...
+    """
+
+
 def test_a_driver_without_a_probe_is_asked_through_its_dialect(tmp_path: Path) -> None:
     """A connection that no driver's probe saw is asked as the pool gets it; a stand-in is left alone."""
     program = """\
-        import sqlite3.dbapi2 as driver
         import types
+        import unseen
         from sqlalchemy import create_engine, text
         from unittest.mock import MagicMock
 
-        unseen = driver.connect.__wrapped__
-        engine = create_engine("sqlite:///it.db", creator=lambda: unseen("it.db"))
+        engine = create_engine("sqlite:///it.db", module=unseen)
         with engine.connect() as connection:
             connection.execute(text("select 1"))
 
@@ -143,7 +172,7 @@ def test_a_driver_without_a_probe_is_asked_through_its_dialect(tmp_path: Path) -
             print(type(error))
         assert not [call for call in mock.mock_calls if "server_uuid" in str(call)], mock.mock_calls
         """
-    seen = run(tmp_path, {"it.py": program}, "it.py")
+    seen = run(tmp_path, {"it.py": program, "unseen.py": UNSEEN}, "it.py")
     asked, stand_in = seen.of("connection")
     assert asked["observed"]["file"].endswith("it.db")
     assert (stand_in["observed"], stand_in["why_not"]) == (None, "it is not the driver's own connection")

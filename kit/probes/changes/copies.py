@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Iterator
 
+from ..objects import held_by, is_a, module_of, space_of
 from ..own import functools, sys, types
 from ..own import own_builtins as __builtins__  # noqa: F401
 from .change import Change
@@ -31,22 +32,31 @@ def rebind_copies(change: Change) -> None:
 def _holders(origin: Any, value: Any) -> Iterator[Callable[[Any], None]]:
     """Give a way to put something else wherever other modules hold `value`, or what is bound to it."""
     for module in list(sys.modules.values()):
-        for name, held in list((getattr(module, "__dict__", None) or {}).items()):
+        space = held_by(module)
+        for name, held in list(space.items()):
             if held is value and module is not origin:
-                yield functools.partial(vars(module).__setitem__, name)
-            elif isinstance(held, types.FunctionType):
+                yield functools.partial(space.__setitem__, name)
+            elif is_a(held, types.FunctionType):
                 yield from _in_defaults(held, value)
-            elif isinstance(held, type) and held.__module__ == getattr(module, "__name__", None):
-                yield from _in_class(held, value)
-            elif isinstance(getattr(held, "kw", None), dict) and held.kw.get("bind") is value:
-                yield functools.partial(held.kw.__setitem__, "bind")
+            elif is_a(held, type):
+                if module_of(held) == space.get("__name__"):
+                    yield from _in_class(held, value)
+            else:
+                yield from _in_factory(held, value)
+
+
+def _in_factory(held: Any, value: Any) -> Iterator[Callable[[Any], None]]:
+    """Look into a factory of sessions. Nothing else that a module holds is asked whether it has an attribute."""
+    settings = held_by(held).get("kw")
+    if is_a(settings, dict) and settings.get("bind") is value:
+        yield functools.partial(settings.__setitem__, "bind")
 
 
 def _in_class(kind: type, value: Any) -> Iterator[Callable[[Any], None]]:
-    for name, held in list(vars(kind).items()):
+    for name, held in list(space_of(kind).items()):
         if held is value:
             yield functools.partial(setattr, kind, name)
-        elif isinstance(held, types.FunctionType):
+        elif is_a(held, types.FunctionType):
             yield from _in_defaults(held, value)
 
 

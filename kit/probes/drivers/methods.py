@@ -95,5 +95,5 @@ def _set_in_dictionary(kind: type, name: str, value: Any) -> None:
     own[name] = value
     pythonapi.PyType_Modified(py_object(kind))
     if vars(kind).get(name) is not value:
-        own[name] = before
+        own.pop(name) if before is _ABSENT else own.update({name: before})
         raise TypeError(f"the class {kind.__name__} does not take another {name}")

@@ -56,11 +56,26 @@ MEMORY = """\
     thread.start()
     thread.join()
     """
+COPIES = """\
+    import db, holder
+    from db import maker
+    import sys
+
+    class Asked:  # as ctypes.cdll and pytest.mark do, which load a library or warn
+        def __getattr__(self, name):
+            raise OSError(f"asked for {name}")
+
+    holder.maker, holder.asked, holder.mock = maker, Asked(), sys.modules[__name__]
+    db.maker = "the tests' own"
+    print(maker, holder.maker)
+    """
 
 
 @pytest.mark.parametrize(
     ("files", "change", "expected"),
     [
+        ({"it.py": COPIES, "db.py": "maker = object()\n", "holder.py": ""},
+         {"op": "rebind-copies", "module": "db", "name": "maker"}, "the tests' own the tests' own\n"),
         ({"it.py": 'import os\nos.environ["DATABASE_URL"] = "a"\n' + SHOW},
          {"op": "pin", "name": "DATABASE_URL", "value": "b"}, "b\n"),
         ({"it.py": CHILD}, {"op": "hand-on", "name": "DATABASE_URL"}, "sqlite:///own.db\n"),
