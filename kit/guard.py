@@ -31,6 +31,7 @@ from kit.probes.refusals import appending_to, say
 _SECTION = "db-guard"
 _CARRIED = "_isolation_probes"  # the name of the probes where another process carried them into this one
 _LATE = "after the last test"
+_AGAIN = "refused, though nothing failed in the end (a test that was run again, or a report that was changed)"
 _NOTES_AT_MOST = 5
 _SUCCEEDED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -43,6 +44,7 @@ class GuardedRun:
         self._controllers = _take_out_the_controllers()  # file: what was refused in its time is told by itself
         self._allow, self._unjudged = allow_list(config), config.getini("db_guard_drivers")
         self._notes: list[str] = []
+        self._reported: list[str] = []  # in the reports of tests, of which another plugin may make what it likes
         self._number, name = tempfile.mkstemp(prefix="db-guard-", suffix=".jsonl")
         self._file, self._read, self._open = Path(name), 0, True
         self._pid, self._told, self._late = os.getpid(), list[Refusal](), list[str]()
@@ -139,6 +141,7 @@ class GuardedRun:
         found = self._refused()
         if not found:  # nearly always
             return
+        self._reported += found
         if report.outcome == "failed":
             if not all(text in str(report.longrepr) for text in found):
                 report.sections.append((_SECTION, "\n".join(found)))
@@ -184,8 +187,11 @@ class GuardedRun:
         if self._guard.failures:
             self._late.append(_blind(self._guard.failures))
         if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput.update(db_guard=self._late, db_guard_notes=self._notes)
-        elif self._late and session.exitstatus in _SUCCEEDED:
+            told = {"db_guard": self._late, "db_guard_notes": self._notes, "db_guard_reported": self._reported}
+            session.config.workeroutput.update(told)
+        elif session.exitstatus not in _SUCCEEDED:
+            self._reported.clear()  # what was reported has made the run fail
+        elif self._late or self._reported:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._exit_status = int(session.exitstatus)
 
@@ -195,6 +201,7 @@ class GuardedRun:
         told = getattr(node, "workeroutput", None) or {}
         self._late += told.get("db_guard", [])
         self._notes += told.get("db_guard_notes", [])
+        self._reported += told.get("db_guard_reported", [])
 
     def pytest_report_header(self) -> str:
         """Say that the guard is on, and what it lets through."""
@@ -214,10 +221,11 @@ class GuardedRun:
             terminalreporter.line(f"db-guard: not guarded: {note}")
         if len(notes) > _NOTES_AT_MOST:
             terminalreporter.line(f"db-guard: not guarded: {len(notes) - _NOTES_AT_MOST} more")
-        if self._late:
-            terminalreporter.section(f"{_SECTION}: {_LATE}", red=True)
-            for text in dict.fromkeys(self._late):
-                terminalreporter.line(text)
+        for title, texts in ((_LATE, self._late), (_AGAIN, self._reported)):
+            if texts:
+                terminalreporter.section(f"{_SECTION}: {title}", red=True)
+                for text in dict.fromkeys(texts):
+                    terminalreporter.line(text)
 
 
 def allow_list(config: pytest.Config) -> AllowList:

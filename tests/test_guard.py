@@ -164,6 +164,47 @@ def test_a_refusal_that_is_swallowed_fails_the_test(run: Run) -> None:
     assert "the page was not found" in ran.output
 
 
+RUN_AGAIN = """\
+from _pytest.runner import runtestprotocol
+
+
+def pytest_runtest_protocol(item, nextitem):
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    if any(report.failed for report in reports):
+        item._initrequest()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+ONCE = """\
+import contextlib
+
+from app import save
+
+ran = []
+
+
+def test_once():
+    ran.append(1)
+    if len(ran) == 1:
+        with contextlib.suppress(Exception):
+            save("a")
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_a_test_that_passes_when_it_is_run_again_does_not_make_the_run_pass(
+    run: Run, workers: tuple[str, ...]
+) -> None:
+    """Where a plugin runs what failed again, as many suites have it, a refusal in the first run fails the whole run."""
+    ran = run({"app.py": APP, "conftest.py": RUN_AGAIN, "test_it.py": ONCE}, *workers)
+    assert ran.outcomes == {"test_once": "passed"}
+    assert ran.exit_code == 1
+    assert "db-guard: refused, though nothing failed in the end" in ran.output
+    assert OPENER in ran.output
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_fixtures(run: Run, workers: tuple[str, ...]) -> None:
     """A fixture that reaches another database fails the tests that need it and no other, under xdist too."""
