@@ -765,6 +765,20 @@ def test_a_driver_that_cannot_be_watched_stops_the_run(run: Run) -> None:
     assert ran.outcomes == {}
 
 
+def test_a_part_of_the_guard_that_fails_fails_the_run(run: Run) -> None:
+    """What the guard does not watch any more could have been reached: the run is red, and says which part it is."""
+    test = """\
+import sqlite3
+
+def test_attach(monkeypatch):
+    monkeypatch.setattr("kit.probes.attached._paths", None)
+    sqlite3.connect("test.db").execute("attach 'prod.db' as other")
+"""
+    ran = run({"test_it.py": test})
+    assert ran.exit_code == pytest.ExitCode.TESTS_FAILED
+    assert "--db-guard cannot watch Attaching._asked (TypeError" in ran.output
+
+
 def test_a_guard_that_comes_too_late_is_refused(run: Run) -> None:
     """Where a conftest loads the plugin, after it may have connected, the run is refused."""
     files = {"conftest.py": "pytest_plugins = ['kit.pytest_plugin']\n", "test_it.py": "def test_one(): pass\n"}

@@ -146,17 +146,25 @@ class Databases:
             engine=None, loop=None, attached_to=to.number, attached_as=attached.name,
         )
 
-    @quietly
     def opened(
+        self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
+        why_not: Optional[str], pooled: bool, *, peer: Optional[Peer] = None, **more: Any,
+    ) -> None:
+        """A driver has connected. `observed` is the server's own answer; None with `why_not` where it gave none.
+
+        `peer` is where the packets go; of `more`, `asks` tells of the driver's object whether a transaction is open.
+        Raises DatabaseRefused where the server is not allowed, also where the record of it could not be written.
+        """
+        self._write_opened(driver_connection, driver, configured, observed, why_not, pooled, peer=peer, **more)
+        if self._gate is not None and "file" not in (observed or {}):
+            self._gate.server(configured, observed, why_not, peer)
+
+    @quietly
+    def _write_opened(
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
         why_not: Optional[str], pooled: bool, *, engine: Optional[str] = None, bound_to_loop: bool = False,
         asks: Optional[Callable[[Any], bool]] = None, peer: Optional[Peer] = None, **sources: Any,
     ) -> None:
-        """A driver has connected. `observed` is the server's own answer; None with `why_not` where it gave none.
-
-        `asks` tells of the driver's object whether a transaction is open, `peer` where the packets go. Raises
-        DatabaseRefused where the server is not allowed.
-        """
         number = self.objects.number("connection")
         connection = Connection(number, _database(configured, observed, number), engine, pooled)
         try:
@@ -174,8 +182,6 @@ class Databases:
             configured=configured, observed=observed, why_not=why_not, pooled=pooled, engine=engine,
             loop=connection.loop, peer=peer, **sources,
         )
-        if self._gate is not None and "file" not in (observed or {}):
-            self._gate.server(configured, observed, why_not, peer)
 
     @quietly
     def failed(self, driver: str, configured: str, error: BaseException, **when: Any) -> None:

@@ -21,6 +21,7 @@ from .hooks import Hooks
 from .objects import attribute, text_of
 from .own import json, os, re
 from .own import own_builtins as __builtins__  # noqa: F401
+from .quiet import switched_off
 from .redact import learn_all
 from .refusals import Holder, appending_to
 from .shells import Command, commands
@@ -117,8 +118,8 @@ class Guard:
 
     @property
     def failures(self) -> Mapping[str, str]:
-        """The libraries that the guard could not be put into, and why: it is blind there."""
-        return self.hooks.failures
+        """What the guard could not be put into, or has failed since, and why: it is blind there."""
+        return {**self.hooks.failures, **switched_off()}
 
     def carry(self) -> None:
         """Set the variables by which Python processes that are started from here have the guard too."""

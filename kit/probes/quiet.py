@@ -56,6 +56,11 @@ def failed(name: str, error: BaseException) -> None:
         return
 
 
+def switched_off() -> Dict[str, str]:
+    """The probes' functions that have failed and stay off, and why each did."""
+    return {name: why for name, why in failures.items() if name in _off}
+
+
 def tell() -> None:
     """Tell of the failures that have not been told of."""
     for name, why in list(failures.items()) if listeners else ():

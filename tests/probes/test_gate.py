@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from kit.probes import quiet
 from kit.probes.allow import AllowList
+from kit.probes.databases import Databases
 from kit.probes.gate import DatabaseRefused, Gate, allow_from, allow_text
+from kit.probes.objects import Objects
 from kit.probes.peers import Peer
+from kit.probes.recorder import Recorder
 from tests.allowed import FILES, SERVERS
 
 
@@ -47,3 +51,19 @@ def test_a_file_is_stopped_as_it_is_judged(entry: str, path: str, allowed: bool)
     else:
         assert allowed
     assert len(told) == (not allowed)
+
+
+def test_a_connection_is_judged_also_where_nothing_can_be_written_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that fails, at first and from then on, lets no connection past the list."""
+    class Broken:
+        def event(self, *_: Any, **__: Any) -> None:
+            raise ValueError("no record")
+
+    for name, new in (("failures", {}), ("_off", set())):
+        monkeypatch.setattr(quiet, name, new)
+    told: list[Any] = []
+    databases = Databases(cast(Recorder, Broken()), Objects(), Gate(carried("db:5432/test"), told.append))
+    for _ in range(2):
+        with pytest.raises(DatabaseRefused):
+            databases.opened(Broken(), "psycopg", "postgresql://me@db:5432/production", None, None, False)
+    assert len(told) == 2

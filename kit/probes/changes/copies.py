@@ -47,7 +47,7 @@ def _holders(origin: Any, value: Any) -> Iterator[Callable[[Any], None]]:
 
 def _in_factory(held: Any, value: Any) -> Iterator[Callable[[Any], None]]:
     """Look into a factory of sessions. Nothing else that a module holds is asked whether it has an attribute."""
-    settings = held_by(held).get("kw")
+    settings: Any = held_by(held).get("kw")
     if is_a(settings, dict) and settings.get("bind") is value:
         yield functools.partial(settings.__setitem__, "bind")
 
