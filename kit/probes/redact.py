@@ -28,7 +28,8 @@ KNOWN_AT_MOST = 500  # values; who makes new ones for ever has the latest taken 
 _OTHER_MARKS = (
     "://", ":\\/", "%3a", "identified", "eyj", "akia", "asia", "bearer", "basic ", "ghp_", "gho_", "ghs_", "ghu_",
     "ghr_", "github_pat_", "glpat-", "xox", "sk-", "sk_", "rk_", "aiza", "npm_", "pypi-", "hvs.", "scram-", " -p",
-    "'-p", '"-p', ";-p", "-cli", "curl", "@", " -a ", " -u ", "url.create",
+    "'-p", '"-p', ";-p", "-cli", "curl", "@", " -a ", " -u ", "url.create", "sqlplus ", "impdp ", "expdp ", "sqlldr ",
+    "zip -p", "nats://", "hooks.slack.com", "oracle:thin",
 )  # fmt: skip
 _ALL_MARKS = (*MARKS, *_OTHER_MARKS)
 _FIVE_FIELDS = re.compile(r":(?:\*|\d{2,5}):[\w.*$-]+:")
@@ -41,6 +42,7 @@ _CORE = re.compile(r"[A-Za-z0-9]+")
 _NAMED = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 _REMEMBERED_LENGTH = 1000  # characters of a text of which it is remembered whether it has a mark
 _BEYOND_A_CUT = 1000  # characters that are looked through, for a secret that goes over the cut
+_KEYS_OF_NAMES = ("name", "Name", "key", "Key")  # beside the key of a value, as in lists of variables
 _SHORT = 8  # characters; what is shorter is taken out where it stands alone, not within a word
 
 
@@ -289,7 +291,8 @@ def _in_a_list(values: List[Any]) -> List[Any]:
 
 
 def _under(key: Any, value: Any, beside: Dict[Any, Any]) -> Any:
-    name = beside.get("name") if type(key) is str and key == "value" else key
+    is_value = type(key) is str and key in ("value", "Value")
+    name = next((beside[name] for name in _KEYS_OF_NAMES if name in beside), key) if is_value else key
     if type(name) is str and issubclass(type(value), (str, bytes)) and names_a_secret(name):
         text = _text(value)
         return redact(text) if "://" in text else HIDDEN if text else ""

@@ -8,7 +8,7 @@ from .own import functools, re
 from .own import own_builtins as __builtins__  # noqa: F401
 
 MARKS = (
-    "pass", "pwd", "pw", "secret", "token", "key", "auth", "credential", "cookie", "sig", "kennwort", "contrase",
+    "pass", "pwd", "pw", "secret", "token", "key", "auth", "cred", "cookie", "sig", "kennwort", "contrase",
     "senha", "wachtwoord",
 )  # fmt: skip
 """Every name of a secret has one of these in it, in small letters."""
@@ -23,11 +23,12 @@ def words(text: str) -> FrozenSet[str]:
 
 _WORDS = words(
     "pass passes passwd passwds password passwords passphrase passphrases passcode pwd pwds pw secret secrets token "
-    "tokens credential credentials authorization apikey apikeys passwort kennwort passe senha wachtwoord"
+    "tokens credential credentials cred creds bindpw rootpw authorization apikey apikeys passwort kennwort passe senha "
+    "wachtwoord"
 )
 _ENDS = (
     "password", "passwords", "passwd", "pwd", "passphrase", "secret", "apikey", "secretkey", "accesskey", "privatekey",
-    "accountkey", "authtoken", "accesstoken", "refreshtoken", "idtoken", "authkey", "masterkey",
+    "accountkey", "authtoken", "accesstoken", "refreshtoken", "idtoken", "csrftoken", "authkey", "masterkey",
 )
 _NO_PASS = ("bypass", "compass", "trespass", "surpass", "overpass", "underpass", "encompass", "onepass", "twopass")
 _KEYS = words(

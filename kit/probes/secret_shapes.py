@@ -123,14 +123,36 @@ _LINK = rf"""(?xs)
 (?P<close>{_Q})?(?P<bracket>\])?
 (?: (?P<typed>[ \t]*:[ \t]*{_TYPE}[ \t]*=(?!=)[ \t]*)
   | (?P<equals>[ \t]*(?:=>|->|:=|[!=]==?|=)[ \t]*)
-  | (?P<colon>[ \t]*(?:[ \t](?:is|was|for\ \S{{1,40}}))?[ \t]*:(?!:|//)[ \t]*(?:(?<=["'`;]:)\s*)?)
+  | (?P<colon>[ \t]*(?:[ \t](?:is|was|for\ (?:user\ )?\S{{1,40}}))?[ \t]*:(?!:|//)[ \t]*(?:(?<=["'`;]:)\s*)?)
   | (?P<comma>[ \t]*,\s*)
   | (?P<is>[ \t]+(?i:is|was|to|\w+:|for\ [\w@.%]+[ \t]*=)[ \t]+)
   | (?P<blank>[ \t]+)
 )"""
-_VALUE_OF = rf"(?s)(?:{_Q})?[ \t]*[,;]?\s*(?:{_Q})?(?:value|default|content|val)(?:{_Q})?\s*[:=]\s*"
+_VALUE_OF = (
+    rf"(?is)(?:{_Q})?[ \t]*[,;]?\s*(?:{_Q}type{_Q}\s*:\s*{_Q}\w*{_Q},\s*)?"
+    rf"(?:{_Q})?(?:value|default|content|val)(?:{_Q})?\s*[:=]\s*"
+)
+_VALUE_BEFORE = rf"(?i){_Q}value{_Q}:\s*{_Q}(?P<secret>[^\n\"'`]+){_Q},\s*{_Q}(?:name|key){_Q}:\s*{_Q}\Z"
+_NESTED = r"[ \t]*:[ \t]*\n[ \t]+value:[ \t]*"  # a variable of a CI file, with what is said about it
+_VALIDATED = r"\n  [^\n]*\binput_value=(?P<secret>[^\n]+?), input_type="  # what pydantic says of a field
+_OF_A_KEY = r"\)=\((?P<secret>[^\n]+?)\)(?=\s+(?:already|is)\b|\s*\Z)"  # what Postgres says of a row's key
+_GIVEN_OTHERWISE = (  # what is taken where a setting is not there
+    rf"(?:{_Q}(?:,\s*\w+=\w+)*,\s*(?:default\s*=\s*)|{_Q}[)\]][ \t]+or[ \t]+)(?={_Q})"
+)
+_WITH_ANOTHER = (  # `environ.get("X", "...")`
+    rf"(?:[A-Za-z_][\w.]*\(\s*)+{_Q}[^\n\"'`]*{_Q},\s*(?:default\s*=\s*)?[bruf]?"
+    rf"(?P<quote>{_Q})(?P<secret>[^\n\"'`]+)(?P=quote)"
+)
+_OR_ANOTHER = rf"[A-Za-z_][\w.]*[(\[][^\n]{{0,100}}?[)\]]\s+or\s+(?={_Q})"
+_TOGETHER = r"(?:,[ \t]*\w+){0,8}\)?[ \t]*=[ \t]*\(?(?P<secret>[bruf]?[\"'][^\n]*[\"'])"
+_NAMES_BEFORE = r"(?m)(?:^|['\"`])[ \t]*[>E]?[ \t]*\(?(?P<names>(?:\w+,[ \t]*){0,8})\Z"
+_BAR = r"(?:[|│┃]|\\u250[23])"
+_CELL = (
+    r"(?:[ \t]*</t[dh]>\s*<td[^<>]*>[ \t]*(?P<html>[^<\n]+)</td>"
+    rf"|[ \t]+{_BAR}[ \t]+(?P<text>[^|│┃\n]+?)[ \t]+{_BAR})"
+)
 _NAMED_AS = rf"(?i)(?:name|key|var|variable|field|header|id)(?:{_Q})?\s*[:=]\s*(?:{_Q})?\Z"
-_XML = r"[^<>\n]{0,200}>(?P<secret>[^<\n]+)</"
+_XML = r"[^<>\n]{0,200}>\s{0,40}(?P<secret>[^<\s][^<\n]*)\s{0,40}</"
 _XML_KEY = r"[\"']\s*/?>(?P<secret>[^<\n]+)</"
 _OPEN_QUOTE = rf"(?P<prefix>[bBrRuUfFeEnN]{{0,2}})(?P<quote>'''|\"\"\"|{_Q})"
 _WRAPPED = rf"(?:[A-Za-z_][\w.]*\(\s*)+(?=[bBrRuUfFeEnN]{{0,2}}{_Q})"
@@ -218,9 +240,47 @@ def _after(text: str, start: int, end: int) -> Iterator[Span]:
         if other is not None:
             yield from _value(text, other.end(), name, "equals")
             return
+    if text[start - 1 : start] in _QUOTES:
+        begins = max(0, start - _NAME_AT_MOST * 3)
+        earlier = _compiled(_VALUE_BEFORE).search(text[begins:start])
+        if earlier is not None:
+            yield begins + earlier.start("secret"), begins + earlier.end("secret")
+            return
+    nested = _compiled(_NESTED).match(text, end)
+    if nested is not None:
+        yield from _value(text, nested.end(), name, "equals")
+        return
+    together = _compiled(_TOGETHER).match(text, end)
+    if together is not None:  # `user, password = "...", "..."`: which value is whose is not counted
+        names = _compiled(_NAMES_BEFORE).search(text[max(0, start - 4 * _NAME_AT_MOST) : start])
+        if names is not None and (names["names"] or text[end : end + 1] == ","):
+            yield together.span("secret")
+            return
+    said = _said_of(text, start, end)
+    if said is not None:
+        yield said
+        return
+    otherwise = _compiled(_GIVEN_OTHERWISE).match(text, end) if text[start - 1 : start] in _QUOTES else None
+    if otherwise is not None:
+        yield from _quoted(text, otherwise.end())
+        return
     link = _compiled(_LINK).match(text, end)
     if link is not None:
         yield from _linked(text, start, name, link)
+
+
+def _said_of(text: str, start: int, end: int) -> Optional[Span]:
+    """Tell where a value stands that a table or an error shows with the name that it has."""
+    before = text[start - 1 : start]
+    if before == "(":
+        shown = _compiled(_OF_A_KEY).match(text, end)
+    elif before in ("", "\n", *_QUOTES):
+        shown = _compiled(_VALIDATED).match(text, end)
+    else:
+        is_a_cell = re.search(rf"(?:>\s*|{_BAR}[ \t]+)\Z", text[max(0, start - 20) : start]) is not None
+        cell = _compiled(_CELL).match(text, end) if is_a_cell else None
+        return None if cell is None else cell.span(str(cell.lastgroup))
+    return None if shown is None else shown.span("secret")
 
 
 def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span]:
@@ -248,7 +308,7 @@ def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span
             return
         yield from _quoted(text, at)
         found = _compiled(_DOLLARS).match(text, at)
-        if found is None and kind == "blank":
+        if found is None:
             found = _compiled(_MIXED_WORD).match(text, at)
         if found is not None:
             yield found.span("secret")
@@ -260,6 +320,12 @@ def _value(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
     """Give where the value of a name stands: within its quotes, within its brackets, or as far as it goes."""
     tags = _compiled(_TAGS).match(text, at) if kind == "colon" else None  # of YAML
     at = tags.end() if tags is not None else at
+    another = _compiled(_WITH_ANOTHER).match(text, at)
+    if another is not None:
+        yield another.span("secret")
+        return
+    alternative = _compiled(_OR_ANOTHER).match(text, at)
+    at = alternative.end() if alternative is not None else at
     quoted = list(_quoted(text, at, name))
     if quoted:
         yield from quoted
@@ -422,7 +488,7 @@ _MORE = r"[^\s'\"<>?,;&]*(?<!/)@(?=[\w.\[%-])"
 _MORE_OF_WEB = r"[^\s'\"<>?,;&/]*@(?=[\w.\[%-])"
 _UNUSED = r"(?!\d+(?:\W|\Z))[^\s/?#@'\"<>,;)\]}\\]+(?=[/?#]|\Z|['\"\s])"
 _TEMPLATE = re.compile(r"[{$<]|%[(sd]|\*{3}")
-_USER_IS_THE_SECRET = re.compile(r"(?i)^(?:redis|rediss|valkey|valkeys)$")
+_USER_IS_THE_SECRET = re.compile(r"(?i)^(?:rediss?|valkeys?|nats)$")
 _LONG_AND_MIXED = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.~-]{16,}$")
 
 
@@ -498,8 +564,24 @@ def _is_compared_with_a_secret(found: Match[str]) -> bool:
     return names_a_secret(found["name"].rpartition(".")[2])
 
 
+_INSERTED = (
+    r"\binsert into\s+[\w.\"`]+\s*\([^()]{0,1000}?(?:password|passwd|secret|token|api_?key)[^()]{0,1000}\)\s*values\s*"
+    r"(?P<secret>\([^\n]*[\"'][^\n]*\))"
+)
+# What SQLAlchemy adds to an error of a statement that names a secret's column.
+_SAID_WITH_IT = (
+    r"\[SQL: (?:insert into|update)\b(?=[^\n]{0,2000}?(?:password|passwd|secret|token|api_?key))[^\n]*\n"
+    r"\[parameters: (?P<secret>[^\n]+)\]"
+)
+
+_SET = ("setattr(",)
+_OF_DOCKER = ('"auth"', "'auth'")
+
 # What has these marks is often no secret.
-_CHECKED = {_BEARER: _is_mixed, _BASIC: _is_credentials, _COMPARED: _is_compared_with_a_secret}
+_CHECKED = {
+    _OF_DOCKER: _is_credentials, _SET: _is_compared_with_a_secret,
+    _BEARER: _is_mixed, _BASIC: _is_credentials, _COMPARED: _is_compared_with_a_secret,
+}
 
 _PATTERNS: Tuple[Tuple[Tuple[str, ...], str, int], ...] = (
     (("private key",), r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<secret>.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
@@ -525,8 +607,24 @@ _PATTERNS: Tuple[Tuple[Tuple[str, ...], str, int], ...] = (
     ((" -p", "'-p", '"-p'),
      rf"{_CLIENTS}[^\n|;]{{0,300}}?[\s'\"]-p(?:[ =]|[\"'],\s*[\"'])?(?P<secret>(?!\d+\b|-|[\"'])[^\s'\",)\]]+)", re.I),
     (("-p",), r"\b(?:mysql\w*|mariadb[\w-]*)\b[^\n|;]{0,300}?[\s'\"]-p(?P<secret>[^\s'\",)\]]+)", 0),
+    (("-p'", '-p"'),
+     r"\b(?:mysql\w*|mariadb[\w-]*)\b[^\n|;]{0,300}?\s-p(?P<quote>['\"])(?P<secret>[^\n'\"]+)(?P=quote)", 0),
+    (("twine ",), r"\btwine\b[^\n|;]{0,300}?\s-p[ =]?(?P<secret>[^\s'\",)\]]+)", 0),
+    (("zip -p",), r"\b(?:un)?zip\s+-P\s*(?P<secret>[^\s'\",)\]]+)", 0),
     (("redis-cli", "valkey-cli"),
-     r"\b(?:redis|valkey)-cli\b[^\n|;]{0,300}?[\s'\"]-a[\s'\",]+(?P<secret>[^\s'\",)\]]+)", 0),
+     r"\b(?:redis|valkey)-cli\b[^\n|;]{0,300}?[\s'\"]-a[\s'\",]*(?P<secret>[^\s'\",)\]]+)", 0),
+    (("sqlplus", "impdp", "expdp", "sqlldr", "oracle:thin"),
+     r"(?:\b(?:sqlplus|impdp|expdp|sqlldr)\b[^\n|;/@]{0,100}?\s|\boracle:thin:)\w+/"
+     r"(?P<secret>[^\s/@'\"]+)(?=@|\s|['\"]|\Z)", re.I),
+    (("secretstr(", "secretbytes("),
+     r"\bSecret(?:Str|Bytes)\(\s*[bru]?(?P<quote>[\"'])(?P<secret>[^\"'\n]+)(?P=quote)", 0),
+    (_SET, r"\bsetattr\([^\n,]{1,80},\s*[\"'](?P<name>\w+)[\"'],\s*[\"'](?P<secret>[^\"'\n]+)[\"']", 0),
+    (("pragma ",), r"(?i)\bpragma\s+(?:\w+\.)?(?:hex)?(?:re)?key\s*=\s*[\"']+(?P<secret>[^\"'\n]+)", 0),
+    (_OF_DOCKER, r"[\"']auth[\"']\s*:\s*[\"'](?P<secret>[\w+/-]{8,}={0,2})[\"']", 0),
+    (("hooks.slack.com",), r"hooks\.slack\.com/services/(?P<secret>[\w/-]+)", 0),
+    (("api.telegram.org",), r"api\.telegram\.org/bot(?P<secret>[\w:-]+)", 0),
+    (("insert into",), _INSERTED, re.I),
+    (("insert into", "update "), _SAID_WITH_IT, re.I),
     (("curl ", "curl'", "http ", "wget ", "curl\""),
      r"\b(?:curl|https?|wget)\b[^\n|;]{0,300}?[\s'\"](?:-u|-a|--user|--proxy-user|--auth)[\s=,'\"]*[^\s:'\"]*:"
      r"(?P<secret>[^\s'\",)\]]+)", 0),

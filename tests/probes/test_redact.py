@@ -193,6 +193,45 @@ CREATE LOGIN x WITH PASSWORD = N'{S}'
 proxy=http://u:{S}@p:3128
 :password => "{S}"
 x-amz-security-token: {S}
+DB_PASSWORD:\\n  value: "{S}"\\n  description: of the database
+{"Key": "DB_PASSWORD", "Value": "{S}"}
+{"Name":"DB_PASSWORD","Value":"{S}"}
+{"value": "{S}", "name": "DB_PASSWORD"}
+{"key": "password", "type": "secret", "value": "{S}"}
+DB_PASSWORD\\n  String should have at least 12 characters [type=string_too_short, input_value='{S}', input_type=str]
+DETAIL:  Key (password)=({S}) already exists.
+[SQL: INSERT INTO users (name, password) VALUES (%s, %s)]\\n[parameters: ('u', '{S}')]
+INSERT INTO users (name, password) VALUES ('u', '{S}')
+<tr><td>DB_PASSWORD</td><td>{S}</td></tr>
+<tr><th>password</th>\\n<td>{S}</td></tr>
+<Password>\\n  {S}\\n</Password>
+| DB_PASSWORD | {S} |
+│ password    │ {S} │
+config("DB_PASSWORD", default="{S}")
+environ.get('DB_PASSWORD') or '{S}'
+PASSWORD = os.getenv('X') or '{S}'
+"PASSWORD": os.environ.get("P", "{S}"),
+user, password = "u", "{S}"
+password, user = "{S}", "u"
+(user, password) = ('u', '{S}')
+setattr(settings, "password", "{S}")
+Settings(SecretStr("{S}"), b=SecretBytes(b'{S}'))
+the password is {S}
+Password for user u: {S}
+mysql -uroot -p'{S}' shop
+twine upload -u u -p {S} dist/*
+unzip -P {S} x.zip
+redis-cli -a{S} ping
+sqlplus scott/{S}
+jdbc:oracle:thin:scott/{S}@//h:1521/orcl
+https://hooks.slack.com/services/T000/B000/{S}
+https://api.telegram.org/bot123456:{S}/sendMessage
+nats://{S}@h:4222
+PRAGMA key = '{S}'
+creds=('u', '{S}')
+DB_CRED={S}
+bindpw {S}
+csrftoken={S}
 -----BEGIN PRIVATE KEY-----\\n{S}\\nabc\\n-----END PRIVATE KEY-----
 -----BEGIN RSA PRIVATE KEY-----\\n{S}
 """.strip().splitlines()
@@ -256,6 +295,26 @@ PWD=/home/me/project
 bypass=yes
 3 passed, 1 failed
 author=me
+Key (id)=(3) already exists.
+def admin_login(self, username, password, login_url="/admin/"):
+re.compile("api|token|key|secret|password|signature", re.I)
+if "set-password" in data or "unset-password" in data
+user, name = "u", "n"
+first, second = 'passwords', 'x'
+{"Key": "HOME", "Value": "/root"}
+| name | value |
+| tests/test_password.py | 3 passed |
+<td>tests</td><td>12</td>
+INSERT INTO users (id, name) VALUES (1, 'u')
+os.environ.get("DB_PASS", "")
+PASSWORD = os.getenv("DB_PASS") or None
+the password is required
+the token is invalid
+name\\n  Field required [type=missing, input_value={'a': 1}, input_type=dict]
+sacred: yes
+zip -r x.zip a
+setattr(app, "name", "shop")
+PRAGMA foreign_keys = 'on'
 compass: north
 psql -h h -p 5432
 psql -p5433
@@ -412,10 +471,12 @@ def test_structures_lose_what_has_the_name_of_a_secret() -> None:
     """Keys name secrets as variables do; what is beside, and names of files and types, stay."""
     value = {"db_password": "x", "url": "postgresql://u:x@h/d", "rows": [{"token": "x", "n": 1}], "password": None,
              "password_file": "/x", "argv": ["a", "--password", "x"], "set": {"name": "DB_PASS", "value": "x"},
+             "task": [{"Key": "DB_PASS", "Value": "x"}, {"key": "db_pass", "value": "x"}, {"value": "x"}],
              "DATABASE_KEY": "postgresql://u:x@h/d"}  # fmt: skip
     assert without_secrets(value) == {
         "db_password": "***", "url": "postgresql://u:***@h/d", "rows": [{"token": "***", "n": 1}], "password": None,
         "password_file": "/x", "argv": ["a", "--password", "***"], "set": {"name": "DB_PASS", "value": "***"},
+        "task": [{"Key": "DB_PASS", "Value": "***"}, {"key": "db_pass", "value": "***"}, {"value": "x"}],
         "DATABASE_KEY": "postgresql://u:***@h/d",
     }  # fmt: skip
 
