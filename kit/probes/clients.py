@@ -100,6 +100,10 @@ _WITHOUT_A_CONNECTION = frozenset({"help", "version", "?"})
 CLIENTS = frozenset({*_POSTGRES, *_MYSQL, *_FILES, *_NO_WAY})
 
 _CONNECTS_ELSEWHERE = re.compile(r"(?m)(?:^|\s)\\c(?:onnect)?\b")
+_INCLUDED = re.compile(r"(?m)^[ \t]*\\(i|ir|include|include_relative)[ \t]+(\S[^\n]*?)[ \t]*$")
+_BY_A_SHELL = re.compile(r"(?m)\\!([^\n]*)")
+_READ = re.compile(r"(?m)^[ \t]*\.read[ \t]+(\S[^\n]*?)[ \t]*$")
+_TEXTS_AT_MOST = 50  # files that are run by files
 _PAIR = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|\S*)")
 _ATTACHED = re.compile(r"(?i)\battach\b(?:\s+database)?(?:\s+if\s+not\s+exists)?\s*(?:'((?:[^']|'')*)')?")
 _OPENED = re.compile(r"(?m)^\s*\.(?:open|backup|save|restore|clone)\b(.*)$")
@@ -211,12 +215,25 @@ def _postgres(command: Command) -> Iterator[Asked]:
 
 def _connecting(command: Command, words: _Words) -> Iterator[Asked]:
     """psql can be told to connect elsewhere, by what it runs."""
-    for text in words.all_of("c", "command"):
+    texts = [(text, "what it is told to run", command.folder) for text in words.all_of("c", "command")]
+    texts += [_run_by_psql(file, command.folder) for file in words.all_of("f", "file")]
+    for text, what, folder in texts:
         if _CONNECTS_ELSEWHERE.search(text):
-            yield Asked(command.name, why_not="what it is told to run connects elsewhere (\\connect)")
-    for file in words.all_of("f", "file"):
-        if _CONNECTS_ELSEWHERE.search(read(os.path.join(command.folder, file)) or ""):
-            yield Asked(command.name, why_not=f"{file}, which it runs, connects elsewhere (\\connect)")
+            yield Asked(command.name, why_not=f"{what} connects elsewhere (\\connect)")
+        for shell in _BY_A_SHELL.findall(text):
+            if _MENTIONED.search(shell):
+                yield Asked(command.name, why_not=f"{what} starts another client (\\!)")
+        for how, file in _INCLUDED.findall(text):
+            if len(texts) < _TEXTS_AT_MOST:
+                texts.append(_run_by_psql(file.strip("'"), folder if how in _FROM_THERE else command.folder))
+
+
+_FROM_THERE = ("ir", "include_relative")
+
+
+def _run_by_psql(file: str, folder: str) -> Tuple[str, str, str]:
+    path = os.path.join(folder, file)
+    return read(path) or "", f"{file}, which it runs,", os.path.dirname(path)
 
 
 def _writes_a_script(name: str, words: _Words) -> bool:
@@ -359,10 +376,16 @@ def _file(command: Command) -> Iterator[Asked]:
         elif name in ("-help", "-version"):
             return
         elif name in valued and words:
-            texts.append(words.pop(0))
+            text = words.pop(0)
+            is_a_file = name in ("-init", "-f")
+            texts.append(read(os.path.join(command.folder, text)) or "" if is_a_file else text)
     files = rest[:1]
-    for text in texts + rest[1:]:
-        for attached in _ATTACHED.finditer(text):
+    texts += rest[1:]
+    for text in texts:
+        for file in _READ.findall(text):
+            if len(texts) < _TEXTS_AT_MOST:
+                texts.append(read(os.path.join(command.folder, file.strip("'\""))) or "")
+        for attached in _ATTACHED.finditer(_READ.sub("", text)):
             if attached.group(1) is None or ("=" in attached.group(1) or attached.group(1).startswith("md:")):
                 yield Asked(command.name, why_not="what it attaches cannot be read")
             else:

@@ -50,6 +50,9 @@ READ = [
     ("sqlite3 -batch -cmd '.open other.db' file:prod.db?mode=ro", {}, "other.db prod.db"),
     ("sqlite3 prod.db \"attach 'other.db' as o\"", {}, "other.db prod.db"),
     ("duckdb -c \"attach 'other.duckdb'\"", {}, "other.duckdb"),
+    ("sqlite3 prod.db '.read attach.sql'", {}, "other.db prod.db"),
+    ("sqlite3 -init attach.sql prod.db", {}, "other.db prod.db"),
+    ("psql -h db shop -f again.sql -c '\\! ls'", {}, "postgresql://db:5432/shop"),
 ]
 THROUGH = [
     ("sh -c 'psql -h db shop'", {}, "postgresql://db:5432/shop"),
@@ -81,6 +84,10 @@ UNREADABLE = [
     ("sh -c 'psql $1'", "$1 is not known before it runs"),
     ("xargs psql -h db", "$ is not known before it runs"),
     ("psql -h db shop -c '\\c prod'", "connects elsewhere"),
+    ("psql -h db shop -f by/other.sql", "all.sql, which it runs, connects elsewhere"),
+    ("psql -h db shop -f first.sql", "all.sql, which it runs, connects elsewhere"),
+    ("psql -h db shop -c '\\i first.sql'", "all.sql, which it runs, connects elsewhere"),
+    ("psql -h db shop -c '\\! psql prod'", "starts another client"),
     ("psql -h db shop -f all.sql", "all.sql, which it runs, connects elsewhere"),
     ("psql service=nobodys", "service that it is told of"),
     ("docker exec -i db psql -U me shop", "docker starts it"),
@@ -95,6 +102,8 @@ UNREADABLE = [
 ]
 FILES = {
     "services": "[mine]\nhost=served\nport=5434\ndbname=shop\n", "schema.sql": "create table t (\n\\\\copy x\n);\n",
+    "first.sql": "\\i all.sql\n", "by/other.sql": "\\ir ../first.sql\n", "again.sql": "\\i again.sql\n",
+    "attach.sql": "attach 'other.db' as o;\n",
     "all.sql": "select 1;\n\\connect prod\n", "my.cnf": "[client]\nhost = saved\nport=3308\n",
     "reset.sh": "#!/bin/sh\n# psql -h never\nexport PGHOST=db\npsql \"$NAME\" <<EOF\nit's a text; psql never\nEOF\n",
 }  # fmt: skip
@@ -103,6 +112,7 @@ FILES = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "reset.sh").chmod(0o755)
     return tmp_path
