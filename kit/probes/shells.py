@@ -66,7 +66,7 @@ STARTERS: Dict[str, Starter] = {
 _NOT_KNOWN = "$"  # stands for words that come from elsewhere
 
 _PUNCTUATION = "();<>&|\n"
-_KEYWORDS = frozenset({"if", "then", "else", "elif", "while", "until", "do", "!", "{", "}", "exec", "time", "eval"})
+_KEYWORDS = frozenset({"if", "then", "else", "elif", "while", "until", "do", "!", "{", "}", "exec", "time"})
 _ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::?-([^}$]*))?\})")
 _COMMENT = re.compile(r"(?m)(^|[ \t;])#[^\n]*$")
@@ -222,6 +222,8 @@ def _in_text(
         elif words[0] == "unset":
             for name in words[1:]:
                 variables.pop(name, None)
+        elif words[0] == "eval":
+            yield from _in_text(" ".join(words[1:]), own, folder, known, depth + 1)
         elif words[0] == "cd" and len(words) == 2:
             folder = os.path.join(folder, words[1])
         elif words[0] in (".", "source") and len(words) > 1:

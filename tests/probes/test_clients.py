@@ -59,6 +59,8 @@ THROUGH = [
     ("bash -euo pipefail -c 'cat x | psql -h db shop 2>&1 >/dev/null || true'", {}, "postgresql://db:5432/shop"),
     ("sh -c 'export PGHOST=db; psql ${NAME:-shop}'", {}, "postgresql://db:5432/shop"),
     ("sh -c 'PGHOST=db PGDATABASE=$NAME psql'", {"NAME": "shop"}, "postgresql://db:5432/shop"),
+    ("sh -c 'eval \"$DO\"'", {"DO": "PGHOST=db psql shop"}, "postgresql://db:5432/shop"),
+    ("sh -c 'eval psql -h db shop'", {}, "postgresql://db:5432/shop"),
     ("sh -c 'n=$(psql -h db shop -c \"select 1\")'", {}, "postgresql://db:5432/shop"),
     ("env -i PGHOST=db psql shop", HOST, "postgresql://db:5432/shop"),
     ("sudo -u postgres -- nice -n 5 timeout 10 psql -h db shop", {}, "postgresql://db:5432/shop"),

@@ -56,6 +56,20 @@ def test_client_that_reads_what_to_do(statement):
     subprocess.run(["psql", os.environ["TEST"]], input=told, text=True, check=True, stdout=subprocess.DEVNULL)
 
 
+def test_shell_that_reads_what_to_do(statement):
+    """A here-document is its standard input, too."""
+    client = shlex.join(["psql", PRODUCTION, "-c", statement])
+    subprocess.run(f"sh <<'END'\n{client}\nEND\n", shell=True, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_client_that_its_settings_lead_elsewhere(statement, tmp_path):
+    """`\\connect` in the file that psql reads by itself before it does what it is told."""
+    settings = tmp_path / "psqlrc"
+    settings.write_text(f'\\connect "{PRODUCTION}"\n{statement};\n')
+    told = {**os.environ, "PSQLRC": str(settings)}
+    subprocess.run(["psql", os.environ["TEST"], "-c", "select 1"], env=told, check=True, stdout=subprocess.DEVNULL)
+
+
 def test_library_by_ctypes(statement):
     """What is called in a C library (here the one that psycopg2 brings) raises no event of the interpreter's."""
     folder = pathlib.Path(psycopg2.__file__).parents[1] / "psycopg2_binary.libs"
