@@ -17,6 +17,7 @@ import pytest
 from kit.pair import Pair, down, up
 from kit.pair.places import STATE_VARIABLE, account
 
+collect_ignore = ["ways"]  # run under the guard by tests/live/test_guard_ways.py, never with the kit's tests
 KIT = Path(__file__).parents[1] / "kit"
 # nbformat would build grammars of international addresses as it is imported, for two seconds; no test has any.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
