@@ -40,7 +40,7 @@ def trace_and_tell(
     json, html = check(json, html)
     allowed(allow, place)
     if not is_guarded(command, place, os.environ):
-        say(NOT_GUARDED)
+        say(f"this run is {NOT_GUARDED}")
     try:
         traced = trace(command)
     except NotStarted as error:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 OPTION = "--db-guard"
-NOT_GUARDED = "not guarded: it reaches what it connects to, as without the kit (pytest's option --db-guard stops it)"
+NOT_GUARDED = "not guarded: it connects wherever it is configured to (pytest's --db-guard stops what is off the list)"
 _CONFIGS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 
 
