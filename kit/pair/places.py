@@ -128,6 +128,10 @@ def choose_data_base(user: Account | None) -> Path:
         if free_mb(base) >= COMFORTABLE_MB:
             return base
     roomiest = max(bases, key=free_mb)
+    if free_mb(roomiest) == 0 and not roomiest.is_dir():
+        raise PairError(
+            f"{roomiest} is not there", wanted=f"a directory in {DATA_VARIABLE}", remedy=f"mkdir {roomiest}"
+        )
     if free_mb(roomiest) < SMALLEST_MB:
         raise PairError(
             f"{roomiest} has {free_mb(roomiest)} MB free",
