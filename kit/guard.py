@@ -143,7 +143,7 @@ class GuardedRun:
             return
         self._reported += found
         if report.outcome == "failed":
-            if not all(text in str(report.longrepr) for text in found):
+            if not all(text in _last_words(report) for text in found):
                 report.sections.append((_SECTION, "\n".join(found)))
             return
         report.outcome, report.longrepr = "failed", "\n".join(f"db-guard: {text}" for text in found)
@@ -260,6 +260,12 @@ def _is_of_pytest(frame: FrameType, *names: str) -> bool:
 
 def _messages(refusals: list[Refusal]) -> list[str]:
     return list(dict.fromkeys(map(message, refusals)))
+
+
+def _last_words(report: Any) -> str:
+    """The error that a failed report ends with: a refusal before it in a long chain would not be found."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(report.longrepr) if crash is None else str(crash.message)
 
 
 def _blind(failures: Any) -> str:
