@@ -779,6 +779,22 @@ def test_attach(monkeypatch):
     assert "--db-guard cannot watch Attaching._asked (TypeError" in ran.output
 
 
+def test_a_refusal_stands_at_the_end_where_another_error_follows(run: Run) -> None:
+    """A report that ends with another error, after a long chain, says at its end what was refused."""
+    test = """\
+from app import save
+
+def test_chain():
+    try:
+        save("x")
+    except Exception as error:
+        raise ValueError("the session is closed") from error
+"""
+    ran = run({"app.py": APP, "test_it.py": test})
+    assert ran.outcomes == {"test_chain": "failed"}
+    assert ran.output.rindex("app.py:5 save asked for prod.db") > ran.output.rindex("raise ValueError")
+
+
 def test_a_guard_that_comes_too_late_is_refused(run: Run) -> None:
     """Where a conftest loads the plugin, after it may have connected, the run is refused."""
     files = {"conftest.py": "pytest_plugins = ['kit.pytest_plugin']\n", "test_it.py": "def test_one(): pass\n"}

@@ -39,7 +39,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The databases that tests may reach, as entries read from `folder`; None means that nobody has said so."""
+    """The databases that tests may reach, as entries read from `folder`; None means that there is no allow-list."""
 
     patterns: tuple[str, ...] | None = None
     folder: str = ""
@@ -50,7 +50,7 @@ class Allowed:
         return _list(self.patterns or (), self.folder or os.getcwd())
 
     def judge(self, database: Database) -> bool | None:
-        """Say whether a database may be reached; None where nobody has said, and for what lives in memory then.
+        """Say whether a database may be reached; None without an allow-list, and for what lives in memory then.
 
         What lives in memory is nobody else's: it is always allowed.
         """
@@ -61,7 +61,7 @@ class Allowed:
         return bool(_named_by(self.entries, database))
 
     def names(self, asked: str) -> bool | None:
-        """Whether a URL or the path of a file is on the list; None where nobody has said."""
+        """Whether a URL or the path of a file is on the list; None without an allow-list."""
         if self.patterns is None:
             return None
         return self.entries.allows_server(asked, None) if "://" in asked else self.entries.allows_file(asked)

@@ -33,7 +33,7 @@ def trace_and_tell(
 ) -> int:
     """Trace a command, tell what was found on standard error and in files, and return the command's own exit code.
 
-    An empty `allow` means that nobody has said which databases may be reached. A command that cannot be started gives
+    An empty `allow` means that there is no allow-list. A command that cannot be started gives
     what a shell gives: 127 where there is none, 126 where it does not run.
     """
     place = here()
