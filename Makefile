@@ -6,12 +6,10 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 # One more than there are processors: many tests wait for servers, for processes, or for a limit of time.
 PYTEST = --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist worksteal
-MORE := 2023-11 or other_parameters or at_length
-ALL_MECHANISMS := KIT_COMBINATIONS_STRENGTH=8  # every combination of them, forked and spawned, instead of a covering few
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help investigate test test-all pythons lab bench picture lock clean FORCE
+.PHONY: help investigate test test-all coverage pythons lab bench soak picture lock clean FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,13 +17,16 @@ help: ## list these targets
 investigate: $(INSTALLED) ## run every notebook against a live pair of servers; say which claims held
 	@$(PY) -m kit investigate
 
-test: $(INSTALLED) ## check style and types, run the tests on the current stack
+test: $(INSTALLED) ## check style and types, run the tests that find most of what can break (tests/lengths.py)
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
-	@$(PY) -m pytest $(PYTEST) -k "not ($(MORE))"
+	@$(PY) -m pytest $(PYTEST) -m "not at_length"
 
-test-all: test ## the same, and then the other stack, other parameters, every combination of mechanisms
-	@$(ALL_MECHANISMS) $(PY) -m pytest $(PYTEST) -k "$(MORE) or forked_and_spawned"
+test-all: test ## the same, and then every other test
+	@$(PY) -m pytest $(PYTEST) -m at_length
+
+coverage: $(INSTALLED) ## run all tests and show which lines of kit/ they reach, in every process; OF="-m 'not at_length'" takes fewer
+	@$(PY) tools/covered.py $(PYTEST) $(OF)
 
 pythons: $(INSTALLED) ## test what depends on the interpreter under each other Python here, from 3.9 on; say which they are
 	@$(PY) tools/pythons.py $(if $(SHORT),--short)
@@ -35,6 +36,9 @@ lab: $(INSTALLED) ## open JupyterLab on the notebooks, with the pair up
 
 bench: $(INSTALLED) ## measure what the kit costs; a table, and a JSON file in build/
 	@$(PY) tools/bench.py
+
+soak: $(INSTALLED) ## load the kit: many trials, pairs, runs, traces; a table of what changes and what is left; SHORT=yes takes few
+	@$(PY) tools/soak.py $(if $(SHORT),--short)
 
 picture: $(INSTALLED) ## draw the README's picture anew, from two live trials
 	@$(PY) tools/picture.py

@@ -1,9 +1,64 @@
-"""Which database answered, who opened it, and what makes it stop.
+"""Which database your tests reached, who opened it, and which change stops it.
 
-The words, in the order in which an answer is made: pair, specimen, trial, evidence, verdict, report.
-Importing this package opens, reads and prints nothing.
+The public names, each imported when it is first used, so that importing this package opens, reads and prints nothing:
+
+| name | what it is |
+| --- | --- |
+| `trace`, `Answer`, `Finding` | run a command with the probes in; which databases it reached, and what is wrong |
+| `diagnose`, `Diagnosis` | the same, and prove by re-runs why |
+| `investigate`, `Investigation` | run notebooks, and say which claims held |
+| `open_pair`, `Pair` | the two servers that trials run against |
+| `Trial`, `run`, `Evidence` | one way to build and run the project under study, and what was seen of it |
+| `isolation`, `Ruling`, `Verdict` | did every request stay on the test server |
+| `KitError` | what is wrong with what was asked: what was found, what was wanted, what to do |
+
+docs/from-python.md has an example of each that runs.
 """
 
-__all__ = ["__version__"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kit.analysis.model import Finding
+    from kit.answer.diagnosis import Diagnosis
+    from kit.answer.model import Answer
+    from kit.diagnosing.command import diagnose
+    from kit.errors import KitError
+    from kit.evidence.model import Evidence
+    from kit.evidence.verdict import Ruling, Verdict, isolation
+    from kit.notebooks.investigate import investigate
+    from kit.notebooks.investigate.results import Investigation
+    from kit.pair import Pair, open_pair
+    from kit.specimens.trial import Trial
+    from kit.tracing.from_python import trace
+    from kit.trials.runner import run
+
+__all__ = [
+    "Answer", "Diagnosis", "Evidence", "Finding", "Investigation", "KitError", "Pair", "Ruling", "Trial", "Verdict",
+    "__version__", "diagnose", "investigate", "isolation", "open_pair", "run", "trace",
+]  # fmt: skip
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "Answer": "kit.answer.model", "Diagnosis": "kit.answer.diagnosis", "Evidence": "kit.evidence.model",
+    "Finding": "kit.analysis.model", "Investigation": "kit.notebooks.investigate.results", "KitError": "kit.errors",
+    "Pair": "kit.pair", "Ruling": "kit.evidence.verdict", "Trial": "kit.specimens.trial",
+    "Verdict": "kit.evidence.verdict", "diagnose": "kit.diagnosing.command",
+    "investigate": "kit.notebooks.investigate", "isolation": "kit.evidence.verdict", "open_pair": "kit.pair",
+    "run": "kit.trials.runner", "trace": "kit.tracing.from_python",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'kit' has no attribute {name!r}; its names: {', '.join(sorted(_HOME))}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names beside the package's own."""
+    return sorted({*globals(), *_HOME})

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
+import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -20,18 +26,56 @@ PORT = click.IntRange(1, 65535)
 REPORT_PORTS = (5432, 5433)
 EXTERNAL = ("KIT_PRODUCTION_URL", "KIT_TEST_URL")
 COULD_NOT_RUN = 2
+MEGABYTE = 1_000_000
 INSTALL = 'pip install "fastapi-database-isolation-kit[notebooks]".'
 _MESSAGE_AT_MOST = 20_000  # characters
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Ended(KeyboardInterrupt):
+    """A signal that asks for the end; what is under way clears up as it does for Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class Finite(click.FloatRange):
+    """A range of numbers, of which `nan` and `inf` are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number; a usage error where it is none or not in the range."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+def _above_0(flag: str, name: str, unit: str, text: str, **more: Any) -> Callable[[Function], Function]:
+    """An option that takes a finite number above 0."""
+    return click.option(flag, name, type=Finite(0, min_open=True), metavar=unit, help=text, **more)
 
 
 class Commands(click.Group):
     """A group of commands that tells a user's mistake, an interrupt and a fault of the kit apart."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; exit with 2 when it could not do its work, with 130 when it was interrupted."""
+        """Run the command.
+
+        It exits with 2 when it could not do its work, with 130 when it was interrupted, and with what a shell says of
+        the signal when another one ended it.
+        """
+        _open_closed_streams()
         try:
-            return super().invoke(ctx)
+            with _signals_that_end():
+                try:
+                    return super().invoke(ctx)
+                finally:
+                    _flush_output()
+        except Ended as ended:
+            _end(f"ended by {ended}", 128 + ended.number)
         except (KeyboardInterrupt, click.Abort):
             _end("stopped", INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
@@ -39,6 +83,62 @@ class Commands(click.Group):
         except Exception as error:
             # Never 1, by which a command says that it did its work and that a claim fell.
             _end(_reason(error), COULD_NOT_RUN)
+
+
+@contextmanager
+def _signals_that_end() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP end a command as Ctrl-C does, from its first step to its last.
+
+    A command that does more with them sets handlers of its own. What is ignored (nohup) stays so.
+    """
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        raise Ended(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _open_closed_streams() -> None:
+    """Give the numbers of standard streams that are closed to files that lead nowhere.
+
+    Else the next file that is opened, a lock or a server's log, would get the number, and all that is printed.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number, and is not handed on to what is started
+
+
+class OutputError(KitError):
+    """Standard output cannot be written."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"cannot write to standard output: {error.strerror}",
+            remedy="see where it leads; but for this, the command has done its work",
+        )
+
+
+def _flush_output() -> None:
+    """Write what is still to be written. OutputError where that is not possible, and then it goes nowhere."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again at its end
+        raise OutputError(error) from error
 
 
 def _reason(error: Exception) -> str:
@@ -56,7 +156,16 @@ def _say(text: str, *, nl: bool = True) -> None:
     from kit.probes.redact import redact
     from kit.report.printable import printable
 
-    click.echo(printable(redact(text)), nl=nl)
+    _print(printable(redact(text)), nl=nl)
+
+
+def _print(text: str, *, err: bool = False, nl: bool = True) -> None:
+    try:
+        click.echo(text, err=err, nl=nl)
+    except BrokenPipeError:  # whoever read it has read enough
+        raise
+    except OSError as error:
+        raise OutputError(error) from error
 
 
 def _end(message: str, code: int) -> NoReturn:
@@ -65,7 +174,10 @@ def _end(message: str, code: int) -> NoReturn:
 
     learn_all(os.environ)
     learn(*secrets_of_command(sys.argv))
-    click.echo(shortened(printable(f"kit: {redact(message)}"), _MESSAGE_AT_MOST), err=True)
+    try:
+        click.echo(shortened(printable(f"kit: {redact(message)}"), _MESSAGE_AT_MOST), err=True)
+    except OSError:  # nobody can be told but by the exit code, which Python would change as it flushes once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     sys.exit(code)
 
 
@@ -76,7 +188,7 @@ def _end(message: str, code: int) -> NoReturn:
 )
 @click.version_option(__version__, prog_name="kit")
 def main() -> None:
-    """Find out which database answered, who opened it, and what makes it stop."""
+    """Find out which database your tests reached, who opened it, and which change stops it."""
 
 
 @main.command()
@@ -126,25 +238,25 @@ def _ports(report_ports: bool, port_production: int | None, port_test: int | Non
 
 @main.command()
 def down() -> None:
-    """End the pair that `kit up` left running."""
+    """Stop the pair that `kit up` left running."""
     from kit import pair
 
-    click.echo("The pair is down." if pair.down() else "No pair was up.")
+    _print("The pair is down." if pair.down() else "No pair was up.")
 
 
 @main.command()
 @click.option("--export", is_flag=True, help="Print shell commands that set the URLs, passwords included.")
 def status(export: bool) -> None:
-    """Show the pair that is up; exit with 1 when none is."""
+    """Show the pair that is running; exit with 1 if none is."""
     from kit import pair
 
     found = pair.status()
     if found is None:
-        click.echo("No pair is up. To start one: kit up", err=export)
+        _print("No pair is up. To start one: kit up", err=export)
         sys.exit(1)
     if export:
         for name, value in _variables(found).items():
-            click.echo(f"export {name}={_quoted(value)}")
+            _print(f"export {name}={_quoted(value)}")
     else:
         _show(found)
 
@@ -161,9 +273,11 @@ def _quoted(value: str) -> str:
 
 
 def _show(pair: Pair) -> None:
-    click.echo(f"The pair is up ({pair.kind}).")
+    from kit.pair import told
+
+    _print(told(pair))
     for side in pair.sides:
-        click.echo(
+        _print(
             f"  {side.name:<10}  {side.redacted}  {side.identity.cluster_name}  Postgres {side.identity.version}"
         )
 
@@ -182,48 +296,47 @@ def _show(pair: Pair) -> None:
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Notebooks at a time. Default: one per processor."
 )
-@click.option(
-    "--timeout-cell",
-    "timeout_cell_s",
-    type=click.FloatRange(0, min_open=True),
-    metavar="S",
-    help="Seconds that a cell may take.",
-)
-@click.option(
-    "--timeout-notebook",
-    "timeout_notebook_s",
-    type=click.FloatRange(0, min_open=True),
-    metavar="S",
-    help="Seconds for a whole notebook.",
-)
+@_above_0("--timeout-cell", "timeout_cell_s", "S", "Seconds that a cell may take.")
+@_above_0("--timeout-notebook", "timeout_notebook_s", "S", "Seconds for a whole notebook.")
+@_above_0("--output-cell", "output_cell_mb", "MB", "How much a cell may write. Default: 10")
+@_above_0("--output-notebook", "output_notebook_mb", "MB", "How much a whole notebook may write. Default: 50")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where runs are kept. Default: runs"
 )
 @click.option("--stack", metavar="NAME", help="The versions under which trials run: current (default) or 2023-11.")
 @click.option("--fresh", is_flag=True, help="Run each trial, though another notebook of this run has.")
 def investigate(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], **options: Any) -> None:
-    """Run notebooks, all of them by default, and say which claims held.
+    """Run the notebooks and show which claims held.
+
+    Without NOTEBOOK all of them are run.
 
     Exit codes: 0 every claim held, 1 a claim fell, 2 it could not run.
     """
-    from kit.investigate import investigate as run
+    from kit.notebooks.investigate import investigate as run
 
     given = {name: value for name, value in options.items() if value is not None}
+    for name in ("output_cell", "output_notebook"):
+        if f"{name}_mb" in given:
+            given[f"{name}_bytes"] = max(1, int(given.pop(f"{name}_mb") * MEGABYTE))
     sys.exit(run(notebooks, parameters, **given).exit_code)
 
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/latest"))
 def verdict(run: Path) -> None:
-    """Judge again the evidence that a run has kept, by today's rules, without running anything.
+    """Judge the kept evidence of a run again, by today's rules.
 
-    RUN is a folder of `kit investigate`; runs/latest by default.
+    Nothing is run. RUN is a folder of `kit investigate`; runs/latest by default. Exits with 2 if some of the evidence
+    cannot be read.
     """
     from kit.report.verdicts_text import lines
-    from kit.sharing import kept
+    from kit.trials.cache import kept
 
-    for line in lines(kept(run)):
+    found = tuple(kept(run))
+    for line in lines(found):
         _say(line)
+    if any(isinstance(one, KitError) for one in found):
+        sys.exit(COULD_NOT_RUN)
 
 
 def _about_a_command(function: Any) -> Any:
@@ -234,13 +347,23 @@ def _about_a_command(function: Any) -> Any:
             help="A database that tests may reach: host:port/name, a server's own identity, or a file. Wildcards work.",
         ),
         click.option(
+            "--stop", is_flag=True,
+            help="Refuse each connection to a database that --allow does not name, before its first statement.",
+        ),
+        click.option(
+            "--allow-driver", multiple=True, metavar="NAME",
+            help="A driver without a probe, or a native client, that may connect anywhere in guarded runs.",
+        ),
+        click.option(
             "--json", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the answer as JSON."
         ),
         click.option(
-            "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it as a page."
+            "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+            help="Write the answer as an HTML page.",
         ),
         click.option(
-            "--format", type=click.Choice(["text", "github"]), default="text", help="How to tell. Default: text"
+            "--format", type=click.Choice(["text", "github"]), default="text",
+            help="The form of the answer. Default: text",
         ),
         click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND ..."),
     ]
@@ -252,53 +375,80 @@ def _about_a_command(function: Any) -> Any:
 @main.command()
 @_about_a_command
 def trace(command: tuple[str, ...], **options: Any) -> None:
-    """Run your own tests, and say which database each one reached and who opened it.
+    """Run your tests and show which database each one reached.
 
-    The command runs as it would without: its input, output and exit code are its own, and the answer goes to standard
-    error. Without --allow every database is shown and none is judged. A command that cannot be started gives 127 where
-    there is none, and 126 where it does not run.
+    The command runs as it would without the kit: its input, output and exit code are its own, and the answer goes to
+    standard error. Without --allow every database is shown and none is judged. Without --stop the tests connect
+    wherever they are configured to; with it, a connection off the allow-list is refused, and the answer names the test
+    that asked for it. The exit code is 127 if the command is not found, and 126 if it cannot be run.
     """
-    from kit.trace import trace_and_tell
+    from kit.tracing import trace_and_tell
 
     sys.exit(trace_and_tell(command, **options))
 
 
 @main.command()
-@click.option("--dry-run", is_flag=True, help="Trace, list the runs that would follow, and make none of them.")
-@click.option("--yes", is_flag=True, help="Let the further runs reach databases that are not allowed.")
-@click.option(
-    "--timeout-first", "timeout_first_s", type=click.FloatRange(0, min_open=True), default=3600.0, metavar="S",
-    help="Seconds that the first run may take. Default: 3600",
+@click.option("--dry-run", is_flag=True, help="Trace, list the re-runs that would follow, and run none of them.")
+@click.option("--yes", is_flag=True, help="Let re-runs reach databases off the allow-list.")
+@_above_0(
+    "--timeout-first", "timeout_first_s", "S", "Seconds that the first run may take. Default: 3600", default=3600.0
 )
+@_above_0("--timeout", "timeout_s", "S", "Seconds that each re-run may take. Default: three times the first.")
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), metavar="S",
-    help="Seconds that each further run may take. Default: three times the first.",
+    "--test", "tests", multiple=True, metavar="ID",
+    help="Show which other test, which state and which line this test depends on.",
 )
 @_about_a_command
 def diagnose(command: tuple[str, ...], **options: Any) -> None:
-    """Trace your own tests, then prove by further runs what leads to the wrong database.
+    """Prove by re-runs why your tests reach the wrong database.
 
-    The further runs change one thing each, in memory, and stop before anything is said to a database that is not
-    allowed. Exit codes: 0 nothing is wrong, 1 the cause is proved, 2 it could not run, 3 it is not proved, or not all
-    was seen.
+    The first run is a trace: it connects wherever the tests are configured to, unless --stop is given. Each re-run
+    changes one thing, in memory, and refuses every connection off the allow-list before its first statement. What the
+    runs wrote to the databases of the list, and to files of the project, is put back between them: nobody else should
+    write there meanwhile. Exit codes: 0 nothing is wrong, 1 the cause is proved, 2 it could not run, 3 it is not
+    proved, or not all was seen.
     """
-    from kit.diagnose import diagnose_and_tell
+    from kit.diagnosing import diagnose_and_tell
 
     sys.exit(diagnose_and_tell(command, **options))
+
+
+@main.command()
+@click.argument("kind", required=False, metavar="[KIND]")
+def explain(kind: str | None) -> None:
+    """Explain a kind of finding, or list all of them.
+
+    It says what the kind is, how it comes about, with an example, how it is proved and what to do.
+    """
+    from kit.detectors.registry import KINDS
+    from kit.report.kinds_text import explained, listed
+
+    if kind is None:
+        _say(listed(KINDS), nl=False)
+        return
+    found = next((one for one in KINDS if one.name == kind), None)
+    if found is None:
+        near = get_close_matches(kind, [one.name for one in KINDS])
+        to_do = f"did you mean {' or '.join(near)}?" if near else "kit explain lists all kinds."
+        raise click.UsageError(f"There is no kind of finding called {kind}: {to_do}")
+    _say(explained(found), nl=False)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTERLAB_OPTION ...]")
 def lab(arguments: tuple[str, ...]) -> None:
-    """Open JupyterLab on the notebooks, with the pair up."""
-    from kit.lab import open_lab
+    """Open JupyterLab on the notebooks, with the pair running."""
+    from kit.notebooks.lab import open_lab
 
     sys.exit(open_lab(arguments, os.environ))
 
 
 @main.group()
 def guard() -> None:
-    """Keep tests from databases that are none of theirs (pytest's option --db-guard)."""
+    """Stop tests that connect to a database off the allow-list.
+
+    This is pytest's option --db-guard.
+    """
 
 
 @guard.command()
@@ -308,13 +458,16 @@ def guard() -> None:
 )
 @click.option("--python", metavar="PATH", help="The interpreter of the project's tests. Default: its environment's.")
 def init(project: Path, allow: tuple[str, ...], python: str | None) -> None:
-    """Write the guard's few lines into a project's pytest configuration, and prove that they bite."""
-    from kit.guard_init import init as set_up
-    from kit.guard_proof import install_command
+    """Turn the guard on in a project, and prove that it stops.
+
+    Writes a few lines into the project's pytest configuration.
+    """
+    from kit.guard.init import init as set_up
+    from kit.guard.proof import install_command
 
     done = set_up(project, allow, python)
     _say(done.diff or f"{done.config.name} turns the guard on already; nothing was written.", nl=not done.diff)
     tests = "1 test" if done.collected == 1 else f"{done.collected} tests"
-    click.echo(f"Proved: pytest collects the same {tests} as before.")
-    click.echo(f"Proved: planted tests that reach another database fail ({', '.join(done.stopped)}).")
-    click.echo(f"Whoever runs these tests needs the kit beside them: {install_command()}")
+    _print(f"Proved: pytest collects the same {tests} as before.")
+    _print(f"Proved: planted tests that reach another database fail ({', '.join(done.stopped)}).")
+    _print(f"Whoever runs these tests needs the kit beside them: {install_command()}")

@@ -5,13 +5,15 @@
     ├── StackError           an environment for trials could not be made
     ├── TrialError           a trial was asked for that cannot be run
     ├── NotebookError        a notebook, or a parameter of it, cannot be used
-    ├── TraceError           a command cannot be traced, or an experiment on it cannot be made
+    ├── TraceError           a command cannot be traced, or cannot be run again
     │   └── NotStarted       there is no such command, or it does not run here
     ├── GuardError           the guard cannot be set up in a project, or does not bite
     └── EvidenceError        a record cannot be read
 """
 
 from __future__ import annotations
+
+TO_DO = "To do: "
 
 
 class KitError(Exception):
@@ -26,7 +28,7 @@ class KitError(Exception):
         if self.wanted:
             sentences.append(f"Wanted: {self.wanted}")
         if self.remedy:
-            sentences.append(f"To do: {self.remedy}")
+            sentences.append(f"{TO_DO}{self.remedy}")
         return " ".join(sentence.rstrip(".") + "." for sentence in sentences)
 
 
@@ -47,7 +49,7 @@ class NotebookError(KitError):
 
 
 class TraceError(KitError):
-    """A command cannot be traced, or an experiment on it cannot be made."""
+    """A command cannot be traced, or cannot be run again."""
 
 
 class NotStarted(TraceError):

@@ -1,4 +1,4 @@
-"""What every test may use: one live pair for the whole run, whichever workers ask for it."""
+"""What every test may use, one live pair for the whole run; which tests are at length, and which start no process."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kit.pair import Pair, down, up
 from kit.pair.places import STATE_VARIABLE, account
+from tests import lengths
 
 collect_ignore = ["ways"]  # run under the guard by tests/live/test_guard_ways.py, never with the kit's tests
 KIT = Path(__file__).parents[1] / "kit"
@@ -25,6 +28,8 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the run, all its workers and their children, a state of its own: the user's pair is not the tests'."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell, for what it starts in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start, and interrupt, must hear it
     if hasattr(config, "workerinput"):
         return
     for name in [name for name in os.environ if name.startswith(("KIT_PRODUCTION_", "KIT_TEST_", "KIT_PAIR_"))]:
@@ -32,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Made by the first `up`, so that a run without a pair leaves nothing, however it ends.
     os.environ[STATE_VARIABLE] = os.path.join(tempfile.gettempdir(), f"kit-tests-{secrets.token_hex(8)}")
     # Small projects are run under PYTHONDONTWRITEBYTECODE, and each would compile the probes anew.
-    compileall.compile_dir(KIT, quiet=1, rx=re.compile(r"/specimen/"))
+    compileall.compile_dir(KIT, quiet=1, rx=re.compile(r"/specimens/project/"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -40,6 +45,42 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         down()
         shutil.rmtree(os.environ.pop(STATE_VARIABLE), ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest takes out what has, or has not, the mark
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is at length, as tests/lengths.py says. UsageError where that names tests that there are not."""
+    for item in items:
+        if lengths.is_at_length(item.nodeid):
+            item.add_marker(lengths.MARK)
+    first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    if first and config.args_source is pytest.Config.ArgsSource.TESTPATHS:  # all tests were collected, by each worker
+        gone = lengths.without_a_test(item.nodeid for item in items)
+        if gone:
+            raise pytest.UsageError(f"tests/lengths.py has patterns that match no test: {', '.join(gone)}")
+
+
+_STARTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system")
+_pure: set[str] = set()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Refuse each start of a process while a test runs in a folder that starts none."""
+    if lengths.is_pure(item.nodeid):
+        _pure.add(item.nodeid)
+    try:
+        return (yield)
+    finally:
+        _pure.discard(item.nodeid)
+
+
+def _refuse_processes(event: str, _: tuple[Any, ...]) -> None:
+    if _pure and event in _STARTS:
+        raise AssertionError(f"{', '.join(_pure)} starts a process ({event}): such a test belongs in another folder")
+
+
+sys.addaudithook(_refuse_processes)
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kit.evidence import Backend, Connection, Engine, Evidence, Frame, Process, Request, Use
-from kit.verdict import NEEDED_PROBES
+from kit.evidence.model import Backend, Connection, Engine, Evidence, Frame, Process, Request, Use
+from kit.evidence.verdict import NEEDED_PROBES
 
 SERVERS = {"111/kit-production/1/primary": "production", "222/kit-test/1/primary": "test"}
 ROUTE = Frame("app/routers/sites.py", 20, "list_sites")

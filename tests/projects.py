@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
-from kit.diagnose import diagnose
-from kit.findings.answer import Answer
-from kit.findings.diagnosis import Diagnosis
-from kit.trace import ask, trace
+from kit.answer.diagnosis import Diagnosis
+from kit.answer.model import Answer
+from kit.diagnosing import diagnose
+from kit.tracing import ask, trace
 
 # One plugin of this environment imports FastAPI, which takes longer than all else where a project has none.
 LIGHT = ("-p", "no:cacheprovider", "-p", "no:pytest_fastapi_deps")
@@ -36,10 +36,10 @@ def traced(folder: Path, *, command: Sequence[str] = PYTEST, allow: Sequence[str
 
 
 def diagnosed(
-    folder: Path, *, command: Sequence[str] = PYTEST, allow: Sequence[str] = (), **environ: str
+    folder: Path, *, command: Sequence[str] = PYTEST, allow: Sequence[str] = (), stop: bool = False, **environ: str
 ) -> tuple[Answer, Diagnosis]:
-    """Run a project's tests, and run them again with changes."""
-    return diagnose(command, allow, folder=folder, environ=_environ(environ))
+    """Run a project's tests, and run them again with changes; with `stop` the first run is guarded, too."""
+    return diagnose(command, allow, folder=folder, environ=_environ(environ), stop=stop)
 
 
 def _environ(own: Mapping[str, str]) -> dict[str, str]:

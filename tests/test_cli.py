@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,14 @@ def test_help_names_every_command() -> None:
     assert {"down", "investigate", "lab", "status", "up"} <= set(COMMANDS)
     assert all(f"  {name}  " in text for name in COMMANDS)
     assert "Exit codes" in text
+
+
+@pytest.mark.parametrize("arguments", [[], ["guard"]], ids=["kit", "kit guard"])
+def test_help_shows_whole_sentences(arguments: list[str]) -> None:
+    """In a terminal of 80 columns no command's sentence is cut short."""
+    listed = invoke(*arguments, "--help").stdout.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -106,6 +115,34 @@ def test_an_interrupt_ends_without_noise(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(kit.pair, "status", raising(KeyboardInterrupt()))
     result = invoke("status")
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "kit: stopped\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_ends_a_command_as_an_interrupt_does(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At any moment of any command what is open is closed, one line says why, and the exit code is a shell's."""
+    before = signal.signal(number, signal.SIG_DFL)
+    closed = []
+
+    def opened(*_: object) -> None:
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            closed.append(True)
+
+    monkeypatch.setattr(kit.pair, "status", opened)
+    result = invoke("status")
+    assert (result.exit_code, result.stderr) == (128 + number, f"kit: ended by {number.name}\n")
+    assert closed == [True]
+    assert signal.getsignal(number) is signal.SIG_DFL
+    signal.signal(number, before)
+
+
+def test_a_signal_that_is_ignored_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nohup has a command ignore does not end it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr(kit.pair, "status", lambda: os.kill(os.getpid(), signal.SIGHUP))
+    assert invoke("status").exit_code == 1
+    signal.signal(signal.SIGHUP, before)
 
 
 def test_a_missing_library_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The README names every command, option and target, and every command in it is run, here or by a named test."""
+"""The documents name every command, option and target, and every command that they show is one that there is."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from kit.cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+COMMANDS = (ROOT / "docs" / "commands.md").read_text()
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 # Commands that a test elsewhere runs or checks, each with that test. The others are run by tests/live/test_readme.py.
 CHECKED_BY = {
@@ -80,23 +82,25 @@ def names_of_tests(path: str) -> set[str]:
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
-def test_everything_is_in_the_readme() -> None:
-    """Every command of the kit, every option, and every target of make is in the README."""
-    assert undocumented(README) == []
+def test_every_command_is_documented() -> None:
+    """Every command of the kit, every option, and every target of make is in docs/commands.md."""
+    assert undocumented(COMMANDS) == []
 
 
 @pytest.mark.parametrize("left_out", ["`kit down`", "--report-ports", "--timeout-cell", "`make clean`", "--export"])
 def test_what_is_left_out_is_seen(left_out: str) -> None:
-    """A command, option or target that the README loses is found."""
-    assert undocumented(README.replace(left_out, "")) != []
+    """A command, option or target that docs/commands.md loses is found."""
+    assert undocumented(COMMANDS.replace(left_out, "")) != []
 
 
-def test_every_option_that_is_shown_exists() -> None:
-    """Every `kit` command line in the README is one that the command accepts."""
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_option_that_is_shown_exists(document: Path) -> None:
+    """Every `kit` command line in a document is one that the command accepts."""
+    text = document.read_text()
     known = {
         name: {option for parameter in command.params for option in parameter.opts} for name, command in commands()
     }
-    shown = [*shown_commands(README), *re.findall(r"`(kit [a-z][^`]*)`", README)]
+    shown = [*shown_commands(text), *re.findall(r"`(kit [a-z][^`]*)`", text)]
     for line in (line.split(" -- ")[0] for line in shown):
         for name in (name for name in known if line.startswith(f"{name} ")):
             words = re.findall(r"(?<!\S)--?[a-z][a-z-]*", line)
@@ -118,8 +122,28 @@ def test_every_notebook_is_listed_with_its_question() -> None:
         assert f"| `{path.stem}` | {title}" in README
 
 
-def test_files_that_are_linked_exist() -> None:
-    """Every file that the README links to, or shows as a picture, is there."""
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README) + re.findall(r'<img[^>]+src="([^"]+)"', README)
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_are_linked_exist(document: Path) -> None:
+    """Every file that a document links to, or shows as a picture, is there."""
+    text = document.read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text) + re.findall(r'<img[^>]+src="([^"]+)"', text)
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_readme_leads_to_every_document() -> None:
+    """A reader of the README, and of what it links to, comes to every document."""
+    found, last = {ROOT / "README.md"}, set[Path]()
+    while found != last:
+        last = set(found)
+        for document in last:
+            linked = re.findall(r"\]\((?!https?:)([^)#]+\.md)\)", document.read_text())
+            found |= {(document.parent / link).resolve() for link in linked}
+    assert set(DOCUMENTS) - found == set()
+
+
+def test_every_path_that_a_document_names_exists() -> None:
+    """What a document calls a file or a folder of the kit, of its tests or tools, is there."""
+    path = re.compile(r"`((?:kit|tests|tools|notebooks)/[\w./-]+)(?:::\w+(?:\[[^\]`]*\])?)?`")
+    named = {(document.name, found) for document in DOCUMENTS for found in path.findall(document.read_text())}
+    examples = {entry for entry in named if "NAME" in entry[1]}
+    assert {entry for entry in named - examples if not (ROOT / entry[1]).exists()} == set()

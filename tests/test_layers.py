@@ -16,31 +16,28 @@ KIT = Path(__file__).parents[1] / "kit"
 LAYERS = [
     "kit",
     "kit.errors",
-    "kit.typed", "kit.workfolder",
+    "kit.typed", "kit.workfolder", "kit.processes",
     "kit.probes",
-    "kit.carried",
-    "kit.pair", "kit.cleaning",
-    "kit.edits", "kit.attempts", "kit.mechanisms", "kit.variants", "kit.project",
-    "kit.stacks",
-    "kit.trial",
-    "kit.evidence", "kit.verdict", "kit.causes", "kit.probe_files", "kit.collect",
-    "kit.findings",
-    "kit.worker", "kit.warm",
-    "kit.store",
-    "kit.seat", "kit.sharing", "kit.idle_slots", "kit.runner",
+    "kit.pair",
+    "kit.specimens.edits", "kit.specimens.attempts", "kit.specimens.mechanisms", "kit.specimens.variants",
+    "kit.specimens.contradictions", "kit.specimens.build", "kit.specimens.trial", "kit.specimens",
+    "kit.evidence.written", "kit.evidence.model", "kit.evidence.verdict", "kit.evidence.causes",
+    "kit.evidence.probe_files", "kit.evidence.collect", "kit.evidence",
+    "kit.analysis", "kit.detectors", "kit.answer",
+    "kit.trials.stacks", "kit.trials.cleaning", "kit.trials.worker", "kit.trials.fork_server", "kit.trials.run_folder",
+    "kit.trials.workspace", "kit.trials.cache", "kit.trials.slot_pool", "kit.trials.runner", "kit.trials",
     "kit.report",
-    "kit.trace", "kit.diagnose",
-    "kit.notebook",
-    "kit.investigate",
-    "kit.lab",
-    "kit.guard", "kit.guard_config", "kit.guard_proof", "kit.guard_init", "kit.pytest_plugin",
+    "kit.tracing", "kit.diagnosing",
+    "kit.notebooks.checks", "kit.notebooks.cells", "kit.notebooks.investigate", "kit.notebooks.lab", "kit.notebooks",
+    "kit.guard.run", "kit.guard.config", "kit.guard.proof", "kit.guard.init", "kit.guard.plugin", "kit.guard",
     "kit.cli",
     "kit.__main__",
 ]  # fmt: skip
 # Libraries that only an extra brings, by the names under which they are imported.
 HEAVY = {
-    "IPython", "asyncpg", "fastapi", "httpx", "ipykernel", "jinja2", "jupyter_client", "jupyterlab", "matplotlib",
-    "nbclient", "nbconvert", "nbformat", "pandas", "papermill", "psutil", "psycopg", "pytest", "rich", "sqlalchemy",
+    "IPython", "asyncpg", "fastapi", "httpx", "iniconfig", "ipykernel", "jinja2", "jupyter_client", "jupyterlab",
+    "matplotlib", "nbclient", "nbconvert", "nbformat", "pandas", "papermill", "psutil", "psycopg", "pytest", "rich",
+    "sqlalchemy", "tomlkit",
 }  # fmt: skip
 
 
@@ -48,14 +45,16 @@ def modules() -> list[tuple[str, Path]]:
     found = []
     for path in sorted(KIT.rglob("*.py")):
         parts = path.relative_to(KIT.parent).with_suffix("").parts
-        if parts[1] != "specimen":
+        if parts[1:3] != ("specimens", "project"):
             found.append((".".join(part for part in parts if part != "__init__"), path))
     return found
 
 
 def layer(module: str) -> str:
+    """Return the layer that a module belongs to: the longest that holds it; itself where none does."""
     parts = module.split(".")
-    return ".".join(parts[:2]) if len(parts) > 1 else module
+    names = (".".join(parts[:length]) for length in (*range(len(parts), 1, -1), *([1] if len(parts) == 1 else [])))
+    return next((name for name in names if name in LAYERS), module)
 
 
 def imports(source: str, module: str, is_package: bool = False) -> set[str]:
@@ -70,7 +69,8 @@ def imports(source: str, module: str, is_package: bool = False) -> set[str]:
                 parts = module.split(".")
                 here = parts[: len(parts) - node.level + is_package]
                 base = ".".join([*here, base] if base else here)
-            found |= {f"{base}.{alias.name}" for alias in node.names} if base == "kit" else {base}
+            of_a_package = any(entry.startswith(f"{base}.") for entry in LAYERS)
+            found |= {f"{base}.{alias.name}" for alias in node.names} if of_a_package else {base}
     return found
 
 
@@ -84,7 +84,7 @@ def wrong_imports(source: str, module: str, is_package: bool = False) -> list[st
         target = layer(imported)
         if target.split(".")[0] == "kit" and target in LAYERS and LAYERS.index(target) > LAYERS.index(own):
             wrong.append(imported)
-        if imported.startswith("kit.specimen"):
+        if imported.startswith("kit.specimens.project"):
             wrong.append(imported)
     return wrong
 
@@ -103,11 +103,11 @@ def test_imports_point_one_way(name: str, path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("kit.pair.embedded", "from kit.verdict import Verdict"),
-        ("kit.verdict", "def later():\n    import kit.investigate.engine"),
-        ("kit.evidence", "from kit import runner"),
-        ("kit.pair.embedded", "from ..trial import plan"),
-        ("kit.runner", "from kit.specimen.app import main"),
+        ("kit.pair.embedded", "from kit.evidence.verdict import Verdict"),
+        ("kit.evidence.verdict", "def later():\n    import kit.notebooks.investigate.engine"),
+        ("kit.evidence.model", "from kit.trials import runner"),
+        ("kit.pair.embedded", "from ..trials import runner"),
+        ("kit.trials.runner", "from kit.specimens.project.app import main"),
     ],
 )
 def test_an_import_against_the_flow_is_seen(module: str, source: str) -> None:
@@ -117,7 +117,7 @@ def test_an_import_against_the_flow_is_seen(module: str, source: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "path"),
-    [entry for entry in modules() if layer(entry[0]) in ("kit.probes", "kit.carried")],
+    [entry for entry in modules() if layer(entry[0]) in ("kit.probes", "kit.probes.inject")],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_probes_need_the_standard_library_only(name: str, path: Path) -> None:
@@ -143,7 +143,7 @@ def outright_imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("statement", ["import kit", "import kit.probes", "import kit.cli", "import kit.lab"])
+@pytest.mark.parametrize("statement", ["import kit", "import kit.probes", "import kit.cli", "import kit.notebooks.lab"])
 def test_light_imports_bring_in_no_heavy_library(statement: str) -> None:
     """The package, its probes and the command line load without any library that an extra brings."""
     assert loaded_by(statement) & HEAVY == set()

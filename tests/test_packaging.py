@@ -217,11 +217,14 @@ def test_entry_points_load(group: str, name: str) -> None:
     assert callable(entry.load())
 
 
-@pytest.mark.parametrize("first", ["kit.investigate.engine", "papermill.engines"])
+@pytest.mark.parametrize("first", ["kit.notebooks.investigate.engine", "papermill.engines"])
 def test_papermill_has_the_engine_by_name(first: str) -> None:
     """papermill knows the kit's engine by name, whichever of the two is imported first."""
     script = f"import {first}\nfrom papermill.engines import papermill_engines as engines\n"
-    script += "print(engines.nb_kernel_name('kit', None), engines.nb_language('kit', None))"
+    script += "import nbformat.v4 as v4\n"
+    spec = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    script += f"nb = v4.new_notebook(metadata={{'kernelspec': {spec}}})\n"
+    script += "print(engines.nb_kernel_name('kit', nb), engines.nb_language('kit', nb))"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert answer.stdout == "python3 python\n", answer.stderr
 

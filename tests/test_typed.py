@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kit.evidence import Frame
+from kit.evidence.model import Frame
 from kit.typed import typed
 
 KIT = Path(__file__).parents[1] / "kit"
 # Threads take turns so often here that one meets the type half made nearly every time, where they may.
 AT_ONCE = """
 import sys, threading
-from kit.evidence import Evidence
+from kit.evidence.model import Evidence
 from {module} import {function} as read
 
 sys.setswitchinterval(1e-6)

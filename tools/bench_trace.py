@@ -18,8 +18,8 @@ from bench_trials import multiply_tests
 
 from kit.pair import open_pair
 from kit.pair.slots import Slot, open_slots
-from kit.project import write_project
-from kit.seat import trial_environ
+from kit.specimens.build import write_project
+from kit.trials.workspace import trial_environ
 
 TESTS, MANY_TESTS = 1000, 10_000
 TRACE_TIMES, GUARD_TIMES, OFF_TIMES, MEMORY_TIMES = 1.05, 1.01, 1.01, 11.0

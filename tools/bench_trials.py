@@ -19,14 +19,14 @@ from pathlib import Path
 
 from bench_figures import Figure, in_turn
 
-from kit import idle_slots, warm
 from kit.pair import Pair, open_pair
 from kit.pair.slots import Slot, open_slots
-from kit.project import write_project
-from kit.runner import run_all
-from kit.seat import Seat, base_environ, probe_environ, trial_environ
-from kit.stacks import stack
-from kit.trial import Trial, plan
+from kit.specimens.build import write_project
+from kit.specimens.trial import Trial, plan
+from kit.trials import fork_server, slot_pool
+from kit.trials.runner import run_all
+from kit.trials.stacks import stack
+from kit.trials.workspace import Workspace, base_environ, probe_environ, trial_environ
 
 JOBS = 2
 LIMIT_S = 120.0
@@ -42,7 +42,7 @@ SMALL = Trial(mechanisms=(), selection="individual", way="by_hand")
 # Forks a process with the same libraries, which runs pytest and ends: no probes, nothing fresh, nothing watched.
 BARE_FORKS = """
 import gc, json, os, sys, time
-from kit.worker import libraries
+from kit.trials.worker import libraries
 libraries.import_libraries()
 import pytest
 gc.collect()
@@ -69,20 +69,20 @@ def figures(runs: int, sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
     """Yield everything that is said of trials."""
     with open_pair("embedded") as pair:
         yield from against_a_loop(pair, runs)
-        with one_seat(pair) as seat:
-            yield one_trial(seat, runs * 3)
-            yield many_tests(seat, runs)
+        with one_workspace(pair) as workspace:
+            yield one_trial(workspace, runs * 3)
+            yield many_tests(workspace, runs)
         yield from many_trials(pair, sizes)
-        idle_slots.close()
-        warm.close_idle()
+        slot_pool.close()
+        fork_server.close_idle()
 
 
 @contextmanager
-def one_seat(pair: Pair) -> Iterator[Seat]:
+def one_workspace(pair: Pair) -> Iterator[Workspace]:
     """A slot and a warm parent."""
     python = str(stack("current").python)
-    with open_slots(pair, 1) as (slot,), warm.parents(python, base_environ(python), 1) as (parent,):
-        yield Seat(slot, parent.ready())
+    with open_slots(pair, 1) as (slot,), fork_server.parents(python, base_environ(python), 1) as (parent,):
+        yield Workspace(slot, parent.ready())
 
 
 # --- side by side, against a loop -------------------------------------------------------------------------------------
@@ -130,16 +130,16 @@ def loop(trials: list[Trial], slot: Slot) -> float:
 # --- one at a time, against a bare fork -------------------------------------------------------------------------------
 
 
-def one_trial(seat: Seat, runs: int) -> Figure:
+def one_trial(workspace: Workspace, runs: int) -> Figure:
     """All of one trial, from the reset of its databases to its evidence, against the least that it could be."""
     with bare_forks() as fork, tempfile.TemporaryDirectory(prefix="kit-bench-") as folder:
         write_project(Path(folder), SUITE.mechanisms, SUITE.attempt)
-        environ = trial_environ(seat.pair, seat.parent.python)
+        environ = trial_environ(workspace.pair, workspace.parent.python)
         order = {"folder": folder, "environ": environ, "target": SUITE.target}
 
         def ours() -> float:
             began = time.perf_counter()
-            evidence = seat.run(SUITE, timeout_s=LIMIT_S)
+            evidence = workspace.run(SUITE, timeout_s=LIMIT_S)
             seconds = time.perf_counter() - began
             if not evidence.forked or evidence.exit_code != 0:
                 raise SystemExit(f"a trial went wrong: {evidence.why_not_forked}\n{evidence.output}")
@@ -179,20 +179,21 @@ def bare_forks() -> Iterator[Callable[[dict[str, object]], float]]:
 # --- probes in, probes out --------------------------------------------------------------------------------------------
 
 
-def many_tests(seat: Seat, runs: int) -> Figure:
+def many_tests(workspace: Workspace, runs: int) -> Figure:
     """A suite of tests like the specimen's, with the probes in and without them."""
     with tempfile.TemporaryDirectory(prefix="kit-bench-") as name:
         folder = Path(name)
         write_project(folder / "project", SUITE.mechanisms, SUITE.attempt)
         multiply_tests(folder / "project" / "tests" / "test_api_sites.py")
-        environ = trial_environ(seat.pair, seat.parent.python)
+        environ = trial_environ(workspace.pair, workspace.parent.python)
 
         def suite(probes: bool) -> float:
-            assert isinstance(seat.pair, Slot)
-            seat.pair.reset()
+            assert isinstance(workspace.pair, Slot)
+            workspace.pair.reset()
             with tempfile.TemporaryDirectory(prefix="kit-bench-") as seen:
                 more = probe_environ(Path(seen), time.time()) if probes else {}
-                ended = seat.parent.run(SUITE.command(seat.parent.python), environ | more, folder / "project", LIMIT_S)
+                command = SUITE.command(workspace.parent.python)
+                ended = workspace.parent.run(command, environ | more, folder / "project", LIMIT_S)
             if ended.exit_code != 0 or f"{TESTS} passed" not in ended.output:
                 raise SystemExit(f"the large suite went wrong:\n{ended.output}")
             return ended.duration_s
@@ -241,7 +242,7 @@ def steady_seconds_of(trials: list[Trial], pair: Pair) -> float:
 
 def memory_mb() -> float:
     """The memory of this process and those that it has started, what they share counted once for each."""
-    mine = [os.getpid(), *warm.pids()]
+    mine = [os.getpid(), *fork_server.pids()]
     return sum(_resident_mb(pid) for pid in mine)
 
 

@@ -19,12 +19,10 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,9 +30,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import suite_outcomes
+from bare_server import bare_server
 from other_suites_table import INSTALLED, MODULES_OF_CPYTHON, SUITES, Suite
-
-from kit.pair import binaries, places
 
 HERE = Path(__file__).resolve().parent
 MODES = ("plain", "traced", "guarded")
@@ -44,7 +41,10 @@ SHOWN = 30  # tests of one suite and mode; the JSON file has all
 # These run the copy of the kit that is named first.
 TRACED = "import sys; sys.path.insert(0, sys.argv.pop(1)); from kit.cli import main; sys.exit(main())"
 PYTEST = "import sys; sys.path.insert(0, sys.argv.pop(1)); import pytest; sys.exit(pytest.main())"
-GUARD = ("-p", "no:kit-db-guard", "-p", "kit.pytest_plugin", "--db-guard", "-o", "db_guard_allow=/*\n*:*/*")
+GUARD = (
+    "-p", "no:kit-db-guard", "-p", "kit.guard.plugin", "--db-guard", "-o", "db_guard_allow=/*\n*:*/*",
+    "-o", "db_guard_drivers=python",
+)  # fmt: skip
 # Says which interpreter another was made from, and which of its own tests are there.
 HAS = """\
 import importlib.util, sys
@@ -151,8 +151,9 @@ def get_source(home: Path, suite: Suite, given: str | None) -> None:
 
 def download(home: Path, requirement: str) -> Path:
     """Download a source distribution."""
+    name = re.split(r"[\[=<>]", requirement)[0]  # of this alone: what it takes to build it may come as wheels
     with tempfile.TemporaryDirectory(dir=home) as into:
-        command = [*pip(), "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", into, requirement]
+        command = [*pip(), "download", "--quiet", "--no-deps", "--no-binary", name, "--dest", into, requirement]
         ended = subprocess.run(command, capture_output=True, text=True)
         found = list(Path(into).iterdir())
         if ended.returncode != 0 or not found:
@@ -432,55 +433,10 @@ def copy_of_the_kit(folder: Path) -> Iterator[Path]:
 def server(needed: bool) -> Iterator[int]:
     """A Postgres server of our own on loopback, if there is need of one; yields its port."""
     if needed:
-        with postgres() as port:
+        with bare_server(USER, max_prepared_transactions=20, max_connections=200, max_wal_size="256MB") as port:
             yield port
     else:
         yield 0
-
-
-@contextmanager
-def postgres() -> Iterator[int]:
-    """A Postgres server; yields its port."""
-    account = places.account()
-    programs = binaries.find(account)
-    identity = account.as_popen() if account is not None else {}
-    with tempfile.TemporaryDirectory(prefix="other-suites-") as name:
-        os.chmod(name, 0o700)
-        if account is not None:
-            os.chown(name, account.uid, account.gid)
-        data, environ = f"{name}/data", binaries.server_environment()
-        subprocess.run([programs.initdb, "-D", data, "-U", USER, "-A", "trust", "-N", "-E", "UTF8", "--locale=C"],
-                       check=True, capture_output=True, cwd="/", env=environ, **identity)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        settings = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": name, "fsync": "off",
-                    "max_prepared_transactions": 20, "max_connections": 200, "max_wal_size": "256MB"}
-        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        with open(f"{name}.log", "wb") as log:
-            server = subprocess.Popen([programs.postgres, "-D", data, *options], cwd="/", env=environ, stdout=log,
-                                      stderr=subprocess.STDOUT, **identity)
-        try:
-            wait_for(port)
-            yield port
-        finally:
-            server.send_signal(signal.SIGQUIT)
-            server.wait()
-            os.unlink(f"{name}.log")
-
-
-def wait_for(port: int) -> None:
-    """Wait until the server answers."""
-    import psycopg
-
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            psycopg.connect(f"postgresql://{USER}@127.0.0.1:{port}/postgres", connect_timeout=5).close()
-            return
-        except psycopg.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 def fresh_database(port: int, statements: Sequence[str]) -> None:

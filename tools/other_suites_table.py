@@ -102,6 +102,7 @@ SUITES = (
             "pwdlib[argon2]", "pyjwt", "pyyaml", "sqlmodel==0.0.50", "strawberry-graphql", "a2wsgi", "typer",
             "pytest-timeout", "pytest-xdist", "python-slugify", "coverage", "mypy",
         ),
+        arguments=("-o", "timeout=0", "tests"),  # a busy machine takes longer than its 20 s
     ),
     Suite(
         "starlette", "starlette[full]==1.10.0",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from kit.pair import open_pair
 from kit.report.timeline import timeline
-from kit.runner import run_all
-from kit.trial import INDIVIDUAL_TEST, Trial, as_reported
+from kit.specimens.trial import INDIVIDUAL_TEST, Trial, as_reported
+from kit.trials.runner import run_all
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "the-failure.png"
 

@@ -28,18 +28,20 @@ LIBRARIES = (
     "sqlalchemy[asyncio]", "sqlmodel", "tortoise-orm",
 )  # fmt: skip
 PROBES = ("tests/probes",)
-INTERPRETER = (*PROBES, "tests/trace", "tests/test_guard.py", "tests/test_warm.py", "tests/live/test_pair_running.py")
+FORKS_AND_PAIR = ("tests/trials/test_fork_server.py", "tests/live/test_pair_running.py")
+INTERPRETER = (*PROBES, "tests/tracing", "tests/guard/test_run.py", *FORKS_AND_PAIR)
 # Of these, the ones that have differed between Pythons, or look into them deepest.
 SHORT_PROBES = tuple(
     f"tests/probes/test_{name}.py" for name in ("attached", "children", "frames", "install", "own", "unchanged")
 )
-SHORT = (*SHORT_PROBES, "tests/test_warm.py", "tests/live/test_pair_running.py")
+SHORT = (*SHORT_PROBES, *FORKS_AND_PAIR)
 # What does not hold before Python 3.11.
 NOT_IN_OLDER = (
-    "tests/probes/changes/test_changes.py",  # tomllib
+    "tests/probes/interventions/test_applied.py",  # tomllib
     "tests/probes/test_settings_files.py",  # tomllib
     "tests/probes/test_app_use.py::test_tracebacks_are_the_programs_own",  # they show the frames of the probes
     "tests/probes/test_unchanged.py::test_output_and_outcomes_are_the_same",  # likewise
+    "tests/probes/test_unchanged.py::test_tracebacks_are_the_same_as_python_shows_them",  # likewise
     "tests/probes/test_children.py::test_popen_looks_as_it_did",  # subprocess gives no such warning
     # A file that an engine's listener attaches by a bound name is not seen.
     "tests/probes/test_attached.py::test_an_attached_file_is_a_database_that_was_opened",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from kit.pair.logs import LogLine, ServerLog
 from kit.pair.model import IDENTITY_SQL, SEEDED_SITES, Identity, Kind, Pair, Side, SideName
 from kit.pair.opening import open_pair
-from kit.pair.running import check, down, status, up
+from kit.pair.running import check, down, status, told, up
 
 __all__ = [
     "IDENTITY_SQL",
@@ -24,5 +24,6 @@ __all__ = [
     "down",
     "open_pair",
     "status",
+    "told",
     "up",
 ]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from kit import processes, workfolder
 from kit.errors import PairError
 from kit.pair import places
 from kit.pair.embedded import HOST, SUPERUSER, free_ports
@@ -18,6 +19,7 @@ from kit.pair.model import DATABASES, SIDES, USERS, Pair, Side, SideName
 
 FILE = Path(__file__).parents[2] / "docker-compose.yml"
 UP_S = 300
+PROJECT, LOGS = "kit-pair-", "logs-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +41,14 @@ class Containers:
 
     def compose(self, *arguments: str) -> None:
         """Run docker compose on this project. Raises PairError with what it said."""
-        command = ["docker", "compose", "--file", str(FILE), "--project-name", self.project, *arguments]
+        file = ["--file", str(FILE)] if self.variables else []  # which asks for all of them
+        command = ["docker", "compose", *file, "--project-name", self.project, *arguments]
         try:
-            answer = subprocess.run(
-                command, env=os.environ | self.variables, timeout=UP_S,
-                capture_output=True, encoding="utf-8", errors="replace",
-            )  # fmt: skip
+            answer = processes.run(
+                command, timeout_s=UP_S, env=os.environ | self.variables, encoding="utf-8", errors="replace"
+            )
         except OSError:  # not only FileNotFoundError: one folder on PATH may be closed to this user
-            raise PairError(
-                "there is no program docker", remedy="install Docker, or use the embedded pair (kit up)"
-            ) from None
+            raise _no_docker() from None
         except subprocess.TimeoutExpired:
             raise PairError(f"docker compose {arguments[0]} did not end within {UP_S} s") from None
         if answer.returncode != 0:
@@ -66,6 +66,7 @@ class Running:
 
     pair: Pair
     containers: Containers
+    lock: int
 
     def as_json(self) -> dict[str, object]:
         """What the state file keeps."""
@@ -74,6 +75,11 @@ class Running:
     def close(self) -> None:
         """End both containers and remove their data and logs."""
         self.containers.close()
+        self.release()
+
+    def release(self) -> None:
+        """Leave the containers to the state file: until then they are this process's, and nobody's after it."""
+        os.close(self.lock)
 
 
 @contextmanager
@@ -90,25 +96,27 @@ def start(ports: tuple[int, int] | None = None) -> Running:
     """Start both containers, wait until both are healthy, and ask both who they are."""
     if not FILE.exists():
         raise PairError(f"there is no {FILE.name} in {FILE.parent}", remedy="run this in a checkout of the project")
+    if shutil.which("docker") is None:
+        raise _no_docker()
     production, test = ports or free_ports(2)
-    containers = prepare(production, test)
+    containers, lock = prepare(production, test)
     try:
         containers.compose("up", "--detach", "--wait")
-        return Running(_pair(containers), containers)
+        return Running(_pair(containers), containers, lock)
     except BaseException as error:
         try:
             containers.close()
         except PairError as closing:
             error.add_note(f"Nor could it be taken down: {closing}")
+        os.close(lock)
         raise
 
 
-def prepare(production_port: int, test_port: int) -> Containers:
-    """The project's variables, its passwords random, and the directory that its servers log into."""
-    run = secrets.token_hex(4)
-    logs = places.state_directory() / f"logs-{run}"
-    logs.mkdir()
+def prepare(production_port: int, test_port: int) -> tuple[Containers, int]:
+    """The project's variables, its passwords random, and the directory that its servers log into, with its lock."""
+    logs, lock = workfolder.make(places.state_directory(), LOGS)
     logs.chmod(0o777)  # the containers' user has a number of its own; the directory above is closed
+    run = logs.name.removeprefix(LOGS)
     variables = {
         "KIT_RUN": run,
         "KIT_LOG_DIR": str(logs),
@@ -117,7 +125,17 @@ def prepare(production_port: int, test_port: int) -> Containers:
     }
     for role in ("ADMIN", "PRODUCTION", "TEST"):
         variables[f"KIT_{role}_PASSWORD"] = secrets.token_hex(24)
-    return Containers(f"kit-pair-{run}", str(logs), variables)
+    return Containers(f"{PROJECT}{run}", str(logs), variables), lock
+
+
+def leftovers() -> list[Containers]:
+    """The projects whose command was killed before it had written the state file, or whose state file is lost."""
+    found = workfolder.abandoned((LOGS,), (places.state_file().parent,))
+    return [Containers(PROJECT + logs.name.removeprefix(LOGS), str(logs), {}) for logs in found]
+
+
+def _no_docker() -> PairError:
+    return PairError("there is no program docker", remedy="install Docker, or use the embedded pair (kit up)")
 
 
 def _pair(containers: Containers) -> Pair:

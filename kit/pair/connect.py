@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
 import secrets
+import threading
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -28,11 +31,56 @@ def connect(url: str, *, application: str = "kit-pair", options: str = "") -> ps
     import psycopg
 
     try:
-        return psycopg.connect(
+        return open_connection(
             url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, application_name=application, options=options
         )
     except psycopg.Error as error:
         raise unreachable(url, str(error)) from None
+
+
+def open_connection(url: str, **settings: Any) -> psycopg.Connection[tuple[Any, ...]]:
+    """What psycopg.connect gives for this URL and these settings, whatever the user's variables say to libpq."""
+    import psycopg
+
+    with without_libpq_variables():
+        return psycopg.connect(url, **settings)
+
+
+def libpq_variables() -> list[str]:
+    """The variables by which libpq, and asyncpg, fill in what a URL leaves open: all whose names begin with PG."""
+    return [name for name in os.environ if name.startswith("PG")]
+
+
+class _Hidden:
+    """Takes libpq's variables out of this process's environment while at least one connection is being opened.
+
+    A setting of each connection could not do it: PGSERVICE and PGTZ overrule what is left out of it, and what is in it.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.count = threading.Lock(), 0
+        self.kept: dict[str, str] = {}
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.count += 1
+            self.kept |= {name: os.environ.pop(name) for name in libpq_variables()}
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.count -= 1
+            if self.count == 0:
+                for name, value in self.kept.items():
+                    os.environ.setdefault(name, value)
+                self.kept.clear()
+
+
+_hidden = _Hidden()
+
+
+def without_libpq_variables() -> AbstractContextManager[None]:
+    """While this is entered, a connection that is opened goes by its own settings, not by the user's variables."""
+    return _hidden
 
 
 def load_driver() -> None:
@@ -75,6 +123,11 @@ def unreachable(url: str, said: str) -> PairError:
     if "password authentication failed" in said:
         return PairError(
             f"{where} refused the password of {urlsplit(url).username}", remedy="correct the URL's user and password"
+        )
+    if "no password supplied" in said:
+        return PairError(
+            f"{where} wants a password, and the URL has none",
+            remedy="put it into the URL: PGPASSWORD and libpq's other variables are not read",
         )
     if "timeout" in said or "unreachable" in said:
         return PairError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,10 +18,11 @@ from kit.errors import PairError
 from kit.pair import binaries as programs
 from kit.pair import faults, places
 from kit.pair.binaries import Binaries
+from kit.pair.identifiers import renew
 from kit.pair.model import DATABASES, SIDES, USERS, Pair, Side, SideName
 from kit.pair.places import Account
 from kit.pair.run import Guard, RunDirectory, sweep
-from kit.pair.settings import as_arguments, embedded_settings
+from kit.pair.settings import NOT_IN_SHM, as_arguments, embedded_settings
 from kit.pair.template import Template
 
 HOST = "127.0.0.1"  # not localhost: 127.0.0.1 and ::1 can be two servers on one port
@@ -98,7 +99,8 @@ class _Start:
     def fill_from_nothing(self, template: Template) -> None:
         """initdb on both sides, then databases, roles and rows, then keep the result as the template."""
         secret = self.secret_file(template.password)
-        self.finish({side: self.initdb(side, secret) for side in SIDES})
+        outputs = {side: self.initdb(side, secret) for side in SIDES}
+        self.finish(outputs)
         secret.unlink()
         self.start_servers()
         in_parallel(lambda side: self.populate(side, template.password))
@@ -109,20 +111,34 @@ class _Start:
         """Unpack both sides of the template; one that cannot be unpacked is removed, and False says so."""
         from kit.pair.connect import load_driver
 
-        processes = []
-        with suppress(OSError):  # another run has just removed it, or there is no tar
-            for side in SIDES:
+        tar, environ = shutil.which("tar"), programs.server_environment()
+        running: list[str] = []
+        with suppress(OSError):  # another run has just removed it
+            for side in SIDES if tar else ():
                 self.make_data_directory(side)
-                processes.append(template.unpack(side, self.data(side)))
+                options, archive = template.unpacking(side, self.data(side))
+                self.guard.run(f"tar {side}", [str(tar), *options], environ, given=archive)
+                running.append(f"tar {side}")
         load_driver()  # takes as long as the unpacking, so both are done at once
-        for process in processes:
-            process.communicate()
-        if [process.returncode for process in processes] == [0, 0]:
+        self.guard.wait_for(*running, timeout_s=math.inf)
+        if [self.guard.ended[name] for name in running] == [0] * len(SIDES) and self.tell_apart():
             return True
         template.discard()
         for side in SIDES:
             shutil.rmtree(self.data(side), ignore_errors=True)
         return False
+
+    def tell_apart(self) -> bool:
+        """Give both copies system identifiers of their own; False where one is no data directory.
+
+        A control file of a version that is not known keeps the template's: runs still differ in their cluster names.
+        """
+        try:
+            for side in SIDES:
+                renew(self.data(side))
+        except OSError:
+            return False
+        return True
 
     def data(self, side: SideName) -> Path:
         return self.directory.path / side
@@ -145,30 +161,35 @@ class _Start:
             os.chown(path, self.user.uid, self.user.gid)
         return path
 
-    def initdb(self, side: SideName, secret: Path) -> subprocess.Popen[str]:
+    def initdb(self, side: SideName, secret: Path) -> int:
+        """Start to make the data directory of a side; return where what initdb says can be read."""
         self.make_data_directory(side)
-        identity = self.user.as_popen() if self.user is not None else {}
-        process: subprocess.Popen[str] = subprocess.Popen(
-            [
-                *(self.binaries.initdb, "-D", str(self.data(side)), "-U", SUPERUSER, f"--pwfile={secret}"),
-                *("--locale=C", "-E", "UTF8", "-A", "scram-sha-256", "-N", "--wal-segsize=1"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            cwd="/",
-            env=programs.server_environment(),
-            **identity,
-        )
-        return process
+        # A pipe, because a file would stay empty where the disk is full, which is what initdb would say.
+        os.mkfifo(self.said(side), 0o600)
+        reading = os.open(self.said(side), os.O_RDONLY | os.O_NONBLOCK)
+        command = [
+            *(self.binaries.initdb, "-D", str(self.data(side)), "-U", SUPERUSER, f"--pwfile={secret}"),
+            *("--locale=C", "-E", "UTF8", "-A", "scram-sha-256", "-N", "--wal-segsize=1"),
+        ]
+        if self.binaries.version[0] >= 16:  # before, it leaves a segment in /dev/shm when it is killed
+            command += as_arguments(NOT_IN_SHM)
+        self.guard.run(
+            f"initdb {side}", command, programs.server_environment(), log=self.said(side),
+            as_named=places.named_stand_in(),
+        )  # fmt: skip
+        return reading
 
-    def finish(self, processes: Mapping[SideName, subprocess.Popen[str]]) -> None:
-        said = {side: process.communicate()[0] for side, process in processes.items()}
-        for side, process in processes.items():
-            if process.returncode != 0:
-                raise faults.explain(f"the data directory of {side} could not be made", said[side])
+    def finish(self, outputs: Mapping[SideName, int]) -> None:
+        """Wait for both initdb. Raises PairError with what one says that has failed."""
+        self.guard.wait_for(*(f"initdb {side}" for side in outputs), timeout_s=math.inf)
+        said = {side: _whole(reading) for side, reading in outputs.items()}
+        for side, words in said.items():
+            self.said(side).unlink()
+            if self.guard.ended[f"initdb {side}"] != 0:
+                raise faults.explain(f"the data directory of {side} could not be made", words)
+
+    def said(self, side: SideName) -> Path:
+        return self.directory.path / f"{side}.said"
 
     def start_servers(self) -> None:
         """Start both at once and wait for both; another free port where somebody was faster to take one."""
@@ -270,6 +291,12 @@ class _Start:
             identity=identity,
             log=self.log(name),
         )
+
+
+def _whole(reading: int) -> str:
+    """All that is in a pipe whose writers have gone; it is closed."""
+    with os.fdopen(reading, "rb") as file:
+        return (file.read() or b"").decode(errors="replace")
 
 
 def in_parallel(work: Callable[[SideName], Answer]) -> list[Answer]:

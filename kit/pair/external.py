@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from kit.errors import PairError
 from kit.pair.model import SIDES, Kind, Pair, Side, SideName
@@ -52,24 +52,35 @@ def pair_from_environment(environ: Mapping[str, str] = os.environ) -> Pair | Non
 def side_from_url(name: SideName, url: str, *, admin: str | None = None, log: Path | None = None) -> Side:
     """One side, after asking its server who it is."""
     from kit.pair.connect import identify
+
+    parts = _parts(name, url)
+    assert parts.hostname is not None
+    assert parts.username is not None
+    user, password = unquote(parts.username), unquote(parts.password or "")
+    database = unquote(parts.path.lstrip("/")) or user
+    plain = parts._replace(scheme="postgresql").geturl()
+    if admin is not None:
+        _parts(f"{name}'s superuser", admin)
+    return Side(name, parts.hostname, parts.port or 5432, database, user, password, admin, identify(plain), log)
+
+
+def _parts(name: str, url: str) -> SplitResult:
+    """A URL taken apart. Raises PairError for one that names no user or host, or has what no URL can have."""
     from kit.probes.redact import redact
 
-    parts = urlsplit(url)
-    scheme = parts.scheme.split("+")[0]
     try:
-        port = parts.port or 5432
-    except ValueError:
-        port = 0
-    if scheme not in ("postgresql", "postgres") or not parts.hostname or not parts.username or not port:
+        parts = urlsplit(url)
+        usable = parts.scheme.split("+")[0] in ("postgresql", "postgres") and parts.port != 0
+        usable = usable and None not in (parts.hostname, parts.username) and "\0" not in unquote(url)
+    except ValueError:  # brackets that do not fit, a port that is no number
+        usable = False
+    if not usable:
         raise PairError(
             f"the URL of {name} is {redact(url)}",
             wanted=URL_FORM,
             remedy="correct the URL; quote what is special in it",
         )
-    user, password = unquote(parts.username), unquote(parts.password or "")
-    database = unquote(parts.path.lstrip("/")) or user
-    plain = parts._replace(scheme="postgresql").geturl()
-    return Side(name, parts.hostname, port, database, user, password, admin, identify(plain), log)
+    return parts
 
 
 def refuse_one_server(pair: Pair) -> None:

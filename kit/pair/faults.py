@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
+import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kit.errors import PairError
@@ -10,15 +13,18 @@ from kit.pair.binaries import DISTRIBUTION
 from kit.pair.places import DATA_VARIABLE
 
 TAIL_LINES = 6
+ANSWER_S = 2.0
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong: how Postgres puts it, and what to say instead."""
+    """One thing that goes wrong: how Postgres puts it, and what to say instead, or with `quoted` beside it."""
 
     pattern: str
     found: str
     remedy: str
+    quoted: bool = True
 
 
 # The first that fits is said, so the precise ones come first.
@@ -39,9 +45,21 @@ FAULTS = (
         f"make room there, or set {DATA_VARIABLE} to a directory that has it",
     ),
     Fault(
-        r"could not create any TCP/IP sockets|could not bind \w+ address",
-        "the port {port} is taken by another program",
+        r"could not bind \w+ address [^\n]*: Permission denied",
+        "the port {port} is for programs with more rights than the servers have",
+        "choose ports from 1024 on, or let the kit choose free ones",
+        quoted=False,
+    ),
+    Fault(
+        r"could not bind \w+ address [^\n]*: Address already in use",
+        "the port {port} is taken by {holder}",
         "end that program, or let the kit choose free ports",
+        quoted=False,
+    ),
+    Fault(
+        r"could not create any TCP/IP sockets|could not bind \w+ address",
+        "no server can listen on the port {port}",
+        "see whether the loopback interface is up (ip link show lo), or let the kit choose free ports",
     ),
     Fault(
         r"invalid locale (settings|name)",
@@ -86,9 +104,35 @@ def explain(event: str, said: str, *, port: int | None = None) -> PairError:
     words = tail(said)
     for fault in FAULTS:
         if re.search(fault.pattern, said):
-            found = fault.found.format(port=port)
-            return PairError(f"{event}: {found} (it said: {words})", remedy=fault.remedy)
+            holder = holder_of(port) if port is not None and "{holder}" in fault.found else ""
+            found = fault.found.format(port=port, holder=holder)
+            return PairError(f"{event}: {found}" + fault.quoted * f" (it said: {words})", remedy=fault.remedy)
     return PairError(f"{event}; it said: {words or 'nothing'}")
+
+
+def holder_of(port: int) -> str:
+    """Which program listens on a port of the loopback address, as far as this user may know."""
+    kind = "a PostgreSQL server" if _speaks_postgres(port) else "another program"
+    try:
+        import psutil
+    except ImportError:
+        return kind
+    with suppress(psutil.Error, OSError):  # this user may not know
+        for one in psutil.net_connections("tcp"):
+            if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port and one.pid:
+                return f"{kind} ({psutil.Process(one.pid).name()}, process {one.pid})"
+    return kind
+
+
+def _speaks_postgres(port: int) -> bool:
+    """Whether a server answers the question for encryption as PostgreSQL does."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_S) as connection:
+            connection.settimeout(ANSWER_S)
+            connection.sendall(_SSL_REQUEST)
+            return connection.recv(1) in (b"S", b"N")
+    except OSError:
+        return False
 
 
 def tail(text: str) -> str:

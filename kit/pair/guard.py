@@ -5,13 +5,16 @@ one JSON order per line on stdin and answers one JSON event per line on stdout:
 
     {"watch": PID}                                          die with this process instead of with the starter
     {"start": NAME, "argv": [...], "log": PATH, "env": {}}  -> {"started": NAME, "pid": PID}
+    {"run": NAME, "argv": [...], "log": PATH, "env": {}, "input": PATH, "as_named": [UID, GID] or null}
+                                                            the same, for a program that ends by itself
     {"stop": NAME}                                          -> {"ended": NAME, "status": STATUS}, as for any end
-    {"detach": true}                                        outlive the starter; SIGTERM ends it
+    {"detach": true}                                        outlive the starter
 
-The end of the watched process, SIGTERM and, until an order to watch or detach, the end of stdin all mean: stop every
-server, remove the directory, leave.
-A server asks the kernel for SIGQUIT at the guard's death (Linux), so that it does not outlive the guard either. The
-guard has one thread, because that promise ends with the thread that made it.
+The end of the watched process, SIGTERM, anything written to the pipe `end` in the directory and, until an order to
+watch or detach, the end of stdin all mean: end every server and program, remove the directory, leave.
+Who has only the directory ends it by that pipe: a process number in a file may be somebody else's by then.
+A server asks the kernel for SIGQUIT at the guard's death (Linux), so that it does not outlive the guard either; a
+program asks for SIGTERM. The guard has one thread, because that promise ends with the thread that made it.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ import signal
 import sys
 import time
 
-LOCK = "lock"
+LOCK, END, ENDED = "lock", "end", ".ended"
+CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
 IPC_RMID = 0
 WATCH_INTERVAL_S = 0.25
@@ -39,6 +43,8 @@ class Guard:
     def __init__(self, directory: str, starter: int, account: tuple[int, int] | None) -> None:
         self.directory, self.account = directory, account
         self.servers: dict[str, int] = {}
+        self.programs: dict[str, int] = {}
+        self.stopping: set[str] = set()
         self.data: dict[str, str] = {}
         self.orders = b""
         self.listening = True
@@ -54,6 +60,9 @@ class Guard:
         signal.signal(signal.SIGTERM, self.terminate)
         for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(ignored, signal.SIG_IGN)
+        os.mkfifo(os.path.join(directory, END), 0o600)
+        # Opened for both, so that it has no end when one who wrote goes away.
+        self.end_fd = os.open(os.path.join(directory, END), os.O_RDWR | os.O_NONBLOCK)
         self.watch(starter)
 
     def terminate(self, *_: object) -> None:
@@ -81,14 +90,14 @@ class Guard:
         self.close()
 
     def wait(self) -> None:
-        sources = [self.wakeup_read]
+        sources = [self.wakeup_read, self.end_fd]
         if self.listening:
             sources.append(0)
         if self.owner_fd is not None:
             sources.append(self.owner_fd)
         looks = self.owner is not None and self.owner_fd is None
         readable, _, _ = select.select(sources, [], [], WATCH_INTERVAL_S if looks else None)
-        if self.owner_fd in readable:
+        if self.owner_fd in readable or self.end_fd in readable:
             self.ending = True
         if self.wakeup_read in readable:
             self.forget_wakeups()
@@ -114,34 +123,87 @@ class Guard:
     def obey(self, order: dict[str, object]) -> None:
         if "start" in order:
             self.start(order)
+        elif "run" in order:
+            self.run_program(order)
         elif "stop" in order:
+            self.stopping.add(str(order["stop"]))
             self.signal_server(str(order["stop"]), signal.SIGINT)
         else:
             self.ends_with_orders = False
             self.watch(None if "detach" in order else int(str(order["watch"])))
 
     def start(self, order: dict[str, object]) -> None:
-        name, argv, env = str(order["start"]), list(order["argv"]), dict(order["env"])  # type: ignore[call-overload]
-        log = os.open(str(order["log"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        name, argv = str(order["start"]), list(order["argv"])  # type: ignore[call-overload]
+        self.data[name] = argv[argv.index("-D") + 1]
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(self.directory, name + ENDED))
+        created = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self.begin(self.servers, name, argv, order, os.devnull, created, signal.SIGQUIT)
+
+    def run_program(self, order: dict[str, object]) -> None:
+        name, argv, given = str(order["run"]), list(order["argv"]), str(order["input"])  # type: ignore[call-overload]
+        self.begin(self.programs, name, argv, order, given, os.O_WRONLY, signal.SIGTERM)
+
+    def begin(
+        self,
+        known: dict[str, int],
+        name: str,
+        argv: list[str],
+        order: dict[str, object],
+        given: str,
+        how: int,
+        at_death: signal.Signals,
+    ) -> None:
+        try:
+            source = os.open(given, os.O_RDONLY)
+        except OSError:  # it has just been removed
+            self.tell({"ended": name, "status": 127})
+            return
+        try:
+            log = os.open(str(order["log"]), how, 0o600)
+        except OSError:  # no room for a log
+            log = os.open(os.devnull, os.O_WRONLY)
+        known[name] = self.fork(argv, order, source, log, at_death)
+        self.tell({"started": name, "pid": known[name]})
+
+    def fork(
+        self, argv: list[str], order: dict[str, object], given: int, log: int, at_death: signal.Signals
+    ) -> int:
+        """Start a program that gets the signal `at_death` when the guard dies; both descriptors are closed here."""
         guard = os.getpid()
         pid = os.fork()
         if pid == 0:
             try:
-                become_server(guard, log, argv, env, self.account)
+                if at_death is signal.SIGTERM:
+                    os.setpgid(0, 0)  # so that what it starts itself ends with it
+                become_server(guard, (given, log), argv, order, self.account, at_death)
             finally:
                 os._exit(127)
+        os.close(given)
         os.close(log)
-        self.servers[name] = pid
-        self.data[name] = argv[argv.index("-D") + 1]
-        self.tell({"started": name, "pid": pid})
+        return pid
 
     def reap(self) -> None:
-        for name, pid in list(self.servers.items()):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                del self.servers[name]
-                release_memory(self.data[name])
-                self.tell({"ended": name, "status": os.waitstatus_to_exitcode(status)})
+        for known in (self.servers, self.programs):
+            for name, pid in list(known.items()):
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    del known[name]
+                    self.say_ended(name, os.waitstatus_to_exitcode(status))
+
+    def say_ended(self, name: str, status: int) -> None:
+        if name in self.data:
+            release_memory(self.data[name])
+        if name in self.data and name not in self.stopping and not self.ending:
+            # For whoever finds the server gone: one that was killed has written nothing about it.
+            # It is put there whole: who finds it reads it.
+            record = os.path.join(self.directory, name + ENDED)
+            with contextlib.suppress(OSError):
+                with open(record + ".new", "w") as file:
+                    file.write(str(status))
+                os.rename(record + ".new", record)
+        self.stopping.discard(name)
+        self.tell({"ended": name, "status": status})
 
     def tell(self, event: dict[str, object]) -> None:
         try:
@@ -158,24 +220,39 @@ class Guard:
         # gives back the shared memory, which SIGKILL would not.
         for name in list(self.servers):
             self.signal_server(name, signal.SIGQUIT)
+        self.signal_programs(signal.SIGTERM)
         deadline = time.monotonic() + FAST_STOP_S
-        while self.servers and time.monotonic() < deadline:
+        while (self.servers or self.programs) and time.monotonic() < deadline:
             select.select([self.wakeup_read], [], [], WATCH_INTERVAL_S)
             self.forget_wakeups()
             self.reap()
         for name in list(self.servers):
             self.signal_server(name, signal.SIGKILL)
-        for name, pid in self.servers.items():
+        self.signal_programs(signal.SIGKILL)
+        for name, pid in (*self.servers.items(), *self.programs.items()):
             os.waitpid(pid, 0)
-            release_memory(self.data[name])
+            if name in self.data:
+                release_memory(self.data[name])
         remove(self.directory)
 
+    def signal_programs(self, number: signal.Signals) -> None:
+        for pid in self.programs.values():
+            for leader in (-pid, pid):  # the second where it has not become a leader yet
+                with contextlib.suppress(OSError):
+                    os.kill(leader, number)
 
-def become_server(guard: int, log: int, argv: list[str], env: dict[str, str], account: tuple[int, int] | None) -> None:
-    """Replace this forked child by a server. Never returns."""
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+
+def become_server(
+    guard: int,
+    streams: tuple[int, int],
+    argv: list[str],
+    order: dict[str, object],
+    account: tuple[int, int] | None,
+    at_death: signal.Signals,
+) -> None:
+    """Replace this forked child by a server or program. Never returns."""
+    for number, file in zip((0, 1, 2), (streams[0], streams[1], streams[1]), strict=True):
+        os.dup2(file, number)
     os.closerange(3, 256)
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
@@ -183,15 +260,35 @@ def become_server(guard: int, log: int, argv: list[str], env: dict[str, str], ac
         os.setgroups([])
         os.setgid(account[1])
         os.setuid(account[0])
+    if order.get("as_named"):
+        take_name(*order["as_named"])  # type: ignore[misc]
     if sys.platform == "linux":
         # After the change of user, which clears it.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, at_death, 0, 0, 0)
         if os.getppid() != guard:
             return
     try:
-        os.execve(argv[0], argv, env)
+        os.execve(argv[0], argv, dict(order["env"]))  # type: ignore[call-overload]
     except OSError as error:
         os.write(2, f"could not execute {argv[0]}: {error.strerror}\n".encode())
+
+
+def take_name(uid: int, gid: int) -> None:
+    """Appear to oneself as another user, in a user namespace of one's own; files are still the real user's.
+
+    For programs that want a user with an entry in the system's list. Where the kernel does not allow it nothing is
+    changed, and the program says what it wants.
+    """
+    real_uid, real_gid = os.geteuid(), os.getegid()
+    if sys.platform != "linux" or ctypes.CDLL(None).unshare(CLONE_NEWUSER) != 0:
+        return
+    for file, line in (
+        ("setgroups", "deny"),
+        ("gid_map", f"{gid} {real_gid} 1"),
+        ("uid_map", f"{uid} {real_uid} 1"),
+    ):
+        with contextlib.suppress(OSError), open(f"/proc/self/{file}", "w") as map_of_numbers:
+            map_of_numbers.write(line)
 
 
 def remove(directory: str) -> None:

@@ -143,10 +143,3 @@ class Pair:
             if side.log is not None:
                 found[prefix + "LOG"] = str(side.log)
         return found
-
-    def side_of(self, system_identifier: str, cluster_name: str) -> SideName | None:
-        """The side that has this identity, or None when the server is neither of the two."""
-        for side in self.sides:
-            if (side.identity.system_identifier, side.identity.cluster_name) == (system_identifier, cluster_name):
-                return side.name
-        return None

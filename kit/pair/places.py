@@ -54,6 +54,23 @@ def account() -> Account | None:
     )
 
 
+def named_stand_in() -> tuple[int, int] | None:
+    """The numbers of a user and a group with a name, when this ordinary user has none, as Postgres' initdb wants one.
+
+    None when the user has a name, or may become another one.
+    """
+    import pwd
+
+    if os.geteuid() == 0:
+        return None
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        entries = [entry for entry in pwd.getpwall() if entry.pw_uid != 0]  # which Postgres refuses
+        return (entries[0].pw_uid, entries[0].pw_gid) if entries else None
+    return None
+
+
 def state_directory() -> Path:
     """The directory of the state file, private to this user; made when missing."""
     return _private(state_file().parent, STATE_VARIABLE)
@@ -104,8 +121,15 @@ def _private(directory: Path, variable: str) -> Path:
 def data_bases() -> list[Path]:
     """The existing directories in which data directories may be made, the best one first."""
     chosen = os.environ.get(DATA_VARIABLE)
-    if chosen:
-        return [Path(chosen)]
+    return [Path(chosen)] if chosen else _usual_bases()
+
+
+def all_bases() -> list[Path]:
+    """Every directory in which a run of this user may have left a data directory, whatever is chosen now."""
+    return list(dict.fromkeys([*data_bases(), *_usual_bases()]))
+
+
+def _usual_bases() -> list[Path]:
     named = [Path("/dev/shm"), Path(os.environ.get("XDG_RUNTIME_DIR", ""))]
     if os.geteuid() == 0:
         named += [Path("/run"), Path("/var/cache"), Path("/var/lib")]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from kit import processes, workfolder
 from kit.errors import PairError
 from kit.pair import guard as guard_program
-from kit.pair.places import RUN_PREFIX, Account, choose_data_base, data_bases
-from kit.workfolder import is_abandoned, take_lock
+from kit.pair.places import DATA_VARIABLE, RUN_PREFIX, Account, all_bases, choose_data_base
 
 ANSWER_S = 30.0
 
@@ -31,13 +31,15 @@ class RunDirectory:
     def make(cls, user: Account | None) -> RunDirectory:
         """Make and lock a new directory where there is room."""
         base = choose_data_base(user)
-        path = base / f"{RUN_PREFIX}{secrets.token_hex(4)}"
         try:
-            path.mkdir()
+            path, lock = workfolder.make(base, RUN_PREFIX)
         except OSError as error:
-            raise PairError(f"cannot make a directory in {base}: {error.strerror}") from error
+            raise PairError(
+                f"cannot make a directory in {base}: {error.strerror}",
+                remedy=f"set {DATA_VARIABLE} to a directory that you can write to",
+            ) from error
         path.chmod(0o711)  # the servers' user passes through, and lists nothing
-        return cls(path, take_lock(path))
+        return cls(path, lock)
 
     @property
     def name(self) -> str:
@@ -51,13 +53,11 @@ class RunDirectory:
 
 def sweep() -> list[Path]:
     """Remove what killed runs of this user left behind, and return what was removed."""
-    swept = []
-    for base in data_bases():
-        for directory in base.glob(f"{RUN_PREFIX}*"):
-            if is_abandoned(directory):
-                clear(directory)
-                swept.append(directory)
-    return swept
+    found = workfolder.abandoned((RUN_PREFIX,), all_bases())
+    for directory in found:
+        clear(directory)
+    workfolder.sweep(workfolder.TEMPORARY, (Path(tempfile.gettempdir()),))
+    return found
 
 
 def clear(directory: Path) -> None:
@@ -75,24 +75,18 @@ def end_leftovers(directory: Path) -> None:
             continue
         data = str(pid_file.parent)
         if runs_on(pid, data):
-            os.kill(pid, signal.SIGQUIT)
-            deadline = time.monotonic() + ANSWER_S
-            while runs_on(pid, data) and time.monotonic() < deadline:
-                time.sleep(0.01)
+            processes.end(pid, ask=signal.SIGQUIT, within_s=ANSWER_S)
         guard_program.release_memory(data)
 
 
 def runs_on(pid: int, data: str) -> bool:
     """Whether the process `pid` is a server on the data directory `data`, and not somebody who got its number."""
-    if Path("/proc/self/cmdline").exists():  # small containers have no ps
-        try:
-            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            return False
-    else:
-        command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
-        arguments = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace").stdout
-    return f"-D {data} " in f"{arguments} "
+    return b"-D %b " % os.fsencode(data) in processes.arguments(pid)
+
+
+def is_guard(pid: int, directory: str) -> bool:
+    """Whether the process `pid` is the guard of `directory`, and not somebody who got its number."""
+    return b"%b %b " % (os.fsencode(guard_program.__file__), os.fsencode(directory)) in processes.arguments(pid)
 
 
 class Guard:
@@ -113,7 +107,7 @@ class Guard:
             start_new_session=True,  # an interrupt at the terminal is the owner's business
         )
         self.ended: dict[str, int] = {}
-        self.pids: dict[str, int] = {}
+        self.pids: dict[str, int] = {}  # of what runs
         self._unread = b""
 
     def start(self, name: str, argv: list[str], log: Path, env: Mapping[str, str]) -> None:
@@ -122,15 +116,39 @@ class Guard:
         self.pids.pop(name, None)
         self._order({"start": name, "argv": argv, "log": str(log), "env": dict(env)})
 
+    def run(
+        self,
+        name: str,
+        argv: list[str],
+        env: Mapping[str, str],
+        *,
+        log: Path = Path(os.devnull),
+        given: Path = Path(os.devnull),
+        as_named: tuple[int, int] | None = None,
+    ) -> None:
+        """Have a program run that reads `given`, writes to `log`, and ends by itself; `ended` has its status then.
+
+        `as_named` are the numbers of a user and a group that the program takes itself for, where the system allows it.
+        """
+        self.ended.pop(name, None)
+        order = {"run": name, "argv": argv, "log": str(log), "env": dict(env), "input": str(given)}
+        self._order(order | {"as_named": as_named})
+
     def stop(self, *names: str) -> None:
         """Have servers stopped in order, and wait until they have ended."""
         for name in names:
             self._order({"stop": name})
-        deadline = time.monotonic() + ANSWER_S
+        if not self.wait_for(*names, timeout_s=ANSWER_S):
+            raise PairError(f"the servers {', '.join(names)} did not stop within {ANSWER_S:.0f} s")
+
+    def wait_for(self, *names: str, timeout_s: float) -> bool:
+        """Wait until these servers or programs have ended; False where they have not within `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
         while any(name not in self.ended for name in names):
             if time.monotonic() > deadline:
-                raise PairError(f"the servers {', '.join(names)} did not stop within {ANSWER_S:.0f} s")
+                return False
             self.listen(0.05)
+        return True
 
     def listen(self, timeout_s: float) -> None:
         """Take in what the guard has said by now, waiting at most `timeout_s` for something."""
@@ -147,6 +165,7 @@ class Guard:
             if "started" in event:
                 self.pids[event["started"]] = event["pid"]
             else:
+                self.pids.pop(event["ended"], None)
                 self.ended[event["ended"]] = event["status"]
 
     def watch(self, owner: int) -> None:

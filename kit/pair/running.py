@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
-import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+import msgspec
 
 from kit.errors import PairError
-from kit.pair import faults, places
-from kit.pair.model import SIDES, Identity, Kind, Pair, Side, SideName
-from kit.pair.run import clear
-from kit.workfolder import is_held
+from kit.pair import places
+from kit.pair.guard import END, ENDED
+from kit.pair.logs import ServerLog
+from kit.pair.model import SIDES, Kind, Pair, Side, SideName
+from kit.pair.run import clear, is_guard, runs_on
+from kit.typed import typed
+from kit.workfolder import LOCK, is_held
 
 FORMAT = 1
 DOWN_S = 20.0
 DOWN_POLL_S = 0.005
 CONNECT_S = 2.0
+OWNER = "kept-by"  # in a kept pair's directory: the path of the state file that it belongs to
+LAST_WORDS = 3  # entries of a log
+RECORD_S = 2.0
+_USUAL = (
+    "starting PostgreSQL", "listening on", "database system was", "database system is ready", "connection received",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the state file holds: the pair, and what ends it.
+
+    `directory`, `guard` and `pids` (the process numbers of the guard and of each side's server) belong to an embedded
+    pair, `compose` to one in containers. `folder` is where `kit up` was called, empty when that is not known.
+    """
+
+    pair: Pair
+    directory: Path | None
+    guard: int
+    pids: Mapping[SideName, int]
+    compose: Mapping[str, Any] | None
+    folder: str
 
 
 def up(
@@ -60,24 +87,56 @@ def up(
 
 
 def down() -> bool:
-    """End the pair that was left running; False when there was none. Servers that the kit did not start go on."""
-    if _recall() is None:
+    """End the pair that was left running; False when there was none. Servers that the kit did not start go on.
+
+    What the kit started is found by its directories also where the state file is damaged or gone.
+    """
+    from kit.pair import compose
+
+    if not _has_state() and not _kept() and not compose.leftovers():
         return False
     with _only_one():
         return _take_down()
 
 
+def _has_state() -> bool:
+    path = places.state_file()
+    try:
+        return path.exists()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> PairError:
+    return PairError(
+        f"{path} cannot be read: {error.strerror}",
+        remedy=f"set {places.STATE_VARIABLE} to a directory of this user's",
+    )
+
+
 def status() -> Pair | None:
     """The pair that was left running, or None. Raises PairError when one of its servers has died since."""
     state = _recall()
-    if state is None or (state["kind"] == "embedded" and not is_held(Path(state["directory"]))):
+    if state is None or (state.directory is not None and not is_held(state.directory)):
         return None
-    pair = _pair(state)
-    for side in pair.sides:
-        alive = _process_lives(state["pids"][side.name]) if pair.kind == "embedded" else _listens(side)
+    for side in state.pair.sides:
+        if state.directory is None:
+            alive = _listens(side)
+        else:
+            alive = runs_on(state.pids[side.name], str(state.directory / side.name))
         if not alive:
             raise dead(side)
-    return pair
+    return state.pair
+
+
+def told(pair: Pair) -> str:
+    """In one line: that a pair is up, of which kind, since when, and for the one that was left running, by whom."""
+    state = _recall()
+    since = pair.production.identity.started[:16].replace("T", " ")
+    line = f"The pair is up ({pair.kind}), since {since} UTC"
+    if state is None or state.pair != pair:
+        return f"{line}."
+    return f"{line}: kit up started it" + (f" in {state.folder}." if state.folder else ".")
 
 
 def check(pair: Pair) -> None:
@@ -91,21 +150,47 @@ def check(pair: Pair) -> None:
 
 
 def dead(side: Side) -> PairError:
-    """The error for a server that was up and is no more, with the last that it wrote."""
-    said = ""
-    if side.log is not None and side.log.exists():
-        with open(side.log, "rb") as file:
-            file.seek(max(0, side.log.stat().st_size - 8192))
-            said = f"; the end of its log: {faults.tail(file.read().decode(errors='replace'))}"
-    return PairError(
-        f"the server {side.name} on {side.host}:{side.port} has died{said}", remedy="kit down, then kit up"
-    )
+    """The error for a server that was up and is no more: how it ended, and the last that it wrote about itself."""
+    found = f"the server {side.name} on {side.host}:{side.port} has died"
+    if side.log is not None:
+        found += _how_it_ended(side.log.parent / f"{side.name}{ENDED}") + _last_words(side.log)
+    return PairError(found, remedy="kit down, then kit up")
+
+
+def _how_it_ended(record: Path) -> str:
+    deadline = time.monotonic() + RECORD_S
+    while not record.exists() and is_held(record.parent) and time.monotonic() < deadline:
+        time.sleep(DOWN_POLL_S)  # the guard writes it a moment after the end
+    try:
+        status = int(record.read_text())
+    except (OSError, ValueError):
+        return ""
+    return f" (ended by signal {-status})" if status < 0 else f" (exit status {status})"
+
+
+def _last_words(log: Path) -> str:
+    """The last entries that are about the server, not about its sessions and what it was asked there."""
+    try:
+        start = max(0, log.stat().st_size - 65_536)
+        lines = ServerLog(log).read(start)
+    except (OSError, PairError):
+        return ""
+    telling = [
+        " ".join(line.text.split())
+        for line in lines
+        if line.kind in ("error", "other") and not line.user and not line.text.startswith(_USUAL)
+    ]
+    return f"; the end of its log: {' / '.join(telling[-LAST_WORDS:])}" if telling else ""
 
 
 @contextmanager
 def _only_one() -> Iterator[None]:
     """Let one `up` or `down` of this user work at a time."""
-    descriptor = os.open(places.state_directory() / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    path = places.state_directory() / "lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _unwritable(path, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -114,6 +199,7 @@ def _only_one() -> Iterator[None]:
 
 
 def _still_up() -> Pair | None:
+    _recall()  # one that is damaged is said, and not replaced
     try:
         return status()
     except PairError:
@@ -138,10 +224,12 @@ def _leave_embedded(ports: tuple[int, int] | None, owner: int | None) -> Pair:
     from kit.pair import embedded
 
     running = embedded.start(ports)
+    directory = running.directory.path
     try:
-        pids = dict(running.guard.pids)
+        _write(directory / OWNER, str(places.state_file().absolute()))
         _remember(
-            running.pair, {"directory": str(running.directory.path), "guard": running.guard.process.pid, "pids": pids}
+            running.pair,
+            {"directory": str(directory), "guard": running.guard.process.pid, "pids": dict(running.guard.pids)},
         )
     except BaseException:
         running.close()
@@ -162,88 +250,190 @@ def _leave_compose(ports: tuple[int, int] | None) -> Pair:
     except BaseException:
         running.close()
         raise
+    running.release()
     return running.pair
 
 
 def _take_down() -> bool:
-    state = _recall()
-    if state is None:
+    """End what is up. A state that cannot be read is no reason to leave its servers running."""
+    try:
+        state = _recall()
+    except PairError:
+        state = None
+    found = places.state_file().exists()
+    directories = _kept()
+    if state is not None and state.directory is not None and _is_kept(state.directory):
+        directories.append(state.directory)  # once more, unless KIT_DATA_DIR is another one now
+    for directory in dict.fromkeys(directories):
+        _end_embedded(directory)
+    from kit.pair import compose
+
+    if state is not None and state.compose is not None:
+        compose.Containers.from_json(state.compose).close()
+    for containers in compose.leftovers():
+        found = True
+        containers.close()
+    try:
+        places.state_file().unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(places.state_file(), error) from error
+    return found or bool(directories)
+
+
+def _kept() -> list[Path]:
+    """The directories of pairs that were left running and belong to this state file, whatever is in that."""
+    return [path for base in places.all_bases() for path in base.glob(f"{places.RUN_PREFIX}*") if _is_kept(path)]
+
+
+def _is_kept(directory: Path) -> bool:
+    return _is_ours(directory) and _text_of(directory / OWNER) == str(places.state_file().absolute())
+
+
+def _is_ours(directory: Path) -> bool:
+    """Whether this is a pair's directory that this user has made, and so nothing else is lost with it."""
+    try:
+        found = directory.lstat()
+    except OSError:
         return False
-    if state["kind"] == "embedded":
-        _end_embedded(Path(state["directory"]), state["guard"])
-    elif state["kind"] == "compose":
-        from kit.pair import compose
-
-        compose.Containers.from_json(state["compose"]).close()
-    places.state_file().unlink(missing_ok=True)
-    return True
+    ours = found.st_uid == os.geteuid() and directory.is_dir() and not directory.is_symlink()
+    return ours and directory.name.startswith(places.RUN_PREFIX) and (directory / LOCK).is_file()
 
 
-def _end_embedded(directory: Path, guard: int) -> None:
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(errors="surrogateescape")
+    except OSError:
+        return ""
+
+
+def _end_embedded(directory: Path) -> None:
     if is_held(directory):
-        _end_guard(directory, guard)
-    clear(directory)  # a guard that was killed has left it, and one that ends has only just let go of it
+        _end_guard(directory)
+    if _is_ours(directory):
+        clear(directory)  # a guard that was killed has left it, and one that ends has only just let go of it
 
 
-def _end_guard(directory: Path, guard: int) -> None:
-    os.kill(guard, signal.SIGTERM)  # the lock is held, so this number is still the guard's
+def _end_guard(directory: Path) -> None:
+    """Tell the guard to end, by a pipe that nobody but the guard of this directory reads."""
+    with suppress(OSError):  # it has just ended, or there is no pipe, and the lock will tell
+        descriptor = os.open(directory / END, os.O_WRONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "wb") as pipe:
+            pipe.write(b"end\n")
     deadline = time.monotonic() + DOWN_S
     while is_held(directory):
         if time.monotonic() > deadline:
+            guard = _guard_of(directory)
             raise PairError(
-                f"the servers in {directory} did not end within {DOWN_S:.0f} s", remedy=f"end the process {guard}"
+                f"the servers in {directory} did not end within {DOWN_S:.0f} s",
+                remedy=f"end the process {guard or 'that holds ' + str(directory / LOCK)}, then kit down",
             )
         time.sleep(DOWN_POLL_S)
 
 
+def _guard_of(directory: Path) -> int | None:
+    """The process number of a directory's guard, if the state file names it and the process is that guard."""
+    try:
+        state = _recall()
+    except PairError:
+        return None
+    return state.guard if state is not None and is_guard(state.guard, str(directory)) else None
+
+
 def _remember(pair: Pair, more: Mapping[str, object]) -> None:
     sides = {side.name: asdict(side) | {"log": str(side.log) if side.log is not None else None} for side in pair.sides}
-    state = {"format": FORMAT, "kind": pair.kind, "writable": pair.writable, "sides": sides, **more}
-    path = places.state_directory() / places.state_file().name
-    half = path.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(state, file, indent=1)
-    half.rename(path)
+    state = {"format": FORMAT, "kind": pair.kind, "writable": pair.writable, "sides": sides, "folder": _here(), **more}
+    _write(places.state_directory() / places.state_file().name, json.dumps(state, indent=1))
 
 
-def _recall() -> dict[str, Any] | None:
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file of this user's own beside its place, and put it there whole."""
+    half = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+        half.rename(path)
+    except OSError as error:
+        with suppress(OSError):
+            half.unlink()
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> PairError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return PairError(
+        f"cannot write {path}: {error.strerror}",
+        remedy=("make room there, or " if full else "")
+        + f"set {places.STATE_VARIABLE} to a directory that you can write to",
+    )
+
+
+def _recall() -> State | None:
+    """What the state file holds, or None where there is none. Raises PairError for one that is damaged or forged."""
     path = places.state_file()
     try:
-        state: dict[str, Any] = json.loads(path.read_text())
-        if state["format"] == FORMAT:
-            return state
-        found = f"the format {state['format']}"
+        found = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise PairError(
-            f"{path} cannot be read: {error.strerror}",
-            remedy=f"set {places.STATE_VARIABLE} to a directory of this user's",
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        found = str(error)
-    raise PairError(f"{path} cannot be read: {found}", wanted=f"the format {FORMAT}", remedy=f"delete {path}")
+        raise _unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(found, dict) or found.get("format") is True or found.get("format") != FORMAT:
+        there = f"the format {found.get('format')}" if isinstance(found, dict) else "no record"
+        raise _damaged(path, there)
+    try:
+        return _state(found)
+    except (KeyError, TypeError, ValueError, AttributeError, msgspec.ValidationError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
 
-def _pair(state: Mapping[str, Any]) -> Pair:
-    production, test = (_side(name, state["sides"][name]) for name in SIDES)
-    return Pair(production, test, kind=state["kind"], writable=state["writable"])
+def _damaged(path: Path, found: str) -> PairError:
+    return PairError(
+        f"{path} is damaged: {found}",
+        wanted=f"what kit up writes there (format {FORMAT})",
+        remedy="kit down, which ends what is running and removes the file",
+    )
+
+
+def _state(found: Mapping[str, Any]) -> State:
+    kind = found["kind"]
+    if kind not in get_args(Kind):
+        raise ValueError(f"no kind of pair: {kind!r}")
+    production, test = (_side(name, found["sides"][name]) for name in SIDES)
+    pair = Pair(production, test, kind=kind, writable=_is(bool, found["writable"]))
+    directory, pids = None, {}
+    if kind == "embedded":
+        directory = Path(_is(str, found["directory"]))
+        pids = {name: _is(int, found["pids"][name]) for name in SIDES}
+        if not directory.is_absolute() or not directory.name.startswith(places.RUN_PREFIX):
+            raise ValueError(f"no directory of a pair: {directory}")
+    return State(
+        pair,
+        directory,
+        _is(int, found["guard"]) if kind == "embedded" else 0,
+        pids,
+        _is(dict, found["compose"]) if kind == "compose" else None,
+        _is(str, found.get("folder", "")),
+    )
+
+
+def _is(kind: type[Any], value: object) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is not of the type {kind.__name__}")
+    return value
 
 
 def _side(name: SideName, found: Mapping[str, Any]) -> Side:
-    log = Path(found["log"]) if found["log"] else None
-    return Side(**{**found, "name": name, "identity": Identity(**found["identity"]), "log": log})
-
-
-def _process_lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    log = Path(_is(str, found["log"])) if found["log"] is not None else None
+    return typed({**found, "name": name, "log": log}, Side)
 
 
 def _listens(side: Side) -> bool:

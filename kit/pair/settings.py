@@ -33,6 +33,10 @@ FORGETFUL = {
     "max_wal_senders": "0",
 }
 
+# In the data directory, which goes with the server: /dev/shm is kept small by containers, and what a killed server has
+# there stays for good.
+NOT_IN_SHM = {"dynamic_shared_memory_type": "mmap"}
+
 CLIENT_CHECK = {"client_connection_check_interval": "500ms"}
 
 
@@ -48,8 +52,7 @@ def embedded_settings(side: SideName, run: str, port: int, version: tuple[int, i
         "port": str(port),
         "unix_socket_directories": "",
         "cluster_name": cluster_name(side, run),
-        # Not in /dev/shm, which containers keep small.
-        "dynamic_shared_memory_type": "mmap",
+        **NOT_IN_SHM,
         "shared_buffers": "32MB",
         "max_wal_size": "64MB",
         "min_wal_size": "32MB",

@@ -172,6 +172,10 @@ class Keeper:
         """End all sessions in this database but the keeper's own, and return how many there were."""
         return self._retried(self._end_sessions)
 
+    def ask(self, question: Callable[[Connection], Answer]) -> Answer:
+        """Put a question to this database over the keeper's own connection."""
+        return self._retried(lambda: question(self._inside()))
+
     def drop(self) -> None:
         """Remove the database and let the connections go."""
         self._retried(self._drop)

@@ -1,8 +1,7 @@
 """Ready data directories, one per side and kept in the user's cache, so that a start need not run initdb.
 
-A side has a template of its own, because a copied data directory carries its system identifier along: two copies of
-one template would be one identity. Runs are told apart by cluster_name and have passwords of their own; a template's
-password only serves to set them.
+A copy gets a system identifier (`kit.pair.identifiers`), a cluster name and passwords of its own; a template's password
+only serves to set them.
 """
 
 from __future__ import annotations
@@ -78,25 +77,14 @@ class Template:
         if self.directory is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def unpack(self, side: SideName, data: Path) -> subprocess.Popen[str]:
-        """Start to fill the empty data directory of a side; the process ends with 0 when it is done."""
+    def unpacking(self, side: SideName, data: Path) -> tuple[list[str], Path]:
+        """What `tar` is told to fill the empty data directory of a side, and the file that it reads.
+
+        By its input, because the servers' user may not enter root's cache.
+        """
         assert self.directory is not None
         os.utime(self.directory)  # used now, which prune() asks for
-        identity = self.user.as_popen() if self.user is not None else {}
-        # Through stdin, because the servers' user may not enter root's cache.
-        with open(self.directory / f"{side}.tar", "rb") as archive:
-            process: subprocess.Popen[str] = subprocess.Popen(
-                ["tar", "-b", BLOCKS, "-xpf", "-", "-C", str(data)],
-                stdin=archive,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
-                env=server_environment(),
-                cwd="/",
-                **identity,
-            )
-        return process
+        return ["-b", BLOCKS, "-xpf", "-", "-C", str(data)], self.directory / f"{side}.tar"
 
 
 def prune(cache: Path, *, keep: Path) -> None:

@@ -12,9 +12,9 @@ One file for each question, one shape: made with what it needs, then `install(ho
     pytest_use      which test was under way, and how it ended
     unittest_use    the same where unittest runs by itself
     gate            may this database be used? Stops a connection that may not (only where an allow-list is given)
-    changes         a folder: one thing changed, to see what it decides (only where an experiment is asked for)
+    interventions   a folder: what a re-run does otherwise, to see what it decides (only where that is asked for)
 
-Without an allow-list and an experiment they change no behaviour, and `remove()` puts everything back. What they see
+Without an allow-list and an intervention they change no behaviour, and `remove()` puts everything back. What they see
 goes to a file for each process in the folder that `install` is given (`recorder`).
 """
 

@@ -23,6 +23,7 @@ __all__ = [
 Observed = Optional[Mapping[str, Optional[str]]]
 
 _KEPT_AT_MOST = 10_000  # judgements
+_ANSWERED = ("system_identifier", "cluster_name", "database")  # of a server's own word, what an entry can name
 
 
 def place_of(url: str, peer: Optional[Peer] = None) -> Place:
@@ -96,6 +97,7 @@ class AllowList:
         self.base = os.path.realpath(base)
         self._files = tuple((rule.text, *_file_patterns(rule.files, self.base)) for rule in self.rules if rule.files)
         self._judged: Dict[str, FrozenSet[str]] = {}
+        self._judged_servers: Dict[Tuple[object, ...], Match] = {}
 
     def allows_file(self, path: Optional[str]) -> bool:
         """Tell whether a SQLite file may be opened; `path` is absolute, None in memory."""
@@ -121,10 +123,23 @@ class AllowList:
         return bool(self.for_server(configured, observed, peer))
 
     def for_server(self, configured: str, observed: Observed, peer: Optional[Peer] = None) -> Match:
-        """The entries that let a server's database through."""
-        place, word = place_of(configured, peer), observed or {}
+        """The entries that let a server's database through.
+
+        A suite opens many connections in few ways: each way is looked at once.
+        """
+        word = observed or {}
+        way = (configured, peer, bool(word), *map(word.get, _ANSWERED))
+        found = self._judged_servers.get(way)
+        if found is None:
+            if len(self._judged_servers) >= _KEPT_AT_MOST:
+                self._judged_servers.clear()
+            found = self._judged_servers[way] = self._match(configured, word, peer)
+        return found
+
+    def _match(self, configured: str, word: Mapping[str, Optional[str]], peer: Optional[Peer]) -> Match:
+        place = place_of(configured, peer)
         by_word = frozenset(
-            rule.text for rule in self.rules if observed and any(_answers(word, one) for one in rule.servers)
+            rule.text for rule in self.rules if word and any(_answers(word, one) for one in rule.servers)
         )
         named = word.get("database")
         if named is not None and named != place.database:
@@ -190,10 +205,10 @@ def _literal(path: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
-def _answers(observed: Mapping[str, Optional[str]], server: Server) -> bool:
-    wanted = {"system_identifier": server.number, "cluster_name": server.cluster, "database": server.database}
+def _answers(word: Mapping[str, Optional[str]], server: Server) -> bool:
     return all(
-        pattern is None or fnmatchcase(observed.get(name) or "", pattern) for name, pattern in wanted.items()
+        pattern is None or fnmatchcase(word.get(name) or "", pattern)
+        for name, pattern in zip(_ANSWERED, (server.number, server.cluster, server.database))
     )
 
 

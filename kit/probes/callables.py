@@ -126,10 +126,25 @@ def known_as(call: Any) -> Optional[str]:
 
 
 def _is_found_by_name(call: Any) -> bool:
+    return _found_by_name(call) is call
+
+
+def _found_by_name(call: Any) -> Any:
     found: Any = sys.modules.get(_said(call, "__module__"))
     for part in _said(call, "__qualname__").split("."):
         found = space_of(found).get(part) if is_a(found, type) else held_by(found).get(part)
-    return found is call
+    return found
+
+
+def stands_instead(call: Any) -> Any:
+    """Return what the name of a function of the application's leads to, where that is something else by now; else None.
+
+    Not where a decorator has put itself around it.
+    """
+    if type(call) is not FunctionType:
+        return None
+    found = _found_by_name(call)
+    return None if found is call or found is None or _unwrapped(found) is _unwrapped(call) else found
 
 
 def _said(thing: Any, name: str) -> str:

@@ -3,7 +3,7 @@
 What a process is started with is not touched where it holds the variables already. A process without an environment of
 its own inherits the interpreter's, which is not `os.environ`: that is a copy, which a test may clear or replace. There
 the variables are put back, where they are missing, at the moment in which something is started (`os.environ` stays as
-the test made it). An environment of its own is copied and added to.
+the test made it). An environment of its own is copied and added to, but for a program that starts no other (`single`).
 
 An interpreter that is told to ignore the environment (`-I`, `-E`) or to start without `site` (`-S`) leaves it behind.
 """
@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import _thread
 from types import ModuleType
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .audited import listen
 from .context import CURRENT
 from .drivers.methods import hear_of
-from .hooks import Hooks, parameters_of
+from .hooks import Hooks, out_of_traceback, parameters_of
 from .own import os, re, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .recorder import Recorder
+from .single import starts_no_other
 
 STARTED_IN = "ISOLATION_PROBES_STARTED_IN"  # the variable that names the test in which a process was started
-CARRIED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "carried")
+CARRIED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
 
 _PYTHON = re.compile(r"(python|pypy)\d*(\.\d+)*[dtw]*(\.exe)?")
 _SHEBANG = re.compile(rb"#!.*\b(python|pypy)[\d.]*\b")
@@ -85,7 +86,8 @@ class Started(Listening):
         self._recorder.plain("not_seen", what="child", name=os.path.basename(process.program), why=process.why_bare)
 
     def started(self, pid: int, process: Starting) -> None:
-        self._recorder.plain("child", pid=pid, program=os.path.basename(process.program), python=process.python)
+        program = os.path.basename(process.program)
+        self._recorder.event("child", apart=(pid,), pid=pid, program=program, python=process.python)
 
 
 class Children:
@@ -136,18 +138,16 @@ class Children:
 
     # --- an environment of its own -----------------------------------------------------------------------------------
 
-    def _with_own(self, environ: Any) -> Any:
+    def _with_own(self, environ: Any, program: Any, words: Any, folder: Any = None) -> Any:
         """Return the environment with what carries the probes; what is none is left to others to refuse."""
         given = _mapping(environ)
         carried = self._carrying(given.get("PYTHONPATH")) if given is not None else {}
         if given is None or not carried or all(given.get(name) == value for name, value in carried.items()):
             return environ
+        if starts_no_other(_text(program), _words(words), given, _text(folder) or os.getcwd(), find):
+            return environ
         kept = {name: value for name, value in environ.items() if _text(name) not in carried}
         return {**kept, **carried}
-
-    def _lacks(self, environ: Any) -> bool:
-        given = _mapping(environ)
-        return given is not None and self._with_own(environ) is not environ
 
     # --- ways to start a process -------------------------------------------------------------------------------------
 
@@ -156,13 +156,24 @@ class Children:
         children, popen = self, subprocess.Popen
 
         def executing(original: Any) -> Any:
-            place = _place_of_env(original)
+            names = _names_of(original)
+            place = names.index("env")
 
             def _execute_child(process: Any, *args: Any) -> Any:
                 __tracebackhide__ = True
-                own = args[place] if args[place] is None else children._with_own(args[place])
+                given = dict(zip(names, args))
+                own = given["env"]
+                if own is not None:
+                    words = _words(given["args"])
+                    program = given["executable"] or next(iter(words), "")
+                    if given.get("shell"):
+                        program, words = given["executable"] or "/bin/sh", ("sh", "-c", *words)
+                    own = children._with_own(own, program, words, given["cwd"])
                 try:
                     result = original(process, *args[:place], own, *args[place + 1:])
+                except BaseException as error:
+                    out_of_traceback(error)
+                    raise
                 finally:
                     begun = children._begun.pop(_thread.get_ident(), None)
                 if begun is not None:
@@ -171,12 +182,18 @@ class Children:
             return _execute_child
 
         def spawning(original: Any) -> Any:
-            place = _place_of_env(original)
+            place = _names_of(original).index("env")
 
             def _posix_spawn(process: Any, *args: Any) -> Any:
                 """Before Python 3.13 os.environ stands here for the environment that is inherited."""
+                __tracebackhide__ = True
                 environ = _current() if args[place] is None and sys.version_info < (3, 13) else args[place]
-                return original(process, *args[:place], children._with_own(environ), *args[place + 1:])
+                own = children._with_own(environ, args[1], args[0])
+                try:
+                    return original(process, *args[:place], own, *args[place + 1:])
+                except BaseException as error:
+                    out_of_traceback(error)
+                    raise
             return _posix_spawn
 
         hooks.replace(popen, "_execute_child", executing)
@@ -203,10 +220,11 @@ class Children:
                 __tracebackhide__ = True
                 is_shell = method.__name__ == "subprocess_shell"
                 words = ("sh", "-c", program) if is_shell else (program, *args)
-                environ = self._with_own(kwargs.get("env"))
+                file = "/bin/sh" if is_shell else program
+                environ = self._with_own(kwargs.get("env"), file, words, kwargs.get("cwd"))
                 if environ is not None:
                     kwargs["env"] = environ
-                self._about_to_start("/bin/sh" if is_shell else program, words, environ, kwargs.get("cwd"))
+                self._about_to_start(file, words, environ, kwargs.get("cwd"))
                 return method(protocol_factory, program, *args, **kwargs)
             return start
 
@@ -224,8 +242,9 @@ class Children:
         """The event comes when the environment has been read already, so the call is made anew with another one."""
         path, words, environ = event[:3]
         self._about_to_start(path, words, environ, added=True)
-        if self._lacks(environ):
-            os.execve(path, words, self._with_own(environ))  # what it raises, the program's own call raises
+        own = self._with_own(environ, path, words)
+        if own is not environ:
+            os.execve(path, words, own)  # what it raises, the program's own call raises
 
     def _spawning(self, event: Tuple[Any, ...]) -> None:
         if _thread.get_ident() not in self._begun:  # else it is Popen's
@@ -238,15 +257,15 @@ class Children:
             self._have_it_inherited()
         process = Starting(_text(program), _words(words), _mapping(environ), _text(folder) or None)
         self._told.starting(process)
-        is_bare = environ is not None and not added and self._lacks(environ) and process.python
-        if is_bare or process.leaves_all_behind:
+        is_bare = environ is not None and not added and process.python
+        if process.leaves_all_behind or (is_bare and self._with_own(environ, program, words) is not environ):
             self._told.bare(process)
         return process
 
 
-def _place_of_env(method: Any) -> int:
-    """Where a method of Popen's takes the environment, counted without the process itself."""
-    return [parameter.name for parameter in parameters_of(method)].index("env") - 1
+def _names_of(method: Any) -> List[str]:
+    """What a method of Popen's takes, without the process itself."""
+    return [parameter.name for parameter in parameters_of(method)][1:]
 
 
 def is_python(program: str, path: Optional[str] = None) -> bool:

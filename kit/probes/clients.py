@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from .maintenance import TEMPLATES_OF_ALL
 from .own import os, re
 from .own import own_builtins as __builtins__  # noqa: F401
 from .shells import Command, Unreadable, commands, read
+from .told_to_run import by_mysql, by_psql
 
 ANY = "*"  # the name of a database, where a program has all of a server's
 
@@ -200,23 +202,27 @@ def _postgres(command: Command) -> Iterator[Asked]:
         given["dbname"] = words.last("maintenance-db") or "postgres"
     elif client.names == "first" and words.rest and not given["dbname"]:
         given["dbname"] = words.rest[0]
-    if command.name == "psql":
-        yield from _connecting(command, words)
     settings = _settings(given, environ)
     if settings is None:
         yield Asked(command.name, why_not="the service that it is told of is not to be found")
         return
+    if command.name == "psql":
+        yield from _run_by_psql(command, words, settings)
     if client.names == "made":
         settings["dbname"] = made or environ.get("PGDATABASE") or settings["user"]
+        for template in words.all_of("T", "template"):
+            if template not in TEMPLATES_OF_ALL:
+                yield from _places(command.name, {**settings, "dbname": template})
     if client.always_all or words.has(*client.all_of):
         settings["dbname"] = ANY
     yield from _places(command.name, settings)
 
 
-def _connecting(command: Command, words: _Words) -> Iterator[Asked]:
-    """psql can be told to connect elsewhere, by what it runs."""
+def _run_by_psql(command: Command, words: _Words, settings: Mapping[str, str]) -> Iterator[Asked]:
+    """psql can be told to connect elsewhere, by what it runs, and to change a database that it is not connected to."""
+    variables = dict(told.partition("=")[::2] for told in words.all_of("v", "set", "variable"))
     texts = [(text, "what it is told to run", command.folder) for text in words.all_of("c", "command")]
-    texts += [_run_by_psql(file, command.folder) for file in words.all_of("f", "file")]
+    texts += [_file_of_psql(file, command.folder) for file in words.all_of("f", "file")]
     for text, what, folder in texts:
         if _CONNECTS_ELSEWHERE.search(text):
             yield Asked(command.name, why_not=f"{what} connects elsewhere (\\connect)")
@@ -225,13 +231,18 @@ def _connecting(command: Command, words: _Words) -> Iterator[Asked]:
                 yield Asked(command.name, why_not=f"{what} starts another client (\\!)")
         for how, file in _INCLUDED.findall(text):
             if len(texts) < _TEXTS_AT_MOST:
-                texts.append(_run_by_psql(file.strip("'"), folder if how in _FROM_THERE else command.folder))
+                texts.append(_file_of_psql(file.strip("'"), folder if how in _FROM_THERE else command.folder))
+        told = by_psql(text, variables)
+        if told.why_not:
+            yield Asked(command.name, why_not=told.why_not)
+        for database in told.databases:
+            yield from _places(command.name, {**settings, "dbname": database})
 
 
 _FROM_THERE = ("ir", "include_relative")
 
 
-def _run_by_psql(file: str, folder: str) -> Tuple[str, str, str]:
+def _file_of_psql(file: str, folder: str) -> Tuple[str, str, str]:
     path = os.path.join(folder, file)
     return read(path) or "", f"{file}, which it runs,", os.path.dirname(path)
 
@@ -333,7 +344,8 @@ def _mysql(command: Command) -> Iterator[Asked]:
     saved = _options_of_mysql(name, words, environ)
     host = words.last("h", "host") or saved.get("host") or environ.get("MYSQL_HOST") or "localhost"
     port = words.last("P", "port") or saved.get("port") or environ.get("MYSQL_TCP_PORT") or "3306"
-    for database in _databases_of_mysql(name, words, saved):
+    told = by_mysql(words.all_of("e", "execute"))
+    for database in (*_databases_of_mysql(name, words, saved), *told.databases):
         yield Asked(name, f"mysql://{_in_url(host)}:{port}/{database}")
 
 

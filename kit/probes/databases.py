@@ -6,16 +6,16 @@ Two facts are kept apart. *Configured*: the place that was asked for. *Observed*
 from __future__ import annotations
 
 from types import FrameType
-from typing import Any, Callable, Dict, Hashable, List, Optional, Pattern, Set, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Hashable, List, Optional, Pattern, Set, Tuple, Union
 from weakref import ReferenceType, ref
 
-from .attached import Attached
+from .connecting import Connecting, connecting
 from .context import CURRENT, REQUEST, Request, Supplier
 from .frames import Stack, application_stack
 from .gate import Gate, Reached
-from .objects import Objects, address
+from .objects import Notes, Objects, address
+from .own import os, re, sys
 from .own import own_builtins as __builtins__  # noqa: F401
-from .own import re, sys
 from .peers import Peer
 from .places import place
 from .quiet import quietly
@@ -23,6 +23,9 @@ from .recorder import Recorder
 from .redact import redact
 from .sources import Sources
 from .statements import Statement, read
+
+if TYPE_CHECKING:
+    from .drivers.attached import Attached
 
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none
 
@@ -86,6 +89,22 @@ class Transaction:
         self.told = False
 
 
+class Listener:
+    """Hears of what happens on connections; each method does nothing unless it is overridden."""
+
+    def file(self, path: str) -> None:
+        """A SQLite file is about to be opened, which may."""
+
+    def reached(self, driver_connection: Any, driver: str, connection: Connection, word: Dict[str, Any]) -> None:
+        """A server has answered a new connection, which may be used; `word` is what it said of itself."""
+
+    def wrote(self, connection: Connection, statement: Statement, text: str) -> None:
+        """A statement that writes is about to run."""
+
+    def ended(self, connection: Connection, is_commit: Optional[bool]) -> None:
+        """A transaction is over; None where it is not known how."""
+
+
 class Databases:
     """Writes down connections as they open, and each use once per test, phase and request."""
 
@@ -97,13 +116,18 @@ class Databases:
         self._finish: List[Callable[[], None]] = []
         self._open: Dict[str, Connection] = {}  # those that have used a transaction
         self._writers: Dict[Hashable, Dict[str, Connection]] = {}  # database -> those with rows not committed yet
+        self._listeners: List[Listener] = []
+        self.factories: "Notes[Stack]" = Notes()  # of sessions: where each one's class was made
 
     # --- connections -------------------------------------------------------------------------------------------------
 
-    def asked_for_file(self, path: Optional[str]) -> None:
-        """A SQLite file is about to be opened. Raises DatabaseRefused where it is not allowed."""
-        if self._gate is not None:
-            self._gate.file(path)
+    def asked_for_file(self, path: Optional[str], driver: Optional[str] = None) -> None:
+        """A file is about to be opened, by this driver. Raises DatabaseRefused where it is not allowed."""
+        __tracebackhide__ = True
+        if path is not None and not self.allows_file(path):
+            raise self.refused_file(path, None, driver)
+        for listener in self._listeners if path is not None else ():
+            listener.file(str(path))
 
     @property
     def gated(self) -> bool:
@@ -117,22 +141,56 @@ class Databases:
             self._gate.statement(statement, to, dialect)
 
     def by_driver(self, name: str, why: str) -> None:
-        """A driver that has no probe is about to connect. A run that is looked at only goes on, and it is said."""
+        """A driver without a probe is about to connect. Raises DatabaseRefused where it may not; else it is said."""
+        __tracebackhide__ = True
+        if self._gate is not None:
+            self._gate.by(name, why)
+        self._say_once("driver", name, why)
+
+    def by_store(self, name: str, why: str) -> None:
+        """A client of a server that is no database is about to connect, which is said."""
+        self._say_once("store", name, why)
+
+    def _say_once(self, what: str, name: str, why: str) -> None:
         if name not in self._without_probe:
             self._without_probe.add(name)
-            self._recorder.not_seen("driver", name, why)
+            self._recorder.not_seen(what, name, why)
 
     def allows_file(self, path: Optional[str]) -> bool:
         """Tell whether a SQLite file may be opened, and tell nobody."""
         return self._gate is None or self._gate.allows_file(path)
 
-    def refused_file(self, path: str, stack: Optional[Stack]) -> BaseException:
-        """A SQLite file may not be attached: returns what to raise. `stack` led to it, where these frames do not."""
+    def refused_file(self, path: str, stack: Optional[Stack], driver: Optional[str]) -> BaseException:
+        """A file may not be opened: returns what to raise. `stack` led to it, where these frames do not."""
         assert self._gate is not None
-        return self._gate.refused_file(path, stack)
+        number = self._write_refused(path, stack, driver) if driver is not None and os.path.isabs(path) else None
+        return self._gate.refused_file(path, stack, number)
 
     @quietly
-    def attached(self, driver_connection: Any, attached: Attached, stack: Optional[Stack]) -> None:
+    def _write_refused(self, path: str, stack: Optional[Stack], driver: str) -> str:
+        """A file that is not opened is written down as one that is, with what else is known of it in the refusal."""
+        number = self.objects.number("connection")
+        self._recorder.event(
+            "connection", stack=stack, apart=(path,), connection=number, driver=driver, configured=redact(path),
+            observed={"file": path}, why_not=None, pooled=False, engine=None, loop=None,
+        )
+        return number
+
+    def asked_by(self) -> Dict[str, Any]:
+        """Return for whom a connection is being made, as far as that can be known before it is used."""
+        engine, session, held = connecting(self.objects) or Connecting()
+        request = REQUEST.get()
+        inside, supplier = request.stack()[1:] if request is not None else (None, None)
+        supplier = (request.supplier_of(held) if request is not None and held is not None else None) or supplier
+        return {
+            "engine": engine, "session": session, "inside": inside,
+            "dependency": supplier and supplier[0], "override": supplier and supplier[1],
+        }
+
+    @quietly
+    def attached(
+        self, driver_connection: Any, driver: str, attached: Attached, stack: Optional[Stack],
+    ) -> None:
         """A SQLite file was attached to an open connection: what speaks of it by its name is said to that file."""
         to = self.of(driver_connection)
         if to is None or attached.name is None:
@@ -141,7 +199,7 @@ class Databases:
         there = Connection(number, attached.file, None, to.pooled)
         to.attached = {**to.attached, attached.name: (_speaking_of(attached.name), there)}
         self._recorder.event(
-            "connection", stack=stack, apart=(attached.file, to.number), connection=number, driver="sqlite3",
+            "connection", stack=stack, apart=(attached.file, to.number), connection=number, driver=driver,
             configured=redact(attached.file), observed={"file": attached.file}, why_not=None, pooled=to.pooled,
             engine=None, loop=None, attached_to=to.number, attached_as=attached.name,
         )
@@ -155,16 +213,25 @@ class Databases:
         `peer` is where the packets go; of `more`, `asks` tells of the driver's object whether a transaction is open.
         Raises DatabaseRefused where the server is not allowed, also where the record of it could not be written.
         """
-        self._write_opened(driver_connection, driver, configured, observed, why_not, pooled, peer=peer, **more)
+        __tracebackhide__ = True
+        number = self._write_opened(driver_connection, driver, configured, observed, why_not, pooled, peer=peer, **more)
         if self._gate is not None and "file" not in (observed or {}):
-            self._gate.server(configured, observed, why_not, peer)
+            self._gate.server(configured, observed, why_not, peer, number)
+        connection = self.of(driver_connection) if self._listeners else None
+        if connection is not None and "file" not in (observed or {}):
+            for listener in self._listeners:
+                listener.reached(driver_connection, driver, connection, observed or {})
+
+    def listen(self, listener: Listener) -> None:
+        """Tell this one, too, of what happens on connections."""
+        self._listeners.append(listener)
 
     @quietly
     def _write_opened(
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
         why_not: Optional[str], pooled: bool, *, engine: Optional[str] = None, bound_to_loop: bool = False,
         asks: Optional[Callable[[Any], bool]] = None, peer: Optional[Peer] = None, **sources: Any,
-    ) -> None:
+    ) -> str:
         number = self.objects.number("connection")
         connection = Connection(number, _database(configured, observed, number), engine, pooled)
         try:
@@ -182,6 +249,7 @@ class Databases:
             configured=configured, observed=observed, why_not=why_not, pooled=pooled, engine=engine,
             loop=connection.loop, peer=peer, **sources,
         )
+        return number
 
     @quietly
     def failed(self, driver: str, configured: str, error: BaseException, **when: Any) -> None:
@@ -200,12 +268,14 @@ class Databases:
         self._finish.append(finish)
 
     @quietly
-    def made_pool(self, pool: Any, driver: str, told: str, url: Any, sources: Optional[Sources]) -> None:
+    def made_pool(
+        self, pool: Any, driver: str, told: str, url: Any, sources: Optional[Sources], dialect: str = "postgresql",
+    ) -> None:
         """A driver's own pool was made: an engine without SQLAlchemy."""
         url = url if isinstance(url, str) and place(url) is not None else told
         kind = type(pool)
         self._recorder.event(
-            "engine", apart=(url,), engine=self.objects.new("engine", pool), url=redact(url), dialect="postgresql",
+            "engine", apart=(url,), engine=self.objects.new("engine", pool), url=redact(url), dialect=dialect,
             driver=driver, pool=f"{kind.__module__}.{kind.__qualname__}", **(sources.of(url) if sources else {}),
         )
 
@@ -250,6 +320,8 @@ class Databases:
         if connection.loop is not None:
             self._check_loop(connection, engine)
         self._follow(connection, statement)
+        for listener in self._listeners if statement.writes else ():
+            listener.wrote(connection, statement, text)
         if connection.attached:
             self._used_attached(connection, text, also)
 
@@ -305,7 +377,7 @@ class Databases:
         if not connection.shows_ends:
             return
         if statement.ends:
-            self.ended(connection)
+            self.ended(connection, statement.verb in ("commit", "end"))
             return
         if connection.transaction is None:
             connection.transaction = Transaction(connection.session and connection.session[1])
@@ -336,8 +408,10 @@ class Databases:
                     )
 
     @quietly
-    def ended(self, connection: Connection) -> None:
+    def ended(self, connection: Connection, is_commit: Optional[bool] = None) -> None:
         """A transaction was committed or rolled back, or its connection given back or closed."""
+        for listener in self._listeners:
+            listener.ended(connection, is_commit)
         connection.transaction = None
         self._open.pop(connection.number, None)
         writers = self._writers.get(connection.database)

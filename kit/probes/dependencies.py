@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from types import FunctionType
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, List
 
-from .callables import Callables, code_of
+from .callables import Callables, code_of, stands_instead
 from .context import REQUEST, Request, Supplier
 from .databases import Databases
 from .frames import APPLICATION, owner
@@ -72,11 +72,18 @@ class DependencyProbe:
                 request.takes_in(code, supplier)
         supplied_by = [list(supplier) for supplier in chosen.values()]
         whose = self._callables.name(dependant.call)
+        passed_over = self._passed_over(chosen)
+        more: Dict[str, Any] = {"passed_over": passed_over} if passed_over else {}
         self._recorder.event(
-            "dependencies", apart=(whose, tuple(chosen.values())), consulted=provider is not None,
-            provider=self._databases.objects.of("app", provider), of=whose, supplied_by=supplied_by,
+            "dependencies", apart=(whose, tuple(chosen.values()), str(passed_over)), consulted=provider is not None,
+            provider=self._databases.objects.of("app", provider), of=whose, supplied_by=supplied_by, **more,
         )
         return chosen
+
+    def _passed_over(self, chosen: Dict[Any, Supplier]) -> List[List[str]]:
+        """Name what stands by now where a dependency's own name leads: FastAPI has the function, and does not look."""
+        found = ((declared, stands_instead(call)) for call, (declared, _) in chosen.items())
+        return [[declared, self._callables.name(other) or ""] for declared, other in found if other is not None]
 
     @quietly
     def _supplied(self, request: Request, dependant: Any, chosen: Dict[Any, Supplier], solved: Any) -> None:

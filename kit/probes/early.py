@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
-from .drivers import CONNECTIONS
-from .drivers.asking import postgres_place
-from .drivers.methods import own_method
-from .own import gc, os, sys
+from .drivers import ADAPTERS, CONNECTIONS
+from .own import gc, sys
 from .own import own_builtins as __builtins__  # noqa: F401
-from .redact import redact
 
 if TYPE_CHECKING:
     from .guarding import Guard
 
+_ADAPTERS = {kind: adapter for adapter in ADAPTERS for kind in adapter.connections}
 _TOOLS = ("coverage", "testmon", "IPython")  # they keep what they know in SQLite
 _FIRST = "Have the guard come in first: name it before all other plugins (-p kit-db-guard at the beginning of addopts)."
 
@@ -51,43 +49,9 @@ def _kinds() -> Dict[type, Tuple[str, str]]:
 def _not_allowed(guard: "Guard", kind: Tuple[str, str], connection: Any) -> Optional[str]:
     """Return what a connection leads to, if it is open and nothing on the list allows that."""
     try:
-        if kind[0].startswith("sqlite3"):
-            file = _file_of(connection)
-            return None if guard.allow.allows_file(file) else str(file)
-        place = _PLACES[kind[0].partition(".")[0]](connection)
-        return None if place is None or guard.allow.allows_server(place, None) else redact(place)
+        return _ADAPTERS[kind].leads_off(connection, guard.allow)
     except Exception as error:  # closed, another thread's, or of a kind that does not tell
         return None if "closed" in str(error).lower() else f"a connection of {kind[0]}"
-
-
-def _file_of(connection: Any) -> Optional[str]:
-    from sqlite3 import Connection
-
-    rows = own_method(Connection, "execute")(connection, "pragma database_list").fetchall()
-    file = next((row[2] for row in rows if row[1] == "main"), "")
-    return os.path.realpath(file) if file else None
-
-
-def _psycopg2(connection: Any) -> Optional[str]:
-    told = connection.get_dsn_parameters()
-    return None if connection.closed else postgres_place(
-        (told.get("hostaddr") or told.get("host"), told.get("port")), told.get("user"), told.get("dbname"),
-    )
-
-
-def _psycopg(connection: Any) -> Optional[str]:
-    told = connection.info
-    return None if connection.closed else postgres_place(
-        (told.hostaddr or told.host, told.port), told.user, told.dbname,
-    )
-
-
-def _asyncpg(connection: Any) -> Optional[str]:
-    told = connection._params
-    return None if connection.is_closed() else postgres_place(connection._addr, told.user, told.database)
-
-
-_PLACES = {"psycopg2": _psycopg2, "psycopg": _psycopg, "asyncpg": _asyncpg}
 
 
 def _holders(thing: Any) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import CodeType, FrameType
-from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
 
 from .objects import Notes, held_by
 from .own import json, os, sys, threading
@@ -15,8 +15,8 @@ Stack = Tuple[Frame, ...]  # innermost first
 APPLICATION, LIBRARY, INTERPRETER, RUNNER = "application", "library", "interpreter", "runner"
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_CARRIED = os.path.join(os.path.dirname(_OWN.rstrip(os.sep)), "carried") + os.sep
-_WORKER = os.path.join(os.path.dirname(_OWN.rstrip(os.sep)), "worker") + os.sep
+_CARRIED = os.path.join(_OWN, "inject") + os.sep
+_WORKER = os.path.join(os.path.dirname(_OWN.rstrip(os.sep)), "trials", "worker") + os.sep
 _STANDARD_LIBRARY = tuple({
     os.path.dirname(path) + os.sep for path in (os.path.abspath(os.__file__), os.path.realpath(os.__file__))
 })
@@ -96,6 +96,14 @@ def application_stack(seen: Optional[List[CodeType]] = None, everything: bool = 
 
 def running(folder: str, function: Optional[str] = None) -> Optional[FrameType]:
     """Return the innermost frame of a function of a library, by its folder in site-packages; None where none runs."""
+    for frame in callers(folder):
+        if function is None or frame.f_code.co_name == function:
+            return frame
+    return None
+
+
+def callers(folder: str) -> Iterator[FrameType]:
+    """The frames of a library that led here, by its folder in site-packages, innermost first."""
     part = os.sep + folder + os.sep
     frame: Optional[FrameType] = sys._getframe(1)
     greenlet = None
@@ -103,12 +111,10 @@ def running(folder: str, function: Optional[str] = None) -> Optional[FrameType]:
         if frame is None:
             frame, greenlet = _caller_of_greenlet(greenlet)
             if frame is None:
-                break
-        code = frame.f_code
-        if (function is None or code.co_name == function) and part in code.co_filename:
-            return frame
+                return
+        if part in frame.f_code.co_filename:
+            yield frame
         frame = frame.f_back
-    return None
 
 
 def current_thread() -> Optional[threading.Thread]:

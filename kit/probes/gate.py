@@ -6,7 +6,7 @@ the application's has reached it. Where the application swallows the error, the 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional, Union
+from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple, Union
 
 from .allow import AllowList, entry_for_file, entry_for_server, sqlite_file
 from .frames import Stack, application_stack, thread_name
@@ -41,14 +41,14 @@ class Gate:
     """Asked about every connection. `tell` hears of each refusal before DatabaseRefused is raised.
 
     `known` names the file in which the processes of one run keep what they know of servers. `unjudged` are the
-    drivers and programs that may connect though nobody can tell where to.
+    drivers and programs that may connect though nobody can tell where to, `setting` is what puts one there.
     """
 
     def __init__(
         self, allow: AllowList, tell: Callable[[Refusal], None], known: Optional[str] = None,
-        unjudged: Iterable[str] = (),
+        unjudged: Iterable[str] = (), setting: str = "db_guard_drivers = ",
     ) -> None:
-        self.allow, self._tell, self.unjudged = allow, tell, frozenset(unjudged)
+        self.allow, self._tell, self.unjudged, self._setting = allow, tell, frozenset(unjudged), setting
         self.servers = Servers(allow, known)
 
     def file(self, path: Optional[str]) -> None:
@@ -65,19 +65,24 @@ class Gate:
         self.servers.matched(entries)
         return bool(entries)
 
-    def refused_file(self, path: str, frames: Optional[Stack] = None) -> DatabaseRefused:
-        """Tell that a SQLite file is refused, and return what to raise; `frames` led to it, where these do not."""
+    def refused_file(
+        self, path: str, frames: Optional[Stack] = None, connection: Optional[str] = None,
+    ) -> DatabaseRefused:
+        """Tell that a SQLite file is refused, and return what to raise; `frames` led to it, where these do not.
+
+        `connection` is the name in the record of what was asked for; likewise below.
+        """
         if not os.path.isabs(path):  # a phrase for one that cannot be named
             return self._refused(
                 path, "", None, done="It was not used.", frames=frames,
                 remedy="Spell the file's name out in the statement's text.",
             )
         entry, shown = entry_for_file(path, self.allow.base), _short(path, self.allow.base)
-        return self._refused(shown, entry, None, done="It was not opened.", frames=frames)
+        return self._refused(shown, entry, None, done="It was not opened.", frames=frames, connection=connection)
 
     def server(
         self, configured: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str],
-        peer: Optional[Peer] = None,
+        peer: Optional[Peer] = None, connection: Optional[str] = None,
     ) -> None:
         """Let a connection to a server through, or raise; the caller then closes it."""
         __tracebackhide__ = True
@@ -87,7 +92,9 @@ class Gate:
         why = self.servers.refusal(configured, observed, peer)
         if why is not None:
             entry = entry_for_server(configured, observed, peer, by_word=why != NOT_LISTED)
-            raise self._refused(redact(configured), entry, observed, why_not, why, _done(observed, why_not))
+            raise self._refused(
+                redact(configured), entry, observed, why_not, why, _done(observed, why_not), connection=connection,
+            )
 
     def by(self, name: str, why: str) -> None:
         """Let through what connects by a driver or a program of which nobody can tell where to, or raise."""
@@ -96,7 +103,7 @@ class Gate:
             raise self._refused(
                 f"a database by {name}", "", None, because=f"and which one cannot be known: {why}",
                 done="It was stopped before it could connect.",
-                remedy=f"If it may connect to whatever it likes, allow it by its name: db_guard_drivers = {name}",
+                remedy=f"If it may connect to whatever it likes, allow it by its name: {self._setting}{name}",
             )
 
     def statement(self, statement: Union[str, bytes], to: Reached, dialect: str = "postgresql") -> None:
@@ -114,6 +121,7 @@ class Gate:
     def _refused(
         self, database: str, entry: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str] = None,
         because: str = NOT_LISTED, done: str = "", frames: Optional[Stack] = None, remedy: str = "",
+        connection: Optional[str] = None,
     ) -> DatabaseRefused:
         refusal: Refusal = {
             "database": redact(database), "entry": redact(entry), "observed": without_secrets(observed),
@@ -121,7 +129,7 @@ class Gate:
             "frames": application_stack() if frames is None else frames,
             "command": redact_command(getattr(sys, "argv", [])),
             "allowed": self.allow.entries, "base": self.allow.base, "because": redact(because), "done": done,
-            "remedy": redact(remedy or f"If it is a test database, allow it: {entry}"),
+            "remedy": redact(remedy or f"If it is a test database, allow it: {entry}"), "connection": connection,
         }
         self._tell(refusal)
         return DatabaseRefused(message(refusal))
@@ -176,17 +184,25 @@ def _short(file: str, base: str) -> str:
     return file if inside.startswith("..") else inside
 
 
-def allow_from(text: Optional[str]) -> Optional[AllowList]:
+class Listed(NamedTuple):
+    """What carries an allow-list into a process: the list, and a gate's other arguments of the same names."""
+
+    allow: AllowList
+    known: Optional[str] = None
+    unjudged: Tuple[str, ...] = ()
+
+
+def allow_from(text: Optional[str]) -> Optional[Listed]:
     """Read an allow-list from the variable that carries it into a process; None where there is none."""
     if not text:
         return None
     found = json.loads(text)
-    return AllowList(found["allow"], found["base"])
+    return Listed(AllowList(found["allow"], found["base"]), found.get("known"), tuple(found.get("unjudged", ())))
 
 
-def allow_text(allow: AllowList) -> str:
+def allow_text(allow: AllowList, known: Optional[str] = None, unjudged: Iterable[str] = ()) -> str:
     """Write an allow-list as the text of the variable ALLOW_VARIABLE."""
-    return json.dumps({"allow": allow.entries, "base": allow.base})
+    return json.dumps({"allow": allow.entries, "base": allow.base, "known": known, "unjudged": list(unjudged)})
 
 
 class GuardedDatabases:
@@ -205,21 +221,24 @@ class GuardedDatabases:
         __tracebackhide__ = True
         self._gate.by(name, why)
 
-    def asked_for_file(self, path: Optional[str]) -> None:
+    def by_store(self, name: str, why: str) -> None:
+        """A client of a server that is no database is let through."""
+
+    def asked_for_file(self, path: Optional[str], driver: Optional[str] = None) -> None:
         __tracebackhide__ = True
         self._gate.file(path)
 
     def allows_file(self, path: Optional[str]) -> bool:
         return self._gate.allows_file(path)
 
-    def refused_file(self, path: str, frames: Optional[Stack]) -> DatabaseRefused:
+    def refused_file(self, path: str, frames: Optional[Stack], driver: Optional[str] = None) -> DatabaseRefused:
         return self._gate.refused_file(path, frames)
 
     def opened(
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
         why_not: Optional[str], pooled: bool, peer: Optional[Peer] = None, **more: Any,
     ) -> None:
-        if driver != "sqlite3":
+        if "file" not in (observed or {}):  # which was asked for as it was to be opened
             self._gate.server(configured, observed, why_not, peer)
 
     def failed(self, driver: str, configured: str, error: BaseException, **when: Any) -> None:
@@ -234,7 +253,7 @@ class GuardedDatabases:
     def pool_of(self, frame: Any) -> None:
         """Nothing was kept."""
 
-    def attached(self, driver_connection: Any, attached: Any, stack: Optional[Stack]) -> None:
+    def attached(self, driver_connection: Any, driver: str, attached: Any, stack: Optional[Stack]) -> None:
         """It was allowed."""
 
     def forget(self, driver_connection: Any) -> None:

@@ -23,7 +23,7 @@ from .own import json, os, re
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import switched_off
 from .redact import learn_all
-from .refusals import Holder, appending_to
+from .refusals import NOTE, Holder, appending_to
 from .shells import Command, commands
 from .started import why_bare
 
@@ -86,8 +86,8 @@ class Guard:
 
     Refusals are told at the end of `file`, which `holder` has open, a line of JSON each; or to `tell`.
     `unjudged` are drivers and programs that may connect though nobody can tell where to; `note` is told of a Python
-    that is started without the guard. What is known of servers is in the file `known`, one for the run and all that
-    it starts.
+    that is started without the guard, else that is told as a refusal is, as a NOTE. What is known of servers is in the
+    file `known`, one for the run and all that it starts.
     """
 
     def __init__(
@@ -101,6 +101,8 @@ class Guard:
         self.known = _carried_known() or f"{file}{_KNOWN}"
         self.gate = Gate(allow, self.tell, self.known, unjudged)
         self._environ: Dict[str, Optional[str]] = {}
+        tell_elsewhere = self.tell
+        note = note or (lambda text: tell_elsewhere({NOTE: text}))
         DriverProbe(GuardedDatabases(self.gate), statements=False).install(self.hooks)
         self.hooks.when_imported("sqlalchemy", self._watch_other_drivers)
         started = Started(self.gate, note)

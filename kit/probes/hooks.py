@@ -16,6 +16,7 @@ from .objects import held_by, is_a
 from .own import functools, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 
+CO_COROUTINE = 0x80  # of a code's flags
 PASSED_OVER = "<probes, passed over as importlib._bootstrap is>"  # the file of what stands in for a function
 
 _ABSENT = object()
@@ -41,7 +42,7 @@ class Hooks:
         """
         own = vars(owner).get(name)
         if isinstance(own, classmethod):
-            replacement: Any = classmethod(_in_the_shape_of(own.__func__, make(own.__func__)))
+            replacement: Any = classmethod(_to_be_pickled(own.__func__, make(own.__func__)))
         else:
             original = getattr(owner, name)
             replacement = _in_the_shape_of(original, make(original))
@@ -60,11 +61,6 @@ class Hooks:
                     setattr(owner, name, own)
 
         self._undo.append(undo)
-
-    def add(self, owner: Any, name: str, value: Any) -> None:
-        """Give `owner` an attribute that it did not have, until removal."""
-        setattr(owner, name, value)
-        self._undo.append(lambda: delattr(owner, name))
 
     def on_removal(self, undo: Callable[[], None]) -> None:
         self._undo.append(undo)
@@ -203,7 +199,53 @@ def with_arguments_of(original: Any, replacement: Callable[..., Any]) -> Any:
 
 
 def _in_the_shape_of(original: Any, replacement: Any) -> Any:
-    return functools.update_wrapper(passed_over(replacement), original)
+    shaped: Any = functools.update_wrapper(passed_over(replacement), original)
+    if type(original) is not FunctionType:  # one of C's has no annotations, and names none of its types
+        shaped.__annotations__ = {}
+    return shaped
+
+
+class _StandingIn:
+    """Calls what stands in for a function. Pickled it is the function itself."""
+
+    def __init__(self, original: Any, replacement: Any) -> None:
+        self._original, self._replacement = original, replacement
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        try:
+            return self._replacement(*args, **kwargs)
+        except BaseException as error:
+            out_of_traceback(error)
+            raise
+
+    def __reduce__(self) -> Any:
+        from copy import copy
+
+        return copy, (self._original,)
+
+
+_HANDING_ON = """\
+{is_async}def call(*args, **kwargs):
+    __tracebackhide__ = True
+    try:
+        return {waits}_standing_in(*args, **kwargs)
+    except BaseException as error:
+        error.__traceback__ = error.__traceback__.tb_next  # without this frame
+        raise
+"""
+
+
+def _to_be_pickled(original: Any, replacement: Any) -> Any:
+    """Return a function that calls `replacement`, and is the original one where it is pickled with all that it holds.
+
+    cloudpickle and dill do that with a function which they do not find by its name, as that of a class's own method.
+    """
+    is_async = bool(replacement.__code__.co_flags & CO_COROUTINE)
+    text = _HANDING_ON.format(is_async="async " if is_async else "", waits="await " if is_async else "")
+    namespace: Dict[str, Any] = {"_standing_in": _StandingIn(original, passed_over(replacement))}
+    exec(compile(text, PASSED_OVER, "exec"), namespace)
+    return _in_the_shape_of(original, namespace["call"])
 
 
 def passed_over(function: Any) -> Any:

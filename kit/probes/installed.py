@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any, Dict, FrozenSet, Optional
 
 from . import quiet
-from .allow import AllowList
 from .app_use import AppProbe
 from .audit import AuditProbe
-from .changes import Changes, changes_from
 from .children import STARTED_IN, Children, Listening, as_here
 from .context import CURRENT
 from .databases import Databases
 from .drivers import DriverProbe
 from .environ import EnvironmentProbe
-from .gate import Gate, Refusal
+from .gate import Gate, Listed, Refusal
 from .hooks import Hooks
+from .interventions import INTERVENTIONS_VARIABLE, Interventions, interventions_from
 from .names import NamesProbe
 from .objects import Objects
 from .own import atexit, os
@@ -36,7 +35,7 @@ NAMES = ("environment", "engine", "connection", "app", "pytest", "unittest", "na
 class Installed:
     """The probes of this process, from `install` until `remove`."""
 
-    def __init__(self, directory: str, epoch: float, without: FrozenSet[str], allow: Optional[AllowList]) -> None:
+    def __init__(self, directory: str, epoch: float, without: FrozenSet[str], allow: Optional[Listed]) -> None:
         quiet.clear()
         learn_all(dict(os.environ))
         self.recorder = recorder = Recorder(directory, epoch)
@@ -44,16 +43,20 @@ class Installed:
         self.hooks = Hooks()
         self.names = [name for name in NAMES if name not in without]
         self.recorder.plain("probes", installed=self.names)
-        self.changes = Changes(self.recorder, changes_from(os.environ.get("ISOLATION_PROBES_CHANGES")))
-        self.changes.install(self.hooks)
-        gate = Gate(allow, self._refused) if allow is not None else None
+        self.interventions = Interventions(
+            self.recorder, interventions_from(os.environ.get(INTERVENTIONS_VARIABLE)),
+        )
+        self.interventions.install(self.hooks)
+        gate = None if allow is None else Gate(
+            allow.allow, self._refused, allow.known, allow.unjudged, "--allow-driver ",
+        )
         self._databases = Databases(self.recorder, Objects(), gate)
         ThreadProbe().install(self.hooks)
         Children(as_here(os.environ), Unwatched(self.recorder, _judge(gate))).install(self.hooks)
         for name, probe in self._probes().items():
             if name in self.names:
                 probe.install(self.hooks)
-        self.changes.install_around(self.hooks)
+        self.interventions.install_around(self.hooks, self._databases)
         atexit.register(self.end)
 
     def _probes(self) -> Dict[str, Any]:
@@ -87,9 +90,10 @@ class Installed:
         ))
 
     def _refused(self, refusal: Refusal) -> None:
-        fields = {name: refusal[name] for name in ("database", "entry", "observed", "why_not")}
-        self.recorder.event("refusal", **fields)
-        self.changes.refused = True
+        names = ("database", "entry", "observed", "why_not", "because", "done", "connection")
+        fields = {name: refusal[name] for name in names}
+        self.recorder.event("refusal", apart=(refusal["database"],), **fields, **self._databases.asked_by())
+        self.interventions.refused = True
 
     def end(self) -> None:
         """Write down that this process came to its end with its probes still in."""
@@ -129,7 +133,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def install(
-    directory: str, epoch: float, without: FrozenSet[str] = frozenset(), allow: Optional[AllowList] = None,
+    directory: str, epoch: float, without: FrozenSet[str] = frozenset(), allow: Optional[Listed] = None,
 ) -> Installed:
     """Put every probe in, except those named in `without`; a second time is refused with RuntimeError.
 

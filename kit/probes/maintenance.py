@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Tuple, Union
 
 from .own import own_builtins as __builtins__  # noqa: F401
 from .own import re
+from .sql_tokens import Token, statements_of
 
 # What nearly every statement is passed by at a glance: the words may have a comment of some length between them.
 _SPEAKS = r"(?is)\b(?:create|drop|alter)\b.{0,1000}?\b%s\b"
@@ -14,21 +15,8 @@ _PATTERNS: Dict[Tuple[str, type], Any] = {
     **{(dialect, str): re.compile(pattern) for dialect, pattern in _OF_DATABASES.items()},
     **{(dialect, bytes): re.compile(pattern.encode()) for dialect, pattern in _OF_DATABASES.items()},
 }
-_TOKEN = re.compile(
-    r"""
-      (?P<nothing> \s+ | --[^\n]* )
-    | (?P<comment> /\* )
-    | (?P<text> [eE]'(?:[^'\\]|\\.|'')*(?:'|\Z) | '(?:[^']|'')*(?:'|\Z) )
-    | (?P<dollars> \$(?P<tag>[^\W\d]\w*|)\$ )
-    | (?P<quoted> "(?:[^"]|"")*(?:"|\Z) | `(?:[^`]|``)*(?:`|\Z) )
-    | (?P<word> [\w$]+ )
-    | (?P<other> . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 _RUN_ALL_THE_SAME = re.compile(r"/\*!\d*([^*]*)\*/")
-_END_OF_COMMENT = re.compile(r"/\*|\*/")
-_TEMPLATES_OF_ALL = ("template0", "template1", "default")
+TEMPLATES_OF_ALL = ("template0", "template1", "default")
 
 
 class Named(NamedTuple):
@@ -36,13 +24,6 @@ class Named(NamedTuple):
 
     action: str
     database: str
-
-
-class Token(NamedTuple):
-    """A word in small letters, a name as it is quoted, or a sign; `word` tells the first from the others."""
-
-    text: str
-    is_word: bool
 
 
 def may_name(statement: Union[str, bytes], dialect: str = "postgresql") -> bool:
@@ -63,7 +44,7 @@ def named_in(statement: Union[str, bytes], dialect: str = "postgresql") -> Tuple
     if dialect == "mysql":  # which runs what stands in such comments
         statement = _RUN_ALL_THE_SAME.sub(r" \1 ", statement)
     found: List[Named] = []
-    for tokens in _statements(statement):
+    for tokens in statements_of(statement):
         found += _named(tokens, dialect)
     return tuple(found)
 
@@ -87,47 +68,10 @@ def _named(tokens: List[Token], dialect: str) -> Iterator[Named]:
         if words[0] == "alter" and before == "to" and words[number - 2] == "rename":
             yield Named(f"{action} ... RENAME TO", name)
         is_template = words[0] == "create" and name != "=" and "template" in (before, *_before_sign(words, number))
-        if is_template and name not in _TEMPLATES_OF_ALL:
+        if is_template and name not in TEMPLATES_OF_ALL:
             yield Named(f"{action} ... TEMPLATE", name)
 
 
 def _before_sign(words: List[str], number: int) -> List[str]:
     """Return the word before a sign that stands before what is looked at."""
     return words[number - 2:number - 1] if not words[number - 1] else []
-
-
-def _statements(text: str) -> Iterator[List[Token]]:
-    """Give the words and names of each statement of a text; what is a string, or a comment, is none."""
-    tokens: List[Token] = []
-    place = 0
-    while place < len(text):
-        found = _TOKEN.match(text, place)
-        assert found is not None
-        place = found.end()
-        if found["comment"]:
-            place = _after_comment(text, place)
-        elif found["dollars"]:
-            end = text.find(found["dollars"], place)
-            place = len(text) if end < 0 else end + len(found["dollars"])
-        elif found["quoted"]:
-            quote, inner = found["quoted"][0], found["quoted"][1:]
-            tokens.append(Token((inner[:-1] if inner[-1:] == quote else inner).replace(quote * 2, quote), False))
-        elif found["word"]:
-            tokens.append(Token(found["word"].lower(), True))
-        elif found["other"] == ";":
-            yield tokens
-            tokens = []
-        elif found["other"]:
-            tokens.append(Token(found["other"], False))
-    yield tokens
-
-
-def _after_comment(text: str, place: int) -> int:
-    depth = 1
-    while depth:
-        found = _END_OF_COMMENT.search(text, place)
-        if found is None:
-            return len(text)
-        depth += 1 if found[0] == "/*" else -1
-        place = found.end()
-    return place

@@ -154,6 +154,15 @@ def held_by(thing: Any) -> Dict[str, Any]:
     return {}
 
 
+def takes_attributes(thing: Any) -> bool:
+    """Tell whether an object can hold attributes itself, though it holds none yet."""
+    for base in _MRO(type(thing)):
+        space = _SPACE(base).get("__dict__")
+        if space is not None:
+            return type(space) in (GetSetDescriptorType, MemberDescriptorType)
+    return False
+
+
 def attribute(thing: Any, name: str, default: Any = None) -> Any:
     """Return what an object or its class holds under a name. What would have to be called for it is left."""
     value = held_by(thing).get(name, _ABSENT)

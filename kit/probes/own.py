@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import atexit as atexit
     import builtins as builtins
+    import collections as collections
     import functools as functools
     import gc as gc
     import importlib as importlib
@@ -42,6 +43,7 @@ else:
     import _thread
     import atexit as _atexit
     import builtins as _builtins
+    import collections as _collections
     import functools as _functools
     import gc as _gc
     import genericpath as _genericpath
@@ -115,10 +117,11 @@ else:
     time, io, gc, types, itertools = _held(_time), _held(_io), _held(_gc), _held(_types), _held(_itertools)
     functools, re, atexit, importlib = _held(_functools), _held(_re), _held(_atexit), _held(_importlib)
     builtins = _held(_builtins)
+    collections = SimpleNamespace(deque=_collections.deque)
     json = _held(_json)
     select = _held(_select)
     signal = _held(_signal)  # `signal` itself makes enumerations of what it is given
     threading = SimpleNamespace(
         RLock=_thread.RLock, Thread=_threading.Thread, get_ident=_thread.get_ident, main_thread=_main_thread,
-        current_thread=_current_thread,
+        current_thread=_current_thread, local=_thread._local,
     )

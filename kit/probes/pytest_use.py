@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, List, Optional, Protocol, TypeVar
+from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol, TypeVar
 
 from .context import CURRENT
-from .hooks import Hooks
+from .hooks import Hooks, out_of_traceback
 from .objects import attribute
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
-from .redact import beginning, learn_all
+from .redact import beginning, learn_all, without_secrets
 
 MESSAGE_AT_MOST = 400  # characters
+_NEXT = {"setup": "call", "call": "teardown"}  # the phase that follows one that has not failed
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 
@@ -30,10 +31,12 @@ class PytestProbe:
         self._recorder = recorder
         self.between_phases: List[Callable[[], None]] = []  # called as a test begins, and after each of its phases
         self.after_test: List[Callable[[], None]] = []
+        self._controls = False  # workers of pytest-xdist run the tests, and know what in their ids is secret
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
         hooks.when_imported("_pytest.config", self._watch_configuration)
+        hooks.when_imported("_pytest.fixtures", self._watch_fixtures)
 
     def _watch_configuration(self, config: Any) -> None:
         probe = self
@@ -53,6 +56,23 @@ class PytestProbe:
         self.is_in_force = True
         self._hooks.on_removal(self._end)
 
+    def _watch_fixtures(self, fixtures: Any) -> None:
+        def calling(original: Any) -> Any:
+            def call_fixture_func(fixturefunc: Any, request: Any, kwargs: Any) -> Any:
+                __tracebackhide__ = True
+                outer = CURRENT.fixture, CURRENT.scope
+                CURRENT.fixture, CURRENT.scope = request.fixturename, str(request.scope)
+                try:
+                    return original(fixturefunc, request, kwargs)
+                except BaseException as error:
+                    out_of_traceback(error)
+                    raise
+                finally:
+                    CURRENT.fixture, CURRENT.scope = outer
+            return call_fixture_func
+
+        self._hooks.replace(fixtures, "call_fixture_func", calling)
+
     def _end(self) -> None:
         self.is_in_force = False
 
@@ -69,9 +89,10 @@ class PytestProbe:
     @quietly
     def _not_collected(self, report: Any) -> None:
         if report.outcome == "failed":
-            self._recorder.plain(
-                "outcome", test=report.nodeid, when="collect", outcome="failed", message=_message(report),
-            )
+            message = _message(report)
+            if self._controls and message is not None:
+                message = message.partition("\n")[0]  # ids follow, where workers have collected different tests
+            self._recorder.plain("outcome", test=report.nodeid, when="collect", outcome="failed", message=message)
 
     @quietly
     def _reported(self, report: Any) -> None:
@@ -80,7 +101,7 @@ class PytestProbe:
         if report.when == "call" or report.outcome != "passed":
             self._recorder.plain(
                 "outcome", test=report.nodeid, when=report.when, outcome=_outcome(report), message=_message(report),
-                duration_s=report.duration,
+                duration_s=report.duration, **_raised(report),
             )
 
     def _plugin(self, hookimpl: "HookMarker") -> Any:
@@ -96,7 +117,8 @@ class PytestProbe:
                     CURRENT.fixture, CURRENT.scope, CURRENT.collecting = outer[2:]
 
             @hookimpl(tryfirst=True)
-            def pytest_sessionstart(self) -> None:
+            def pytest_sessionstart(self, session: Any) -> None:
+                probe._controls = session.config.pluginmanager.hasplugin("dsession")
                 probe._hooks.catch_up()
 
             @hookimpl(hookwrapper=True, tryfirst=True)
@@ -117,37 +139,27 @@ class PytestProbe:
             @hookimpl(hookwrapper=True, tryfirst=True)
             def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
                 outer = CURRENT.test  # a test may run pytest itself
-                _learn_parameters(item)
+                learn_parameters(item)
                 CURRENT.enter("setup", item.nodeid)
                 probe.phase_ended()
                 yield
                 probe.test_ended()
                 CURRENT.enter("between", outer)
 
-            @hookimpl(hookwrapper=True, tryfirst=True)
-            def pytest_runtest_setup(self, item: Any) -> Iterator[None]:
-                CURRENT.enter("setup", item.nodeid)
-                yield
-                probe.phase_ended()
-
-            @hookimpl(hookwrapper=True, tryfirst=True)
-            def pytest_runtest_call(self, item: Any) -> Iterator[None]:
+            @hookimpl(tryfirst=True)
+            def pytest_runtest_call(self, item: Any) -> None:
                 CURRENT.enter("call", item.nodeid)
-                yield
-                probe.phase_ended()
 
-            @hookimpl(hookwrapper=True, tryfirst=True)
-            def pytest_runtest_teardown(self, item: Any) -> Iterator[None]:
+            @hookimpl(tryfirst=True)
+            def pytest_runtest_teardown(self, item: Any) -> None:
                 CURRENT.enter("teardown", item.nodeid)
-                yield
-                probe.phase_ended()
 
-            @hookimpl(hookwrapper=True, tryfirst=True)
-            def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
-                outer = CURRENT.fixture, CURRENT.scope
-                CURRENT.fixture, CURRENT.scope = fixturedef.argname, str(fixturedef.scope)
-                yield
-                CURRENT.fixture, CURRENT.scope = outer
+            @hookimpl(tryfirst=True)
+            def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+                """A phase is over. No wrapper tells of that, whose frames would be in what a failure shows."""
+                probe.phase_ended()
+                if call.when in _NEXT:
+                    CURRENT.enter(_NEXT[call.when] if call.excinfo is None else "teardown", item.nodeid)
 
             @hookimpl(tryfirst=True)
             def pytest_runtest_logreport(self, report: Any) -> None:
@@ -161,8 +173,14 @@ class PytestProbe:
         return IsolationProbes()
 
 
+def id_in_record(item: Any) -> str:
+    """Return a test's id as the record has it: without the secrets among its parameters."""
+    learn_parameters(item)
+    return str(without_secrets({"test": item.nodeid})["test"])
+
+
 @quietly
-def _learn_parameters(item: Any) -> None:
+def learn_parameters(item: Any) -> None:
     """Learn the secrets among a test's parameters, which are in its name: `test_login[hunter22]` of `password`."""
     parameters = attribute(attribute(item, "callspec"), "params")
     if type(parameters) is dict:
@@ -173,6 +191,12 @@ def _outcome(report: Any) -> str:
     if hasattr(report, "wasxfail"):
         return "xfailed" if report.skipped else "xpassed"
     return str(report.outcome)
+
+
+def _raised(report: Any) -> Dict[str, str]:
+    """Return the line that raised the error of a test that failed, as a field of its outcome."""
+    crash = getattr(report.longrepr, "reprcrash", None) if report.outcome == "failed" else None
+    return {} if crash is None else {"at": f"{crash.path}:{crash.lineno}"}
 
 
 def _message(report: Any) -> Optional[str]:

@@ -22,6 +22,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMAT = 1  # 1: first
 REPEATS_AT_MOST = 100  # of one kind of event, from one place, in one test and phase
+_HAS_USERS = hasattr(os, "getresuid")
 BYTES_AT_MOST = 512 * 1024 * 1024  # of one process's file; what is left out from there on is counted
 
 
@@ -42,7 +43,7 @@ class Recorder:
     """Writes events to a file of this process's own in `directory`.
 
     `epoch` is the moment, in seconds since 1970, from which every event's `at_s` is counted; processes of one run
-    share it. A forked child goes on in a file of its own.
+    share it. A forked child goes on in a file of its own, and so does a process that changes its user.
     """
 
     def __init__(self, directory: str, epoch: float) -> None:
@@ -53,6 +54,7 @@ class Recorder:
         self._file: Optional[RecordFile] = None
         self._closed = False
         self._pid = self._first_pid = os.getpid()
+        self._user = 0
         self._clock_offset_s = time.time() - time.perf_counter() - epoch
         self._written = 0  # bytes
         self._serial = 0
@@ -160,9 +162,9 @@ class Recorder:
         if self._closed:
             return False
         pid = os.getpid()
-        if self._file is not None and self._pid == pid:  # else it is the parent's, before a fork
-            return True
-        self._pid, self._written, self._is_full = pid, 0, False
+        if self._file is not None and self._pid == pid and not self._has_left_its_user():
+            return True  # else it is the parent's, before a fork, or that of a user whose file is closed to this one
+        self._pid, self._user, self._written, self._is_full = pid, os.geteuid() if _HAS_USERS else 0, 0, False
         self._stacks, self._numbers = {}, itertools.count()
         self._file = RecordFile(os.path.join(self.directory, f"{pid}-{time.perf_counter_ns():x}.jsonl"))
         self._write(f'"kind":"process","format":{FORMAT},"at_s":{self._now()}', {
@@ -171,6 +173,10 @@ class Recorder:
             "parent": _command_of(os.getppid()), "forked": pid != self._first_pid,
         })
         return not self._closed
+
+    def _has_left_its_user(self) -> bool:
+        """Tell whether root's process has become another user's for good; one that can come back writes then."""
+        return _HAS_USERS and self._user == 0 and 0 not in os.getresuid()
 
     def _write(self, head: str, fields: Dict[str, Any]) -> bool:
         """Write one line: its head, which is JSON already, and fields. False where it is lost."""

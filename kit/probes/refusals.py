@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 from .own import json, os, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 
+NOTE = "note"  # of a Python that was started without the guard: what is told has nothing else
 Refusal = Dict[str, Any]
 Holder = Tuple[int, int]  # a process that has the file open, and the file's number there
 
@@ -40,6 +41,9 @@ def appending_to(path: str, holder: Optional[Holder] = None) -> Callable[[Refusa
 def _to_the_terminal(refusal: Refusal) -> None:
     from .gate import message
 
+    if NOTE in refusal:
+        say(f"db-guard: not guarded: {refusal[NOTE]} (The run that this process belongs to could not be told.)")
+        return
     say(f"db-guard: {message(refusal)} (The run that this process belongs to could not be told.)")
 
 

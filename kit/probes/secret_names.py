@@ -22,7 +22,7 @@ def words(text: str) -> FrozenSet[str]:
 
 
 _WORDS = words(
-    "pass passes passwd passwds password passwords passphrase passphrases passcode pwd pwds pw secret secrets token "
+    "pass passwd passwds password passwords passphrase passphrases passcode pwd pwds pw secret secrets token "
     "tokens credential credentials cred creds bindpw rootpw authorization apikey apikeys passwort kennwort passe senha "
     "wachtwoord"
 )

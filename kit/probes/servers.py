@@ -15,7 +15,7 @@ A server that does not say who it is can only be judged by its place.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from .allow import AllowList, Match, Observed, place_of
 from .entries import Place
@@ -65,10 +65,13 @@ class Servers:
     """Judges connections to servers by a list and by what is known so far, and keeps which entries were of use.
 
     `file` is shared by the processes of a run, and made when there is something to keep; None keeps it in this process.
+    `clock` gives the time of what is judged, in seconds since 1970.
     """
 
-    def __init__(self, allow: AllowList, file: Optional[str] = None) -> None:
-        self._allow, self.file = allow, file
+    def __init__(
+        self, allow: AllowList, file: Optional[str] = None, clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._allow, self.file, self._clock = allow, file, clock
         self._lines: List[Dict[str, Any]] = []  # of the file
         self._own: List[Dict[str, Any]] = []  # what could not be written to it
         self._known, self._size = _Known(()), 0
@@ -119,7 +122,7 @@ class Servers:
             key = entry if self._allow.is_of_one_place(entry) else f"{entry} at {place.host}:{place.port}"
             if self._known.is_free(key, server[0]):
                 here = peer is not None and peer.here
-                self._write({"place": key, "server": server, "here": here, "at_s": time.time()})
+                self._write({"place": key, "server": server, "here": here, "at_s": self._clock()})
             first = self._known.at[key].server
             if first != server:
                 return (

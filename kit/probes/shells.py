@@ -112,7 +112,7 @@ def commands(
         yield Command(tuple(words), environ, folder)
         return
     if name in SHELLS:
-        text = _of_shell(words, folder)
+        text = of_shell(words, folder)
         if text is not None:
             yield from _in_text(text, dict(environ), folder, known, depth + 1)
         return
@@ -166,7 +166,7 @@ def _started_by(
         yield from commands([*rest, _NOT_KNOWN] if words[0].endswith("xargs") else rest, environ, folder, known, depth)
 
 
-def _of_shell(words: Sequence[str], folder: str) -> Optional[str]:
+def of_shell(words: Sequence[str], folder: str) -> Optional[str]:
     """The text that a shell is to run: of its option -c, or of its script."""
     rest, is_text = list(words[1:]), False
     while rest:

@@ -10,9 +10,10 @@ from .callables import code_of
 from .context import REQUEST
 from .databases import Connection, Databases
 from .dialects import ask
+from .drivers import INNER
 from .frames import APPLICATION, Stack, absolute, application_stack, owner
 from .hooks import Hooks, out_of_traceback, with_arguments_of
-from .objects import Notes, attribute, bases, module_of, qualname_of, space_of
+from .objects import attribute, bases, module_of, qualname_of, space_of
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
@@ -32,7 +33,6 @@ class SQLAlchemyProbe:
         self._recorder, self._databases, self._sources, self._asks = recorder, databases, sources, asks
         self._objects = databases.objects
         self._listeners: Set[Tuple[Optional[str], CodeType]] = set()  # that were told of, of each engine
-        self._factories: "Notes[Stack]" = Notes()  # where each one's class was made
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -55,8 +55,8 @@ class SQLAlchemyProbe:
         self._hooks.replace(Engine, "__init__", making)
         had_events = Engine._has_events
         self._listen(event, Engine, "before_cursor_execute", self._executing)
-        self._listen(event, Engine, "commit", self._ended)
-        self._listen(event, Engine, "rollback", self._ended)
+        self._listen(event, Engine, "commit", self._committed)
+        self._listen(event, Engine, "rollback", self._rolled_back)
         Engine._has_events = had_events  # the program's own listeners; of ours, each connection knows
         self._hooks.replace_by(Connection, "_has_events", _HasEvents())
         self._listen(event, Pool, "connect", self._connected)
@@ -121,7 +121,7 @@ class SQLAlchemyProbe:
 
     @quietly
     def _made_factory(self, factory: Any) -> None:
-        self._factories.set(attribute(factory, "class_"), application_stack())
+        self._databases.factories.set(attribute(factory, "class_"), application_stack())
 
     def _engine_of(self, bind: Any) -> Optional[str]:
         return self._objects.of("engine", attribute(bind, "dialect")) if bind is not None else None
@@ -133,7 +133,7 @@ class SQLAlchemyProbe:
             at: Stack = ((absolute(code.co_filename), code.co_firstlineno, code.co_name, None),)
             return {"routed_by": "get_bind", "stacks": {"routed_at": at}}
         if attribute(session, "binds") or attribute(session, "_Session__binds"):  # as of 2.1, and before
-            at = self._factories.get(type(session)) or application_stack()
+            at = self._databases.factories.get(type(session)) or application_stack()
             return {"routed_by": "binds", "stacks": {"routed_at": at}}
         return {}
 
@@ -197,10 +197,17 @@ class SQLAlchemyProbe:
             self._databases.used(known, statement, self._objects.of("engine", engine.dialect), (connection, engine))
 
     @quietly
-    def _ended(self, connection: Any) -> None:
+    def _committed(self, connection: Any) -> None:
+        self._ended(connection, True)
+
+    @quietly
+    def _rolled_back(self, connection: Any) -> None:
+        self._ended(connection, False)
+
+    def _ended(self, connection: Any, is_commit: bool) -> None:
         known = self._connection(connection)
         if known is not None:
-            self._databases.ended(known)
+            self._databases.ended(known, is_commit)
 
     def _connection(self, connection: Any) -> Optional[Connection]:
         """The connection behind SQLAlchemy's; where no probe saw it open, it is written down unobserved."""
@@ -235,7 +242,6 @@ def _unasked(dialect: Any) -> Tuple[None, str, str]:
 
 
 def _innermost(driver_connection: Any) -> Any:
-    """aiosqlite's connection is a thread around sqlite3's, which is the one that was seen to open."""
-    if module_of(type(driver_connection)).startswith("aiosqlite"):
-        return attribute(driver_connection, "_connection")
-    return driver_connection
+    """The connection that was seen to open: that of one driver can be wrapped in another's."""
+    holder = INNER.get(module_of(type(driver_connection)).partition(".")[0])
+    return attribute(driver_connection, holder) if holder is not None else driver_connection

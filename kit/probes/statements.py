@@ -1,40 +1,40 @@
-"""What a statement does, as far as its text tells: does it write, to which tables, does it end a transaction?"""
+"""What a statement does, as far as its text says: does it write, to which tables, does it end a transaction?"""
 
 from __future__ import annotations
 
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from .own import own_builtins as __builtins__  # noqa: F401
-from .own import re
+from .sql_tables import tables_in
+from .sql_tokens import Token, statements_of
 
 _STATEMENTS_AT_MOST = 2000  # that are remembered; a program has few, an ORM's loop may make many
 _TEXT_AT_MOST = 4000  # characters of a statement that are looked at
 
-_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
-_WRITES = re.compile(r"(?i)\s*(insert|update|delete|truncate|create|drop|alter|copy|merge|replace)\b")
-_WRITES_WITHIN = re.compile(r"(?i)\b(insert\s+into|update\s+\S+\s+set|delete\s+from|merge\s+into)\b")
-_WORD = re.compile(r"\s*([A-Za-z]+)")
-_ENDS = re.compile(r"(?i)\s*(commit|rollback(?!\s+(work\s+|transaction\s+)?to\b)|end|abort)\b")
-_TABLE = re.compile(
-    r"(?i)\b(?:from|join|into|update|table|truncate|copy)\s+(?:only\s+|table\s+|if\s+(?:not\s+)?exists\s+)*"
-    r"([\w.\"`\[\]]+)"
+_WRITES = frozenset(
+    ("insert", "update", "delete", "truncate", "create", "drop", "alter", "copy", "merge", "replace")
 )
+_WRITES_WITHIN = frozenset(("insert", "update", "delete", "merge"))
+_EXPLAINED = _WRITES_WITHIN | {"select", "with", "values", "create"}
 
 
 class Statement(NamedTuple):
-    """What is known of a statement. `tables` are named without their schema, in small letters."""
+    """What is known of a text of one statement or several.
+
+    `tables` are named without their schema, in lower case; `verb` is the text's first word, in lower case.
+    """
 
     writes: bool
     ends: bool
     tables: Tuple[str, ...]
-    verb: str = ""  # its first word, in small letters
+    verb: str = ""
 
 
 _known: Dict[str, Statement] = {}
 
 
 def read(text: str) -> Statement:
-    """Return what a statement does; of a very long one, what its beginning tells."""
+    """Return what a statement does; of a very long one, what its beginning says."""
     statement = _known.get(text)
     if statement is None:
         if len(_known) >= _STATEMENTS_AT_MOST:
@@ -44,14 +44,32 @@ def read(text: str) -> Statement:
 
 
 def _read(text: str) -> Statement:
-    text = _COMMENT.sub(" ", text)
-    writes = _WRITES.match(text) is not None
-    if not writes and text.lstrip()[:4].lower() == "with":
-        writes = _WRITES_WITHIN.search(text) is not None
-    tables = tuple(dict.fromkeys(_bare(name) for name in _TABLE.findall(text)))
-    word = _WORD.match(text)
-    return Statement(writes, _ENDS.match(text) is not None, tables, word.group(1).lower() if word is not None else "")
+    statements = [tokens for tokens in statements_of(text) if tokens]
+    tables = dict.fromkeys(table for tokens in statements for table in tables_in(tokens))
+    first = statements[0][0] if statements else None
+    return Statement(
+        any(_writes(tokens) for tokens in statements),
+        any(_ends(tokens) for tokens in statements),
+        tuple(tables),
+        first.text if first is not None and first.is_word else "",
+    )
 
 
-def _bare(name: str) -> str:
-    return name.rpartition(".")[2].strip("\"`[]").lower()
+def _writes(tokens: List[Token]) -> bool:
+    words = [token.text if token.is_word else "" for token in tokens]
+    if words[0] == "explain":
+        start = next((place for place, word in enumerate(words) if word in _EXPLAINED), 0)
+        is_run = "analyze" in words[:start] or "analyse" in words[:start]
+        return is_run and _writes(tokens[start:])
+    if words[0] == "with":
+        return any(word in _WRITES_WITHIN and tokens[place - 1].text in ("(", ")") for place, word in enumerate(words))
+    if words[0] == "copy":  # `copy t to ...` only reads
+        return "to" not in words and [token.text for token in tokens[1:2]] != ["("]
+    return words[0] in _WRITES
+
+
+def _ends(tokens: List[Token]) -> bool:
+    words = [token.text for token in tokens[:3]]
+    if words[0] == "rollback":  # to a savepoint: the transaction goes on
+        return "to" not in words
+    return tokens[0].is_word and words[0] in ("commit", "end", "abort")

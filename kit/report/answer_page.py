@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kit.findings.answer import Answer, entries_said, nothing_found
-from kit.findings.model import counted
-from kit.findings.reach import Reach
-from kit.findings.timeline import subject, timeline
+from kit.analysis.model import counted, explained_by
+from kit.analysis.reach import Reach
+from kit.analysis.stopped import guard_said
+from kit.answer.model import Answer, entries_said, nothing_found
+from kit.answer.timeline import subject, timeline
 from kit.report.answer_text import JUDGED, engine_said, families, family_said, ways_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -41,7 +42,10 @@ def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
         tests=counted(len(tests), "test"),
         nothing_found=nothing_found(answer),
         entries=entries_said(answer),
+        guard=guard_said(answer.evidence),
+        refused=[str(stop) for stop in answer.stopped if not stop.connection],
         headline=_headline(answer),
+        explained_by=explained_by,
         seconds=answer.evidence.duration_s,
         families=[_family(answer, family) for family in families(answer)],
     )
@@ -49,9 +53,11 @@ def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
 
 def _headline(answer: Answer) -> str:
     """What a reader is to know first: the database that tests may not reach, or else the first thing that is wrong."""
-    wrong = [family_said(family) for family in families(answer) if answer.judged(family[0]) is False]
+    wrong = [family for family in families(answer) if answer.judged(family[0]) is False]
     if wrong:
-        return f"Reached, though not allowed: {', '.join(wrong)}"
+        asked = all(answer.only_asked_for(database) for family in wrong for database in family)
+        what = "Asked for and refused" if asked else "Reached, though not allowed"
+        return f"{what}: {', '.join(map(family_said, wrong))}"
     return answer.findings[0].message if answer.findings else ""
 
 
@@ -77,5 +83,6 @@ def _way(answer: Answer, reaches: list[Reach]) -> dict[str, Any]:
         "chain": ", ".join(f"{frame.file}:{frame.line}" for frame in first.chain[1:4]),
         "tests": named or f"outside tests ({first.phase})",
         "count": sum(reach.count for reach in reaches),
+        "refused": first.stopped,
         "engine": engine_said(answer, first) if first.engine is not None else "",
     }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.findings.answer import Answer
-from kit.findings.diagnosis import Diagnosis
-from kit.findings.model import place
-from kit.findings.reach import Reach
-from kit.findings.timeline import subject, timeline
+from kit.analysis.model import place
+from kit.analysis.reach import Reach
+from kit.answer.diagnosis import Diagnosis
+from kit.answer.model import Answer
+from kit.answer.timeline import subject, timeline
 
 if TYPE_CHECKING:
     import pandas
@@ -70,7 +70,7 @@ def steps(answer: Answer) -> pandas.DataFrame:
 
 
 def runs(diagnosis: Diagnosis) -> pandas.DataFrame:
-    """One row for each experiment: what was changed, whether the wrong thing was gone, and what was seen."""
+    """One row for each re-run: what was changed, whether the wrong thing was gone, and what was seen."""
     return _table(
         ["changed", "the wrong thing", "seen", "s"],
         [
@@ -84,7 +84,7 @@ def causes(diagnosis: Diagnosis) -> pandas.DataFrame:
     """One row for each cause that was proved: where it is, and what to change."""
     return _table(
         ["kind", "where", "what to change"],
-        [[cause.kind, place(cause.file, cause.line), cause.fix] for cause in diagnosis.causes],
+        [[cause.kind, place(cause.file, cause.line), "\n".join(cause.remedies)] for cause in diagnosis.causes],
     )
 
 

@@ -8,14 +8,15 @@ import shlex
 import textwrap
 from collections.abc import Iterator
 
-from kit.evidence import Frame
-from kit.findings.answer import Answer, entries_said, nothing_found
-from kit.findings.databases import Database
-from kit.findings.model import Finding, counted
-from kit.findings.not_seen import Gap
-from kit.findings.overrides import Key
-from kit.findings.reach import Reach
-from kit.findings.sources import made_at, source_of, writer
+from kit.analysis.databases import Database
+from kit.analysis.model import Finding, counted, explained_by
+from kit.analysis.not_seen import Gap
+from kit.analysis.overrides import Key
+from kit.analysis.reach import Reach
+from kit.analysis.stopped import guard_said
+from kit.analysis.url_source import made_at, source_of, writer
+from kit.answer.model import Answer, entries_said, nothing_found
+from kit.evidence.model import Frame
 from kit.probes.allow import entry_for_file, entry_for_server
 
 WIDTH = 100  # columns
@@ -32,6 +33,7 @@ def text(answer: Answer, width: int = WIDTH) -> str:
             line
             for part in (
                 _head(answer),
+                _guard(answer, width),
                 _databases(answer, width),
                 _entries(answer, width),
                 _overrides(answer, width),
@@ -51,17 +53,25 @@ def _shown(text: str) -> str:
 
 def github(answer: Answer) -> str:
     """The findings, and what was not seen, as GitHub's workflow commands, which it shows beside the lines they name."""
-    return "".join((*map(_annotation, answer.findings), *map(_warning, answer.hidden)))
+    guard = guard_said(answer.evidence)
+    notes = [f"::notice title=Database isolation::{_message(guard)}\n"] if guard else []
+    return "".join((*map(_annotation, answer.findings), *map(_warning, answer.hidden), *notes))
 
 
 def _warning(gap: Gap) -> str:
-    at = f"file={_property(gap.at.file)},line={gap.at.line}," if gap.at is not None else ""
-    return f"::warning {at}title={_property('Database isolation: not seen')}::{_message(str(gap))}\n"
+    return annotation("warning", (gap.at.file, gap.at.line) if gap.at is not None else None, "not seen", str(gap))
 
 
-def _annotation(finding: Finding) -> str:
-    place = f"file={_property(finding.file)},line={finding.line}," if finding.file and finding.line else ""
-    return f"::error {place}title={_property('Database isolation: ' + finding.kind)}::{_message(finding.message)}\n"
+def _annotation(finding: Finding[object]) -> str:
+    message = f"{finding.message} More: {explained_by(finding.kind)}"
+    return annotation("error", (finding.file, finding.line), finding.kind, message)
+
+
+def annotation(level: str, at: tuple[str | None, int | None] | None, title: str, message: str) -> str:
+    """One of GitHub's workflow commands: `level` is error, warning or notice, `at` a file and a line beside it."""
+    file, line = at or (None, None)
+    place = f"file={_property(file)},line={line}," if file and line else ""
+    return f"::{level} {place}title={_property('Database isolation: ' + title)}::{_message(message)}\n"
 
 
 def _message(value: str) -> str:
@@ -74,12 +84,21 @@ def _property(value: str | None) -> str:
 
 def _head(answer: Answer) -> Iterator[str]:
     tests = {outcome.test for outcome in answer.evidence.outcomes}
-    reached = {reach.test for reach in answer.reached if reach.test is not None}
+    reached = {reach.test for reach in answer.reached if reach.test is not None and not reach.stopped}
+    refused = [database for database in answer.databases if answer.only_asked_for(database)]
     yield ""
     yield (
-        f"{counted(len(answer.databases), 'database')} reached; {counted(len(tests), 'test')}, {len(reached)} of which "
+        f"{counted(len(answer.databases) - len(refused), 'database')} reached"
+        f"{f', {len(refused)} refused' if refused else ''}; {counted(len(tests), 'test')}, {len(reached)} of which "
         f"reached one."
     )
+
+
+def _guard(answer: Answer, width: int) -> Iterator[str]:
+    yield from _wrapped(guard_said(answer.evidence), width, "")
+    for stop in answer.stopped:
+        if not stop.connection:
+            yield from _wrapped(f"- refused: {stop}", width, "  ", "    ")
 
 
 def _databases(answer: Answer, width: int) -> Iterator[str]:
@@ -139,7 +158,7 @@ def ways_of(answer: Answer, family: list[Database]) -> list[list[Reach]]:
     for reach in answer.reached:
         if reach.database.id in identities:
             made = made_at(answer.evidence, reach.engine) if reach.engine is not None else None
-            groups.setdefault((reach.how, reach.opener, made), []).append(reach)
+            groups.setdefault((reach.how, reach.opener, made, reach.stopped), []).append(reach)
     return list(groups.values())
 
 
@@ -187,7 +206,7 @@ def engine_said(answer: Answer, reach: Reach) -> str:
 
 def _times(reaches: list[Reach]) -> str:
     count = sum(reach.count for reach in reaches)
-    return "once" if count == 1 else f"{count} times"
+    return ("once" if count == 1 else f"{count} times") + (", refused" if reaches[0].stopped else "")
 
 
 def _overrides(answer: Answer, width: int) -> Iterator[str]:
@@ -195,9 +214,15 @@ def _overrides(answer: Answer, width: int) -> Iterator[str]:
     if not answer.overrides:
         return
     yield ""
-    yield f"{counted(len(answer.overrides), 'override key')}, {len(unmatched)} of which match nothing."
+    yield _overrides_said(len(answer.overrides), len(unmatched))
     for key in unmatched:
         yield from _key(key, width)
+
+
+def _overrides_said(keys: int, unmatched: int) -> str:
+    if not unmatched:
+        return "1 override key, matched by a dependency." if keys == 1 else f"{keys} override keys, each matched."
+    return f"{counted(keys, 'override key')}; {unmatched} {'matches' if unmatched == 1 else 'match'} no dependency:"
 
 
 def _key(key: Key, width: int) -> Iterator[str]:
@@ -211,12 +236,13 @@ def _findings(answer: Answer, width: int) -> Iterator[str]:
         yield from _wrapped(nothing_found(answer), width, "")
         return
     told = answer.allowed.patterns is not None
-    unsaid = "" if told else " Which databases the tests may reach, nobody has said: name them (--allow DB) to be sure."
+    unsaid = "" if told else " No allow-list given: pass --allow DB to have each database judged."
     yield from _wrapped(f"{counted(len(answer.findings), 'finding')}.{unsaid}", width, "")
     for number, finding in enumerate(answer.findings, 1):
         yield ""
         yield f"{number}. {finding.kind}  {finding.where}"
         yield from _wrapped(finding.message, width, "   ")
+        yield f"   More: {explained_by(finding.kind)}"
 
 
 def _not_seen(answer: Answer, width: int) -> Iterator[str]:

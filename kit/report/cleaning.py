@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kit.cleaning import Cost, Joined
 from kit.report.picture import Picture
+from kit.trials.cleaning import Cost, Joined
 
 if TYPE_CHECKING:
     import pandas
@@ -46,7 +46,9 @@ def costs_picture(found: Iterable[Cost]) -> Picture:
     axes.margins(x=0.15)
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
-    return Picture(figure, "\n".join(f"{cost.way}: {cost.median_ms:.1f} ms" for cost in measured))
+    lines = [f"{cost.way}: {cost.median_ms:.1f} ms" for cost in measured]
+    title = f"What each of {len(lines)} ways to clean a database costs a test, from {lines[0]} to {lines[-1]}"
+    return Picture(figure, title, "\n".join(lines))
 
 
 def join_modes(found: Iterable[Joined]) -> pandas.DataFrame:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from kit.findings.answer import Answer
-from kit.findings.diagnosis import Cause, Diagnosis, Effect, Run
-from kit.findings.model import Finding, place
-from kit.report.answer_text import WIDTH
+from kit.analysis.model import explained_by, place
+from kit.analysis.stopped import guard_said
+from kit.answer.diagnosis import Cause, Diagnosis, Effect, Run
+from kit.answer.model import Answer
+from kit.report.answer_text import WIDTH, annotation
 
 _SHOWN = {Effect.GONE: "gone", Effect.STAYS: "still there", Effect.VOID: "says nothing"}
 
@@ -17,24 +18,36 @@ def text(first: Answer, diagnosis: Diagnosis, width: int = WIDTH) -> str:
     """The diagnosis in lines of at most `width` columns."""
     parts = [
         _titled("What happened", [diagnosis.happened], width),
-        _titled("Why", list(_why(first, diagnosis)), width),
+        _titled("Why", list(_why(diagnosis)), width),
         _titled("Proof", [_run(number, run) for number, run in enumerate(diagnosis.runs, 1)], width),
-        _titled("What to change", [cause.fix for cause in diagnosis.causes], width),
+        _titled("What to change", [one for cause in diagnosis.causes for one in cause.remedies], width),
         _titled("What remains unproved", list(diagnosis.unproved), width),
     ]
-    lines = [str(diagnosis.status).upper(), *(line for part in parts for line in part)]
+    guard = _paragraph(guard_said(first.evidence), width)
+    lines = [str(diagnosis.status).upper(), *guard, *(line for part in parts for line in part)]
     return "\n".join(lines) + "\n"
 
 
-def _why(first: Answer, diagnosis: Diagnosis) -> Iterator[str]:
+def as_commands(diagnosis: Diagnosis) -> str:
+    """The diagnosis as GitHub's workflow commands: each cause beside its line, with its proof and what to change."""
+    said = [annotation("notice", None, f"diagnosis, {diagnosis.status}", diagnosis.happened)]
+    for cause in diagnosis.causes:
+        runs = [(number, run) for number, run in enumerate(diagnosis.runs, 1) if cause.changed in run.changed]
+        proof = "".join(f" Run {number}, {cause.changed}: {_SHOWN[run.effect]}." for number, run in runs)
+        at = cause.file, cause.line
+        said.append(annotation("error", at, f"proved, {cause.kind}", f"{cause.what}{proof} {' '.join(cause.remedies)}"))
+    said += [annotation("warning", None, "unproved", sentence) for sentence in diagnosis.unproved]
+    return "".join(said)
+
+
+def _why(diagnosis: Diagnosis) -> Iterator[str]:
     for cause in diagnosis.causes:
         yield f"{cause.kind}, {place(cause.file, cause.line)}: {cause.what}"
-        finding = _finding(first, cause)
-        if finding is not None:
-            yield from (
-                f"  {place(fact.file, fact.line)}  {fact.what}" if fact.file else f"  {fact.what}"
-                for fact in finding.evidence
-            )
+        yield f"  More: {explained_by(cause.kind)}"
+        yield from (
+            f"  {place(fact.file, fact.line)}  {fact.what}" if fact.file else f"  {fact.what}"
+            for fact in cause.finding.evidence
+        )
     for symptom in sorted({cause.symptom for cause in diagnosis.causes}):
         yield from together([cause for cause in diagnosis.causes if cause.symptom == symptom])
 
@@ -52,17 +65,6 @@ def together(causes: list[Cause]) -> Iterator[str]:
         )
     else:
         yield f"{places} act side by side: all of them must be taken away."
-
-
-def _finding(first: Answer, cause: Cause) -> Finding | None:
-    return next(
-        (
-            finding
-            for finding in first.findings
-            if (finding.kind, finding.file, finding.line) == (cause.kind, cause.file, cause.line)
-        ),
-        None,
-    )
 
 
 def _run(number: int, run: Run) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas
+    from pandas.io.formats.style import Styler
 
 _ROWS_AT_MOST = 500  # more than there are claims; pandas has its own way with more, and cuts
 
@@ -23,6 +24,11 @@ def html(frame: pandas.DataFrame) -> str:
     name = "-".join(["kit-frame", *map(str, numbers)])  # says which columns are numbers: the same name, the same rules
     table = shown.astype(object).where(shown.notna(), "").to_html(classes=name, border=0, justify="left")
     return f"<style>{_rules(name, numbers)}</style>\n{table}"
+
+
+def plain(styled: Styler, printer: Any, cycle: bool) -> None:
+    """Print the table of a styled frame as text, as IPython asks of what prints a type."""
+    printer.text(styled.data.to_string())
 
 
 def _rules(name: str, numbers: list[int]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from kit.evidence.verdict import Verdict
 from kit.report.picture import Picture
 from kit.report.timeline import COLOURS
-from kit.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,11 @@ def heatmap(panels: Mapping[str, Verdicts], rows: Sequence[str], columns: Sequen
     grids = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axes, (title, verdicts) in zip(grids, panels.items(), strict=True):
         _grid(axes, title, verdicts, rows, columns)
-    return Picture(figure, "\n".join(_words(title, verdicts, rows, columns) for title, verdicts in panels.items()))
+    broken = "; ".join(f"{title}: {_broken(verdicts)} of {len(verdicts)} broken" for title, verdicts in panels.items())
+    return Picture(
+        figure, f"Grid of verdicts, {len(rows)} rows by {len(columns)} columns. {broken}",
+        "\n".join(_words(title, verdicts, rows, columns) for title, verdicts in panels.items()),
+    )
 
 
 def _grid(axes: Axes, title: str, verdicts: Verdicts, rows: Sequence[str], columns: Sequence[str]) -> None:
@@ -57,6 +61,10 @@ def _grid(axes: Axes, title: str, verdicts: Verdicts, rows: Sequence[str], colum
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _broken(verdicts: Verdicts) -> int:
+    return sum(verdict is Verdict.BROKEN for verdict in verdicts.values())
 
 
 def _words(title: str, verdicts: Verdicts, rows: Sequence[str], columns: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ DOTS_PER_INCH = 110
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure, and the same said in words."""
+    """A figure, a line that says what it shows, and all of it in words."""
 
     figure: Figure
+    title: str
     words: str
 
     def png(self) -> bytes:
@@ -26,5 +28,17 @@ class Picture:
         self.figure.savefig(file, format="png", dpi=DOTS_PER_INCH)
         return file.getvalue()
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.words}
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        # A notebook's page and JupyterLab take the HTML, for only there do they pass the words on; what makes a PDF
+        # takes the PNG.
+        png = base64.b64encode(self.png()).decode()
+        shown = {"text/html": self._html(png), "image/png": png, "text/plain": f"{self.title}\n{self.words}"}
+        return shown, {"image/png": {"alt": self.title}}
+
+    def _html(self, png: str) -> str:
+        return (
+            f'<figure style="margin:0"><img src="data:image/png;base64,{png}" alt="{escape(self.title)}" '
+            'style="background:#fff;max-width:100%;height:auto">'
+            "<figcaption><details><summary>The same in words</summary>"
+            f"<pre>{escape(self.words)}</pre></details></figcaption></figure>"
+        )

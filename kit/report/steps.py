@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from kit.evidence import Entry, Evidence, Frame, Sighting
+from kit.evidence.model import Entry, Evidence, Frame, Sighting
 
 Lane = Literal[
     "variable", "engine", "override", "request", "test", "production", "unknown", "allowed", "not allowed", "not judged"

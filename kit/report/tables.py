@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from kit.attempts import ATTEMPTS
-from kit.evidence import App, Evidence, Frame, Outcome, Sighting
-from kit.evidence import Callable as Known
-from kit.trial import Trial
-from kit.verdict import agreed_by, isolation
+from kit.evidence.model import App, Evidence, Frame, Outcome, Sighting
+from kit.evidence.model import Callable as Known
+from kit.evidence.verdict import agreed_by, isolation
+from kit.specimens.attempts import ATTEMPTS
+from kit.specimens.trial import Trial
 
 if TYPE_CHECKING:
     import pandas

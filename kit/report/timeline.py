@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from kit.evidence import Evidence
-from kit.findings.answer import Answer
-from kit.findings.timeline import subject
-from kit.findings.timeline import timeline as moments
+from kit.answer.model import Answer
+from kit.answer.timeline import subject
+from kit.answer.timeline import timeline as moments
+from kit.evidence.model import Evidence
 from kit.report.picture import Picture
 from kit.report.steps import LANES, Lane, Step, steps
 
@@ -34,7 +34,8 @@ def timeline(runs: Mapping[str, Evidence], test: str) -> Picture:
     Time goes down. Steps are evenly spaced, for the time between them runs from microseconds to seconds; it is
     printed beside each.
     """
-    return _picture({title: steps(evidence, test) for title, evidence in runs.items()}, LANES)
+    name = test.rpartition("::")[2]
+    return _picture(f"Timeline of {name}", {title: steps(evidence, test) for title, evidence in runs.items()}, LANES)
 
 
 def answer_timeline(answer: Answer) -> Picture:
@@ -46,10 +47,10 @@ def answer_timeline(answer: Answer) -> Picture:
         for moment in moments(answer, about)
         for lane in [_JUDGED[moment.allowed] if moment.lane == "database" else moment.lane]
     )
-    return _picture({title: found}, ANSWER_LANES)
+    return _picture("Timeline of what led to the first wrong database", {title: found}, ANSWER_LANES)
 
 
-def _picture(found: Mapping[str, tuple[Step, ...]], lanes: tuple[Lane, ...]) -> Picture:
+def _picture(what: str, found: Mapping[str, tuple[Step, ...]], lanes: tuple[Lane, ...]) -> Picture:
     from matplotlib.figure import Figure
 
     heights = [_HEAD_INCHES + _ROW_INCHES * max(len(list_), 1) for list_ in found.values()]
@@ -57,7 +58,8 @@ def _picture(found: Mapping[str, tuple[Step, ...]], lanes: tuple[Lane, ...]) -> 
     panels = figure.subplots(len(found), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (title, list_) in zip(panels, found.items(), strict=True):
         _panel(axes, title, list_, lanes)
-    return Picture(figure, "\n".join(_words(title, list_) for title, list_ in found.items()))
+    ends = "; ".join(f"{panel or 'the run'}: {_end(list_)}" for panel, list_ in found.items())
+    return Picture(figure, f"{what}. {ends}", "\n".join(_words(panel, list_) for panel, list_ in found.items()))
 
 
 def _panel(axes: Axes, title: str, list_: tuple[Step, ...], lanes: tuple[Lane, ...]) -> None:
@@ -82,6 +84,13 @@ def _panel(axes: Axes, title: str, list_: tuple[Step, ...], lanes: tuple[Lane, .
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _end(list_: tuple[Step, ...]) -> str:
+    """The last step of a panel in words: who answered in the end."""
+    answers = [step for step in list_ if step.side is not None]
+    last = (answers or list_)[-1:]
+    return f"{len(list_)} steps, in the end {last[0].text}" if last else "no step"
 
 
 def _words(title: str, list_: tuple[Step, ...]) -> str:

@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from kit.evidence import Evidence
-from kit.verdict import Verdict, isolation
+from kit.errors import EvidenceError
+from kit.evidence.model import Evidence
+from kit.evidence.verdict import Verdict, isolation
 
 
-def lines(evidence: Iterable[Evidence]) -> Iterator[str]:
-    """Judge each piece of evidence by today's rules, trials in the order of their names, with a count at the end."""
-    rulings = sorted((str(one.trial), one.trial.repetition if one.trial else 0, isolation(one)) for one in evidence)
+def lines(evidence: Iterable[Evidence | EvidenceError]) -> Iterator[str]:
+    """Judge each piece of evidence by today's rules, trials in the order of their names, with a count at the end.
+
+    What could not be read is named before it, and not judged.
+    """
+    found = list(evidence)
+    unread = [one for one in found if isinstance(one, EvidenceError)]
+    for error in unread:
+        yield f"{'UNREAD':<10}  {error}"
+    rulings = sorted(
+        (str(one.trial), one.trial.repetition if one.trial else 0, isolation(one))
+        for one in found if not isinstance(one, EvidenceError)
+    )  # fmt: skip
     for trial, repetition, ruling in rulings:
         reason = "" if ruling.verdict is Verdict.HOLDS else f" ({ruling.reason})"
         yield f"{ruling.verdict:<10}  {trial}, repetition {repetition}{reason}"
     counts = Counter(ruling.verdict for _, _, ruling in rulings)
-    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    yield f"{len(rulings)} trials judged again: {said}"
+    said = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+    said += [f"{len(unread)} not read"] if unread else []
+    yield f"{len(rulings)} trials judged again: {', '.join(said)}"

@@ -4,6 +4,9 @@ A project with a fault is named after the mechanism; `# <- culprit` in its sourc
 name (one of them, where several would do), `# <- also` a line that belongs to the explanation. Where there is no fault
 the folder begins with clean_, and nothing at all may be found.
 
+[diagnosis] has its `status`; where that is unresolved, words of the reason (`says`); where it is asked what a test
+depends on (kit diagnose --test), that `test`; and how many `runs` it takes at most, where a few are not enough.
+
 In allow, forbidden and environ stand: {tmp} the folder for temporary files, {test} and {production} a server's
 database as host:port/name, {test_url:DRIVER} its URL, {test_server} its host:port, {test_admin_url} a superuser's URL.
 """
@@ -23,8 +26,9 @@ from typing import Any
 
 import psycopg
 
-from kit import warm
 from kit.pair import Pair, Side
+from kit.trials import fork_server
+from kit.trials.stacks import STACKS
 
 HERE = Path(__file__).parent
 CULPRIT, ALSO = "# <- culprit", "# <- also"
@@ -57,7 +61,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One project. `alone` are outcomes of tests that are run by themselves; `finding` is None for a clean one."""
+    """One project. `alone` are outcomes of tests that are run by themselves; `finding` is None for a clean one.
+
+    `stacks` are those on which it is run: all of them, unless what it shows has nothing to do with versions.
+    """
 
     name: str
     summary: str
@@ -72,6 +79,17 @@ class Case:
     alone: Mapping[str, str]
     finding: Mapping[str, Any] | None
     diagnosis: Mapping[str, Any] | None
+    stacks: tuple[str, ...] = STACKS
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What is given to `kit diagnose` beside the allow-list."""
+        return ("--test", self.diagnosis["test"]) if self.diagnosis and "test" in self.diagnosis else ()
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether re-runs prove its cause; else the diagnosis is unresolved, and says why."""
+        return self.diagnosis is not None and self.diagnosis["status"] == "proved"
 
     @property
     def needs_pair(self) -> bool:
@@ -126,11 +144,11 @@ class Prepared:
     def run(self, python: Path | str, *only: str, options: Sequence[str] = (), path: Path | None = None) -> Ran:
         """Run its tests as they are, with nothing of the kit in; unless options ask for it, and `path` leads to it.
 
-        They run in a fork of an interpreter that has the third-party libraries in it already (kit.warm).
+        They run in a fork of an interpreter that has the third-party libraries in it already (kit.trials.fork_server).
         """
         environ = {**self.environ, **({} if path is None else {"PYTHONPATH": str(path)})}
         command = (*self.command(python, *only), "-rA", *options)
-        with warm.parents(str(python), self.environ, 1) as (parent,):
+        with fork_server.parents(str(python), self.environ, 1) as (parent,):
             ended = parent.ready().run(command, environ, self.folder, TIMEOUT_S)
         assert ended.exit_code is not None, ended
         return Ran(ended.exit_code, ended.output)
@@ -194,6 +212,7 @@ def load(source: Path) -> Case:
         command=tuple(known["command"]), allow=tuple(known["allow"]), forbidden=tuple(known.get("forbidden", ())),
         environ=known.get("environ", {}), databases=databases, outcomes=known["outcomes"],
         alone=known.get("alone", {}), finding=known.get("finding"), diagnosis=known.get("diagnosis"),
+        stacks=tuple(known.get("stacks", STACKS)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,20 @@ from kit.pair.slots import open_slots
 from tests.cases.cases import CASES, Case, Prepared
 
 collect_ignore = [str(case.source) for case in CASES]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out each project on the stacks on which it is not run."""
+    left_out = [item for item in items if _is_left_out(getattr(item, "callspec", None))]
+    if left_out:
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _is_left_out(given: Any) -> bool:
+    case = given.params.get("case") if given is not None else None
+    stack = given.params.get("python", given.params.get("stack_name")) if isinstance(case, Case) else None
+    return stack is not None and stack not in case.stacks
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kit.stacks import STACKS, stack
+from kit.trials.stacks import STACKS, stack
 from tests.cases.cases import CASES, Case, Prepared
 
 ROOT = Path(__file__).parents[2]
-PLUGIN = ("-p", "no:kit-db-guard", "-p", "kit.pytest_plugin")  # the kit is not installed in each stack
+PLUGIN = ("-p", "no:kit-db-guard", "-p", "kit.guard.plugin")  # the kit is not installed in each stack
 
 
 @pytest.fixture(params=STACKS)

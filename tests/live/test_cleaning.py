@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from kit.cleaning import WAYS, Cost, measure, try_join_modes
 from kit.errors import PairError
 from kit.pair import Pair
 from kit.pair.connect import connect
+from kit.trials.cleaning import WAYS, Cost, measure, try_join_modes
 
 
 @pytest.fixture(scope="module")

@@ -142,10 +142,10 @@ async def main():
     connection = await psycopg.AsyncConnection.connect(url, connect_timeout=2)
     print(await (await connection.execute("select 1")).fetchone())
     await connection.close()
-    if not SILENT:
-        connection = await asyncpg.connect(url)
-        print(await connection.fetchval("select 2"))
-        await connection.close()
+    print(await asyncio.to_thread(lambda: psycopg.connect(url, connect_timeout=3).execute("select 3").fetchone()))
+    connection = await asyncpg.connect(url, timeout=3)
+    print(await connection.fetchval("select 2"))
+    await connection.close()
 
 asyncio.run(main())
 """
@@ -154,18 +154,20 @@ asyncio.run(main())
 def test_a_server_in_the_same_loop_is_asked(pair: Pair, tmp_path: Path) -> None:
     """The loop goes on while the server is asked, which may be the program's own, in that loop."""
     seen = run(tmp_path, {"it.py": IN_THE_SAME_LOOP}, "it.py", environ=urls(pair))
-    assert seen.output.split() == ["(1,)", "2"]
+    assert seen.output.split() == ["(1,)", "(3,)", "2"]
     numbers = [event["observed"]["system_identifier"] for event in seen.of("connection")]
-    assert numbers == [pair.test.identity.system_identifier] * 2
+    assert numbers == [pair.test.identity.system_identifier] * 3
 
 
 def test_a_server_that_does_not_answer_is_left(pair: Pair, tmp_path: Path) -> None:
-    """Where there is no answer in time, the program gets a connection that was not asked, and that is said."""
+    """Without an answer in time the program gets a connection that was not asked, which is said, and its own time."""
     seen = run(tmp_path, {"it.py": IN_THE_SAME_LOOP}, "it.py", "silent", environ=urls(pair))
-    assert seen.output.split() == ["(1,)"]
-    event = seen.one("connection")
-    assert event["observed"] is None
-    assert "gave no answer" in event["why_not"]
+    assert seen.output.split() == ["(1,)", "(3,)", "2"]
+    found = seen.of("connection")
+    assert [event["driver"] for event in found] == ["psycopg", "psycopg", "asyncpg"]
+    for event in found:
+        assert event["observed"] is None
+        assert "gave no answer" in event["why_not"]
 
 
 EARLY = """\
@@ -196,6 +198,14 @@ def by_libpq_in_steps(url):
     while libpq.connect_poll() != psycopg.pq.PollingStatus.OK:
         pass
     assert libpq.exec_params(STATEMENT.encode(), []).ntuples == 1
+
+def by_libpq_with_a_trace(url):
+    libpq = psycopg.pq.PGconn.connect(url.encode())
+    with open(f"{os.path.basename(url)}.trace", "w") as file:
+        libpq.trace(file.fileno())
+        assert libpq.exec_(STATEMENT.encode()).ntuples == 1
+        libpq.untrace()
+    assert "which server is this" not in open(file.name).read()
 
 def by_connection_of_libpq(url): run(psycopg.Connection(psycopg.pq.PGconn.connect(url.encode())))
 
@@ -241,11 +251,11 @@ def anew(name):
 
 anew_psycopg, anew_psycopg2 = anew("psycopg"), anew("psycopg2")
 WAYS = dict(
-    by_libpq=by_libpq, by_libpq_in_steps=by_libpq_in_steps, by_connection_of_libpq=by_connection_of_libpq,
-    by_class_of_libpq=by_class_of_libpq, by_class_of_cursors2=by_class_of_cursors2, in_a_pipeline=in_a_pipeline,
-    by_class2=by_class2, by_subclass2=by_subclass2, by_c2=by_c2, by_early_name=by_early_name,
-    by_early_name2=by_early_name2, reloaded2=reloaded2, by_creator=by_creator, anew_psycopg=anew_psycopg,
-    anew_psycopg2=anew_psycopg2,
+    by_libpq_with_a_trace=by_libpq_with_a_trace, by_libpq=by_libpq, by_libpq_in_steps=by_libpq_in_steps,
+    by_connection_of_libpq=by_connection_of_libpq, by_class_of_libpq=by_class_of_libpq,
+    by_class_of_cursors2=by_class_of_cursors2, in_a_pipeline=in_a_pipeline, by_class2=by_class2,
+    by_subclass2=by_subclass2, by_c2=by_c2, by_early_name=by_early_name, by_early_name2=by_early_name2,
+    reloaded2=reloaded2, by_creator=by_creator, anew_psycopg=anew_psycopg, anew_psycopg2=anew_psycopg2,
 )
 
 @pytest.mark.parametrize("side", ["PRODUCTION", "TEST"])

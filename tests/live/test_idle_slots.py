@@ -5,49 +5,49 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from kit import idle_slots
 from kit.pair import Pair
 from kit.pair.embedded import open_embedded
+from kit.trials import slot_pool
 
 FORK = """
 import os
-from kit import idle_slots
+from kit.trials import slot_pool
 from kit.pair import open_pair
 with open_pair("embedded") as pair:
-    with idle_slots.slots(pair, 1) as (slot,):
+    with slot_pool.slots(pair, 1) as (slot,):
         pass
     pid = os.fork()
     if pid == 0:
-        assert idle_slots._idle == {}
-        idle_slots.close()
+        assert slot_pool._idle == {}
+        slot_pool.close()
         os._exit(7)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
-    with idle_slots.slots(pair, 1) as (again,):
+    with slot_pool.slots(pair, 1) as (again,):
         assert again is slot
         again.reset()
-    idle_slots.close()
+    slot_pool.close()
 """
 
 
 def test_a_slot_is_used_again(pair: Pair) -> None:
     """Who asks after another gets the same databases; two at a time get different ones."""
-    with idle_slots.slots(pair, 2) as first:
-        with idle_slots.slots(pair, 1) as meanwhile:
+    with slot_pool.slots(pair, 2) as first:
+        with slot_pool.slots(pair, 1) as meanwhile:
             assert meanwhile[0] not in first
-    with idle_slots.slots(pair, 3) as later:
+    with slot_pool.slots(pair, 3) as later:
         assert {slot.test.database for slot in later} == {slot.test.database for slot in (*first, *meanwhile)}
-    idle_slots.close()
-    with idle_slots.slots(pair, 1) as new:
+    slot_pool.close()
+    with slot_pool.slots(pair, 1) as new:
         assert new[0].test.database not in {slot.test.database for slot in later}
-    idle_slots.close()
+    slot_pool.close()
 
 
 def test_the_slots_of_a_pair_that_has_gone_are_forgotten() -> None:
     """Databases of servers that are down need not be dropped, and nothing is said."""
     with open_embedded() as short_lived:
-        with idle_slots.slots(short_lived, 1):
+        with slot_pool.slots(short_lived, 1):
             pass
-    idle_slots.close()
+    slot_pool.close()
 
 
 def test_a_fork_leaves_its_parents_slots_alone() -> None:

@@ -15,14 +15,14 @@ import nbformat
 import psycopg
 import pytest
 
-from kit.investigate import investigate
-from kit.investigate.sessions import left_open
+from kit.notebooks.investigate import investigate
+from kit.notebooks.investigate.sessions import left_open
 from kit.pair import Pair
 from kit.pair.places import STATE_VARIABLE
 from kit.pair.slots import Slot, open_slots
-from tests.investigate.samples import HOLDS, quiet, said, write
+from tests.kit_notebooks.investigate.samples import HOLDS, quiet, said, write
 
-STARTS = "from kit.notebook import claim, start\nsession = start(seed=7)"
+STARTS = "from kit.notebooks.cells import claim, start\nsession = start(seed=7)"
 ASKS = """
 import psycopg
 seen = []
@@ -132,5 +132,5 @@ def test_findings_name_the_stack(pair: Pair, tmp_path: Path) -> None:
     """What is kept says with which versions the trials ran."""
     result = investigate([write(tmp_path, "01_a", STARTS, HOLDS)], out=tmp_path / "runs", console=quiet())
     assert result.folder is not None
-    stack = json.loads((result.folder / "findings.json").read_text())["stack"]
+    stack = json.loads((result.folder / "claims.json").read_text())["stack"]
     assert stack.keys() >= {"name", "python", "fastapi", "sqlalchemy", "asyncpg", "pytest"}

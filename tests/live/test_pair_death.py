@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
-from kit.pair import embedded, guard
+from kit.pair import Pair, embedded, guard
 from kit.pair.connect import identify
+from kit.pair.places import account, choose_data_base
 from kit.pair.run import sweep
 
 GONE_S = 20
@@ -218,3 +221,44 @@ def test_closing_ends_the_servers_and_removes_their_data() -> None:
         servers = [psutil.Process(pid) for pid in pids]
     assert not any(server.is_running() for server in servers)
     assert not directory.exists()
+
+
+FAKE_TAR = """#!/bin/sh
+cd "$6" && echo unpacking >> {told}
+i=0; while :; do i=$(((i + 1) % 50)); echo x > file$i; done
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_start_that_is_ended_as_it_unpacks_leaves_nothing(
+    pair: Pair, number: signal.Signals, tmp_path: Path
+) -> None:
+    """Whatever ends `kit up` while data directories are being filled, the program that fills them ends, too."""
+    base = Path(tempfile.mkdtemp(prefix="kit-tests-", dir=choose_data_base(account())))
+    base.chmod(0o711)
+    told, tar = base / "told", base / "tar"
+    os.mkfifo(told)
+    told.chmod(0o666)
+    tar.write_text(FAKE_TAR.format(told=told))
+    tar.chmod(0o755)
+    (base / "data").mkdir(mode=0o711)
+    environ = {
+        **os.environ, "PATH": f"{base}:{os.environ['PATH']}", "KIT_DATA_DIR": str(base / "data"),
+        "KIT_STATE_DIR": str(tmp_path / "state"),
+    }  # fmt: skip
+    with subprocess.Popen([sys.executable, "-m", "kit", "up"], env=environ, start_new_session=True) as starting:
+        with told.open() as pipe:
+            assert pipe.readline() == "unpacking\n"
+        (directory,) = (base / "data").iterdir()
+        (guard_process,) = psutil.Process(starting.pid).children()
+        watched = [Watched(one.pid) for one in (guard_process, *guard_process.children(recursive=True))]
+        starting.send_signal(number)
+    try:
+        for one in watched:
+            one.assert_gone()
+        assert not directory.exists()
+    finally:
+        for one in watched:
+            with suppress(psutil.NoSuchProcess):
+                one.process.kill()
+        shutil.rmtree(base)

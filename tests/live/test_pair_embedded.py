@@ -66,8 +66,9 @@ def test_each_side_is_a_server_of_its_own(pair: Pair) -> None:
 
 
 def test_two_runs_are_told_apart(pair: Pair) -> None:
-    """A second pair from the same templates has other cluster names, passwords and ports."""
+    """A second pair from the same templates has other system identifiers, cluster names, passwords and ports."""
     with open_embedded() as other:
+        assert len({side.identity.system_identifier for side in (*pair.sides, *other.sides)}) == 4
         for side, same in zip(pair.sides, other.sides, strict=True):
             assert side.identity.server != same.identity.server
             assert side.password != same.password
@@ -216,9 +217,9 @@ def test_a_first_start_and_a_warm_one_give_the_same(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     content = "select md5(string_agg(sites::text, ',' order by id)), count(*) from sites"
     with open_embedded() as first:
-        made = [(side.identity.system_identifier, rows(side, content)) for side in first.sides]
+        made = [rows(side, content) for side in first.sides]
     with open_embedded() as warm:
-        assert [(side.identity.system_identifier, rows(side, content)) for side in warm.sides] == made
+        assert [rows(side, content) for side in warm.sides] == made
         assert [side.password for side in warm.sides] != [side.password for side in first.sides]
 
 
@@ -278,9 +279,10 @@ def test_other_programs_serve_too(monkeypatch: pytest.MonkeyPatch) -> None:
     for directory in [*wheel_directories(), *system_directories()]:
         monkeypatch.setenv("KIT_POSTGRES_BIN", str(directory))
         version = find(account()).version
-        with open_embedded() as pair:
+        with open_embedded() as pair, open_embedded() as other:
             assert pair.test.identity.version.startswith(f"{version[0]}.")
-            assert rows(pair.production, "select count(*) from sites") == [(SEEDED_SITES,)]
+            assert rows(other.production, "select count(*) from sites") == [(SEEDED_SITES,)]
+            assert len({side.identity.system_identifier for side in (*pair.sides, *other.sides)}) == 4
 
 
 def test_importing_the_pair_loads_no_driver() -> None:
@@ -307,6 +309,21 @@ def test_letters_beyond_the_locale_harm_nobody(open_folder: Path) -> None:
     }  # fmt: skip
     for command in ("up", "status", "down"):
         run = [sys.executable, "-m", "kit", command]
+        answer = subprocess.run(run, env={**os.environ, **environ}, capture_output=True, text=True)
+        assert (answer.returncode, answer.stderr) == (0, ""), answer.stdout
+    assert [path.name for path in open_folder.iterdir() if path.name.startswith("kit-pair-")] == []
+
+
+def test_a_user_without_a_name_has_a_pair(open_folder: Path) -> None:
+    """A user number without an entry in the system's list, as in many containers, needs no more than a home."""
+    number = "54321"
+    nameless = ["unshare", "--user", f"--map-user={number}", f"--map-group={number}"] if sys.platform == "linux" else []
+    environ = {
+        "HOME": str(open_folder), "KIT_DATA_DIR": str(open_folder), "KIT_STATE_DIR": str(open_folder / "state"),
+        "XDG_CACHE_HOME": str(open_folder / "cache"),
+    }  # fmt: skip
+    for command in ("up", "status", "down"):
+        run = [*nameless, sys.executable, "-m", "kit", command]
         answer = subprocess.run(run, env={**os.environ, **environ}, capture_output=True, text=True)
         assert (answer.returncode, answer.stderr) == (0, ""), answer.stdout
     assert [path.name for path in open_folder.iterdir() if path.name.startswith("kit-pair-")] == []

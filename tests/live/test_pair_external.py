@@ -111,13 +111,28 @@ def test_rows_that_are_there_are_left(bare: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://u:secret@127.0.0.1/db", "postgresql://127.0.0.1/db", "nonsense", "postgresql://u:secret@h:port/db"]
-)
+    "url",
+    [
+        "mysql://u:secret@127.0.0.1/db", "postgresql://127.0.0.1/db", "nonsense", "postgresql://u:secret@h:port/db",
+        "postgresql://u:secret@[::1/db", "postgresql://u:secret@[nonsense]/db", "postgresql://u:secret@h:0/db",
+        "postgresql://u:secret@h:99999/db", "postgresql://u:secret@h,h2:1,2/db", "postgresql://u:secret@h/d%00b", "//",
+    ],
+)  # fmt: skip
 def test_a_url_that_cannot_be_used_is_shown_without_its_password(pair: Pair, url: str) -> None:
     """The error has the URL's side, its form and no password."""
     with pytest.raises(PairError, match=r"the URL of production is .* Wanted: postgresql://") as raised:
         with open_pair(urls=(url, pair.test.url())):
             pass
+    assert "secret" not in str(raised.value)
+
+
+def test_a_superusers_url_is_looked_at_too(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment names as the superuser's URL is refused like a side's, and not when it is needed."""
+    for name, value in pair.environ().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("KIT_TEST_ADMIN_URL", "postgresql://u:secret@[::1/db")
+    with pytest.raises(PairError, match="the URL of test's superuser is ") as raised, open_pair():
+        pass
     assert "secret" not in str(raised.value)
 
 

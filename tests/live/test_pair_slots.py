@@ -14,6 +14,7 @@ from kit.pair import Pair, ServerLog, Side, SideName
 from kit.pair.connect import connect
 from kit.pair.embedded import open_embedded
 from kit.pair.model import SIDES
+from kit.pair.rows import count_sites
 from kit.pair.slots import TEMPLATE, Slot, open_slots
 
 CONTENT = """
@@ -137,6 +138,19 @@ def test_what_a_reset_undoes_can_be_seen(slot: Slot, deed: str) -> None:
     assert looks(slot.production) != before
 
 
+def test_sites_are_counted_in_a_slot_and_in_a_pair(slot: Slot, pair: Pair) -> None:
+    """Each side's own server says how many sites there are, and that there is no table."""
+    slot.reset()
+    with connect(slot.production.url()) as connection:
+        connection.execute(INSERT)
+    with connect(slot.test.url()) as connection:
+        connection.execute("drop table if exists sites")
+    assert count_sites(slot) == {"production": 732, "test": None}
+    slot.reset()
+    assert count_sites(slot) == count_sites(pair)
+    assert count_sites(pair)["production"] == 731
+
+
 def test_slots_start_with_the_pairs_content(slot: Slot, pair: Pair) -> None:
     """A slot's production has the 731 rows of the pair's, its test side none, on the pair's servers."""
     for side, same in zip(slot.sides, pair.sides, strict=True):
@@ -149,11 +163,10 @@ def test_slots_start_with_the_pairs_content(slot: Slot, pair: Pair) -> None:
 
 
 def test_a_slot_is_a_pair(slot: Slot, pair: Pair) -> None:
-    """Everything that takes a pair takes a slot: the same attributes, the environment, the sides by identity."""
+    """Everything that takes a pair takes a slot: the same attributes, the environment."""
     assert isinstance(slot, Pair)
     assert (slot.kind, slot.writable) == (pair.kind, pair.writable)
     assert slot.environ()["KIT_TEST_URL"] == slot.test.url()
-    assert slot.side_of(slot.test.identity.system_identifier, slot.test.identity.cluster_name) == "test"
     assert slot.test.password not in repr(slot)
 
 

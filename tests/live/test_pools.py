@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.findings.diagnosis import Status
+from kit.answer.diagnosis import Status
 from kit.pair import Pair
 from tests.projects import diagnosed, write
 

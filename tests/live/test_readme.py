@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 # The others set up or use the project itself; tests/test_documented.py names the test of each.
 ELSEWHERE = ("make ", "conda ")
 FAILS = "# fails"
+STUDIED = Path("kit", "specimens", "project")
 
 
 def blocks() -> list[list[str]]:
@@ -28,7 +29,7 @@ def project(tmp_path: Path) -> Path:
     """A folder with what the commands use, so that nothing is left in the project's own."""
     (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
     hidden = shutil.ignore_patterns("__pycache__", ".pytest_cache")
-    shutil.copytree(ROOT / "kit" / "specimen", tmp_path / "kit" / "specimen", ignore=hidden)
+    shutil.copytree(ROOT / STUDIED, tmp_path / STUDIED, ignore=hidden)
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""An experiment leads what one function connects to where the tests' code leads, with each driver of Postgres."""
+"""A re-run leads what one function connects to where the tests' code leads, with each driver of Postgres."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from kit.pair import Pair
+from kit.probes.interventions import INTERVENTIONS_VARIABLE
+from kit.probes.interventions.connections import RedirectConnection
 from tests.probes.seen import run
 
 PROGRAM = """\
@@ -45,12 +47,11 @@ PROGRAM = """\
 @pytest.mark.parametrize("way", ["asyncpg", "psycopg", "psycopg_async", "psycopg2"])
 def test_one_functions_connections_lead_where_the_tests_lead(pair: Pair, tmp_path: Path, way: str) -> None:
     """Once the tests' line has connected, the function's connections go there, too, and nobody else's do."""
-    file, changes = str(tmp_path / "project" / "it.py"), tmp_path / "changes.json"
-    change = {"op": "redirect-connection", "file": file, "function": "astray", "made_file": file, "made_line": 5}
-    changes.write_text(json.dumps([change]))
+    file, interventions = str(tmp_path / "project" / "it.py"), tmp_path / "interventions.json"
+    interventions.write_text(json.dumps([RedirectConnection(file, "astray", file, 5).as_json()]))
     environ = {
         "TEST_DATABASE_URL": pair.test.url(), "PRODUCTION_DATABASE_URL": pair.production.url(),
-        "ISOLATION_PROBES_CHANGES": str(changes),
+        INTERVENTIONS_VARIABLE: str(interventions),
     }  # fmt: skip
     seen = run(tmp_path, {"it.py": PROGRAM}, "it.py", way, environ=environ)
     production, test = (side.identity.system_identifier for side in (pair.production, pair.test))

@@ -7,10 +7,11 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
+import venv
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import replace
-from functools import cache
 from itertools import combinations, product
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,25 +20,24 @@ from typing import Any
 import psycopg
 import pytest
 
-from kit import idle_slots, warm
 from kit.errors import PairError
-from kit.evidence import Evidence, to_json
-from kit.mechanisms import MECHANISMS
+from kit.evidence.model import Evidence, to_json
+from kit.evidence.verdict import Verdict, isolation
 from kit.pair import Pair
 from kit.pair.slots import open_slots
-from kit.runner import Progress, run, run_all
-from kit.seat import Seat, base_environ
-from kit.sharing import kept
-from kit.store import EVIDENCE, SHELF_VARIABLE
-from kit.trial import Trial
-from kit.verdict import Verdict, isolation
+from kit.specimens.mechanisms import MECHANISMS
+from kit.specimens.trial import Trial
+from kit.trials import fork_server, runner, slot_pool
+from kit.trials.cache import kept
+from kit.trials.run_folder import EVIDENCE, SHELF_VARIABLE
+from kit.trials.runner import Progress, run, run_all
+from kit.trials.stacks import Stack
+from kit.trials.workspace import Workspace, base_environ
 
 REPORTED = Trial()
 CLEAN = Trial(mechanisms=())
 STACKS = ("current", "2023-11")
-# How many mechanisms meet in every way among the combinations that are compared: 2 of them takes eight combinations,
-# all of them takes every one that there is.
-STRENGTH = int(os.environ.get("KIT_COMBINATIONS_STRENGTH", "2"))
+STRENGTH = 4  # how many mechanisms meet in every way, on and off, among the combinations that are compared
 
 # When, in which process, under which number: these are another trial's own.
 OWN = {
@@ -66,24 +66,23 @@ def covering(strength: int) -> list[tuple[str, ...]]:
     names = tuple(MECHANISMS)
     rows = list(product((True, False), repeat=len(names)))
     if strength < len(names):
-        wanted = {met for row in rows for met in _meetings(row, strength)}
-        every, rows = rows, []
+        numbers: dict[object, int] = {}  # of what is met; a row's are the bits of one number
+        met = {
+            row: sum(1 << numbers.setdefault(one, len(numbers)) for one in combinations(enumerate(row), strength))
+            for row in rows
+        }
+        every, rows, wanted = rows, [], (1 << len(numbers)) - 1
         while wanted:
-            rows.append(max(every, key=lambda row: len(_meetings(row, strength) & wanted)))
-            wanted -= _meetings(rows[-1], strength)
+            rows.append(max(every, key=lambda row: (met[row] & wanted).bit_count()))
+            wanted &= ~met[rows[-1]]
     return [tuple(name for name, on in zip(names, row, strict=True) if on) for row in rows]
-
-
-@cache
-def _meetings(row: tuple[bool, ...], strength: int) -> frozenset[tuple[tuple[int, bool], ...]]:
-    return frozenset(combinations(enumerate(row), strength))
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_parent_is_left() -> Iterator[None]:
     yield
-    idle_slots.close()
-    warm.close_idle()
+    slot_pool.close()
+    fork_server.close_idle()
 
 
 # --- forked as spawned ------------------------------------------------------------------------------------------------
@@ -106,11 +105,22 @@ def test_forked_and_spawned_trials_leave_the_same_evidence(trial: Trial, pair: P
 
 def test_every_pair_of_mechanisms_is_among_the_combinations() -> None:
     """The combinations above have every two mechanisms both on, both off, and one on without the other."""
-    rows = covering(2)
+    rows = covering(STRENGTH)
     for one, other in product(MECHANISMS, repeat=2):
         assert {(one in row, other in row) for row in rows} >= (
             {(True, True), (False, False)} if one == other else set(product((True, False), repeat=2))
         )
+
+
+@pytest.mark.parametrize(("mechanisms", "gained"), [
+    (("ci_variable", "global_engine"), 1), (("background_work", "ci_variable"), 0), ((), 0),
+])
+def test_rows_are_counted_before_and_after(mechanisms: tuple[str, ...], gained: int, pair: Pair) -> None:
+    """What a trial has added to production is counted there; a row that it only changes is none more."""
+    evidence = run(Trial(mechanisms), pair)
+    production = next(rows for rows in evidence.rows if rows.side == "production")
+    assert (production.before, production.after) == (731, 731 + gained)
+    assert (sum(one.writes for one in evidence.backends or () if one.side == "production") > 0) == (mechanisms != ())
 
 
 def test_a_difference_is_seen(pair: Pair) -> None:
@@ -128,6 +138,26 @@ def test_each_stack_forks(stack: str, pair: Pair) -> None:
     assert isolation(evidence).verdict is Verdict.BROKEN
 
 
+@pytest.mark.parametrize("warmly", [True, False], ids=["forked", "spawned"])
+def test_a_trial_loads_no_plugin_that_happens_to_be_installed(
+    warmly: bool, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pytest plugin beside the trial's libraries, with an entry point of its own, is not even imported."""
+    environment = tmp_path / "environment"
+    venv.create(environment, symlinks=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    loaded = tmp_path / "loaded"
+    (packages / "meddles.py").write_text(f"open({str(loaded)!r}, 'w')\n")
+    (packages / "meddles-1.dist-info").mkdir()
+    (packages / "meddles-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: meddles\nVersion: 1\n")
+    (packages / "meddles-1.dist-info" / "entry_points.txt").write_text("[pytest11]\nmeddles = meddles\n")
+    (packages / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    monkeypatch.setattr(runner, "stack", lambda name: Stack(name, environment / "bin" / "python", {}))
+    (evidence,) = run_all([Trial(mechanisms=(), selection="individual", way="by_hand")], pair, warm=warmly)
+    assert (evidence.forked, isolation(evidence).verdict) == (warmly, Verdict.HOLDS)
+    assert not loaded.exists()
+
+
 # --- side by side -----------------------------------------------------------------------------------------------------
 
 
@@ -140,7 +170,7 @@ def test_trials_side_by_side_do_not_meet(pair: Pair) -> None:
     assert len({_same(entries(one)) for one in evidence}) == 1
     databases = {connection.configured.rpartition("/")[2] for one in evidence for connection in one.connections}
     assert len(databases) == 4
-    idle_slots.close()
+    slot_pool.close()
     assert databases & _databases_of(pair) == set()
 
 
@@ -189,12 +219,12 @@ def test_that_hangs():
 def test_the_sessions_of_a_trial_end_with_it(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a trial is ended in the middle of a statement, its servers do not work on for it."""
     monkeypatch.setattr(
-        "kit.seat.write_project", lambda project, *_: (project / "test_hanging.py").write_text(HANGING_TEST)
+        "kit.trials.workspace.write_project", lambda project, *_: (project / "test_hanging.py").write_text(HANGING_TEST)
     )
     monkeypatch.setattr(Trial, "target", "test_hanging.py")
     python = sys.executable
-    with open_slots(pair, 1) as (slot,), warm.parents(python, base_environ(python), 1) as (parent,):
-        evidence = Seat(slot, parent.ready()).run(Trial(way="by_hand"), timeout_s=5)
+    with open_slots(pair, 1) as (slot,), fork_server.parents(python, base_environ(python), 1) as (parent,):
+        evidence = Workspace(slot, parent.ready()).run(Trial(way="by_hand"), timeout_s=5)
         assert evidence.timed_out
         assert {evidence.side(connection) for connection in evidence.connections} == {"production", "test"}
         assert slot.end_sessions() == 0
@@ -216,10 +246,10 @@ def test_a_stop_ends_what_is_under_way(pair: Pair) -> None:
 
 def test_a_trial_that_kills_its_parent_is_unresolved(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """A parent that dies is replaced, and the other trials are none the wiser."""
-    ready = warm.Parent.ready
-    doomed: list[warm.Parent] = []
+    ready = fork_server.Parent.ready
+    doomed: list[fork_server.Parent] = []
 
-    def ready_to_die(parent: warm.Parent) -> warm.ParentAddress:
+    def ready_to_die(parent: fork_server.Parent) -> fork_server.ParentAddress:
         address = ready(parent)
         if not doomed:
             doomed.append(parent)
@@ -227,8 +257,8 @@ def test_a_trial_that_kills_its_parent_is_unresolved(pair: Pair, monkeypatch: py
             parent.process.wait()
         return address
 
-    warm.close_idle()
-    monkeypatch.setattr(warm.Parent, "ready", ready_to_die)
+    fork_server.close_idle()
+    monkeypatch.setattr(fork_server.Parent, "ready", ready_to_die)
     evidence = list(run_all([replace(CLEAN, repetition=number) for number in range(3)], pair, jobs=1))
     assert [isolation(one).verdict for one in evidence] == [Verdict.UNRESOLVED, Verdict.HOLDS, Verdict.HOLDS]
     assert "its parent has gone" in isolation(evidence[0]).reason
@@ -276,10 +306,10 @@ def test_without_slots_trials_run_one_at_a_time(pair: Pair) -> None:
 
 NOTEBOOK = """
 import sys
-from kit.evidence import to_json
+from kit.evidence.model import to_json
 from kit.pair import open_pair
-from kit.runner import run_all
-from kit.trial import Trial
+from kit.trials.runner import run_all
+from kit.specimens.trial import Trial
 with open_pair() as pair:
     trials = [Trial(mechanisms=(), selection="individual", way="by_hand", repetition=n) for n in range(3)]
     for evidence in sorted(run_all(trials, pair, jobs=1), key=lambda one: one.trial.repetition):
@@ -311,7 +341,7 @@ def test_what_is_kept_is_shared_only_with_the_same(
     assert run(replace(trial, repetition=1), pair) != first
     assert run(trial, pair, timeout_s=59) != first
     assert next(run_all([trial], pair, fresh=True)) != first
-    monkeypatch.setattr("kit.sharing.code_digest", lambda: "other code")
+    monkeypatch.setattr("kit.trials.cache.code_digest", lambda: "other code")
     assert run(trial, pair) != first
 
 

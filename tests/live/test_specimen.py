@@ -1,7 +1,8 @@
 """The reported failure in the specimen: real pytest, real servers, both stacks.
 
 Each run is what a person types, in a copy of the project, with the two variables that its README sets. They are run in
-forks of an interpreter that has the libraries in it (kit.warm), but for the README's own commands: these are typed.
+forks of an interpreter that has the libraries in it (kit.trials.fork_server), but for the README's own commands: these
+are typed.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kit import warm
-from kit.attempts import SPECIMEN
-from kit.mechanisms import MECHANISMS, REPORTED_MECHANISMS
 from kit.pair import SEEDED_SITES, Pair, Side, open_pair
-from kit.project import write_project
-from kit.seat import base_environ
-from kit.stacks import STACKS, stack
+from kit.specimens.attempts import SPECIMEN
+from kit.specimens.build import write_project
+from kit.specimens.mechanisms import MECHANISMS, REPORTED_MECHANISMS
+from kit.trials import fork_server
+from kit.trials.stacks import STACKS, stack
+from kit.trials.workspace import base_environ
 
 ONE_TEST = "tests/test_api_sites.py::test_get_sites_empty"
 SUITE = "tests"
 LIMIT_S = 120.0
 FOUR_ATTEMPTS = ("dependency_override", "fastapi_deps", "module_mocking", "fresh_app")
-SEED = (SPECIMEN.parent / "pair/sql/seed.sql").read_text()
+SEED = (SPECIMEN.parents[1] / "pair/sql/seed.sql").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Bench:
         python = str(stack(stack_name).python)
         start = ("ci/run_tests.sh",) if ci else (python, "-m", "pytest")
         base = base_environ(python)
-        with warm.parents(python, base, 1) as (parent,):
+        with fork_server.parents(python, base, 1) as (parent,):
             ended = parent.ready().run((*start, *target.split()), {**base, **self.urls()}, self.directory, LIMIT_S)
         assert ended.forked, ended.why_not
         assert ended.exit_code in (0, 1), ended.output
@@ -210,6 +211,15 @@ class TestOnBothStacks:
         (("early_import", "global_engine"), "dependency_override", False, True),
         (("startup_work",), "none", False, False),
         (("background_work",), "none", False, False),
+        (("lifespan_engine", "global_engine"), "dependency_override", False, False),
+        (("lifespan_engine", "configured_in_fixture"), "none", False, True),
+        (("lifespan_engine", "configured_in_fixture"), "dependency_override", False, False),
+        (("lifespan_engine", "configured_in_fixture", "global_engine"), "dependency_override", False, True),
+        (("lifespan_engine", "configured_first", "global_engine"), "dependency_override", False, False),
+        (("suite_variable",), "dependency_override", False, False),
+        (("suite_variable", "global_engine"), "dependency_override", False, True),
+        (("suite_variable", "global_engine"), "module_mocking", False, False),
+        (("suite_variable", "global_engine"), "fresh_app", False, False),
     ],
 )
 def test_a_mechanism_does_what_it_blames(

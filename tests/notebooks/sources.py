@@ -1,10 +1,11 @@
-"""The notebooks as the tests read them: sources, claims, exercises, and the mutation of each claim."""
+"""The notebooks as the tests read them: sources, claims and their mutations, exercises and wrong answers to them."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LONGEST = ROOT / "notebooks" / "10_what_caused_what.ipynb"
 MUTATIONS = Path(__file__).parent / "mutations"
+WRONG_ANSWERS = Path(__file__).parent / "wrong_answers"
 PARAMETERS, OTHER, AFTER = "parameters", "other", "after"
+_EXERCISE = re.compile(r"\bexercise\(\"([^\"]+)\"\)")
 _CLAIM = re.compile(r"\bclaim\(\s*\"([^\"]+)\"")
 
 
@@ -46,6 +50,20 @@ class Mutation:
         cell.source = cell.source.replace(self.old, self.new)
 
 
+@dataclass(frozen=True, slots=True)
+class WrongAnswer:
+    """A wrong answer to an exercise, what it gets wrong, and what its check must say of it.
+
+    `state` is the check's; `says` is a part of its hint.
+    """
+
+    exercise: str
+    why: str
+    answer: str
+    says: str
+    state: str = "wrong"
+
+
 def read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
 
@@ -68,6 +86,21 @@ def mutations(path: Path) -> tuple[Mutation, ...]:
     """The mutations of one notebook's claims."""
     found = _mutations_file(path).items()
     return tuple(Mutation(claim, **fields) for claim, fields in found if claim not in (PARAMETERS, OTHER, AFTER))
+
+
+def wrong_answers(path: Path) -> tuple[WrongAnswer, ...]:
+    """The wrong answers that are kept of one notebook's exercises."""
+    file = WRONG_ANSWERS / f"{path.stem}.toml"
+    found = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
+    return tuple(WrongAnswer(id, **fields) for id, answers in found.items() for fields in answers)
+
+
+def exercises(notebook: Any) -> dict[str, int]:
+    """The exercises of a notebook, each with the position of its stub; its check is the cell after it."""
+    return {
+        id: index - 1 for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"
+        for id in _EXERCISE.findall(cell.source)
+    }
 
 
 def parameters(path: Path) -> dict[str, Any]:
@@ -96,6 +129,7 @@ def companions(path: Path) -> list[Path]:
     return [ROOT / "notebooks" / f"{name}.ipynb" for name in _mutations_file(path).get(AFTER, [])]
 
 
+@cache  # as tests are collected it is asked for once for each
 def _mutations_file(path: Path) -> dict[str, Any]:
     file = MUTATIONS / f"{path.stem}.toml"
     return tomllib.loads(file.read_text("utf-8")) if file.exists() else {}

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.notebooks.sources import MUTATIONS, NOTEBOOKS, claims, code, mutations, read
+from tests.notebooks.sources import (
+    MUTATIONS,
+    NOTEBOOKS,
+    WRONG_ANSWERS,
+    claims,
+    code,
+    exercises,
+    mutations,
+    read,
+    wrong_answers,
+)
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
@@ -19,6 +29,8 @@ def test_the_title_is_a_question_and_the_answer_stands_below_it(path: Path) -> N
     assert re.match(r"# .+\?\n", first.source)
     for part in ("**Answer.**", "| Time |", "| Takes for granted |", "| Touches |"):
         assert part in first.source
+    [set_up] = re.findall(r"\| Order \| run the first (two|three) code cells first", first.source)
+    assert "start(" in code(read(path))[1 if set_up == "two" else 2].source
 
 
 @each_notebook
@@ -76,3 +88,20 @@ def test_every_exercise_is_a_stub_a_check_and_a_folded_solution(path: Path) -> N
         assert "with exercise(" in check.source
         assert "solution" in solution.metadata.get("tags", [])
         assert "<details>" in solution.source
+
+
+@each_notebook
+def test_every_exercise_has_wrong_answers_that_its_check_must_refuse(path: Path) -> None:
+    """A check that accepts anything teaches what is false: at least three wrong answers to each, each with a hint."""
+    answers = wrong_answers(path)
+    assert {answer.exercise for answer in answers} == set(exercises(read(path)))
+    for id in exercises(read(path)):
+        assert sum(answer.exercise == id for answer in answers) >= 3, id
+    assert len({answer.why for answer in answers}) == len(answers)
+    assert {answer.state for answer in answers} <= {"wrong", "cannot be checked"}
+    assert not [answer.why for answer in answers if len(answer.says) < 10]
+
+
+def test_no_wrong_answers_are_left_of_notebooks_that_are_gone() -> None:
+    """Each file of wrong answers belongs to a notebook."""
+    assert {file.stem for file in WRONG_ANSWERS.glob("*.toml")} <= {path.stem for path in NOTEBOOKS}

@@ -9,10 +9,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.notebooks.falling import what_fell
-from tests.notebooks.sources import Mutation
+from tests.notebooks.sources import Mutation, WrongAnswer
 
 CELLS = {
-    "first": "from kit.notebook import claim\nbase = 1",
+    "first": "from kit.notebooks.cells import claim\nbase = 1",
     "twice": "double = 2 * base",
     "one": 'claim("one", "It is one.", expected=1, observed=base)',
     "two": 'claim("two", "It is two.", expected=2, observed=double)',
@@ -25,7 +25,7 @@ def notebook(**changed: str) -> Any:
 
 
 def ran(nb: Any, *mutations: Mutation) -> dict[str, str]:
-    return asyncio.run(what_fell(nb, mutations, Path.cwd(), os.environ))
+    return asyncio.run(what_fell(nb, mutations, Path.cwd(), os.environ))[0]
 
 
 def test_each_change_is_told_by_what_it_makes_fall() -> None:
@@ -46,3 +46,20 @@ def test_a_notebook_that_fails_as_it_stands_is_an_error() -> None:
     """What a change has left does not reach the cells as they stand, and what fails there is told."""
     with pytest.raises(AssertionError, match="one"):
         ran(notebook(first=CELLS["first"].replace("base = 1", "base = 4")), Mutation("two", "two", "2,", "3,"))
+
+
+def test_each_wrong_answer_is_told_by_what_its_check_says() -> None:
+    """Each is checked where its stub stands, after all that is above; the stub itself has not started."""
+    stub, check = "def double(x):\n    raise NotImplementedError", (
+        'from kit.notebooks.cells import exercise\nwith exercise("double") as check:\n'
+        '    check.calls(double, base, wanted=2 * base, hint="twice as much")'
+    )
+    answers = [
+        WrongAnswer("double", "the same", "def double(x):\n    return x", "twice"),
+        WrongAnswer("double", "right", "def double(x):\n    return 2 * x", ""),
+    ]
+    nb = notebook(stub=stub, check=check)
+    _, said = asyncio.run(what_fell(nb, [], Path.cwd(), os.environ, answers))
+    assert {why: (one.state, one.hint) for why, one in said.items()} == {
+        "the same": ("wrong", "twice as much (it said 1)"), "right": ("done", ""),
+    }

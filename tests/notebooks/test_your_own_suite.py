@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -7,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kit.investigate import investigate
+from kit.diagnosing.command import RUNS_AT_MOST
+from kit.notebooks.investigate import investigate
 from tests.cases.cases import CASES, Case, Prepared
 from tests.cases.conftest import prepare  # noqa: F401
-from tests.notebooks.sources import ROOT
+from tests.notebooks.sources import ROOT, read
 
 NOTEBOOK = ROOT / "notebooks" / "your_own_suite.ipynb"
 ASKED = {"override-cleared-by-other-test": "proved", "clean_override": "clean"}
@@ -31,3 +33,9 @@ def test_the_notebook_asks_about_another_project(
         environ=prepared.environ, jobs=1, out=tmp_path / "runs", solved=True,
     )  # fmt: skip
     assert result.exit_code == 0, result.reason
+
+
+def test_the_time_that_is_said_is_the_limit() -> None:
+    """Who plans for a diagnosis by the first cell is not kept longer than it says."""
+    said = re.findall(r"at most (\d+) more to prove", read(NOTEBOOK).cells[0].source)
+    assert said == [str(RUNS_AT_MOST)]

@@ -8,16 +8,18 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from kit import collect
-from kit.evidence import Evidence
-from kit.seat import CARRIED
+from kit.evidence import collect
+from kit.evidence.model import Evidence
+from kit.evidence.written import events_of
+from kit.trials.workspace import CARRIED
 from tests.projects import LIGHT
 
 TIMEOUT_S = 240
+EVENTS = events_of(Evidence)
 PROBED = os.environ.get("KIT_PROBED_PYTHON", sys.executable)  # the interpreter that projects are run by
 PYTEST = ("-m", "pytest", *LIGHT)
 
@@ -102,6 +104,13 @@ def carried(seen: Path, without: Iterable[str] = ()) -> dict[str, str]:
     }  # fmt: skip
 
 
+def undefined(event: Mapping[str, Any]) -> set[str]:
+    """What a probe has written of an event that its dataclass does not have, and so nothing reads."""
+    if event["kind"] not in EVENTS:
+        return set()
+    return set(event) - {each.name for each in fields(EVENTS[event["kind"]][1])} - {"kind", "at_s", "late"}
+
+
 def read(seen: Path) -> Iterable[dict[str, Any]]:
     """The events of all processes, file by file, each with its frames."""
     for path in sorted(seen.glob("*.jsonl")):
@@ -111,4 +120,5 @@ def read(seen: Path) -> Iterable[dict[str, Any]]:
             if event["kind"] == "stack":
                 stacks[event["id"]] = event["frames"]
             else:
+                assert undefined(event) == set(), event
                 yield {**event, "frames": stacks.get(event.get("stack"), []), "file_of_process": path.name}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probes.seen import PYTEST, run
+from tests.probes.seen import PROBED, PYTEST, run
 
 STARTED = {
     "child.py": "import sqlite3\nsqlite3.connect('child.db').execute('create table t (a)')\n",
@@ -126,6 +126,47 @@ def test_an_environment_that_is_inherited_is_left_so(tmp_path: Path) -> None:
     without = run(tmp_path / "without", {"it.py": INHERITED}, "it.py", probes=False)
     assert without.output.split() == ["by", "putenv", "None", "by", "preexec_fn", "None"]
     assert run(tmp_path / "with", {"it.py": INHERITED}, "it.py").output == without.output
+
+
+SHOWN = """\
+    import asyncio, os, subprocess, sys
+
+    def show(words, given, **options):
+        shown = subprocess.run(words, env=given, stdout=subprocess.PIPE, text=True, **options).stdout
+        print(words, sorted(word for word in shown.split() if not word.startswith("PWD=")), flush=True)
+
+    GIVEN = {"PATH": os.environ["PATH"], "OWN": "1"}
+    for words in ["env"], ["printenv"], ["/usr/bin/env", "MORE=2"], ["sh", "-c", "env; echo $PYTHONPATH"]:
+        show(words, {"OWN": "1"} if os.sep in words[0] else GIVEN)
+    show("env | cat", GIVEN, shell=True)
+    show(["env"], GIVEN, close_fds=False)
+    if os.fork() == 0:
+        os.execve("/usr/bin/env", ["env"], {"OWN": "1"})
+    os.wait()
+    """
+
+
+def test_a_program_that_starts_no_other_is_given_what_it_was_given(tmp_path: Path) -> None:
+    """`env`, `printenv` and a shell's text of such show the variables of the test, and none of the probes'."""
+    without = run(tmp_path / "without", {"it.py": SHOWN}, "it.py", probes=False)
+    assert without.output.count("OWN=1") == 7
+    assert run(tmp_path / "with", {"it.py": SHOWN}, "it.py").output == without.output
+
+
+@pytest.mark.parametrize(
+    "words", ["env {python} {script}", "sh -c '{python} {script}'", "sh -c '. ./it.sh'", "./ls", "sh it.sh"],
+)
+def test_whatever_may_start_a_python_is_given_what_carries_the_probes(tmp_path: Path, words: str) -> None:
+    """A Python behind `env`, a shell's text or file, or a program's name that is a script's, has the probes."""
+    files = {
+        "child.py": "import sqlite3; sqlite3.connect('child.db').execute('select 1')\n",
+        "it.sh": f"{PROBED} child.py\n",
+        "ls": "#!/bin/sh\n. ./it.sh\n",
+        "it.py": "import os, shlex, subprocess, sys\nos.chmod('ls', 0o755)\n"
+                 f"words = {words!r}.format(python=sys.executable, script='child.py')\n"
+                 "subprocess.run(shlex.split(words), env={'PATH': os.environ['PATH']}, check=True)\n",
+    }
+    assert run(tmp_path, files, "it.py").one("connection")["observed"]["file"].endswith("child.db")
 
 
 LOOKS = """\

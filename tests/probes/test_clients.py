@@ -53,6 +53,16 @@ READ = [
     ("sqlite3 prod.db '.read attach.sql'", {}, "other.db prod.db"),
     ("sqlite3 -init attach.sql prod.db", {}, "other.db prod.db"),
     ("psql -h db shop -f again.sql -c '\\! ls'", {}, "postgresql://db:5432/shop"),
+    ("psql -h db shop -c 'drop database prod'", {}, "postgresql://db:5432/shop postgresql://db:5432/prod"),
+    ("psql -h db shop -f drop.sql", {}, "postgresql://db:5432/shop postgresql://db:5432/prod"),
+    ("psql -h db shop -f drop_any.sql -v name=prod", {}, "postgresql://db:5432/shop postgresql://db:5432/prod"),
+    ("psql -h db shop -f set.sql", {}, "postgresql://db:5432/shop postgresql://db:5432/prod"),
+    ("psql -h db shop -f gexec.sql", {}, "postgresql://db:5432/shop postgresql://db:5432/prod"),
+    ("psql -h db shop -c \"select 'drop database prod'\"", {}, "postgresql://db:5432/shop"),
+    ("psql -h db shop -c 'drop schema prod cascade; select 1::int'", {}, "postgresql://db:5432/shop"),
+    ("createdb -h db -T prod shop", {}, "postgresql://db:5432/shop postgresql://db:5432/prod"),
+    ("mysql -h db shop -e 'drop schema prod'", {}, "mysql://db:3306/shop mysql://db:3306/prod"),
+    ("mysql -h db shop --execute='use prod; delete from names'", {}, "mysql://db:3306/shop mysql://db:3306/prod"),
 ]
 THROUGH = [
     ("sh -c 'psql -h db shop'", {}, "postgresql://db:5432/shop"),
@@ -91,6 +101,8 @@ UNREADABLE = [
     ("psql -h db shop -c '\\i first.sql'", "all.sql, which it runs, connects elsewhere"),
     ("psql -h db shop -c '\\! psql prod'", "starts another client"),
     ("psql -h db shop -f all.sql", "all.sql, which it runs, connects elsewhere"),
+    ("psql -h db shop -f drop_any.sql", "a database whose name is not known"),
+    ("psql -h db shop -f gexec_any.sql", "a database whose name is not known"),
     ("psql service=nobodys", "service that it is told of"),
     ("docker exec -i db psql -U me shop", "docker starts it"),
     ("docker compose -f x.yml exec -T db sh -c 'psql shop'", "docker starts it"),
@@ -103,6 +115,10 @@ UNREADABLE = [
     ("sqlite3 :memory: 'attach (select x) as y'", "what it attaches cannot be read"),
 ]
 FILES = {
+    "drop.sql": "select 1;\nDROP DATABASE IF EXISTS prod WITH (FORCE);\n", "drop_any.sql": "drop database :\"name\";\n",
+    "set.sql": "\\set name 'prod'\ndrop database :name;\n",
+    "gexec.sql": "select 'create database prod' where not exists (select 1)\\gexec\n",
+    "gexec_any.sql": "select 'drop database ' || datname from pg_database \\gexec\n",
     "services": "[mine]\nhost=served\nport=5434\ndbname=shop\n", "schema.sql": "create table t (\n\\\\copy x\n);\n",
     "first.sql": "\\i all.sql\n", "by/other.sql": "\\ir ../first.sql\n", "again.sql": "\\i again.sql\n",
     "attach.sql": "attach 'other.db' as o;\n",

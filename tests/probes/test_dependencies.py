@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -195,3 +196,63 @@ def test_evidence_has_it_all(seen: Seen) -> None:
     assert evidence.problems == ()
     assert evidence.processes[0].failures == {}
     assert {sighting.how for sighting in evidence.in_requests()} == {"dependency", "override", "past the dependencies"}
+
+
+REPLACED = {
+    "web.py": """\
+        import functools
+        from fastapi import Depends, FastAPI
+
+        def logged(function):
+            @functools.wraps(function)
+            def called():
+                return function()
+            return called
+
+        def plain(): return 1
+
+        @logged
+        def decorated(): return 2
+
+        def untouched(): return 3
+
+        app = FastAPI()
+
+        @app.get("/")
+        def read(a=Depends(plain), b=Depends(decorated), c=Depends(untouched)): return [a, b, c]
+
+        def decorated_later(): return 4
+
+        @app.get("/later")
+        def later(a=Depends(decorated_later)): return a
+
+        decorated_later = logged(decorated_later)
+        """,
+    "it.py": """\
+        from unittest.mock import patch
+        from fastapi.testclient import TestClient
+        import web
+
+        client = TestClient(web.app)
+        assert client.get("/").json() == [1, 2, 3]
+        with patch("web.plain") as mock, patch("web.decorated", lambda: 9):
+            assert client.get("/").json() == [1, 2, 3]
+        assert client.get("/").json() == [1, 2, 3]
+        assert client.get("/later").json() == 4
+        assert not mock.mock_calls
+        """,
+}
+
+
+def test_what_stands_under_a_dependencys_name_by_now_is_told(tmp_path: Path) -> None:
+    """Where a name is replaced while a request is served, the event says by what; a decorator replaces nothing."""
+    seen = run(tmp_path, REPLACED, "it.py")
+    told = [
+        [tuple(seen.named(number) for number in pair) for pair in event.get("passed_over", ())]
+        for event in seen.of("dependencies")
+    ]
+    assert [pairs for pairs in told if pairs] == [
+        [("web.plain", "unittest.mock.MagicMock"), ("web.decorated", "__main__.<lambda>")]
+    ]
+    assert len(told) == 4
+    assert {len(event.passed_over) for event in seen.evidence().dependencies} == {0, 2}

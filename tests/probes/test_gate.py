@@ -20,7 +20,7 @@ def carried(entry: str) -> AllowList:
     """The list of one entry as a re-run of `kit diagnose`, or a process that the guard is carried into, has it."""
     found = allow_from(allow_text(AllowList([entry], "/srv/app")))
     assert found is not None
-    return found
+    return found.allow
 
 
 @pytest.mark.parametrize(("entry", "configured", "observed", "peer", "allowed"), SERVERS)

@@ -153,6 +153,19 @@ REPLACED = """\
             signal.signal(signal.SIGUSR1, before)
         assert connection.execute("select 1").fetchone() == (1,)
 
+    def test_nothing_runs_while_a_statement_is_prepared():
+        # What a signal's handler raised in there would become "not authorized".
+        connection = sqlite3.connect(":memory:")
+        connection.execute("create table t (x)")
+        called = []
+        before = sys.getprofile()
+        sys.setprofile(lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None)
+        try:
+            connection.execute("select x from t")
+        finally:
+            sys.setprofile(before)
+        assert "authorize" not in called
+
     def test_at_the_end_of_the_stack():
         def down(depth):
             try:

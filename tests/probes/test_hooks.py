@@ -3,10 +3,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import io
+import pickle
 import sys
+import threading
+import typing
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -60,7 +64,6 @@ def test_removal_puts_back_what_was_there(hooks: Hooks) -> None:
     hooks.replace(Base, "plain", louder)
     hooks.replace(Derived, "plain", louder)
     hooks.replace(Base, "made", louder)
-    hooks.add(Base, "new", 1)
     assert Derived().plain(1) == "1X"
     assert Base.made() == "BASE"
     assert Derived.made() == "DERIVED"
@@ -288,3 +291,48 @@ def test_what_came_past_the_hook_is_told(hooks: Hooks, library: str, tmp_path: P
     hooks.catch_up_late(told.append)
     hooks.catch_up_late(told.append)
     assert (seen, told) == ([module], [library])
+
+
+class ByValue(pickle.Pickler):
+    """Pickles a function that its module does not hold under its name with all that it holds, as cloudpickle does."""
+
+    def reducer_override(self, thing: Any) -> Any:
+        if not isinstance(thing, FunctionType):
+            return NotImplemented
+        found: Any = sys.modules.get(thing.__module__)
+        for name in thing.__qualname__.split("."):
+            found = getattr(found, name, None)
+        if found is thing:
+            return NotImplemented
+        held = [cell.cell_contents for cell in thing.__closure__ or ()]
+        used = [name for name in thing.__code__.co_names if name in thing.__globals__]
+        return SimpleNamespace, (), {"held": held, "globals": {name: thing.__globals__[name] for name in used}}
+
+
+def test_a_class_method_can_be_pickled_with_all_that_it_holds(hooks: Hooks) -> None:
+    """What stands in for a class's own method holds nothing of the probes where it is pickled by value."""
+    def locked(original: Any) -> Any:
+        lock = threading.Lock()
+
+        def replacement(cls: Any) -> Any:
+            with lock:
+                return original(cls).upper()
+        return replacement
+
+    hooks.replace(Base, "made", locked)
+    assert Base.made() == "BASE"
+    written = io.BytesIO()
+    ByValue(written).dump(Base.made.__func__)
+    assert b"kit" not in written.getvalue()
+
+
+def test_a_function_of_c_has_no_annotations(hooks: Hooks) -> None:
+    """What stands in for a function that is written in C gives typing the hints that the function gives: none."""
+    def marked(original: Any) -> Any:
+        def replacement(thing: No_such_type) -> Any:  # type: ignore[name-defined]  # noqa: F821
+            return original(thing)
+        return replacement
+
+    holder = SimpleNamespace(length=len)
+    hooks.replace(holder, "length", marked)
+    assert typing.get_type_hints(holder.length) == typing.get_type_hints(len) == {}

@@ -23,18 +23,19 @@ PROBES = Path(own.__file__).parent
 # What is written in C (`_socket`) stands behind what a program replaces. From these a probe may take names: types, and
 # functions through which nothing that can be replaced is reached.
 PLAIN = {
-    "__future__", "binascii", "contextlib", "contextvars", "fnmatch", "functools", "importlib.abc",
+    "__future__", "binascii", "contextlib", "contextvars", "dataclasses", "fnmatch", "functools", "importlib.abc",
     "importlib.machinery", "pathlib", "shlex", "types", "typing", "urllib.parse", "weakref",
 }  # fmt: skip
 # Each stands for itself alone: it is to change what the program has.
 CHANGES_THE_PROGRAM = {
-    ("changes/texts.py", "builtins"), ("changes/texts.py", "io"), ("changes/texts.py", "sys"),
-    ("changes/texts.py", "tokenize"), ("changes/connections.py", "asyncio"),
+    ("interventions/texts.py", "builtins"), ("interventions/texts.py", "io"), ("interventions/texts.py", "sys"),
+    ("interventions/texts.py", "tokenize"), ("drivers/asyncpg.py", "asyncio"),
 }  # fmt: skip
 
 
 def modules() -> list[Path]:
-    return [path for path in sorted(PROBES.rglob("*.py")) if path.name != "own.py"]
+    """Return the probes' modules, but for what holds the standard library and what starts before it is held."""
+    return [path for path in sorted(PROBES.rglob("*.py")) if path.name not in ("own.py", "sitecustomize.py")]
 
 
 def taken_outright(source: str, name: str) -> list[str]:

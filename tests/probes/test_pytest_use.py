@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -219,3 +220,20 @@ def test_workers_of_xdist_are_seen(tmp_path_factory: pytest.TempPathFactory) -> 
     assert sorted(outcome.test for outcome in evidence.outcomes) == [f"test_it.py::test_it[{n}]" for n in range(6)]
     assert {connection.test for connection in evidence.connections} == {f"test_it.py::test_it[{n}]" for n in range(6)}
     assert all(process.ended for process in evidence.processes)
+
+
+def test_workers_that_collect_different_tests_tell_no_secret(tmp_path: Path) -> None:
+    """What pytest-xdist says of ids that differ between its workers is kept without them: one can hold a secret."""
+    files = {
+        "test_it.py": """\
+            import os
+            import pytest
+
+            @pytest.mark.parametrize("password", [f"Zq7x-Hunter-{os.getpid()}"])
+            def test_it(password): pass
+            """,
+    }
+    seen = run(tmp_path, files, *PYTEST, "-n", "2", expect=1)
+    assert "Hunter" in seen.output
+    assert seen.one("outcome", when="collect")["message"].startswith("Different tests were collected")
+    assert "Hunter" not in seen.text()

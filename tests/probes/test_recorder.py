@@ -348,7 +348,7 @@ def test_what_a_process_was_started_with_as_a_secret_is_known_in_any_text(folder
     """The value of a variable with the name of a secret goes from all that is written, wherever the program puts it."""
     program = tmp_path / "it.py"
     program.write_text("import os, sqlite3\nsqlite3.connect('Hidden-Value7.db').execute('select 1')\n")
-    probes = {"PYTHONPATH": str(Path(own.__file__).parents[1] / "carried"), "ISOLATION_PROBES_DIR": str(folder)}
+    probes = {"PYTHONPATH": str(Path(own.__file__).parent / "inject"), "ISOLATION_PROBES_DIR": str(folder)}
     environ = {**os.environ, **probes, "MY_API_KEY": "Hidden-Value7", "ISOLATION_PROBES_EPOCH": "0"}
     subprocess.run([sys.executable, str(program), "--token", "Hidden-Value7"], env=environ, cwd=tmp_path, check=True)
     texts = [path.read_text() for path in folder.iterdir()]

@@ -222,6 +222,22 @@ mysql -uroot -p'{S}' shop
 twine upload -u u -p {S} dist/*
 unzip -P {S} x.zip
 redis-cli -a{S} ping
+7z a -p{S} x.7z data
+['7z', 'x', '-p{S}', 'x.7z']
+rar a -hp{S} x.rar data
+Cookie jar: sessionid={S}; path=/
+GET /x;JSESSIONID={S}
+PHPSESSID={S}
+connect.sid={S}
+smbclient //h/share -U u%{S}
+ldapsearch -x -D cn=u -w {S} -b dc=x
+mosquitto_pub -h h -u u -P {S} -t x
+htpasswd -b users u {S}
+htpasswd -nbB u {S}
+lftp -u u,{S} h
+echo 'u:{S}' | sudo chpasswd
+rabbitmqctl add_user u {S}
+net user u {S} /add
 sqlplus scott/{S}
 jdbc:oracle:thin:scott/{S}@//h:1521/orcl
 https://hooks.slack.com/services/T000/B000/{S}
@@ -237,6 +253,11 @@ csrftoken={S}
 """.strip().splitlines()
 
 STAYS = """
+sessionid=None
+ldapsearch -x -b dc=x -LLL
+htpasswd -c users u
+net user /domain
+mosquitto_sub -h h -p 1883 -t x
 password_file=/run/secrets/db
 DB_PASSWORD_FILE=/run/secrets/db
 FATAL:  password authentication failed for user "shop"
@@ -346,6 +367,7 @@ tokens: list[str]
 apiKey = "apiKey"
 Sets a 'Cookie:' header
 STATUS_KEY = "status"
+<td>passes</td><td>different loop</td>
 a cookie: {field.name}
 """.strip().splitlines()
 
@@ -507,7 +529,8 @@ def test_a_long_text_is_looked_through_in_bounded_steps() -> None:
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from kit.probes.redact import redact\n"
         "for flood in ('x' * 400_000, 'password ' * 50_000, '://a:' * 50_000, 'key=' * 50_000, '\\\\\\'' * 100_000,\n"
-        "              'mysql ' * 50_000, 'http ' * 50_000, 'password=[' * 40_000, \"password='\" * 40_000,\n"
+        "              'mysql ' * 50_000, 'htpasswd ' * 40_000, 'http ' * 50_000,\n"
+        "              'password=[' * 40_000, \"password='\" * 40_000,\n"
         "              \"type='password'\" * 10_000):\n"
         "    redact(flood + ' password=Zq7-xW9')\n"
     )

@@ -64,8 +64,8 @@ PROJECT = {
         def test_own_package(): assert (kit.name, kit.probes.name) == ("my own kit", "my own probes")
 
         def test_path():
-            assert not [entry for entry in sys.path if "carried" in entry]
-            assert "carried" not in str(sys.modules.get("sitecustomize"))  # Debian's Python has one of its own
+            assert not [entry for entry in sys.path if "inject" in entry]
+            assert "inject" not in str(sys.modules.get("sitecustomize"))  # Debian's Python has one of its own
 
         def test_dependencies_by_signature(): assert client.get("/?page=3").json() == 3
 
@@ -183,6 +183,40 @@ def test_output_and_outcomes_are_the_same(both: tuple[Seen, Seen]) -> None:
     assert "3 failed" in without.output
     assert told(seen) == told(without)
     assert seen.errors == without.errors
+
+
+NATIVE = """\
+    import os, subprocess
+    import pytest
+    from sqlalchemy import create_engine, text
+
+    @pytest.fixture
+    def broken(): raise LookupError("of a fixture")
+
+    @pytest.fixture
+    def torn():
+        yield
+        raise LookupError("at the end")
+
+    def test_fixture(broken): ...
+    def test_teardown(torn): ...
+    def test_call(): assert 0
+    def test_process(): subprocess.run(["/nowhere"], env={})
+    def test_variable(): os.environ["NO_SUCH"]
+    def test_statement():
+        with create_engine("sqlite://").connect() as connection:
+            connection.execute(text("select nothing"))
+    """
+
+
+def test_tracebacks_are_the_same_as_python_shows_them(tmp_path: Path) -> None:
+    """With --tb=native every frame is shown, of pytest's too: none is there for the probes."""
+    without, seen = (
+        run(tmp_path / str(probes), {"test_it.py": NATIVE}, *PYTEST, "--tb=native", probes=probes, expect=1)
+        for probes in (False, True)
+    )
+    assert "4 failed" in without.output
+    assert told(seen) == told(without)
 
 
 def test_nothing_is_left_in_the_project(both: tuple[Seen, Seen]) -> None:

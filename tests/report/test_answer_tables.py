@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kit.findings.answer import Answer, answer
-from kit.findings.databases import Allowed
+from kit.analysis.databases import Allowed
+from kit.answer.model import Answer, answer
 from kit.report import answer_tables as tables
 from kit.report.timeline import ANSWER_LANES, answer_timeline
 from tests.report.test_timeline import TEST, of_one_test

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kit.evidence import Evidence, Process
-from kit.findings.answer import answer
-from kit.findings.databases import Allowed, Database
-from kit.findings.not_seen import gaps, hiding
+from kit.analysis.databases import Allowed, Database
+from kit.analysis.not_seen import gaps, hiding
+from kit.answer.model import answer
+from kit.evidence.model import Evidence, Process
 from kit.report.answer_text import text, without_number
-from tests.findings.seen_runs import PRODUCTION, leak
+from tests.analysis.seen_runs import PRODUCTION, leak
 
 
 def told(evidence: Evidence) -> str:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from kit.cleaning import Cost, Joined
 from kit.report.cleaning import costs, costs_picture, join_modes
+from kit.trials.cleaning import Cost, Joined
 
 FOUND = (Cost("template clone", 20.0, 0, 0, True), Cost("rollback", 0.5, 0, 1, False))
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from kit.evidence.verdict import Verdict
 from kit.report.heatmap import heatmap
-from kit.verdict import Verdict
 
 ROWS, COLUMNS = ("nothing", "global_engine"), ("none", "dependency_override")
 CELLS = {

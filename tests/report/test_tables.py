@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kit.evidence import App, Callable, Dependencies, Outcome, Override, Session
+from kit.evidence.model import App, Callable, Dependencies, Outcome, Override, Session
 from kit.report.tables import (
     as_the_report_told,
     crossed,
@@ -17,7 +17,7 @@ from kit.report.tables import (
     way_to_the_rows,
     which_server_answered,
 )
-from kit.trial import Trial, as_reported
+from kit.specimens.trial import Trial, as_reported
 from tests.evidences import answered_by
 
 TEST = "tests/test_api_sites.py::test_get_sites_empty"

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kit.evidence import Evidence, Frame, Override, Variable
+import pytest
+
+from kit.evidence.model import Evidence, Frame, Override, Variable
 from kit.report.steps import LANES, steps
 from kit.report.timeline import timeline
 from tests.evidences import answered_by
@@ -51,6 +53,14 @@ def test_the_picture_has_a_panel_for_each_run_and_names_each_lane() -> None:
     assert "app/routers/sites.py:20" in words
     assert picture.png().startswith(b"\x89PNG")
     assert "variable: INTEGRATION_DATABASE_URL read at app/settings.py:5" in picture.words
+
+
+@pytest.mark.parametrize("side", ["test", "production"])
+def test_the_title_says_who_answered_in_the_end(side: str) -> None:
+    """Who hears the title alone knows how each run ended."""
+    title = timeline({"the suite": of_one_test(side)}, TEST).title
+    assert title.startswith("Timeline of test_get_sites_empty. the suite: 6 steps, in the end ")
+    assert f"in the end {side} answers" in title
 
 
 def test_no_text_of_the_picture_runs_into_its_place() -> None:

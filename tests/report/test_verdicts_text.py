@@ -8,10 +8,10 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from kit.cli import main
-from kit.evidence import to_json
+from kit.evidence.model import to_json
 from kit.report.verdicts_text import lines
-from kit.store import EVIDENCE
-from kit.trial import Trial
+from kit.specimens.trial import Trial
+from kit.trials.run_folder import EVIDENCE
 from tests.evidences import answered_by
 
 CLEAN, REPORTED = Trial(mechanisms=()), Trial()
@@ -41,3 +41,19 @@ def test_a_folder_without_evidence_is_refused(tmp_path: Path) -> None:
     said = CliRunner().invoke(main, ["verdict", str(tmp_path)])
     assert said.exit_code == 2
     assert f"There is no evidence in {tmp_path}" in said.stderr
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_judged(tmp_path: Path) -> None:
+    """A damaged file, one cut off, and one that is nested without end are each named; the exit code is 2."""
+    (tmp_path / EVIDENCE).mkdir()
+    whole = to_json(RUNS[1])
+    for name, content in (("0", whole), ("1", whole[:100]), ("2", b"[]"), ("3", b"[" * 200_000)):
+        (tmp_path / EVIDENCE / f"{name}.json").write_bytes(content)
+    said = CliRunner().invoke(main, ["verdict", str(tmp_path)])
+    assert said.exit_code == 2
+    first, second, third, held, counts = said.stdout.splitlines()
+    for number, line in enumerate((first, second, third), 1):
+        assert line.startswith("UNREAD")
+        assert f"{number}.json" in line
+    assert held == f"HOLDS       {CLEAN}, repetition 0"
+    assert counts == "1 trials judged again: 1 HOLDS, 3 not read"

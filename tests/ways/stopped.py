@@ -535,3 +535,12 @@ def test_dropdb():
 
 def test_psql_elsewhere(statement):
     run(quietly, "docker", "exec", "db", "psql", "-c", statement)
+
+
+def test_psql_that_drops_another_database():
+    run(quietly, "psql", os.environ["TEST"], "-c", "drop database if exists of_nobody")
+
+
+def test_psql_that_drops_what_it_is_told(tmp_path):
+    (tmp_path / "drop.sql").write_text('drop database if exists :"name";\n')
+    run(quietly, "psql", os.environ["TEST"], "-v", "name=of_nobody", "-f", str(tmp_path / "drop.sql"))

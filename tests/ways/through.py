@@ -102,6 +102,14 @@ def test_server_that_connects_itself(statement):
     cursor.execute(f"copy (select 1) to program '{command}'")
 
 
+def test_role_that_all_databases_share():
+    """A role belongs to no database: who may change it on an allowed one changes it for all of that server."""
+    connection = psycopg2.connect(os.environ["TEST_AS_SUPERUSER"])
+    connection.autocommit = True
+    connection.cursor().execute("create role through")
+    connection.cursor().execute("drop role through")
+
+
 def test_another_name_of_a_file(tmp_path):
     """A hard link: two names of one file, of which neither is the right one."""
     pathlib.Path(FILE).touch()

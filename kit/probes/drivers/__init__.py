@@ -5,9 +5,10 @@ A new driver is a module here, a row of ADAPTERS, and its tests.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, FrozenSet, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Optional, Tuple, Type
 
 from ..own import own_builtins as __builtins__  # noqa: F401
+from .aiomysql import Aiomysql
 from .asyncpg import Asyncpg
 from .base import Adapter, Kind
 from .duckdb import DuckDB
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
     from ..hooks import Hooks
     from ..sources import Sources
 
+__all__ = ["ADAPTERS", "CONNECTIONS", "DIALECTS", "INNER", "PACKAGES", "POOLS", "DriverProbe"]
+
 ADAPTERS: Tuple[Type[Adapter], ...] = (
-    Asyncpg, Psycopg, Psycopg2, Pg8000, PyMySQL, Sqlite, DuckDB, UnprobedDrivers,
+    Asyncpg, Psycopg, Psycopg2, Pg8000, PyMySQL, Aiomysql, Sqlite, DuckDB, UnprobedDrivers,
 )
 
 PACKAGES: Tuple[str, ...] = tuple(package for adapter in ADAPTERS for package in adapter.packages)
 DIALECTS: FrozenSet[str] = frozenset(dialect for adapter in ADAPTERS for dialect in adapter.dialects)
 CONNECTIONS: Tuple[Kind, ...] = tuple(kind for adapter in ADAPTERS for kind in adapter.connections)
+INNER: Dict[str, str] = dict(pair for adapter in ADAPTERS for pair in adapter.inner)
 POOLS: Tuple[Kind, ...] = tuple(kind for adapter in ADAPTERS for kind in adapter.pools)
 
 

@@ -48,6 +48,11 @@ def postgres_place(
     return f"postgresql://{user or ''}@{host or ''}:{port or ''}/{database or ''}{query}"
 
 
+def database_of(database: Optional[str], replication: Optional[str]) -> Optional[str]:
+    """The database of a connection; all of the server's (`*`) where it is one that copies all of them."""
+    return "*" if (replication or "").lower() in ("true", "on", "yes", "1") else database
+
+
 def told(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:
     """What a driver was told about the place, as it stands or as a URL; "" where that was nothing."""
     learn_all({"told": args[:1], **kwargs})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..frames import running
 from ..gate import Reached
@@ -17,6 +19,7 @@ from .base import Opener, ServerAdapter
 
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_LIMIT: "ContextVar[Any]" = ContextVar("limit_of_connecting", default=None)  # what the driver made of `timeout=`
 _STATEMENTS = ("execute", "executemany", "_execute", "_prepare", "_copy_in", "_copy_out")
 
 
@@ -27,7 +30,7 @@ class Asyncpg(ServerAdapter):
     packages = ("asyncpg",)
     dialects = frozenset({"asyncpg"})
     openers = (
-        Opener("asyncpg.connect_utils", "_connect"),
+        Opener("asyncpg.connect_utils", "_connect", of_the_call=("loop", "connection_class", "record_class")),
         Opener("asyncpg.pool", "__init__", owner="Pool", makes_pool=True),
     )
     connections = (("asyncpg.connection", "Connection"),)
@@ -37,8 +40,27 @@ class Asyncpg(ServerAdapter):
         self._hooks = hooks
         hooks.when_imported("asyncpg", self._watch, again=True)
 
+    @classmethod
+    def without_pools(cls, hooks: Hooks, took_hold: Callable[[], None]) -> None:
+        """A pool opens none in advance, lets none do two queries, and opens each on the loop that asks for it."""
+        hooks.when_imported("asyncpg.pool", lambda pools: _without_pool(pools.Pool, hooks, took_hold))
+
+    @staticmethod
+    def place(connection: Any) -> Optional[str]:
+        told = connection._params
+        return None if connection.is_closed() else postgres_place(connection._addr, told.user, told.database)
+
+    @staticmethod
+    def credentials(connection: Any) -> Optional[Dict[str, str]]:
+        told, address = connection._params, connection._addr
+        host, port = address if isinstance(address, tuple) else _of_a_socket(address)
+        return {
+            "host": host, "port": str(port), "user": told.user, "database": told.database or told.user,
+            "password": told.password or "",
+        }
+
     def _watch(self, asyncpg: Any) -> None:
-        from asyncpg import connect_utils, pool
+        from asyncpg import compat, connect_utils, pool
         from asyncpg.connection import Connection
 
         probe = self
@@ -59,7 +81,8 @@ class Asyncpg(ServerAdapter):
                 __tracebackhide__ = True
                 try:
                     connection = await original(*args, **kwargs)
-                    answer = await probe._answer(connection)
+                    with _in_time_of_our_own(connection._loop):
+                        answer = await probe._answer(connection)
                     if answer is None:  # of no use to anybody: the application gets another one
                         connection = await original(*args, **kwargs)
                         answer = None, NO_ANSWER
@@ -69,6 +92,13 @@ class Asyncpg(ServerAdapter):
                 probe._opened(connection, answer)
                 return connection
             return _connect_addr
+
+        def limiting(original: Any) -> Any:
+            def timeout(*args: Any, **kwargs: Any) -> Any:
+                limit = original(*args, **kwargs)
+                _LIMIT.set(limit)
+                return limit
+            return timeout
 
         def using(original: Any) -> Any:
             name = original.__name__
@@ -86,6 +116,8 @@ class Asyncpg(ServerAdapter):
                     raise
             return statement
 
+        if hasattr(compat, "timeout"):  # as of 0.28
+            self._replace(compat, "timeout", limiting)
         self._replace(connect_utils, "_connect", connecting)
         self._replace(connect_utils, "_connect_addr", connecting_to_address)
         if self._statements or self._gated:
@@ -155,6 +187,30 @@ class Asyncpg(ServerAdapter):
             self._databases.used(known, text, engine, (connection, proxy, pool))
 
 
+@contextmanager
+def _in_time_of_our_own(loop: Any) -> Iterator[None]:
+    """Have what is done here not count towards the time that the program has set for connecting."""
+    limit, begun = _LIMIT.get(), loop.time()
+    _extend(limit, SECONDS_FOR_AN_ANSWER)
+    try:
+        yield
+    finally:
+        _extend(limit, loop.time() - begun - SECONDS_FOR_AN_ANSWER)
+
+
+def _extend(limit: Any, seconds: float) -> None:
+    """Move a limit of asyncio's (or of async_timeout's, before Python 3.11) that is in force."""
+    if limit is None:
+        return
+    try:
+        if not hasattr(limit, "reschedule"):
+            limit.shift(seconds)
+        elif limit.when() is not None:
+            limit.reschedule(limit.when() + seconds)
+    except RuntimeError:  # it is over: it was set for another connection
+        return
+
+
 async def _ask(connection: Any) -> Observed:
     """Ask in one round trip, or in two where the server does not copy, past what the application has put over it."""
     why_not = None
@@ -201,3 +257,34 @@ def _unescaped(escape: "re.Match[str]") -> str:
 
 def _is_in_transaction(connection: Any) -> bool:
     return not connection.is_closed() and connection.is_in_transaction()
+
+
+def _without_pool(pool_class: Any, hooks: Hooks, took_hold: Callable[[], None]) -> None:
+    import asyncio
+
+    def making(original: Any) -> Any:
+        def __init__(pool: Any, *args: Any, **kwargs: Any) -> None:
+            original(pool, *args, **kwargs)
+            pool._minsize = pool._initsize = pool._max_queries = 0
+        return __init__
+
+    def acquiring(original: Any) -> Any:
+        async def _acquire(pool: Any, *args: Any, **kwargs: Any) -> Any:
+            took_hold()
+            loop = asyncio.get_running_loop()
+            if pool._loop is not loop and pool._queue is not None:
+                pool._loop, pool._queue = loop, type(pool._queue)(maxsize=pool._maxsize)
+                for holder in pool._holders:
+                    if holder._in_use is None:
+                        pool._queue.put_nowait(holder)
+            return await original(pool, *args, **kwargs)
+        return _acquire
+
+    hooks.replace(pool_class, "__init__", making)
+    hooks.replace(pool_class, "_acquire", acquiring)
+
+
+def _of_a_socket(path: str) -> Tuple[str, str]:
+    """The folder of a unix socket, and the port that its name has."""
+    folder, _, name = path.rpartition("/")
+    return folder, name.rpartition(".")[2]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Dict, FrozenSet, NamedTuple, Optional, Tuple
 from weakref import ref
 
+from ..allow import AllowList
 from ..gate import Reached
 from ..objects import address
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import quietly
+from ..redact import redact
 from .asking import told
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from ..sources import Sources
 
 Kind = Tuple[str, str]  # a class: its module and its name
+Around = Callable[[Callable[..., Any]], Callable[..., Any]]  # what is called in place of the function that it is given
 
 
 class Opener(NamedTuple):
@@ -28,6 +31,9 @@ class Opener(NamedTuple):
     database: str = "database"  # the keyword that names the database
     within: str = ""  # the keyword whose dictionary holds these keywords, if they are not the function's own
     makes_pool: bool = False
+    arguments: Tuple[str, ...] = ()  # the keywords that may be given by position, in their order
+    outweighs: Tuple[str, ...] = ()  # the keywords that decide where it leads, whatever host and port say
+    of_the_call: Tuple[str, ...] = ()  # the keywords that lead to no place: they are the caller's own
 
     def owner_in(self, module: Any) -> Any:
         """Return what has the function as an attribute."""
@@ -43,9 +49,11 @@ class Adapter:
     name: ClassVar[str]  # as evidence names the driver
     packages: ClassVar[Tuple[str, ...]]  # that are imported for it
     dialects: ClassVar[FrozenSet[str]] = frozenset()  # SQLAlchemy's names for it
+    dialect: ClassVar[str] = ""  # SQLAlchemy's name for the kind of its servers
     openers: ClassVar[Tuple[Opener, ...]] = ()  # of servers; a driver of files has its own way
     connections: ClassVar[Tuple[Kind, ...]] = ()  # the classes of what it gives
     pools: ClassVar[Tuple[Kind, ...]] = ()
+    inner: ClassVar[Tuple[Tuple[str, str], ...]] = ()  # a package, and where its connections hold another driver's own
 
     _hooks: "Hooks"
 
@@ -57,6 +65,33 @@ class Adapter:
     def install(self, hooks: "Hooks") -> None:
         """Put it into the driver, once that is imported."""
         raise NotImplementedError
+
+    @staticmethod
+    def place(connection: Any) -> Optional[str]:
+        """Return where a connection leads, as a URL; None where it is closed, LookupError where it cannot be read."""
+        raise LookupError("a connection of this driver does not tell where it leads")
+
+    @staticmethod
+    def credentials(connection: Any) -> Optional[Dict[str, str]]:
+        """Return what it takes to connect there again: host, port, user, database, password; None if not known."""
+        return None
+
+    @classmethod
+    def leads_off(cls, connection: Any, allow: AllowList) -> Optional[str]:
+        """Return where a connection leads that nothing on the list allows; None where it is closed or allowed.
+
+        Raises whatever the driver does for one that cannot be read.
+        """
+        place = cls.place(connection)
+        return None if place is None or allow.allows_server(place, None) else redact(place)
+
+    @classmethod
+    def around_opening(cls, hooks: "Hooks", make: Around) -> None:
+        """Have files opened by what `make` returns for the driver's own function; a driver of servers has `openers`."""
+
+    @classmethod
+    def without_pools(cls, hooks: "Hooks", took_hold: Callable[[], None]) -> None:
+        """Have the driver's own pools keep no connection, and call `took_hold` where one would have been kept."""
 
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Put in a function of the adapter's, if it is not there yet: a module that is reloaded may have kept it."""

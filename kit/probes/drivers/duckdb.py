@@ -48,7 +48,7 @@ class DuckDB(Adapter):
             __tracebackhide__ = True
             database = args[0] if args else kwargs.get("database", ":memory:")
             path = _path_of(database)
-            probe._databases.asked_for_file(path)
+            probe._databases.asked_for_file(path, "duckdb")
             if _GOES_ELSEWHERE.search(str(database) if isinstance(database, str) else ""):
                 probe._databases.by_driver("duckdb", "it connects to a service")
             try:
@@ -77,7 +77,7 @@ class DuckDB(Adapter):
             path = (observed[0] or {}).get("file")
             if path is not None and not self._databases.allows_file(path):
                 type(connection).close(connection)
-                raise self._databases.refused_file(path, None)
+                raise self._databases.refused_file(path, None, "duckdb")
             self._opened(connection, observed)
         return functools.partial(self._run, connection, method)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 from ..frames import running
 from ..gate import Reached
 from ..hooks import Hooks, out_of_traceback
 from ..identity import POSTGRES_QUESTIONS
 from ..own import own_builtins as __builtins__  # noqa: F401
-from ..peers import peer_of
+from ..peers import Peer, peer_of
+from ..quiet import quietly
 from ..redact import learn_all, redact
 from .asking import NO_ANSWER, SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, first_answer, postgres_place, told
 from .base import Opener, ServerAdapter
+
+NO_PROBE = "this version of the driver is not known to its probe"
 
 _ARGUMENTS = ("user", "host", "database", "port", "password", "source_address", "unix_sock")
 _STATEMENTS = ("execute_simple", "execute_unnamed", "prepare_statement")
@@ -24,7 +27,11 @@ class Pg8000(ServerAdapter):
     name = "pg8000"
     packages = ("pg8000",)
     dialects = frozenset({"pg8000"})
-    openers = (Opener("pg8000.core", "__init__", owner="CoreConnection"),)
+    openers = (
+        Opener(
+            "pg8000.core", "__init__", owner="CoreConnection", arguments=_ARGUMENTS, outweighs=("unix_sock", "sock"),
+        ),
+    )
     connections = (("pg8000.core", "CoreConnection"),)
 
     def install(self, hooks: Hooks) -> None:
@@ -58,6 +65,10 @@ class Pg8000(ServerAdapter):
         return __init__
 
     def _answer(self, connection: Any) -> Observed:
+        return self._asked(connection) or (None, NO_PROBE)
+
+    @quietly
+    def _asked(self, connection: Any) -> Optional[Observed]:
         self._keep(connection, Reached("", None, None))  # what asks runs statements, too
         seconds = connection._usock.gettimeout()
         connection._usock.settimeout(SECONDS_FOR_AN_ANSWER)
@@ -81,13 +92,17 @@ class Pg8000(ServerAdapter):
             given.get("unix_sock") or (given.get("host", "localhost"), given.get("port", 5432)), user,
             given.get("database") or user,
         )
-        reached = Reached(redact(place), *answer, peer_of(connection._usock.fileno()))
+        reached = Reached(redact(place), *answer, self._peer(connection))
         with closed_where_refused(lambda: self._kind.close(connection)):
             self._databases.opened(
                 connection, "pg8000", *reached[:3], pooled=running("sqlalchemy") is not None, asks=_is_in_transaction,
                 peer=reached.peer,
             )
         self._keep(connection, reached)
+
+    @quietly
+    def _peer(self, connection: Any) -> Optional[Peer]:
+        return peer_of(connection._usock.fileno())
 
     def _running(self, original: Any) -> Any:
         probe = self

@@ -9,12 +9,22 @@ from ..frames import running
 from ..gate import Reached
 from ..hooks import Hooks, out_of_traceback
 from ..identity import POSTGRES_QUESTIONS
-from ..objects import address
-from ..own import functools, time
+from ..objects import address, held_by
+from ..own import functools, select, sys, time
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..peers import Peer, peer_of
 from ..redact import learn_all, redact
-from .asking import NO_ANSWER, SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, postgres_place, reason, text, told
+from .asking import (
+    NO_ANSWER,
+    SECONDS_FOR_AN_ANSWER,
+    Observed,
+    closed_where_refused,
+    database_of,
+    postgres_place,
+    reason,
+    text,
+    told,
+)
 from .base import Opener, ServerAdapter
 from .methods import hear_of, own_method
 
@@ -52,10 +62,28 @@ class Psycopg(ServerAdapter):
         if self._sources is not None:
             hooks.when_imported("psycopg_pool", self._watch_pools, again=True)
 
+    @staticmethod
+    def place(connection: Any) -> Optional[str]:
+        told = connection.info
+        address = told.hostaddr or told.host, told.port
+        return None if connection.closed else postgres_place(address, told.user, told.dbname)
+
+    @staticmethod
+    def credentials(connection: Any) -> Optional[Dict[str, str]]:
+        told = connection.info
+        return {
+            "host": told.hostaddr or told.host, "port": str(told.port), "user": told.user, "database": told.dbname,
+            "password": told.password,
+        }
+
     def _watch(self, psycopg: Any) -> None:
         from psycopg import generators
 
+        original = generators.connect
         self._replace(generators, "connect", self._asking)
+        for name, module in list(sys.modules.items()):  # psycopg 3.1 has taken it into other modules
+            if name.startswith("psycopg.") and held_by(module).get("connect") is original is not generators.connect:
+                self._hooks.replace_by(module, "connect", generators.connect)
         for kind in (psycopg.Connection, psycopg.AsyncConnection):
             self._replace(kind, "__init__", self._making)
         if self._statements:
@@ -71,6 +99,7 @@ class Psycopg(ServerAdapter):
         if self._gated:
             for name in _SEND:
                 hear_of(self._hooks, psycopg.pq.PGconn, name, self._about_to_send, True)
+            hear_of(self._hooks, psycopg.pq.PGconn, "trace", self._about_to_trace, True)
 
     # --- as it connects ----------------------------------------------------------------------------------------------
 
@@ -112,8 +141,11 @@ class Psycopg(ServerAdapter):
             libpq = yield from original(*args, **kwargs)
             answer = yield from _answer(libpq)
             if answer is None:
-                libpq.finish()
-                libpq = yield from original(*args, **kwargs)
+                silent = libpq
+                try:  # while the other is open: whoever waits tells connections apart by their numbers
+                    libpq = yield from original(*args, **kwargs)
+                finally:
+                    silent.finish()
                 answer = None, NO_ANSWER
             probe._answers[address(libpq)] = ref(libpq), answer
             return libpq
@@ -153,6 +185,11 @@ class Psycopg(ServerAdapter):
         if reached is None:
             reached = self._ask_late(libpq)
         return functools.partial(self._send, reached, method)
+
+    def _about_to_trace(self, libpq: Any, method: Any) -> None:
+        """What is sent will be written down for the program: the question comes before."""
+        if self._reached_by(libpq) is None and libpq.transaction_status == _IDLE:
+            self._ask_late(libpq)
 
     def _send(self, reached: Reached, method: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -225,18 +262,36 @@ class Psycopg(ServerAdapter):
 
 def _answer(libpq: Any) -> Any:
     """Ask who the server is, and wait as the driver waits; None where there is no answer in time."""
+    seconds = _seconds(libpq)
+    limit = None if _wakes_up() else _Limit(libpq, seconds)
+    try:
+        return (yield from _answer_until(time.monotonic() + seconds, limit, libpq))
+    finally:
+        if limit is not None:
+            limit.end()
+
+
+def _answer_until(deadline: float, limit: Optional[_Limit], libpq: Any) -> Any:
     from psycopg import generators
 
-    why_not, deadline = None, time.monotonic() + _seconds(libpq)
+    why_not, is_over = None, False
     for question, names in POSTGRES_QUESTIONS:
         try:
             own_method(type(libpq), "send_query")(libpq, question.encode())
             running_ = generators.execute(libpq)
             wait = next(running_)
             while True:
-                ready = yield libpq.socket, wait
-                if not ready and time.monotonic() > deadline:
+                if limit is not None and not limit.is_ready(wait, deadline):
                     return None
+                ready = yield libpq.socket, wait
+                is_late = time.monotonic() > deadline
+                if ready and (is_over or (is_late and limit is not None)):
+                    return None
+                if not ready and is_late and not is_over:
+                    is_over = True
+                    _shut_down(libpq.socket)  # the driver minds what comes next only where the connection has woken it
+                if is_over:
+                    continue
                 wait = running_.send(ready)
         except StopIteration as done:
             result = done.value[-1]
@@ -251,31 +306,80 @@ def _answer(libpq: Any) -> Any:
 
 def _seconds(libpq: Any) -> float:
     """How long to wait for an answer: of a time-out that the application has set, half is left to itself."""
-    given = next((option.val for option in libpq.info if option.keyword == b"connect_timeout"), None)
+    given = _option(libpq, b"connect_timeout")
     own = float(given) if given and given.isdigit() else 0.0
     return min(SECONDS_FOR_AN_ANSWER, own / 2) if own else SECONDS_FOR_AN_ANSWER
+
+
+def _option(libpq: Any, name: bytes) -> Optional[bytes]:
+    """What a connection was given for an option of libpq's."""
+    return next((option.val for option in libpq.info if option.keyword == name), None)
 
 
 def _wait(answer: Any) -> Any:
     """Wait for an answer where nobody has a loop for that: as the driver does when it blocks."""
     from psycopg.waiting import wait_conn
 
-    wakes_up = "interval" in wait_conn.__code__.co_varnames  # psycopg 3.1 does not, and so not when time is over either
-    return wait_conn(answer, interval=0.1) if wakes_up else wait_conn(answer)
+    return wait_conn(answer, interval=0.1) if _wakes_up() else wait_conn(answer)
+
+
+def _wakes_up() -> bool:
+    """Tell whether the driver goes on now and then while it waits. psycopg 3.1 does not, nor when time is over."""
+    from psycopg.waiting import wait_conn
+
+    return "interval" in wait_conn.__code__.co_varnames
+
+
+class _Limit:
+    """Ends the waiting of a driver that does not wake up by itself.
+
+    Where it blocks, this waits before it. In an event loop the connection is shut down in time, which wakes it up.
+    """
+
+    def __init__(self, libpq: Any, seconds: float) -> None:
+        self._socket, self._timer = libpq.socket, None
+        self._blocks = running("psycopg", "wait_conn_async") is None
+        if not self._blocks:
+            from asyncio import get_running_loop
+
+            self._timer = get_running_loop().call_later(seconds, _shut_down, self._socket)
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def is_ready(self, wait: int, deadline: float) -> bool:
+        """Wait until the driver would not have to; False where time is over."""
+        if not self._blocks:
+            return True
+        number, left = [self._socket], max(0.0, deadline - time.monotonic())
+        return any(select.select(number if wait & 1 else [], number if wait & 2 else [], [], left))
+
+
+def _shut_down(number: int) -> None:
+    """End a connection by its number, which stays open: who waits for it is woken up."""
+    from _socket import SHUT_RDWR, dup, socket
+
+    own = socket(fileno=dup(number))
+    try:
+        own.shutdown(SHUT_RDWR)
+    finally:
+        own.close()
 
 
 def _reached(libpq: Any, answer: Observed) -> Reached:
     learn_all({"user": text(libpq.user), "password": text(libpq.password)})
     peer = peer_of(libpq.socket)
+    database = database_of(text(libpq.db), text(_option(libpq, b"replication")))
     place = postgres_place(
-        (text(libpq.host), text(libpq.port)), text(libpq.user), text(libpq.db), _hostaddr(libpq, peer),
+        (text(libpq.host), text(libpq.port)), text(libpq.user), database, _hostaddr(libpq, peer),
     )
     return Reached(redact(place), *answer, peer)
 
 
 def _hostaddr(libpq: Any, peer: Optional[Peer]) -> Optional[str]:
     """Return the address that was gone to instead of the host, where an address was given by itself."""
-    given = next((option.val for option in libpq.info if option.keyword == b"hostaddr"), None)
+    given = _option(libpq, b"hostaddr")
     return (peer.host if peer is not None else text(given)) if given else None
 
 

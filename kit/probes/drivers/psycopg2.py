@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence, Union
+from typing import Any, Dict, Optional, Sequence, Union
 
 from ..frames import running
 from ..gate import Reached
@@ -13,7 +13,15 @@ from ..own import functools, select, time
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..peers import peer_of
 from ..redact import learn_all, redact
-from .asking import SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, first_answer, postgres_place, told
+from .asking import (
+    SECONDS_FOR_AN_ANSWER,
+    Observed,
+    closed_where_refused,
+    database_of,
+    first_answer,
+    postgres_place,
+    told,
+)
 from .base import Opener, ServerAdapter
 from .methods import hear_of, own_method
 
@@ -35,6 +43,21 @@ class Psycopg2(ServerAdapter):
         hooks.when_imported("psycopg2", self._watch, again=True)
         if self._sources is not None:
             hooks.when_imported("psycopg2.pool", self._watch_pools, again=True)
+
+    @staticmethod
+    def place(connection: Any) -> Optional[str]:
+        told = connection.get_dsn_parameters()
+        address = told.get("hostaddr") or told.get("host"), told.get("port")
+        return None if connection.closed else postgres_place(address, told.get("user"), told.get("dbname"))
+
+    @staticmethod
+    def credentials(connection: Any) -> Optional[Dict[str, str]]:
+        told = connection.get_dsn_parameters()
+        host = told.get("hostaddr") or told.get("host")
+        return {
+            "host": host or "", "port": told.get("port") or "", "user": told.get("user") or "",
+            "database": told.get("dbname") or "", "password": connection.info.password or "",
+        }
 
     def _watch(self, psycopg2: Any) -> None:
         from psycopg2 import _psycopg
@@ -114,7 +137,8 @@ class Psycopg2(ServerAdapter):
         peer = peer_of(kind.fileno(connection))
         given = parameters.get("hostaddr")
         place = redact(postgres_place(
-            (parameters.get("host"), parameters.get("port")), parameters.get("user"), parameters.get("dbname"),
+            (parameters.get("host"), parameters.get("port")), parameters.get("user"),
+            database_of(parameters.get("dbname"), parameters.get("replication")),
             (peer.host if peer is not None else given) if given else None,
         ))
         reached = Reached(place, *_ask(connection), peer)

@@ -24,7 +24,7 @@ class PyMySQL(ServerAdapter):
     name = "pymysql"
     packages = ("pymysql",)
     dialects = frozenset({"pymysql"})
-    openers = (Opener("pymysql.connections", "__init__", owner="Connection"),)
+    openers = (Opener("pymysql.connections", "__init__", owner="Connection", outweighs=("unix_socket",)),)
     connections = (("pymysql.connections", "Connection"),)
     dialect = "mysql"
 

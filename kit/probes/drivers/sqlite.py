@@ -11,8 +11,7 @@ from types import FrameType
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 from weakref import ref
 
-from ..allow import sqlite_file
-from ..attached import Attaching
+from ..allow import AllowList, sqlite_file
 from ..audited import listen
 from ..frames import INTERPRETER, Stack, application_stack, owner, running
 from ..hooks import Hooks, out_of_traceback
@@ -24,15 +23,15 @@ from ..quiet import quietly
 from ..redact import redact
 from ..threads import is_under_sqlalchemy
 from .asking import Observed, reason
-from .base import Adapter
-from .methods import hear_of
+from .attached import DRIVER, Attaching
+from .base import Adapter, Around
+from .methods import hear_of, own_method
 
 _WITH_FILES_OF_THEIR_OWN = ("coverage", "testmon", "IPython")  # tools that keep what they know in SQLite
 
 _READ_WHOLE = 500  # statements of one connection in one phase of a test
 _FIRST_USES = (
     "execute", "executemany", "executescript", "cursor", "backup", "blobopen", "iterdump", "deserialize",
-    "set_trace_callback",  # which is the application's from there on
 )
 _TELLS_OF_CONNECTIONS = sys.version_info >= (3, 10)  # before, the interpreter tells of files that are asked for only
 
@@ -55,10 +54,47 @@ def _nothing() -> None:
 class Sqlite(Adapter):
     """Without `statements` it asks for leave to open a file, or to attach one, and keeps nothing of the connection."""
 
-    name = "sqlite3"
+    name = DRIVER
     packages = ("sqlite3", "aiosqlite")
     dialects = frozenset({"pysqlite", "pysqlite_numeric", "aiosqlite"})
     connections = (("sqlite3", "Connection"), ("aiosqlite.core", "Connection"))
+    inner = (("aiosqlite", "_connection"),)  # a thread around sqlite3's, which is the one that was seen to open
+
+    @classmethod
+    def around_opening(cls, hooks: Hooks, make: Around) -> None:
+        def unbound(original: Any) -> Any:
+            call = make(original)
+
+            class Connect:
+                """A C function does not become a method when it is an attribute of a class; nor does this."""
+
+                def __call__(self, *args: Any, **kwargs: Any) -> Any:
+                    return call(*args, **kwargs)
+            return Connect()
+
+        def watch(sqlite3: Any) -> None:
+            from sqlite3 import dbapi2
+
+            hooks.replace(dbapi2, "connect", unbound)
+            hooks.replace_by(sqlite3, "connect", dbapi2.connect)
+
+        def watch_aiosqlite(aiosqlite: Any) -> None:
+            hooks.replace(aiosqlite.core, "connect", make)
+            hooks.replace_by(aiosqlite, "connect", aiosqlite.core.connect)
+
+        hooks.when_imported("sqlite3", watch)
+        hooks.when_imported("aiosqlite", watch_aiosqlite)
+
+    @classmethod
+    def leads_off(cls, connection: Any, allow: AllowList) -> Optional[str]:
+        from sqlite3 import Connection
+
+        if not issubclass(type(connection), Connection):
+            raise LookupError("a connection of aiosqlite's has its file in a thread of its own")
+        rows = own_method(Connection, "execute")(connection, "pragma database_list").fetchall()
+        file = next((row[2] for row in rows if row[1] == "main"), "")
+        path = os.path.realpath(file) if file else None
+        return None if allow.allows_file(path) else str(path)
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -81,6 +117,7 @@ class Sqlite(Adapter):
         for name in _FIRST_USES:
             hear_of(self._hooks, Connection, name, self._hear, gated)
         hear_of(self._hooks, Connection, "set_authorizer", self._hear_authorizer, gated)
+        hear_of(self._hooks, Connection, "set_trace_callback", self._hear_tracing, gated)
         for name in ("execute", "executemany", "executescript"):  # of one that no connection was asked for
             hear_of(self._hooks, Cursor, name, self._hear_cursor, gated)
 
@@ -97,7 +134,7 @@ class Sqlite(Adapter):
         name, path, is_known = _path_of(args[0])
         literal = _literal_path(name) if name.startswith("file:") else None
         if is_known and not (literal is not None and self._databases.allows_file(literal)):
-            self._databases.asked_for_file(path)
+            self._databases.asked_for_file(path, "sqlite3")
         told, moment = (self._statements and self._told_of(path)) or ({}, None)
         self._asked[threading.get_ident()] = Asked(name, path, is_known, literal, told, moment)
 
@@ -119,7 +156,7 @@ class Sqlite(Adapter):
         elif asked.is_known:
             is_literal = asked.literal is not None and os.path.lexists(asked.literal)
             path = asked.literal if is_literal else asked.path
-            self._databases.asked_for_file(path)
+            self._databases.asked_for_file(path, "sqlite3")
             self._opened(connection, asked.name, ({"file": path}, None), asked.told)
 
     def _is_touched(self, connection: Any) -> bool:
@@ -188,8 +225,19 @@ class Sqlite(Adapter):
         Where there is a list of what is allowed, files that are attached are asked for all the same.
         """
         self._hear(connection, method)
-        attaching = self._attaching.get(address(connection)) if self._databases.gated else None
-        return None if attaching is None else functools.partial(attaching.set_authorizer, method)
+        attaching = self._attaching.get(address(connection))
+        if attaching is None or self._databases.gated:
+            return None if attaching is None else functools.partial(attaching.set_authorizer, method)
+        attaching.hears_statements = False  # to ask what is attached would ask the application's authorizer
+        return None
+
+    def _hear_tracing(self, connection: Any, method: Any) -> None:
+        """The application is told of statements, of which a connection tells one: an authorizer stands in for that."""
+        self._hear(connection, method)
+        attaching = self._attaching.get(address(connection))
+        if attaching is not None and attaching.hears_statements:
+            attaching.hears_statements = False
+            attaching.watch(connection)
 
     def _touch(self, connection: Any) -> None:
         __tracebackhide__ = True
@@ -210,15 +258,15 @@ class Sqlite(Adapter):
         path = observed["file"]
         if not self._databases.allows_file(path):
             _close(connection)
-            raise self._databases.refused_file(path, None)
+            raise self._databases.refused_file(path, None, self.name)
         self._keep(connection)
         known = self._databases.of(connection)
         if known is None or (path is not None and known.database != path):
             asked = self._asked.pop(threading.get_ident(), None)
             name, told = (asked.name, asked.told) if asked is not None and asked.path == path else (path, {})
             self._opened(connection, name or ":memory:", (observed, why_not), told)
-        self._follow(connection)
         self._watch_attaching(connection)
+        self._follow(connection)
 
     def _keep(self, connection: Any) -> None:
         number = address(connection)
@@ -231,9 +279,11 @@ class Sqlite(Adapter):
     def _follow(self, connection: Any) -> None:
         from _sqlite3 import Connection
 
-        known = self._databases.of(connection)
+        known, attaching = self._databases.of(connection), self._attaching.get(address(connection))
         if known is not None and not known.pooled and running("aiosqlite") is None:
-            Connection.set_trace_callback(connection, self._tracing(known))
+            Connection.set_trace_callback(connection, self._tracing(known, attaching))
+        elif self._statements and attaching is not None:  # others tell what it runs
+            Connection.set_trace_callback(connection, in_callback(attaching.runs))
 
     @quietly
     def _watch_attaching(self, connection: Any) -> None:
@@ -243,12 +293,14 @@ class Sqlite(Adapter):
         if "aiosqlite" in sys.modules and running("aiosqlite") is not None:
             self._in_threads.add(address(connection))
 
-    def _tracing(self, known: Any) -> Any:
+    def _tracing(self, known: Any, attaching: Optional[Attaching]) -> Any:
         """The text comes with its values in it, so that each is another: of a long row, the first word must do."""
         databases = self._databases
 
         def trace(statement: str) -> None:
             databases.used(known, statement if known.uses_here < _READ_WHOLE else statement[:7])
+            if attaching is not None:
+                attaching.runs(statement)
         return in_callback(trace)
 
     # --- aiosqlite ---------------------------------------------------------------------------------------------------
@@ -262,7 +314,7 @@ class Sqlite(Adapter):
                 __tracebackhide__ = True
                 _, path, is_known = _path_of(database, bool(kwargs.get("uri")))
                 if is_known:
-                    probe._databases.asked_for_file(path)
+                    probe._databases.asked_for_file(path, "sqlite3")
                 return original(database, *args, **kwargs)
             return connect
 

@@ -1,7 +1,8 @@
 """Drivers that no adapter knows: none of their connections can be judged, so that it is said by which one was made.
 
-Under the guard such a connection is stopped, unless the driver is allowed by its name. What SQLAlchemy connects by one
-of them is judged by the place that it was told.
+Under the guard, and in a re-run that has an allow-list, such a connection is stopped, unless the driver is allowed by
+its name. What SQLAlchemy connects by one of them is judged by the place that it was told. A client of a server that is
+no database (Redis, as a cache) is only said.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Tuple
 
 from ..frames import running
-from ..hooks import Hooks, out_of_traceback
+from ..hooks import CO_COROUTINE, Hooks, out_of_traceback
 from ..own import functools
 from ..own import own_builtins as __builtins__  # noqa: F401
 from .base import Adapter
 from .methods import hear_of
 
 WHY = "the kit has no probe for this driver"
+WHY_STORE = "the kit judges databases alone"
 
 
 class Unprobed(NamedTuple):
@@ -25,12 +27,12 @@ class Unprobed(NamedTuple):
     module: str
     function: str
     is_of_c: bool = False  # a method of a class that is written in C, which is heard of as it is asked for
+    is_store: bool = False  # its servers are no databases
 
 
 UNPROBED: Tuple[Unprobed, ...] = (
     Unprobed("mysqlclient", "MySQLdb.connections", "Connection.__init__"),
     Unprobed("mysql-connector", "mysql.connector.abstracts", "MySQLConnectionAbstract.connect"),
-    Unprobed("aiomysql", "aiomysql.connection", "Connection._connect"),
     Unprobed("asyncmy", "asyncmy.connection", "Connection.connect", True),
     Unprobed("mariadb", "mariadb", "connect"),
     Unprobed("pyodbc", "pyodbc", "connect"),
@@ -64,6 +66,14 @@ UNPROBED: Tuple[Unprobed, ...] = (
     Unprobed("clickhouse-connect", "clickhouse_connect.driver", "create_client"),
     Unprobed("trino", "trino.dbapi", "Connection.__init__"),
     Unprobed("ibm_db", "ibm_db", "connect"),
+    Unprobed("pymongo", "pymongo.synchronous.pool", "Pool.connect"),
+    Unprobed("pymongo", "pymongo.asynchronous.pool", "Pool.connect"),
+    # As it makes a socket of its own: what stands in for it in tests (fakeredis) makes none.
+    *(
+        Unprobed("redis", module, f"{kind}._connect", is_store=True)
+        for module in ("redis.connection", "redis.asyncio.connection")
+        for kind in ("Connection", "UnixDomainSocketConnection")
+    ),
 )
 
 
@@ -84,25 +94,37 @@ class UnprobedDrivers(Adapter):
         if held is None or getattr(held, function, None) is None:
             return  # another version of it, in which another row finds it
         if driver.is_of_c:
-            hear_of(self._hooks, held, function, lambda thing, method: self._connects(driver.name))
+            hear_of(self._hooks, held, function, lambda thing, method: self._connects(driver))
         else:
-            self._replace(held, function, functools.partial(self._connecting, driver.name))
+            self._replace(held, function, functools.partial(self._connecting, driver))
 
-    def _connecting(self, name: str, original: Any) -> Any:
+    def _connecting(self, driver: Unprobed, original: Any) -> Any:
         def connect(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            self._connects(name)
+            self._connects(driver)
             try:
                 return original(*args, **kwargs)
             except BaseException as error:
                 out_of_traceback(error)
                 raise
-        return connect
 
-    def _connects(self, name: str) -> None:
+        async def connect_async(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            self._connects(driver)
+            try:
+                return await original(*args, **kwargs)
+            except BaseException as error:
+                out_of_traceback(error)
+                raise
+
+        return connect_async if getattr(getattr(original, "__code__", None), "co_flags", 0) & CO_COROUTINE else connect
+
+    def _connects(self, driver: Unprobed) -> None:
         __tracebackhide__ = True
-        if not _is_judged():
-            self._databases.by_driver(name, WHY)
+        if driver.is_store:
+            self._databases.by_store(driver.name, WHY_STORE)
+        elif not _is_judged():
+            self._databases.by_driver(driver.name, WHY)
 
 
 def _is_judged() -> bool:

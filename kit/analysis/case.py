@@ -1,0 +1,197 @@
+"""What detection works on: the evidence, who reached what, and which of it should not have been."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kit.analysis.databases import Allowed, Database
+from kit.analysis.inferred_allowlist import at_odds
+from kit.analysis.model import Fact, Finding, counted, fact
+from kit.analysis.model import first as first_frame
+from kit.analysis.reach import MODULE, Reach, done_by_tests, is_test_file
+from kit.analysis.url_source import origin_of, parts_of, writer
+from kit.evidence.model import Engine, Entry, Evidence, Frame
+
+About = TypeVar("About")
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One way to a database that should not have been reached, in one test or in many; `first` is its first time."""
+
+    first: Reach
+    reaches: tuple[Reach, ...]
+
+    @property
+    def database(self) -> Database:
+        """The database that was reached."""
+        return self.first.database
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The tests in which it was gone, in their order."""
+        return tuple(dict.fromkeys(reach.test for reach in self.reaches if reach.test is not None))
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine of the first time."""
+        return self.first.engine
+
+    @property
+    def opener(self) -> Frame | None:
+        """The line that opened it."""
+        return self.first.opener
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run, as detection sees it. `wrong` are the identities of all databases that should not have been reached."""
+
+    evidence: Evidence
+    reached: tuple[Reach, ...]
+    allowed: Allowed
+    leaks: tuple[Leak, ...]
+    programs: frozenset[str] = frozenset()
+    wrong: frozenset[str] = frozenset()
+
+    def of_tests(self, file: str) -> bool:
+        """Tell whether a file belongs to the tests; where the command is no test runner, its own program does."""
+        return is_test_file(file) or file in self.programs
+
+    def done_by_tests(self, entry: Entry) -> bool:
+        """Tell whether the tests' own code did something; what a module does when they import it is the module's."""
+        return done_by_tests(self.evidence, entry, self.of_tests)
+
+    def leads(self, chain: tuple[Frame, ...]) -> str:
+        """A chain of frames as it is written in messages: outermost first."""
+        return " -> ".join(f"{frame.file}:{frame.line} {named(frame)}" for frame in reversed(chain))
+
+    def served(self, leak: Leak) -> str:
+        """The request in which a leak was first gone, as method and path; "" where it was in none."""
+        number = leak.first.entry.request
+        for request in self.evidence.requests:
+            if request.number == number:
+                return f"{request.method} {request.path}".strip() or request.type
+        return ""
+
+
+def case_of(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> Case:
+    """Sort out what should not have been reached: what is not allowed, or, without an allow-list, what is at odds."""
+    if allowed.patterns is not None:
+        wrong = [reach for reach in reached if allowed.judge(reach.database) is False]
+    else:
+        wrong = list(at_odds(evidence, reached))
+    identities = frozenset(reach.database.id for reach in wrong)
+    return Case(evidence, reached, allowed, _leaks(evidence, wrong), _programs(evidence), identities)
+
+
+def _programs(evidence: Evidence) -> frozenset[str]:
+    """The files that tests are in, or, where no runner told of a test, those that were run as programs."""
+    tests = {outcome.test for outcome in evidence.outcomes} | {use.test for use in evidence.uses if use.test}
+    if tests:
+        return frozenset(test.partition("::")[0] for test in tests)
+    outermost = [stack[-1] for stack in evidence.stacks if stack]
+    return frozenset(frame.file for frame in outermost if frame.function == MODULE and frame.called_by is None)
+
+
+def named(frame: Frame) -> str:
+    """A frame's function, as a person calls it."""
+    return "(module)" if frame.function == MODULE else f"{frame.function.rpartition('.')[2]}()"
+
+
+def tests_said(tests: Iterable[str]) -> str:
+    """How many tests, with the name where there is one only."""
+    tests = tuple(tests)
+    return tests[0] if len(tests) == 1 else counted(len(tests), "test") if tests else "no test"
+
+
+def within(tests: Iterable[str]) -> str:
+    """Where something happened: in tests, of which there may be none."""
+    tests = tuple(tests)
+    return f"in {tests_said(tests)}" if tests else "outside the tests"
+
+
+def of_leak(
+    case: Case, leak: Leak, kind: str, message: str, at: Frame | None, about: About, facts: Iterable[Fact] = ()
+) -> Finding[About]:
+    """A finding on one leak: these facts, and how the database was reached, bear it out."""
+    return Finding(
+        kind,
+        message,
+        at.file if at else None,
+        at.line if at else None,
+        about,
+        (*facts, *reach_facts(case, leak)),
+        (leak.database.id,),
+        leak.tests,
+    )
+
+
+def reach_facts(case: Case, leak: Leak) -> tuple[Fact, ...]:
+    """The chain from the opener to the engine, as facts."""
+    first, evidence = leak.first, case.evidence
+    facts = [
+        Fact(
+            f"{leak.database.name} was reached ({first.how}, {first.phase}), "
+            f"{counted(sum(reach.count for reach in leak.reaches), 'time')}",
+            leak.opener.file if leak.opener else None,
+            leak.opener.line if leak.opener else None,
+            first.entry.at_s,
+            first.test,
+        )
+    ]
+    facts += [Fact(f"called from {named(frame)}", frame.file, frame.line) for frame in first.chain[1:5]]
+    if first.engine is not None:
+        made = evidence.chain(first.engine)
+        facts.append(
+            Fact(
+                f"its engine was made ({first.engine.url})",
+                made[0].file if made else None,
+                made[0].line if made else None,
+                first.engine.at_s,
+                first.engine.test,
+            )
+        )
+    return (*facts, *_attached_fact(case, first), *_parts_facts(evidence, first))
+
+
+def attached_to(reached: Iterable[Reach], reach: Reach) -> Database | None:
+    """The database to whose connection that of a reach was attached; None where it is a connection of its own."""
+    to = reach.connection.attached_to
+    return next((other.database for other in reached if to is not None and other.connection.connection == to), None)
+
+
+def _attached_fact(case: Case, reach: Reach) -> Iterator[Fact]:
+    to = attached_to(case.reached, reach)
+    if to is not None:
+        yield fact(
+            case.evidence, reach.connection, f"it was attached to a connection to {to.name}, "
+            f"as {reach.connection.attached_as}",
+        )  # fmt: skip
+
+
+def _parts_facts(evidence: Evidence, reach: Reach) -> Iterator[Fact]:
+    """What the place of a server was put together of, where no variable holds it whole."""
+    made, url = (reach.engine, reach.engine.url) if reach.engine else (reach.connection, reach.connection.configured)
+    if origin_of(evidence, reach).variable is not None:
+        return
+    for part, event in parts_of(evidence, made, url).items():
+        by = "was missing, and this taken instead" if event.op == "missing" else f"from {writer(evidence, event)}"
+        at = first_frame(evidence.chain(event))
+        yield Fact(
+            f"its {part} is {event.name}={event.value}, {by}",
+            at.file if at else None,
+            at.line if at else None,
+            event.at_s,
+            event.test,
+        )
+
+
+def _leaks(evidence: Evidence, wrong: Iterable[Reach]) -> tuple[Leak, ...]:
+    pool: dict[tuple[object, ...], list[Reach]] = {}
+    for reach in wrong:
+        made = evidence.chain(reach.engine)[:1] if reach.engine is not None else ()
+        pool.setdefault((reach.how, reach.opener, made, reach.phase in ("configure", "collection")), []).append(reach)
+    return tuple(Leak(found[0], tuple(found)) for found in pool.values())

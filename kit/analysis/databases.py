@@ -1,0 +1,192 @@
+"""Which databases are there? Each is what its server, or its file, said of itself; never what a URL promised."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from kit.errors import TraceError
+from kit.evidence.model import Connection, Evidence
+from kit.probes.allow import AllowList, MalformedEntry, place_of
+from kit.probes.peers import Peer
+
+MEMORY = ":memory:"
+_DRIVER = re.compile(r"^[\w.+-]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One database. `id` is its identity, `name` how a person calls it, `path` a file's, None for a server's.
+
+    `observed` is False where the server could not be asked: then only the configured place is known. `lives_on` is
+    False for a database in memory, which ends with its connection. `asked` holds how it was asked for, what
+    answered, and where the packets went, as an allow-list is asked.
+    """
+
+    id: str
+    kind: str
+    name: str
+    path: str | None = None
+    observed: bool = True
+    lives_on: bool = True
+    names: tuple[str, ...] = ()
+    asked: tuple[tuple[str, tuple[tuple[str, str | None], ...] | None, Peer | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The databases that tests may reach, as entries read from `folder`; None means that there is no allow-list."""
+
+    patterns: tuple[str, ...] | None = None
+    folder: str = ""
+
+    @property
+    def entries(self) -> AllowList:
+        """The patterns as the list that stops connections; MalformedEntry where one cannot be meant as it is."""
+        return _list(self.patterns or (), self.folder or os.getcwd())
+
+    def judge(self, database: Database) -> bool | None:
+        """Say whether a database may be reached; None without an allow-list, and for what lives in memory then.
+
+        What lives in memory is nobody else's: it is always allowed.
+        """
+        if self.patterns is None:
+            return None
+        if database.kind == "sqlite" and database.path is None:
+            return True
+        return bool(_named_by(self.entries, database))
+
+    def names(self, asked: str) -> bool | None:
+        """Whether a URL or the path of a file is on the list; None without an allow-list."""
+        if self.patterns is None:
+            return None
+        return self.entries.allows_server(asked, None) if "://" in asked else self.entries.allows_file(asked)
+
+    def idle(self, found: Iterable[Database]) -> tuple[str, ...]:
+        """The entries that none of these databases matched."""
+        entries = self.entries
+        return entries.idle(entry for database in found for entry in _named_by(entries, database))
+
+
+def allowed(allow: Sequence[str], folder: Path) -> Allowed:
+    """What a command was told of by --allow, nothing where that is empty; TraceError for what cannot be meant."""
+    found = Allowed(tuple(allow) or None, str(folder.resolve()))
+    try:
+        _ = found.entries
+    except MalformedEntry as error:
+        raise TraceError(error.found, wanted=error.wanted, remedy=error.remedy) from None
+    return found
+
+
+@lru_cache(maxsize=64)
+def _list(patterns: tuple[str, ...], folder: str) -> AllowList:
+    return AllowList(patterns, folder)
+
+
+def _named_by(entries: AllowList, database: Database) -> frozenset[str]:
+    """The entries that let a database through, by any of the ways in which it was asked for."""
+    if database.kind == "sqlite":
+        return entries.for_file(database.path) if database.path else frozenset()
+    return frozenset().union(
+        *(
+            entries.for_server(configured, dict(observed) if observed is not None else None, peer).entries
+            for configured, observed, peer in database.asked
+        )
+    )
+
+
+def databases(evidence: Evidence, folder: str = "") -> dict[str, Database]:
+    """The database behind each connection: {connection: database}. `folder` is where the command ran."""
+    found: dict[str, str] = {}
+    pool: dict[str, Database] = {}
+    for connection in evidence.connections:
+        if not _DRIVER.match(connection.driver):  # a stand-in for an engine, which is connected to nothing
+            continue
+        database = _of(connection, folder)
+        known = pool.get(database.id, database)
+        pool[database.id] = replace(known, asked=tuple(dict.fromkeys((*known.asked, *database.asked))))
+        found[connection.connection] = database.id
+    return {connection: pool[identity] for connection, identity in found.items()}
+
+
+def _of(connection: Connection, folder: str) -> Database:
+    observed = connection.observed
+    if observed is None:
+        return _unasked(connection, folder)
+    if "file" in observed:
+        return _file(connection, observed["file"], folder)
+    if "system_identifier" in observed:
+        return _postgres(connection, observed)
+    return _told(connection, observed)
+
+
+def _postgres(connection: Connection, observed: dict[str, str | None]) -> Database:
+    server, cluster = observed.get("system_identifier") or "", observed.get("cluster_name") or ""
+    name, place = observed.get("database") or "", place_of(connection.configured)
+    told_apart = cluster and not re.fullmatch(r"\d+/main|main|postgres", cluster)
+    label = f"{cluster}/{name}" if told_apart else f"{place.host}:{place.port}/{name}"
+    return Database(
+        f"postgresql:{server}/{name}",
+        "postgresql",
+        label,
+        names=tuple(filter(None, (name, cluster, server))),
+        asked=_asked(connection),
+    )
+
+
+def _file(connection: Connection, path: str | None, folder: str) -> Database:
+    if not path:
+        shared = re.search(r"file:([^?]+)\?.*mode=memory", connection.configured)
+        name = f"{MEMORY} ({shared[1] if shared else connection.connection})"
+        return Database(
+            f"sqlite:{MEMORY}{shared[1] if shared else connection.connection}", "sqlite", name, lives_on=False
+        )
+    inside = folder and path.startswith(os.path.join(os.path.realpath(folder), ""))
+    name = os.path.relpath(path, os.path.realpath(folder)) if inside else path
+    return Database(f"sqlite:{path}", "sqlite", name, path, names=(os.path.basename(path),))
+
+
+def _told(connection: Connection, observed: dict[str, str | None]) -> Database:
+    """Another kind of server: `observed` holds what it answered to, in the words of its driver's probe."""
+    kind = observed.get("kind") or connection.driver.partition("+")[0]
+    place = place_of(connection.configured)
+    name = observed.get("database") or place.database
+    server = observed.get("server") or f"{place.host}:{place.port}"
+    return Database(
+        f"{kind}:{server}/{name}",
+        kind,
+        f"{place.host}:{place.port}/{name}",
+        names=(name, server),
+        asked=_asked(connection),
+    )
+
+
+def _unasked(connection: Connection, folder: str) -> Database:
+    kind, configured = connection.driver.partition("+")[0], connection.configured
+    if kind.startswith("sqlite") and configured and "://" not in configured and not configured.startswith("file:"):
+        path = os.path.realpath(os.path.join(folder, configured))
+        return replace(_file(connection, path, folder), observed=False)
+    place = str(place_of(connection.configured))
+    return Database(
+        f"{kind}:{place}",
+        kind,
+        place,
+        observed=False,
+        names=(place.rpartition("/")[2],),
+        asked=_asked(connection),
+    )
+
+
+def _asked(connection: Connection) -> tuple[tuple[str, tuple[tuple[str, str | None], ...] | None, Peer | None], ...]:
+    """How it was asked for and what answered, less what differs from one connection to the next."""
+    observed = connection.observed
+    answer = (
+        None
+        if observed is None
+        else tuple(sorted((name, observed.get(name)) for name in ("system_identifier", "cluster_name", "database")))
+    )
+    return ((connection.configured, answer, Peer(*connection.peer) if connection.peer is not None else None),)

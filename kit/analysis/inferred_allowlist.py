@@ -1,0 +1,196 @@
+"""What is at odds in a run without an allow-list. Pure.
+
+The tests themselves show where they mean to go: by an override, by an engine of their own, by a variable that they
+set. What the application opens of its own accord beside that is at odds with it; so is what it names in its own text,
+whoever opens that, and what an engine connects to that is another place than its URL names.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+
+from kit.analysis.callers import asked_by_the_application
+from kit.analysis.led_elsewhere import goes_elsewhere
+from kit.analysis.named_by_application import named_by_application
+from kit.analysis.reach import Reach, called_by_tests, done_by_tests, is_test_file
+from kit.analysis.url_source import leads_to, origin_of
+from kit.evidence.model import Engine, Evidence, Frame, Override, Use, Variable
+from kit.probes.allow import place_of
+from kit.probes.places import URL, place
+
+_CATALOGUES = ("pg_", "sqlite_", "information_schema")  # tables that every server has
+
+
+def at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Reach]:
+    """Each reach that led elsewhere than the tests mean to go, in the order of time."""
+    meant = {reach.database.id for reach in reached if reach.how == "override" and not reach.connection.attached_as}
+    meant |= set(_of_tests_own(evidence, reached))
+    own = named_by_application(evidence, reached)
+    theirs = any(reach.database.id in meant - own for reach in reached)
+    unreached, unused = list(_named_in_vain(evidence, reached)), list(_made_in_vain(evidence, reached))
+    outlived = _outlived(evidence, reached) if len({reach.database.id for reach in reached}) > 1 else set()
+    for reach in reached:
+        elsewhere = meant or any(_concerns(event, reach) for event in unreached)
+        astray = elsewhere and reach.database.id not in meant and _of_its_own_accord(evidence, reach)
+        past = reach.database.id in own and (theirs or any(_concerns(engine, reach) for engine in unused))
+        if reach.database.lives_on and (astray or past or id(reach) in outlived or _led_elsewhere(evidence, reach)):
+            yield reach
+
+
+def unnamed(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[Reach]:
+    """The first reach of each database that lives on and to which nothing of the tests' own leads.
+
+    Neither an override, nor an engine or a connection that they made, nor a variable that they set; and it is no file
+    that the run has made. An engine that they had the application make leads there if no other database is in use, and
+    one that the application had made for itself, by a line that makes one of another database for others, does not.
+    """
+    first: dict[str, Reach] = {}
+    reached = tuple(reached)
+    named, had_made, in_use = set(), set(), set()
+    with_tables = _with_tables(evidence)
+    for reach in reached:
+        identity = reach.database.id
+        first.setdefault(identity, reach)
+        if _is_named_by_tests(evidence, reach):
+            named.add(identity)
+        elif _is_made_for_tests(evidence, reach) and not asked_by_the_application(evidence, reach, reached):
+            had_made.add(identity)
+        if reach.database.lives_on and reach.connection.connection in with_tables:
+            in_use.add(identity)
+    # The tests called the application for these: which of several it was to open, the call does not tell.
+    rivals = [first[identity] for identity in (named | had_made) & in_use]
+    named |= {identity for identity in had_made if all(_is_beside(first[identity], rival) for rival in rivals)}
+    return (reach for identity, reach in first.items() if reach.database.lives_on and identity not in named)
+
+
+def _is_beside(reach: Reach, other: Reach) -> bool:
+    """Whether two databases are one, or on one server, where tests have a database for each of them."""
+    if reach.database.path is not None or other.database.path is not None:
+        return reach.database.id == other.database.id
+    here, there = place_of(reach.connection.configured), place_of(other.connection.configured)
+    return (here.host, here.port) == (there.host, there.port)
+
+
+def _is_named_by_tests(evidence: Evidence, reach: Reach) -> bool:
+    made, written = _made(evidence, reach), origin_of(evidence, reach).written
+    if reach.connection.fresh or (reach.how == "override" and not reach.connection.attached_as):
+        return True
+    if made and is_test_file(made[0].file):
+        return True
+    return written is not None and (done_by_tests(evidence, written) or _by_configuration(written))
+
+
+def _is_made_for_tests(evidence: Evidence, reach: Reach) -> bool:
+    """Whether the tests had the application make the engine."""
+    return reach.engine is not None and called_by_tests(_made(evidence, reach)) is not None
+
+
+def _by_configuration(written: Variable) -> bool:
+    """Whether a variable was set out of the configuration of the tests themselves."""
+    return (written.written_by or "").partition(".")[0] in ("pytest_env", "pytest_dotenv")
+
+
+def _of_tests_own(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[str]:
+    """The databases in which the tests use tables through an engine, or a connection, that they made themselves."""
+    with_tables = _with_tables(evidence)
+    for reach in reached:
+        made = _made(evidence, reach)
+        if made and is_test_file(made[0].file) and reach.connection.connection in with_tables:
+            yield reach.database.id
+
+
+def _made(evidence: Evidence, reach: Reach) -> tuple[Frame, ...]:
+    """What led to the place of a reach: its engine, the statement that attached it, or the connection itself."""
+    if reach.connection.attached_as:
+        return evidence.chain(reach.connection)
+    return evidence.chain(reach.engine) if reach.engine is not None else reach.chain
+
+
+def _with_tables(evidence: Evidence) -> set[str]:
+    """The connections on which a table of a program's own was used."""
+    return {use.connection for use in evidence.uses if _uses_a_table(use)}
+
+
+def _uses_a_table(use: Use) -> bool:
+    return any(not table.startswith(_CATALOGUES) for table in use.tables)
+
+
+def _named_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Variable]:
+    """The writings by the tests that name a database which was not reached."""
+    for event in evidence.variables:
+        if event.op != "set" or not event.value or not done_by_tests(evidence, event):
+            continue
+        if _names_a_place(event) and not any(_leads_there(event.value, reach) for reach in reached):
+            yield event
+
+
+def _made_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Engine]:
+    """The engines that the tests made of a database which nobody reached."""
+    connected = {one.engine for one in evidence.connections} | {use.engine for use in evidence.uses}
+    for engine in evidence.engines:
+        made = evidence.chain(engine)
+        if engine.engine in connected or not made or not is_test_file(made[0].file):
+            continue
+        named = place_of(engine.url).database not in ("", ":memory:")
+        if named and not any(_leads_there(engine.url, reach) for reach in reached):
+            yield engine
+
+
+def _led_elsewhere(evidence: Evidence, reach: Reach) -> bool:
+    """Tell whether something of the application's saw to it that an engine connects elsewhere than its URL names."""
+    if not goes_elsewhere(reach):
+        return False
+    frames = (*_made(evidence, reach)[:1], *evidence.chain(reach.connection)[:1])
+    return not any(is_test_file(frame.file) for frame in frames)
+
+
+def _names_a_place(event: Variable) -> bool:
+    return event.value is not None and (URL.match(event.value) is not None or "/" in event.value)
+
+
+def _leads_there(value: str, reach: Reach) -> bool:
+    """Tell whether a value names what was reached, or what that was made of: `test` and `test_gw0`."""
+    if leads_to(value, reach) or (reach.engine is not None and place(value) == place(reach.engine.url) is not None):
+        return True
+    if place(value) is None:
+        return False
+    named, gone_to = place_of(value), place_of(reach.connection.configured)
+    if not named.database:  # a server, or what lives in memory
+        return not reach.database.lives_on or (named.host, named.port) == (gone_to.host, gone_to.port)
+    return bool(named.host) and named.host == gone_to.host and gone_to.database.startswith(named.database)
+
+
+def _concerns(event: Variable | Engine, reach: Reach) -> bool:
+    """Tell whether a writing, or an engine, was to hold for a reach: what a test makes for itself ends with it."""
+    lasting = event.test is None or event.scope not in (None, "function")
+    return event.process == reach.entry.process and (lasting or event.test == reach.test)
+
+
+def _of_its_own_accord(evidence: Evidence, reach: Reach) -> bool:
+    """Tell whether neither the tests' own code opened it or had its engine made, nor a variable of theirs led there."""
+    made, opener = _made(evidence, reach), reach.opener if not reach.connection.attached_as else None
+    if not made or is_test_file(made[0].file) or (opener is not None and is_test_file(opener.file)):
+        return False
+    if reach.engine is not None and reach.engine.request is None and called_by_tests(made):
+        return False
+    written = origin_of(evidence, reach).written
+    return written is None or not done_by_tests(evidence, written)
+
+
+def _outlived(evidence: Evidence, reached: Iterable[Reach]) -> set[int]:
+    """The reaches, by id, through an override that another test had set for itself, and left there."""
+    changes: dict[tuple[int, str], list[Override]] = {}
+    for change in evidence.overrides:
+        changes.setdefault((change.process, change.key), []).append(change)
+    return {id(reach) for reach in reached if reach.how == "override" and _left(changes, reach)}
+
+
+def _left(changes: Mapping[tuple[int, str], list[Override]], reach: Reach) -> bool:
+    assert reach.dependency is not None
+    of_its_key = changes.get((reach.entry.process, reach.dependency.callable), [])
+    number = bisect_right(of_its_key, reach.entry.at_s, key=lambda change: change.at_s)
+    if not number or reach.test is None:
+        return False
+    last = of_its_key[number - 1]
+    return last.op != "removed" and last.test not in (None, reach.test) and last.scope in (None, "function")

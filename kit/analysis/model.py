@@ -1,0 +1,77 @@
+"""A finding, and the facts that it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from kit.evidence.model import Entry, Evidence, Frame
+
+About = TypeVar("About", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that was seen, in a sentence, and the place in the program's text that did it."""
+
+    what: str
+    file: str | None = None
+    line: int | None = None
+    at_s: float | None = None
+    test: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """What a finding is about that is about no more than every finding says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding(Generic[About]):
+    """What is wrong, in a sentence that a person can act on; `file` and `line` are the culprit's.
+
+    `kind` is the name of its kind, `about` what a finding of that kind is about (an override's key, a variable, an
+    engine), by which its interventions are planned. `databases` are the identities of those that were reached because
+    of it.
+    """
+
+    kind: str
+    message: str
+    file: str | None
+    line: int | None
+    about: About
+    evidence: tuple[Fact, ...] = ()
+    databases: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The culprit's location as file:line."""
+        return place(self.file, self.line)
+
+
+def explained_by(kind: str) -> str:
+    """The command that explains a kind of finding."""
+    return f"kit explain {kind}"
+
+
+def place(file: str | None, line: int | None) -> str:
+    """A place in a program's text, as it is written in messages."""
+    return f"{file}:{line}" if file and line else file or "?"
+
+
+def fact(evidence: Evidence, entry: Entry, what: str, frame: Frame | None = None) -> Fact:
+    """A fact out of an entry: its place is the frame that is given, or the application's innermost."""
+    if frame is None:
+        frame = first(evidence.chain(entry))
+    return Fact(what, frame.file if frame else None, frame.line if frame else None, entry.at_s, entry.test)
+
+
+def first(chain: tuple[Frame, ...]) -> Frame | None:
+    """The innermost of a chain of frames."""
+    return chain[0] if chain else None
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 test, 2 tests."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,209 @@
+"""What was not seen of a run: why, whether a database can hide there, and what to do about it. Pure.
+
+A gap hides a database only by evidence: a driver that connected, a native client, a Python that took no probes in, a
+record with lost lines. That a suite runs `git`, or imports a driver and never connects with it, is no gap. A client of
+a server that is no database (Redis) is said, for nobody looked where it leads, and hides none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from kit.analysis.databases import Allowed
+from kit.analysis.model import first
+from kit.analysis.other_processes import with_tests
+from kit.evidence.model import Child, Evidence, Frame, NotSeen, Process
+
+_PYTHON = re.compile(r"^(python|pypy)[\d.]*[a-z]?$")
+_RUN_AGAIN = "run it again; if it is there again, report it as a fault of the kit"
+# Of these the probes know no options. Where they lead, only their users know.
+_CLIENTS = frozenset({
+    "clickhouse", "clickhouse-client", "mongo", "mongosh", "mongodump", "mongorestore", "mongoimport", "mongoexport",
+    "redis-cli", "cqlsh",
+})  # fmt: skip
+# Programs that start others out of sight. That they do says nothing of a database.
+_LAUNCHERS = frozenset({"docker", "docker-compose", "podman", "kubectl", "sudo", "su", "ssh"})
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One thing that was not seen: `what` kind, of whom (`name`), `why`, and `to_do` so that it is seen.
+
+    `hides` is True where a database can have been reached there. Such a run is never called clean.
+    """
+
+    what: str
+    name: str
+    why: str
+    to_do: str = ""
+    hides: bool = True
+    test: str | None = None
+    at: Frame | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.at.file}:{self.at.line}" if self.at is not None else ""
+        where = ", in ".join(filter(None, (place, self.test)))
+        return f"{self.why}{f' ({where})' if where else ''}" + (f". To do: {self.to_do}" if self.to_do else "")
+
+
+def gaps(evidence: Evidence, allowed: Allowed) -> tuple[Gap, ...]:
+    """All that was not seen of a run, what can hide a database first; each thing once.
+
+    A client that leads to a database which `allowed` names hides none.
+    """
+    found = (
+        *(Gap("record", "", problem, _RUN_AGAIN) for problem in evidence.problems),
+        *_of_probes(evidence, allowed),
+        *_probes(evidence),
+        *_processes(evidence),
+        *_children(evidence),
+    )
+    once = {(gap.what, gap.name, gap.why): gap for gap in reversed(found)}
+    return tuple(sorted(reversed(once.values()), key=lambda gap: not gap.hides))
+
+
+def hiding(found: Iterable[Gap]) -> tuple[Gap, ...]:
+    """Those of them that can hide a database."""
+    return tuple(gap for gap in found if gap.hides)
+
+
+def hidden_anew(first: Evidence, again: Evidence, allowed: Allowed) -> Gap | None:
+    """What a re-run did out of sight, and the first run did not; None where there is nothing."""
+    known = {(gap.what, gap.name) for gap in gaps(first, allowed)}
+    anew = (gap for gap in hiding(gaps(again, allowed)) if (gap.what, gap.name) not in known)
+    return next((gap for gap in anew if gap.what != "run"), None)
+
+
+def _of_probes(evidence: Evidence, allowed: Allowed) -> Iterator[Gap]:
+    """What the probes themselves say that they could not see."""
+    for one in evidence.not_seen:
+        at = first(evidence.chain(one))
+        if one.what == "client":
+            yield replace(_client(one, allowed), at=at)
+            continue
+        why, to_do = _SAID.get(one.what, ("{name} was not seen", _RUN_AGAIN))
+        reason = f": {one.why}" if one.why else ""
+        said = why.format(name=one.name) + reason
+        yield Gap(one.what, one.name, said, to_do, hides=one.what != "store", test=one.test, at=at)
+
+
+def _client(one: NotSeen, allowed: Allowed) -> Gap:
+    """A database's own program: where it would connect to is known, or why that is not."""
+    if one.asked is None:
+        reason = f": {one.why}" if one.why else ""
+        why, judged = f"{one.name}, a database's own client, was run, and where it led cannot be read{reason}", None
+    else:
+        judged = allowed.names(one.asked)
+        said = {True: "which is allowed", False: "which is not allowed", None: "and no allow-list was given"}
+        why = f"{one.name}, a database's own client, was run on {one.asked}, {said[judged]}"
+    to_do = "" if judged else "look up what it does there, or allow the database where tests may reach it (--allow)"
+    return Gap("client", one.name, why, to_do, hides=not judged, test=one.test)
+
+
+_SAID = {
+    "driver": (
+        "{name} connected, and the kit has no probe for it",
+        "look up in its settings where it leads; the guard (--db-guard) refuses it by name",
+    ),
+    "store": ("{name} connected to a server that is no database", "look up in its settings where it leads"),
+    "child": (
+        "{name} was started and took no probes in",
+        "start it without -I, -E and -S, and with PYTHONPATH and ISOLATION_PROBES_* in its environment",
+    ),
+    "imports": (
+        "the import system was replaced ({name}), so that a driver imported since may have no probe",
+        "add to sys.meta_path instead of replacing it",
+    ),
+    "record": ("lines of the record were lost ({name})", _RUN_AGAIN),
+    "probe": ("the probe {name} failed and is off", "report it as a fault of the kit"),
+}
+
+
+def _probes(evidence: Evidence) -> Iterator[Gap]:
+    for process in evidence.processes:
+        for module, why in process.failures.items():
+            yield Gap(
+                "probe", module, f"the probe for {module} could not be put in, or failed: {why}",
+                "report it as a fault of the kit, with the version of the library",
+            )  # fmt: skip
+
+
+def _processes(evidence: Evidence) -> Iterator[Gap]:
+    code = evidence.exit_code
+    if code and not evidence.outcomes:
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        yield Gap("run", "", f"the command {ended}, and no test was run")
+    pids = {process.pid for process in evidence.processes}
+    last = {process.pid: number for number, process in enumerate(evidence.processes)}
+    theirs, cut_short = with_tests(evidence), []
+    for number, process in enumerate(evidence.processes):
+        if process.ended or last[process.pid] > number:  # the latter went on as another program
+            continue
+        if process.pid in evidence.running:
+            yield _ran_on(process.pid, program(process))
+        elif process.ppid not in pids and (number in theirs or not theirs):
+            yield Gap(
+                "process", program(process), f"process {process.pid} was ended before its probes could say so",
+                "see what ended it (a signal, os._exit, or another program that it became)",
+            )  # fmt: skip
+        elif not process.forked:  # a fork of multiprocessing's ends without a word, and nothing of it is lost
+            cut_short.append(process)
+    for pid in evidence.running:
+        if pid not in pids:
+            yield _ran_on(pid, "a fork of the command's")
+    if cut_short:
+        names = ", ".join(sorted({program(process) for process in cut_short})[:3])
+        many = "a process" if len(cut_short) == 1 else f"{len(cut_short)} processes"
+        yield Gap(
+            "process", names,
+            f"{many} beside the tests' own ({names}) ended without a word, killed or by os._exit: what was done until "
+            "then was seen", hides=False,
+        )  # fmt: skip
+
+
+def _ran_on(pid: int, name: str) -> Gap:
+    return Gap(
+        "process", name,
+        f"process {pid} ({name}) ran on when the command had ended: what it did since then is not known",
+        "end it in the tests, or wait for its end",
+    )  # fmt: skip
+
+
+def _children(evidence: Evidence) -> Iterator[Gap]:
+    """Processes that were started, less those that reported."""
+    pids = {process.pid for process in evidence.processes}
+    explained = {one.name for one in evidence.not_seen if one.what == "child"}  # with the reason
+    numbered = any(child.pid is not None for child in evidence.children)
+    for child in evidence.children:
+        name = _name_of(child.program)
+        if child.pid in pids or (numbered and child.pid is None):  # it reported, or stands there with its number
+            continue
+        if name in _CLIENTS:
+            yield Gap(
+                "client", name, f"{name}, a database's own client, was run, and what it reached is not seen",
+                "look up which database its arguments and variables name", hides=name != "redis-cli", test=child.test,
+            )  # fmt: skip
+        elif _took_no_probes(child, name) and name not in explained:
+            why, to_do = _SAID["child"]
+            yield Gap("child", name, why.format(name=name), to_do, test=child.test)
+        elif name in _LAUNCHERS:
+            yield Gap("child", name, f"{name} was run: what it started is not seen", hides=False, test=child.test)
+
+
+def _took_no_probes(child: Child, name: str) -> bool:
+    if child.python is False:
+        return False
+    is_python = child.python or _PYTHON.match(name) is not None
+    return is_python and (child.pid is not None or child.watched is False)
+
+
+def _name_of(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+
+
+def program(process: Process) -> str:
+    """What a process runs, in a word."""
+    name = _name_of(process.argv[0]) if process.argv else ""
+    return "python" if name.startswith("-") or not name else name

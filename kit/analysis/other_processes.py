@@ -1,0 +1,32 @@
+"""In which processes of the run do tests run, and where did the same line lead in another one?"""
+
+from __future__ import annotations
+
+from kit.analysis.case import Case, Leak
+from kit.evidence.model import Engine, Entry, Evidence
+
+
+def with_tests(evidence: Evidence) -> set[int]:
+    """The processes in which pytest, or unittest, collects or runs tests."""
+    entries: tuple[Entry, ...] = (*evidence.variables, *evidence.modes, *evidence.connections, *evidence.uses)
+    return {entry.process for entry in entries if entry.phase != "start" or entry.test is not None}
+
+
+def in_another_process(case: Case, leak: Leak) -> Engine | None:
+    """Another process's engine of the same line of the tests, on what is in order."""
+    wrong = {one.database.id for one in case.leaks}
+    made = case.evidence.chain(leak.engine)[:1] if leak.engine is not None else ()
+    if not made or not case.of_tests(made[0].file):
+        return None
+    return next(
+        (
+            reach.engine
+            for reach in case.reached
+            if reach.engine is not None
+            and reach.database.id not in wrong
+            and leak.engine is not None
+            and reach.engine.process != leak.engine.process
+            and case.evidence.chain(reach.engine)[:1] == made
+        ),
+        None,
+    )

@@ -1,0 +1,64 @@
+"""What became of an application's override: who set it, who took it away, and how long it stood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, Leak
+from kit.analysis.reach import Reach
+from kit.evidence.model import Override
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An override that stood before a leak and was removed. `own` tells that its setter removed it itself."""
+
+    was_set: Override
+    removed: Override
+    own: bool
+
+
+def history(case: Case, reach: Reach) -> list[Override]:
+    """What became of the override of a reach's dependency, until then."""
+    dependency = reach.dependency
+    return [
+        change
+        for change in case.evidence.overrides
+        if dependency is not None
+        and change.key == dependency.callable
+        and change.process == reach.entry.process
+        and change.at_s <= reach.entry.at_s
+    ]
+
+
+def removal_before(case: Case, leak: Leak) -> Removal | None:
+    """The removal that left a leak's dependency without its override; None where there was none."""
+    found = history(case, leak.first)
+    was_set = next((change for change in reversed(found) if change.op != "removed"), None)
+    if not found or found[-1].op != "removed" or was_set is None:
+        return None
+    return Removal(was_set, found[-1], _by_its_own_setter(case, was_set, found[-1]))
+
+
+def taken_back_early(leak: Leak, removal: Removal) -> bool:
+    """Tell whether who set an override for a test took it back before that very test came to need it."""
+    return removal.own and removal.removed.test is not None and removal.removed.test == leak.first.test
+
+
+def is_told(leak: Leak, removal: Removal | None) -> bool:
+    """Tell whether a removal says why a leak's dependency had no override."""
+    return removal is not None and (not removal.own or taken_back_early(leak, removal))
+
+
+def who(change: Override) -> str:
+    """Who changed an override, in words."""
+    if change.fixture is not None:
+        return f"fixture {change.fixture}"
+    return change.test or ("the program" if change.phase == "start" else f"code of the {change.phase} phase")
+
+
+def _by_its_own_setter(case: Case, was_set: Override, removed: Override) -> bool:
+    """A fixture that takes away what it has set itself is in order."""
+    setter, remover = case.evidence.chain(was_set), case.evidence.chain(removed)
+    same = bool(setter and remover) and (setter[0].file, setter[0].function) == (remover[0].file, remover[0].function)
+    return same and was_set.test == removed.test

@@ -1,0 +1,203 @@
+"""Which overrides were set, for what, and does each match a dependency of the application that it was set on?"""
+
+from __future__ import annotations
+
+import collections.abc
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from kit.analysis.model import Fact, fact, place
+from kit.evidence.model import Callable, Evidence, Override
+
+
+class Mismatch(Enum):
+    """Why a key matches no dependency of its application."""
+
+    UNKNOWN = "nothing is like it"
+    OTHER_APPLICATION = "it is one of another application"
+    OTHER_OBJECT = "another object is like it"
+    LOADED_TWICE = "its file is loaded as two modules"
+    STALE = "another object has its name"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of an application's overrides. `nearest` is the dependency that it should have been, `why` the reason.
+
+    `known_as` has the globals that hold what its own name does not lead to: {callable: module.name}.
+    """
+
+    callable: Callable
+    app: str | None
+    matched: bool
+    changes: tuple[Override, ...]
+    twin: Callable | None = None
+    mismatch: Mismatch = Mismatch.UNKNOWN
+    why: str | None = None
+    known_as: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What is overridden."""
+        return self.known_as.get(self.callable.callable, self.callable.name)
+
+    @property
+    def nearest(self) -> str | None:
+        """The name of the dependency that it should have been; None where there is none like it."""
+        return self.known_as.get(self.twin.callable, self.twin.name) if self.twin is not None else None
+
+
+def keys(evidence: Evidence) -> tuple[Key, ...]:
+    """Every key that was set, once for each application."""
+    names = {known.callable: known for known in evidence.callables}
+    pool: dict[tuple[str, str | None], list[Override]] = {}
+    for change in evidence.overrides:
+        pool.setdefault((change.key, change.app), []).append(change)
+    known_as = dict(pair for check in evidence.override_checks for pair in check.known_as)
+    found = [
+        replace(_key(evidence, names[key], app, tuple(changes), known_as), known_as=known_as)
+        for (key, app), changes in pool.items()
+        if key in names
+    ]
+    return tuple(_alike(found))
+
+
+def _alike(found: list[Key]) -> Iterator[Key]:
+    """Pool what differs only in the object: a fixture may make its key anew for each test."""
+    pool: dict[tuple[object, ...], list[Key]] = {}
+    for key in found:
+        pool.setdefault((key.name, key.callable.file, key.callable.line, key.app, key.matched), []).append(key)
+    for alike in pool.values():
+        yield replace(alike[0], changes=tuple(change for key in alike for change in key.changes))
+
+
+def executed_again(evidence: Evidence, twin: Callable) -> Iterator[Fact]:
+    """Who had the file of a dependency executed again."""
+    for event in evidence.modules:
+        if event.file == twin.file and event.file is not None:
+            how = "reloaded" if event.reloaded else f"executed again, as {event.name}"
+            yield fact(evidence, event, f"{event.file} {how}, time {event.times}")
+
+
+def _key(
+    evidence: Evidence,
+    known: Callable,
+    app: str | None,
+    changes: tuple[Override, ...],
+    known_as: Mapping[str, str],
+) -> Key:
+    if _matches(evidence, known, app):
+        return Key(known, app, True, changes)
+    elsewhere = _declared(evidence)
+    if known.callable in elsewhere:  # another application's: that is another question
+        return Key(known, app, False, changes, None, Mismatch.OTHER_APPLICATION, "It is one of another application.")
+    candidates = [twin for twin in evidence.callables if twin.callable in elsewhere and twin.callable != known.callable]
+    for mismatch, like, why in _LIKENESSES:
+        twin = next((twin for twin in candidates if like(known, twin)), None)
+        if twin is not None:
+            again = next(executed_again(evidence, twin), None)
+            if mismatch is Mismatch.STALE and again is None and _why_two(known) is not None:
+                mismatch, why = Mismatch.OTHER_OBJECT, _another_object
+            said = why(known, replace(twin, name=known_as.get(twin.callable, twin.name)))
+            if mismatch is Mismatch.STALE and again is not None:
+                said += f" It was: {again.what}, by {place(again.file, again.line)}."
+            return Key(known, app, False, changes, twin, mismatch, said)
+    return Key(known, app, False, changes)
+
+
+def _why_two(known: Callable) -> str | None:
+    """Why there can be two objects of one name and text, though its file was executed once."""
+    if ".<locals>." in known.name:
+        made_by = known.name.partition(".<locals>.")[0].rpartition(".")[2]
+        return f"each call of {made_by}() makes a function of its own"
+    if known.type == "method":
+        return f"a method of another {known.name.rpartition('.')[0].rpartition('.')[2]} is another key"
+    if known.type in ("instance", "partial"):
+        return f"each {known.type} is a key of its own"
+    return None
+
+
+def _another_object(known: Callable, twin: Callable) -> str:
+    return f"The application depends on `{twin.name}`, which is another object: {_why_two(known)}."
+
+
+def _matches(evidence: Evidence, known: Callable, app: str | None) -> bool:
+    """Tell whether a key was ever among its application's dependencies; where nobody looked, it was not missed."""
+    checks = [check for check in evidence.override_checks if check.app == app]
+    if any(known.callable in check.matched for check in checks):
+        return True
+    return not any(known.callable in check.missed for check in checks)
+
+
+def _declared(evidence: Evidence) -> set[str]:
+    """The dependencies of all applications: those that were described, and those that requests asked for."""
+    described = {call for graph in evidence.graphs for route in graph.routes for call in route.calls}
+    return described | {declared for event in evidence.dependencies for declared, _ in event.supplied_by}
+
+
+def _module(known: Callable) -> str:
+    return known.name.rpartition(".")[0]
+
+
+def _short(known: Callable) -> str:
+    return known.name.rpartition(".")[2]
+
+
+def _same_text(known: Callable, twin: Callable) -> bool:
+    return known.file is not None and (known.file, known.line) == (twin.file, twin.line)
+
+
+def _inner(known: Callable, twin: Callable) -> bool:
+    return known.callable in (twin.inner,) or twin.callable in (known.inner,)
+
+
+def _kind_of(known: Callable) -> str:
+    words = {"annotated": "an Annotated alias", "instance": "an instance", "partial": "a functools.partial"}
+    return words.get(known.type, f"a {known.type}")
+
+
+_Like = collections.abc.Callable[[Callable, Callable], bool]
+_Why = collections.abc.Callable[[Callable, Callable], str]
+_LIKENESSES: tuple[tuple[Mismatch, _Like, _Why], ...] = (
+    (
+        Mismatch.OTHER_OBJECT,
+        _inner,
+        lambda known, twin: (
+            f"The dependency is `{twin.name}` ({_kind_of(twin)}), and the key is {_kind_of(known)} of the same. The "
+            "key must be the very object that stands in Depends(...)."
+        ),
+    ),
+    (
+        Mismatch.OTHER_OBJECT,
+        lambda known, twin: known.name == twin.name and known.type != twin.type,
+        lambda known, twin: (
+            f"The key is {_kind_of(known)}, the dependency `{twin.name}` is {_kind_of(twin)}. The key must be the "
+            "very object that stands in Depends(...)."
+        ),
+    ),
+    (
+        Mismatch.LOADED_TWICE,
+        lambda known, twin: _same_text(known, twin) and known.name != twin.name,
+        lambda known, twin: (
+            f"A dependency with the same file and line is registered as `{twin.name}`: the file is loaded twice, as "
+            f"`{_module(twin)}` and `{_module(known)}`. Import it as `{_module(twin)}`."
+        ),
+    ),
+    (
+        Mismatch.STALE,
+        lambda known, twin: known.name == twin.name,
+        lambda known, twin: (
+            f"The application depends on another object of the same name ({place(twin.file, twin.line)}): the module "
+            "was executed again, or the name was bound anew, after the route was declared."
+        ),
+    ),
+    (
+        Mismatch.OTHER_OBJECT,
+        lambda known, twin: _short(known) == _short(twin) or known.file == twin.file is not None,
+        lambda known, twin: (
+            f"The nearest dependency is `{twin.name}` ({place(twin.file, twin.line)}). The key must be the very object "
+            "that stands in Depends(...)."
+        ),
+    ),
+)

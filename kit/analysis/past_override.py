@@ -1,0 +1,57 @@
+"""Which code opened a database past the override that was there to stand in for it?"""
+
+from __future__ import annotations
+
+from kit.analysis.case import Case, Leak, within
+from kit.analysis.reach import in_middleware
+from kit.evidence.model import Frame
+
+
+def overridden(case: Case, leak: Leak) -> bool:
+    """Tell whether an override stood in the test, which this went past."""
+    return any(
+        change.op != "removed"
+        and change.process == leak.first.entry.process
+        and change.test in (None, leak.first.test)
+        and change.at_s <= leak.first.entry.at_s
+        for change in case.evidence.overrides
+    )
+
+
+def opened_by(case: Case, leak: Leak, by: str) -> str:
+    """The sentence for a leak that such code opened."""
+    return (
+        f"{case.served(leak) or leak.first.phase}: {leak.database.name} was opened by {by}: "
+        f"{case.leads(leak.first.chain[:4])}, {within(leak.tests)}."
+    )
+
+
+def culprit(case: Case, leak: Leak) -> Frame | None:
+    """The line that went astray: the opener's own, or, where that opens sessions rightly too, who called there.
+
+    Of a middleware that has an engine to itself, it is the line that makes that.
+    """
+    made = case.evidence.chain(leak.engine)[:1] if leak.engine is not None else ()
+    if leak.first.how == "middleware" and made and in_middleware(case.evidence, made):
+        return made[0]
+    replaced = _of_overridden(case)
+    rightly = {
+        (reach.opener.file, reach.opener.line)
+        for reach in case.reached
+        if reach.opener is not None
+        and case.allowed.judge(reach.database) is not False
+        and reach.database.id != leak.database.id
+    }
+    callers = [
+        frame
+        for frame in leak.first.chain
+        if frame.file not in replaced and (frame.file, frame.line) not in rightly
+    ]
+    caller = callers[0] if callers and not case.of_tests(callers[0].file) else None
+    return caller or leak.opener
+
+
+def _of_overridden(case: Case) -> set[str]:
+    """The files of the dependencies that are overridden: what calls there for itself is what goes past them."""
+    keys = {change.key for change in case.evidence.overrides}
+    return {known.file for known in case.evidence.callables if known.callable in keys and known.file is not None}

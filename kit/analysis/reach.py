@@ -1,0 +1,288 @@
+"""Who reached which database, in which test, and how? One answer for each way that was gone."""
+
+from __future__ import annotations
+
+import collections.abc
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from kit.analysis.databases import Database, databases
+from kit.evidence.model import Callable, Connection, Engine, Entry, Evidence, Frame, Refusal, Session, Sighting
+
+MODULE = "<module>"
+_TEST_FILE = re.compile(r"(^|/)(conftest|tests?|test_[^/]*|[^/]*_tests?)\.py$|(^|/)tests?/")
+IN_TESTS = ("fixture", "set-up", "test", "teardown")  # how tests themselves reach a database
+Judge = collections.abc.Callable[[str], bool]  # of a file
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A database was reached: from which test and phase, how, and by whose code.
+
+    `chain` leads to the place that opened the session or connection, innermost first; `used` to the statement.
+    `count` is how many such uses were seen. `entry` is the first of them. `stopped` says that it was asked for and
+    refused: no statement came to it.
+    """
+
+    database: Database
+    test: str | None
+    phase: str
+    how: str
+    chain: tuple[Frame, ...]
+    used: tuple[Frame, ...]
+    engine: Engine | None
+    connection: Connection
+    entry: Entry
+    dependency: Callable | None = None
+    override: Callable | None = None
+    writes: bool = False
+    count: int = 1
+    stopped: bool = False
+
+    @property
+    def opener(self) -> Frame | None:
+        """The first frame of the application, or of what stands in for it where no application code was at work."""
+        return self.chain[0] if self.chain else None
+
+
+def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] | None = None) -> tuple[Reach, ...]:
+    """Everything that reached a database or was stopped on its way, in the order of time.
+
+    Alike ways of one test are counted together.
+    """
+    known = databases(evidence, folder) if known is None else known
+    sightings = [sighting for sighting in evidence.sightings() if sighting.connection.connection in known]
+    used = {sighting.connection.connection for sighting in sightings}
+    unused = [one for one in evidence.connections if one.connection not in used and one.connection in known]
+    refused = {refusal.connection: refusal for refusal in evidence.refusals}
+    named = _Named(
+        {session.session: session for session in evidence.sessions},
+        {engine.engine: engine for engine in evidence.engines},
+        {one.callable: one for one in evidence.callables} if evidence.refusals else {},
+    )
+    found = [_used(evidence, known, named, sighting) for sighting in sightings]
+    for connection in unused:
+        refusal = refused.get(connection.connection)
+        found.append(
+            _unused(evidence, known, named, connection)
+            if refusal is None
+            else _stopped(evidence, known, named, connection, refusal)
+        )
+    return _counted(sorted(found, key=lambda reach: reach.entry.at_s))
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a record's entries name."""
+
+    sessions: Mapping[str, Session]
+    engines: Mapping[str, Engine]
+    callables: Mapping[str, Callable]
+
+
+def _used(evidence: Evidence, known: Mapping[str, Database], named: _Named, sighting: Sighting) -> Reach:
+    use, session = sighting.use, named.sessions.get(sighting.use.session or "")
+    chain = evidence.chain(session) if session is not None else _opened_here(evidence, sighting)
+    chain = chain or sighting.chain
+    return Reach(
+        known[sighting.connection.connection],
+        use.test,
+        use.phase,
+        _how(evidence, use, sighting.dependency, sighting.override, chain),
+        chain,
+        sighting.chain,
+        sighting.engine,
+        sighting.connection,
+        use,
+        sighting.dependency,
+        sighting.override,
+        use.writes,
+    )
+
+
+def _unused(evidence: Evidence, known: Mapping[str, Database], named: _Named, connection: Connection) -> Reach:
+    """A connection on which no statement was seen."""
+    engine = named.engines.get(connection.engine or "")
+    chain = _of_its_pool(evidence, connection, engine)
+    return Reach(
+        known[connection.connection],
+        connection.test,
+        connection.phase,
+        _way(evidence, connection, chain),
+        chain,
+        chain,
+        engine,
+        connection,
+        connection,
+    )
+
+
+def _stopped(
+    evidence: Evidence, known: Mapping[str, Database], named: _Named, connection: Connection, refusal: Refusal
+) -> Reach:
+    """A connection that was refused; the way is that of the engine and the session that it was being made for."""
+    engine = named.engines.get(refusal.engine or connection.engine or "")
+    session = named.sessions.get(refusal.session or "")
+    dependency, override = named.callables.get(refusal.dependency or ""), named.callables.get(refusal.override or "")
+    asked = _of_its_pool(evidence, connection, engine)
+    chain = (evidence.chain(session) if session is not None else ()) or asked
+    return Reach(
+        known[connection.connection],
+        refusal.test,
+        refusal.phase,
+        _how(evidence, refusal, dependency, override, chain),
+        chain,
+        asked,
+        engine,
+        connection,
+        refusal,
+        dependency,
+        override,
+        stopped=True,
+    )
+
+
+def _how(
+    evidence: Evidence, entry: Entry, dependency: Callable | None, override: Callable | None, chain: tuple[Frame, ...]
+) -> str:
+    if override is not None and dependency is not None:
+        return "override"
+    if dependency is not None:
+        return "called directly" if called_directly(dependency, chain) is not None else "dependency"
+    return _way(evidence, entry, chain)
+
+
+def _opened_here(evidence: Evidence, sighting: Sighting) -> tuple[Frame, ...]:
+    """What led to a connection of the program's own, where it was opened for this very use."""
+    opened, use = sighting.connection, sighting.use
+    here = (opened.test, opened.phase, opened.request, opened.stage) == (use.test, use.phase, use.request, use.stage)
+    return evidence.chain(opened) if here and not opened.pooled and opened.engine is None else ()
+
+
+def _of_its_pool(evidence: Evidence, connection: Connection, engine: Engine | None) -> tuple[Frame, ...]:
+    """What led to a connection; where a pool connected by itself, in a task of its own, what made the pool."""
+    chain = evidence.chain(connection)
+    by_itself = all(frame.file.startswith("site-packages/") for frame in chain)
+    return (evidence.chain(engine) if by_itself and engine is not None else ()) or chain
+
+
+def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
+    """How code that is no dependency's came to a database, from what was under way at that moment."""
+    chain = tuple(chain)
+    if entry.stage == "background":
+        return "background task"
+    if entry.stage == "lifespan":
+        return "lifespan"
+    if entry.request is not None:
+        if any(called_directly(known, chain) is not None for known in dependencies_of(evidence)):
+            return "called directly"
+        if getattr(entry, "inside", None) is None and in_middleware(evidence, chain):
+            return "middleware"
+        return "past the dependencies"
+    if entry.fixture is not None:
+        return "fixture"
+    if entry.phase in ("configure", "collection"):
+        if any(frame.function == MODULE for frame in chain):
+            return "import"
+        return "plugin" if entry.phase == "configure" else "collection"
+    if entry.thread is not None and not any(is_test_file(frame.file) for frame in chain):
+        return "thread"
+    return {"start": "program", "call": "test", "setup": "set-up", "teardown": "teardown"}.get(entry.phase, entry.phase)
+
+
+def is_test_file(file: str) -> bool:
+    """Tell whether a file belongs to the tests, by its name or its folder."""
+    return bool(_TEST_FILE.search(file.replace(os.sep, "/")))
+
+
+def done_by_tests(evidence: Evidence, entry: Entry, of_tests: Judge = is_test_file) -> bool:
+    """Tell whether the tests' own code did something; what a module does when they import it is the module's."""
+    for frame in evidence.chain(entry):
+        if of_tests(frame.file):
+            return True
+        if frame.function == MODULE:
+            return False
+    return entry.fixture is not None
+
+
+def called_by_tests(chain: tuple[Frame, ...], of_tests: Judge = is_test_file) -> Frame | None:
+    """The tests' own line that called into the application; None where they only imported it, or are not there."""
+    return next(
+        (
+            outer
+            for inner, outer in pairwise(chain)
+            if of_tests(outer.file) and not of_tests(inner.file) and inner.function != MODULE
+        ),
+        None,
+    )
+
+
+def dependencies_of(evidence: Evidence) -> Iterable[Callable]:
+    """What stands in some Depends(...), or was overridden; of all else that applications call there is no override."""
+    declared = {call for graph in evidence.graphs for route in graph.routes for call in route.calls}
+    declared |= {call for event in evidence.dependencies for call, _ in event.supplied_by}
+    declared |= {change.key for change in evidence.overrides}
+    return (known for known in evidence.callables if known.callable in declared)
+
+
+def called_directly(dependency: Callable, chain: Iterable[Frame]) -> Frame | None:
+    """The frame that called a dependency itself, with no library between; None where FastAPI called it, or nobody."""
+    chain = tuple(chain)
+    for inner, outer in pairwise(chain):
+        if _is_of(dependency, inner) and inner.called_by is None:
+            return outer
+    return None
+
+
+def in_middleware(evidence: Evidence, chain: Iterable[Frame]) -> bool:
+    """Tell whether the code of an application's middleware is on a chain."""
+    parts = {call for part in evidence.app_parts for call in part.middleware}
+    known = [known for known in evidence.callables if known.callable in parts]
+    return any(_is_of(one, frame) for one in known for frame in chain)
+
+
+def _is_of(known: Callable, frame: Frame) -> bool:
+    """Tell whether a frame is one of a function, or of a method of a class."""
+    if known.file != frame.file:
+        return False
+    qualified = known.name.removeprefix(f"{known.name.partition('.')[0]}.")
+    return any(
+        frame.function in (name, f"{name}.__call__", f"{name}.__init__", f"{name}.dispatch")
+        for name in {known.name.rpartition(".")[2], *_tails(qualified)}
+    )
+
+
+def _tails(name: str) -> Iterable[str]:
+    """A dotted name and what is left of it without its first parts: the module's part is not told apart."""
+    parts = name.split(".")
+    return (".".join(parts[number:]) for number in range(len(parts)))
+
+
+def _counted(found: Iterable[Reach]) -> tuple[Reach, ...]:
+    """Pool what differs in nothing that a person would be told."""
+    pool: dict[tuple[object, ...], Reach] = {}
+    for reach in found:
+        key = (
+            reach.database.id,
+            reach.test,
+            reach.phase,
+            reach.how,
+            reach.opener,
+            reach.engine and reach.engine.engine,
+            reach.entry.fixture,
+            reach.stopped,
+        )
+        before = pool.get(key)
+        pool[key] = (
+            reach
+            if before is None
+            else replace(
+                before,
+                count=before.count + 1,
+                writes=before.writes or reach.writes,
+            )
+        )
+    return tuple(pool.values())

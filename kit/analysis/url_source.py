@@ -1,0 +1,216 @@
+"""Where did an engine's URL come from? The variable that holds its place, who wrote it last, and who wrote it since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from kit.analysis.reach import Reach
+from kit.evidence.model import Engine, Entry, Evidence, Frame, Variable
+from kit.probes.allow import place_of
+from kit.probes.places import Place, place
+
+INHERITED = "the environment of the command"
+_LOADERS = ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv", "pytest_env")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The source of an engine's URL.
+
+    `kind` is variable, default (the variable was asked for and missing, which `asked` tells of, and this was taken
+    instead), text (no variable holds it: it stands in the program, or was put together) or unknown (nobody watched).
+    `written` is the last writing of the variable before the engine was made, `read` its last reading; `since` are the
+    writings after, by which it came to hold something else: they changed nothing for this engine. `also` are variables
+    that hold the same, and that it can as well have come from.
+    """
+
+    kind: str
+    variable: str | None = None
+    written: Variable | None = None
+    read: Variable | None = None
+    since: tuple[Variable, ...] = ()
+    asked: Variable | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> str:
+        """The variable as it is written in messages."""
+        if not self.also:
+            return self.variable or ""
+        holds = "holds" if len(self.also) == 1 else "hold"
+        return f"{self.variable} (or {' or '.join(self.also)}, which {holds} the same)"
+
+
+def source_of(evidence: Evidence, engine: Engine) -> Source:
+    """The source of the URL of an engine."""
+    if engine.variables is None:
+        return Source("unknown")
+    if not engine.variables:
+        return _default(evidence, engine, lambda value: None is not place(value) == place(engine.url))
+    name = engine.variables[0]
+    events = [event for event in evidence.variables if event.name == name and event.process == engine.process]
+    before = [event for event in events if event.at_s <= engine.at_s]
+    return Source(
+        "variable",
+        name,
+        _last(before, "set", "inherited"),
+        _last(before, "read"),
+        tuple(event for event in events if event.at_s > engine.at_s and _changes(event)),
+        also=_as_well(evidence, engine),
+    )
+
+
+def _as_well(evidence: Evidence, engine: Engine) -> tuple[str, ...]:
+    """The other variables that hold an engine's URL, less those that nobody asked for where the first was asked for."""
+    first, *others = engine.variables or ("",)
+    asked_for = {
+        event.name
+        for event in evidence.variables
+        if event.op == "read" and not event.whole and event.process == engine.process and event.at_s <= engine.at_s
+    }
+    return tuple(name for name in others if name in asked_for or first not in asked_for)
+
+
+def named_in_files(evidence: Evidence, engine: Engine) -> list[tuple[str, int, str, str | None]]:
+    """The lines of settings files (file, line, name, value) that hold an engine's URL, or else its database's name."""
+    entries = [
+        (event.file, line, name, value) for event in evidence.settings_files for line, name, value in event.entries
+    ]
+    whole = {tuple(place) for place in engine.files or ()}
+    found = [entry for entry in entries if entry[:3] in whole]
+    database = place_of(engine.url).database
+    found = found or [entry for entry in entries if entry[3] == database]
+    return list(dict.fromkeys(found))
+
+
+def passed_over(evidence: Evidence, name: str, value: str | None) -> tuple[str, int, str] | None:
+    """The line of a settings file (file, line, value) that was read and gives a variable another value than it has."""
+    return next(
+        (
+            (event.file, line, other)
+            for event in evidence.settings_files
+            for line, entry, other in event.entries
+            if entry.upper() == name.upper() and other and value and other != value
+        ),
+        None,
+    )
+
+
+def parts_of(evidence: Evidence, made: Entry, url: str) -> dict[str, Variable]:
+    """The variables that the host, the port and the database of a server's URL were put together of, as they last were.
+
+    Only those that were written, inherited, or missing with this taken instead before it was made.
+    """
+    named = place(url)
+    if named is None or not any(named[1:3]):
+        return {}
+    wanted = dict(zip(("host", "port", "database"), named[1:], strict=True))
+    found: dict[str, Variable] = {}
+    for event in evidence.variables:
+        if event.process != made.process or event.at_s > made.at_s or event.op not in ("set", "inherited", "missing"):
+            continue
+        found.update({part: event for part, value in wanted.items() if value and event.value == value})
+    return found
+
+
+def origin_of(evidence: Evidence, reach: Reach) -> Source:
+    """The source of the place that a reach led to; without an engine, the variable that held it when it was opened."""
+    if reach.engine is not None:
+        return source_of(evidence, reach.engine)
+    events = [event for event in evidence.variables if event.process == reach.entry.process]
+    before = [event for event in events if event.at_s <= reach.connection.at_s]
+    named = [event for event in before if event.op != "missing" and not event.whole]
+    holding = [event for event in named if event.value and leads_to(event.value, reach)]
+    if not holding:
+        return _default(evidence, reach.connection, lambda value: leads_to(value, reach))
+    asked_for = [event for event in holding if event.op == "read"] or holding
+    name = asked_for[-1].name
+    mine = [event for event in before if event.name == name]
+    return Source(
+        "variable",
+        name,
+        _last(mine, "set", "inherited"),
+        _last(mine, "read"),
+        tuple(
+            event
+            for event in events
+            if event.name == name and event.at_s > reach.connection.at_s and _changes(event)
+        ),
+        also=tuple(dict.fromkeys(event.name for event in asked_for if event.name != name)),
+    )
+
+
+def _default(evidence: Evidence, made: Entry, is_it: Callable[[str], bool]) -> Source:
+    """The source of what was made from the default of a variable that was missing then; text, where there is none."""
+    for asked in reversed(evidence.variables):
+        if asked.op != "missing" or asked.process != made.process or asked.at_s > made.at_s or not asked.value:
+            continue
+        if is_it(asked.value):
+            mine = [event for event in evidence.variables if (event.name, event.process) == (asked.name, made.process)]
+            since = tuple(event for event in mine if event.op == "set" and event.at_s > asked.at_s)
+            return Source("default", asked.name, asked=asked, since=since)
+    return Source("text")
+
+
+def _same_server(named: Place | None, reached: Place | None) -> bool:
+    """Tell whether a URL names what was reached; a user and a port that one of them leaves out are the other's."""
+    if named is None or reached is None or not (named[1] and named[3]):
+        return False
+    user, port = named[0] or reached[0], named[2] or reached[2]
+    return (user, named[1], port, named[3]) == (reached[0] or user, reached[1], reached[2] or port, reached[3])
+
+
+def leads_to(value: str, reach: Reach) -> bool:
+    """Tell whether a variable's value names the place of a connection: its URL, or the path of its file.
+
+    Drivers say where they went in their own words: with the address beside the host, or without the password.
+    """
+    if value == reach.connection.configured or _same_server(place(value), place(reach.connection.configured)):
+        return True
+    path = reach.database.path
+    bare = value.partition(":///")[2] or value
+    return path is not None and len(bare) > 1 and path.endswith(bare.removeprefix("."))
+
+
+def writer(evidence: Evidence, event: Variable) -> str:
+    """Who wrote a variable, in words: of what a library wrote out of a file, the file."""
+    chain, held = evidence.chain(event), _held_in(evidence, event)
+    if event.op == "inherited":
+        return f"{INHERITED} ({held} holds the same)" if held else INHERITED
+    if held and all(frame.file.startswith("site-packages/") for frame in chain):
+        return f"{held} ({(event.written_by or '').partition('.')[0]})"
+    return f"{chain[0].file}:{chain[0].line}" if chain else "no code of the project"
+
+
+def _held_in(evidence: Evidence, event: Variable) -> str:
+    """The line of a settings file that gives a variable the value which it has; "" where none that was read does."""
+    return next(
+        (
+            f"{file.file}:{line}"
+            for file in evidence.settings_files
+            for line, name, value in file.entries
+            if (name, value) == (event.name, event.value) and file.process == event.process
+        ),
+        "",
+    )
+
+
+def made_at(evidence: Evidence, engine: Engine) -> Frame | None:
+    """The application's line that made an engine."""
+    chain = evidence.chain(engine)
+    return chain[0] if chain else None
+
+
+def _changes(event: Variable) -> bool:
+    return event.op in ("set", "removed") and not event.same
+
+
+def _last(events: Iterable[Variable], *ops: str) -> Variable | None:
+    found = [event for event in events if event.op in ops]
+    return found[-1] if found else None
+
+
+def loaded_from_file(event: Variable) -> bool:
+    """Whether a library that reads files of variables wrote a variable."""
+    return (event.written_by or "").partition(".")[0] in _LOADERS

@@ -1,0 +1,29 @@
+"""Where a database's place came from, in a clause: a variable, what stood in for one, a file, parts, or the program."""
+
+from __future__ import annotations
+
+from kit.analysis.model import first
+from kit.analysis.reach import Reach
+from kit.analysis.url_source import named_in_files, origin_of, parts_of, writer
+from kit.evidence.model import Evidence
+
+
+def origin_said(evidence: Evidence, reach: Reach) -> str:
+    """The clause for what a reach led to; it begins with "its URL"."""
+    source, engine = origin_of(evidence, reach), reach.engine
+    if source.kind == "variable" and source.written is not None:
+        return f"its URL comes from {source.named}, last written by {writer(evidence, source.written)}"
+    if source.kind == "default" and source.asked is not None:
+        asked = first(evidence.chain(source.asked))
+        return f"its URL is the default for {source.variable}, which was not set at {asked or 'its reader'}"
+    lines = named_in_files(evidence, engine) if engine is not None else []
+    if lines:
+        file, line, name, _ = lines[0]
+        return f"its URL comes from {name} in {file}:{line}"
+    made, url = (engine, engine.url) if engine is not None else (reach.connection, reach.connection.configured)
+    parts = parts_of(evidence, made, url)
+    if parts:
+        held = ", ".join(f"{part} from {event.name}={event.value}" for part, event in parts.items())
+        return f"its URL is put together of parts ({held})"
+    holder = f", as {engine.held_by[0]}" if engine is not None and engine.held_by else ""
+    return f"its URL comes from no variable and no settings file: it is written in the program{holder}"

@@ -1,0 +1,102 @@
+"""How it came about, in the order of time: what matters of a run for one test, or for what went wrong first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from kit.analysis.case import case_of
+from kit.analysis.model import first
+from kit.analysis.reach import Reach
+from kit.analysis.url_source import source_of
+from kit.answer.model import Answer
+from kit.evidence.model import Engine, Entry, Evidence, Frame
+
+_STEPS_AT_MOST = 60
+
+Lane = Literal["variable", "engine", "override", "request", "database"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One moment: when, in which lane, what, whose line, and the phase.
+
+    `allowed` tells of a database whether it may be reached; None without an allow-list, and in other lanes.
+    """
+
+    at_s: float
+    lane: Lane
+    what: str
+    where: Frame | None
+    phase: str
+    allowed: bool | None = None
+
+
+def subject(answer: Answer) -> Reach | None:
+    """The reach that a timeline is about: the first that was wrong, else the first of a test, else none."""
+    leaks = case_of(answer.evidence, answer.reached, answer.allowed).leaks
+    if leaks:
+        return leaks[0].first
+    return next((reach for reach in answer.reached if reach.test is not None), None)
+
+
+def timeline(answer: Answer, about: Reach | None) -> tuple[Step, ...]:
+    """The steps that led to one reach, and the others of its test."""
+    if about is None:
+        return ()
+    reaches = [reach for reach in answer.reached if reach is about or (about.test and reach.test == about.test)]
+    engines = {reach.engine.engine: reach.engine for reach in reaches if reach.engine is not None}
+    steps = [
+        *(step for engine in engines.values() for step in _engine(answer.evidence, engine)),
+        *_overrides(answer.evidence, about),
+        *_requests(answer.evidence, about),
+        *(_reach(answer, reach) for reach in reaches),
+    ]
+    ordered = sorted(dict.fromkeys(steps), key=lambda step: step.at_s)
+    return tuple(ordered[-_STEPS_AT_MOST:])
+
+
+def _engine(evidence: Evidence, engine: Engine) -> Iterator[Step]:
+    source = source_of(evidence, engine)
+    for event in filter(None, (source.written, source.read)):
+        verb = "was there at the start" if event.op == "inherited" else f"was {event.op}"
+        yield _step(evidence, event, "variable", f"{event.name} {verb}: {event.value}")
+    yield _step(evidence, engine, "engine", f"engine {engine.engine} made for {engine.url}")
+    for event in source.since[:1]:
+        verb = "set" if event.op == "set" else "removed"
+        yield _step(evidence, event, "variable", f"{event.name} {verb}, too late for engine {engine.engine}")
+
+
+def _overrides(evidence: Evidence, about: Reach) -> Iterator[Step]:
+    names = {known.callable: known.name for known in evidence.callables}
+    wanted = about.dependency.callable if about.dependency is not None else None
+    for change in evidence.overrides:
+        mine = change.test == about.test or wanted in (None, change.key)
+        if mine and change.process == about.entry.process and change.at_s <= about.entry.at_s:
+            by = f" to {names.get(change.by, change.by)}" if change.by else ""
+            yield _step(
+                evidence, change, "override", f"override of {names.get(change.key, change.key)} {change.op}{by}"
+            )
+
+
+def _requests(evidence: Evidence, about: Reach) -> Iterator[Step]:
+    for request in evidence.requests:
+        if about.test and request.test == about.test:
+            said = f"{request.method} {request.path}".strip() if request.type == "http" else request.type
+            yield _step(evidence, request, "request", f"{said} served by app {request.app}")
+
+
+def _reach(answer: Answer, reach: Reach) -> Step:
+    return Step(
+        reach.entry.at_s,
+        "database",
+        f"{reach.database.name} answers ({reach.how})",
+        reach.opener,
+        reach.phase,
+        answer.judged(reach.database),
+    )
+
+
+def _step(evidence: Evidence, entry: Entry, lane: Lane, what: str) -> Step:
+    return Step(entry.at_s, lane, what, first(evidence.chain(entry)), entry.phase)

@@ -1,0 +1,50 @@
+"""Everything that is wrong in one run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kit.analysis.case import Leak, case_of
+from kit.analysis.databases import Allowed
+from kit.analysis.model import Finding
+from kit.analysis.reach import Reach
+from kit.detectors.fallback import of_unexplained
+from kit.detectors.kind import Strength
+from kit.detectors.registry import DETECTED, kind_named
+from kit.evidence.model import Evidence
+
+_Found = Finding[Any]
+
+
+def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> tuple[_Found, ...]:
+    """Everything that is wrong in one run; a leak that no kind explains is told as what it is."""
+    case = case_of(evidence, reached, allowed)
+    found = [finding for kind in DETECTED for finding in kind.detect(case)]
+    settled = [finding for finding in found if _settles(finding)]
+    found += [
+        finding for leak in case.leaks if not _explained(leak, settled) for finding in of_unexplained(case, leak)
+    ]
+    told = [one for one in found if not _is_weak(one) or _settles(one) or not _said_better(one, found)]
+    return tuple({(finding.kind, finding.file, finding.line): finding for finding in reversed(told)}.values())[::-1]
+
+
+def _settles(finding: _Found) -> bool:
+    return kind_named(finding.kind).settles(finding)
+
+
+def _is_weak(finding: _Found) -> bool:
+    return kind_named(finding.kind).strength is Strength.WEAK
+
+
+def _said_better(weak: _Found, found: list[_Found]) -> bool:
+    """Tell whether another finding says more about the same tests and database."""
+    return any(
+        not _is_weak(finding)
+        and set(weak.databases) <= set(finding.databases)
+        and set(weak.tests) <= set(finding.tests)
+        for finding in found
+    )
+
+
+def _explained(leak: Leak, settled: list[_Found]) -> bool:
+    return any(leak.database.id in finding.databases and set(leak.tests) <= set(finding.tests) for finding in settled)

@@ -1,0 +1,80 @@
+"""attached-database: a statement that attaches another file to the connection (ATTACH)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kit.analysis.case import Case, attached_to, of_leak, within
+from kit.analysis.model import Finding, Nothing, first, place
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import NOWHERE, Candidate
+from kit.detectors.planning.context import Context
+from kit.probes.interventions.base import WORKSPACE
+from kit.probes.interventions.texts import EditModule
+
+NAME = "attached-database"
+
+
+def detect(case: Case) -> Iterator[Finding[Nothing]]:
+    """For each leak that was attached to another connection: which statement brings it there?"""
+    for leak in case.leaks:
+        name = leak.first.connection.attached_as
+        if name is None:
+            continue
+        at = first(case.evidence.chain(leak.first.connection))
+        to = attached_to(case.reached, leak.first)
+        yield of_leak(
+            case,
+            leak,
+            NAME,
+            f"{leak.database.name} is attached as {name} to {f'a connection to {to.name}' if to else 'a connection'} "
+            f"at {place(at.file, at.line) if at else '?'}, {within(leak.tests)}: whatever that connection leads to, "
+            f"what is said to {name} is said there.",
+            at,
+            Nothing(),
+        )
+
+
+def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
+    """The statement attaching another file, where the name of this one stands in its text."""
+    statement, leaks = context.statement(finding.file, finding.line), context.leaks_of(finding)
+    name = (leaks[0].database.path or "").rpartition("/")[2] if leaks else ""
+    if statement is None or not name or finding.file is None:
+        return
+    text = re.sub(rf"(?<=['\"]){re.escape(name)}(?=['\"])", f"{WORKSPACE}/{NOWHERE}", statement.text)
+    if text != statement.text:
+        label = f"with {finding.file}:{statement.first} attaching another file than {name}"
+        edit = EditModule(finding.file, ((statement.first, statement.last, text),))
+        yield Candidate(finding, label, (edit,), advice(finding))
+
+
+def advice(finding: Finding[Nothing]) -> str:
+    """Let a setting name it."""
+    return (
+        f"At {finding.where} attach the file that a setting names, and let the tests set that to a file of their own: "
+        "no URL of an engine and no override decides what is attached."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "A file attached to the connection",
+    Explanation(
+        what="A statement attaches another SQLite file to the connection, which the tests' URL does not decide.",
+        comes_about="ATTACH DATABASE stands in the application, in a listener for new connections or in a script, "
+        "with a file of its own.",
+        example="""
+        @event.listens_for(engine, "connect")
+        def attach(connection, record):
+            connection.execute("attach database 'archive.db' as archive")
+        """,
+        proved="A re-run in which the statement attaches another file.",
+        to_do="Attach the file that a setting names, and let the tests set it.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+    because="{where} attaches it",
+)

@@ -1,0 +1,64 @@
+"""connected-elsewhere: an engine whose connections go to another place than its URL names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.analysis.case import Case, of_leak, within
+from kit.analysis.engine_creator import connected_by
+from kit.analysis.led_elsewhere import goes_elsewhere
+from kit.analysis.model import Finding, Nothing
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import proposed_by
+from kit.probes.interventions.connections import NoCreator
+
+NAME = "connected-elsewhere"
+
+
+def detect(case: Case) -> Iterator[Finding[Nothing]]:
+    """For each leak through an engine that names another place: what saw to it that its connection went elsewhere?"""
+    for leak in case.leaks:
+        if leak.engine is None or not goes_elsewhere(leak.first):
+            continue
+        at, by = connected_by(case, leak.engine, case.evidence.chain(leak.first.connection))
+        yield of_leak(
+            case,
+            leak,
+            NAME,
+            f"{leak.database.name} answered {within(leak.tests)}, although its engine names {leak.engine.url}: "
+            f"{by} sees to the engine's connections, and goes elsewhere.",
+            at,
+            Nothing(),
+        )
+
+
+def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
+    """Engines connecting to where their URLs lead."""
+    yield proposed_by(finding, NoCreator(), advice(finding))
+
+
+def advice(finding: Finding[Nothing]) -> str:
+    """Connect to what the URL names."""
+    return f"At {finding.where} connect to the place that the engine's URL names, or leave `creator` out."
+
+
+KIND = Kind(
+    NAME,
+    "An engine that connects elsewhere than its URL names",
+    Explanation(
+        what="The engine's URL names the test database, and its connections go to another one.",
+        comes_about="create_engine(..., creator=...), async_creator, a pool made by hand or a listener for do_connect "
+        "opens the connection: the URL is not asked.",
+        example="""
+        engine = create_engine(test_url, creator=lambda: psycopg.connect(PRODUCTION))
+        """,
+        proved="A re-run lets engines connect to where their URLs lead.",
+        to_do="Let the creator read the engine's URL, or leave it out.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+)

@@ -1,0 +1,104 @@
+"""engine-differs-by-caller: a line that makes the tests' engine for one caller, and another one for another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.analysis.callers import caller_apart, parting
+from kit.analysis.case import Case, Leak, of_leak, within
+from kit.analysis.model import Finding, fact
+from kit.analysis.reach import Reach
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.probes.interventions.connections import LeadElsewhere
+
+NAME = "engine-differs-by-caller"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The lines by way of which the engine was made, innermost first, its URL, and that of the other engine."""
+
+    lines: tuple[tuple[str, int], ...]
+    url: str
+    to: str
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak through an engine: does the line that made it make the tests' own for another caller?"""
+    for leak in case.leaks:
+        other = _of_another_caller(case, leak)
+        if leak.engine is None or other is None or other.engine is None:
+            continue
+        mine, theirs = case.evidence.chain(leak.engine), case.evidence.chain(other.engine)
+        depth = parting(mine, theirs)
+        made, caller, called = mine[0], mine[depth], theirs[depth]
+        yield of_leak(
+            case,
+            leak,
+            NAME,
+            f"{leak.database.name} answered {within(leak.tests)}: {made.file}:{made.line} makes its engine where "
+            f"{caller.file}:{caller.line} asks for it, and one of {other.database.name} where "
+            f"{called.file}:{called.line} does. What leads the second to the tests' database, the first is not given.",
+            caller,
+            About(tuple((frame.file, frame.line) for frame in mine[: depth + 1]), leak.engine.url, other.engine.url),
+            (fact(case.evidence, other.engine, f"engine of {other.database.name} made"),),
+        )
+
+
+def _of_another_caller(case: Case, leak: Leak) -> Reach | None:
+    """What was reached in order through an engine that the same line made in the same process, for another caller."""
+    wrong = {one.database.id for one in case.leaks}
+    return next(
+        (
+            reach
+            for reach in case.reached
+            if reach.database.id not in wrong
+            and case.allowed.judge(reach.database) is not False
+            and caller_apart(case.evidence, leak.first, reach) is not None
+        ),
+        None,
+    )
+
+
+def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+    """The engine of this caller alone, led where that of the other one leads."""
+    about = finding.about
+    led = LeadElsewhere(about.lines, of=about.url, to=about.to)
+    label = f"with the engine that {finding.where} has made led where the other caller's leads"
+    yield Candidate(finding, label, (led,), advice(finding))
+
+
+def advice(finding: Finding[About]) -> str:
+    """Hand over what the other caller does."""
+    made = ":".join(map(str, finding.about.lines[0]))
+    return (
+        f"At {finding.where} hand over what leads {made} to the tests' database (a configuration, a URL), as the other "
+        "caller does, or use the application that is there already."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "An engine that one caller has made without the tests' configuration",
+    Explanation(
+        what="The application makes its engine in a function that is told, or not, which database to use; one of its "
+        "callers does not tell it.",
+        comes_about="A fixture has a second application made, or calls a command that makes one for itself, without "
+        "the configuration of the tests.",
+        example="""
+        def init_db(testing):
+            create_app("test.cfg" if testing else "app.cfg")
+            app = create_app()                  # the second one: without the tests' configuration
+        """,
+        proved="A re-run leads the engine of that caller alone to where the other caller's leads.",
+        to_do="Hand over the configuration there, too, or go on with the first application.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+    because="{where} has an engine made without what leads to the tests' database",
+)

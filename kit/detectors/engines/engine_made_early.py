@@ -1,0 +1,35 @@
+"""engine-made-early: a statement that makes the engine by the way, before the test has named its database."""
+
+from __future__ import annotations
+
+from kit.analysis.model import Finding
+from kit.detectors.kind import Explanation, Kind, Strength, Without, only_by_rerun
+
+NAME = "engine-made-early"
+
+
+def advice(finding: Finding[None]) -> str:
+    """Leave it out."""
+    return f"Leave out the statement at {finding.where}: nothing uses its value, and it makes the engine too early."
+
+
+KIND = Kind(
+    NAME,
+    "A statement that makes the engine too early",
+    Explanation(
+        what="A statement whose value nobody uses makes the engine, and what holds the engine is kept for the test.",
+        comes_about="A warm-up call, a check or a logged URL asks for the engine before the test has named its "
+        "database; a cache keeps it.",
+        example="""
+        def test_sites(monkeypatch):
+            app.startup_check()                # makes the engine, and a cache keeps it
+            monkeypatch.setenv("DATABASE_URL", TEST_URL)
+        """,
+        proved="A re-run without the statement.",
+        to_do="Leave the statement out, or empty the cache after it.",
+    ),
+    Strength.CAUSE,
+    only_by_rerun,
+    Without("it is itself what a re-run tries for every leak whose engine was made on the way"),
+    advice,
+)

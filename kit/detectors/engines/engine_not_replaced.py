@@ -1,0 +1,81 @@
+"""engine-not-replaced: an engine or a connection of the application's own that nothing of the tests stands in for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.analysis.case import Case, Leak, of_leak, tests_said
+from kit.analysis.model import Finding, Nothing, first
+from kit.analysis.opened_by_tests import by_tests
+from kit.analysis.url_source_text import origin_said
+from kit.detectors.kind import Explanation, Kind, Strength, Without, never
+from kit.evidence.model import Frame
+
+NAME = "engine-not-replaced"
+
+
+def detect(case: Case) -> Iterator[Finding[Nothing]]:
+    """For each leak that the tests did not open: does an engine or a connection of the application's own lead there?"""
+    for leak in case.leaks:
+        at = _maker(case, leak)
+        if at is not None and not by_tests(case, leak):
+            yield of_leak(case, leak, NAME, _message(case, leak), at, Nothing())
+
+
+def _message(case: Case, leak: Leak) -> str:
+    what = "an engine" if leak.engine is not None else "a connection"
+    chain = case.evidence.chain(leak.engine) if leak.engine is not None else leak.first.chain
+    return (
+        f"{leak.database.name} was reached by {case.leads(leak.first.chain[:4])} ({leak.first.how}) in "
+        f"{tests_said(leak.tests)}, through {what} of the application's own ({case.leads(chain[:4])}): "
+        f"{origin_said(case.evidence, leak.first)}.{_kept(case, leak)}"
+    )
+
+
+def _kept(case: Case, leak: Leak) -> str:
+    """In which other test the engine was made, and what has kept it since, where that is so."""
+    engine = leak.engine
+    if engine is None or engine.test is None or set(leak.tests) <= {engine.test}:
+        return ""
+    names = case.evidence.names
+    holder = next((event for event in names if event.holds and event.holds.engine == engine.engine), None)
+    by = f" by {holder.module}.{holder.name}" if holder is not None else ""
+    return f" It was made in {engine.test}, and is kept{by} for the tests after that, whatever they change."
+
+
+def _maker(case: Case, leak: Leak) -> Frame | None:
+    """The application's line that made the engine, or opened the connection."""
+    made = first(case.evidence.chain(leak.engine)) if leak.engine is not None else leak.opener
+    return made if made is not None and not case.of_tests(made.file) else None
+
+
+def advice(finding: Finding[Nothing]) -> str:
+    """Make it replaceable."""
+    return (
+        "Let the application get it from something that tests can set or override (a setting that they write before "
+        f"it is imported, a dependency, app.state), instead of making it at {finding.where} for itself."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "An engine that nothing stands in for",
+    Explanation(
+        what="The application made an engine or a connection of its own, and nothing that the tests do stands in for "
+        "it.",
+        comes_about="The URL stands in the program's text, or the engine was made in an earlier test and is kept.",
+        example="""
+        engine = create_engine("sqlite:////srv/app/prod.db")   # in the application, and no setting decides it
+        """,
+        proved="What is tried for every leak: that engine led elsewhere. Where something may have been meant to lead "
+        "it elsewhere (a patch in the tests, a variable that is read and not set), or another process than the tests' "
+        "has it, the engine is named, and no cause is called proved.",
+        to_do="Let the application take its engine from something that tests can set or override.",
+    ),
+    Strength.UNREPLACED,
+    detect,
+    Without("what is tried for every leak proves it: the engine, or the connection, led elsewhere"),
+    advice,
+    never,
+    because="{where} leads there by itself",
+)

@@ -1,0 +1,124 @@
+"""engine-not-used: an engine that the tests make and nothing uses, while the application's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, Leak, of_leak, within
+from kit.analysis.model import Finding, fact, first, place
+from kit.analysis.opened_by_tests import by_tests
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import redirected_session
+from kit.evidence.model import Engine, Frame
+from kit.probes.places import place as place_in
+
+NAME = "engine-not-used"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Where the tests make the engine, and the override that opens another one; "" where none does."""
+
+    ours: str
+    override: str
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak: did the tests make an engine in time that leads elsewhere, and did nobody connect with it?"""
+    for leak in case.leaks:
+        ours = _of_tests(case, leak)
+        if ours is not None and leak.engine is not None and not by_tests(case, leak):
+            yield _finding(case, leak, leak.engine, ours)
+
+
+def _finding(case: Case, leak: Leak, engine: Engine, ours: Engine) -> Finding[About]:
+    evidence, override = case.evidence, leak.first.override
+    made, instead = first(evidence.chain(ours)), first(evidence.chain(engine))
+    assert made is not None
+    at: Frame | None = leak.opener if override is not None else made
+    who = (
+        f"the override {override.name} ({leak.opener}) itself opens"
+        if override is not None
+        else f"{case.leads(leak.first.chain[:4]) or 'the application'} opens"
+    )
+    return of_leak(
+        case,
+        leak,
+        NAME,
+        f"{leak.database.name} answered {within(leak.tests)}: {who} the engine made at "
+        f"{place(instead.file, instead.line) if instead else '?'}, and nothing uses the engine of {ours.url} that the "
+        f"tests make at {made.file}:{made.line}.",
+        at,
+        About(f"{made.file}:{made.line}", override.name if override is not None else ""),
+        (fact(evidence, ours, f"engine made by the tests ({ours.url}), and never connected"),),
+    )
+
+
+def _of_tests(case: Case, leak: Leak) -> Engine | None:
+    """The last engine that the tests' own code made before a leak, that leads elsewhere and was never connected."""
+    connected = {one.engine for one in case.evidence.connections} | {use.engine for use in case.evidence.uses}
+    there = place_in(leak.engine.url) if leak.engine is not None else None
+    return next(
+        (
+            engine
+            for engine in reversed(case.evidence.engines)
+            if engine.process == leak.first.entry.process
+            and engine.at_s <= leak.first.entry.at_s
+            and engine.engine not in connected
+            and place_in(engine.url) != there
+            and any(case.of_tests(frame.file) for frame in case.evidence.chain(engine)[:1])
+        ),
+        None,
+    )
+
+
+def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+    """The session that was opened on a leak, bound to the engine that the tests have made to no use."""
+    file, _, line = finding.about.ours.rpartition(":")
+    for leak in context.case.leaks:
+        if leak.opener is not None and leak.tests == finding.tests and leak.database.id in finding.databases:
+            label = f"with the session of {leak.opener.file}:{leak.opener.line} on the tests' engine"
+            change = redirected_session(leak.opener, Frame(file, int(line), ""))
+            yield Candidate(finding, label, (change,), advice(finding))
+
+
+def advice(finding: Finding[About]) -> str:
+    """Put it to use."""
+    ours, override = finding.about.ours, finding.about.override
+    if override:
+        return (
+            f"At {finding.where} let the override {override} open its session on the tests' own engine ({ours}), not "
+            "on the application's."
+        )
+    return (
+        f"Hand what the tests set up with the engine made at {ours} to the very application, container or module that "
+        "serves them: where it goes now, nothing asks for it."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "An engine of the tests that nothing uses",
+    Explanation(
+        what="The tests make an engine for their own database, nobody ever connects with it, and the application's "
+        "engine answers.",
+        comes_about="The engine is put into a container, a module or an application that does not serve the test, or "
+        "the override opens a session on the application's engine all the same.",
+        example="""
+        engine = create_engine("sqlite:///test.db")
+
+        def get_test_db():
+            with SessionLocal() as db:         # the application's factory, not one of `engine`
+                yield db
+        """,
+        proved="A re-run binds the session that was opened to the tests' engine.",
+        to_do="Open the override's session on the tests' engine, or hand the engine to what serves the test.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+)

@@ -1,0 +1,53 @@
+"""What is asked of a leak that no other kind explains: where its URL came from, and what was to stand in for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from kit.analysis.case import Case, Leak
+from kit.analysis.model import Finding
+from kit.detectors.engines import (
+    attached_database,
+    configured_by_the_tests,
+    engine_not_replaced,
+    engine_not_used,
+)
+from kit.detectors.files import settings_file
+from kit.detectors.kind import Kind
+from kit.detectors.overrides import dependency_not_overridden
+from kit.detectors.routes import database_reached
+from kit.detectors.sessions import session_kept
+from kit.detectors.variables import variable_inherited, variable_missing, variable_removed, variable_set_wrong
+
+# Asked in this order; the first that finds something is told. The last one always does.
+FALLBACK: tuple[Kind[Any], ...] = (
+    settings_file.KIND,
+    variable_inherited.KIND,
+    variable_set_wrong.KIND,
+    configured_by_the_tests.KIND,
+    attached_database.KIND,
+    session_kept.KIND,
+    dependency_not_overridden.KIND,
+    variable_removed.KIND,
+    variable_missing.KIND,
+    engine_not_replaced.KIND,
+    database_reached.KIND,
+)
+UNUSED: Kind[Any] = engine_not_used.KIND
+
+
+def of_unexplained(case: Case, leak: Leak) -> Iterator[Finding[Any]]:
+    """What is known of a leak that nothing else explains.
+
+    Where that leaves open why what the tests set up is not used, an engine of theirs that nothing uses is told first.
+    """
+    alone = replace(case, leaks=(leak,))
+    for kind in FALLBACK:
+        found = tuple(kind.detect(alone))
+        if found:
+            if not all(kind.settles(finding) for finding in found):
+                yield from UNUSED.detect(alone)
+            yield from found
+            return

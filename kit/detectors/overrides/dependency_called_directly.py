@@ -1,0 +1,108 @@
+"""dependency-called-directly: the application's own code calls a dependency, past every override."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, Leak, of_leak
+from kit.analysis.model import Finding
+from kit.analysis.reach import called_directly, dependencies_of
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import proposed_by
+from kit.evidence.model import Evidence, Frame
+from kit.probes.interventions.overrides import RedirectCall
+
+NAME = "dependency-called-directly"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The dependency that was called, as module.name; "" where it is not known."""
+
+    callable: str
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak by a direct call: of which dependency, and which line calls it?"""
+    for leak in case.leaks:
+        if leak.first.how == KIND.route:
+            yield _finding(case, leak)
+
+
+def _finding(case: Case, leak: Leak) -> Finding[About]:
+    dependency, caller = _direct_call(case.evidence, leak.first.chain)
+    return of_leak(
+        case,
+        leak,
+        NAME,
+        f"{case.served(leak)} opened a connection to {leak.database.name} outside dependency injection: "
+        f"{case.leads(leak.first.chain[:3])}. {_standing(case, leak, dependency)}",
+        caller or leak.opener,
+        About(dependency),
+    )
+
+
+def _direct_call(evidence: Evidence, chain: tuple[Frame, ...]) -> tuple[str, Frame | None]:
+    """The dependency on the chain that was called, and the frame that called it."""
+    for known in dependencies_of(evidence):
+        caller = called_directly(known, chain)
+        if caller is not None:
+            return known.name, caller
+    return "", None
+
+
+def _standing(case: Case, leak: Leak, dependency: str) -> str:
+    short = dependency.rpartition(".")[2]
+    ids = {known.callable for known in case.evidence.callables if known.name == dependency}
+    applied = sum(
+        1
+        for event in case.evidence.dependencies
+        if event.request == leak.first.entry.request
+        for declared, by in event.supplied_by
+        if declared in ids and by is not None
+    )
+    if applied:
+        return f"The override for {short} was applied {applied}x in this request, this call bypassed it."
+    return f"An override for {short} cannot reach this call."
+
+
+def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+    """Plain calls of the dependency led to its override."""
+    name = finding.about.callable
+    if name:
+        yield proposed_by(finding, RedirectCall(name), advice(finding))
+
+
+def advice(finding: Finding[About]) -> str:
+    """Take it as a parameter."""
+    name = finding.about.callable
+    return (
+        f"At {finding.where} do not call {name} yourself: take what it gives as a parameter of the endpoint, "
+        f"Depends({name}), and hand it down."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "A dependency called as a plain function",
+    Explanation(
+        what="The application's own code calls a dependency itself, instead of letting FastAPI supply it.",
+        comes_about="An override is looked up only where FastAPI solves Depends(...). A service that calls get_db() "
+        "gets the application's own session, whatever the tests have overridden.",
+        example="""
+        def audit(message):
+            with closing(next(get_db())) as db:    # no override reaches this call
+                db.add(Entry(message))
+        """,
+        proved="A re-run leads plain calls of the dependency to its override.",
+        to_do="Take the session as a parameter of the endpoint and hand it down.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+    route="called directly",
+)

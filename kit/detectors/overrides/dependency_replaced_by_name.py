@@ -1,0 +1,104 @@
+"""dependency-replaced-by-name: a test replaces a dependency in its module, where FastAPI does not look it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, Leak, of_leak, within
+from kit.analysis.model import Finding
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import proposed_by
+from kit.evidence.model import Callable
+from kit.probes.interventions.overrides import FollowName
+
+NAME = "dependency-replaced-by-name"
+_MOCKS = ("unittest.mock.", "mock.")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The dependency, as module.name."""
+
+    callable: str
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak that a dependency supplied: had the tests put something else under its name by then?"""
+    for leak in case.leaks:
+        dependency = leak.first.dependency
+        instead = _instead(case, leak) if dependency is not None and leak.first.override is None else None
+        if dependency is None or instead is None:
+            continue
+        short = dependency.name.rpartition(".")[2]
+        yield of_leak(
+            case,
+            leak,
+            NAME,
+            f"{case.served(leak)} got its session from {dependency.name} ({leak.opener}), though {within(leak.tests)} "
+            f"that name led to {instead.name}: Depends({short}) has the function itself, and looks no name up.",
+            leak.opener,
+            About(dependency.name),
+        )
+
+
+def _instead(case: Case, leak: Leak) -> Callable | None:
+    """What the tests had put under the dependency's name when the request of a leak was served."""
+    known = {one.callable: one for one in case.evidence.callables}
+    dependency = leak.first.dependency
+    for event in case.evidence.dependencies:
+        if event.request is None or event.request != leak.first.entry.request:
+            continue
+        for declared, other in event.passed_over:
+            mine = dependency is not None and declared == dependency.callable
+            if mine and other in known and _is_of_tests(case, known[other]):
+                return known[other]
+    return None
+
+
+def _is_of_tests(case: Case, other: Callable) -> bool:
+    """A mock, or what a file of the tests defines: not a name that the application itself defines twice."""
+    return other.name.startswith(_MOCKS) or (other.file is not None and case.of_tests(other.file))
+
+
+def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+    """The dependency looked up by its name."""
+    yield proposed_by(finding, FollowName(finding.about.callable), advice(finding))
+
+
+def advice(finding: Finding[About]) -> str:
+    """Override it."""
+    name = finding.about.callable
+    return (
+        f"Instead of replacing the name {name}, set app.dependency_overrides[{name.rpartition('.')[2]}] to a function "
+        "that gives what the tests want, and take it away again afterwards."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "A dependency that the tests replace by its name",
+    Explanation(
+        what="The tests put something else under the name of a dependency, and FastAPI calls the function that stood "
+        "there before.",
+        comes_about="Depends(get_db) is given the function when the route is defined. patch and monkeypatch.setattr "
+        "change what the name in the module leads to, which is not looked up again.",
+        example="""
+        @app.get("/")
+        def read(db=Depends(get_db)): ...          # has the function from here on
+
+        with patch("app.get_db") as fake:          # changes the name alone
+            TestClient(app).get("/")
+        """,
+        proved="A re-run looks the dependency up by its name. Where what stands there asks for no database, such as a "
+        "mock, that is no proof, and the finding is told without one.",
+        to_do="Use app.dependency_overrides.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+    because="the tests replace a dependency by its name, which FastAPI does not look up again",
+)

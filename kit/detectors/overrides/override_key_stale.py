@@ -1,0 +1,40 @@
+"""override-key-stale: a key of dependency_overrides that is an older, or newer, object of the dependency's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.analysis.case import Case
+from kit.analysis.model import Finding
+from kit.analysis.overrides import Mismatch
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.overrides.shared import KeyAbout, advice, on_keys, rekeyed
+
+NAME = "override-key-stale"
+
+
+def detect(case: Case) -> Iterator[Finding[KeyAbout]]:
+    """Which override's key is another object of the name that the application depends on?"""
+    return (finding for _, finding in on_keys(case, NAME, Mismatch.STALE))
+
+
+KIND = Kind(
+    NAME,
+    "An override of an object that was made anew",
+    Explanation(
+        what="A key of app.dependency_overrides has the name of a dependency and is another object: the override "
+        "never runs.",
+        comes_about="The module that defines the dependency was executed again (importlib.reload, a deleted entry of "
+        "sys.modules), or the name was bound anew, after the route had been declared.",
+        example="""
+        importlib.reload(app.deps)                       # app.main still depends on the old get_db
+        app.dependency_overrides[app.deps.get_db] = get_test_db
+        """,
+        proved="A re-run applies the override to the dependency of that name.",
+        to_do="Do not reload the module, or override the object that the route was declared with.",
+    ),
+    Strength.CAUSE,
+    detect,
+    rekeyed,
+    advice,
+)

@@ -1,0 +1,91 @@
+"""override-leaked: an override that a test set for itself, and that later tests still get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, Leak, of_leak, tests_said
+from kit.analysis.model import Finding, fact, first
+from kit.analysis.override_lifetime import history, who
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import without_test
+from kit.evidence.model import Override
+
+NAME = "override-leaked"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The test that set it."""
+
+    test: str
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak through an override: did another test set that for itself, and leave it?"""
+    for leak in case.leaks:
+        if leak.first.how == "override":
+            for was_set, tests in _outlived(case, leak):
+                yield _finding(case, leak, was_set, tests)
+
+
+def _outlived(case: Case, leak: Leak) -> Iterator[tuple[Override, list[str]]]:
+    """The overrides that outlived their test, each with the tests that got them."""
+    found: dict[int, tuple[Override, list[str]]] = {}
+    for reach in leak.reaches:
+        changes = history(case, reach)
+        if not changes or changes[-1].op == "removed" or changes[-1].test in (None, reach.test):
+            continue
+        if reach.test and changes[-1].scope in (None, "function"):  # a fixture of a wider scope is meant to last
+            found.setdefault(id(changes[-1]), (changes[-1], []))[1].append(reach.test)
+    yield from found.values()
+
+
+def _finding(case: Case, leak: Leak, was_set: Override, tests: list[str]) -> Finding[About]:
+    setter = first(case.evidence.chain(was_set))
+    assert leak.first.dependency is not None
+    return of_leak(
+        case,
+        leak,
+        NAME,
+        f"app.dependency_overrides[{leak.first.dependency.name}], set by {who(was_set)} ({setter}), was never taken "
+        f"back; {tests_said(dict.fromkeys(tests))} after it got {leak.database.name} from it.",
+        setter,
+        About(was_set.test or ""),
+        (fact(case.evidence, was_set, "override set"),),
+    )
+
+
+def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+    """The test left out that leaves it."""
+    return without_test(finding, finding.about.test, advice(finding))
+
+
+def advice(finding: Finding[About]) -> str:
+    """Take it back when the test is over."""
+    return "Take the override back when the test is over: app.dependency_overrides.pop(key, None) in its teardown."
+
+
+KIND = Kind(
+    NAME,
+    "An override that outlives its test",
+    Explanation(
+        what="A test set an override for itself and never took it back: later tests get its database.",
+        comes_about="app.dependency_overrides is a global of the application; what a test puts there stays for the "
+        "rest of the run, unless something removes it.",
+        example="""
+        def test_report():
+            app.dependency_overrides[get_db] = get_reporting_db
+            assert client.get("/report").status_code == 200   # and nobody removes it
+        """,
+        proved="A re-run without the test that set it.",
+        to_do="Set overrides in a fixture that removes them after its yield.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+)

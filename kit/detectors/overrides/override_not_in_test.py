@@ -1,0 +1,163 @@
+"""override-not-in-test: a fixture that sets the override for other tests than those which need it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from kit.analysis.case import Case, Leak, of_leak, tests_said
+from kit.analysis.model import Finding, fact, first
+from kit.analysis.override_lifetime import is_told, removal_before, who
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.evidence.model import Frame, Override
+from kit.probes.interventions.overrides import ApplyOverride
+from kit.probes.interventions.tests import RunFirst
+
+NAME = "override-not-in-test"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The fixture that sets it, the overridden dependency, and the first test in which it did.
+
+    `move_to` is the file from which the fixture would reach all the tests; "" where it could reach them.
+    """
+
+    fixture: str
+    key: str
+    setter: str
+    move_to: str
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak that no removal explains: is the override a fixture's, that none of the leak's tests has?"""
+    for leak in case.leaks:
+        if leak.first.how == "dependency" and not is_told(leak, removal_before(case, leak)):
+            sets = list(_sets(case, leak))
+            if sets and not any(change.test in leak.tests for change in sets):
+                yield _finding(case, leak, sets)
+
+
+def _sets(case: Case, leak: Leak) -> Iterator[Override]:
+    """The fixtures' own settings of the override. One of a wider scope is set in one test for all that it reaches."""
+    dependency = leak.first.dependency
+    for change in case.evidence.overrides:
+        if dependency is None or change.key != dependency.callable or change.op == "removed":
+            continue
+        if change.fixture is None or change.test is None:
+            continue
+        if change.scope == "function" or _out_of_reach(first(case.evidence.chain(change)), leak):
+            yield change
+
+
+def _finding(case: Case, leak: Leak, sets: list[Override]) -> Finding[About]:
+    assert leak.first.dependency is not None
+    name, setter = leak.first.dependency.name, first(case.evidence.chain(sets[0]))
+    others = dict.fromkeys(change.test for change in sets if change.test is not None)
+    why, to = _why_not_there(setter, leak)
+    return of_leak(
+        case,
+        leak,
+        NAME,
+        f"{who(sets[0])} ({setter}) overrides {name} in {tests_said(others)}, and not in "
+        f"{tests_said(leak.tests)}: {why}. {leak.database.name} answered.",
+        setter,
+        About(sets[0].fixture or "", name, sets[0].test or "", to),
+        (fact(case.evidence, sets[0], "override set"),),
+    )
+
+
+def _out_of_reach(setter: Frame | None, leak: Leak) -> bool:
+    """Tell whether a fixture's file is a conftest.py, or a module, that counts for none of a leak's tests."""
+    if setter is None or not leak.tests:
+        return False
+    folder, _, name = setter.file.rpartition("/")
+    reached = f"{folder}/" if folder and name == "conftest.py" else "" if name == "conftest.py" else f"{setter.file}::"
+    return not any(test.startswith(reached) for test in leak.tests)
+
+
+def _why_not_there(setter: Frame | None, leak: Leak) -> tuple[str, str]:
+    """Why the leak's tests do without a fixture, and the file from which it would reach them."""
+    if setter is None or not _out_of_reach(setter, leak):
+        return "the fixture is not asked for there, or one nearer by has its name", ""
+    folder = setter.file.rpartition("/")[0]
+    files = [test.partition("::")[0] for test in leak.tests]
+    shared = os.path.commonpath([folder, *(os.path.dirname(file) for file in files)])
+    to = f"{shared}/conftest.py" if shared else "conftest.py"
+    if setter.file.endswith("conftest.py"):
+        return f"{setter.file} counts for the tests below {folder} alone, and {files[0]} is not one of them", to
+    return f"the fixture is {setter.file}'s own, and {files[0]} has none of it", to
+
+
+def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+    """The override kept from the test on that sets it; that test first, where the others come before it."""
+    key, setter = finding.about.key, finding.about.setter
+    order = [outcome.test for outcome in context.case.evidence.outcomes]
+    late = set(finding.tests) & set(order[: order.index(setter)]) if setter in order else ()
+    first_run = (RunFirst((setter,)),) if late else ()
+    kept = ApplyOverride(key, key, kept=True)
+    label = f"with the override of {key} kept from {setter} on"
+    yield Candidate(finding, label, (kept, *first_run), _let_through(finding, context))
+
+
+def _let_through(finding: Finding[About], context: Context) -> str:
+    """What to do where tests do without a fixture: one nearer to them can have taken its place, by its name."""
+    name = finding.about.fixture
+    for file in _nearer(finding):
+        for number, line in enumerate((context.text_of(file) or "").splitlines(), 1):
+            if re.match(rf"\s*(async )?def {re.escape(name)}\(", line):
+                return (
+                    f"The fixture {name} at {file}:{number} replaces the one at {finding.where}: let "
+                    f"it ask for that one (def {name}({name})), or give it another name and have both."
+                )
+    return advice(finding)
+
+
+def _nearer(finding: Finding[About]) -> Iterator[str]:
+    """The files in which pytest looks for a fixture of the tests of a finding, before it comes to the finding's own."""
+    for module in dict.fromkeys(test.partition("::")[0] for test in finding.tests):
+        folder = PurePosixPath(module).parent
+        for file in (module, *(str(above / "conftest.py") for above in (folder, *folder.parents))):
+            if file == finding.file:
+                break
+            yield file
+
+
+def advice(finding: Finding[About]) -> str:
+    """Have the fixture in all the tests."""
+    fixture, to = finding.about.fixture, finding.about.move_to
+    if to:
+        return (
+            f"Move {fixture} from {finding.file or ''} to {to}, from where it counts for all these tests, and make it "
+            "autouse there."
+        )
+    return f"Let the tests that do without it ask for {fixture} (as a parameter, by usefixtures), or make it autouse."
+
+
+KIND = Kind(
+    NAME,
+    "A fixture with the override that some tests do without",
+    Explanation(
+        what="A fixture overrides the database's dependency, and the tests that reached the wrong database do without "
+        "it.",
+        comes_about="The tests do not ask for the fixture, its conftest.py lies beside them and not above them, or a "
+        "fixture of the same name stands nearer to them.",
+        example="""
+        # tests/unit/conftest.py: counts for tests/unit alone
+        @pytest.fixture(autouse=True)
+        def test_database():
+            app.dependency_overrides[get_db] = get_test_db
+        """,
+        proved="A re-run keeps the override from the first test on that has it.",
+        to_do="Move the fixture to a conftest.py above all the tests and make it autouse, or ask for it.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+)

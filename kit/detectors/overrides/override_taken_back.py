@@ -1,0 +1,76 @@
+"""override-taken-back: an override that its own fixture took back before the test came to need it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.analysis.case import Case, Leak, of_leak
+from kit.analysis.model import Finding, Nothing, fact, first
+from kit.analysis.override_lifetime import Removal, removal_before, taken_back_early, who
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import without_statement
+
+NAME = "override-taken-back"
+
+
+def detect(case: Case) -> Iterator[Finding[Nothing]]:
+    """For each leak: did who set the override for its test take it back before that test came to need it?"""
+    for leak in case.leaks:
+        removal = removal_before(case, leak) if leak.first.how == "dependency" else None
+        if removal is not None and taken_back_early(leak, removal):
+            yield _finding(case, leak, removal)
+
+
+def _finding(case: Case, leak: Leak, removal: Removal) -> Finding[Nothing]:
+    was_set, removed = removal.was_set, removal.removed
+    by, setter = first(case.evidence.chain(removed)), first(case.evidence.chain(was_set))
+    assert leak.first.dependency is not None
+    return of_leak(
+        case,
+        leak,
+        NAME,
+        f"app.dependency_overrides[{leak.first.dependency.name}], set by {who(was_set)} ({setter}), was taken back "
+        f"({by}) before {removed.test} asked for it: {leak.database.name} answered.",
+        by,
+        Nothing(),
+        (fact(case.evidence, was_set, "override set"), fact(case.evidence, removed, "override taken back")),
+    )
+
+
+def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
+    """The removal left out."""
+    return without_statement(finding, context, advice(finding))
+
+
+def advice(finding: Finding[Nothing]) -> str:
+    """Take it back at the end of the test."""
+    return (
+        f"Take the override back at {finding.where} only when the test is over: in a fixture yield inside the `with` "
+        "that sets it, instead of returning after it."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "An override taken back too early",
+    Explanation(
+        what="A fixture set the override for a test and took it back before the test made its request.",
+        comes_about="The fixture returns the client from inside a `with` that sets the override, or removes it before "
+        "its yield.",
+        example="""
+        @pytest.fixture
+        def client():
+            with overridden(get_db, get_test_db):
+                return TestClient(app)         # the `with` ends here, before the test begins
+        """,
+        proved="A re-run without the statement that removes it.",
+        to_do="Yield inside the `with`, so that the override stands until the test is over.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+    because="{where} takes the override back before the test is over",
+)

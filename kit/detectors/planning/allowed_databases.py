@@ -1,0 +1,73 @@
+"""A database that the tests reached and may reach, as a URL, a path or a name that a re-run can lead to. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kit.analysis.reach import Reach
+from kit.detectors.planning.candidate import NOWHERE, another
+from kit.probes.places import place
+
+if TYPE_CHECKING:
+    from kit.detectors.planning.context import Context
+
+
+def allowed_url(context: Context, url: str) -> str:
+    """The whole URL of a database that the run reached rightly, of the kind of `url`; "" where none is known.
+
+    A password that evidence does not show is taken from the variable that held the same URL.
+    """
+    for reach in context.rightly():
+        shown = reach.engine.url if reach.engine is not None else reach.connection.configured
+        if not reach.database.lives_on or kind_of_url(shown) != kind_of_url(url):
+            continue
+        if reach.database.path is not None and _stays(reach.database.path, context.case.allowed.folder):
+            return f"sqlite:///{reach.database.path}"
+        named = place(shown)
+        whole = next((value for (_, seen), value in context.values.items() if seen and place(seen) == named), "")
+        whole = whole or ("" if "***" in shown else shown)
+        if "://" in whole:
+            return whole
+    return ""
+
+
+def value_instead(context: Context, value: str) -> str:
+    """A value of the kind of `value` that leads to a database which is allowed, else to none that is there."""
+    there = _there_for(context, value)
+    if "://" in value and there:
+        return there.replace(there.partition("://")[0], value.partition("://")[0], 1)
+    return there or another(value)
+
+
+def naming(context: Context, name: str, value: str) -> str:
+    """How a run is said in which a variable has `value_instead`."""
+    there = _there_for(context, value).partition("?")[0].rpartition("/")[2]
+    return f"with {name} naming {there or 'another database'}"
+
+
+def kind_of_url(url: str) -> str:
+    """The kind of database that a URL, or a file's path, names."""
+    kind = url.partition("://")[0].partition("+")[0] if "://" in url else "sqlite"
+    return {"postgres": "postgresql", "mariadb": "mysql"}.get(kind, kind)
+
+
+def _there_for(context: Context, value: str) -> str:
+    """URL, path or name of a database that is allowed, of the kind of a value; "" where none is known."""
+    if "://" in value:
+        return allowed_url(context, value)
+    if another(value) != NOWHERE:  # a file's path
+        return allowed_url(context, "sqlite://").partition(":///")[2]
+    servers = {_server(leak.first) for leak in context.case.leaks} - {None}
+    named = (place(reach.connection.configured) for reach in context.rightly() if _server(reach) in servers)
+    return next((one[3] for one in named if one is not None and one[3]), "")
+
+
+def _server(reach: Reach) -> tuple[str, str] | None:
+    """Host and port of the server that a connection was configured for; None where it is no server's."""
+    named = place(reach.connection.configured) if "://" in reach.connection.configured else None
+    return (named[1], named[2]) if named is not None and any(named[1:3]) else None
+
+
+def _stays(path: str, folder: str) -> bool:
+    """Tell whether a file is there for another run, too: what pytest makes for a run has another name in the next."""
+    return "/pytest-of-" not in path.removeprefix(folder)

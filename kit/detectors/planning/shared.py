@@ -1,0 +1,168 @@
+"""The interventions that several kinds share. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from kit.analysis.case import Leak
+from kit.analysis.model import Finding
+from kit.detectors.planning.allowed_databases import allowed_url, naming, value_instead
+from kit.detectors.planning.candidate import NOWHERE, Candidate, diff, nowhere
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.statements import Statement
+from kit.evidence.model import Frame
+from kit.probes.interventions.base import WORKSPACE, Intervention
+from kit.probes.interventions.connections import RedirectConnection, RedirectSession
+from kit.probes.interventions.overrides import ApplyOverride
+from kit.probes.interventions.tests import LeaveOut
+from kit.probes.interventions.texts import EditModule
+from kit.probes.interventions.variables import DropFromFiles, SetVariable, UnsetVariable
+
+
+def proposed_by(finding: Finding[object], intervention: Intervention, fix: str) -> Candidate:
+    """One intervention, in its own words."""
+    return Candidate(finding, intervention.label, (intervention,), fix)
+
+
+def without_statement(
+    finding: Finding[object],
+    context: Context,
+    fix: str,
+    otherwise: tuple[Intervention, ...] = (),
+    otherwise_label: str = "",
+) -> Iterator[Candidate]:
+    """The statement at the finding's line left out; nothing where no simple statement stands there."""
+    statement = context.statement(finding.file, finding.line)
+    if statement is not None and finding.file is not None:
+        yield leaving_out(finding, finding.file, statement, fix, otherwise, otherwise_label)
+
+
+def leaving_out(
+    finding: Finding[object],
+    file: str,
+    statement: Statement,
+    fix: str,
+    otherwise: tuple[Intervention, ...] = (),
+    otherwise_label: str = "",
+) -> Candidate:
+    """A statement left out; where `fix` is "", the diff is what to do."""
+    return Candidate(
+        finding,
+        f"without {file}:{statement.first} `{' '.join(statement.text.split())}`",
+        (EditModule(file, (statement.left_out,)),),
+        fix or diff(file, statement.first, statement.text, ""),
+        otherwise=otherwise,
+        otherwise_label=otherwise_label,
+        at=(file, statement.first),
+    )
+
+
+def without_test(finding: Finding[object], test: str, fix: str) -> Iterator[Candidate]:
+    """One test left out of the run; nothing where `test` is ""."""
+    if test:
+        yield proposed_by(finding, LeaveOut((test,)), fix)
+
+
+def without_module(finding: Finding[object], module: str, fix: str) -> Candidate:
+    """A module of tests that is not collected."""
+    left_out = LeaveOut(files=(module,))
+    return Candidate(finding, left_out.label, (left_out,), fix, at=(module, finding.line))
+
+
+def connected_elsewhere(
+    finding: Finding[object], context: Context, leaks: Sequence[Leak], label: str, fix: str
+) -> Iterator[Candidate]:
+    """What connects by way of the lines of leaks led to a database that the tests may reach; what opens it runs on."""
+    if leaks:
+        yield Candidate(finding, label, (context.led_elsewhere(leaks[0], sites=context.sites_of(leaks)),), fix)
+
+
+def override_applied(finding: Finding[object], key: str, to: str, label: str, fix: str) -> Candidate:
+    """The override of a key applied to a dependency, wherever that is asked for."""
+    return Candidate(finding, label, (ApplyOverride(key, to),), fix)
+
+
+def without_variable(finding: Finding[object], context: Context, name: str, fix: str) -> Candidate:
+    """A variable taken out of the environment before the command begins."""
+    value = context.inherited(name)
+    return Candidate(
+        finding,
+        UnsetVariable(name).label,
+        (UnsetVariable(name),),
+        fix,
+        otherwise=(SetVariable(name, value_instead(context, value)),) if value else (),
+        otherwise_label=naming(context, name, value),
+    )
+
+
+def set_elsewhere(finding: Finding[object], context: Context, name: str, url: str, fix: str) -> Candidate:
+    """A variable set to a database that is allowed, else to one that is not there; `url` is the engine's."""
+    whole = re.search(r"(?i)ur[il]|dsn", name) is not None
+    if whole and url and allowed_url(context, url):
+        return Candidate(finding, naming(context, name, url), (SetVariable(name, value_instead(context, url)),), fix)
+    path = f"{WORKSPACE}/{NOWHERE}"
+    values = (nowhere(url), path) if whole else (path, nowhere(url))
+    first, second = values if not url or url.startswith("sqlite") else (nowhere(url) if whole else NOWHERE, "")
+    return Candidate(
+        finding,
+        f"with {name} naming another database",
+        (SetVariable(name, first or second),),
+        fix,
+        otherwise=(SetVariable(name, second),) if second else (),
+        otherwise_label=f"with {name} naming another file",
+    )
+
+
+def set_in_time(
+    finding: Finding[object], context: Context, name: str, shown: str, url: str, fix: str, cache: str = ""
+) -> Candidate:
+    """A variable set, before anything is imported, to what the tests set it to (`shown` in evidence).
+
+    Where that value is not known, it names another database. `cache` is the function that kept what it was before.
+    """
+    value = context.values.get((name, shown))
+    if value is None:
+        return set_elsewhere(finding, context, name, url, fix)
+    emptied = f" Or empty the cache once it is set: {cache}.cache_clear()." if cache else ""
+    in_time = (SetVariable(name, value),)
+    return Candidate(finding, f"with {name} set before anything is imported", in_time, fix + emptied)
+
+
+def without_line_of_file(
+    finding: Finding[object], context: Context, name: str, file: str, line: int, value: str, fix: str
+) -> Iterator[Candidate]:
+    """A variable not read out of a file, or its line naming a database that is not there; `file` "" for any file."""
+    changed = context.changed_line(file, line, value) if file else None
+    away = DropFromFiles((name.upper(),), file)
+    without = not file or holds_variables(file)
+    if not without and changed is None:
+        return
+    yield Candidate(
+        finding,
+        f"without {name} from {file or 'files of variables'}" if without else another_in(name, file),
+        (away if without or changed is None else changed,),
+        fix,
+        otherwise=(changed,) if without and changed is not None else (),
+        otherwise_label=another_in(name, file),
+    )
+
+
+def redirected_session(opener: Frame, meant: Frame) -> RedirectSession:
+    """The session that is opened here, bound to the engine that is made there."""
+    return RedirectSession(opener.file, opener.line, meant.file, meant.line)
+
+
+def redirected_connection(opener: Frame, meant: Frame) -> RedirectConnection:
+    """What this function connects to, led where the tests' code at that line leads."""
+    return RedirectConnection(opener.file, opener.function, meant.file, meant.line)
+
+
+def holds_variables(file: str) -> bool:
+    """Whether a file holds variables and nothing else, as `.env` does."""
+    return ".env" in file.rpartition("/")[2] or file.endswith("env")
+
+
+def another_in(name: str, file: str) -> str:
+    """How a change of one line of a file is said."""
+    return f"with {name} in {file} naming another database"

@@ -1,0 +1,5 @@
+"""Processes that go by other settings than the tests."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,85 @@
+"""engine-differs-by-process: a line of the tests that leads elsewhere in one process than in another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, of_leak, within
+from kit.analysis.model import Finding, fact, first
+from kit.analysis.other_processes import in_another_process
+from kit.detectors.kind import Explanation, Kind, Strength, never
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.probes.interventions.connections import LeadElsewhere
+
+NAME = "engine-differs-by-process"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The URL of the engine, the URL of the same line's engine in another process, and the kind of pool."""
+
+    url: str
+    to: str
+    pool: str
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak through an engine that the tests make: where did the same line lead in another process?"""
+    for leak in case.leaks:
+        other = in_another_process(case, leak)
+        made = first(case.evidence.chain(leak.engine)) if leak.engine is not None else None
+        if leak.engine is None or made is None or other is None:
+            continue
+        yield of_leak(
+            case,
+            leak,
+            NAME,
+            f"{leak.database.name} answered {within(leak.tests)}: {made.file}:{made.line} makes its engine, and in "
+            f"another process of the same run (a worker of pytest-xdist, say) one of {other.url}. What that line goes "
+            "by is not right in each.",
+            made,
+            About(leak.engine.url, other.url, leak.engine.pool),
+            (fact(case.evidence, other, f"engine made in another process ({other.url})"),),
+        )
+
+
+def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+    """The engine that one worker makes, led where the same line leads in another; not a pool of a driver's own."""
+    if "." in finding.about.pool or finding.file is None or finding.line is None:
+        return
+    led = LeadElsewhere(((finding.file, finding.line),), of=finding.about.url, to=finding.about.to)
+    label = f"with the engine of {finding.where} led where it leads in another process"
+    yield Candidate(finding, label, (led,), advice(finding))
+
+
+def advice(finding: Finding[About]) -> str:
+    """Let every worker come to one of its own."""
+    return (
+        f"At {finding.where} let every worker come to a database of the tests: take its name from what each worker has "
+        "(PYTEST_XDIST_WORKER, the fixture worker_id), and let none fall back on another."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "A line that leads elsewhere in one worker",
+    Explanation(
+        what="The same line of the tests makes an engine of the test database in one process, and of another one in "
+        "another.",
+        comes_about="Under pytest-xdist each worker is a process of its own: what a fixture goes by (a lock, a "
+        "variable, a first run) is not there in each.",
+        example="""
+        # set by the first worker alone
+        url = os.environ.get("TEST_DATABASE_URL", DATABASE_URL)
+        """,
+        proved="A re-run leads that engine where the same line leads in the other process.",
+        to_do="Take the database's name from what each worker has (PYTEST_XDIST_WORKER, worker_id).",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+    never,
+)

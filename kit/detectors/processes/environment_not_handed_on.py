@@ -1,0 +1,95 @@
+"""environment-not-handed-on: a process that was started without the variable that names the test database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, Leak, of_leak
+from kit.analysis.model import Finding, fact, first, place
+from kit.analysis.starters import starters
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import proposed_by
+from kit.evidence.model import Child, Variable
+from kit.probes.interventions.variables import HandOnVariable
+
+NAME = "environment-not-handed-on"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The variable that the process was started without."""
+
+    variable: str
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak of a process that another one started: which variable did it miss that the other one has?"""
+    for leak in case.leaks:
+        for asked in _missing(case, leak):
+            child = _starter(case, leak, asked.name)
+            if child is not None:
+                yield _finding(case, leak, asked, child)
+                break
+
+
+def _finding(case: Case, leak: Leak, asked: Variable, child: Child) -> Finding[About]:
+    at, reader = first(case.evidence.chain(child)), first(case.evidence.chain(asked))
+    by = f" in {child.test}" if child.test is not None else ""
+    return of_leak(
+        case,
+        leak,
+        NAME,
+        f"{leak.database.name} answered in {child.program}, which {at or 'the program'} starts{by} with an environment "
+        f"of its own: {asked.name} is not in it, though it is set where the tests run, and is read at "
+        f"{place(reader.file, reader.line) if reader else '?'}.",
+        at,
+        About(asked.name),
+        (fact(case.evidence, child, f"{child.program} started without {asked.name}"),),
+    )
+
+
+def _missing(case: Case, leak: Leak) -> list[Variable]:
+    return [
+        event
+        for event in (*case.evidence.variables, *case.evidence.modes)
+        if event.op == "missing" and event.process == leak.first.entry.process and event.at_s <= leak.first.entry.at_s
+    ]
+
+
+def _starter(case: Case, leak: Leak, name: str) -> Child | None:
+    """Who started the leak's process without a variable, last before it began."""
+    before = [child for child in starters(case.evidence, leak.first.entry) if name in child.dropped]
+    return before[-1] if before else None
+
+
+def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+    """The variable handed on to processes that are started."""
+    yield proposed_by(finding, HandOnVariable(finding.about.variable), advice(finding))
+
+
+def advice(finding: Finding[About]) -> str:
+    """Hand it on."""
+    return f"At {finding.where} hand {finding.about.variable} on: env={{**os.environ, ...}}."
+
+
+KIND = Kind(
+    NAME,
+    "A process started without the variable",
+    Explanation(
+        what="A process that the tests or the application started did not get the variable that names the test "
+        "database.",
+        comes_about="subprocess.run(..., env={...}) replaces the whole environment.",
+        example="""
+        subprocess.run([sys.executable, "-m", "app.worker"], env={"MODE": "once"})   # no DATABASE_URL
+        """,
+        proved="A re-run that hands the variable on to processes that are started.",
+        to_do="Pass env={**os.environ, ...}.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+)

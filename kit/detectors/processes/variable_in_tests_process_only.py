@@ -1,0 +1,116 @@
+"""variable-in-tests-process-only: another process of the run lacks a variable that the tests set in their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, Leak, of_leak
+from kit.analysis.model import Finding, fact, first, place
+from kit.analysis.other_processes import with_tests
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import set_in_time
+from kit.evidence.model import Process, Variable
+
+NAME = "variable-in-tests-process-only"
+_SHOWN = 60  # characters of a command
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The variable, what the tests set it to as evidence shows it; the URL of the other process's engine, its words."""
+
+    variable: str
+    value: str
+    url: str
+    argv: tuple[str, ...] = ()
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak of a process in which no test ran: what did it miss that the tests had set in theirs?"""
+    theirs = with_tests(case.evidence)
+    for leak in case.leaks:
+        process = leak.first.entry.process
+        if process in theirs:
+            continue
+        asked, given = _missed(case, leak, theirs)
+        if asked is not None and given is not None:
+            yield _finding(case, leak, asked, given)
+
+
+def _missed(case: Case, leak: Leak, theirs: set[int]) -> tuple[Variable | None, Variable | None]:
+    """The last look that found nothing before the engine was made, and the tests' setting of that variable."""
+    entry = leak.engine or leak.first.entry
+    events = (*case.evidence.modes, *case.evidence.variables)
+    for asked in sorted(events, key=lambda event: event.at_s, reverse=True):
+        if asked.op != "missing" or asked.process != entry.process or asked.at_s > entry.at_s:
+            continue
+        for given in events:
+            mine = given.op == "set" and given.name == asked.name and given.process in theirs
+            if mine and case.done_by_tests(given):
+                return asked, given
+    return None, None
+
+
+def _finding(case: Case, leak: Leak, asked: Variable, given: Variable) -> Finding[About]:
+    at, reader = first(case.evidence.chain(given)), first(case.evidence.chain(asked))
+    read = place(reader.file, reader.line) if reader else "?"
+    where = place(at.file, at.line) if at else "the tests"
+    process = case.evidence.processes[asked.process]
+    return of_leak(
+        case,
+        leak,
+        NAME,
+        f"{leak.database.name} answered in another process than the tests' ({_said(process)}), which has no "
+        f"{asked.name} where it is read, at {read}: {where} sets it in the tests' own process alone.",
+        at,
+        About(asked.name, given.value or "", leak.engine.url if leak.engine is not None else "", process.argv),
+        (
+            fact(case.evidence, asked, f"{asked.name} looked for in vain, in that process"),
+            fact(case.evidence, given, f"{asked.name} set where the tests run"),
+        ),
+    )
+
+
+def _said(process: Process) -> str:
+    said = " ".join(process.argv)
+    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}..."
+
+
+def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+    """The variable set from the start, in every process."""
+    about = finding.about
+    yield set_in_time(finding, context, about.variable, about.value, about.url, advice(finding))
+
+
+def advice(finding: Finding[About]) -> str:
+    """Give it to both."""
+    return (
+        f"Set {finding.about.variable} where both processes have it from: in the script that starts them, before the "
+        "first of them; or start the other one from a fixture, with the tests' environment."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "A variable that only the tests' process has",
+    Explanation(
+        what="A server, a worker or another process of the same run answers the tests, and lacks the variable that the "
+        "tests set.",
+        comes_about="os.environ of a conftest.py is that of pytest's process and of what it starts from then on. A "
+        "server that a script has started before, or beside it, has another.",
+        example="""
+        # run_tests.sh: python -m uvicorn app.main:app & python -m pytest
+        os.environ["TESTING"] = "True"       # conftest.py: not in the server
+        """,
+        proved="A re-run in which every process has the variable from the start.",
+        to_do="Set it in the script, before either is started, or let a fixture start the server.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+    because="{where} sets {variable} in the tests' process alone, and another one answers",
+)

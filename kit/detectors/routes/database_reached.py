@@ -1,0 +1,57 @@
+"""database-reached: a database that should not have been reached, and no more is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.analysis.case import Case, of_leak, within
+from kit.analysis.model import Finding, Nothing, fact, first
+from kit.analysis.starters import starter
+from kit.detectors.kind import Explanation, Kind, Strength, Without, never
+
+NAME = "database-reached"
+
+
+def detect(case: Case) -> Iterator[Finding[Nothing]]:
+    """Each leak as what it is."""
+    word = "is not allowed" if case.allowed.patterns is not None else "is not where the tests lead"
+    for leak in case.leaks:
+        started = starter(case.evidence, leak.first.entry) if leak.opener is None else None
+        by = case.leads(leak.first.chain[:4]) or "no code of the project"
+        if started is not None:
+            by = f"{started.program}, which {first(case.evidence.chain(started)) or 'the program'} starts"
+        yield of_leak(
+            case,
+            leak,
+            NAME,
+            f"{leak.database.name}, which {word}, was reached by {by} ({leak.first.how}) {within(leak.tests)}.",
+            leak.opener if started is None else first(case.evidence.chain(started)),
+            Nothing(),
+            () if started is None else (fact(case.evidence, started, f"{started.program} started"),),
+        )
+
+
+def advice(finding: Finding[Nothing]) -> str:
+    """Look at who opens it."""
+    return f"See what {finding.where} goes by, and let the tests name their own database there."
+
+
+KIND = Kind(
+    NAME,
+    "A database that should not have been reached",
+    Explanation(
+        what="A database was reached that is not on the allow-list, or, without one, is not where the tests lead.",
+        comes_about="No other kind explains why. The chain of calls in its evidence shows who opened it; of a process "
+        "in which none of the project's code is at work, who started it.",
+        example="""
+        subprocess.run([sys.executable, "-c", "import sqlite3; sqlite3.connect('prod.db')..."])
+        """,
+        proved="What is tried for every leak: variables, files, modules, and the engine led elsewhere.",
+        to_do="Look at the chain of calls; if the database is meant for tests, allow it (--allow DB).",
+    ),
+    Strength.WEAK,
+    detect,
+    Without("it names no cause of its own that a re-run could take away"),
+    advice,
+    never,
+)

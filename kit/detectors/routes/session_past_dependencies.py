@@ -1,0 +1,62 @@
+"""session-past-dependencies: code of a request that opened a session which no dependency gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, of_leak
+from kit.analysis.model import Finding
+from kit.analysis.past_override import culprit, opened_by, overridden
+from kit.detectors.kind import Explanation, Kind, Strength, Without
+
+NAME = "session-past-dependencies"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Whether an override stood in the test, which this went past."""
+
+    overridden: bool
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak of a request that no dependency supplied: which line opened it?"""
+    for leak in case.leaks:
+        if leak.first.how == "past the dependencies":
+            message = opened_by(case, leak, "code that did not get it from a dependency")
+            yield of_leak(case, leak, NAME, message, culprit(case, leak), About(overridden(case, leak)))
+
+
+def settles(finding: Finding[About]) -> bool:
+    """Only where an override stood there is it wrong by itself."""
+    return finding.about.overridden
+
+
+def advice(finding: Finding[About]) -> str:
+    """Go by the dependency."""
+    return f"At {finding.where} take the session from what the dependency supplies, so that an override reaches it."
+
+
+KIND = Kind(
+    NAME,
+    "A session past the dependencies",
+    Explanation(
+        what="The code of a request opened a session or a connection that it did not get from a dependency.",
+        comes_about="A repository or a service takes the module's session factory or engine itself. FastAPI replaces "
+        "only what stands in Depends(...).",
+        example="""
+        @app.get("/sites")
+        def sites():
+            with SessionLocal() as db:         # and not db=Depends(get_db)
+                return db.scalars(select(Site)).all()
+        """,
+        proved="A re-run binds that session to the tests' engine, or leads that connection where the override leads.",
+        to_do="Take the session as a dependency and hand it down to what needs it.",
+    ),
+    Strength.WEAK,
+    detect,
+    Without("what is tried for every leak proves it: the session, or the engine, led to the tests' own"),
+    advice,
+    settles,
+)

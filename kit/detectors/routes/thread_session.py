@@ -1,0 +1,53 @@
+"""thread-session: a thread of the application that opens a database, which no override reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.analysis.case import Case, of_leak
+from kit.analysis.model import Finding, Nothing
+from kit.analysis.past_override import culprit, opened_by
+from kit.detectors.kind import Explanation, Kind, Strength, Without
+
+NAME = "thread-session"
+
+
+def detect(case: Case) -> Iterator[Finding[Nothing]]:
+    """For each leak by a thread of the application's own: which line opened it?"""
+    for leak in case.leaks:
+        if leak.first.how == KIND.route:
+            message = opened_by(case, leak, f"thread {leak.first.entry.thread}, which no override reaches")
+            yield of_leak(case, leak, NAME, message, culprit(case, leak), Nothing())
+
+
+def advice(finding: Finding[Nothing]) -> str:
+    """Give the thread its factory."""
+    return (
+        f"No override reaches a thread: let the code at {finding.where} take its session factory from what started the "
+        "thread (an argument), so that tests can set it."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "A thread with a session of its own",
+    Explanation(
+        what="A thread that the application started opened a session on the application's own engine.",
+        comes_about="A scheduler, an executor or a thread of the application's own runs outside every request: "
+        "overrides belong to requests.",
+        example="""
+        def refresh():
+            with SessionLocal() as db:         # the module's own factory
+                ...
+
+        threading.Thread(target=refresh).start()
+        """,
+        proved="A re-run leads the engine, or the session, that the thread uses to the tests' own.",
+        to_do="Hand the thread its session factory, and let tests hand it another.",
+    ),
+    Strength.ROUTE,
+    detect,
+    Without("what is tried for every leak proves it: the session, or the engine, led to the tests' own"),
+    advice,
+    route="thread",
+)

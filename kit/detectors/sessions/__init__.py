@@ -1,0 +1,5 @@
+"""Sessions that are bound elsewhere, kept too long, or not committed."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

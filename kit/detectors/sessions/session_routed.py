@@ -1,0 +1,84 @@
+"""session-routed: a session that sends what it is asked to another engine than its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.analysis.case import Case, Leak, of_leak, tests_said
+from kit.analysis.model import Fact, Finding, Nothing, first
+from kit.analysis.url_source import made_at
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import proposed_by
+from kit.evidence.model import Engine, Session
+from kit.probes.interventions.connections import NoRouting
+
+NAME = "session-routed"
+_BY = {"get_bind": "its class's own get_bind()", "binds": "the `binds` that it was given"}
+
+
+def detect(case: Case) -> Iterator[Finding[Nothing]]:
+    """For each leak through a session that has an engine of its own: was it sent past that, and by what?"""
+    sessions = {session.session: session for session in case.evidence.sessions}
+    for leak in case.leaks:
+        session = sessions.get(getattr(leak.first.entry, "session", None) or "")
+        if session is None or leak.engine is None or session.routed_at is None or session.routed_by is None:
+            continue
+        if session.engine is not None and session.engine != leak.engine.engine:
+            yield _finding(case, leak, leak.engine, session)
+
+
+def _finding(case: Case, leak: Leak, engine: Engine, session: Session) -> Finding[Nothing]:
+    assert session.routed_at is not None
+    assert session.routed_by is not None
+    at = first(case.evidence.stacks[session.routed_at])
+    own = next(one for one in case.evidence.engines if one.engine == session.engine)
+    what = f"where the session is sent: {session.routed_by}"
+    return of_leak(
+        case,
+        leak,
+        NAME,
+        f"{leak.database.name} was reached in {tests_said(leak.tests)} through a session that {leak.opener} opens on "
+        f"another engine ({own.url}, made at {made_at(case.evidence, own)}): {_BY[session.routed_by]} ({at}) sent it "
+        f"to the engine made at {made_at(case.evidence, engine)}, whatever the session was opened on.",
+        at,
+        Nothing(),
+        (Fact(what, at.file if at else None, at.line if at else None),),
+    )
+
+
+def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
+    """Each session on its own engine."""
+    yield proposed_by(finding, NoRouting(), advice(finding))
+
+
+def advice(finding: Finding[Nothing]) -> str:
+    """Let tests set the engines that it goes by."""
+    return (
+        f"What {finding.where} sends elsewhere goes past the engine that the tests give the session: let it take its "
+        "engines from what tests can set, or let the tests' own factory do without (class_=Session, binds={})."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "A session that is sent to another engine",
+    Explanation(
+        what="The session was opened on the tests' engine, and its class or its binds send what it is asked to "
+        "another.",
+        comes_about="A get_bind() of one's own (a reader and a writer), or `binds` for some classes, decides for each "
+        "statement and does not ask what the session was opened on.",
+        example="""
+        class RoutingSession(Session):
+            def get_bind(self, mapper=None, clause=None, **kw):
+                return writer if self._flushing else reader   # the application's engines
+        """,
+        proved="A re-run with each session on the engine that it was opened with.",
+        to_do="Let get_bind() take its engines from what tests can set.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+)

@@ -1,0 +1,98 @@
+"""session-uncommitted: rows that one session wrote and did not commit, and another one was to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.analysis.case import Case
+from kit.analysis.model import Fact, Finding, Nothing, fact, first
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import proposed_by
+from kit.evidence.model import Evidence, Unseen
+from kit.probes.interventions.connections import CommitAfter
+
+NAME = "session-uncommitted"
+
+
+def detect(case: Case) -> Iterator[Finding[Nothing]]:
+    """For each failed test that read a table: had another session rows in it that were not committed?"""
+    evidence = case.evidence
+    failed = {outcome.test for outcome in evidence.outcomes if outcome.outcome == "failed"}
+    seen: set[tuple[str | None, int | None]] = set()
+    for event in evidence.unseen:
+        wrote = first(evidence.stacks[event.written_at])
+        if event.test not in failed or wrote is None or (wrote.file, wrote.line) in seen:
+            continue
+        seen.add((wrote.file, wrote.line))
+        reader = first(evidence.chain(event))
+        yield Finding(
+            NAME,
+            f"row in {event.table} written in session {event.writing or event.writer} ({_who(event)}{wrote}, "
+            f"uncommitted) cannot be seen by session {event.reading or event.reader} ({reader or 'the reader'}), which "
+            f"reads the same database in {event.test}.",
+            wrote.file,
+            wrote.line,
+            Nothing(),
+            (
+                Fact(f"{event.table} written, not committed", wrote.file, wrote.line, None, event.written_in),
+                fact(evidence, event, f"{event.table} read by another session"),
+                *_of_the_reader(evidence, event),
+            ),
+            (),
+            (event.test or "",),
+        )
+
+
+def _of_the_reader(evidence: Evidence, event: Unseen) -> Iterator[Fact]:
+    """Where the session that reads was made, and which line runs in its thread, where it has one of its own."""
+    made = next((session for session in evidence.sessions if session.session == event.reading), None)
+    if made is not None and made.stack is not None:
+        yield fact(evidence, made, "the session that reads was made")
+    chain = evidence.chain(event)
+    if event.thread is not None and chain:
+        said = f"runs in the thread {event.thread}, in which no context variable of the test is set"
+        yield fact(evidence, event, said, chain[-1])
+
+
+def _who(event: Unseen) -> str:
+    return f"fixture {event.written_by}, " if event.written_by else ""
+
+
+def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
+    """A commit after the line that writes."""
+    if finding.file is not None and finding.line is not None:
+        yield proposed_by(finding, CommitAfter(finding.file, finding.line), advice(finding))
+
+
+def advice(finding: Finding[Nothing]) -> str:
+    """Commit, or share the session."""
+    return (
+        f"Commit at {finding.where}, or let the override hand the application the very session that the fixture writes "
+        "to."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "Rows that another session cannot see",
+    Explanation(
+        what="A fixture wrote rows in a session of its own and did not commit them; the application's session does not "
+        "see them.",
+        comes_about="flush() sends rows to the server inside a transaction: other connections see them after the "
+        "commit.",
+        example="""
+        @pytest.fixture
+        def site(db):
+            db.add(Site(name="north"))
+            db.flush()                         # the application reads through another connection
+        """,
+        proved="A re-run with a commit after the line that writes.",
+        to_do="Commit, or let the override hand the application the fixture's session.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+)

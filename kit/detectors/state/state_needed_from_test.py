@@ -1,0 +1,37 @@
+"""state-needed-from-test: a test that fails alone passes after another test, whose change of state it needs."""
+
+from __future__ import annotations
+
+from kit.analysis.model import Finding
+from kit.detectors.kind import Explanation, Kind, Strength, Without, only_by_rerun
+
+NAME = "state-needed-from-test"
+
+
+def advice(finding: Finding[None]) -> str:
+    """What to do where no more is known than the line that writes it."""
+    return f"Let a fixture prepare what {finding.where} prepares."
+
+
+KIND = Kind(
+    NAME,
+    "State that a test needs from another one",
+    Explanation(
+        what="A test that fails alone passes after another test, whose change of state it needs.",
+        comes_about="A test prepares what a later one goes by: a row, a registered table, a filled cache.",
+        example="""
+        def test_a_create():
+            registry["site"] = Site()
+
+        def test_b_read():
+            assert registry["site"]            # there only after test_a_create
+        """,
+        proved="Short re-runs: the test alone, after the other one, and after it with just that piece of state "
+        "taken away.",
+        to_do="Let a fixture that the test asks for prepare the state.",
+    ),
+    Strength.CAUSE,
+    only_by_rerun,
+    Without("short re-runs of a few tests look for it (kit diagnose --test ID): which tests, which state, which line"),
+    advice,
+)

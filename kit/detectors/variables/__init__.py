@@ -1,0 +1,5 @@
+"""Variables that lead to another database than the tests mean."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

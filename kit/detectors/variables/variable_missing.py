@@ -1,0 +1,58 @@
+"""variable-missing: a variable that is not set, so that the application's default names the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.analysis.case import Case
+from kit.analysis.model import Finding, first
+from kit.detectors.kind import Explanation, Kind, Strength, never
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import set_elsewhere
+from kit.detectors.variables.default_taken import MissingAbout, asked_in_vain, went_without
+
+NAME = "variable-missing"
+
+
+def detect(case: Case) -> Iterator[Finding[MissingAbout]]:
+    """For each leak: was a variable missing when the application asked for it, and does its default lead there?"""
+    for leak in case.leaks:
+        asked = asked_in_vain(case, leak)
+        if asked is not None:
+            yield went_without(case, leak, NAME, asked, "", first(case.evidence.chain(asked)), (), "")
+
+
+def interventions(finding: Finding[MissingAbout], context: Context) -> Iterator[Candidate]:
+    """The variable naming another database."""
+    yield set_elsewhere(finding, context, finding.about.variable, finding.about.url, advice(finding))
+
+
+def advice(finding: Finding[MissingAbout]) -> str:
+    """Set it."""
+    return (
+        f"Set {finding.about.variable} to the test database at the top of conftest.py, before the application is "
+        f"imported (or asks for it, at {finding.where})."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "A variable that is not set",
+    Explanation(
+        what="The application reads a variable that is not set, and its default names the database.",
+        comes_about="The tests, or the CI job, do not set the variable, and the default is a developer's or the "
+        "production database.",
+        example="""
+        url = os.environ.get("DATABASE_URL", "sqlite:///prod.db")   # and nothing sets DATABASE_URL
+        """,
+        proved="A re-run with the variable naming another database.",
+        to_do="Set it at the top of conftest.py, before the application is imported.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+    never,
+    because="{variable} is not set, and the default at {where} is taken",
+)

@@ -1,0 +1,144 @@
+"""variable-precedence: another variable goes before the one that the tests set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, Leak, of_leak
+from kit.analysis.model import Finding, fact, first, place
+from kit.analysis.opened_by_tests import by_tests
+from kit.analysis.url_source import Source, origin_of, writer
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import without_variable
+from kit.detectors.variables.written_late import Made, made_for, written_late
+from kit.evidence.model import Frame, Variable
+
+NAME = "variable-precedence"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The variable that goes first, the one that it goes before, and whether setdefault left it."""
+
+    variable: str
+    instead: str = ""
+    kept: bool = False
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak: did another variable go before the one that the tests had written in time?"""
+    for leak in case.leaks:
+        if by_tests(case, leak) or written_late(case, leak) is not None:
+            continue
+        source = origin_of(case.evidence, leak.first)
+        written = source.written
+        if source.variable is not None and written is not None and not case.done_by_tests(written):
+            yield from _went_first(case, leak, source, source.variable, written)
+
+
+def _went_first(case: Case, leak: Leak, source: Source, name: str, written: Variable) -> Iterator[Finding[About]]:
+    evidence, made = case.evidence, made_for(leak)
+    others, kept = _others(case, made, name), _kept(case, leak, name)
+    if kept is None and not others:
+        return
+    at = first(evidence.chain(made.entry))
+    read: Frame | None = first(evidence.chain(source.read)) if source.read is not None else at
+    if kept is not None:
+        read = first(evidence.chain(kept))
+        why = f": it was there already, so that setdefault at {writer(evidence, kept)} left it as it was."
+    else:
+        why = (
+            f", and not from {others[-1].name}, which {writer(evidence, others[-1])} had set: {name} goes first at "
+            f"{place(read.file, read.line) if read else '?'}."
+        )
+    yield of_leak(
+        case,
+        leak,
+        NAME,
+        f"{made.what} of {leak.database.name} ({place(at.file, at.line) if at else '?'}) took its URL from "
+        f"{source.named}, written by {writer(evidence, written)}{why}",
+        read,
+        About(name, others[-1].name if others and kept is None else "", kept is not None),
+        (
+            *(fact(evidence, event, f"{event.name} {event.op}") for event in others[-1:]),
+            fact(evidence, made.entry, f"{made.what} made ({made.url})"),
+        ),
+    )
+
+
+def _others(case: Case, made: Made, name: str) -> list[Variable]:
+    """The other variables that the tests had written in time."""
+    return [
+        event
+        for event in case.evidence.variables
+        if event.op == "set"
+        and event.name != name
+        and event.process == made.entry.process
+        and event.at_s <= made.at_s
+        and case.done_by_tests(event)
+        and not _has_an_engine(case, event.name, name)
+    ]
+
+
+def _has_an_engine(case: Case, name: str, other: str) -> bool:
+    """Tell whether the application made another engine from a variable: then it does not compete for this one."""
+    return any(
+        name in (engine.variables or ()) and other not in (engine.variables or ())
+        for engine in case.evidence.engines
+        for made in case.evidence.chain(engine)[:1]
+        if not case.of_tests(made.file)
+    )
+
+
+def _kept(case: Case, leak: Leak, name: str) -> Variable | None:
+    """The tests' own `setdefault` that found the variable there already."""
+    return next(
+        (
+            event
+            for event in case.evidence.variables
+            if event.op == "kept"
+            and event.name == name
+            and event.process == leak.first.entry.process
+            and any(case.of_tests(frame.file) for frame in case.evidence.chain(event)[:1])
+        ),
+        None,
+    )
+
+
+def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+    """The variable that goes first taken out of the environment."""
+    if finding.about.variable:
+        yield without_variable(finding, context, finding.about.variable, advice(finding))
+
+
+def advice(finding: Finding[About]) -> str:
+    """Take it out of the environment, or set it."""
+    return (
+        f"Do not set {finding.about.variable} where the tests run; or, before the application is imported, take it "
+        "away in conftest.py (os.environ.pop), or set it there (os.environ[...] = ..., not setdefault)."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "A variable that goes before the tests'",
+    Explanation(
+        what="The tests set a variable in time, and the application takes its URL from another one, which goes first.",
+        comes_about="`os.environ.get(A) or os.environ.get(B)` prefers what the CI job or the shell exports, or the "
+        "tests use setdefault, which leaves a variable that is there.",
+        example="""
+        # CI: export INTEGRATION_DATABASE_URL=postgresql://production/app
+        os.environ["DATABASE_URL"] = TEST_URL  # conftest.py
+        url = os.environ.get("INTEGRATION_DATABASE_URL") or os.environ["DATABASE_URL"]   # app/settings.py
+        """,
+        proved="A re-run without the variable that goes first.",
+        to_do="Do not set it where the tests run, or remove it at the top of conftest.py.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+)

@@ -1,0 +1,74 @@
+"""variable-removed: code of the project takes away the variable that names the test database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.analysis.case import Case
+from kit.analysis.model import Finding, fact, first
+from kit.analysis.url_source import writer
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import set_elsewhere, without_statement, without_test
+from kit.detectors.variables.default_taken import MissingAbout, asked_in_vain, removal_of, went_without
+
+NAME = "variable-removed"
+
+
+def detect(case: Case) -> Iterator[Finding[MissingAbout]]:
+    """For each leak: was the variable missing that its URL was to come from, because code of the project removed it?"""
+    for leak in case.leaks:
+        asked = asked_in_vain(case, leak)
+        removal = removal_of(case, asked) if asked is not None else None
+        if asked is None or removal is None:
+            continue
+        other = removal.test if removal.test and removal.test not in leak.tests else ""
+        yield went_without(
+            case,
+            leak,
+            NAME,
+            asked,
+            f" any more: {writer(case.evidence, removal)} took it away{f' in {other}' if other else ''}",
+            first(case.evidence.chain(removal)),
+            (fact(case.evidence, removal, f"{removal.name} taken away"),),
+            other,
+        )
+
+
+def interventions(finding: Finding[MissingAbout], context: Context) -> Iterator[Candidate]:
+    """The test left out that removes it, or the statement; the variable naming another database."""
+    yield from without_test(finding, finding.about.test, advice(finding))
+    yield from without_statement(finding, context, advice(finding))
+    yield set_elsewhere(finding, context, finding.about.variable, finding.about.url, advice(finding))
+
+
+def advice(finding: Finding[MissingAbout]) -> str:
+    """Put it back."""
+    return (
+        f"At {finding.where} put {finding.about.variable} back when it is done (monkeypatch.delenv does, at the end of "
+        "the test), or do not take it away there."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "A variable that a test removes",
+    Explanation(
+        what="The variable that names the test database was removed from the environment: the application goes by its "
+        "default.",
+        comes_about="A test of the settings deletes the variable with os.environ.pop and does not put it back.",
+        example="""
+        def test_default_url():
+            del os.environ["DATABASE_URL"]     # and not monkeypatch.delenv
+            assert Settings().url == DEFAULT
+        """,
+        proved="A re-run without that test or that statement, or with the variable naming another database.",
+        to_do="Remove it with monkeypatch.delenv, which puts it back.",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+    because="{where} takes {variable} away",
+)

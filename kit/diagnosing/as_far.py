@@ -1,0 +1,105 @@
+"""Did the re-run come as far as the first run? Each affected test must ask for a database at the same line. Pure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kit.analysis.reach import Reach
+from kit.evidence.model import Connection, Entry, Evidence, Frame
+from kit.probes.interventions.base import Intervention
+from kit.probes.interventions.texts import EditModule, PathFirst
+
+_IN_ITS_OWN_TIME = ("thread",)  # what a test starts, and what can come to its line in a later one
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A database was asked for, whether or not it answered: in which test and phase, by which program and lines."""
+
+    test: str | None
+    phase: str
+    program: str
+    frames: tuple[Frame, ...]
+
+
+def asks(run: Evidence) -> tuple[Ask, ...]:
+    """Everything that asked for a database in a run: what was reached, what could not connect, what was stopped."""
+    sessions = {session.session: session for session in run.sessions}
+    told = []
+    for seen in run.sightings():
+        session = sessions.get(seen.use.session or "")
+        opened = run.chain(session) if session is not None else ()
+        frames = (*seen.chain, *opened, *run.chain(seen.connection))
+        told.append(Ask(seen.use.test, seen.use.phase, program(run, seen.use), frames))
+    told += [Ask(one.test, one.phase, program(run, one), _made(run, one)) for one in run.connections]
+    others = (*run.failed_connections, *run.refusals)
+    return (*told, *(Ask(one.test, one.phase, program(run, one), run.chain(one)) for one in others))
+
+
+def _made(run: Evidence, connection: Connection) -> tuple[Frame, ...]:
+    """What led to a connection; where a pool connected by itself, in a task of its own, also what made the pool."""
+    engine = next((one for one in run.engines if one.engine == connection.engine), None)
+    chain = run.chain(connection)
+    by_itself = engine is not None and all(frame.file.startswith("site-packages/") for frame in chain)
+    return (*chain, *run.chain(engine)) if by_itself and engine is not None else chain
+
+
+def not_as_far(
+    first: Evidence, reaches: Sequence[Reach], now: Sequence[Ask], interventions: Sequence[Intervention] = ()
+) -> Iterator[Reach]:
+    """The reaches of the first run whose test, or program, no longer asks for a database at the same line."""
+    elsewhere = any(isinstance(one, PathFirst) for one in interventions)  # the module of that name is another file
+    for reach in reaches:
+        who, lines = program(first, reach.entry), _lines(first, reach)
+        if not any(_is_alike(reach, who, lines, ask, elsewhere) for ask in now):
+            yield reach
+
+
+def _is_alike(reach: Reach, who: str, lines: tuple[Frame, ...], ask: Ask, elsewhere: bool) -> bool:
+    at_its_time = (ask.test, ask.phase) == (reach.test, reach.phase) or reach.how in _IN_ITS_OWN_TIME
+    if ask.program != who or not at_its_time:
+        return False
+    return not lines or any(_same(line, frame, elsewhere) for line in lines for frame in ask.frames)
+
+
+def _same(line: Frame, frame: Frame, elsewhere: bool) -> bool:
+    if (line.file, line.line) == (frame.file, frame.line):
+        return True
+    names = os.path.basename(line.file), line.function
+    return elsewhere and names == (os.path.basename(frame.file), frame.function)
+
+
+def _lines(run: Evidence, reach: Reach) -> tuple[Frame, ...]:
+    """Where it was reached: the lines of the statement, of what opened its session, and of what connected."""
+    return (*reach.used[:1], *reach.chain[:1], *run.chain(reach.connection)[:1])
+
+
+def taken_away(interventions: Sequence[Intervention], reaches: Sequence[Reach]) -> Reach | None:
+    """A reach whose own code is kept from running: without it nothing is asked for, whatever the cause."""
+    return next((reach for reach in reaches if any(_takes_away(one, reach) for one in interventions)), None)
+
+
+def _takes_away(intervention: Intervention, reach: Reach) -> bool:
+    if isinstance(intervention, EditModule) and not intervention.removes:
+        return False
+    gone = intervention.takes_away
+    if gone.route:
+        return reach.how == gone.route
+    return any(gone.holds(frame.file, frame.line) for frame in (*reach.chain, *reach.used))
+
+
+def is_child(run: Evidence, entry: Entry) -> bool:
+    """Tell whether an entry is of a process that another with probes had started."""
+    if entry.process >= len(run.processes):
+        return False
+    return run.processes[entry.process].ppid in {process.pid for process in run.processes}
+
+
+def program(run: Evidence, entry: Entry) -> str:
+    """The program that the tests, or another process, had started; "" where it is the command's own."""
+    if not is_child(run, entry):
+        return ""
+    name = os.path.basename((run.processes[entry.process].argv or ("",))[0])
+    return "python" if name.startswith("-") or not name else name

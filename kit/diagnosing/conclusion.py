@@ -1,0 +1,247 @@
+"""What follows from the first run, and from the re-runs: a diagnosis, in words. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from kit.analysis.inferred_allowlist import unnamed
+from kit.analysis.model import Finding, counted, explained_by, place
+from kit.analysis.url_source_text import origin_said
+from kit.answer.diagnosis import Cause, Diagnosis, Effect, Run, Status
+from kit.answer.model import Answer, entries_said, nothing_found, saw_nothing
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.registry import kind_named
+from kit.diagnosing.judge import Symptom
+from kit.diagnosing.left_open import left_open
+from kit.diagnosing.search import Found
+from kit.diagnosing.told import Project, fix_of, headline, inherited_by, to_change, written_by
+from kit.report.answer_text import entry_of, families
+
+_ENTRIES_AT_MOST = 3  # that are proposed for the allow-list
+_GAPS_AT_MOST = 8
+_LINES_SHOWN = 8  # of what a command wrote before it was ended
+
+
+def nothing_wrong(first: Answer) -> Diagnosis:
+    """The diagnosis of a run in which no test failed, and nothing that is not allowed was reached."""
+    told = first.allowed.patterns is not None
+    unmatched = tuple(f"override key {key.name} matches nothing" for key in first.overrides if not key.matched)
+    said = tuple(finding.message for finding in first.findings) + unseen(first)
+    if saw_nothing(first):
+        wrote = _last_wrote(first) if first.evidence.exit_code else ()
+        return Diagnosis(Status.UNRESOLVED, nothing_found(first), unproved=(*said, *wrote))
+    if said:
+        seen = "was seen to reach" if first.hidden else "reached"
+        return Diagnosis(
+            Status.UNRESOLVED, f"No test {seen} a database that is not allowed, and none failed.", unproved=said
+        )
+    if not told:
+        open_still = (*unmatched, *_unnamed(first))
+        ask = ("Name the databases that the tests may reach (--allow DB).",) if open_still else ()
+        status = Status.UNRESOLVED if open_still else Status.CLEAN
+        return Diagnosis(status, nothing_found(first), unproved=(*open_still, *ask))
+    happened = "Every database that was reached is allowed" + ("." if unmatched else ", and nothing is wrong.")
+    return Diagnosis(Status.CLEAN, happened, unproved=(*unmatched, *entries_said(first)))
+
+
+def unseen(first: Answer) -> tuple[str, ...]:
+    """What was refused and is no database's connection, and what was not seen and can hide a database, in sentences."""
+    return (*(f"Refused: {stop}" for stop in first.stopped if not stop.connection), *_gaps(first))
+
+
+def _gaps(first: Answer) -> tuple[str, ...]:
+    found = [f"Not seen: {gap}" for gap in first.hidden]
+    more = [f"... and {len(found) - _GAPS_AT_MOST} more (--json lists them)"] if len(found) > _GAPS_AT_MOST else []
+    return (*found[:_GAPS_AT_MOST], *more)
+
+
+def _unnamed(first: Answer) -> Iterator[str]:
+    """What is known of each database that the tests reach and do not name, where nobody else has named it."""
+    for reach in unnamed(first.evidence, first.reached):
+        mine = [other for other in first.reached if other.database.id == reach.database.id]
+        writing = next((other for other in mine if other.writes), None)
+        wrote = f" It was written to, at {writing.used[0]}." if writing is not None and writing.used else ""
+        yield (
+            f"{reach.database.name} was reached, at {reach.opener or 'no line of the project'}, and no override, no "
+            f"engine and no variable of the tests leads there: {origin_said(first.evidence, reach)}.{wrote} If it is "
+            f"the tests' own: --allow {shlex.quote(entry_of(first, reach.database))}"
+        )
+
+
+def ended_at_limit(first: Answer) -> Diagnosis:
+    """The diagnosis of a first run that did not come to its end."""
+    return Diagnosis(
+        Status.UNRESOLVED,
+        f"The command as it is was ended at its time limit, after {first.evidence.duration_s:.0f} s.",
+        unproved=(
+            "What came after that is not known, so nothing was run again. If it needs longer: --timeout-first S.",
+            *_last_wrote(first),
+            *(finding.message for finding in first.findings),
+            *unseen(first),
+        ),
+    )
+
+
+def _last_wrote(first: Answer) -> tuple[str, ...]:
+    wrote = "\n".join(first.evidence.output.splitlines()[-_LINES_SHOWN:])
+    return (f"What it last wrote:\n{wrote}",) if wrote else ()
+
+
+def not_allowed(first: Answer, symptoms: Sequence[Symptom]) -> Diagnosis:
+    """The diagnosis where something is wrong, and no allow-list says which databases re-runs may reach."""
+    wrong = {identity for symptom in symptoms for identity in symptom.wrong}
+    rest = [family[0] for family in families(first) if family[0].id not in wrong and family[0].lives_on]
+    entries = [f"--allow {shlex.quote(entry_of(first, database))}" for database in rest[:_ENTRIES_AT_MOST]]
+    name_them = f"If they are those that are not at odds: {' '.join(entries)}" if wrong and entries else "--allow DB"
+    return Diagnosis(
+        Status.UNRESOLVED,
+        "; ".join(symptom_said(symptom) for symptom in symptoms) + "." if symptoms else nothing_found(first),
+        unproved=(
+            "Nothing was run again: without --allow it is not known which databases the tests may reach. Name them "
+            f"({name_them}), or say --yes to run again all the same.",
+            *(finding.message for finding in first.findings),
+            *unseen(first),
+        ),
+    )
+
+
+def concluded(
+    first: Answer,
+    symptoms: Sequence[Symptom],
+    found: Sequence[Found],
+    runs: Sequence[Run],
+    project: Project = Project(),  # noqa: B008 - it is frozen
+) -> Diagnosis:
+    """The diagnosis that the re-runs bear out, one search for each symptom, what concerns most tests first."""
+    doubts = [left_open(symptom, one, project.text_of) for symptom, one in zip(symptoms, found, strict=True)]
+    found = [replace(one, confirmed=one.confirmed and not why) for one, why in zip(found, doubts, strict=True)]
+    pairs = sorted(zip(symptoms, found, strict=True), key=lambda pair: -len(pair[0].affected))
+    pairs = [(symptom, _told_once(one, first, runs)) for symptom, one in pairs]
+    proved = [(symptom, one) for symptom, one in pairs if one.confirmed]
+    causes = [
+        cause for number, (_, one) in enumerate(proved, 1) for cause in _causes(first, one, number, runs, project)
+    ]
+    status = Status.PROVED if len(proved) == len(found) else Status.UNRESOLVED
+    happened = " ".join(_happened(symptom, one, project) for symptom, one in pairs)
+    said = dict.fromkeys(sentence for why in doubts for sentence in why)
+    return Diagnosis(status, happened, tuple(causes), tuple(runs), (*said, *_unproved(first, found, runs)))
+
+
+def symptom_said(symptom: Symptom) -> str:
+    """What went wrong, in words."""
+    first = symptom.first
+    if symptom.wrong:
+        mine = [database for database in first.databases if database.id in symptom.wrong]
+        names = [database.name for database in mine]
+        where = f"in {counted(len(symptom.affected), 'test')}" if symptom.affected else "outside the tests"
+        reached = "was asked for, and refused," if all(map(first.only_asked_for, mine)) else "was reached"
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        unsaid = "" if first.allowed.patterns is not None else ", and is not where the tests themselves lead"
+        return f"{names[0]}{more} {reached} {where}{unsaid}"
+    failed = f"{counted(len(symptom.affected), 'test')} failed"
+    if first.allowed.patterns is None and any(database.lives_on for database in first.databases):
+        return f"{failed}; whether a wrong database was reached cannot be said without an allow-list"
+    return f"{failed}, no wrong database was reached"
+
+
+def findings_of(symptom: Symptom) -> tuple[Finding[object], ...]:
+    """The findings of the first run that have to do with a symptom."""
+    return tuple(
+        finding
+        for finding in symptom.first.findings
+        if not finding.tests or not symptom.affected or not set(finding.tests).isdisjoint(symptom.affected)
+    )
+
+
+def _happened(symptom: Symptom, found: Found, project: Project) -> str:
+    if found.confirmed and symptom.wrong:
+        return headline(symptom, found.needed[0], project) + _how_often(found)
+    causes, findings = found.needed if found.confirmed else (), findings_of(symptom)
+    where = place(causes[0].file, causes[0].line) if causes else findings[0].where if findings else ""
+    return f"{symptom_said(symptom)}{f', through {where}' if where else ''}."
+
+
+def _told_once(found: Found, first: Answer, runs: Sequence[Run]) -> Found:
+    """Leave one of the changes to the same inherited variable, each of which is enough: one that was a remedy, if any.
+
+    That the variable is set, and that nothing else names a database, are then one cause.
+    """
+    enough = (*found.needed, *found.also)
+    if not found.confirmed or len(found.needed) > 1 or len(enough) < 2:
+        return found
+    remedies = {run.changed for run in runs if run.remedy}
+    kept: dict[str, Candidate] = {}
+    for number, one in enumerate(enough):
+        name = inherited_by(one, first) or f"change {number}"
+        if name not in kept or (not (_as_changed(kept[name]) & remedies) and _as_changed(one) & remedies):
+            kept[name] = one
+    told = tuple(kept.values())
+    return replace(found, needed=told[:1], also=told[1:])
+
+
+def _as_changed(candidate: Candidate) -> set[tuple[str, ...]]:
+    """How a run with this change alone is said."""
+    return {(candidate.label,), (candidate.otherwise_label or candidate.label,)}
+
+
+def _how_often(found: Found) -> str:
+    """How sure it is, of what happens only sometimes."""
+    seen, of = found.often
+    if seen == of:
+        return ""
+    return f" Unchanged it happened in {seen} of {of} runs; with the change in none of {found.repeated}."
+
+
+def _causes(first: Answer, found: Found, number: int, runs: Sequence[Run], project: Project) -> Iterator[Cause]:
+    alone = len(found.needed) == 1
+    for one in (*found.needed, *found.also):
+        fix, written = fix_of(one, first, project), written_by(one, first, project)
+        cause = Cause(one.finding, one.file, one.line, fix, _as_run(one, runs), alone, number, written)
+        yield replace(cause, to_change=to_change(cause, runs))
+
+
+def _as_run(candidate: Candidate, runs: Sequence[Run]) -> str:
+    """How the change was said in the run that showed it: a candidate can have another to the same end."""
+    helped = {label for run in runs if run.effect is Effect.GONE for label in run.changed}
+    other = candidate.otherwise_label
+    return other if other in helped and candidate.label not in helped else candidate.label
+
+
+def _unproved(first: Answer, found: Sequence[Found], runs: Sequence[Run]) -> tuple[str, ...]:
+    """What was seen and not shown to matter, and what did not happen again."""
+    return (*dict.fromkeys(_unchanged(found, runs)), *_unobserved(found), *_not_decisive(first, found), *unseen(first))
+
+
+def _unchanged(found: Sequence[Found], runs: Sequence[Run]) -> Iterator[str]:
+    """What a re-run without any change showed where the symptom did not come back in it."""
+    if any(one.unchanged is Effect.GONE for one in found):
+        seen, of = max((one.often for one in found if one.unchanged is Effect.GONE), key=lambda often: often[1])
+        yield f"The unchanged re-run did not reproduce it: it may be intermittent (it happened in {seen} of {of} runs)."
+    for run in runs:
+        if not run.changed and run.effect is Effect.VOID:
+            yield f"The unchanged re-run says nothing, so no cause can be proved: {run.reason}."
+
+
+def _unobserved(found: Sequence[Found]) -> Iterator[str]:
+    """Tests that a proof left out: it is evidence about the others only."""
+    for one in found:
+        for candidate in (*one.needed, *one.also) if one.confirmed else ():
+            if candidate.left_out:
+                yield f"What {', '.join(candidate.left_out)} reaches by itself: the proof leaves it out."
+
+
+def _not_decisive(first: Answer, found: Sequence[Found]) -> Iterator[str]:
+    proved = {id(candidate.finding) for one in found for candidate in (*one.needed, *one.also)}
+    refuted = {id(candidate.finding) for one in found for candidate in one.refuted}
+    all_proved = all(one.confirmed for one in found)
+    for finding in first.findings:
+        idle = all_proved and kind_named(finding.kind).strength.idle_once_proved
+        if id(finding) in proved:
+            continue
+        if id(finding) in refuted:
+            yield f"Not {finding.kind} at {finding.where}: with that changed alone, it stays."
+        elif not idle:
+            more = explained_by(finding.kind)
+            yield f"{finding.kind} at {finding.where}, seen and not shown to decide: {finding.message} More: {more}"

@@ -1,0 +1,337 @@
+"""The interventions that may be tried for any leak, whichever finding there is. Pure.
+
+What leads to a leak from outside (variables, files, modules), and what can be put in the place of its engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from kit.analysis.case import Leak, named
+from kit.analysis.model import Finding
+from kit.analysis.past_override import culprit
+from kit.analysis.past_override import overridden as is_overridden
+from kit.analysis.url_source import named_in_files, origin_of, parts_of
+from kit.detectors.engines import engine_made_early, import_time_engine
+from kit.detectors.files import dotenv_precedence, module_from_elsewhere, settings_file
+from kit.detectors.kind import proposed
+from kit.detectors.planning.candidate import NOWHERE, Candidate
+from kit.detectors.planning.context import Context
+from kit.detectors.planning.shared import (
+    another_in,
+    holds_variables,
+    leaving_out,
+    redirected_connection,
+    redirected_session,
+    without_module,
+    without_variable,
+)
+from kit.detectors.routes import lifespan_engine, middleware_session, session_past_dependencies
+from kit.detectors.variables import collection_time_import, variable_inherited, variable_missing
+from kit.evidence.model import Evidence, Frame
+from kit.probes.interventions.applications import NoLifespan
+from kit.probes.interventions.base import Intervention
+from kit.probes.interventions.texts import PathFirst
+from kit.probes.interventions.variables import DropFromFiles, SetVariable
+
+_OF_ITSELF = ("middleware", "thread")  # what runs by itself, and can have an engine to itself
+_PAST = ("past the dependencies", "called directly", "background task")  # what code of a request's own does
+
+
+def for_leak(leak: Leak, context: Context) -> Iterator[Candidate]:
+    """What may be tried for any leak, whichever finding there is."""
+    overridden = bool(context.case.evidence.overrides)
+    if overridden:
+        yield from _session_elsewhere(leak, context)
+        yield from _connection_elsewhere(leak, context)
+    if leak.first.how in _OF_ITSELF and not _opens_a_session(context.case.evidence, leak):
+        yield from context.engine_elsewhere(leak)
+    yield from _variables(leak, context)
+    yield from _own_modules(leak, context)
+    if leak.engine is not None:
+        yield from _collected_alone(leak, context)
+        yield from _made_by_the_way(leak, context)
+    if not overridden:
+        yield from _session_elsewhere(leak, context)
+    if _lifespan_ran(leak, context):
+        yield _no_lifespan(leak, context)
+
+
+def _made_by_the_way(leak: Leak, context: Context) -> Iterator[Candidate]:
+    """A statement that led to the engine, and whose value nobody takes: nothing else depends on it.
+
+    What the lifespan does when it runs is no accident of some statement of it.
+    """
+    assert leak.engine is not None
+    if leak.engine.stage == "lifespan":
+        return
+    early = leak.engine.phase in ("configure", "collection", "start")
+    for frame in context.case.evidence.chain(leak.engine)[1:]:
+        statement = context.statement(frame.file, frame.line)
+        if statement is None or not statement.by_the_way or context.case.of_tests(frame.file):
+            continue
+        finding = _suggested(
+            context,
+            leak,
+            import_time_engine.NAME if early else engine_made_early.NAME,
+            f"{frame.file}:{statement.first} makes the engine of {leak.database.name} ({leak.engine.phase}), and what "
+            "holds it is kept.",
+            frame.file,
+            statement.first,
+        )
+        yield leaving_out(finding, frame.file, statement, "")
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+def _session_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
+    """The session that was opened on the leak, bound to the engine that the tests use instead."""
+    meant, opener = context.engine_of_tests(), leak.opener
+    through_one = leak.first.how in ("dependency", "override")
+    if through_one or not _opens_a_session(context.case.evidence, leak):
+        return
+    if meant is None or opener is None or leak.engine is None:
+        return
+    overridden = bool(context.case.evidence.overrides)
+    there = "the dependency that the tests override" if overridden else "what the tests put there"
+    redirected = redirected_session(opener, meant)
+    opens = f"a session of its own on {leak.database.name}, past {there}"
+    yield _past(leak, context, opener, redirected.label, opens, redirected)
+
+
+def _connection_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
+    """The connection that was opened past an override, without a session, led where the override leads."""
+    meant = context.engine_of_tests() if leak.engine is not None else context.connected_by_tests()
+    opener, in_a_session = leak.opener, _opens_a_session(context.case.evidence, leak)
+    if leak.first.how not in _PAST or in_a_session or not is_overridden(context.case, leak):
+        return
+    if meant is None or opener is None:
+        return
+    yield _past(
+        leak,
+        context,
+        opener,
+        f"with the connection of {named(opener)} at {opener.file}:{opener.line} led where the override leads",
+        f"a connection of its own to {leak.database.name}, past the dependency that the tests override",
+        redirected_connection(opener, meant),
+    )
+
+
+def _past(leak: Leak, context: Context, opener: Frame, label: str, opens: str, instead: Intervention) -> Candidate:
+    """What goes past the tests' own, where the code that should have handed it down is to be changed."""
+    kind = context.kind_of_route(leak, session_past_dependencies.NAME)
+    told = context.found(kind, leak)
+    if told is not None:  # of this very opener, at the line that should have gone by what it is given
+        return Candidate(told, label, (instead,), context.kind(kind).advice(told) or _past_fix(leak, opener, opener))
+    astray = culprit(context.case, leak) or opener
+    finding = _suggested(
+        context,
+        leak,
+        kind,
+        f"{opener.file}:{opener.line} opens {opens}: {context.case.leads(leak.first.chain[:4])}.",
+        astray.file,
+        astray.line,
+    )
+    fix = _past_fix(leak, astray, opener)
+    return Candidate(finding, label, (instead,), fix, at=(astray.file, astray.line))
+
+
+def _past_fix(leak: Leak, astray: Frame, opener: Frame) -> str:
+    where = f"{astray.file}:{astray.line}"
+    if leak.first.how == middleware_session.KIND.route:
+        return middleware_session.advice_at(where)
+    down = "" if astray == opener else f" (hand it down as an argument to {opener.file}:{opener.line})"
+    if leak.first.how == "past the dependencies":
+        return f"At {where} go by what the dependency supplies{down}, so that the override reaches it."
+    return (
+        f"At {where} no dependency is supplied: take the factory of sessions from what tests can set (app.state, "
+        f"an argument, the module's attribute at the time of the call){down}."
+    )
+
+
+# --- the lifespan -----------------------------------------------------------------------------------------------------
+
+
+def _lifespan_ran(leak: Leak, context: Context) -> bool:
+    return any(
+        request.type == "lifespan" and request.at_s <= leak.first.entry.at_s
+        for request in context.case.evidence.requests
+    )
+
+
+def _no_lifespan(leak: Leak, context: Context) -> Candidate:
+    opener = leak.opener
+    finding = _suggested(
+        context,
+        leak,
+        lifespan_engine.NAME,
+        f"The lifespan of the application, which runs when the client is entered, leads to {leak.database.name}.",
+        opener.file if opener else None,
+        opener.line if opener else None,
+    )
+    return Candidate(
+        finding,
+        NoLifespan().label,
+        (NoLifespan(),),
+        "Let the lifespan take its database from the application's settings, which tests can change, or use the "
+        "client without `with`, so that no lifespan runs.",
+        at=(opener.file, opener.line) if opener else None,
+    )
+
+
+# --- variables --------------------------------------------------------------------------------------------------------
+
+
+def _variables(leak: Leak, context: Context) -> Iterator[Candidate]:
+    """What the URL of a leak came from: a file of variables, or a variable that was there at the start."""
+    evidence = context.case.evidence
+    source = origin_of(evidence, leak.first)
+    for file, line, name, value in named_in_files(evidence, leak.engine) if leak.engine else ():
+        yield _line_of_file(leak, context, file, line, name, value or "")
+    if source.variable is None:
+        yield from _parts(leak, context)
+    if source.variable is None or source.written is None or source.written.op != "inherited":
+        return
+    made = evidence.chain(leak.engine or leak.first.connection)
+    frame = made[0] if made else None
+    for name in (source.variable, *source.also):
+        finding = _suggested(
+            context,
+            leak,
+            variable_inherited.NAME,
+            f"{name}, inherited from what started the command, holds the URL of {leak.database.name}.",
+            frame.file if frame else None,
+            frame.line if frame else None,
+        )
+        fix = f"Do not set {name} where the tests run, or set it to the test database there."
+        found = without_variable(finding, context, name, fix)
+        yield replace(found, at=(frame.file, frame.line)) if frame else found
+
+
+def _line_of_file(leak: Leak, context: Context, file: str, line: int, name: str, value: str) -> Candidate:
+    changed = context.changed_line(file, line, value)
+    away = DropFromFiles((name.upper(),), file)
+    in_place = changed is not None and not holds_variables(file)
+    finding = _suggested(
+        context,
+        leak,
+        settings_file.NAME if in_place else dotenv_precedence.NAME,
+        f"{name} in {file}:{line} leads to {leak.database.name}{_read_at(context, file)}.",
+        file,
+        line,
+    )
+    return Candidate(
+        finding,
+        another_in(name, file) if in_place else f"without {name} from {file}",
+        (changed if in_place and changed is not None else away,),
+        f"In {file}:{line} name the test database."
+        if in_place
+        else f"Let the tests' settings read another file than {file}, or set {name} in the environment, "
+        "which goes first.",
+        otherwise=(changed,) if changed is not None and not in_place else (),
+        otherwise_label=another_in(name, file),
+        at=(file, line),
+    )
+
+
+def _read_at(context: Context, file: str) -> str:
+    evidence = context.case.evidence
+    opened = next((event for event in evidence.settings_files if event.file == file), None)
+    chain = evidence.chain(opened) if opened is not None else ()
+    own = chain and not chain[0].file.startswith("site-packages/")
+    return f", and is read at {chain[0].file}:{chain[0].line}" if own else ""
+
+
+def _parts(leak: Leak, context: Context) -> Iterator[Candidate]:
+    """The host, or else the port, that the place was put together of, where the tests have not set it."""
+    evidence = context.case.evidence
+    made = leak.engine or leak.first.connection
+    url = leak.engine.url if leak.engine is not None else leak.first.connection.configured
+    parts = parts_of(evidence, made, url)
+    event = parts.get("host") or parts.get("port")
+    if event is None or context.case.done_by_tests(event):
+        return
+    at = next(iter(evidence.chain(event) or evidence.chain(made)), None)
+    held = ", ".join(f"{part} from {one.name}={one.value}" for part, one in parts.items())
+    finding = _suggested(
+        context,
+        leak,
+        variable_missing.NAME if event.op == "missing" else variable_inherited.NAME,
+        f"The place of {leak.database.name} is put together of parts ({held}), and the tests set no other "
+        f"{event.name}.",
+        at.file if at else None,
+        at.line if at else None,
+    )
+    yield Candidate(
+        finding,
+        f"with {event.name} naming another server",
+        (SetVariable(event.name, NOWHERE if event is parts.get("host") else "1"),),
+        f"Set {event.name}, too, to that of the test server, before the application asks for it.",
+        at=(at.file, at.line) if at else None,
+    )
+
+
+# --- modules ----------------------------------------------------------------------------------------------------------
+
+
+def _collected_alone(leak: Leak, context: Context) -> Iterator[Candidate]:
+    """The engine was made while another test module was collected."""
+    engine, own = leak.engine, {test.partition("::")[0] for test in leak.tests}
+    if engine is None or engine.phase != "collection" or engine.collecting is None:
+        return
+    module = engine.collecting.partition("::")[0]
+    others = {outcome.test.partition("::")[0] for outcome in context.case.evidence.outcomes} - {module}
+    if module not in own and module.endswith(".py") and context.case.of_tests(module) and others:
+        said = f"{module} makes the engine while it is collected."
+        fix = f"Import the application inside the tests or fixtures of {module}, not at its top."
+        yield without_module(_suggested(context, leak, collection_time_import.NAME, said, module, None), module, fix)
+
+
+def _own_modules(leak: Leak, context: Context) -> Iterator[Candidate]:
+    """A file of the leak was loaded from one folder, while its like lies where the project's modules are."""
+    made = context.case.evidence.chain(leak.engine or leak.first.connection)
+    for frame in (*made[:1], *leak.first.chain[:1]):
+        for folder, own in _namesakes(context, frame.file):
+            finding = _suggested(
+                context,
+                leak,
+                module_from_elsewhere.NAME,
+                f"{frame.file} is loaded as the module of its name, and not {own}: the path of modules "
+                f"(PYTHONPATH, and how pytest is started) decides. It leads to {leak.database.name}.",
+                frame.file,
+                frame.line,
+            )
+            yield Candidate(
+                finding,
+                PathFirst(folder).label,
+                (PathFirst(folder),),
+                f"Let the tests import {own}: set pythonpath = {folder or '.'} in pytest's configuration (or run "
+                "python -m pytest), and take the other folder out of PYTHONPATH.",
+                at=(frame.file, frame.line),
+            )
+            return
+
+
+def _namesakes(context: Context, file: str) -> Iterator[tuple[str, str]]:
+    """Other files of the project that could be the same module: the folder to start from, and the file."""
+    parts = file.split("/")
+    for number in range(1, len(parts) - 1):
+        for folder in ("", "src"):
+            own = "/".join([*([folder] if folder else []), *parts[number:]])
+            if own != file and not context.case.of_tests(own) and context.text_of(own) is not None:
+                yield folder, own
+
+
+def _suggested(
+    context: Context, leak: Leak, kind: str, message: str, file: str | None, line: int | None
+) -> Finding[object]:
+    """What an intervention is to prove: what the run found of that kind on the leak, or else this."""
+    return context.found(kind, leak) or proposed(kind, message, file, line)
+
+
+def _opens_a_session(evidence: Evidence, leak: Leak) -> bool:
+    sessions = {session.session: session for session in evidence.sessions}
+    session = sessions.get(getattr(leak.first.entry, "session", None) or "")
+    return session is not None and evidence.chain(session) == leak.first.chain

@@ -1,0 +1,331 @@
+"""Did the wrong thing come back? What is looked for in each run, and when a run says nothing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, Leak, case_of
+from kit.analysis.databases import Allowed
+from kit.analysis.model import counted
+from kit.analysis.not_seen import hidden_anew
+from kit.analysis.opened_by_tests import made_by_tests
+from kit.analysis.reach import Reach
+from kit.answer.diagnosis import Effect
+from kit.answer.model import Answer, answer
+from kit.detectors.planning.candidate import NOWHERE
+from kit.diagnosing.as_far import asks, is_child, not_as_far, program, taken_away
+from kit.evidence.model import Evidence, Refusal
+from kit.probes.allow import MalformedEntry
+from kit.probes.interventions.base import Intervention
+from kit.probes.interventions.connections import LeadElsewhere, RedirectConnection, RedirectSession
+from kit.probes.interventions.variables import SetVariable
+from kit.probes.places import place
+
+# What leads a connection to another database: its test has come as far, and may miss there what it looks for.
+_LEAD_ELSEWHERE = (LeadElsewhere, RedirectSession, RedirectConnection, SetVariable)
+_RAN = ("passed", "failed", "xfailed", "xpassed")
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """What went wrong in the first run: databases that were reached, or, where none was wrong, tests that failed.
+
+    `affected` are the tests in which it went wrong, `tests` all that ran. `wrong` are identities of databases. `apart`
+    are tests in which something else goes wrong, of its own: they are left out while this is looked into.
+    """
+
+    first: Answer
+    wrong: frozenset[str]
+    affected: tuple[str, ...]
+    tests: frozenset[str]
+    failing: bool
+    leaks: tuple[Leak, ...] = ()
+    apart: tuple[str, ...] = ()
+
+    @property
+    def there(self) -> bool:
+        """Whether anything went wrong."""
+        return bool(self.wrong) or self.failing
+
+
+def symptoms_of(first: Answer) -> tuple[Symptom, ...]:
+    """What went wrong in the first run: one symptom for each set of leaks that share no test with another."""
+    tests = frozenset(ran(first.evidence))
+    sets = _apart(the_case(first))
+    if not sets:
+        failed = tuple(dict.fromkeys(failures(first.evidence)))
+        return (Symptom(first, frozenset(), failed, tests, True),) if failed else ()
+    affected = [tuple(dict.fromkeys(test for leak in leaks for test in leak.tests)) for leaks in sets]
+    return tuple(
+        Symptom(
+            first,
+            frozenset(leak.database.id for leak in leaks),
+            affected[number],
+            tests,
+            False,
+            leaks,
+            tuple(test for other, group in enumerate(affected) if other != number for test in group),
+        )
+        for number, leaks in enumerate(sets)
+    )
+
+
+def _apart(case: Case) -> list[tuple[Leak, ...]]:
+    """Sort leaks into sets that can be looked into one at a time. One outside the tests is there in every run."""
+    sets: list[tuple[Leak, ...]] = []
+    for leak in case.leaks:
+        near = [group for group in sets if not leak.tests or any(_meet(case, leak, other) for other in group)]
+        sets = [group for group in sets if group not in near]
+        sets.append((*(one for group in near for one in group), leak))
+    return sets
+
+
+def _meet(case: Case, leak: Leak, other: Leak) -> bool:
+    made = made_by_tests(case, leak)
+    alike = made is not None and made == made_by_tests(case, other)
+    shared = leak.engine is not None and leak.engine == other.engine  # made in the one, it leads on in the other
+    return alike or shared or not other.tests or not set(leak.tests).isdisjoint(other.tests)
+
+
+def the_case(found: Answer) -> Case:
+    """The answer as the questions see it."""
+    return case_of(found.evidence, found.reached, found.allowed)
+
+
+def ran(evidence: Evidence) -> dict[str, str]:
+    """The tests that were run to their body, with how they ended."""
+    return {
+        outcome.test: outcome.outcome
+        for outcome in evidence.outcomes
+        if outcome.when == "call" and outcome.outcome in _RAN
+    }
+
+
+def failures(evidence: Evidence) -> Iterable[str]:
+    """The tests that failed, in whichever phase."""
+    return (outcome.test for outcome in evidence.outcomes if outcome.outcome == "failed")
+
+
+def effect(
+    symptom: Symptom, run: Evidence, left_out: frozenset[str], interventions: Sequence[Intervention] = ()
+) -> tuple[Effect, str]:
+    """What a run with these interventions shows about the symptom; `left_out` are tests that were kept from running."""
+    if run.timed_out:
+        return Effect.VOID, f"ended at its time limit, after {run.duration_s:.0f} s"
+    if not run.processes:
+        return Effect.VOID, "no probe reported"
+    unobserved = [test for test in symptom.affected if test in left_out]
+    if unobserved and len(unobserved) == len(symptom.affected):
+        return Effect.VOID, f"{unobserved[0]} shows it, and was left out"
+    if symptom.wrong:
+        shown, reason = _leak_effect(symptom, run, left_out, interventions)
+        anew = hidden_anew(symptom.first.evidence, run, symptom.first.allowed) if shown is Effect.GONE else None
+        return (shown, reason) if anew is None else (Effect.VOID, f"{anew.why}, which it had not done before")
+    return _failure_effect(symptom, run, left_out)
+
+
+def _leak_effect(
+    symptom: Symptom, run: Evidence, left_out: frozenset[str], interventions: Sequence[Intervention]
+) -> tuple[Effect, str]:
+    refused = [refusal for refusal in run.refusals if NOWHERE not in refusal.database]
+    if refused:
+        first, chain = refused[0], run.chain(refused[0])
+        if not _is_known(symptom, first):
+            allow = f": allow it where tests may reach it (--allow {first.entry})" if first.entry else ""
+            why = first.because or "which is not allowed either"
+            return Effect.VOID, f"it led to {first.database} instead, {why}{allow}"
+        return Effect.STAYS, f"{_stopped(first)}, at {chain[0] if chain else first.phase}"
+    again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
+    # What was refused has been looked at above: what is left of that is where a change leads, which is not there.
+    wrong = [reach for reach in again.reached if not reach.stopped and _is_wrong(symptom, again, reach.database.id)]
+    if wrong:
+        return Effect.STAYS, f"{wrong[0].database.name} was reached, at {wrong[0].opener}"
+    asked = wrong_server_asked(symptom, run)
+    if asked:
+        return Effect.VOID, f"it asked {asked}, which is not allowed, whether it is there or not"
+    return _comparable(symptom, run, again, left_out, interventions)
+
+
+def _stopped(refusal: Refusal) -> str:
+    """At what a run was stopped. A file is not opened; a server has been asked, by the kit, which one it is."""
+    if refusal.observed is None or "file" in refusal.observed:
+        return f"stopped before anything was said to {refusal.database}"
+    return f"stopped before the application's first statement to {refusal.database}"
+
+
+def wrong_server_asked(symptom: Symptom, run: Evidence) -> str:
+    """A server that is not allowed, and that a run asked for whatever database; "" where it asked none.
+
+    What the first run could not connect to either is left aside: that is how it waits for its servers.
+    """
+    before = {failed.configured for failed in symptom.first.evidence.failed_connections}
+    asked = [failed.configured for failed in run.failed_connections if failed.configured not in before]
+    asked += [refusal.database for refusal in run.refusals if NOWHERE in refusal.database]
+    servers = _wrong_servers(symptom)
+    for configured in asked:
+        if _server(configured) in servers:
+            return configured
+        if NOWHERE not in configured and symptom.first.allowed.names(configured) is False:
+            return configured
+    return ""
+
+
+def _wrong_servers(symptom: Symptom) -> set[tuple[str, str]]:
+    named = {
+        _server(configured)
+        for database in symptom.first.databases
+        if database.id in symptom.wrong
+        for configured, _, _ in database.asked
+    }
+    return {server for server in named if server is not None}
+
+
+def _server(configured: str) -> tuple[str, str] | None:
+    """Host and port of a URL; None for what is no server's."""
+    named = place(configured) if "://" in configured else None
+    if named is None or not (named[1] or named[2]):
+        return None
+    return str(named[1]), str(named[2])
+
+
+def _is_known(symptom: Symptom, refusal: Refusal) -> bool:
+    """Tell whether what a run was stopped at had been reached wrongly in the first run."""
+    named = Allowed((refusal.entry,), symptom.first.allowed.folder)
+    if not _can_be_meant(named):  # a client of which nobody can tell where it leads
+        return False
+    return any(
+        named.judge(database) is True
+        for database in symptom.first.databases
+        if symptom.first.judged(database) is not True
+    )
+
+
+def _can_be_meant(named: Allowed) -> bool:
+    try:
+        return bool(named.entries.entries)
+    except MalformedEntry:
+        return False
+
+
+def _is_wrong(symptom: Symptom, again: Answer, identity: str) -> bool:
+    if symptom.first.allowed.patterns is None:
+        return identity in symptom.wrong
+    return any(
+        database.id == identity and again.judged(database) is False and NOWHERE not in database.name
+        for database in again.databases
+    )
+
+
+def _comparable(
+    symptom: Symptom,
+    run: Evidence,
+    again: Answer,
+    left_out: frozenset[str],
+    interventions: Sequence[Intervention],
+) -> tuple[Effect, str]:
+    """Nothing wrong was reached; did the tests do what they did before, or did they not come that far?"""
+    first, now = symptom.first.evidence, ran(run)
+    nowhere = led_nowhere(run, again)
+    # A fixture that is led to what is not there has come to its line, and its test does not come to its body.
+    in_fixtures = _affected_in_fixtures(symptom) - set(now) if nowhere else set[str]()
+    missing = [test for test in symptom.tests if test not in now and test not in left_out | in_fixtures]
+    if missing and not run.refusals:  # at which no further test is begun
+        return Effect.VOID, f"{counted(len(missing), 'test')} no longer ran, {missing[0]} first"
+    if not symptom.tests and run.exit_code and (run.exit_code != first.exit_code or not again.reached) and not nowhere:
+        reached = "" if again.reached else " and reached no database"
+        return Effect.VOID, f"it ended with exit code {run.exit_code}{reached}"
+    gone = taken_away(interventions, [reach for leak in symptom.leaks for reach in leak.reaches])
+    if gone is not None:
+        return Effect.VOID, f"what opens {gone.database.name} at {gone.opener} was kept from running"
+    wrongly = [
+        reach for reach in _wrongly(symptom, left_out, now, bool(missing))
+        if reach.test not in in_fixtures or reach.phase == "setup"
+    ]  # fmt: skip
+    idle = next(not_as_far(first, wrongly, asks(run), interventions), None)
+    if idle is not None:
+        return Effect.VOID, _no_longer_asks(symptom, idle, now, run)
+    if nowhere:
+        return Effect.GONE, "it was looked for where the change leads, and nowhere else"
+    led = any(isinstance(one, _LEAD_ELSEWHERE) for one in interventions)
+    lost = _no_longer_passes(symptom, run, symptom.affected if led else ())
+    return (Effect.VOID, lost) if lost else (Effect.GONE, _instead(symptom, again))
+
+
+def _affected_in_fixtures(symptom: Symptom) -> set[str]:
+    """The tests of which a fixture reached a wrong database before their body."""
+    reaches = (reach for leak in symptom.leaks for reach in leak.reaches)
+    return {reach.test for reach in reaches if reach.test is not None and reach.phase == "setup"}
+
+
+def _no_longer_passes(symptom: Symptom, run: Evidence, excused: Sequence[str] = ()) -> str:
+    """The first test that passed and fails now, in words; "" where there is none."""
+    failed = set(failures(run)) - set(excused)
+    lost = [test for test, outcome in ran(symptom.first.evidence).items() if outcome == "passed" and test in failed]
+    return f"{lost[0]} passed before, and fails now" if lost else ""
+
+
+def _no_longer_asks(symptom: Symptom, reach: Reach, now: Mapping[str, str], run: Evidence) -> str:
+    ended = f"{reach.test} {now.get(reach.test, 'does not come to its body')}" if reach.test else ""
+    who = program(symptom.first.evidence, reach.entry)
+    who = f"{who}, which had reached it there," if who else "it"
+    at = f" at {reach.used[0].file}:{reach.used[0].line}" if reach.used else ""
+    ended = f"{ended}, and" if ended else f"exit code {run.exit_code}:"
+    return f"{ended} {who} asks for no database any more{at}"
+
+
+def is_remedy(symptom: Symptom, run: Evidence, shown: Effect) -> bool:
+    """Tell whether what a run changed would do as a remedy: it led to what is there, and nothing that passed fails."""
+    if shown is not Effect.GONE:
+        return False
+    if not symptom.wrong:
+        return True
+    again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
+    return not led_nowhere(run, again) and not _no_longer_passes(symptom, run)
+
+
+def led_nowhere(run: Evidence, again: Answer) -> bool:
+    """Tell whether a run asked for a place that only its change names: tests go on to it, and no further."""
+    asked = (*(failed.configured for failed in run.failed_connections), *(one.database for one in run.refusals))
+    return any(NOWHERE in one for one in asked) or any(NOWHERE in database.name for database in again.databases)
+
+
+def _wrongly(symptom: Symptom, left_out: frozenset[str], now: Mapping[str, str], stopped: bool) -> Iterator[Reach]:
+    """The ways in which wrong databases were reached. Not of tests that a run which was stopped did not come to."""
+    evidence = symptom.first.evidence
+    for leak in symptom.leaks:
+        for reach in leak.reaches:
+            # That the tests ran tells that what imported them went on; of another program it tells nothing.
+            early = reach.test is None and bool(symptom.tests) and not is_child(evidence, reach.entry)
+            unbegun = stopped and reach.test is not None and reach.test not in now
+            if not early and not unbegun and reach.test not in left_out:
+                yield reach
+
+
+def _instead(symptom: Symptom, again: Answer) -> str:
+    mine = [reach for reach in again.reached if reach.test in symptom.affected or not symptom.tests]
+    used = {reach.database.name for reach in mine if not reach.stopped}
+    names = sorted(used)
+    if not names:
+        return "the wrong database was not reached"
+    return f"not reached; {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} answered"
+
+
+def _failure_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[Effect, str]:
+    if run.refusals:
+        return Effect.VOID, f"{_stopped(run.refusals[0])}, which is not allowed"
+    failed = set(failures(run))
+    now = ran(run)
+    wanted = [test for test in symptom.affected if test not in left_out]
+    missing = [test for test in wanted if test not in now and test not in failed]
+    if missing:
+        return Effect.VOID, f"{missing[0]} no longer ran"
+    lost = _no_longer_passes(symptom, run)
+    if lost:
+        return Effect.VOID, lost
+    still = [test for test in wanted if test in failed]
+    if still:
+        return Effect.STAYS, f"{still[0]} fails"
+    return Effect.GONE, f"{counted(len(wanted), 'test')} that failed now pass" if len(
+        wanted
+    ) > 1 else f"{wanted[0]} passes"

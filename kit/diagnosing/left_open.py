@@ -1,0 +1,80 @@
+"""What leading an engine elsewhere leaves open: which engine it was is shown, and not why it is used. Pure.
+
+Such a run is the whole proof where nothing could have led to another engine. Where something could have, the engine is
+named and no cause is called proved: another cause that was seen and not refuted, another process than the tests', a
+variable that the application looked for in vain, and whatever the tests put in the place of something else (`patch`,
+`monkeypatch.setattr`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kit.analysis.case import Case, Leak
+from kit.analysis.model import first
+from kit.detectors.kind import Strength
+from kit.detectors.registry import kind_named
+from kit.diagnosing.inherited import TextOf
+from kit.diagnosing.judge import Symptom, the_case
+from kit.diagnosing.search import Found
+
+_REPLACES = re.compile(r"^[^#\n]*(?:\bpatch(?:\.object)?\(|\bsetattr\()", re.MULTILINE)
+_CONFTEST = "conftest.py"
+
+
+def left_open(symptom: Symptom, found: Found, text_of: TextOf) -> tuple[str, ...]:
+    """Why the engines that the re-runs show are no cause yet, in sentences; nothing where they are, or others are.
+
+    `text_of` gives the text of a file of the project, None where there is none.
+    """
+    if not found.needed or not all(kind_named(one.kind).strength.stands_for_nothing for one in found.needed):
+        return ()
+    case = the_case(symptom.first)
+    doubts = dict.fromkeys(doubt for leak in symptom.leaks for doubt in _doubts(case, leak, text_of))
+    doubts |= dict.fromkeys(_undecided(symptom, found))
+    where = " and ".join(f"{one.file}:{one.line}" for one in found.needed)
+    return (f"The re-runs show that {where} leads there, and not why: {'; '.join(doubts)}.",) if doubts else ()
+
+
+def _undecided(symptom: Symptom, found: Found) -> Iterator[str]:
+    """Causes that the first run shows, and that no re-run has shown or refuted."""
+    refuted = {id(one.finding) for one in found.refuted}
+    for finding in symptom.first.findings:
+        concerns = not finding.tests or not symptom.affected or not set(symptom.affected).isdisjoint(finding.tests)
+        if concerns and kind_named(finding.kind).strength is Strength.CAUSE and id(finding) not in refuted:
+            yield f"{finding.kind} at {finding.where} was seen, and is not shown to decide"
+
+
+def _doubts(case: Case, leak: Leak, text_of: TextOf) -> Iterator[str]:
+    made = leak.engine or leak.first.connection
+    if not leak.tests and made.process not in _of_tests(case):
+        yield "it was reached by another process than the tests', which may lack what they set up"
+    for asked in (*case.evidence.variables, *case.evidence.modes):
+        before = asked.op == "missing" and asked.process == made.process and asked.at_s <= made.at_s
+        at = first(case.evidence.chain(asked))
+        if before and at is not None and not case.of_tests(at.file):
+            yield f"{asked.name} was not set when {at.file}:{at.line} read it, and may decide which is used"
+    for file in _files_of_tests(leak):
+        line = _line_that_replaces(text_of(file) or "")
+        if line:
+            yield f"{file}:{line} replaces something, perhaps to lead it elsewhere"
+
+
+def _of_tests(case: Case) -> frozenset[int]:
+    """The processes in which tests ran."""
+    return frozenset(use.process for use in case.evidence.uses if use.test is not None)
+
+
+def _files_of_tests(leak: Leak) -> Iterator[str]:
+    """The files of the tests that reached it, and every conftest that may be theirs."""
+    files = dict.fromkeys(test.partition("::")[0] for test in leak.tests)
+    yield from files
+    folders = {"/".join(file.split("/")[:depth]) for file in files for depth in range(file.count("/") + 1)}
+    for folder in sorted(folders):
+        yield f"{folder}/{_CONFTEST}" if folder else _CONFTEST
+
+
+def _line_that_replaces(text: str) -> int:
+    found = _REPLACES.search(text)
+    return text.count("\n", 0, found.end()) + 1 if found else 0

@@ -1,0 +1,149 @@
+"""What a dependence comes to, in words: causes with what to change, or why there is none. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kit.answer.diagnosis import Cause
+from kit.detectors.kind import proposed
+from kit.detectors.state import (
+    state_left_by_collection,
+    state_left_by_test,
+    state_needed_from_collection,
+    state_needed_from_test,
+)
+from kit.diagnosing.order.model import FILES, Dependence, Piece, Role, Unit
+
+_AT_MOST = 3  # units that are named
+
+
+def is_proved(found: Dependence) -> bool:
+    """Tell whether it is shown which state decides."""
+    return bool(found.pieces)
+
+
+def causes(found: Dependence, number: int) -> Iterator[Cause]:
+    """Give a cause for each piece of state that decides; none where none was found."""
+    for piece in found.pieces:
+        line = piece.written[0] if piece.written else None
+        file, number_of_line = (line.file, line.line) if line else (None, None)
+        yield Cause(
+            proposed(_KINDS[found.role, found.unit], _sentence(found, piece), file, number_of_line),
+            file,
+            number_of_line,
+            _remedy(found, piece),
+            f"with {piece.place} as it was before {_units(found)}",
+            len(found.pieces) == 1,
+            number,
+        )
+
+
+def said(found: Dependence) -> str:
+    """Say in one sentence what the test depends on."""
+    if found.role is Role.INDEPENDENT:
+        return f"{found.test} was not found to depend on other tests: {found.reason}"
+    if found.role is Role.VICTIM:
+        return f"{found.test} passes alone and fails after {_units(found)}"
+    return f"{found.test} fails alone and passes after {_units(found)}"
+
+
+def unproved(found: Dependence) -> Iterator[str]:
+    """Say what was not shown."""
+    if found.role is not Role.INDEPENDENT and not found.pieces:
+        yield f"{said(found)}; {found.reason}."
+    if found.pieces and not found.alone_enough:
+        names = " and ".join(piece.place for piece in found.pieces)
+        yield (
+            f"Whether {names} is enough by itself: with everything else put back, {found.test} does not end as it does "
+            f"after {_units(found)}."
+        )
+
+
+_KINDS = {
+    (Role.VICTIM, Unit.TEST): state_left_by_test.NAME,
+    (Role.VICTIM, Unit.MODULE): state_left_by_collection.NAME,
+    (Role.NEEDY, Unit.TEST): state_needed_from_test.NAME,
+    (Role.NEEDY, Unit.MODULE): state_needed_from_collection.NAME,
+}
+
+
+def _sentence(found: Dependence, piece: Piece) -> str:
+    verb = "fails" if found.role is Role.VICTIM else "needs that to pass"
+    done = _done_outside(found, piece) if piece.is_outside else f"{_done(piece)} and leaves it so"
+    return f"{_units(found)} {done}; {found.test} {verb}{_notes(piece)}"
+
+
+def _done(piece: Piece) -> str:
+    if not piece.before:
+        return f"sets {piece.place} to {piece.after}"
+    if not piece.after:
+        return f"removes {piece.place} (it was {piece.before})"
+    if piece.before == piece.after:
+        return f"changes {piece.place} ({piece.before})"
+    return f"changes {piece.place} from {piece.before} to {piece.after}"
+
+
+def _done_outside(found: Dependence, piece: Piece) -> str:
+    """Say what was done to a database, and at which line."""
+    at = f" at {_at(found, piece)}" if piece.written else " by it"
+    if not piece.after:
+        return f"leaves no {piece.place}, {'removed' if piece.group == FILES else 'dropped'}{at}"
+    if piece.group == FILES:
+        return f"leaves {piece.place} with {piece.after} ({piece.before or 'not there'} before), written{at}"
+    if not piece.label.startswith("table "):
+        return f"leaves {piece.place} at {piece.after} ({piece.before or 'not there'} before), changed{at}"
+    return f"leaves {piece.place} with {piece.after} ({piece.before or 'no such table'} before), written{at}"
+
+
+def _at(found: Dependence, piece: Piece) -> str:
+    """The line that wrote it, and the unit's own line that led there."""
+    modules = {unit.partition("::")[0] for unit in found.units}
+    own = next((line for line in piece.written if line.file in modules), piece.written[0])
+    return str(own) if own == piece.written[0] else f"{piece.written[0]} (called at {own})"
+
+
+def _notes(piece: Piece) -> str:
+    said = [f"{file}:{line}: {text}" if file else text for text, file, line in piece.notes]
+    return "".join(f". {one}" for one in said)
+
+
+def _remedy(found: Dependence, piece: Piece) -> str:
+    if found.role is Role.NEEDY and found.unit is Unit.MODULE:
+        of = f" {piece.written[0].file}, or what else" if piece.written else " what"
+        return f"Import{of} sets {piece.place} in {found.test.partition('::')[0]} or in conftest.py."
+    if found.role is Role.NEEDY:
+        return f"Let a fixture that {found.test} asks for set {piece.place}, instead of relying on {_units(found)}."
+    whose = f"after {found.units[0]}" if len(found.units) == 1 else "after the tests that change it"
+    return f"Put {piece.place} back {whose}: {_by(piece, found)}."
+
+
+def _by(piece: Piece, found: Dependence) -> str:
+    """Return pytest's own way to change such a place for one test; a fixture where it is not the test that writes."""
+    if piece.group == FILES:
+        return "write to tmp_path instead, or remove it in a fixture, after its yield"
+    if piece.is_outside:
+        at = f" what {piece.written[0]} writes" if piece.written else " it"
+        return f"let a fixture roll back{at}, or delete{' it' if at != ' it' else ''} after its yield"
+    if piece.after.startswith("a cache of "):
+        return f"call {piece.place}.cache_clear() in a fixture, after its yield"
+    modules = {unit.partition("::")[0] for unit in found.units}
+    if piece.written and piece.written[0].file not in modules and not piece.written[0].file.endswith("conftest.py"):
+        return f"in a fixture, after its yield (the test changes it through {piece.written[0]})"
+    if piece.place.startswith("os.environ["):
+        return f"monkeypatch.setenv({piece.label[1:-1]}, ...) ends with the test"
+    if piece.label == "working directory":
+        return "monkeypatch.chdir(...) ends with the test"
+    if piece.holder.startswith("sys.path"):
+        return "monkeypatch.syspath_prepend(...) ends with the test"
+    if piece.label.startswith("["):
+        return f"monkeypatch.setitem({piece.holder}, {piece.label[1:-1]}, ...) ends with the test"
+    if piece.label.startswith(".") and piece.group != "fixtures":
+        return f"monkeypatch.setattr({piece.holder}, {piece.label[1:]!r}, ...) ends with the test"
+    return "in a fixture, after its yield"
+
+
+def _units(found: Dependence) -> str:
+    names = list(found.units[:_AT_MOST])
+    more = f" and {len(found.units) - _AT_MOST} more" if len(found.units) > _AT_MOST else ""
+    named = ", ".join(names) + more
+    return f"the collection of {named}" if found.unit is Unit.MODULE else named

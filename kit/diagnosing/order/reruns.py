@@ -1,0 +1,185 @@
+"""The runs that the search asks for: the command again, with other tests and with state put back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from kit.diagnosing.order.model import Line, Piece, Unit
+from kit.diagnosing.order.search import Ended, Selection
+from kit.evidence.model import Evidence, Outcome
+from kit.probes.interventions.base import Intervention
+from kit.probes.interventions.state import LeaveBehind
+from kit.probes.interventions.tests import AfterEach, LeaveOut, OneProcess, RunFirst, RunOnly
+from kit.probes.sealed import Seal
+from kit.typed import typed
+
+
+class _Difference(msgspec.Struct, frozen=True):
+    """A place as the run says it; of one outside of the process, also who wrote it."""
+
+    place: str
+    group: str
+    holder: str
+    label: str
+    before: str
+    after: str
+    written: tuple[tuple[str, int, str], ...] = ()
+    notes: tuple[tuple[str, str, int], ...] = ()
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """What a run writes of what differs after its units; see kit.probes.interventions.state."""
+
+    differences: tuple[_Difference, ...] = ()
+    writes: dict[str, tuple[tuple[tuple[str, int, str], ...], ...]] = {}
+    looked: tuple[str, ...] = ()
+
+
+_NEVER_LOOKED_AT = ("files outside of the project", "other processes")
+
+
+@dataclass
+class Reruns:
+    """Makes the runs. `again` makes a re-run; `tests` are all tests of the first run, in its order.
+
+    `file` is for what a run writes of the state, `place` the command's folder, `socket` where a run asks for a look at
+    what is outside of the process.
+    """
+
+    again: Callable[[str, Sequence[Intervention]], Evidence]
+    tests: tuple[str, ...]
+    file: Path
+    seal: Seal
+    place: Path
+    socket: str = ""
+    not_looked_at: Mapping[str, str] = field(default_factory=dict)  # a database, and why
+    known: dict[Selection, Ended] = field(default_factory=dict)
+    _looked: tuple[str, ...] = ()
+
+    def run(self, what: Selection) -> Ended:
+        """Run the test after the units; the same is not run twice."""
+        if what not in self.known:
+            self.known[what] = self._run(what, _said(what))
+        return self.known[what]
+
+    def fails_right_after(self, test: str) -> tuple[str, ...]:
+        """Run the test once after each other test, in one run, and return those right after which it failed."""
+        evidence = self.again("the test once more after each other test", [OneProcess(), AfterEach(test)])
+        found: dict[str, None] = {}
+        before = ""
+        for outcome in evidence.outcomes:
+            if outcome.test != test:
+                before = outcome.test
+            elif outcome.outcome == "failed" and before:
+                found[before] = None
+        return tuple(found)
+
+    def left_behind(self, what: Selection, watch: Sequence[Piece] = ()) -> tuple[Piece, ...] | None:
+        """Run it, and return what differs after the units; of `watch` alone, with the lines that wrote each last.
+
+        None where nothing was looked at: the units did not come to an end, or not under pytest.
+        """
+        said = "looking for the line that wrote it" if watch else "looking at what differs afterwards"
+        self.file.unlink(missing_ok=True)
+        watched = tuple(piece.watched() for piece in watch if not piece.is_outside)
+        self._run(what, f"the same, {said}", replace(self._looking(what), watched=watched))
+        written = self._read()
+        if written is None:
+            return None
+        self._looked = written.looked
+        if watch:
+            return tuple(
+                piece if piece.is_outside else replace(piece, written=self._lines(written, piece)) for piece in watch
+            )
+        return tuple(self._piece(one) for one in written.differences)
+
+    def scope(self) -> tuple[str, str]:
+        """Say what was looked at outside of the process in the latest run, and what was not."""
+        looked = ", ".join(["what was written to files of the project", *(self._looked or ("no database",))])
+        left_out = [f"{name} ({why})" for name, why in self.not_looked_at.items()]
+        return looked, ", ".join([*left_out, *_NEVER_LOOKED_AT])
+
+    def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
+        """Run it with these places put back after the units."""
+        shown = places[0] if len(places) == 1 else f"{len(places)} places"
+        return self._run(what, f"the same, {shown} put back", replace(self._looking(what), put_back=tuple(places)))
+
+    def keep(self, what: Selection, places: Sequence[str]) -> Ended:
+        """Run it with all other places put back after the units."""
+        kept = replace(self._looking(what), keep=tuple(places))
+        return self._run(what, "the same, everything else put back", kept)
+
+    def _looking(self, what: Selection) -> LeaveBehind:
+        return LeaveBehind(what.units, str(self.file), self.seal.key, socket=self.socket, folder=".")
+
+    def _run(self, what: Selection, said: str, *more: Intervention) -> Ended:
+        return _ended(self.again(said, [*self._selecting(what), *more]), what)
+
+    def _selecting(self, what: Selection) -> list[Intervention]:
+        kept = {what.test, *what.units} if what.unit is Unit.TEST else {what.test}
+        others = LeaveOut(tuple(test for test in self.tests if test not in kept))
+        if what.unit is Unit.MODULE:
+            return [RunOnly((*what.units, what.test)), OneProcess(), others]
+        return [OneProcess(), others, RunFirst((*what.units, what.test))]
+
+    def _read(self) -> _Written | None:
+        try:
+            return typed(msgspec.json.decode(self.seal.opened(self.file.read_text(encoding="ascii"))), _Written)
+        except (OSError, ValueError, msgspec.DecodeError):  # the run ended before it was written
+            return None
+
+    def _lines(self, written: _Written, piece: Piece) -> tuple[Line, ...]:
+        return self._as_lines(written.writes.get(piece.place, ((),))[-1])
+
+    def _as_lines(self, stack: Sequence[tuple[str, int, str]]) -> tuple[Line, ...]:
+        return tuple(Line(self._relative(file), line, function) for file, line, function in stack)
+
+    def _piece(self, one: _Difference) -> Piece:
+        notes = tuple((said, self._relative(file), line) for said, file, line in one.notes)
+        written = self._as_lines(one.written)
+        return Piece(one.place, one.group, one.holder, one.label, one.before, one.after, written, notes)
+
+    def _relative(self, file: str) -> str:
+        path = Path(file)
+        return str(path.relative_to(self.place)) if path.is_relative_to(self.place) else file
+
+
+def _ended(evidence: Evidence, what: Selection) -> Ended:
+    outcomes = outcomes_of(evidence)
+    outcome, failure = outcomes.get(what.test, ("", ""))
+    if evidence.refusals or evidence.timed_out:  # it was stopped, and its outcome says nothing
+        outcome = ""
+    others = tuple((unit, outcomes[unit][0]) for unit in what.units if unit in outcomes)
+    return Ended(outcome, failure, others)
+
+
+def outcomes_of(evidence: Evidence) -> dict[str, tuple[str, str]]:
+    """How each test ended that came to an end, in the order of the run, and what tells its failure from another."""
+    found: dict[str, tuple[str, str]] = {}
+    for outcome in evidence.outcomes:
+        if outcome.when == "collect":
+            continue
+        if outcome.outcome == "failed":
+            found.setdefault(outcome.test, ("", ""))
+            if found[outcome.test][0] != "failed":
+                found[outcome.test] = "failed", _failure(outcome)
+        else:
+            found.setdefault(outcome.test, (outcome.outcome, ""))
+    return found
+
+
+def _failure(outcome: Outcome) -> str:
+    kind = re.match(r"[\w.]*", outcome.message or "")
+    return f"{kind[0] if kind else ''} at {outcome.at or '?'}"
+
+
+def _said(what: Selection) -> str:
+    if not what.units:
+        return "the test alone" + ("" if what.unit is Unit.TEST else ", no other module collected")
+    after = what.units[0] if len(what.units) == 1 else f"{len(what.units)} {what.unit}s"
+    return f"the test after {'collecting ' if what.unit is Unit.MODULE else ''}{after}"

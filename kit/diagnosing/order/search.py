@@ -1,0 +1,181 @@
+"""From a test to what it depends on, by few short runs. Pure but for `Runs`, which makes them.
+
+1. The test alone: with every module collected, and with its own module only.
+2. The units that make the difference, by delta debugging.
+3. What these leave behind, and which part of it decides, by putting parts of it back.
+4. The lines that wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Protocol
+
+from kit.diagnosing.minimal import minimal
+from kit.diagnosing.order.model import FILES, FRESH, ROWS, Dependence, Piece, Role, Unit
+
+# Which places are tried together, the likeliest first: each group with those before it. What a test leaves in a
+# database that it has made itself is seldom what the next one meets: how that got there is asked first.
+GROUPS = ((ROWS, FILES), ("project", "fixtures", "process"), ("libraries",), ("modules",), (FRESH,))
+_PASSED, _FAILED = "passed", "failed"
+_TRIED_AT_MOST = 4  # tests right after which it failed
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a run runs: the test after these units. Tests: every module is collected. Modules: no other is."""
+
+    test: str
+    units: tuple[str, ...]
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the test ended in a run: "passed", "failed", or "" where it did not run; `others` are the units' outcomes.
+
+    `failure` tells one failure from another: the kind of the error, and the line that raised it.
+    """
+
+    outcome: str
+    failure: str = ""
+    others: tuple[tuple[str, str], ...] = ()
+
+
+class Runs(Protocol):
+    """Makes runs of the command. Each method raises OutOfRuns where no further run is allowed."""
+
+    def run(self, what: Selection) -> Ended:
+        """Run the test after the units."""
+
+    def fails_right_after(self, test: str) -> tuple[str, ...]:
+        """Run the test once after each other test, in one run, and return those right after which it failed."""
+
+    def left_behind(self, what: Selection, watch: Sequence[Piece] = ()) -> tuple[Piece, ...] | None:
+        """Run it, and return what differs after the units; of `watch`, with the lines that wrote each.
+
+        None where nothing was looked at.
+        """
+
+    def scope(self) -> tuple[str, str]:
+        """Say what was looked at outside of the process, and what was not."""
+
+    def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
+        """Run it with these places put back after the units."""
+
+    def keep(self, what: Selection, places: Sequence[str]) -> Ended:
+        """Run it with all other places put back after the units."""
+
+
+def search(
+    test: str, first: str, before: Sequence[str], after: Sequence[str], modules: Sequence[str], runs: Runs
+) -> Dependence:
+    """Find what a test depends on.
+
+    `first` is how it ended in the first run, "passed" or "failed"; `before` and `after` are the tests around it there,
+    `modules` the modules of tests other than its own.
+    """
+    found = _which_units(_Question(test, tuple(before), tuple(after), tuple(modules), runs), first)
+    return found if found.role is Role.INDEPENDENT else _which_state(found, runs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    test: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    modules: tuple[str, ...]
+    runs: Runs
+
+    def ended(self, units: Sequence[str], unit: Unit = Unit.TEST) -> str:
+        return self.runs.run(Selection(self.test, tuple(units), unit)).outcome
+
+    def smallest(self, units: Sequence[str], outcome: str, unit: Unit = Unit.TEST) -> tuple[str, ...]:
+        """Return the fewest units found after which the test ends so, as it does after all of them."""
+        return minimal(units, lambda chosen: self.ended(chosen, unit) == outcome)
+
+    def depends(self, role: Role, units: Sequence[str], unit: Unit = Unit.TEST) -> Dependence:
+        outcome = _FAILED if role is Role.VICTIM else _PASSED
+        return Dependence(self.test, role, self.smallest(units, outcome, unit), unit)
+
+    def independent(self, reason: str) -> Dependence:
+        return Dependence(self.test, Role.INDEPENDENT, reason=reason)
+
+
+def _which_units(ask: _Question, first: str) -> Dependence:
+    alone = ask.ended(())
+    if alone not in (_PASSED, _FAILED):
+        return ask.independent("it did not run when it was selected alone")
+    return _that_failed(ask, alone) if first == _FAILED else _that_passed(ask, alone)
+
+
+def _that_failed(ask: _Question, alone: str) -> Dependence:
+    if alone == _PASSED:
+        if not ask.before or ask.ended(ask.before) != _FAILED:
+            return ask.independent(_INTERMITTENT.format("passed"))
+        return ask.depends(Role.VICTIM, ask.before)
+    if ask.modules and ask.ended((), Unit.MODULE) == _PASSED:
+        return ask.depends(Role.VICTIM, ask.modules, Unit.MODULE)
+    others = (*ask.before, *ask.after)
+    if ask.after and ask.ended(others) == _PASSED:
+        return ask.depends(Role.NEEDY, others)
+    return ask.independent("it fails alone, too")
+
+
+def _that_passed(ask: _Question, alone: str) -> Dependence:
+    if alone == _FAILED:
+        if not ask.before or ask.ended(ask.before) != _PASSED:
+            return ask.independent(_INTERMITTENT.format("failed"))
+        return ask.depends(Role.NEEDY, ask.before)
+    others = (*ask.before, *ask.after)
+    for other in ask.runs.fails_right_after(ask.test)[:_TRIED_AT_MOST]:
+        if ask.ended((other,)) == _FAILED:
+            return ask.depends(Role.VICTIM, (other,))
+    for order in (others, others[::-1]):
+        if len(order) > 0 and order != ask.before and ask.ended(order) == _FAILED:
+            return ask.depends(Role.VICTIM, order)
+    if ask.modules and ask.ended((), Unit.MODULE) == _FAILED:
+        return ask.depends(Role.NEEDY, ask.modules, Unit.MODULE)
+    return ask.independent("it passes alone, after each other test, after all of them, and in reverse order")
+
+
+def _which_state(found: Dependence, runs: Runs) -> Dependence:
+    """Find which of the places that differ after the units decide, and the lines that wrote them."""
+    what = Selection(found.test, found.units, found.unit)
+    with_them, alone = runs.run(what), runs.run(replace(what, units=()))
+    pieces = runs.left_behind(what)
+    if pieces is None:
+        return replace(found, reason=_NOT_LOOKED_AT)
+
+    def decides(places: Sequence[str]) -> bool:
+        ended = runs.put_back(what, places)
+        return _alike(ended, alone) and ended.others == with_them.others
+
+    tried: tuple[str, ...] = ()
+    for groups in accumulate(GROUPS):
+        places = tuple(piece.place for piece in pieces if piece.group in groups)
+        if places != tried and decides(places):
+            needed = minimal(places, decides)
+            mine = tuple(piece for piece in pieces if piece.place in needed)
+            alone_enough = _alike(runs.keep(what, needed), with_them)
+            unknown = any(not piece.is_outside for piece in mine)
+            return replace(
+                found, pieces=(runs.left_behind(what, mine) if unknown else None) or mine, alone_enough=alone_enough
+            )
+        tried = places
+    return replace(found, reason=_NOTHING_DECIDES.format(len(pieces), *runs.scope()))
+
+
+def _alike(one: Ended, other: Ended) -> bool:
+    """Tell whether the test ended alike: a failure of another kind, or at another line, says nothing."""
+    return (one.outcome, one.failure) == (other.outcome, other.failure)
+
+
+_NOT_LOOKED_AT = "what it leaves behind could not be looked at, which is done under pytest only"
+_INTERMITTENT = "it {} when it was run again, alone and after the same tests: it is intermittent"
+_NOTHING_DECIDES = (
+    "with all {} places put back that differ afterwards, the outcome is the same. Looked at were the process and {}; "
+    "not looked at {}: what decides is there, or cannot be put back"
+)

@@ -1,0 +1,127 @@
+"""Files of the project that the runs write to: as they were before, and as they were put back, bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from stat import S_IMODE, S_ISDIR, S_ISREG
+
+from kit.diagnosing.outside.contents import Left
+
+BYTES_AT_MOST = 8_000_000  # of one file that is kept
+_ABSENT, _FOLDER, _FILE, _OTHER = "absent", "folder", "file", "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was at a path: absent, a folder, a file with its content, or something else, which is left alone."""
+
+    kind: str = _ABSENT
+    data: bytes = b""
+    mode: int = 0o644
+
+
+def kept(path: Path) -> Kept:
+    """Return what is at a path; what is too large, or cannot be read, is something else."""
+    try:
+        found = path.lstat()
+        if S_ISDIR(found.st_mode):
+            return Kept(_FOLDER, mode=S_IMODE(found.st_mode))
+        if not S_ISREG(found.st_mode) or found.st_size > BYTES_AT_MOST:
+            return Kept(_OTHER)
+        return Kept(_FILE, path.read_bytes(), S_IMODE(found.st_mode))
+    except (FileNotFoundError, NotADirectoryError):
+        return Kept()
+    except OSError:
+        return Kept(_OTHER)
+
+
+@dataclass
+class Files:
+    """The paths in a folder that a run has written to, or was about to."""
+
+    folder: Path
+    first: dict[Path, Kept] = field(default_factory=dict)  # before the first run
+    before: dict[Path, Kept] = field(default_factory=dict)  # what is looked at now
+    left: dict[Path, Kept] = field(default_factory=dict)  # by the first run
+
+    def touched(self, path: Path) -> None:
+        """A run is about to write to a path: what is there now is kept, once."""
+        if path.is_relative_to(self.folder) and path not in self.first:
+            self.first[path] = kept(path)
+            self.before.setdefault(path, self.first[path])
+
+    def begins(self) -> None:
+        """From now on differences count."""
+        self.before = {path: kept(path) for path in self.first}
+
+    def first_run_is_over(self) -> None:
+        """Keep what the first run has left."""
+        self.left = {path: kept(path) for path in self.first}
+
+    def differences(self) -> Iterator[tuple[Path, Left]]:
+        """Give what differs since it began."""
+        for path, then in self.before.items():
+            now = kept(path)
+            if (now.kind, now.data) != (then.kind, then.data):
+                name = str(path.relative_to(self.folder))
+                can_go_back = _OTHER not in (then.kind, now.kind)
+                kind = "folder" if _FOLDER in (then.kind, now.kind) else "file"
+                yield path, Left(kind, name, _said(then), _said(now), can_go_back)
+
+    def put_back(self, labels: Collection[str]) -> None:
+        """Let what has these labels be as it was when it began."""
+        chosen = {path: self.before[path] for path, left in self.differences() if left.label in labels}
+        _write(chosen)
+
+    def all_back(self, then: Mapping[Path, Kept]) -> None:
+        """Let everything be as it was then."""
+        _write({path: was for path, was in then.items() if kept(path) != was})
+
+
+def _write(wanted: Mapping[Path, Kept]) -> None:
+    """Write folders from the outermost on, and take away from the innermost on."""
+    for path in sorted(wanted):
+        _quietly(_make, path, wanted[path])
+    for path in sorted(wanted, reverse=True):
+        if wanted[path].kind == _ABSENT:
+            _quietly(_remove, path, wanted[path])
+
+
+def _quietly(do: Callable[[Path, Kept], None], path: Path, was: Kept) -> None:
+    """What cannot be put back stays: the run then ends as it would without it, and nothing is claimed."""
+    try:
+        if not _leads_elsewhere(path):
+            do(path, was)
+    except OSError:
+        return
+
+
+def _leads_elsewhere(path: Path) -> bool:
+    """Whether a run has left a link there, or in the place of a folder above: what is written would go elsewhere."""
+    return path.is_symlink() or path.parent.resolve() != path.parent
+
+
+def _make(path: Path, was: Kept) -> None:
+    if was.kind == _FOLDER and not path.exists():
+        path.mkdir(mode=was.mode)
+    elif was.kind == _FILE:
+        path.write_bytes(was.data)
+        path.chmod(was.mode)
+
+
+def _remove(path: Path, was: Kept) -> None:
+    now = kept(path).kind
+    if now == _FILE:
+        path.unlink()
+    elif now == _FOLDER:
+        path.rmdir()  # which fails where somebody else has put something into it
+
+
+def _said(what: Kept) -> str:
+    if what.kind == _FILE:
+        return "1 byte" if len(what.data) == 1 else f"{len(what.data)} bytes"
+    return {_ABSENT: "", _FOLDER: "there"}.get(what.kind, "something that is not kept")
+
+

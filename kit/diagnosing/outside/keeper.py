@@ -1,0 +1,284 @@
+"""Keeps what databases held before the first run, puts them back between runs, and looks at what tests leave.
+
+It listens at a unix socket for what the runs tell (`kit.probes.outside`). It looks at a database, and writes to it,
+only where the list of the command allows it: that is asked of each connection of its own, once it is open.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kit.diagnosing.order.model import FILES, FRESH, ROWS
+from kit.diagnosing.outside.clients import Client
+from kit.diagnosing.outside.contents import Contents, Left, differences, stable
+from kit.diagnosing.outside.files import Files
+from kit.diagnosing.outside.postgres import Postgres, Server
+from kit.diagnosing.outside.sqlite import SqliteFile
+from kit.diagnosing.outside.store import CannotBeAsked, Store
+from kit.probes.allow import AllowList
+from kit.probes.identity import POSTGRES_QUESTIONS
+from kit.probes.redact import redact
+from kit.probes.sealed import Seal
+
+SOCKET = "outside"
+_LENGTH_AT_MOST = 100  # of a socket's name, which the system limits
+_NO_LIST = "no list says which databases may be written to (--allow DB)"
+
+
+@dataclass
+class _Known:
+    """A database that a run has reached. `first` is what it held before, `left` what the first run left in it."""
+
+    name: str
+    store: Store
+    first: Contents | None = None
+    left: Contents | None = None
+    mark: str = ""  # tells it from one of the same name that was made anew
+
+
+@dataclass
+class Keeper:
+    """`folder` is the kit's own, `place` the command's. When it is left, all is as one run leaves it."""
+
+    folder: Path
+    place: Path
+    allow: AllowList
+    seal: Seal
+    not_looked_at: dict[str, str] = field(default_factory=dict)  # a database -> why
+
+    def __enter__(self) -> Keeper:
+        self._known: dict[str, _Known] = {}
+        self._files = Files(self.place)
+        self._before: dict[str, Contents] = {}
+        self._fresh: set[str] = set()
+        self._looks = self._changed = False
+        self._serves = threading.Lock()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._folder_of_socket = self.folder
+        if len(str(self.folder / SOCKET)) > _LENGTH_AT_MOST:
+            self._folder_of_socket = Path(tempfile.mkdtemp(prefix="kit-tmp-", dir="/tmp"))
+        self._socket.bind(self.address)
+        self._socket.listen(16)
+        self._thread = threading.Thread(target=self._serve, name="kit-outside", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+        if self._folder_of_socket != self.folder:
+            shutil.rmtree(self._folder_of_socket, ignore_errors=True)
+        if self._changed:
+            self._all_back(lambda known: known.left)
+            self._files.all_back(self._files.left)
+
+    @property
+    def address(self) -> str:
+        """The socket's file."""
+        return str(self._folder_of_socket / SOCKET)
+
+    @property
+    def databases(self) -> list[str]:
+        """The databases that are looked at, and put back between runs: files and those of servers."""
+        with self._serves:
+            return [known.name for known in self._known.values()]
+
+    def first_run_is_over(self) -> None:
+        """Keep what the first run has left: it is there again at the end."""
+        with self._serves:
+            for known in self._known.values():
+                known.left = self._look(known)
+            self._files.first_run_is_over()
+
+    def before_a_run(self) -> None:
+        """Let each database hold what it held before the first run."""
+        with self._serves:
+            self._looks, self._changed = False, True
+            self._all_back(lambda known: known.first)
+            self._files.all_back(self._files.first)
+
+    def _all_back(self, then: Callable[[_Known], Contents | None]) -> None:
+        for known in self._known.values():
+            contents = then(known)
+            if contents is not None:
+                try:
+                    known.store.put_back(contents, None)
+                except CannotBeAsked as error:
+                    self.not_looked_at[known.name] = f"it could not be put back between runs ({redact(str(error))})"
+
+    # --- what the runs tell -------------------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                asking, _ = self._socket.accept()
+            except OSError:  # it was closed
+                return
+            with asking, suppress(OSError, ValueError):
+                asking.settimeout(5)
+                message = json.loads(self.seal.opened(_line(asking)))
+                with self._serves:
+                    answer = self._answer(message)
+                asking.sendall((self.seal.sealed(json.dumps(answer)) + "\n").encode())
+
+    def _answer(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        asked = message["do"]
+        if asked == "reached":
+            self._reached(message)
+            return {}
+        if asked == "touched":
+            self._files.touched(Path(message["path"]))
+            return {}
+        now = {key: SqliteFile(self._of_memory(key, content)) for key, content in message["memories"].items()}
+        if asked == "begins":
+            self._looks, self._fresh = True, set()
+            self._before = dict(self._now(now))
+            self._files.begins()
+            return {}
+        if asked == "adopts":
+            for key, found in self._now(now):
+                self._before[key] = self._before.get(key, Contents()).with_new_of(found)
+            return {}
+        self._looks = False
+        return self._ended(now, message["put_back"], message["keep"])
+
+    def _reached(self, told: Mapping[str, Any]) -> None:
+        key, known = self._key_of(told), None
+        known = self._known.get(key)
+        if known is None:
+            known = self._made(told)
+            if known is None:
+                return
+            known.first = self._look(known)
+            if known.first is None:
+                return
+            self._known[key] = known
+        mark = self._mark_of(known)
+        if self._looks and (key not in self._before or mark != known.mark):
+            self._fresh.add(key)
+            self._before[key] = self._look(known) or Contents()
+        known.mark = mark
+
+    def _key_of(self, told: Mapping[str, Any]) -> str:
+        return str(told["path"] if told["kind"] == "sqlite" else told["key"])
+
+    def _made(self, told: Mapping[str, Any]) -> _Known | None:
+        if told["kind"] == "sqlite":
+            path = Path(told["path"])
+            name = str(path.relative_to(self.place)) if path.is_relative_to(self.place) else str(path)
+            return self._if_allowed(name, self.allow.allows_file(str(path)), SqliteFile(path))
+        if told["kind"] == "other":
+            self.not_looked_at[str(told["driver"])] = "its databases are not looked at"
+            return None
+        server = Server(**told["place"])
+        allowed = self.allow.allows_server(server.url, told["word"])
+        return self._if_allowed(server.database, allowed, Postgres(server, self._check(server)))
+
+    def _if_allowed(self, name: str, is_allowed: bool, store: Store) -> _Known | None:
+        if self.allow.entries and not self.allow.lets_all_through() and is_allowed:
+            return _Known(name, store)
+        self.not_looked_at[name] = "it is not on the list" if self.allow.entries else _NO_LIST
+        return None
+
+    def _check(self, server: Server) -> Callable[[Client], None]:
+        """Whoever answers is asked who it is, and held to the list, before anything else is said to it."""
+
+        def check(client: Client) -> None:
+            word: dict[str, str | None] = {}
+            for question, names in POSTGRES_QUESTIONS:
+                with suppress(CannotBeAsked):
+                    word = dict(zip(names, client.ask(question)[0], strict=True))
+                    break
+            if not word or not self.allow.allows_server(server.url, word):
+                raise CannotBeAsked("who answers there is not on the list")
+
+        return check
+
+    def _look(self, known: _Known) -> Contents | None:
+        try:
+            return known.store.look()
+        except CannotBeAsked as error:
+            if "does not exist" not in str(error):
+                self.not_looked_at[known.name] = redact(str(error))
+            return None
+
+    def _mark_of(self, known: _Known) -> str:
+        return known.store.mark() if isinstance(known.store, Postgres) else ""
+
+    def _of_memory(self, key: str, content: str) -> Path:
+        path = self.folder / f"memory-{key.replace(':', '-')}"
+        path.write_bytes(bytes.fromhex(content))
+        return path
+
+    def _now(self, memories: Mapping[str, SqliteFile]) -> list[tuple[str, Contents]]:
+        found = [(key, self._look(known)) for key, known in self._known.items()]
+        held = [(key, contents) for key, contents in found if contents is not None]
+        return [*held, *((key, store.look()) for key, store in memories.items())]
+
+    def _ended(
+        self, memories: Mapping[str, SqliteFile], put_back: Collection[str], keep: Collection[str]
+    ) -> dict[str, Any]:
+        """Say what differs, and put back what is to be put back; what is in memory, who asks puts back."""
+        names = self._names(memories)
+        found: list[dict[str, Any]] = []
+        run: dict[str, Any] = {}
+        for key, now in self._now(memories):
+            before = self._before.get(key, Contents())
+            lefts = list(differences(before, now))
+            places = {left.label: f"{left.label} of {names[key]}" for left in lefts}
+            found += [self._told(key, left, places[left.label], names[key]) for left in lefts]
+            labels = {
+                label for label, place in places.items() if (place not in keep if keep else place in put_back)
+            }  # fmt: skip
+            if labels and key in memories:
+                run[key] = [(sql, [_plain(value) for value in values]) for sql, values in
+                            memories[key].steps(before, labels)]  # fmt: skip
+            elif labels:
+                with suppress(CannotBeAsked):  # then the run ends as without it, and nothing is claimed
+                    self._known[key].store.put_back(before, labels)
+        found += self._of_files(put_back, keep)
+        return {"differences": found, "run": run, "looked": sorted({*names.values()})}
+
+    def _of_files(self, put_back: Collection[str], keep: Collection[str]) -> list[dict[str, Any]]:
+        lefts = list(self._files.differences())
+        found = [{**self._told(str(path), left, left.label, ""), "group": FILES} for path, left in lefts]
+        places = {left.label for _, left in lefts}
+        self._files.put_back({place for place in places if (place not in keep if keep else place in put_back)})
+        return found
+
+    def _told(self, key: str, left: Left, place: str, database: str) -> dict[str, Any]:
+        return {
+            "place": place, "group": FRESH if key in self._fresh else ROWS, "holder": database, "label": left.label,
+            "before": left.before, "after": left.after, "key": key, "name": left.name, "kind": left.kind,
+        }  # fmt: skip
+
+    def _names(self, memories: Mapping[str, SqliteFile]) -> dict[str, str]:
+        """What each database is called: with its server, where two have the same name."""
+        found = {key: stable(known.name) for key, known in self._known.items()}
+        memory = "the database in memory"
+        for number, key in enumerate(memories, 1):
+            found[key] = memory if len(memories) == 1 else f"{memory} number {number}"
+        for key, known in self._known.items():
+            if list(found.values()).count(found[key]) > 1 and isinstance(known.store, Postgres):
+                found[key] = f"{known.store.where}/{found[key]}"
+        return found
+
+
+def _line(asking: socket.socket) -> str:
+    with asking.makefile("rb") as stream:
+        return stream.readline().decode("ascii").strip()
+
+
+def _plain(value: Any) -> Any:
+    return {"bytes": value.hex()} if isinstance(value, bytes) else value

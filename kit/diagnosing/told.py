@@ -1,0 +1,159 @@
+"""How a proved cause is told: one sentence first, who wrote the variable, and what was tried. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from kit.analysis.model import counted
+from kit.answer.diagnosis import Cause, Effect, Run
+from kit.answer.model import Answer
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.registry import kind_named
+from kit.diagnosing.inherited import TextOf, Written, line_that_starts, writers
+from kit.diagnosing.judge import Symptom
+from kit.probes.interventions.variables import SetVariable, UnsetVariable
+
+_POSSIBLE_AT_MOST = 3  # lines that may have written a variable
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The command that was run, what its environment held, and the texts of its files."""
+
+    command: tuple[str, ...] = ()
+    given: Callable[[str], bool] = lambda name: False
+    text_of: TextOf = lambda file: None
+    files: tuple[str, ...] = ()
+
+    def writers(self, name: str) -> list[Written]:
+        """The lines that wrote a variable which the tests inherited, or may have."""
+        return writers(name, self.command, self.given(name), self.text_of, self.files)
+
+    def line_that_starts(self, argv: Sequence[str]) -> str:
+        """The line of the command's own scripts that started a process, as FILE:LINE; "" where none is known."""
+        return line_that_starts(argv, self.command, self.text_of)
+
+
+def inherited_by(candidate: Candidate, first: Answer) -> str:
+    """The variable that a change takes away or sets, where it is the inherited value that led astray; else ""."""
+    named = [one.name for one in candidate.interventions if isinstance(one, SetVariable | UnsetVariable)]
+    written = {one.op for one in first.evidence.variables if one.name in named} & {"set", "inherited", "removed"}
+    return named[0] if written == {"inherited"} else ""
+
+
+def headline(symptom: Symptom, candidate: Candidate, project: Project) -> str:
+    """Say in one sentence what the tests reach, and why."""
+    return f"{_who(symptom)} {_does(symptom)} {_databases(symptom)} because {_because(symptom, candidate, project)}."
+
+
+def _who(symptom: Symptom) -> str:
+    affected = symptom.affected
+    if not affected:
+        return "The command" if not symptom.tests else "What runs outside the tests"
+    if len(affected) == 1:
+        return affected[0]
+    return "The tests" if set(affected) == symptom.tests else f"{counted(len(affected), 'test')}"
+
+
+def _does(symptom: Symptom) -> str:
+    reaches = [reach for leak in symptom.leaks for reach in leak.reaches]
+    one = len(symptom.affected) < 2
+    if any(reach.writes for reach in reaches):
+        return "writes to" if one else "write to"
+    if reaches and all(reach.stopped for reach in reaches):
+        return "asks for" if one else "ask for"
+    return "reads" if one else "read"
+
+
+def _databases(symptom: Symptom) -> str:
+    names = list(dict.fromkeys(leak.database.name for leak in symptom.leaks))
+    return " and ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+
+
+def _because(symptom: Symptom, candidate: Candidate, project: Project) -> str:
+    where = f"{candidate.file}:{candidate.line}" if candidate.file and candidate.line else ""
+    name = inherited_by(candidate, symptom.first)
+    if name:
+        return _inherited(name, candidate.finding.about, where, project)
+    kind = kind_named(candidate.kind)
+    if kind.because and where:
+        return kind.because.format(where=where, variable=getattr(candidate.finding.about, "variable", "") or "it")
+    title = kind.title[:1].lower() + kind.title[1:]
+    return f"of {title}, at {where}" if where else f"of {title}"
+
+
+def _inherited(name: str, about: object, where: str, project: Project) -> str:
+    found = project.writers(name)
+    if found and found[0].sure:
+        said = f"{found[0]} {found[0].verb} {name}"
+    else:
+        possible = ", ".join(str(one) for one in found[:_POSSIBLE_AT_MOST])
+        said = f"the environment of the command sets {name}" + (f" (perhaps from {possible})" if possible else "")
+    instead, kept = getattr(about, "instead", ""), getattr(about, "kept", False)
+    if instead and where:
+        return f"{said}, and {where} prefers it to {instead}"
+    if kept and where:
+        return f"{said}, and setdefault at {where} leaves it as it was"
+    return f"{said}, which is read at {where}" if where else said
+
+
+def written_by(candidate: Candidate, first: Answer, project: Project) -> str:
+    """Say which line wrote the variable that the tests inherited, or started the process; "" where none is known."""
+    started = project.line_that_starts(getattr(candidate.finding.about, "argv", ()))
+    if started:
+        return f"{started} starts that process."
+    name = inherited_by(candidate, first)
+    found = project.writers(name) if name else []
+    if not found:
+        return ""
+    if found[0].sure:
+        return f"{found[0]} {found[0].verb} {name}."
+    possible = ", ".join(str(one) for one in found[:_POSSIBLE_AT_MOST])
+    return f"{name} may have been set by {possible}."
+
+
+def fix_of(candidate: Candidate, first: Answer, project: Project) -> str:
+    """What to do, at the line that wrote the variable where that is known."""
+    name = inherited_by(candidate, first)
+    found = project.writers(name) if name else []
+    return f"Take {name} out of {found[0]}. {candidate.fix}" if found and found[0].sure else candidate.fix
+
+
+def to_change(cause: Cause, runs: Sequence[Run]) -> tuple[str, ...]:
+    """What to change: first what was run and helped, then what was not, which is marked."""
+    return tuple(_to_change(cause, runs))
+
+
+def _to_change(cause: Cause, runs: Sequence[Run]) -> Iterator[str]:
+    helped = [one for one in enumerate(runs, 1) if one[1].effect is Effect.GONE and cause.changed in one[1].changed]
+    number, run = min(helped, key=lambda one: len(one[1].changed), default=(0, None))
+    if run is not None and run.remedy:
+        together = ", together with the other causes" if len(run.changed) > 1 else ""
+        yield f"Tried in run {number}, and no test that had passed failed{together}: {cause.changed}."
+    if cause.fix.startswith("--- "):
+        tried = next((run for run in runs if run.effect is Effect.GONE and run.changed == (applied(cause),)), None)
+        yield f"Tried in run {runs.index(tried) + 1}, in memory:" if tried else "Untried:"
+        yield cause.fix
+    elif cause.fix:
+        yield f"Untried: {cause.fix}"
+
+
+def applied(cause: Cause | Candidate) -> str:
+    """How a run with a printed diff applied is said."""
+    return f"with the diff of {cause.file}:{cause.line} applied"
+
+
+def as_edit(diff: str) -> tuple[str, int, int, str] | None:
+    """The file, the first and last line, and the new text of a printed diff of one piece; None for other advice."""
+    lines = diff.splitlines()
+    if len(lines) < 4 or not lines[0].startswith("--- ") or not lines[2].startswith("@@ -"):
+        return None
+    first = int(lines[2][4:].partition(",")[0])
+    gone = [line[1:] for line in lines[3:] if line.startswith("-")]
+    come = [line[1:] for line in lines[3:] if line.startswith("+")]
+    indent = gone[0][: len(gone[0]) - len(gone[0].lstrip())] if gone else ""
+    if not gone or len(come) > len(gone):
+        return None
+    text = come or [f"{indent}pass"]
+    return lines[0][4:], first, first + len(gone) - 1, "\n".join([*text, *["#"] * (len(gone) - len(text))])

@@ -1,0 +1,246 @@
+"""From what the two witnesses wrote to evidence: the probes' files on one hand, the servers' logs on the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kit.evidence import model as record
+from kit.evidence.model import Backend, Evidence, Frame, Process
+from kit.evidence.probe_files import Event, ProcessFile, Unread, in_order, number_in, read
+from kit.evidence.written import FILE, MODULE, STACK, Mark, events_of, reader_of
+from kit.pair import LogLine, Pair
+from kit.probes.identity import IDENTITY_MARK
+from kit.probes.recorder import FORMAT as PROBES_FORMAT
+from kit.typed import typed
+
+_EVENTS = {
+    event: (field, type_, reader_of(type_)) for event, (field, type_) in events_of(Evidence).items()
+}
+_NO_ENTRY = ("process", "stack", "probes", "end", "app_gone", "pooled")  # read apart, or not needed
+_UNKNOWN = "(not in the record)"
+_SHOWN_OF_KIND = 40  # characters
+_OWN_APPLICATIONS = "kit-"
+_WRITING = ("insert", "update", "delete", "truncate", "create", "drop", "alter", "copy")
+
+
+def from_probes(folder: Path, project: Path) -> Evidence:
+    """Read the probes' files of one run as far as they go; files of `project` are named from there.
+
+    What cannot be read is left out, counted, and named in `problems`: a line that is cut off, where a process was
+    killed in mid-word, or that a program wrote into the file.
+    """
+    unread = Unread()
+    files = read(folder, unread)
+    reading = _Reading(project, unread)
+    kept = [reading.begin(file) for file in files]
+    for process, event in in_order(kept):
+        reading.take(process, event)
+    for file in kept:
+        reading.end(file)
+    reading.complete()
+    entries: dict[str, Any] = {name: tuple(found) for name, found in reading.found.items()}
+    return Evidence(
+        processes=tuple(reading.processes.values()), stacks=tuple(reading.stacks), problems=unread.sentences(),
+        statements=reading.statements, **entries,
+    )
+
+
+def from_logs(lines: Mapping[str, Iterable[LogLine]]) -> tuple[Backend, ...]:
+    """Count, for each side and connection that is not the kit's own, the statements that its server logged."""
+    return tuple(backend for side, found in lines.items() for backend in _backends(side, found))
+
+
+def sides_of(pair: Pair) -> dict[str, str]:
+    """Name the servers of a pair by their identity."""
+    return {side.identity.server: side.name for side in pair.sides}
+
+
+_RawFrame = tuple[str, int, str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    id: int
+    frames: tuple[_RawFrame, ...]
+
+
+@dataclass
+class _Reading:
+    """Events on their way to entries: stacks are pooled over processes, names given anew as they appear."""
+
+    project: Path
+    unread: Unread
+    processes: dict[str, Process] = field(default_factory=dict)
+    stacks: list[tuple[Frame, ...]] = field(default_factory=list)
+    found: dict[str, list[Any]] = field(default_factory=dict)
+    _stack_numbers: dict[tuple[str, int], int] = field(default_factory=dict)
+    _pool: dict[tuple[Frame, ...], int] = field(default_factory=dict)
+    _names: dict[str, dict[str, str]] = field(default_factory=dict)
+    _files: dict[str, str] = field(default_factory=dict)
+    _places: dict[str, int] = field(default_factory=dict)
+    statements: dict[str, int] = field(default_factory=dict)
+
+    def begin(self, file: ProcessFile) -> ProcessFile:
+        """Take in who a process is and its stacks, and return the file; without its events where it cannot be read."""
+        headers = [event for event in file.events if event["kind"] == "process"]
+        self._places[file.process] = len(self.processes)
+        if not headers:
+            self.unread.say(f"process {number_in(file.process)} did not write who it is")
+        for _ in headers[1:]:
+            self.unread.line(file.process, "a second beginning")
+        self.processes[file.process] = self._process(file.process, headers[0] if headers else {})
+        number = headers[0].get("format") if headers else PROBES_FORMAT
+        if number != PROBES_FORMAT:
+            self.unread.say(
+                f"process {number_in(file.process)} wrote format {number!r}, and this version of the kit reads format "
+                f"{PROBES_FORMAT}: nothing that it did was read (another version of the kit is in its environment)"
+            )
+            return ProcessFile(file.process, ())
+        for event in file.events:
+            if event["kind"] in _OF_PROCESS:
+                self._try(_OF_PROCESS[event["kind"]], file.process, event)
+        return file
+
+    def take(self, process: str, event: Event) -> None:
+        """Make an entry of an event."""
+        kind = event["kind"]
+        if kind in _EVENTS:
+            self._try(_Reading._enter, process, event)
+        elif kind not in _NO_ENTRY:
+            self.unread.line(process, f"of a kind that this version of the kit does not know ({kind[:_SHOWN_OF_KIND]})")
+
+    def end(self, file: ProcessFile) -> None:
+        """Take in what a process wrote at its end, once all that it names has been met."""
+        for event in file.events:
+            if event["kind"] == "end":
+                self._try(_Reading._end, file.process, event)
+
+    def complete(self) -> None:
+        """Stand in for what events name and no line describes, and say where that may hide a database."""
+        known = {one.callable for one in self.found.get("callables", ())}
+        for name in self._names.get("d", {}).values():
+            if name not in known:
+                unknown = record.Callable(callable=name, name=_UNKNOWN, file=None, line=None)
+                self.found.setdefault("callables", []).append(unknown)
+        opened = {one.connection for one in self.found.get("connections", ())}
+        lost = {use.connection for use in self.found.get("uses", ()) if use.connection not in opened}
+        # Of many connections alike, the probes write down the first ones only.
+        if lost and not any("connection" in process.left_out for process in self.processes.values()):
+            self.unread.say(f"connections were used whose opening is not in the record ({len(lost)})")
+
+    def _try(self, read: Callable[[_Reading, str, Event], None], process: str, event: Event) -> None:
+        """Read an event; one that has another shape than its kind is counted, and all else goes on."""
+        try:
+            read(self, process, event)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError, OverflowError):
+            self.unread.line(process, f"not of the shape of its kind ({event['kind']})")
+
+    def _process(self, process: str, header: Event) -> Process:
+        number = number_in(process)
+        unknown = Process(pid=int(number), ppid=0, argv=(), executable="", python="", parent=None)
+        try:
+            return typed(header, Process) if header else unknown
+        except msgspec.ValidationError:
+            self.unread.line(process, "not of the shape of its kind (process)")
+            return unknown
+
+    def _probes(self, process: str, event: Event) -> None:
+        self._change(process, {"probes": event["installed"]})
+
+    def _end(self, process: str, event: Event) -> None:
+        self._change(process, {
+            "ended": True, "watched": event["watched"], "failures": event["failures"], "left_out": event["left_out"],
+        })
+        for connection, count in typed(event["uses"], dict[str, int]).items():
+            self.statements[self._short("c", connection)] = count
+
+    def _change(self, process: str, fields: Mapping[str, Any]) -> None:
+        known = self.processes[process]
+        self.processes[process] = typed({**asdict(known), **fields}, Process)
+
+    def _stack(self, process: str, event: Event) -> None:
+        number, frames = typed(event, _Stack).id, typed(event, _Stack).frames
+        self._pool_stack(process, number, frames)
+
+    def _pool_stack(self, process: str, number: int, frames: Iterable[_RawFrame]) -> None:
+        stack = tuple(Frame(self._named(file), line, function, library) for file, line, function, library in frames)
+        if stack not in self._pool:
+            self._pool[stack] = len(self.stacks)
+            self.stacks.append(stack)
+        self._stack_numbers[process, number] = self._pool[stack]
+
+    def _enter(self, process: str, event: Event) -> None:
+        name, type_, reader = _EVENTS[event["kind"]]
+        if reader is not None:
+            event = reader(event, lambda mark, value: self._meant(process, mark, value))
+        entry = typed({**event, "process": self._places[process]}, type_)
+        self.found.setdefault(name, []).append(entry)
+
+    def _meant(self, process: str, mark: Mark, value: Any) -> Any:
+        """What a value of a process's own stands for in the whole run."""
+        if mark is STACK:
+            return self._stack_number(process, value)
+        if mark is FILE:
+            return self._named(value) if value else value
+        if mark is not MODULE:
+            return self._short(mark.of, value)
+        return f"app {self._short('a', value[4:])}" if value.startswith("app ") else value
+
+    def _stack_number(self, process: str, number: int) -> int:
+        known = self._stack_numbers.get((process, number))
+        if known is None:  # its line is cut off or lost
+            self._pool_stack(process, number, [])
+            known = self._stack_numbers[process, number]
+        return known
+
+    def _short(self, prefix: str, name: str) -> str:
+        names = self._names.setdefault(prefix, {})
+        return names.setdefault(name, f"{prefix}{len(names) + 1}")
+
+    def _named(self, file: str) -> str:
+        if file not in self._files:
+            self._files[file] = _named(file, self.project)
+        return self._files[file]
+
+
+_OF_PROCESS: Mapping[str, Callable[[_Reading, str, Event], None]] = {
+    "stack": _Reading._stack,
+    "probes": _Reading._probes,
+}
+
+
+def _named(file: str, project: Path) -> str:
+    """Name a file of a library from its site-packages, which stays in the name; one of the project from its folder."""
+    for marker in ("site-packages", "dist-packages"):
+        _, found, rest = file.rpartition(f"{os.sep}{marker}{os.sep}")
+        if found:
+            return f"site-packages/{rest}"
+    for root in {str(project), os.path.realpath(project)}:
+        if file.startswith(root + os.sep):
+            return os.path.relpath(file, root)
+    return file
+
+
+def _backends(side: str, lines: Iterable[LogLine]) -> Iterator[Backend]:
+    statements: dict[int, list[LogLine]] = {}
+    for line in lines:
+        if line.application.startswith(_OWN_APPLICATIONS) or IDENTITY_MARK in line.text:
+            continue
+        if line.kind == "statement":
+            statements.setdefault(line.pid, []).append(line)
+    for pid, found in statements.items():
+        last = found[-1]
+        yield Backend(
+            side=side, pid=pid, database=last.database, user=last.user, application=last.application,
+            statements=len(found), writes=sum(_writes(line.text) for line in found),
+        )
+
+
+def _writes(statement: str) -> bool:
+    return statement.lstrip().lower().startswith(_WRITING)

@@ -1,0 +1,306 @@
+"""`kit guard init`: the few lines of configuration that turn the guard on in a project, and the proof that they bite.
+
+The lines go into the file that the project's own pytest reads. Three things are proved, with that file in its place:
+pytest reads it and has the guard on; the tests that it collects are those that it collected before; and of tests that
+are planted in a folder of their own, those that must be stopped are, those that must pass do, and with the guard taken
+off nothing is stopped. Where the proof fails or is interrupted, the file is put back as it was, byte for byte.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from kit.errors import GuardError
+from kit.guard.config import LIST, WORDS, changed, config_of, text_of
+from kit.guard.proof import Suite, Told, no_guard, suite_of
+from kit.probes.allow import AllowList, MalformedEntry
+
+_PLANTED = '''
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from kit.probes.allow import AllowList
+
+CONNECT = "import sqlite3; sqlite3.connect(%r).close()"
+
+
+@pytest.fixture
+def other(request):
+    """A file that the list does not name."""
+    base = request.config.inipath.parent
+    allow = AllowList(request.config.getini("db_guard_allow"), base)
+    files = [os.path.join(folder, {name!r}) for folder in {folders!r}]
+    file = next((file for file in files if not allow.allows_file(file)), files[0])
+    yield file
+    if os.path.exists(file):
+        os.unlink(file)
+
+
+def test_refused(other):
+    sqlite3.connect(other).close()
+
+
+def test_swallowed(other):
+    try:
+        sqlite3.connect(other).close()
+    except Exception:
+        return
+
+
+def test_in_a_process(other):
+    subprocess.run([sys.executable, "-c", CONNECT % other], env={{}})
+
+
+def test_in_memory():
+    sqlite3.connect(":memory:").close()
+
+
+def test_list(request):
+    allow = AllowList(request.config.getini("db_guard_allow"), request.config.inipath.parent)
+    assert set(json.loads({entries!r})) <= set(allow.entries)
+'''
+_STOPPED = ("test_refused", "test_swallowed", "test_in_a_process")
+_ELSEWHERE = ("/var/tmp", "/dev/shm", os.path.expanduser("~"))
+_LET_THROUGH = ("test_in_memory", "test_list")
+_NAMED_AT_MOST = 5  # tests that are collected no more
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A project whose guard is on and bites. `diff` is empty where nothing had to be written."""
+
+    config: Path
+    diff: str
+    stopped: tuple[str, ...]
+    let_through: tuple[str, ...]
+    collected: int = 0
+
+
+def init(project: Path, allow: Sequence[str], python: str | None = None) -> Setup:
+    """Turn the guard on in a project, for these databases and those already on its list, and prove that it bites.
+
+    `python` runs the project's tests; None takes the virtual environment that is active or lies in the project, else
+    this interpreter. Raises GuardError where the configuration cannot be changed or does not bite; it then is as
+    it was.
+    """
+    project = project.resolve()
+    if not project.is_dir():
+        raise GuardError(f"{project} is no folder", remedy="name the folder of the project")
+    entries = tuple(dict.fromkeys(text for entry in allow for text in written(entry)))
+    with suite_of(project, python or _interpreter(project)) as suite:
+        return _turn_on(suite, entries)
+
+
+def _turn_on(suite: Suite, entries: tuple[str, ...]) -> Setup:
+    told = suite.read()
+    if told.on is None or told.listed is None:
+        raise no_guard(suite.python)
+    listed = tuple(text for entry in told.listed for text in written(entry))
+    if not entries and not listed:
+        raise GuardError(
+            "No database is named", wanted="those that the tests may reach", remedy="name them: --allow DB"
+        )
+    config, section = config_of(told.config, suite.project, told.version)
+    before = text_of(config) if config.exists() else None
+    after = changed(before or "", config, section, [entry for entry in entries if entry not in listed])
+    if told.on and before is not None and set(entries) <= set(listed):
+        after = before  # it is on already, wherever that is written
+    unchanged = suite.collected((*listed, *entries))
+    with _written(config, before, after):
+        _check(unchanged, suite.collected(), config, (*listed, *entries))
+        stopped, let_through = _prove(suite, config, entries)
+    shown = os.path.relpath(config, suite.project)
+    return Setup(config, _diff(before or "", after, shown), stopped, let_through, len(unchanged.tests))
+
+
+def written(entry: str) -> tuple[str, ...]:
+    """An entry as it may stand in a file that others read: of a server's URL the place only, no user, no password."""
+    try:
+        return AllowList([entry], os.sep).entries
+    except MalformedEntry as error:
+        raise GuardError(error.found, wanted=error.wanted, remedy=error.remedy) from None
+
+
+# --- the file ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _written(path: Path, before: str | None, after: str) -> Iterator[None]:
+    """Have the file written; put it back where what follows fails, is interrupted, or is ended by a signal."""
+    if before == after:
+        yield
+        return
+    with _signals_raised():
+        _replace(path, after.encode())
+        try:
+            yield
+        except BaseException:
+            with _signals_held():
+                if before is None:
+                    path.unlink()
+                else:
+                    _replace(path, before.encode())
+            raise
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file beside the one that is meant, and rename it: what is there is whole at every moment."""
+    target = path.resolve()  # a link stays a link
+    if os.path.lexists(path) and not os.access(target, os.W_OK):
+        raise GuardError(f"{path} cannot be written", remedy="make it writable")
+    try:
+        number, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    except OSError as error:
+        raise GuardError(f"{target.parent} cannot be written in: {error.strerror}", remedy="make it writable") from None
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(data)
+        if target.exists():
+            there = target.stat()
+            with suppress(PermissionError):  # the owner stays, where that may be said
+                os.chown(name, there.st_uid, there.st_gid)
+            os.chmod(name, there.st_mode & 0o7777)
+        else:
+            os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise GuardError(f"{path} cannot be written: {error.strerror}", remedy="make it writable") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+_ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Have signals that end a process raise, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    kept = {number: signal.signal(number, end) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Have no signal come in between."""
+    numbers = {signal.SIGINT, *_ENDING}
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
+def _diff(before: str, after: str, name: str) -> str:
+    """What is changed, line by line, a line's end as well."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    lines = difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+# --- the proof -----------------------------------------------------------------------------------------------------
+
+
+def _interpreter(project: Path) -> str:
+    """The interpreter that runs the project's tests."""
+    folders = [os.environ.get("VIRTUAL_ENV"), str(project / ".venv"), str(project / "venv")]
+    for folder in folders:
+        if folder and os.access(Path(folder) / "bin" / "python", os.X_OK):
+            return str(Path(folder) / "bin" / "python")
+    return sys.executable
+
+
+def _check(before: Told, after: Told, config: Path, entries: Sequence[str]) -> None:
+    """Fail unless pytest reads the file that was written, and collects what it collected before."""
+    if after.config is None or not after.config.samefile(config):
+        raise GuardError(f"pytest does not read {config} but {after.config}", remedy=_by_hand(entries))
+    if not after.on or not set(entries) <= set(_texts(after.listed or ())):
+        what = "does not turn the guard on" if not after.on else "does not have all of the list"
+        raise GuardError(f"What was written to {config} {what}", remedy=_by_hand(entries))
+    refused = [text for node, text in after.errors if "db-guard" in text or "DatabaseRefused" in text]
+    lost, more = _missing(before.tests, after.tests), _missing(after.tests, before.tests)
+    if lost or more or _missing(_nodes(before), _nodes(after)) or _missing(_nodes(after), _nodes(before)):
+        why = f" (refused: {refused[0].splitlines()[-1]})" if refused else ""
+        named = ", ".join(map(str, (*lost, *more)[:_NAMED_AT_MOST])) or "errors that were not there before"
+        counts = f"{len(after.tests)} tests, {len(before.tests)} before"
+        raise GuardError(
+            f"With the guard's lines pytest collects {counts}: {named}{why}",
+            wanted="the same tests", remedy=_by_hand(entries),
+        )
+
+
+def _texts(listed: Sequence[str]) -> list[str]:
+    return [text for entry in listed for text in written(entry)]
+
+
+def _nodes(told: Told) -> tuple[str, ...]:
+    return tuple(node for node, _ in told.errors)
+
+
+def _missing(of: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:
+    return tuple((Counter(of) - Counter(there)).elements())
+
+
+def _by_hand(entries: Sequence[str]) -> str:
+    listed = json.dumps(list(entries))
+    return f"put {' '.join(WORDS)} at the beginning of pytest's addopts and set {LIST} = {listed} where pytest reads it"
+
+
+def _prove(suite: Suite, config: Path, entries: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    # The list may well name all temporary files, or all of the project.
+    folders = [str(suite.folder), str(suite.project), *_ELSEWHERE]
+    text = _PLANTED.format(name=f"planted-{os.getpid()}.sqlite", folders=folders, entries=json.dumps(entries))
+    guarded = suite.planted(text, config)
+    free = suite.planted(text, config, "-o", "addopts=")
+    wanted = {**dict.fromkeys(_STOPPED, "failed"), **dict.fromkeys(_LET_THROUGH, "passed")}
+    if guarded != wanted:
+        raise GuardError(
+            f"The guard does not bite: {_differences(guarded, wanted)}", remedy="see what the list lets through"
+        )
+    if free != dict.fromkeys(wanted, "passed"):
+        raise GuardError(f"Without the guard the planted tests do not all pass: {free}")
+    return _STOPPED, _LET_THROUGH
+
+
+def _differences(found: dict[str, str], wanted: dict[str, str]) -> str:
+    return ", ".join(
+        f"{name} {found.get(name, 'did not run')} and should have {outcome}"
+        for name, outcome in wanted.items()
+        if found.get(name) != outcome
+    )

@@ -1,0 +1,104 @@
+"""pytest's option --db-guard. Where it is not given, this file is all that is loaded.
+
+pytest loads what -p names, in the order of its options (those of a configuration file come first), then what is
+installed, then what PYTEST_PLUGINS names, then the conftests. The guard begins as this file is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from kit.guard.run import GuardedRun
+
+NAME, OPTION = "db-guard-run", "--db-guard"
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add --db-guard and its list. This is called as the plugin is loaded: where the option is given, it begins."""
+    group = parser.getgroup(NAME, "which databases the tests may reach")
+    group.addoption(
+        "--db-guard", action="store_true", dest="db_guard",
+        help="fail a test before its first statement on a database that db_guard_allow does not name",
+    )
+    parser.addini(
+        "db_guard_allow", type="linelist", default=[],
+        help="databases that --db-guard lets through, one a line: host:port/name, a SQLite file, or "
+        "server:system_identifier/name; * stands for anything",
+    )
+    parser.addini(
+        "db_guard_drivers", type="args", default=[],
+        help="drivers and programs that may connect though --db-guard cannot tell where to, by their names",
+    )
+    config: Any = pluginmanager.get_plugin("pytestconfig")
+    if config is not None and _is_given(config):
+        _begin(config)
+
+
+def _is_given(config: Any) -> bool:
+    """Tell whether --db-guard is among a run's options, which pytest itself knows when all plugins are loaded."""
+    if getattr(config.option, "db_guard", False):  # a worker of pytest-xdist's is handed the controller's options
+        return True
+    try:
+        given = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *config.getini("addopts")]
+    except ValueError:  # in a conftest's own time, or where what is given is no words: pytest will say so
+        return False
+    return OPTION in (*given, *config.invocation_params.args)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Go by what pytest itself has made of the options, before any conftest is imported, which may connect already."""
+    run: GuardedRun | None = early_config.pluginmanager.get_plugin(NAME)
+    if early_config.known_args_namespace.db_guard:
+        (run or _begin(early_config)).check_what_was_before()
+    elif run is not None:  # --db-guard was another option's value
+        early_config.pluginmanager.unregister(run)
+        run.end()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a run that could not be guarded from its beginning."""
+    run: GuardedRun | None = config.pluginmanager.get_plugin(NAME)
+    if config.option.db_guard and (run is None or not run.is_checked):
+        raise pytest.UsageError(
+            "--db-guard was loaded after the conftests, which may have connected already. Take kit.guard.plugin out "
+            "of pytest_plugins: pytest finds it by itself where the kit is installed, or by -p kit.guard.plugin."
+        )
+
+
+def _begin(config: pytest.Config) -> GuardedRun:
+    with _imported_as_it_is(config):
+        from kit.guard.run import GuardedRun
+
+    run: GuardedRun = GuardedRun(config)
+    config.pluginmanager.register(run, NAME)
+    config.add_cleanup(run.end)
+    return run
+
+
+@contextmanager
+def _imported_as_it_is(config: pytest.Config) -> Iterator[None]:
+    """Import without pytest's rewriting of assertions, which compiles every module of a plugin anew.
+
+    That would be most of what the guard costs where what was compiled is not kept.
+    """
+    finders: list[Any] = sys.meta_path
+    hook = config.pluginmanager.rewrite_hook
+    if hook not in finders:  # --assert=plain
+        yield
+        return
+    place = finders.index(hook)
+    finders.remove(hook)
+    try:
+        yield
+    finally:
+        finders.insert(place, hook)

@@ -1,0 +1,210 @@
+"""What the pytest of a project itself says: which file it reads, which tests it collects, how planted tests end.
+
+Each is a run of the project's own interpreter with a plugin that writes down what pytest knows. Reports that the
+project's own options ask for go to a folder that is removed, and nothing is compiled into the project.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from kit import processes
+from kit.errors import GuardError
+from kit.guard.config import LIST, OPTION
+from kit.probes.redact import redact
+
+TIMEOUT_S = 600
+OTHER_PYTHON = "name the interpreter of the project's tests: --python"
+_NAME = "_kit_guard_proof"
+_PLUGIN = '''
+import json
+import os
+
+import pytest
+
+MODE, FILE = os.environ["KIT_GUARD_PROOF"].split(":", 1)
+errors, outcomes = [], {}
+
+
+def write(config, **found):
+    try:
+        listed = config.getini("db_guard_allow")
+    except (KeyError, ValueError):
+        listed = None
+    # What stands in the configuration counts, not what is said on the command line or by PYTEST_ADDOPTS.
+    on = None if listed is None else "--db-guard" in config.getini("addopts")
+    found.update(
+        on=on, config=str(config.inipath) if config.inipath else None, root=str(config.rootpath), listed=listed,
+        version=int(pytest.__version__.split(".")[0]),
+    )
+    with open(FILE, "w", encoding="utf-8") as file:
+        json.dump(found, file)
+
+
+@pytest.hookimpl(tryfirst=True, hookwrapper=True)
+def pytest_load_initial_conftests(early_config):
+    if MODE == "read":
+        write(early_config)
+        raise SystemExit(0)
+    early_config.known_args_namespace.cov_source = None  # pytest-cov
+    yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    for option in ("xmlpath", "log_file", "htmlpath", "json_report_file", "allure_report_dir"):
+        if getattr(config.option, option, None):
+            setattr(config.option, option, os.path.join(os.path.dirname(FILE), option))
+    if MODE == "run":
+        config.args = [os.environ["KIT_GUARD_PLANTED"]]
+
+
+def pytest_collectreport(report):
+    if report.failed:
+        errors.append([report.nodeid, str(report.longrepr)])
+
+
+def pytest_runtest_logreport(report):
+    name = report.nodeid.rpartition("::")[2]
+    outcomes[name] = "failed" if report.failed else outcomes.get(name, report.outcome)
+
+
+def pytest_sessionfinish(session):
+    if MODE != "read" and not hasattr(session.config, "workerinput"):
+        where = session.config.rootpath
+        write(
+            session.config, outcomes=outcomes,
+            tests=[str(where / item.nodeid) for item in getattr(session, "items", [])],
+            errors=[[str(where / node), text] for node, text in errors],
+        )
+'''
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a run of pytest knew: its configuration, the guard's list, and what was collected and run.
+
+    `on` and `listed` are None where no plugin gives it the guard. `errors` are pairs of a node and its text.
+    """
+
+    root: Path
+    config: Path | None
+    version: int
+    on: bool | None
+    listed: tuple[str, ...] | None
+    tests: tuple[str, ...] = ()
+    errors: tuple[tuple[str, str], ...] = ()
+    outcomes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A project's tests, as its own interpreter runs them; `folder` is for what is written on the way."""
+
+    project: Path
+    python: str
+    folder: Path
+
+    def read(self) -> Told:
+        """Which configuration pytest reads; nothing of the project's is imported but its plugins."""
+        return self._run("read", ("--collect-only",))
+
+    def collected(self, allow: Sequence[str] | None = None) -> Told:
+        """Which tests pytest collects; where a list is given, under the guard with that list."""
+        guarded = () if allow is None else (OPTION, "-o", f"{LIST}=" + "\n".join(allow))
+        return self._run("collect", ("--collect-only", "-q", *guarded))
+
+    def planted(self, text: str, config: Path, *options: str) -> dict[str, str]:
+        """How each of these tests ends under a configuration, whatever its own options choose and where they stop."""
+        inside = Path(self.folder, "guarded" if not options else "free")
+        inside.mkdir()
+        (inside / "test_planted.py").write_text(text)
+        chosen = ("-k", "", "-m", "", "--maxfail=0")
+        named = ("-c", str(config), "--rootdir", str(self.project))
+        told = self._run("run", (*named, *options, *chosen), inside)
+        return told.outcomes
+
+    def _run(self, mode: str, options: Sequence[str], cwd: Path | None = None) -> Told:
+        result = self.folder / f"{mode}.json"
+        result.unlink(missing_ok=True)
+        (self.folder / f"{_NAME}.py").write_text(_PLUGIN)
+        path = [str(self.folder), *filter(None, [str(self.project) if cwd else "", os.environ.get("PYTHONPATH")])]
+        environ = {
+            **os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONDONTWRITEBYTECODE": "1",
+            "TMPDIR": str(self.folder),  # what a run leaves that is ended goes with the folder
+            "COVERAGE_FILE": str(self.folder / "coverage"), "KIT_GUARD_PROOF": f"{mode}:{result}",
+            "KIT_GUARD_PLANTED": str(cwd and cwd / "test_planted.py"),
+        }
+        command = [
+            self.python, "-m", "pytest", "-p", _NAME, "-o", f"cache_dir={self.folder / 'cache'}", *options,
+        ]  # fmt: skip
+        try:
+            ended = processes.run(
+                command, timeout_s=TIMEOUT_S, cwd=cwd or self.project, env=environ, errors="replace",
+                stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise GuardError(f"{self.python} could not run pytest: {error}", remedy=OTHER_PYTHON) from None
+        return _told(result, self.python, ended.stdout + ended.stderr)
+
+
+@contextmanager
+def suite_of(project: Path, python: str) -> Iterator[Suite]:
+    """Have a folder for the runs of a project's tests."""
+    with TemporaryDirectory(prefix="db-guard-") as name:
+        yield Suite(project, python, Path(name).resolve())
+
+
+def _told(result: Path, python: str, output: str) -> Told:
+    try:
+        found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise _no_result(python, output) from None
+    return Told(
+        Path(found["root"]), Path(found["config"]) if found["config"] else None, found["version"], found["on"],
+        None if found["listed"] is None else tuple(found["listed"]), tuple(found.get("tests", ())),
+        tuple((node, text) for node, text in found.get("errors", ())), found.get("outcomes", {}),
+    )  # fmt: skip
+
+
+def _no_result(python: str, output: str) -> GuardError:
+    if f"unrecognized arguments: {OPTION}" in output or "No module named pytest" in output:
+        return no_guard(python)
+    said = [line.strip() for line in output.splitlines() if line.strip()]
+    return GuardError(f"pytest could not be run in the project: {redact(' '.join(said[-3:]))}", remedy="mend it first")
+
+
+def no_guard(python: str) -> GuardError:
+    """What is to be said where the tests' interpreter has no pytest, or no kit."""
+    return GuardError(
+        f"{python} has no pytest with the guard in it", remedy=f"{install_command(python)}, or {OTHER_PYTHON}"
+    )
+
+
+def install_command(python: str = "python") -> str:
+    """How this kit is installed beside somebody's tests: from where it came itself."""
+    return f"{python} -m pip install {_source()}"
+
+
+def _source() -> str:
+    """The folder of a clone, the file or address that the kit was installed from, else its name on the index."""
+    from importlib import metadata
+
+    folder = Path(__file__).resolve().parents[2]
+    if (folder / "pyproject.toml").is_file():
+        return str(folder)
+    name = "fastapi-database-isolation-kit"
+    try:
+        text = metadata.distribution(name).read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        text = None
+    url: str = json.loads(text).get("url", "") if text else ""
+    return url.removeprefix("file://") if url else name

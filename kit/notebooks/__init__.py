@@ -1,0 +1,1 @@
+"""What the notebooks call, the run of all of them, and JupyterLab on them."""

@@ -1,0 +1,171 @@
+"""What a person sees while notebooks run, and the table at the end. On a terminal it lives; elsewhere it is lines."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from kit.notebooks.cells import Claim, words
+from kit.notebooks.investigate.results import Investigation, NotebookRun, Status
+from kit.probes.redact import redact
+from kit.report.printable import printable, shortened
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+STILL_RUNNING_S = 15.0
+"""How often a log without a terminal is told which cells run."""
+LOG_WIDTH = 140
+_TEXT_AT_MOST = 2000  # characters, of what others wrote
+MARKS = {Status.HELD: "[green]held[/]", Status.FELL: "[red]FELL[/]", Status.COULD_NOT_RUN: "[red]COULD NOT RUN[/]"}
+
+
+@dataclass(slots=True)
+class _Running:
+    began: float
+    cell: str = "the kernel starts"
+    cell_began: float = 0.0
+    held: int = 0
+    fell: int = 0
+
+
+def console() -> Console:
+    """Return a console for standard output: as wide as the terminal, wide enough for a log elsewhere."""
+    from rich.console import Console
+
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=LOG_WIDTH)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Says which notebook runs, which cell, and how long. Its methods may be called from any thread."""
+
+    console: Console
+    waiting: int
+    running: dict[str, _Running] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _live: Any = None
+    _done: threading.Event = field(default_factory=threading.Event)
+    _speaker: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            from rich.live import Live
+
+            self._live = Live(get_renderable=self._now, console=self.console, refresh_per_second=5, transient=True)
+            self._live.start()
+        else:
+            self._speaker = threading.Thread(target=self._say_what_runs, name="kit-progress", daemon=True)
+            self._speaker.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._done.set()
+        if self._live is not None:
+            self._live.stop()
+        if self._speaker is not None:
+            self._speaker.join()
+
+    def notebook_started(self, name: str) -> None:
+        """A notebook begins."""
+        with self._lock:
+            now = time.monotonic()
+            self.running[name] = _Running(now, cell_began=now)
+            self.waiting -= 1
+            if self._live is None:
+                self.console.print(f"{_shown(name)}: begins", soft_wrap=True)
+
+    def cell_started(self, name: str, label: str, number: int, count: int) -> None:
+        """Code cell `number` of `count` of a notebook begins."""
+        with self._lock:
+            self.running[name].cell = _shown(f"{label} of {count}")
+            self.running[name].cell_began = time.monotonic()
+
+    def claim_decided(self, name: str, claim: Claim) -> None:
+        """A notebook has decided a claim."""
+        with self._lock:
+            self.running[name].held += claim.held
+            self.running[name].fell += not claim.held
+            mark = "[green]held[/]" if claim.held else "[red]FELL[/]"
+            sentence = f"{_shown(claim.id)}  [dim]{_shown(claim.claim)}[/]"
+            self.console.print(f"{_shown(name)}: {mark}  {sentence}", soft_wrap=True)
+
+    def notebook_ended(self, run: NotebookRun) -> None:
+        """A notebook is over."""
+        with self._lock:
+            self.running.pop(run.name, None)
+            because = f"  {_shown(run.reason)}" if run.reason else ""
+            came_to = f"{MARKS[run.status]} in {run.seconds:.1f} s{because}"
+            self.console.print(f"{_shown(run.name)}: {came_to}", soft_wrap=True)
+            for remark in run.remarks:
+                self.console.print(f"{_shown(run.name)}: [yellow]{_shown(remark)}[/]", soft_wrap=True)
+
+    def _now(self) -> RenderableType:
+        from rich.spinner import Spinner
+        from rich.table import Table
+
+        with self._lock:
+            now = time.monotonic()
+            grid = Table.grid(padding=(0, 2))
+            for name, at in self.running.items():
+                claims = f"{at.held} held" + (f", [red]{at.fell} fell[/]" if at.fell else "")
+                took = f"{now - at.cell_began:.0f} s in this cell, {now - at.began:.0f} s in all"
+                grid.add_row(Spinner("dots"), f"[bold]{_shown(name)}[/]", at.cell, f"[dim]{took}[/]", claims)
+            if self.waiting:
+                grid.add_row("", f"[dim]{self.waiting} waiting[/]")
+            return grid
+
+    def _say_what_runs(self) -> None:
+        while not self._done.wait(STILL_RUNNING_S):
+            with self._lock:
+                now = time.monotonic()
+                for name, at in self.running.items():
+                    self.console.print(f"{_shown(name)}: {at.cell}, {now - at.cell_began:.0f} s so far", soft_wrap=True)
+
+
+def summary(investigation: Investigation, console: Console) -> None:
+    """Print the table of claims, and in the last lines what it comes to and where to read on."""
+    from rich import box
+    from rich.table import Table
+
+    if investigation.notebooks:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in ("notebook", "claim", "expectation", "observation", "outcome", "s"):
+            table.add_column(column, justify="right" if column == "s" else "left", overflow="fold")
+        for run in investigation.notebooks:
+            _add_rows(table, run)
+        console.print(table)
+    if investigation.exit_code == 0:
+        console.print(f"[green]All {investigation.held} claims held[/] in {investigation.seconds:.1f} s.")
+    else:
+        what = "A claim fell" if investigation.exit_code == 1 else "It could not run"
+        remedy = f" To do: {_shown(investigation.remedy)}." if investigation.remedy else ""
+        console.print(f"[red]{what}:[/] {_shown(investigation.reason.rstrip('.'))}.{remedy}", soft_wrap=True)
+    if investigation.folder is not None:
+        console.print(f"Read on: {_shown(str(investigation.folder / 'index.html'))}", soft_wrap=True)
+
+
+def _add_rows(table: Any, run: NotebookRun) -> None:
+
+    for claim in run.claims:
+        outcome = "[green]held[/]" if claim.held else "[red]FELL[/]"
+        seen = (_shown(words(claim.expected)), _shown(words(claim.observed)))
+        table.add_row(_shown(run.name), _shown(claim.id), *seen, outcome, f"{claim.seconds:.1f}")
+    for claim in run.unreached:
+        table.add_row(_shown(run.name), _shown(claim.id), _shown(str(claim.expected)), "", "[red]never reached[/]", "")
+    if run.status is Status.COULD_NOT_RUN:
+        table.add_row(_shown(run.name), "", "", _shown(run.reason), MARKS[run.status], f"{run.seconds:.1f}")
+    table.add_section()
+
+
+def _shown(text: str) -> str:
+    """Return what others wrote on one line: it neither acts on a terminal nor is markup nor poses as our own."""
+    from rich.markup import escape
+
+    return escape(shortened(" ".join(printable(redact(text)).split()), _TEXT_AT_MOST))

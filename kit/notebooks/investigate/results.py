@@ -1,0 +1,183 @@
+"""What a run of notebooks came to: values, and the rules that decide them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from kit.errors import TO_DO, PairError
+from kit.notebooks.cells import Claim, words
+from kit.notebooks.investigate import claims, shown
+from kit.notebooks.investigate.claims import Exercise
+from kit.notebooks.investigate.saved import REMEDIES, Outcome
+
+
+class Status(StrEnum):
+    """HELD: every claim of the notebook held. FELL: one did not. COULD_NOT_RUN: it did not get to say."""
+
+    HELD = "held"
+    FELL = "fell"
+    COULD_NOT_RUN = "could not run"
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookRun:
+    """One executed notebook: the claims that it decided, and those that it never came to, which count as not held.
+
+    `reason` and `remedy` are empty when every claim held. `remarks` are sentences about what is not wrong but should
+    be known. `cells` gives for a claim's id the id of the cell that decided it.
+    """
+
+    name: str
+    status: Status
+    outcome: Outcome
+    claims: tuple[Claim, ...]
+    unreached: tuple[Claim, ...] = ()
+    reason: str = ""
+    remedy: str = ""
+    remarks: tuple[str, ...] = ()
+    exercises: tuple[Exercise, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    cells: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """The executed notebook, in the run's folder."""
+        return f"{self.name}.ipynb"
+
+    @property
+    def page(self) -> str:
+        """The same as HTML."""
+        return f"{self.name}.html"
+
+    @property
+    def seconds(self) -> float:
+        """Wall time, the start of the kernel included."""
+        return self.outcome.seconds
+
+    @property
+    def held(self) -> int:
+        """How many claims held."""
+        return sum(claim.held for claim in self.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class Investigation:
+    """The result of `investigate`.
+
+    `exit_code` is 0 when every claim held, 1 when one fell, 2 when something could not run and nothing fell.
+    `reason` is one line that names what fell or stood in the way, `remedy` what to do about it; empty for 0.
+    `folder` is the run's, None when nothing was run.
+    """
+
+    exit_code: int
+    reason: str = ""
+    remedy: str = ""
+    folder: Path | None = None
+    notebooks: tuple[NotebookRun, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def claims(self) -> tuple[tuple[NotebookRun, Claim], ...]:
+        """Every claim with its notebook, in reading order, those never reached after those decided."""
+        return tuple((run, claim) for run in self.notebooks for claim in (*run.claims, *run.unreached))
+
+    @property
+    def held(self) -> int:
+        """How many claims held."""
+        return sum(run.held for run in self.notebooks)
+
+    @property
+    def unreached(self) -> int:
+        """How many claims no notebook came to."""
+        return sum(len(run.unreached) for run in self.notebooks)
+
+
+def judge(
+    name: str, nb: Any, left_open: Sequence[str] = (), *, trouble: PairError | None = None, solved: bool = False
+) -> NotebookRun:
+    """Decide about an executed notebook from what is saved in it, and from the sessions that it left open.
+
+    `trouble` is what was wrong with a server meanwhile: then nothing that went wrong is the notebook's. With `solved`
+    its exercises must all be done, which nobody else expects of them.
+    """
+    outcome = Outcome.of(nb)
+    decided = claims.decided(nb)
+    exercises = tuple(claims.exercises(nb))
+    status, reason, remedy = _judgement(nb, outcome, decided, exercises if solved else ())
+    cells = claims.cells(nb)
+    if status is Status.HELD and (fallen := shown.lost(nb, decided)) is not None:
+        status, remedy = Status.FELL, shown.remedy(fallen, name)
+        shows, wanted = words(fallen.observed), words(fallen.expected)
+        reason = f"it no longer shows what it is about: expected {wanted}, observed {shows}"
+        decided.append(fallen)
+        cells[fallen.id] = claims.parameters_cell(nb)
+    remarks = _remarks(nb, outcome, left_open)
+    if trouble is not None and status is not Status.HELD:
+        status, reason, remedy = Status.COULD_NOT_RUN, f"{trouble.found}; {reason}", trouble.remedy
+    elif trouble is not None:
+        remarks.append(f"After the notebook {trouble.found}.")
+    return NotebookRun(
+        name=name,
+        status=status,
+        outcome=outcome,
+        claims=tuple(decided),
+        unreached=tuple(claims.never_reached(nb, outcome)),
+        reason=reason,
+        remedy=remedy,
+        remarks=tuple(remarks),
+        exercises=exercises,
+        parameters=dict(nb.metadata.get("papermill", {}).get("parameters", {})),
+        cells=cells,
+    )
+
+
+def conclude(notebooks: Sequence[NotebookRun], folder: Path, seconds: float) -> Investigation:
+    """Decide about the whole run: a claim that fell outweighs a notebook that could not run."""
+    worst = [run for run in notebooks if run.status is Status.FELL] or [
+        run for run in notebooks if run.status is Status.COULD_NOT_RUN
+    ]
+    if not worst:
+        return Investigation(0, folder=folder, notebooks=tuple(notebooks), seconds=seconds)
+    others = sum(run.status is not Status.HELD for run in notebooks) - 1
+    more = "" if not others else f" (and {others} more notebook{'s are' if others > 1 else ' is'} red)"
+    reason = f"{worst[0].name}: {worst[0].reason}{more}"
+    exit_code = 1 if worst[0].status is Status.FELL else 2
+    return Investigation(exit_code, reason, worst[0].remedy, folder, tuple(notebooks), seconds)
+
+
+def _judgement(
+    nb: Any, outcome: Outcome, decided: Sequence[Claim], must_be_done: Sequence[Exercise]
+) -> tuple[Status, str, str]:
+    for claim in decided:
+        if not claim.held:
+            reason = f"the claim {claim.id} fell: expected {words(claim.expected)}, observed {words(claim.observed)}"
+            return Status.FELL, reason, f"open {claim.id} in the run's page and compare expectation and observation"
+    if outcome.error:
+        reason, _, remedy = outcome.sentence.partition(TO_DO)  # an error of the kit's says itself what to do
+        remedy = remedy.strip(" .") or REMEDIES.get(outcome.error, "correct the cell")
+        return Status.COULD_NOT_RUN, reason.strip(), remedy
+    if twice := claims.made_twice(nb):
+        return Status.COULD_NOT_RUN, f"the claim {twice[0]} is made twice", "give each claim an id of its own"
+    if not decided:
+        return Status.COULD_NOT_RUN, "it makes no claim", "call kit.notebooks.cells.claim at least once"
+    for exercise in must_be_done:
+        if not exercise.done:
+            return Status.COULD_NOT_RUN, f"the solution of exercise {exercise.id} does not pass", exercise.hint
+    return Status.HELD, "", ""
+
+
+def _remarks(nb: Any, outcome: Outcome, left_open: Sequence[str]) -> list[str]:
+    remarks = [f"A session was still open after the notebook: {line}" for line in left_open]
+    remarks += [f"A process was still running at the end: {line}" for line in outcome.still_running]
+    remarks += [f"A password was taken out of the output of {cell}." for cell in outcome.secrets_in]
+    if outcome.error not in ("", "LostError"):
+        remarks += [f"An error was lost: {line}" for line in outcome.lost_errors]
+    if meant := shown.left_out(nb, claims.decided(nb)):
+        remarks.append(meant)
+    if skipped := claims.not_asked(nb, outcome):
+        remarks.append(f"With these parameters it does not come to the claims {', '.join(skipped)}.")
+    return remarks

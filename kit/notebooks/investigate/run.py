@@ -1,0 +1,396 @@
+"""One run: check what was asked, open pairs, run the notebooks side by side, judge them, and keep it all."""
+
+from __future__ import annotations
+
+import copy
+import os
+import queue
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from math import isfinite
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from kit import processes
+from kit.errors import EvidenceError, KitError, NotebookError, PairError
+from kit.notebooks.cells import STACK_VARIABLE
+from kit.notebooks.investigate import parameters, saved, servers, sessions
+from kit.notebooks.investigate.places import Place, places, said_of
+from kit.notebooks.investigate.progress import Progress, summary
+from kit.notebooks.investigate.results import Investigation, NotebookRun, conclude, judge
+from kit.notebooks.investigate.scrub import Secrets
+from kit.notebooks.investigate.tasks import KERNEL, Task, nbformat, tasks
+from kit.notebooks.investigate.watching import Watcher
+from kit.probes.redact import learn_all, redact
+from kit.report.printable import printable
+from kit.trials.run_folder import EVIDENCE, FRESH_VARIABLE, RUN_VARIABLE, SHELF_VARIABLE, Run, new_run
+from kit.trials.stacks import stack
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEFAULT_STACK = "current"
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TEXTS = (".ipynb", ".html", ".json", ".xml")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `investigate` was asked for, with the meaning that is said there."""
+
+    notebooks: tuple[Path, ...]
+    parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]
+    jobs: int | None
+    timeout_cell_s: float
+    timeout_notebook_s: float
+    output_cell_bytes: int
+    output_notebook_bytes: int
+    out: Path
+    stack: str | None
+    environ: Mapping[str, str]
+    with_pair: bool
+    solved: bool
+    fresh: bool
+
+
+def carry_out(request: Request, console: Console | None = None) -> Investigation:
+    """Do what is asked, print it, and return it."""
+    from kit.notebooks.investigate.progress import console as standard_output
+
+    console = console or standard_output()
+    learn_all(request.environ)
+    given = request.parameters
+    for name, value in given.items() if isinstance(given, Mapping) else given:
+        learn_all({name: value})
+    try:
+        result = _investigated(request, console)
+    except KitError as error:
+        result = Investigation(2, redact(_with_wanted(error)), redact(error.remedy))
+    summary(result, console)
+    return result
+
+
+def _investigated(request: Request, console: Console) -> Investigation:
+    began = time.monotonic()
+    _check_numbers(request)
+    wanted = tasks(request.notebooks, request.parameters, request.stack, solved=request.solved)
+    jobs = min(request.jobs or os.cpu_count() or 1, len(wanted))
+    with ExitStack() as closing:
+        run = closing.enter_context(new_run(request.out))
+        ahead = closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="kit-ahead"))
+        loading = ahead.submit(_load_papermill)
+        trials = stack(request.stack or DEFAULT_STACK)
+        found = closing.enter_context(places(jobs, trials, with_pair=request.with_pair))
+        if whose := said_of(found):
+            console.print(printable(redact(whose)), markup=False, soft_wrap=True)
+        loading.result()
+        ahead.submit(_load_pages)
+        versions = {"name": trials.name, **trials.versions}
+        work = _Work(request, run, found, versions, Progress(console, len(wanted)))
+        with _interruptible(work):
+            with work.progress:
+                done = work.all_of(wanted, began)
+            return _kept(work, conclude(done, run.folder, time.monotonic() - began))
+
+
+def _with_wanted(error: KitError) -> str:
+    return f"{error.found}. Wanted: {error.wanted}" if error.wanted else error.found
+
+
+def _check_numbers(request: Request) -> None:
+    """Refuse limits that are none. NotebookError."""
+    limits = {
+        "a cell's time": request.timeout_cell_s, "a notebook's time": request.timeout_notebook_s,
+        "a cell's output": request.output_cell_bytes, "a notebook's output": request.output_notebook_bytes,
+        "the number of jobs": 1 if request.jobs is None else request.jobs,
+    }  # fmt: skip
+    for what, limit in limits.items():
+        if not (isfinite(limit) and limit > 0):
+            raise NotebookError(f"The limit of {what} is {limit}", wanted="a finite number above 0", remedy="give one")
+
+
+def _kept(work: _Work, result: Investigation) -> Investigation:
+    """Keep the results; where that cannot be, say so beside what was found, and leave `latest` as it is."""
+    try:
+        _keep(work.run, result, work.stack)
+        _refuse_secrets(work.run, work.secrets())
+        work.run.point_latest_here()
+    except EvidenceError as error:
+        return replace(result, exit_code=2, reason=_with_wanted(error), remedy=error.remedy, folder=None)
+    return result
+
+
+def _load_papermill() -> None:
+    nbformat()
+    import papermill  # noqa: F401
+    from papermill.engines import papermill_engines
+
+    from kit.notebooks.investigate.engine import KitEngine
+
+    papermill_engines.register("kit", KitEngine)
+
+
+def _load_pages() -> None:
+    from kit.notebooks.investigate import pages
+
+    pages.warm_up()
+
+
+@contextmanager
+def _interruptible(work: _Work) -> Iterator[None]:
+    """Turn Ctrl-C, SIGTERM and SIGHUP into an orderly end: kernels die, notebooks say so, and what there is is kept."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        work.stop(f"the run was ended by {signal.Signals(number).name}")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # What is ignored (nohup) stays so; a shell has Ctrl-C ignored in the background, where it still is a wish to end.
+    heard = [one for one in _ENDING if one is signal.SIGINT or signal.getsignal(one) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Work:
+    """The notebooks of one run while they run."""
+
+    def __init__(
+        self, request: Request, run: Run, places: Sequence[Place], stack: Mapping[str, str], progress: Progress
+    ) -> None:
+        self.request, self.run, self.stack, self.progress = request, run, stack, progress
+        self.places: queue.SimpleQueue[Place] = queue.SimpleQueue()
+        for place in places:
+            self.places.put(place)
+        self.at_a_time = len(places)
+        self._told: list[Mapping[str, Any]] = [request.environ, parameters.pairs(request.parameters)]
+        self._told += [place.pair.environ() for place in places if place.pair]
+        self.stopped = ""
+        self.kernels: set[tuple[int, str]] = set()
+
+    def all_of(self, tasks: Sequence[Task], began: float) -> list[NotebookRun]:
+        first = [task for task in tasks if not task.last]
+        last = [task for task in tasks if task.last]
+        done = self._side_by_side(first)
+        if last:
+            try:  # they read what the others found
+                _keep_claims(self.run, conclude(done, self.run.folder, time.monotonic() - began), self.stack)
+            except EvidenceError as error:
+                last = [replace(task, problem=error) for task in last]
+            done += self._side_by_side(last)
+        order = [task.name for task in tasks]
+        return sorted(done, key=lambda run: order.index(run.name))
+
+    def secrets(self) -> Secrets:
+        """What must not be seen of all that notebooks of this run were told."""
+        return Secrets.of(*self._told)
+
+    def stop(self, why: str) -> None:
+        """End all kernels; the notebooks say `why`."""
+        self.stopped = self.stopped or why
+        for pid, mark in tuple(self.kernels):
+            processes.end(pid, mark)
+
+    def _side_by_side(self, tasks: Sequence[Task]) -> list[NotebookRun]:
+        if not tasks:
+            return []
+        with ThreadPoolExecutor(self.at_a_time, thread_name_prefix="kit-notebook") as pool:
+            futures = [pool.submit(self._one, task) for task in tasks]
+            wait(futures)
+            return [future.result() for future in futures]
+
+    def _one(self, task: Task) -> NotebookRun:
+        """Run one notebook. Whatever it does or meets is its own result, and no other notebook's."""
+        self.progress.notebook_started(task.name)
+        place = self.places.get()
+        try:
+            result, nb = self._ran(task, place)
+        except Exception as error:
+            result, nb = self._could_not_run(task, error)
+        finally:
+            self.places.put(place)
+        result = self._with_page(result, nb)
+        self.progress.notebook_ended(result)
+        return result
+
+    def _ran(self, task: Task, place: Place) -> tuple[NotebookRun, Any]:
+        if task.problem is not None:
+            raise task.problem
+        place.make_ready()
+        environ = self._environ(place)
+        since = {} if place.pair is None else servers.positions(place.pair)
+        self._execute(task, environ)
+        nb = nbformat().read(self.run.path(f"{task.name}.ipynb"), as_version=4)
+        left, trouble = _looked_at(place, since, failed=bool(saved.Outcome.of(nb).error))
+        left = [self.secrets().out_of(line) for line in left]
+        return judge(task.name, nb, left, trouble=trouble, solved=self.request.solved), nb
+
+    def _could_not_run(self, task: Task, error: Exception) -> tuple[NotebookRun, Any]:
+        """The result of a notebook that did not get to run, or that this run did not get to the end of."""
+        name, reason = _explained(error)
+        nb = _stand_in(task, self.secrets(), name, reason)
+        with suppress(EvidenceError):  # the end of the run says that nothing can be written there
+            self.run.write(f"{task.name}.ipynb", nbformat().writes(nb))
+        return judge(task.name, nb), nb
+
+    def _with_page(self, result: NotebookRun, nb: Any) -> NotebookRun:
+        from kit.notebooks.investigate import pages
+
+        try:
+            page = pages.notebook(result, nb)
+        except Exception as error:  # a cell may show what no page can
+            why = " ".join(redact(f"{type(error).__name__}: {error}").split())[:300]
+            result = replace(result, remarks=(*result.remarks, f"No page could be made of it ({why})."))
+            page = pages.without_body(result)
+        with suppress(EvidenceError):  # likewise
+            self.run.write(result.page, page)
+        return result
+
+    def _environ(self, place: Place) -> dict[str, str]:
+        environ = dict(self.request.environ)
+        # A notebook shows its pictures itself; a CI job may have set a backend that shows none.
+        environ.pop("MPLBACKEND", None)
+        environ |= {RUN_VARIABLE: str(self.run.folder), SHELF_VARIABLE: str(self.run.shelf.folder)}
+        if self.request.stack is not None:
+            environ[STACK_VARIABLE] = self.request.stack
+        if self.request.fresh:
+            environ[FRESH_VARIABLE] = "1"
+        told = place.environ()
+        self._told.append(told)  # a pair that took the place of another one has passwords of its own
+        return environ | told
+
+    def _execute(self, task: Task, environ: Mapping[str, str]) -> None:
+        import papermill
+        from papermill.exceptions import PapermillExecutionError
+
+        path = self.run.path(f"{task.name}.ipynb")
+        prepared = self.run.write(path.name, nbformat().writes(task.nb))
+        ended = path.with_name(f".{path.name}")
+        # The error is in the saved notebook, where it is read; here it would only say so once more.
+        with suppress(PapermillExecutionError):
+            papermill.execute_notebook(
+                _literal(prepared),
+                _literal(ended),
+                dict(task.parameters),
+                engine_name="kit",
+                kernel_name=KERNEL,
+                language="python",
+                progress_bar=False,
+                execution_timeout=self.request.timeout_cell_s,
+                timeout_notebook_s=self.request.timeout_notebook_s,
+                output_cell_bytes=self.request.output_cell_bytes,
+                output_notebook_bytes=self.request.output_notebook_bytes,
+                environ=environ,
+                folder=task.path.parent,
+                save_to=path,
+                watcher=_Reporter(self, task.name),
+            )
+        ended.replace(path)
+
+
+def _looked_at(place: Place, since: Mapping[str, int], *, failed: bool) -> tuple[list[str], PairError | None]:
+    """Return the sessions that a notebook left open, and what was wrong with a server."""
+    if place.pair is None:
+        return [], None
+    found = servers.trouble(place.pair)
+    if found is not None:
+        return [], found
+    try:
+        left = sessions.left_open(place.pair)
+    except PairError as error:
+        return [], error
+    return left, servers.in_logs(place.pair, since) if failed else None
+
+
+def _explained(error: Exception) -> tuple[str, str]:
+    """Return what is saved as the error of a notebook that could not be run, and as the reason."""
+    if isinstance(error, KitError):
+        return saved.NOT_RUN, str(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}, line {frame.lineno}"
+    return saved.FAULT, redact(f"the kit itself failed with this notebook: {type(error).__name__}: {error} ({where})")
+
+
+def _stand_in(task: Task, secrets: Secrets, error: str, reason: str) -> Any:
+    """Return the notebook as one of which no cell has run, for a reason."""
+    nb = copy.deepcopy(task.nb)
+    secrets.out_of_notebook(nb)
+    cells = saved.code_cells(nb)
+    labels = tuple(saved.label(nb, index) for index in cells)
+    saved.write_outcome(nb, saved.Outcome(len(cells), 0, 0.0, error=error, reason=reason, never_ran=labels))
+    return nb
+
+
+class _Reporter(Watcher):
+    """Passes on what the engine does with one notebook."""
+
+    def __init__(self, work: _Work, name: str) -> None:
+        self.work, self.name = work, name
+        self.kernel: tuple[int, str] | None = None
+
+    def kernel_started(self, pid: int, mark: str) -> None:
+        self.kernel = (pid, mark)
+        self.work.kernels.add(self.kernel)
+        if self.work.stopped:
+            processes.end(pid, mark)
+
+    def kernel_ended(self) -> None:
+        if self.kernel is not None:
+            self.work.kernels.discard(self.kernel)
+
+    def cell_started(self, label: str, number: int, count: int) -> None:
+        self.work.progress.cell_started(self.name, label, number, count)
+
+    def cell_ended(self, cell: Any) -> None:
+        from kit.notebooks.investigate.claims import decided_in
+
+        for claim in decided_in(cell):
+            self.work.progress.claim_decided(self.name, claim)
+
+    def stopping(self) -> str:
+        return self.work.stopped
+
+
+def _literal(path: Path) -> str:
+    """Write a path so that papermill, which formats paths with the parameters, leaves it as it is."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _keep_claims(run: Run, result: Investigation, stack: Mapping[str, str]) -> None:
+    from kit.notebooks.investigate import records
+
+    run.write("claims.json", records.claims(result, stack))
+
+
+def _keep(run: Run, result: Investigation, stack: Mapping[str, str]) -> None:
+    from kit.notebooks.investigate import pages, records
+
+    _keep_claims(run, result, stack)
+    run.write("junit.xml", records.junit(result))
+    run.write("index.html", pages.index(result, stack))
+
+
+def _refuse_secrets(run: Run, secrets: Secrets) -> None:
+    """Look through all that is kept. Nothing should be found; what is found is taken out, and is a fault.
+
+    Evidence is an exception: what wrote it may not have known what this process knows.
+    """
+    found = []
+    for path in sorted(run.folder.rglob("*")):
+        if path.suffix in _TEXTS and secrets.within(text := path.read_text("utf-8", "replace")):
+            run.write(str(path.relative_to(run.folder)), secrets.known.out_of(text))
+            found += [path.name] if path.parent.name != EVIDENCE else []
+    if found:
+        names = ", ".join(found)
+        raise NotebookError(f"A password had come into {names}, and was taken out", remedy="report this fault")

@@ -1,0 +1,105 @@
+"""An executed notebook on its way to disk: whole at every moment, without secrets, and never greener than it is."""
+
+from __future__ import annotations
+
+import copy
+import os
+import secrets as random
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from papermill.engines import NotebookExecutionManager
+from papermill.iorw import LocalHandler, papermill_io, write_ipynb
+
+from kit.notebooks.investigate import saved
+from kit.notebooks.investigate.scrub import Secrets
+
+_OF_THE_RUN = ("start_time", "end_time", "duration", "exception")
+
+
+class SavingManager(NotebookExecutionManager):  # type: ignore[misc]
+    """papermill's manager, which decides when to save. What it saves before the end says that it is not complete."""
+
+    def __init__(self, nb: Any, secrets: Secrets, **options: Any) -> None:
+        super().__init__(nb, **options)
+        self.secrets = secrets
+        for place in ("input_path", "output_path"):
+            # Where a run was made is nobody's business who reads it. A notebook may be given instead of a path.
+            named = nb.metadata.papermill.get(place)
+            nb.metadata.papermill[place] = Path(named).name if isinstance(named, str) else ""
+        self._running: int | None = None
+        self._clean: Any = copy.deepcopy(nb)
+        secrets.out_of_notebook(self._clean)
+
+    def complete(self) -> None:
+        """The notebook itself says how it went, and has no secret in it: from now on it is what is saved."""
+        self._clean = None
+
+    def save(self, **_: Any) -> None:
+        """Save the notebook as it is now, if there is a place for it."""
+        if self.output_path:
+            write_whole(self.nb if self._clean is None else self._unfinished(), self.output_path)
+        self.last_save_time = self.now()
+
+    def cell_start(self, cell: Any, cell_index: int | None = None, **more: Any) -> None:
+        """A cell begins."""
+        self._running = cell_index
+        super().cell_start(cell, cell_index, **more)
+
+    def cell_complete(self, cell: Any, cell_index: int | None = None, **more: Any) -> None:
+        """A cell has come to an end, good or bad; its outputs have no secret."""
+        self._running = None
+        super().cell_complete(cell, cell_index, **more)
+
+    def _unfinished(self) -> Any:
+        for index, (mine, cell) in enumerate(zip(self._clean.cells, self.nb.cells, strict=True)):
+            mine.metadata.papermill = cell.metadata.papermill
+            if cell.cell_type == "code":
+                mine.execution_count = cell.execution_count
+                mine.outputs = self._outputs_so_far(cell) if index == self._running else cell.outputs
+        run = self.nb.metadata.papermill
+        self._clean.metadata.papermill.update({name: run[name] for name in _OF_THE_RUN if name in run})
+        shown = copy.copy(self._clean)
+        shown.cells = list(self._clean.cells)
+        saved.write_outcome(shown, self._outcome(shown))
+        return shown
+
+    def _outputs_so_far(self, cell: Any) -> Any:
+        part = copy.copy(cell)
+        part.outputs = copy.deepcopy(cell.outputs)
+        saved.join_streams(part)
+        self.secrets.out_of_outputs(part)
+        return part.outputs
+
+    def _outcome(self, nb: Any) -> saved.Outcome:
+        positions = saved.code_cells(nb)
+        status = {index: nb.cells[index].metadata.papermill.status for index in positions}
+        return saved.Outcome(
+            cells=len(positions),
+            ran=sum(one == self.COMPLETED for one in status.values()),
+            seconds=round((self.now() - self.start_time).total_seconds(), 3),
+            stopped_at=None if self._running is None else saved.label(nb, self._running),
+            error=saved.UNFINISHED,
+            reason="it was still running when this was saved",
+            never_ran=tuple(saved.label(nb, index) for index in positions if status[index] == self.PENDING),
+        )
+
+
+def write_whole(nb: Any, path: str) -> None:
+    """Write a notebook where papermill would. A local file is replaced: a reader sees the old one or the new one."""
+    handler = papermill_io.get_handler(path)
+    target = Path(os.path.realpath(os.path.join(getattr(handler, "_cwd", None) or "", path)))
+    if not isinstance(handler, LocalHandler) or (target.exists() and not target.is_file()):
+        write_ipynb(nb, path)
+        return
+    beside = target.with_name(f".{random.token_hex(4)}.{target.name}")
+    try:
+        write_ipynb(nb, str(beside))
+        if target.exists():
+            shutil.copymode(target, beside)
+        beside.replace(target)
+    finally:
+        with suppress(FileNotFoundError):  # it has the other name by now
+            beside.unlink()

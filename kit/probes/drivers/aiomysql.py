@@ -1,0 +1,260 @@
+"""aiomysql: each connection as it opens, before what it is told to run first, the pool that it is for, what it runs."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, List, Optional
+
+from ..frames import application_stack, running
+from ..gate import Reached
+from ..hooks import Hooks, out_of_traceback
+from ..identity import MYSQL_QUESTIONS
+from ..own import own_builtins as __builtins__  # noqa: F401
+from ..peers import Peer, peer_from
+from ..quiet import failed, quietly, switched_off
+from ..redact import learn_all, redact
+from .asking import NO_ANSWER, SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, reason, text, told
+from .base import Opener, ServerAdapter
+
+_INIT_DB, _QUERY = 2, 3  # of the protocol's commands
+_IN_TRANSACTION = 1  # of a server's status
+_ASKING = "Aiomysql._answer"  # as a failure of it is told
+NO_PROBE = "this version of the driver is not known to its probe"
+_OUTWEIGH = ("unix_socket", "read_default_file")
+
+
+class _Unanswered(Exception):
+    """The server gave no answer in time, and the connection is closed. The driver clears up, and is asked again."""
+
+
+class Aiomysql(ServerAdapter):
+    """The driver is Python: asks once it is logged in, by the protocol's own query."""
+
+    name = "aiomysql"
+    packages = ("aiomysql",)
+    dialects = frozenset({"aiomysql"})
+    openers = (
+        Opener(
+            "aiomysql.connection", "__init__", owner="Connection", database="db", outweighs=_OUTWEIGH,
+            arguments=("host", "user", "password", "db", "port", "unix_socket"), of_the_call=("loop", "echo"),
+        ),
+        Opener(
+            "aiomysql.pool", "__init__", owner="Pool", database="db", makes_pool=True, outweighs=_OUTWEIGH,
+            arguments=("minsize", "maxsize", "echo", "pool_recycle", "loop"),
+            of_the_call=("minsize", "maxsize", "echo", "pool_recycle", "loop"),
+        ),
+    )
+    connections = (("aiomysql.connection", "Connection"),)
+    pools = (("aiomysql.pool", "Pool"),)
+    dialect = "mysql"
+
+    def install(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        self._unasked: List[Any] = []  # those whose servers have given no answer, while they connect once more
+        hooks.when_imported("aiomysql.connection", self._watch, again=True)
+        if self._sources is not None:
+            hooks.when_imported("aiomysql.pool", self._watch_pools, again=True)
+
+    @classmethod
+    def without_pools(cls, hooks: Hooks, took_hold: Callable[[], None]) -> None:
+        """A pool opens none in advance, and what is given back to it is closed."""
+        hooks.when_imported("aiomysql.pool", lambda pools: _without_pool(pools.Pool, hooks, took_hold))
+
+    @staticmethod
+    def place(connection: Any) -> Optional[str]:
+        return None if connection.closed else _place(connection)
+
+    def _watch(self, connections: Any) -> None:
+        self._kind = connections.Connection
+        self._replace(connections.Connection, "_connect", self._connecting)
+        self._replace(connections.Connection, "_request_authentication", self._logging_in)
+        if self._statements or self._gated:
+            self._replace(connections.Connection, "_execute_command", self._running)
+
+    def _watch_pools(self, pools: Any) -> None:
+        self._replace(pools.Pool, "__init__", self._pooling)
+
+    def _connecting(self, original: Any) -> Any:
+        probe = self
+
+        async def _connect(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            stack = application_stack()  # an error that is thrown in passes the frames of who awaits the driver's own
+            try:
+                try:
+                    return await original(connection, *args, **kwargs)
+                except _Unanswered:
+                    return await probe._once_more(original, connection, args, kwargs)
+            except BaseException as error:
+                probe._databases.failed("aiomysql", redact(_place(connection)), error, stack=stack)
+                out_of_traceback(error)
+                raise
+        return _connect
+
+    async def _once_more(self, original: Any, connection: Any, args: Any, kwargs: Any) -> Any:
+        """Connect without asking: a connection that gave no answer is of no use to anybody."""
+        __tracebackhide__ = True
+        self._unasked.append(connection)
+        try:
+            return await original(connection, *args, **kwargs)
+        finally:
+            self._unasked.remove(connection)
+
+    def _logging_in(self, original: Any) -> Any:
+        probe = self
+
+        async def _request_authentication(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            result = await original(connection, *args, **kwargs)
+            await probe._asked(connection)
+            return result
+        return _request_authentication
+
+    def _running(self, original: Any) -> Any:
+        probe = self
+
+        async def _execute_command(connection: Any, command: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            if command in (_INIT_DB, _QUERY):
+                await probe._about_to_run(connection, command, sql)
+            try:
+                return await original(connection, command, sql, *args, **kwargs)
+            except BaseException as error:
+                out_of_traceback(error)
+                raise
+        return _execute_command
+
+    def _pooling(self, original: Any) -> Any:
+        probe = self
+
+        def __init__(pool: Any, *args: Any, **kwargs: Any) -> None:
+            original(pool, *args, **kwargs)
+            probe._made(pool, kwargs)
+        return __init__
+
+    @quietly
+    def _made(self, pool: Any, given: Any) -> None:
+        place = _url(given.get("host", "localhost"), given.get("port", 3306), given.get("unix_socket"), given)
+        self._databases.made_pool(pool, self.name, place, "", self._sources, self.dialect)
+
+    async def _asked(self, connection: Any) -> None:
+        """Ask a new connection who its server is, and tell of it."""
+        __tracebackhide__ = True
+        self._databases.forget(connection)
+        learn_all({"user": text(connection.user), "password": text(getattr(connection, "_password", None))})
+        if any(one is connection for one in self._unasked):
+            answer: Observed = (None, NO_ANSWER)
+        else:
+            answer = await self._answer(connection)
+        self._opened(connection, answer)
+
+    async def _answer(self, connection: Any) -> Observed:
+        """Ask who the server is; where the driver has other parts than those that are known, this is switched off."""
+        if _ASKING in switched_off():
+            return None, NO_PROBE
+        closed: List[bool] = []
+
+        def close() -> None:
+            closed.append(True)
+            connection.close()
+
+        self._keep(connection, Reached("", None, None))  # what asks runs statements, too
+        timer = connection.loop.call_later(SECONDS_FOR_AN_ANSWER, close)
+        try:
+            answer = await _ask(self._kind, connection)
+        except Exception as error:
+            failed(_ASKING, error)
+            answer = None, NO_PROBE
+        finally:
+            timer.cancel()
+        if closed:
+            raise _Unanswered
+        return answer
+
+    def _opened(self, connection: Any, answer: Observed) -> None:
+        __tracebackhide__ = True
+        reached = Reached(redact(_place(connection)), *answer, self._peer(connection))
+        pool = running("aiomysql", "_fill_free_pool")
+        with closed_where_refused(connection.close):
+            self._databases.opened(
+                connection, "aiomysql", *reached[:3], pooled=running("sqlalchemy") is not None,
+                engine=self._databases.pool_of(pool), bound_to_loop=True, asks=_is_in_transaction,
+                peer=reached.peer,
+            )
+        self._keep(connection, reached)
+
+    @quietly
+    def _peer(self, connection: Any) -> Optional[Peer]:
+        wire = connection._writer.get_extra_info
+        return peer_from(wire("peername"), wire("sockname"))
+
+    async def _about_to_run(self, connection: Any, command: int, sql: Any) -> None:
+        """Look at a statement. It may be of a connection that was not seen as it opened, which is asked first."""
+        __tracebackhide__ = True
+        if not isinstance(sql, (str, bytes)):
+            return
+        reached = self._reached_by(connection)
+        if reached is None and self._gated and not connection.closed:
+            try:
+                await self._asked(connection)
+            except _Unanswered:
+                self._opened(connection, (None, NO_ANSWER))
+            reached = self._reached_by(connection)
+        statement = sql if isinstance(sql, str) else sql.decode(errors="replace")
+        if reached is not None:
+            name = statement.replace("`", "``")
+            self._databases.about_to_run(f"use `{name}`" if command == _INIT_DB else statement, reached, self.dialect)
+        known = self._databases.of(connection) if self._statements and command == _QUERY else None
+        if known is not None and not known.pooled:
+            self._databases.used(known, statement, known.engine, (connection,))
+
+
+async def _ask(kind: Any, connection: Any) -> Observed:
+    """Ask by the protocol's own query, and leave the connection's last result as it was."""
+    why_not = None
+    result, rows = connection._result, connection._affected_rows
+    try:
+        for question, names in MYSQL_QUESTIONS:
+            try:
+                await kind._execute_command(connection, _QUERY, question)
+                await kind._read_query_result(connection)
+                (row,) = connection._result.rows
+                return dict(zip(names, [None if value is None else str(text(value)) for value in row])), None
+            except Exception as error:
+                why_not = why_not or reason(error)
+    finally:
+        connection._result, connection._affected_rows = result, rows
+    return None, why_not
+
+
+def _place(connection: Any) -> str:
+    named = {"user": connection.user, "db": connection.db}
+    return _url(connection.host, connection.port, connection.unix_socket, named)
+
+
+def _url(host: Any, port: Any, socket: Any, named: Any) -> str:
+    address = {"host": socket or host, "port": None if socket else port}
+    place = told((), {**address, "user": text(named.get("user")), "database": text(named.get("db"))})
+    return place.replace("postgresql:", "mysql:", 1)
+
+
+def _is_in_transaction(connection: Any) -> bool:
+    return not connection.closed and bool(connection.server_status & _IN_TRANSACTION)
+
+
+def _without_pool(pool_class: Any, hooks: Hooks, took_hold: Callable[[], None]) -> None:
+    def making(original: Any) -> Any:
+        def __init__(pool: Any, *args: Any, **kwargs: Any) -> None:
+            original(pool, *args, **kwargs)
+            pool._minsize = 0
+        return __init__
+
+    def releasing(original: Any) -> Any:
+        def release(pool: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
+            if connection in pool._used:
+                took_hold()
+                connection.close()
+            return original(pool, connection, *args, **kwargs)
+        return release
+
+    hooks.replace(pool_class, "__init__", making)
+    hooks.replace(pool_class, "release", releasing)

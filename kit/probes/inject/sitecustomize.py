@@ -1,0 +1,77 @@
+"""Carries the probes into any interpreter that has this folder on PYTHONPATH.
+
+Python imports a module of this name as it starts. The folder holds nothing else, so that it lends a project no
+module; the probes come in from their own folder under a name that no project has. A `sitecustomize` that was there
+without this one runs as if this one were not.
+
+It is written so that every Python can read it: one that is too old for the probes tells the guard that it has none.
+"""
+
+import os
+import sys
+from types import ModuleType  # noqa: F401  # of the comments that name types
+
+_PROBES = "_isolation_probes"
+_OLDEST = (3, 9)
+
+
+def _carry_in():  # type: () -> None
+    if sys.version_info < _OLDEST:
+        _tell_that_it_is_too_old()
+        return
+    directory, guard = os.environ.get("ISOLATION_PROBES_DIR"), os.environ.get("ISOLATION_PROBES_GUARD")
+    probes = sys.modules.get(_PROBES)
+    if not (directory or guard) or (probes is not None and not vars(probes).pop("loaded_ahead", False)):
+        return
+    probes = probes or _load()
+    if guard:
+        probes.guard_from(guard)
+    if directory:
+        without = frozenset(filter(None, os.environ.get("ISOLATION_PROBES_WITHOUT", "").split(",")))
+        allow = probes.allow_from(os.environ.get("ISOLATION_PROBES_ALLOW"))
+        probes.install(directory, float(os.environ.get("ISOLATION_PROBES_EPOCH", "0")), without, allow)
+
+
+def _tell_that_it_is_too_old():  # type: () -> None
+    import json
+
+    guard = os.environ.get("ISOLATION_PROBES_GUARD")
+    if not guard:
+        return
+    settings = json.loads(guard)
+    note = "Python %d.%d: too old for the guard, which needs " % sys.version_info[:2] + "%d.%d or newer" % _OLDEST
+    places = [settings["file"]] + (["/proc/%d/fd/%d" % tuple(settings["holder"])] if settings.get("holder") else [])
+    for place in places:
+        if os.path.exists(place):
+            with open(place, "a") as file:
+                file.write(json.dumps({"note": note}) + "\n")
+            return
+
+
+def _load():  # type: () -> ModuleType
+    import importlib.util
+
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    spec = importlib.util.spec_from_file_location(
+        _PROBES, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[_PROBES] = probes = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(probes)
+    return probes
+
+
+def _give_way():  # type: () -> None
+    """Take this folder off the path, and run the sitecustomize that the interpreter would have run without it.
+
+    Where there is none, ModuleNotFoundError says so, as the interpreter expects it: nothing is left in `sys.modules`.
+    """
+    own = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != own]
+    sys.modules.pop("sitecustomize", None)
+    import sitecustomize  # noqa: F401
+
+
+_carry_in()
+_give_way()

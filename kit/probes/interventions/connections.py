@@ -1,0 +1,299 @@
+"""Interventions on engines, pools and sessions, and on where a connection leads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, List, Optional, Tuple
+from weakref import WeakSet
+
+from ..hooks import with_arguments_of
+from ..own import os, sys
+from ..own import own_builtins as __builtins__  # noqa: F401
+from .base import WORKSPACE, File, Intervention, Rerun
+
+NOWHERE = "kit_nowhere"  # the name of a database that is not there
+
+
+@dataclass(frozen=True)
+class NoPool(Intervention):
+    """Each connection is closed when it is given back: by the pools of SQLAlchemy and of the drivers."""
+
+    op = "no-pool"
+
+    @property
+    def label(self) -> str:
+        return "without connection pools"
+
+    def apply(self, rerun: Rerun) -> None:
+        from ..drivers import ADAPTERS
+
+        def returning(original: Any) -> Any:
+            def _do_return_conn(pool: Any, record: Any) -> None:
+                rerun.took_hold()
+                try:
+                    record.close()
+                finally:
+                    pool._dec_overflow()
+            return _do_return_conn
+
+        rerun.hooks.when_imported(
+            "sqlalchemy.pool.impl", lambda pools: rerun.hooks.replace(pools.QueuePool, "_do_return_conn", returning)
+        )
+        for adapter in ADAPTERS:
+            adapter.without_pools(rerun.hooks, rerun.took_hold)
+
+
+@dataclass(frozen=True)
+class NoRouting(Intervention):
+    """A session with an engine of its own sends all to that one."""
+
+    op = "no-routing"
+
+    @property
+    def label(self) -> str:
+        return "with each session on the engine that it was opened with"
+
+    def apply(self, rerun: Rerun) -> None:
+        def watch(orm: Any) -> None:
+            by_itself = orm.Session.get_bind
+
+            def making(original: Any) -> Any:
+                def __init__(session: Any, *args: Any, **kwargs: Any) -> None:
+                    original(session, *args, **kwargs)
+                    binds = getattr(session, "binds", None) or getattr(session, "_Session__binds", None)
+                    routed = type(session).get_bind is not by_itself or binds
+                    if routed and session.bind is not None:
+                        rerun.took_hold()
+                        own = session.bind
+                        session.get_bind = lambda *args, **kwargs: own
+                return __init__
+
+            rerun.hooks.replace(orm.Session, "__init__", making)
+
+        rerun.hooks.when_imported("sqlalchemy.orm", watch)
+
+
+@dataclass(frozen=True)
+class NoCreator(Intervention):
+    """Engines connect to where their URLs lead, whatever function they were given to connect by."""
+
+    op = "no-creator"
+
+    @property
+    def label(self) -> str:
+        return "with engines connecting to where their URLs lead"
+
+    def apply(self, rerun: Rerun) -> None:
+        def making(original: Any) -> Any:
+            def create_engine(url: Any, **kwargs: Any) -> Any:
+                if kwargs.pop("creator", None) is not None:
+                    rerun.took_hold()
+                return original(url, **kwargs)
+            return create_engine
+
+        def listening(original: Any) -> Any:
+            def listen(target: Any, identifier: str, *args: Any, **kwargs: Any) -> None:
+                if identifier == "do_connect":
+                    rerun.took_hold()
+                else:
+                    original(target, identifier, *args, **kwargs)
+            return listen
+
+        rerun.hooks.when_imported(
+            "sqlalchemy.engine.create", lambda module: rerun.hooks.replace(module, "create_engine", making)
+        )
+        rerun.hooks.when_imported(
+            "sqlalchemy.event.api", lambda module: rerun.hooks.replace(module, "listen", listening)
+        )
+
+
+@dataclass(frozen=True)
+class OneInMemory(Intervention):
+    """An engine in memory has one connection, which all share."""
+
+    op = "one-in-memory"
+
+    @property
+    def label(self) -> str:
+        return "with one connection for all that is in memory"
+
+    def apply(self, rerun: Rerun) -> None:
+        def making(original: Any) -> Any:
+            def create_engine(url: Any, **kwargs: Any) -> Any:
+                from sqlalchemy.engine import make_url
+                from sqlalchemy.pool import StaticPool
+
+                made = make_url(url)
+                if made.get_backend_name() == "sqlite" and made.database in (None, "", ":memory:"):
+                    rerun.took_hold()
+                    arguments = {**(kwargs.get("connect_args") or {}), "check_same_thread": False}
+                    kwargs = {**kwargs, "poolclass": StaticPool, "connect_args": arguments}
+                return original(url, **kwargs)
+            return create_engine
+
+        rerun.hooks.when_imported(
+            "sqlalchemy.engine.create", lambda module: rerun.hooks.replace(module, "create_engine", making)
+        )
+
+
+@dataclass(frozen=True)
+class CommitAfter(Intervention):
+    """What is written to a session at a line is committed."""
+
+    op = "commit"
+    file: File
+    line: int
+
+    @property
+    def label(self) -> str:
+        return f"with a commit after {self.file}:{self.line}"
+
+    def apply(self, rerun: Rerun) -> None:
+        file = os.path.realpath(self.file)
+
+        def writing(original: Any) -> Any:
+            def write(session: Any, *args: Any, **kwargs: Any) -> Any:
+                result = original(session, *args, **kwargs)
+                if _called_from(file, self.line) and session.in_transaction() and not session._flushing:
+                    rerun.took_hold()
+                    session.commit()
+                return result
+            return write
+
+        def watch(orm: Any) -> None:
+            for name in ("flush", "execute"):
+                rerun.hooks.replace(orm.Session, name, writing)
+
+        rerun.hooks.when_imported("sqlalchemy.orm", watch)
+
+
+@dataclass(frozen=True)
+class RedirectSession(Intervention):
+    """A session that a line makes uses the engine that another line made, as soon as there is one."""
+
+    op = "redirect-session"
+    file: File
+    line: int
+    engine_file: File
+    engine_line: int
+
+    @property
+    def label(self) -> str:
+        return f"with the session of {self.file}:{self.line} on the tests' engine"
+
+    def apply(self, rerun: Rerun) -> None:
+        file, engine_file = os.path.realpath(self.file), os.path.realpath(self.engine_file)
+        made: List[Any] = []
+        kept: "WeakSet[Any]" = WeakSet()  # sessions that were made before there was such an engine
+
+        def making_engine(original: Any) -> Any:
+            def __init__(engine: Any, *args: Any, **kwargs: Any) -> None:
+                original(engine, *args, **kwargs)
+                if _called_from(engine_file, self.engine_line):
+                    made.append(engine)
+            return with_arguments_of(original, __init__)
+
+        def making_session(original: Any) -> Any:
+            def __init__(session: Any, *args: Any, **kwargs: Any) -> None:
+                original(session, *args, **kwargs)
+                if not _called_from(file, self.line):
+                    return
+                if made:
+                    rerun.took_hold()
+                    session.bind = made[-1]
+                else:
+                    kept.add(session)
+            return __init__
+
+        def binding(original: Any) -> Any:
+            def get_bind(session: Any, *args: Any, **kwargs: Any) -> Any:
+                if made and session in kept:
+                    rerun.took_hold()
+                    return made[-1]
+                return original(session, *args, **kwargs)
+            return get_bind
+
+        def watch(orm: Any) -> None:
+            rerun.hooks.replace(orm.Session, "__init__", making_session)
+            rerun.hooks.replace(orm.Session, "get_bind", binding)
+
+        rerun.hooks.when_imported(
+            "sqlalchemy.engine.base", lambda module: rerun.hooks.replace(module.Engine, "__init__", making_engine)
+        )
+        rerun.hooks.when_imported("sqlalchemy.orm", watch)
+
+
+@dataclass(frozen=True)
+class RedirectConnection(Intervention):
+    """What a function connects to by itself is what the tests' code at a line does."""
+
+    op = "redirect-connection"
+    file: File
+    function: str
+    made_file: File
+    made_line: int
+
+    @property
+    def label(self) -> str:
+        made = f"{self.made_file}:{self.made_line}"
+        return f"with the connections of {self.function} in {self.file} led where {made} leads"
+
+    def apply(self, rerun: Rerun) -> None:
+        from .redirected import Redirected
+
+        redirected = Redirected(self, rerun.took_hold)
+        redirected.install(rerun.hooks)
+        rerun.around.append(redirected.install_around)
+
+
+@dataclass(frozen=True)
+class LeadElsewhere(Intervention):
+    """An engine, or a connection, that is made by way of all of these lines leads to another database.
+
+    It is that of the engine which was made at `engine_file`, where that is of the same kind and already there; else it
+    is an empty file, `nowhere`, or a server that is not there. With `of` it is those engines alone that have this URL,
+    with `to` they lead to where that one does; both are as evidence shows them. With `sites` it is what is connected by
+    way of any of these lines, whoever made the engine. `there` is the whole URL of a database that is allowed: what is
+    of its kind leads to it, instead of nowhere.
+    """
+
+    op = "lead-elsewhere"
+    frames: Tuple[Tuple[File, int], ...] = ()
+    engine_file: File = ""
+    engine_line: int = 0
+    of: str = ""
+    to: str = ""
+    nowhere: str = f"{WORKSPACE}/{NOWHERE}"
+    sites: Tuple[Tuple[File, int], ...] = ()
+    there: str = ""
+
+    @property
+    def label(self) -> str:
+        file, line = (self.frames or self.sites)[0]
+        return f"with what {file}:{line} makes led elsewhere"
+
+    def apply(self, rerun: Rerun) -> None:
+        from .elsewhere import Elsewhere
+
+        elsewhere = Elsewhere(self, rerun.took_hold)
+        elsewhere.install(rerun.hooks)
+        rerun.around.append(elsewhere.install_around)
+
+
+def _called_from(file: str, line: int) -> bool:
+    frame: Optional[Any] = sys._getframe(2)
+    for _ in range(60):
+        if frame is None:
+            frame = _outside_of_greenlet()
+            if frame is None:
+                return False
+        if frame.f_lineno == line and os.path.realpath(frame.f_code.co_filename) == file:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _outside_of_greenlet() -> Optional[Any]:
+    getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    parent = getcurrent().parent if getcurrent is not None else None
+    return parent.gr_frame if parent is not None else None

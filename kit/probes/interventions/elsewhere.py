@@ -1,0 +1,228 @@
+"""Puts in `LeadElsewhere`: what was made by way of certain lines leads to another database than it names."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Set, Tuple
+from urllib.parse import unquote
+from weakref import WeakSet
+
+from ..drivers import ADAPTERS
+from ..drivers.base import Opener
+from ..hooks import Hooks
+from ..own import os, re, sys
+from ..own import own_builtins as __builtins__  # noqa: F401
+from ..places import place
+from .connections import NOWHERE
+
+if TYPE_CHECKING:
+    from .connections import LeadElsewhere
+
+_FRAMES_AT_MOST = 500
+_URL = re.compile(
+    r"^[\w+]+://(?:(?P<user>[^:@/]*)(?::(?P<password>[^@/]*))?@)?(?P<host>[^:/?@]+)(?::(?P<port>\d+))?/(?P<database>[^?]+)"
+)
+_NO_SERVER: Dict[str, Any] = {"host": "127.0.0.1", "port": 1}
+_PORTS = {"postgresql": 5432, "mysql": 3306}  # where a URL names none
+
+
+class Elsewhere:
+    """Leads engines to one that the tests have made, where it is of the same kind and already there; else nowhere.
+
+    With `of` it is those alone whose URL names this place, with `to` they lead to that one.
+
+    `took_hold` is called as often as something is led elsewhere.
+    """
+
+    def __init__(self, wanted: LeadElsewhere, took_hold: Callable[[], None]) -> None:
+        self._frames = [(os.path.realpath(file), line) for file, line in wanted.frames]
+        self._sites = {(os.path.realpath(file), line) for file, line in wanted.sites}
+        self._there = wanted.there
+        self._meant = _line(wanted.engine_file, wanted.engine_line)
+        self._file, self._took_hold = wanted.nowhere, took_hold
+        self._only, self._to = wanted.of, wanted.to
+        self._astray: "WeakSet[Any]" = WeakSet()  # dialects, which the engines that are derived from one share
+        self._rightly: List[Any] = []
+        self._nowhere: Dict[str, Any] = {}
+
+    def install(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        hooks.when_imported("sqlalchemy.engine.base", self._watch_engines)
+        for adapter in ADAPTERS:
+            for opener in adapter.openers:
+                hooks.when_imported(opener.module, partial(self._lead_servers, opener, adapter.dialect))
+
+    def install_around(self, hooks: Hooks) -> None:
+        """Around the probes, which ask for leave to open a file before they do: it must be the file that is opened."""
+        for adapter in ADAPTERS:
+            adapter.around_opening(hooks, self._leading_files)
+
+    # --- engines -----------------------------------------------------------------------------------------------------
+
+    def _watch_engines(self, base: Any) -> None:
+        elsewhere = self
+
+        def making(original: Any) -> Any:
+            def __init__(engine: Any, *args: Any, **kwargs: Any) -> None:
+                original(engine, *args, **kwargs)
+                places = _places()
+                made_here = not elsewhere._sites and places.issuperset(elsewhere._frames)
+                if made_here and elsewhere._is_meant(engine):
+                    elsewhere._astray.add(engine.dialect)
+                elif elsewhere._meant is not None and elsewhere._meant in places:
+                    elsewhere._rightly.append(engine)
+            return __init__
+
+        def leading(original: Any) -> Any:
+            def connect(engine: Any, *args: Any, **kwargs: Any) -> Any:
+                return original(elsewhere._instead_of(engine), *args, **kwargs)
+            return connect
+
+        self._hooks.replace(base.Engine, "__init__", making)
+        for name in ("connect", "raw_connection"):
+            self._hooks.replace(base.Engine, name, leading)
+
+    def _instead_of(self, engine: Any) -> Any:
+        if engine in self._nowhere.values() or not (engine.dialect in self._astray or self._is_at_a_site()):
+            return engine
+        self._took_hold()
+        alike = [other for other in self._rightly if kind_of_engine(other) == kind_of_engine(engine)]
+        if engine in alike:
+            return engine
+        return alike[-1] if alike else self._engine_nowhere(engine)
+
+    def _is_meant(self, engine: Any) -> bool:
+        return not self._only or place(str(engine.url)) == place(self._only)
+
+    def _engine_nowhere(self, engine: Any) -> Any:
+        key = str(engine.url)
+        if key not in self._nowhere:
+            from sqlalchemy import create_engine
+
+            self._nowhere[key] = create_engine(self._url_instead(engine))
+        return self._nowhere[key]
+
+    def _url_instead(self, engine: Any) -> Any:
+        """The URL of no database; or that of the place which is given, with the engine's own user and password."""
+        if self._to:
+            from sqlalchemy.engine import make_url
+
+            given = make_url(self._to)
+            return engine.url.set(host=given.host, port=given.port, database=given.database)
+        if self._is_there_for(engine.dialect.name):
+            from sqlalchemy.engine import make_url
+
+            return make_url(self._there).set(drivername=engine.url.drivername)
+        is_file = engine.dialect.name == "sqlite"
+        nowhere = {"database": self._file} if is_file else {**_NO_SERVER, "database": NOWHERE}
+        return engine.url.set(query={}, **nowhere)
+
+    def _is_there_for(self, kind: str) -> bool:
+        return _kind_of_url(self._there) == _kind_of_url(kind)
+
+    # --- drivers -----------------------------------------------------------------------------------------------------
+
+    def _leading_files(self, original: Any) -> Any:
+        def connect(*args: Any, **kwargs: Any) -> Any:
+            return original(*self._file_instead(args, kwargs), **kwargs)
+        return connect
+
+    def _file_instead(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Tuple[Any, ...]:
+        if not self._is_made_here():
+            return args
+        self._took_hold()
+        kwargs.pop("database", None)
+        kwargs.pop("uri", None)
+        return (self._there.partition(":///")[2] if self._is_there_for("sqlite") else self._file, *args[1:])
+
+    def _lead_servers(self, opener: Opener, kind: str, module: Any) -> None:
+        """Change what a driver's own connect, or the making of its pool, is told by keyword, which goes first."""
+        elsewhere = self
+
+        def connecting(original: Any) -> Any:
+            def connect(*args: Any, **kwargs: Any) -> Any:
+                if elsewhere._is_made_here():
+                    elsewhere._took_hold()
+                    args = to_nowhere(opener, args, kwargs, elsewhere._server_instead(opener, kind))
+                return original(*args, **kwargs)
+            return connect
+
+        self._hooks.replace(opener.owner_in(module), opener.function, connecting)
+
+    def _server_instead(self, opener: Opener, kind: str) -> Dict[str, Any]:
+        """What a driver is told by keyword: the server and database that are allowed, or none that is there.
+
+        `kind` is that of the driver's servers; a database of another kind is none to lead it to.
+        """
+        given = _URL.match(self._there)
+        if given is None or not self._is_there_for(kind):
+            return {**_NO_SERVER, opener.database: NOWHERE}
+        port = int(given["port"] or _PORTS[_kind_of_url(kind)])
+        named = {"host": given["host"], "port": port, opener.database: unquote(given["database"])}
+        secret = {"user": given["user"], "password": given["password"]}
+        return {**named, **{name: unquote(value) for name, value in secret.items() if value}}
+
+    def _is_made_here(self) -> bool:
+        return self._is_at_a_site() if self._sites else _places().issuperset(self._frames)
+
+    def _is_at_a_site(self) -> bool:
+        return bool(self._sites) and not self._sites.isdisjoint(_places())
+
+
+def _kind_of_url(text: str) -> str:
+    """The kind of database of a URL, or of a dialect's name: "sqlite" of `sqlite+aiosqlite:///x`."""
+    kind = text.partition("://")[0].partition("+")[0]
+    return {"postgres": "postgresql", "mariadb": "mysql"}.get(kind, kind)
+
+
+def to_nowhere(
+    opener: Opener, args: Tuple[Any, ...], kwargs: Dict[str, Any], instead: Optional[Dict[str, Any]] = None
+) -> Tuple[Any, ...]:
+    """Lead a call of a driver's to a server that is not there, by its keywords; return what is left by position.
+
+    `instead` are the keywords of another server.
+    """
+    first = 1 if opener.owner else 0  # the object, or its class
+    if opener.arguments:
+        kwargs.update(zip(opener.arguments, args[first:]))
+        args = args[:first]
+    told = kwargs
+    if opener.within:
+        told = kwargs[opener.within] = dict(kwargs.get(opener.within) or {})
+    for name in opener.outweighs:
+        told.pop(name, None)
+    told.update(instead or {**_NO_SERVER, opener.database: NOWHERE})
+    return args
+
+
+def _line(file: str, line: int) -> Optional[Tuple[str, int]]:
+    return (os.path.realpath(file), line) if file and line else None
+
+
+def kind_of_engine(engine: Any) -> Tuple[str, bool]:
+    """What an engine must have in common with another to stand in for it: its dialect, and whether it is async."""
+    return engine.dialect.name, bool(getattr(engine.dialect, "is_async", False))
+
+
+def _places() -> Set[Tuple[str, int]]:
+    return {(file, line) for file, line, _ in lines()}
+
+
+def lines() -> List[Tuple[str, int, str]]:
+    """Return the file, line and function of every frame that led here, also from outside of a greenlet."""
+    found: List[Tuple[str, int, str]] = []
+    frame: Optional[FrameType] = sys._getframe(1)
+    getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    greenlet = getcurrent() if getcurrent is not None else None
+    while len(found) < _FRAMES_AT_MOST:
+        while frame is None and greenlet is not None:
+            greenlet = greenlet.parent
+            frame = greenlet.gr_frame if greenlet is not None else None
+        if frame is None:
+            break
+        code = frame.f_code
+        function = getattr(code, "co_qualname", code.co_name)
+        found.append((os.path.realpath(code.co_filename), frame.f_lineno, function))
+        frame = frame.f_back
+    return found

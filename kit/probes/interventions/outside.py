@@ -1,0 +1,38 @@
+"""Telling who holds the run which databases are reached, and which files written, so that they can be put back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..own import own_builtins as __builtins__  # noqa: F401
+from .base import File, Intervention, Rerun
+
+
+@dataclass(frozen=True)
+class TellOfDatabases(Intervention):
+    """Who listens at the socket is told of each database before the program runs its first statement there.
+
+    And of each file in the folder before the program first writes to it.
+    """
+
+    op = "tell"
+    socket: File
+    folder: File
+    seal_key: str = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        return "with the databases and files put back that the runs before it wrote to"
+
+    def apply(self, rerun: Rerun) -> None:
+        from ..outside import Holder, Telling, Touching
+
+        holder = Holder(self.socket, self.seal_key)
+
+        def listen(databases: Any) -> None:
+            databases.listen(Telling(holder))
+            Touching(holder, self.folder).install(rerun.hooks)
+            rerun.took_hold()
+
+        rerun.listening.append(listen)

@@ -1,0 +1,202 @@
+"""Interventions on dependency overrides: applied where they were not, and to calls that go past them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Tuple
+from weakref import WeakSet
+
+from ..callables import stands_instead
+from ..hooks import Hooks
+from ..objects import is_a
+from ..own import own_builtins as __builtins__  # noqa: F401
+from ..own import types
+from .base import Intervention, Rerun
+from .named import is_named
+
+
+@dataclass(frozen=True)
+class ApplyOverride(Intervention):
+    """The override that is set for `key` is used for the dependency `to`, in every application.
+
+    With `kept` it is used when it has been taken away, too.
+    """
+
+    op = "apply-override"
+    key: str
+    to: str
+    kept: bool = False
+
+    @property
+    def label(self) -> str:
+        kept = ", and kept" if self.kept else ""
+        return f"with the override of {self.key} applied to {self.to}{kept}"
+
+    def apply(self, rerun: Rerun) -> None:
+        apps = _Apps(rerun.hooks)
+        last: List[Any] = []
+
+        def solving(original: Any) -> Any:
+            async def solve_dependencies(**kwargs: Any) -> Any:
+                provider = kwargs.get("dependency_overrides_provider")
+                by = apps.override_named(self.key)
+                if self.kept:
+                    last[:] = [by] if by is not None else last
+                    by = last[0] if last else None
+                if by is not None:
+                    added = _declared(kwargs["dependant"], self.to, provider)
+                    if added:
+                        rerun.took_hold()
+                        kwargs["dependency_overrides_provider"] = _Provider(provider, dict.fromkeys(added, by))
+                return await original(**kwargs)
+            return solve_dependencies
+
+        _around_solving(rerun, solving)
+
+
+@dataclass(frozen=True)
+class FollowName(Intervention):
+    """A dependency is what its own name leads to when it is asked for, be that a function or an object of a test's."""
+
+    op = "follow-name"
+    dependency: str
+
+    @property
+    def label(self) -> str:
+        return f"with {self.dependency} looked up by its name"
+
+    def apply(self, rerun: Rerun) -> None:
+        def solving(original: Any) -> Any:
+            async def solve_dependencies(**kwargs: Any) -> Any:
+                provider = kwargs.get("dependency_overrides_provider")
+                for call in _declared(kwargs["dependant"], self.dependency, provider):
+                    found = stands_instead(call)
+                    if found is not None:
+                        rerun.took_hold()
+                        provider = _Provider(provider, {call: _as_called(found)})
+                kwargs["dependency_overrides_provider"] = provider
+                return await original(**kwargs)
+            return solve_dependencies
+
+        _around_solving(rerun, solving)
+
+
+def _as_called(found: Any) -> Callable[..., Any]:
+    """What FastAPI may call: of a mock, whose signature would be taken for parameters of the request, its answer."""
+    return found if type(found) is types.FunctionType or is_a(found, type) else lambda: found()
+
+
+@dataclass(frozen=True)
+class RedirectCall(Intervention):
+    """A plain call of a dependency gives what its override gives."""
+
+    op = "redirect-call"
+    dependency: str
+
+    @property
+    def label(self) -> str:
+        return f"with plain calls of {self.dependency} led to its override"
+
+    def apply(self, rerun: Rerun) -> None:
+        apps = _Apps(rerun.hooks)
+        redirected: Dict[Any, Any] = {}
+
+        def solving(original: Any) -> Any:
+            async def solve_dependencies(**kwargs: Any) -> Any:
+                found = apps.key_named(self.dependency)
+                if found is not None and found not in redirected and isinstance(found, types.FunctionType):
+                    redirected[found] = _redirect(found, apps, rerun)
+                return await original(**kwargs)
+            return solve_dependencies
+
+        _around_solving(rerun, solving)
+
+
+_REDIRECTED: Dict[int, Callable[..., Any]] = {}
+
+
+def _redirect(function: Any, apps: "_Apps", rerun: Rerun) -> bool:
+    """Give a function other code, so that whoever holds it, under whatever name, calls its override."""
+    if function.__code__.co_freevars:
+        return False
+    as_it_was = types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__,
+    )
+    as_it_was.__kwdefaults__ = function.__kwdefaults__
+
+    def instead(*args: Any, **kwargs: Any) -> Any:
+        by = apps.override_of(function)
+        if by is None:
+            return as_it_was(*args, **kwargs)
+        rerun.took_hold()
+        return by()
+
+    _REDIRECTED[id(function)] = instead
+    code = compile(
+        f"def call(*args, **kwargs):\n"
+        f"    import sys\n"
+        f"    return sys.modules[{__name__!r}]._REDIRECTED[{id(function)}](*args, **kwargs)\n",
+        function.__code__.co_filename, "exec",
+    )
+    call = next(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    before, function.__code__ = function.__code__, call.replace(co_firstlineno=function.__code__.co_firstlineno)
+    rerun.hooks.on_removal(lambda: setattr(function, "__code__", before))
+    return True
+
+
+def _around_solving(rerun: Rerun, make: Callable[[Any], Any]) -> None:
+    def watch(fastapi: Any) -> None:
+        from fastapi import routing
+        from fastapi.dependencies import utils
+
+        solve = make(utils.solve_dependencies)
+        rerun.hooks.replace(utils, "solve_dependencies", lambda original: solve)
+        rerun.hooks.replace(routing, "solve_dependencies", lambda original: solve)
+
+    rerun.hooks.when_imported("fastapi", watch)
+
+
+class _Apps:
+    """The applications that are alive, and their overrides, found by the name of what is overridden."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._apps: "WeakSet[Any]" = WeakSet()
+
+        def making(original: Any) -> Any:
+            def __init__(app: Any, *args: Any, **kwargs: Any) -> None:
+                self._apps.add(app)
+                original(app, *args, **kwargs)
+            return __init__
+
+        # FastAPI's own takes the place of Starlette's, and does not call it.
+        hooks.when_imported("fastapi.applications", lambda module: hooks.replace(module.FastAPI, "__init__", making))
+
+    def _overrides(self) -> List[Tuple[Any, Any]]:
+        return [pair for app in list(self._apps) for pair in (getattr(app, "dependency_overrides", None) or {}).items()]
+
+    def override_named(self, name: str) -> Any:
+        return next((by for key, by in self._overrides() if is_named(key, name)), None)
+
+    def key_named(self, name: str) -> Any:
+        return next((key for key, _ in self._overrides() if is_named(key, name)), None)
+
+    def override_of(self, function: Any) -> Any:
+        return next((by for key, by in self._overrides() if key is function), None)
+
+
+class _Provider:
+    """Stands for an application where its overrides are looked up, with some added."""
+
+    def __init__(self, provider: Any, added: Dict[Any, Any]) -> None:
+        self._provider = provider
+        self.dependency_overrides = {**(getattr(provider, "dependency_overrides", None) or {}), **added}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
+
+
+def _declared(dependant: Any, name: str, provider: Any) -> List[Any]:
+    """The dependencies of this name that no override of the provider reaches."""
+    overrides = getattr(provider, "dependency_overrides", None) or {}
+    calls = [sub.call for sub in dependant.dependencies]
+    return [call for call in calls if call not in overrides and is_named(call, name)]

@@ -1,0 +1,46 @@
+"""Every intervention there is, and how it is read out of JSON. A new one is a class and a row here."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Tuple, Type
+
+from ..own import own_builtins as __builtins__  # noqa: F401
+from .applications import NoLifespan
+from .base import Intervention, as_tuples
+from .connections import (
+    CommitAfter,
+    LeadElsewhere,
+    NoCreator,
+    NoPool,
+    NoRouting,
+    OneInMemory,
+    RedirectConnection,
+    RedirectSession,
+)
+from .copies import RebindCopies
+from .outside import TellOfDatabases
+from .overrides import ApplyOverride, FollowName, RedirectCall
+from .state import LeaveBehind
+from .tests import AfterEach, LeaveOut, OneProcess, RestoreFolder, RunFirst, RunOnly, StopWhenRefused
+from .texts import EditModule, EditSettings, PathFirst
+from .variables import DropFromFiles, HandOnVariable, PinVariable, RememberVariables, SetVariable, UnsetVariable
+
+INTERVENTIONS: Tuple[Type[Intervention], ...] = (
+    SetVariable, PinVariable, UnsetVariable, HandOnVariable, DropFromFiles, RememberVariables,
+    EditModule, EditSettings, PathFirst,
+    LeaveOut, RunOnly, RunFirst, AfterEach, OneProcess, RestoreFolder, StopWhenRefused,
+    NoPool, NoRouting, NoCreator, OneInMemory, CommitAfter, RedirectSession, RedirectConnection, LeadElsewhere,
+    ApplyOverride, FollowName, RedirectCall, RebindCopies,
+    NoLifespan,
+    LeaveBehind, TellOfDatabases,
+)
+_BY_OP: Dict[str, Type[Intervention]] = {kind.op: kind for kind in INTERVENTIONS}
+
+
+def intervention_from(found: Dict[str, Any]) -> Intervention:
+    """Read one out of what `as_json` gave. Raises ValueError where the kit and its probes differ in version."""
+    given = {name: as_tuples(value) for name, value in found.items() if name != "op"}
+    try:
+        return _BY_OP[found["op"]](**given)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no such intervention: {found.get('op')} with {', '.join(sorted(given))}") from error

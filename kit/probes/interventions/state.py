@@ -1,0 +1,240 @@
+"""Looking at state: what a test, or the collection of a module, leaves behind is written down, and put back or kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+
+from ..frames import absolute
+from ..objects import held_by
+from ..outside import Holder, Looking, Touching
+from ..own import json, os
+from ..own import own_builtins as __builtins__  # noqa: F401
+from ..quiet import quietly
+from ..redact import beginning
+from ..sealed import Seal
+from ..state.holders import ABSENT, CACHE, Content, is_simple
+from ..state.snapshot import Difference, Snapshot
+from ..state.writer import Writer
+from .base import File, Intervention, Rerun
+from .tests import plug_in
+
+if TYPE_CHECKING:
+    from ..databases import Databases
+    from ..hooks import Hooks
+
+_DIFFERENCES_AT_MOST = 2000
+_SHOWN_AT_MOST = 120  # characters of a value
+
+
+class Watched(NamedTuple):
+    """A place whose writers are looked for: itself, what holds it, and its name there."""
+
+    place: str
+    holder: str
+    label: str
+
+
+@dataclass(frozen=True)
+class LeaveBehind(Intervention):
+    """What tests, or modules as they are collected, leave behind is written to a file, sealed.
+
+    `units` are ids of tests or files of modules, of which the first begins and the last ends what is looked at. With
+    `put_back` these places hold again what they held before, with `keep` all other places do. With `watched` the lines
+    which wrote these places are written, too. `socket` is where to ask for a look at what is outside of the process,
+    `folder` the project's.
+    """
+
+    op = "state"
+    units: Tuple[str, ...]
+    file: File
+    seal_key: str = field(repr=False)
+    put_back: Tuple[str, ...] = ()
+    keep: Tuple[str, ...] = ()
+    watched: Tuple[Watched, ...] = ()
+    socket: File = ""
+    folder: File = ""
+
+    @property
+    def label(self) -> str:
+        what = self.units[0] if len(self.units) == 1 else f"{len(self.units)} tests or modules"
+        if self.keep:
+            return f"with what {what} left behind put back, but for {' and '.join(self.keep)}"
+        return f"with {' and '.join(self.put_back) or 'nothing'} put back that {what} left behind"
+
+    def apply(self, rerun: Rerun) -> None:
+        looking = _Looking(self, rerun)
+        if self.socket:
+            rerun.listening.append(lambda databases: looking.look_outside(databases, rerun.hooks))
+        plug_in(rerun, lambda hookimpl: _plugin(looking, hookimpl))
+
+
+class _Looking:
+    """One look at what the units leave behind: a snapshot before the first, and one after the last."""
+
+    def __init__(self, wanted: LeaveBehind, rerun: Rerun) -> None:
+        self._wanted, self._rerun, self._units = wanted, rerun, wanted.units
+        self._watched = {place: (holder, label) for place, holder, label in wanted.watched}
+        self._watches = bool(self._watched)
+        self._snapshot: Optional[Snapshot] = None
+        self._has_ended = False
+        self._writer = Writer()
+        self._outside: Optional[Looking] = None
+
+    def look_outside(self, databases: Databases, hooks: Hooks) -> None:
+        """Look at the databases that are reached, too, and at the project's files that are written to."""
+        holder = Holder(self._wanted.socket, self._wanted.seal_key)
+        files = Touching(holder, self._wanted.folder, once=False)
+        files.install(hooks)
+        self._outside = Looking(holder, databases, files)
+
+    @quietly
+    def begins(self, unit: str, fixtures: Iterable[Tuple[str, Any]]) -> None:
+        """Take the snapshot if this is the first unit."""
+        if self._snapshot is not None or self._has_ended or unit != self._units[0]:
+            return
+        self._snapshot = Snapshot()
+        for name, value in fixtures:
+            self._snapshot.add_fixture(name, value)
+        if self._outside is not None:
+            self._outside.begins()
+        self._watch()
+        if self._watches:
+            self._writer.begin()
+
+    @quietly
+    def goes_on(self) -> None:
+        """Take in what has been imported since the snapshot."""
+        if self._snapshot is not None:
+            self._snapshot.add_modules()
+            self._watch()
+
+    @quietly
+    def made(self, name: str, value: Any) -> None:
+        """Take in a fixture that outlives its test, as it was made."""
+        if self._snapshot is not None:
+            self._snapshot.add_fixture(name, value)
+            if self._outside is not None:
+                self._outside.adopts()
+            self._watch()
+
+    @quietly
+    def ends(self, unit: str) -> None:
+        """Write down what differs if this was the last unit, and put back what is to be put back."""
+        if self._snapshot is None or unit != self._units[-1]:
+            return
+        if self._watches:
+            self._writer.end()
+        found = list(self._snapshot.differences())
+        outside = self._outside.ends(self._wanted.put_back, self._wanted.keep) if self._outside is not None else None
+        self._write(found, outside or {})
+        for difference in found:
+            if self._is_put_back(difference.place):
+                difference.put_back()
+        self._rerun.took_hold()
+        self._snapshot, self._has_ended = None, True
+
+    def _is_put_back(self, place: str) -> bool:
+        keep = self._wanted.keep
+        return place not in keep if keep else place in self._wanted.put_back
+
+    def _watch(self) -> None:
+        assert self._snapshot is not None
+        for place, (name, label) in list(self._watched.items()):
+            holder = self._snapshot.holder(name)
+            if holder is not None:
+                del self._watched[place]
+                self._writer.watch(place, holder, label)
+
+    def _write(self, found: List[Difference], outside: Dict[str, Any]) -> None:
+        seal = Seal(self._wanted.seal_key)
+        shown = [_shown(difference) for difference in found]
+        told: Dict[str, Any] = {
+            "differences": [*outside.get("differences", ()), *shown][:_DIFFERENCES_AT_MOST],
+            "writes": self._writer.writes, "looked": outside.get("looked", ()),
+        }
+        number = os.open(self._wanted.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(number, seal.sealed(json.dumps(told)).encode())
+        finally:
+            os.close(number)
+
+
+def _shown(difference: Difference) -> Dict[str, Any]:
+    show = _cache if difference.holder.kind is CACHE else _value
+    return {
+        "notes": tuple(_notes(difference)),
+        "place": difference.place, "group": difference.group, "holder": difference.holder.name,
+        "label": difference.label, "before": show(difference.place, difference.before),
+        "after": show(difference.place, difference.after),
+    }
+
+
+def _notes(difference: Difference) -> Iterator[Tuple[str, str, int]]:
+    """Say of a cache where its function is: who calls it first writes it, and the function is what keeps it."""
+    wrapped = held_by(difference.holder.thing).get("__wrapped__") if difference.holder.kind is CACHE else None
+    if type(wrapped) is FunctionType:
+        code = wrapped.__code__
+        kept = "for each of its arguments" if code.co_argcount or code.co_kwonlyargcount else "for all tests"
+        said = f"{wrapped.__name__}() keeps what it returned first, {kept}"
+        yield said, absolute(code.co_filename), code.co_firstlineno
+
+
+def _cache(place: str, filled: Tuple[int, int]) -> str:
+    return f"a cache of {filled[1]}"
+
+
+def _value(place: str, value: Any) -> str:
+    """Show a value without calling it: a simple one as it is, of another its class. "" stands for none."""
+    if value is ABSENT:
+        return ""
+    if type(value) is Content:
+        return f"{len(value.values)} {'entry' if len(value.values) == 1 else 'entries'}"
+    if is_simple(value):
+        shown = beginning(f"{place}={value!r}", len(place) + 1 + _SHOWN_AT_MOST)
+        return shown[len(place) + 1:] if shown.startswith(f"{place}=") else "***"
+    return f"<{type(value).__name__}>"
+
+
+def _plugin(looking: _Looking, hookimpl: Any) -> Any:
+    wider: Dict[str, Any] = {}  # the fixtures that outlive a test, by name
+
+    class LookingAtState:
+        @hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_runtest_protocol(self, item: Any) -> Any:
+            looking.begins(item.nodeid, _with_values(wider))
+            yield
+            looking.ends(item.nodeid)
+
+        @hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_make_collect_report(self, collector: Any) -> Any:
+            looking.begins(collector.nodeid, ())
+            yield
+            looking.ends(collector.nodeid)
+
+        @hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_runtest_setup(self) -> Any:
+            yield
+            looking.goes_on()
+
+        @hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_fixture_setup(self, fixturedef: Any) -> Any:
+            yield
+            if fixturedef.scope != "function":
+                wider[_named(fixturedef)] = fixturedef
+                for name, value in _with_values({_named(fixturedef): fixturedef}):
+                    looking.made(name, value)
+
+    return LookingAtState()
+
+
+def _with_values(fixtures: Dict[str, Any]) -> Iterator[Tuple[str, Any]]:
+    for name, definition in fixtures.items():
+        found = getattr(definition, "cached_result", None)
+        if found is not None:  # it has been torn down else
+            yield name, found[0]
+
+
+def _named(fixturedef: Any) -> str:
+    return f"{fixturedef.baseid}::{fixturedef.argname}" if fixturedef.baseid else str(fixturedef.argname)

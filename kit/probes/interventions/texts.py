@@ -1,0 +1,153 @@
+"""Interventions on texts: lines of modules and of settings read otherwise, and where modules are looked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, List, Tuple
+
+from ..own import os, sys
+from ..own import own_builtins as __builtins__  # noqa: F401
+from .base import File, Intervention, Rerun, TakenAway
+
+Lines = Tuple[Tuple[int, int, str], ...]  # the first line, the last, and the text that is read in their place
+
+
+@dataclass(frozen=True)
+class EditModule(Intervention):
+    """Lines of a module read otherwise. Those that are there no more run no more."""
+
+    op = "edit"
+    file: File
+    lines: Lines
+
+    @property
+    def label(self) -> str:
+        return f"with {_said(self.file, self.lines)} changed"
+
+    @property
+    def takes_away(self) -> TakenAway:
+        return TakenAway(file=self.file, lines=tuple((first, last) for first, last, _ in self.lines))
+
+    @property
+    def removes(self) -> bool:
+        """Whether the lines do nothing any more, and not another thing."""
+        return all(text.split()[:1] == ["pass"] for _, _, text in self.lines)
+
+    def apply(self, rerun: Rerun) -> None:
+        import sys  # the interpreter's own: what is held of it is never written to
+        from importlib.machinery import SourceFileLoader
+
+        wanted = os.path.realpath(self.file)
+        sys.dont_write_bytecode = True  # what is made of the changed text must not be found by another run
+
+        def getting(original: Any) -> Any:
+            def get_code(loader: Any, fullname: str) -> Any:
+                path = loader.get_filename(fullname)
+                return self._compiled(rerun, path) if os.path.realpath(path) == wanted else original(loader, fullname)
+            return get_code
+
+        def rewriting(original: Any) -> Any:
+            def _rewrite_test(path: Any, config: Any) -> Any:
+                if os.path.realpath(path) != wanted:
+                    return original(path, config)
+                return os.stat(path), self._compiled(rerun, path)
+            return _rewrite_test
+
+        def reading(original: Any) -> Any:
+            def _read_pyc(source: Any, *args: Any, **kwargs: Any) -> Any:
+                return None if os.path.realpath(source) == wanted else original(source, *args, **kwargs)
+            return _read_pyc
+
+        def watch(rewrite: Any) -> None:
+            rerun.hooks.replace(rewrite, "_rewrite_test", rewriting)
+            rerun.hooks.replace(rewrite, "_read_pyc", reading)
+
+        rerun.hooks.replace(SourceFileLoader, "get_code", getting)
+        rerun.hooks.when_imported("_pytest.assertion.rewrite", watch)
+
+    def _compiled(self, rerun: Rerun, path: Any) -> Any:
+        rerun.took_hold()
+        return compile(_edited(path, self.lines), str(path), "exec", dont_inherit=True)
+
+
+@dataclass(frozen=True)
+class EditSettings(Intervention):
+    """Lines of a file of settings read otherwise, by whoever opens it as text or as bytes."""
+
+    op = "edit-data"
+    file: File
+    lines: Lines
+
+    @property
+    def label(self) -> str:
+        return f"with {_said(self.file, self.lines)} changed"
+
+    def apply(self, rerun: Rerun) -> None:
+        import builtins
+        import io
+
+        wanted = os.path.realpath(self.file)
+
+        def opening(original: Any) -> Any:
+            def open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+                named = isinstance(file, (str, os.PathLike))
+                if not named or "r" not in mode or os.path.realpath(file) != wanted:
+                    return original(file, mode, *args, **kwargs)
+                rerun.took_hold()
+                text = _edited(file, self.lines, original)
+                return io.BytesIO(text.encode()) if "b" in mode else io.StringIO(text)
+            return open
+
+        for module in (builtins, io):
+            rerun.hooks.replace(module, "open", opening)
+
+
+@dataclass(frozen=True)
+class PathFirst(Intervention):
+    """Modules are looked for in a folder first; "" is the folder of the command."""
+
+    op = "path-first"
+    folder: File
+
+    @property
+    def label(self) -> str:
+        return f"with {self.folder or 'the folder of the command'} first on the path of modules"
+
+    def apply(self, rerun: Rerun) -> None:
+        from importlib.machinery import PathFinder
+
+        folder = self.folder
+
+        class First:
+            """Goes before sys.path, to whose front others will add."""
+
+            @staticmethod
+            def find_spec(fullname: str, path: Any = None, target: Any = None) -> Any:
+                spec = PathFinder.find_spec(fullname, [folder]) if path is None else None
+                if spec is None or spec.origin is None:
+                    return None
+                rerun.took_hold()
+                return spec
+
+        finder: Any = First
+        sys.meta_path.insert(0, finder)
+        rerun.hooks.on_removal(lambda: _take_out(sys.meta_path, finder))
+
+
+def _said(file: str, lines: Lines) -> str:
+    return f"{file}:{lines[0][0]}" if lines else file
+
+
+def _edited(path: Any, lines: Lines, opened: Any = None) -> str:
+    import tokenize
+
+    with tokenize.open(str(path)) if opened is None else opened(path, encoding="utf-8") as file:
+        text = file.read().splitlines()
+    for first, last, instead in sorted(lines, reverse=True):
+        text[first - 1:last] = instead.splitlines()
+    return "\n".join(text) + "\n"
+
+
+def _take_out(found: List[Any], one: Any) -> None:
+    if one in found:
+        found.remove(one)

@@ -1,0 +1,387 @@
+"""State outside the process: who holds the run is told which databases are reached, and is asked for a look at them.
+
+The process itself opens no connection for it. It says, by a unix socket and sealed, how to get to each database that
+the program has reached, and waits while that one looks. What is in memory has no other way in than the program's own
+connection: its content is handed over, and what is to be put back is run on that connection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+
+from .audited import listen
+from .databases import Connection, Databases, Listener
+from .frames import APPLICATION, Frame, Stack, application_stack, owner
+from .objects import attribute, bases, is_a, module_of, path_of, qualname_of
+from .own import gc, json, os, re, sys, threading
+from .own import own_builtins as __builtins__  # noqa: F401
+from .quiet import quietly
+from .sealed import Seal
+from .statements import Statement
+
+if TYPE_CHECKING:
+    from .hooks import Hooks
+
+_SECONDS_AT_MOST = 120.0
+_TEXT_KEPT = 2000  # characters of a statement
+_WRITES_KEPT = 5000
+_TAKES, _MAKES = ("delete", "truncate", "drop"), ("create", "alter")
+
+
+class Holder:
+    """Who holds the run, at the other end of a unix socket.
+
+    A process that has given up its rights may not get there, nor does one that outlives the run: it goes on as if
+    nobody had wanted to know.
+    """
+
+    def __init__(self, socket: str, seal_key: str) -> None:
+        self._socket, self._seal, self._is_lost = socket, Seal(seal_key), False
+
+    def ask(self, **message: Any) -> Dict[str, Any]:
+        """Send a message and wait for the answer; nothing where nobody is there, who is not asked again."""
+        try:
+            return {} if self._is_lost else self._asked(message)
+        except OSError:
+            self._is_lost = True
+            return {}
+
+    def _asked(self, message: Dict[str, Any]) -> Dict[str, Any]:
+        import _socket  # a program may have replaced socket.socket, as pytest-socket does
+
+        with_end = (self._seal.sealed(json.dumps(message)) + "\n").encode()
+        own = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            own.settimeout(_SECONDS_AT_MOST)
+            own.connect(self._socket)
+            own.sendall(with_end)
+            received = b""
+            while not received.endswith(b"\n"):
+                part = own.recv(65536)
+                if not part:
+                    raise OSError("the answer was cut")
+                received += part
+        finally:
+            own.close()
+        answer: Dict[str, Any] = json.loads(self._seal.opened(received.decode().strip()))
+        return answer
+
+
+class Telling(Listener):
+    """Tells which databases are reached, before the program runs its first statement there."""
+
+    def __init__(self, holder: Holder, once: bool = True) -> None:
+        self._holder, self._once = holder, once
+        self._told: Dict[str, None] = {}
+
+    @quietly
+    def file(self, path: str) -> None:
+        if self._is_to_be_told(path):
+            self._holder.ask(do="reached", kind="sqlite", path=path)
+
+    @quietly
+    def reached(self, driver_connection: Any, driver: str, connection: Connection, word: Dict[str, Any]) -> None:
+        from .drivers import ADAPTERS
+
+        if not self._is_to_be_told(str(connection.database)):
+            return
+        adapter = next((one for one in ADAPTERS if one.name == driver), None)
+        place = adapter.credentials(driver_connection) if adapter is not None else None
+        self._holder.ask(
+            do="reached", kind="postgres" if place else "other", key=str(connection.database), place=place or {},
+            driver=driver, word=word,
+        )
+
+    def _is_to_be_told(self, key: str) -> bool:
+        if self._once and key in self._told:
+            return False
+        self._told[key] = None
+        return True
+
+
+Note = Tuple[str, Optional[Frame]]  # what is said, and of which line
+
+
+_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_NOT_OF_THE_PROGRAM = frozenset((
+    ".git", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv", "node_modules",
+))  # fmt: skip
+
+
+class Touching:
+    """Tells which files of a folder the application's code writes to, makes or removes, before it does.
+
+    `writes` has the frames that did it last, by the file's path.
+    """
+
+    def __init__(self, holder: Holder, folder: str, once: bool = True) -> None:
+        self._holder, self._once = holder, once
+        self._folder = os.path.realpath(folder) + os.sep
+        self._told: Dict[str, None] = {}
+        self._busy: Set[int] = set()
+        self.writes: Dict[str, Stack] = {}
+
+    def install(self, hooks: Hooks) -> None:
+        """Listen to the interpreter."""
+        hooks.on_removal(listen("open", self._quiet(self._opened)))
+        for event, places in _EVENTS:
+            hooks.on_removal(listen(event, self._quiet(self._changing(places))))
+
+    def _quiet(self, heard: Any) -> Any:
+        heard = quietly(heard)
+
+        def listening(args: Any) -> None:
+            thread = threading.get_ident()
+            if thread not in self._busy:
+                self._busy.add(thread)
+                try:
+                    heard(args)
+                finally:
+                    self._busy.discard(thread)
+        return listening
+
+    def _opened(self, args: Any) -> None:
+        mode, flags = args[1], args[2]
+        if (type(mode) is str and set(mode) & set("wax+")) or (type(flags) is int and flags & _WRITE_FLAGS):
+            self._touched(path_of(args[0]), -1)
+
+    def _changing(self, places: Tuple[Tuple[int, int], ...]) -> Any:
+        def changing(args: Any) -> None:
+            for place, folder in places:
+                self._touched(path_of(args[place]), args[folder] if 0 <= folder < len(args) else -1)
+        return changing
+
+    def _touched(self, path: Optional[str], folder: Any) -> None:
+        if path is None:
+            return
+        if type(folder) is int and folder >= 0 and not os.path.isabs(path):
+            path = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
+        path = os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(path))), os.path.basename(path))
+        if not path.startswith(self._folder) or _NOT_OF_THE_PROGRAM & set(path.split(os.sep)):
+            return
+        stack = application_stack()
+        if not stack or owner(stack[0][0]) is not APPLICATION:
+            return
+        self.writes[path] = stack
+        if not self._once or path not in self._told:
+            self._told[path] = None
+            self._holder.ask(do="touched", path=path)
+
+
+# Events that tell of a change, with the place of each path among their arguments, and of what it is relative to.
+_EVENTS = (
+    ("os.remove", ((0, 1),)), ("os.rename", ((0, 2), (1, 3))), ("os.truncate", ((0, -1),)), ("os.mkdir", ((0, 2),)),
+    ("os.rmdir", ((0, 1),)), ("os.link", ((1, 3),)), ("os.symlink", ((1, 2),)),
+)  # fmt: skip
+
+
+class Write(NamedTuple):
+    """A statement that wrote: where to, by whose code, what else is to be said of it; `commit` as it was committed."""
+
+    key: str
+    connection: str
+    statement: Statement
+    text: str
+    stack: Stack
+    notes: List[Note]
+    commit: List[Stack]
+
+
+class Journal(Listener):
+    """Keeps each statement that writes, in order, and who committed it; what is rolled back is left out."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+        self.writes: List[Write] = []
+        self._pending: Dict[str, List[Write]] = {}
+
+    @quietly
+    def wrote(self, connection: Connection, statement: Statement, text: str) -> None:
+        if len(self.writes) >= _WRITES_KEPT:
+            del self.writes[:_WRITES_KEPT // 2]
+        found = Write(
+            str(connection.database), connection.number, statement, text[:_TEXT_KEPT], application_stack(),
+            list(self._notes(connection)), [],
+        )
+        self.writes.append(found)
+        self._pending.setdefault(connection.number, []).append(found)
+
+    @quietly
+    def ended(self, connection: Connection, is_commit: Optional[bool]) -> None:
+        pending = self._pending.pop(connection.number, [])
+        if is_commit is False:
+            gone = [id(write) for write in pending]
+            self.writes[:] = [write for write in self.writes if id(write) not in gone]
+        elif is_commit and pending:
+            stack = application_stack()
+            for write in pending:
+                write.commit.append(stack)
+
+    def of(self, difference: Dict[str, str]) -> Optional[Write]:
+        """Return what wrote what differs: of a table the last that can have changed its rows so, or that made it."""
+        key, last = difference["key"], _table_of(difference).rpartition(".")[2].lower()
+        found = [write for write in self.writes if write.key == key and last in write.statement.tables]
+        if not found:
+            found = [write for write in self.writes if write.key == key and last in write.text.lower()]
+        before, after = _number(difference["before"]), _number(difference["after"])
+        takes = [write for write in found if write.statement.verb in _TAKES]
+        makes = [write for write in found if write.statement.verb in _MAKES]
+        adds = [write for write in found if write.statement.verb not in (*_TAKES, *_MAKES)]
+        if not difference["after"] or before > after:
+            likely = takes
+        elif difference["kind"] not in ("sequence", "setting") and not after:
+            likely = makes[:1]  # once it is there, another "create ... if not exists" changes nothing
+        else:
+            likely = adds
+        return next(reversed(likely or found), None)
+
+    def told_of(self, difference: Dict[str, str]) -> Dict[str, Any]:
+        """Say of what differs who wrote it, and how."""
+        last = self.of(difference)
+        if last is None:
+            return {"written": (), "notes": ()}
+        notes = [*last.notes, *self._emptied_elsewhere(difference)]
+        if last.commit and last.commit[-1] and last.commit[-1][0][:2] != last.stack[0][:2]:
+            notes.insert(0, ("this commits it", last.commit[-1][0]))
+        return {
+            "written": [(file, line, function) for file, line, function, _ in last.stack],
+            "notes": [(said, frame[0] if frame else "", frame[1] if frame else 0) for said, frame in notes],
+        }
+
+    def _emptied_elsewhere(self, difference: Dict[str, str]) -> Iterator[Note]:
+        """Say who empties the table of that name in another schema, and leaves this one as it is."""
+        schema, _, table = difference["name"].rpartition(".")
+        pattern = re.compile(rf"(?i)([a-z_0-9]+)\s*\.\s*\"?{re.escape(table)}\b")
+        for write in self.writes if difference["kind"] == "table" else ():
+            if write.statement.verb not in ("truncate", "delete") or write.key != difference["key"]:
+                continue
+            other = next((one for one in pattern.findall(write.text) if one.lower() != (schema or "public")), None)
+            if other is not None:
+                yield f"this empties {other}.{table}, another table of that name", next(iter(write.stack), None)
+                return
+
+    def _notes(self, connection: Connection) -> Iterator[Note]:
+        """Say of a session that its statements run on another connection than the one that it was given."""
+        session = connection.session[0]() if connection.session is not None else None
+        given = _connection_given_to(session)
+        own = connection.pointer() if connection.pointer is not None else None
+        if given is None or own is None or given is own:
+            return
+        kind = f"{module_of(bases(type(session))[1])}.{qualname_of(type(session))}"
+        made = self._databases.factories.get(type(session))
+        yield (
+            f"the sessions made here are given a connection, and their class {kind} runs the statements on another",
+            made[0] if made else None,
+        )
+
+
+def _number(said: str) -> int:
+    """The rows that are said, "3 rows"; 0 for what has none."""
+    first = said.partition(" ")[0]
+    return int(first) if first.isdigit() else 0
+
+
+def _table_of(difference: Dict[str, str]) -> str:
+    """The table that a difference is about: that of a sequence is in its name."""
+    name = difference["name"]
+    is_sequence = difference["kind"] == "sequence" and name.endswith("_seq")
+    return "_".join(name.split("_")[:-2]) if is_sequence and name.count("_") > 1 else name
+
+
+def _connection_given_to(session: Any) -> Any:
+    """The driver's connection behind the one of SQLAlchemy's that a session was bound to; None where it was to none."""
+    bind = attribute(session, "bind") if session is not None else None
+    fairy = attribute(bind, "_dbapi_connection") if bind is not None else None
+    given = attribute(fairy, "dbapi_connection") if fairy is not None else None
+    return getattr(given, "driver_connection", given)
+
+
+class Looking:
+    """One look at what is left outside of the process between two moments."""
+
+    def __init__(self, holder: Holder, databases: Databases, files: Touching) -> None:
+        self._holder, self._databases, self._files = holder, databases, files
+        self.journal = Journal(databases)
+        self._memories: Dict[str, Any] = {}
+        databases.listen(Telling(holder, once=False))
+        databases.listen(self.journal)
+
+    @quietly
+    def begins(self) -> None:
+        """Have everything that was reached looked at, from which on differences count."""
+        self.journal.writes.clear()
+        self._holder.ask(do="begins", memories=self._in_memory())
+
+    @quietly
+    def adopts(self) -> None:
+        """Have what is new since then looked at: it belongs to a fixture that outlives its test."""
+        self._holder.ask(do="adopts", memories=self._in_memory())
+
+    @quietly
+    def ends(self, put_back: Tuple[str, ...], keep: Tuple[str, ...]) -> Dict[str, Any]:
+        """Return what differs now, once what is to be put back has been."""
+        answer = self._holder.ask(do="ends", memories=self._in_memory(), put_back=put_back, keep=keep)
+        for key, statements in answer.get("run", {}).items():
+            _run(self._memories[key], statements)
+        answer["differences"] = [{**one, **self._told_of(one)} for one in answer.get("differences", ())]
+        return answer
+
+    def _told_of(self, difference: Dict[str, str]) -> Dict[str, Any]:
+        stack = self._files.writes.get(difference["key"])
+        if stack is None:
+            return self.journal.told_of(difference)
+        return {"written": [(file, line, function) for file, line, function, _ in stack], "notes": ()}
+
+    def _in_memory(self) -> Dict[str, str]:
+        """Hand over what is in memory: each database's content as a file's, as hexadecimal digits."""
+        found = {}
+        for own in _connections_of_sqlite():
+            known = self._databases.of(own)
+            content = _content(own) if known is not None and known.database == known.number else None
+            if known is not None and content is not None:
+                self._memories[known.number] = own
+                found[known.number] = content.hex()
+        return found
+
+
+def _connections_of_sqlite() -> List[Any]:
+    """Those that are there: nothing can point at one of the driver's own class."""
+    sqlite3 = sys.modules.get("_sqlite3")
+    return [] if sqlite3 is None else [one for one in gc.get_objects() if is_a(one, sqlite3.Connection)]
+
+
+def _content(connection: Any) -> Optional[bytes]:
+    """The whole of a database of SQLite's in memory; None where it cannot be had (in another thread, before 3.11)."""
+    from _sqlite3 import Connection, Error
+
+    from .drivers.methods import own_method
+
+    if not isinstance(connection, Connection) or not hasattr(Connection, "serialize"):
+        return None
+    try:
+        content: bytes = own_method(Connection, "serialize")(connection)
+    except Error:
+        return None
+    return content
+
+
+def _run(connection: Any, statements: List[Tuple[str, List[Any]]]) -> None:
+    """Run statements on the program's own connection, in a transaction, unless one is open."""
+    from _sqlite3 import Connection
+
+    from .drivers.methods import own_method
+
+    execute = own_method(Connection, "execute")
+    is_open = connection.in_transaction
+    if not is_open:
+        execute(connection, "begin")
+    for sql, values in statements:
+        own = [bytes.fromhex(value["bytes"]) if isinstance(value, dict) else value for value in values]
+        execute(connection, sql, own)
+    if not is_open and connection.in_transaction:
+        execute(connection, "commit")
+
+
+def is_there(socket: str) -> bool:
+    """Tell whether anybody can be asked."""
+    return bool(socket) and os.path.exists(socket)

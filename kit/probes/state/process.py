@@ -1,0 +1,169 @@
+"""State of the whole process: what no module's own dictionary shows, or what has to be asked for and set."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterator, Tuple
+
+from ..objects import attribute, held_by
+from ..own import os, sys
+from ..own import own_builtins as __builtins__  # noqa: F401
+from .holders import ABSENT, INSTANCE, LOCAL_HELD, MAPPING, SEQUENCE, Entries, Holder, Kind
+
+_OF_SYS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "dont_write_bytecode", "tracebacklimit")
+_OF_A_LOGGER = ("level", "disabled", "propagate", "handlers", "filters", "parent")
+
+
+def holders() -> Iterator[Holder]:
+    """Give what holds the process's state, under the names that a program has for it."""
+    yield Holder("os.environ", None, _ENVIRONMENT)
+    yield Holder("the process's ", None, _SETTINGS)
+    for name in ("path", "argv", "meta_path", "path_hooks"):
+        found = held_by(_module("sys")).get(name)
+        if type(found) is list:
+            yield Holder(f"sys.{name}", found, SEQUENCE)
+    yield Holder("sys", None, _SYS)
+    yield from _of_logging()
+    yield from _of_numpy()
+
+
+def modules() -> Holder:
+    """Return what holds the modules that are loaded."""
+    return Holder("sys.modules", sys.modules, MAPPING)
+
+
+def _module(name: str) -> Any:
+    return sys.modules.get(name)
+
+
+# --- variables, folder, and what has a function to ask and one to set -------------------------------------------------
+
+
+def _read_environment(_: Any) -> Entries:
+    return {f"[{name!r}]": value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
+def _write_environment(_: Any, label: str, value: Any) -> None:
+    name = label[2:-2]
+    if value is ABSENT:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _locale() -> Any:
+    return _module("_locale").setlocale(_module("_locale").LC_ALL)
+
+
+def _set_locale(value: Any) -> None:
+    _module("_locale").setlocale(_module("_locale").LC_ALL, value)
+
+
+def _loop() -> Any:
+    local = _of_policy()
+    return _thread_held(local).get("_loop") if local is not None else None
+
+
+def _set_loop(value: Any) -> None:
+    local = _of_policy()
+    if local is not None:
+        held = _thread_held(local)
+        held["_loop"], held["_set_called"] = value, value is not None
+
+
+def _of_policy() -> Any:
+    policy = held_by(_module("asyncio.events")).get("_event_loop_policy")
+    return attribute(policy, "_local") if policy is not None else None
+
+
+def _thread_held(local: Any) -> Dict[str, Any]:
+    return LOCAL_HELD(local, "__dict__")  # type: ignore[no-any-return]
+
+
+_LOOP_POLICY = "_event_loop_policy"
+_ASKED: Dict[str, Tuple[str, Callable[[], Any], Callable[[Any], None]]] = {
+    # what it is called -> the module that it needs, how to ask and how to set it
+    "working directory": ("os", os.getcwd, os.chdir),
+    "locale": ("_locale", _locale, _set_locale),
+    "recursion limit": ("sys", sys.getrecursionlimit, sys.setrecursionlimit),
+    "time-out of sockets": (
+        "_socket", lambda: _module("_socket").getdefaulttimeout(),
+        lambda value: _module("_socket").setdefaulttimeout(value),
+    ),
+    "event loop": ("asyncio.events", _loop, _set_loop),
+    "event loop policy": (
+        "asyncio.events", lambda: held_by(_module("asyncio.events")).get(_LOOP_POLICY),
+        lambda value: held_by(_module("asyncio.events")).__setitem__(_LOOP_POLICY, value),
+    ),
+}  # fmt: skip
+
+
+def _read_settings(_: Any) -> Entries:
+    found = {}
+    for name, (module, ask, _set) in _ASKED.items():
+        if _module(module) is not None:
+            found[name] = ask()
+    return found
+
+
+def _write_settings(_: Any, label: str, value: Any) -> None:
+    _ASKED[label][2](None if value is ABSENT else value)
+
+
+def _read_sys(_: Any) -> Entries:
+    held = held_by(_module("sys"))
+    return {f".{name}": held[name] for name in _OF_SYS if name in held}
+
+
+def _write_sys(_: Any, label: str, value: Any) -> None:
+    if value is ABSENT:
+        held_by(_module("sys")).pop(label[1:], None)
+    else:
+        held_by(_module("sys"))[label[1:]] = value
+
+
+# --- libraries that nearly every program shares -----------------------------------------------------------------------
+
+
+def _of_logging() -> Iterator[Holder]:
+    root = held_by(_module("logging")).get("root") if _module("logging") is not None else None
+    if root is None:
+        return
+    manager = attribute(root, "manager")
+    yield Holder("logging.root.manager", manager, INSTANCE)
+    known = attribute(manager, "loggerDict")
+    loggers = {"root": root, **{name: known[name] for name in list(known or ())}}
+    for name, logger in loggers.items():
+        if "handlers" not in held_by(logger):  # it only keeps a place
+            continue
+        called = f"logging.getLogger({name!r})" if name != "root" else "logging.root"
+        yield Holder(called, logger, _LOGGER)
+        for part in ("handlers", "filters"):
+            yield Holder(f"{called}.{part}", held_by(logger)[part], SEQUENCE)
+
+
+def _read_logger(logger: Any) -> Entries:
+    held = held_by(logger)
+    return {f".{name}": held[name] for name in _OF_A_LOGGER if name in held}
+
+
+def _of_numpy() -> Iterator[Holder]:
+    random = _module("numpy.random.mtrand")
+    if random is not None:
+        yield Holder("numpy.random (its state)", held_by(random).get("_rand"), _NUMPY)
+
+
+def _read_numpy(numbers: Any) -> Entries:
+    name, keys, *rest = numbers.get_state()
+    return {"": (name, keys.tobytes(), str(keys.dtype), *rest)}
+
+
+def _write_numpy(numbers: Any, label: str, value: Any) -> None:
+    name, keys, kind, *rest = value
+    numbers.set_state((name, _module("numpy").frombuffer(keys, dtype=kind), *rest))
+
+
+_ENVIRONMENT = Kind(_read_environment, _write_environment)
+_SETTINGS = Kind(_read_settings, _write_settings)
+_SYS = Kind(_read_sys, _write_sys)
+_LOGGER = Kind(_read_logger, INSTANCE.write)
+_NUMPY = Kind(_read_numpy, _write_numpy)

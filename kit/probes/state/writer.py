@@ -1,0 +1,86 @@
+"""Which line wrote an entry: what the entries hold is compared before each line that runs."""
+
+from __future__ import annotations
+
+from types import FrameType
+from typing import Any, Callable, Dict, List, Tuple
+
+from ..frames import APPLICATION, absolute, owner
+from ..own import own_builtins as __builtins__  # noqa: F401
+from ..own import sys, threading
+from .holders import Holder, asker, frozen, token
+
+Line = Tuple[str, int, str]  # file, line, function
+
+_LINES_KEPT = 12
+_WRITES_KEPT = 20  # of one entry
+
+
+class Writer:
+    """Watches entries while a test runs. `writes` has the lines that wrote each, in order, the innermost line first."""
+
+    def __init__(self) -> None:
+        self.writes: Dict[str, List[Tuple[Line, ...]]] = {}
+        self._entries: List[Tuple[str, Callable[[], Any], Any]] = []
+        self._stacks: Dict[int, List[List[Any]]] = {}  # of each thread: frame and line, outermost first
+        self._before: Any = None
+
+    def watch(self, place: str, holder: Holder, label: str) -> None:
+        """Watch an entry from now on."""
+        ask = asker(holder, label)
+        self._entries.append((place, ask, token(frozen(ask()))))
+
+    def begin(self) -> None:
+        """Follow the lines that run, in this thread and in those that are started, from the next call on."""
+        self._before = sys.gettrace()
+        stack, frame = self._stack(), sys._getframe(1)
+        while frame is not None:
+            stack.insert(0, [frame, frame.f_lineno])
+            frame = frame.f_back  # type: ignore[assignment]
+        of_threads = sys.modules.get("threading")
+        if of_threads is not None:
+            of_threads.settrace(self._called)
+        sys.settrace(self._called)
+
+    def end(self) -> None:
+        """Follow them no longer."""
+        sys.settrace(self._before)
+        of_threads = sys.modules.get("threading")
+        if of_threads is not None:
+            of_threads.settrace(None)
+        self._look()
+
+    def _stack(self) -> List[List[Any]]:
+        return self._stacks.setdefault(threading.get_ident(), [])
+
+    def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
+        self._look()
+        self._stack().append([frame, frame.f_lineno])
+        return self._ran
+
+    def _ran(self, frame: FrameType, event: str, argument: Any) -> Any:
+        self._look()
+        stack = self._stack()
+        if event == "return":
+            while stack and stack.pop()[0] is not frame:
+                continue
+        elif stack and stack[-1][0] is frame:
+            stack[-1][1] = frame.f_lineno
+        return self._ran
+
+    def _look(self) -> None:
+        for number, (place, ask, before) in enumerate(self._entries):
+            now = token(frozen(ask()))
+            if now != before:
+                self._entries[number] = place, ask, now
+                written = self.writes.setdefault(place, [])
+                written.append(self._lines())
+                del written[:-_WRITES_KEPT]
+
+    def _lines(self) -> Tuple[Line, ...]:
+        """Return the application's lines that are running, innermost first; a library's where there is none."""
+        every = [(frame.f_code, line) for frame, line in reversed(self._stack())]
+        mine = [(code, line) for code, line in every if owner(code.co_filename) is APPLICATION]
+        return tuple(
+            (absolute(code.co_filename), line, code.co_name) for code, line in (mine or every)[:_LINES_KEPT]
+        )

@@ -1,0 +1,51 @@
+"""What a database's own client is told to run: which databases its statements make, change, drop or go over to.
+
+They are read as those are that a driver sends (`maintenance`), after what the client itself puts into them.
+"""
+
+from __future__ import annotations
+
+from typing import List, Mapping, NamedTuple, Sequence, Tuple
+
+from .maintenance import may_name, named_in
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import re
+
+_SET = re.compile(r"(?m)^[ \t]*\\set[ \t]+(\w+)[ \t]+'?([^'\n]*?)'?[ \t]*$")
+_PUT_IN = re.compile(r"(?<![:\w]):(['\"]?)(\w+)\1")
+_OWN_COMMAND = re.compile(r"(?m)^[ \t]*\\[a-zA-Z!?]+[^\n]*|\\g\w*")  # of psql's: it ends a statement
+_NOT_KNOWN = ":"  # what is left of a variable that nobody has set
+_RUN_BY_MYSQL = re.compile(r"(?m)^[ \t]*(?:\\u[ \t]+|use[ \t]+)(\S+?);?[ \t]*$", re.IGNORECASE)
+
+
+class ToldToRun(NamedTuple):
+    """The databases of a text of statements, and why some of them are not known."""
+
+    databases: Tuple[str, ...] = ()
+    why_not: str = ""
+
+
+def by_psql(text: str, variables: Mapping[str, str]) -> ToldToRun:
+    """Read what psql is given by -c or -f; `variables` are those of -v, to which the text adds its own."""
+    known = {**variables, **dict(_SET.findall(text))}
+    text = _PUT_IN.sub(lambda found: _quoted(found[1], known[found[2]]) if found[2] in known else found[0], text)
+    runs_results = "\\gexec" in text
+    if runs_results:  # what stands in the strings of a statement is then one, too
+        text = text.replace("'", ";")
+    databases = tuple(dict.fromkeys(named.database for named in named_in(_OWN_COMMAND.sub(";", text))))
+    if _NOT_KNOWN in databases or (runs_results and may_name(text) and not databases):
+        return ToldToRun(why_not="what it is told to run makes, changes or drops a database whose name is not known")
+    return ToldToRun(databases)
+
+
+def _quoted(mark: str, value: str) -> str:
+    return f"{mark}{value}{mark}"
+
+
+def by_mysql(texts: Sequence[str]) -> ToldToRun:
+    """Read what MySQL's client is given by -e."""
+    found: List[str] = []
+    for text in texts:
+        found += [named.database for named in named_in(text, "mysql")]
+        found += [name.strip("`") for name in _RUN_BY_MYSQL.findall(text)]
+    return ToldToRun(tuple(dict.fromkeys(found)))

@@ -1,0 +1,307 @@
+"""Ending what was started: one process with everything below it, in whatever session or group it has put itself.
+
+The order is always the same. Where the caller names a signal to ask with, all that belongs together gets it, and its
+end is waited for; what is left is stopped, so that nothing of it can start more, and killed; and it is gone when the
+call returns.
+
+What belongs to a process is known by its group and session, by descent, and by a mark: a variable with a value of its
+own, which every process inherits. An orphan has no parent to be found by. One that has put off all three gets away.
+
+The standard library alone does this, not psutil: `kit trace` runs where no extra is installed, and this file is a
+program, too, which runs alone (`python -I -S`). It is the watcher of a command: it waits for the end of the process
+that started it, and ends the command where that was killed. Two parts of the kit end processes by code of their own,
+because they run alone in an interpreter that need not have the kit: `kit/pair/guard.py`, which ends servers that are
+its own children, and `kit/trials/worker/processes.py`, which takes in the orphans below it and tells by `waitpid` what
+is left.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ASK_S = 10.0
+"""How long what was asked to end may take."""
+END_S = 10.0
+"""How long what was killed may take to be gone."""
+_PROC = Path("/proc")
+_LOOKS_S = 0.01  # between two looks, where the system does not wake who waits
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    pid: int
+    parent: int
+    group: int
+    session: int
+    dead: bool  # its parent has not looked after it yet
+
+
+# --- ending --------------------------------------------------------------------------------------------------------
+
+
+def end(leader: int, mark: str = "", *, ask: signal.Signals | None = None, within_s: float = ASK_S) -> None:
+    """End the process `leader` with all that belongs to it; what is gone already is no error.
+
+    `mark` is NAME=VALUE, in the environment of each. A leader of 0 is not known: then the mark alone tells. With `ask`
+    all get this signal first, and have `within_s` seconds.
+    """
+    if ask is not None:
+        _send(ask, belonging(leader, mark))
+        deadline = time.monotonic() + within_s
+        while (left := deadline - time.monotonic()) > 0 and (living := belonging(leader, mark)):
+            wait_for(living, left)
+    _kill(leader, mark)
+    if leader:  # where it is no group's number, there is none to kill
+        end_group(leader)
+
+
+def end_others(mark: str = "") -> None:
+    """Kill all that belongs to this process, but not this process itself."""
+    _kill(os.getpid(), mark)
+
+
+def end_group(leader: int) -> None:
+    """Kill what is left of a process group, and of nothing else."""
+    with suppress(ProcessLookupError, PermissionError):  # the latter on macOS, for a group of zombies
+        os.killpg(leader, signal.SIGKILL)
+
+
+def run(command: Sequence[str], *, timeout_s: float, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command as `subprocess.run` does, and keep what it prints; `options` are those of Popen.
+
+    At its limit, and where this process is interrupted, everything that it started ends with it: a child that ran on
+    would hold the output open, and who waits for its end would wait for the child. Raises subprocess.TimeoutExpired.
+    """
+    given = options.pop("input", None)
+    if given is not None:
+        options["stdin"] = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
+    ) as process:
+        try:
+            output, errors = process.communicate(given, timeout_s)
+        except BaseException:
+            end(process.pid)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def _kill(leader: int, mark: str) -> None:
+    found: set[int] = set()
+    # All are stopped before any is killed, so that none can start another meanwhile, or lose its parent.
+    while fresh := belonging(leader, mark, found) - found:
+        _send(signal.SIGSTOP, fresh)
+        found |= fresh
+    _send(signal.SIGKILL, found)
+    wait_for(found, END_S)
+
+
+def _send(number: signal.Signals, pids: Iterable[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+# --- waiting -------------------------------------------------------------------------------------------------------
+
+
+def wait_for(pids: Iterable[int], limit_s: float) -> bool:
+    """Wait until these processes have ended, at most `limit_s`; whether they have.
+
+    They need not be children. A zombie has ended: it stays for as long as its parent, which may be stopped, leaves it.
+    """
+    deadline = time.monotonic() + limit_s
+    return all([_ends(pid, deadline) for pid in pids])
+
+
+def wait_for_group(leader: int, limit_s: float) -> None:
+    """Give what is in a process group time to end by itself, as helpers do whose main process has gone."""
+    deadline = time.monotonic() + limit_s
+    while (left := deadline - time.monotonic()) > 0 and (members := _group(leader)):
+        wait_for(members, left)
+
+
+def _ends(pid: int, deadline: float) -> bool:
+    if sys.platform == "linux":
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return True
+        except OSError:  # a kernel that has none, or no descriptor is left: then it is looked at
+            return _seen_to_end(pid, deadline)
+        try:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+        finally:
+            os.close(descriptor)
+    return _seen_to_end(pid, deadline)
+
+
+def _seen_to_end(pid: int, deadline: float) -> bool:
+    while (process := _process(pid)) is not None and not process.dead:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOKS_S)
+    return True
+
+
+def _group(leader: int) -> set[int]:
+    try:
+        os.killpg(leader, 0)
+    except (ProcessLookupError, PermissionError):
+        return set()
+    return {one.pid for one in _table() if one.group == leader and not one.dead}
+
+
+# --- which ---------------------------------------------------------------------------------------------------------
+
+
+def belonging(leader: int, mark: str = "", found: Iterable[int] = ()) -> set[int]:
+    """The living processes that belong to `leader`, itself among them, or to those `found` before; never this one."""
+    table = [one for one in _table() if one.pid != os.getpid()]
+    roots = {leader, *found} - {0}
+    known = {one.pid for one in table if one.pid in roots or (leader and leader in (one.group, one.session))}
+    known |= {one.pid for one in table if one.parent in roots}
+    known |= _marked(mark, (one.pid for one in table))
+    while fresh := {one.pid for one in table if one.parent in known} - known:
+        known |= fresh
+    return known & {one.pid for one in table if not one.dead}
+
+
+def runs(pid: int, mark: str = "") -> bool:
+    """Whether a process runs, with the mark if one is given; one that hides its environment is taken to have it."""
+    process = _process(pid)
+    if process is None or process.dead:
+        return False
+    environment = _environment(pid) if mark else []
+    return not environment or mark.encode() in environment
+
+
+def marked_pythons(mark: str) -> set[int]:
+    """The Pythons that carry the mark, where the system tells which program a process runs."""
+    return {pid for pid in _marked(mark, (one.pid for one in _table())) if _is_python(pid)}
+
+
+def arguments(pid: int) -> bytes:
+    """The command line of a process, a blank after each word; nothing where there is none, or it has ended."""
+    if _PROC.is_dir():  # small containers have no ps
+        with suppress(OSError):
+            return (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ")
+        return b""
+    return "".join(f"{line.strip()} " for line in _ps("-ww", "-o", "args=", "-p", str(pid))).encode()
+
+
+def _is_python(pid: int) -> bool:
+    with suppress(OSError):
+        return os.path.basename(os.readlink(_PROC / str(pid) / "exe")).startswith(("python", "pypy"))
+    return False
+
+
+def _marked(mark: str, pids: Iterable[int]) -> set[int]:
+    if not mark:
+        return set()
+    if _PROC.is_dir():
+        wanted = mark.encode()
+        return {pid for pid in pids if wanted in _environment(pid)}
+    # On macOS ps shows the environment of this user's own processes behind their commands.
+    lines = _ps("-A", "-E", "-ww", "-o", "pid=,command=") if sys.platform == "darwin" else ()
+    return {int(line.split(None, 1)[0]) for line in lines if mark in line.split()} & set(pids)
+
+
+def _environment(pid: int) -> list[bytes]:
+    """The variables of a process; empty where it may not be asked, has ended, or wrote something else there."""
+    with suppress(OSError):
+        return [part for part in (_PROC / str(pid) / "environ").read_bytes().split(b"\0") if b"=" in part]
+    return []
+
+
+def _table() -> Iterator[_Process]:
+    """Every process of the system."""
+    if _PROC.is_dir():
+        found = (_process(int(name)) for name in os.listdir(_PROC) if name.isdigit())
+        yield from (one for one in found if one is not None)
+    else:
+        yield from map(_told, _ps("-A", "-o", _COLUMNS))
+
+
+def _process(pid: int) -> _Process | None:
+    """A process, None where it has ended."""
+    if not _PROC.is_dir():
+        return next(map(_told, _ps("-o", _COLUMNS, "-p", str(pid))), None)
+    with suppress(OSError):
+        # The name of the program stands in brackets, and may hold anything.
+        state, *numbers = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[:4]
+        parent, group, session = map(int, numbers)
+        return _Process(pid, parent, group, session, state in (b"Z", b"X"))
+    return None
+
+
+_COLUMNS = "pid=,ppid=,pgid=,stat="
+
+
+def _told(line: str) -> _Process:
+    """A process as a line of ps tells of it, which knows no sessions."""
+    pid, above, together, letters = line.split(None, 3)
+    return _Process(int(pid), int(above), int(together), 0, letters.startswith("Z"))
+
+
+def _ps(*words: str) -> list[str]:
+    return subprocess.run(["ps", *words], capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+# --- the watcher ---------------------------------------------------------------------------------------------------
+
+
+class Watcher:
+    """A process that ends a command when this one is killed, and ends itself when the block is left.
+
+    It is there before the command is: `follow` tells it which process that is.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__, mark], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, cwd="/", start_new_session=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def follow(self, leader: int) -> None:
+        """The command has begun."""
+        self._say(f"{leader}\n")
+
+    def __exit__(self, *error: object) -> None:
+        self._say("done\n")
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        self._process.wait()
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError):  # somebody has ended the watcher: the command goes on without it
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+
+
+def _watch(mark: str) -> None:
+    """Wait until who started this has ended, and end its command where it could not say that it is done."""
+    lines = sys.stdin.read().split()
+    if "done" not in lines:
+        end(int(lines[0]) if lines else 0, mark, ask=signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    _watch(sys.argv[1])

@@ -1,0 +1,129 @@
+"""The commands' own work: run, ask, tell. Writes only to the files that it is given and to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+
+from kit.analysis.databases import allowed
+from kit.answer.model import Answer, answer, contract
+from kit.errors import KitError, NotStarted, TraceError
+from kit.evidence.probe_files import as_text
+from kit.probes.redact import known, redact, without_secrets
+from kit.report.answer_text import github, text
+from kit.report.printable import printable
+from kit.tracing import files
+from kit.tracing.command import Traced, here, silent, trace
+from kit.tracing.guarded import Stopping, guard_of, needs_a_list, said_before
+
+
+def trace_and_tell(
+    command: Sequence[str],
+    allow: Sequence[str],
+    json: Path | None,
+    html: Path | None,
+    format: str,
+    *,
+    stop: bool = False,
+    allow_driver: Sequence[str] = (),
+) -> int:
+    """Trace a command, tell what was found on standard error and in files, and return the command's own exit code.
+
+    An empty `allow` means that there is no allow-list. With `stop` what is not on it is refused; `allow_driver` are the
+    drivers and clients that may then connect though nobody can tell where to. A command that cannot be started gives
+    what a shell gives: 127 where there is none, 126 where it does not run.
+    """
+    place = here()
+    json, html = check(json, html)
+    needs_a_list(stop, allow, allow_driver)
+    entries = allowed(allow, place).entries
+    stopping = Stopping(entries, tuple(allow_driver)) if stop else None
+    say(f"this run is {said_before(guard_of(command, place, os.environ, stopping))}")
+    try:
+        traced = trace(command, stopping=stopping)
+    except NotStarted as error:
+        say(str(error))
+        return error.returncode
+    try:
+        found = ask(traced, allow, place)
+        tell(found, traced, format)
+        write(found, None, json, html)
+    except KitError as error:
+        say(str(error))
+    except Exception:  # the command has ended, and its exit code stands whatever becomes of the answer
+        say(f"the answer could not be made, which is a fault of the kit itself\n{traceback.format_exc()}")
+    return traced.returncode
+
+
+def ask(traced: Traced, allow: Sequence[str], folder: Path | None = None) -> Answer:
+    """Put every question to a run."""
+    named = allowed(allow, folder if folder is not None else here())
+    named = replace(named, folder=as_text(named.folder))  # as the record has it
+    return answer(traced.evidence, named, named.folder)
+
+
+def tell(found: Answer, traced: Traced, format: str) -> None:
+    """Say what was found, on standard error: standard output is the command's."""
+    for line in silent(traced.evidence):
+        say(line)
+    if traced.evidence.processes:
+        put(github(found) if format == "github" else text(found), sys.stderr)
+
+
+def say(line: str) -> None:
+    """Say something of the kit's own on standard error, without passwords."""
+    put(f"kit: {line}\n", sys.stderr)
+
+
+def put(said: str, stream: TextIO | None) -> None:
+    """Write to a standard stream, without secrets, in the letters it takes. Where it is closed, nobody reads it."""
+    if stream is None:
+        return
+    said = printable(redact(said))
+    try:
+        stream.write(said.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8"))
+        stream.flush()
+    except (OSError, ValueError):  # the latter where the stream was closed
+        return
+
+
+def check(json: Path | None, html: Path | None) -> tuple[Path | None, Path | None]:
+    """The files for an answer, by their whole paths; TraceError, before anything is run, where one cannot be written.
+
+    The command may take its working directory away.
+    """
+    json, html = (files.check(path) if path is not None else None for path in (json, html))
+    if json is not None and json == html:
+        raise TraceError(f"--json and --html name one file, {json}", remedy="name a file for each")
+    if html is not None:
+        _need_jinja2()
+    return json, html
+
+
+def _need_jinja2() -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("jinja2") is None:
+        raise TraceError(
+            "--html needs jinja2, which is not installed here",
+            wanted="jinja2 beside the kit",
+            remedy="pip install jinja2, or leave --html out: --json and the text need nothing more",
+        )
+
+
+def write(found: Answer, diagnosis: Mapping[str, Any] | None, json: Path | None, html: Path | None) -> None:
+    """Write the answer to the files that were asked for. TraceError where that fails; what was there before stays."""
+    if json is not None:
+        value = without_secrets(msgspec.to_builtins(contract(found, diagnosis)))
+        files.write(json, msgspec.json.format(msgspec.json.encode(value), indent=2))
+    if html is not None:
+        from kit.report.answer_page import page
+
+        files.write(html, known().out_of(page(found, diagnosis)).encode())

@@ -1,0 +1,284 @@
+"""Runs a command as it would run without the kit, but with the probes carried in, and reads what they saw.
+
+The command keeps the terminal, its input and output, its signals and its exit code. What the probes write goes to a
+folder of the kit's own, which is gone when the answer has been read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from kit import processes
+from kit.errors import NotStarted, TraceError
+from kit.evidence import collect
+from kit.evidence.model import Evidence
+from kit.evidence.probe_files import as_text
+from kit.probes.redact import learn, learn_all, redact, redact_command, secrets_of_command
+from kit.probes.settings_files import variables_in
+from kit.processes import Watcher, marked_pythons, runs
+from kit.tracing.guarded import Stopping, guard_of
+from kit.workfolder import workfolder
+
+CARRIED = Path(__file__).parents[1] / "probes" / "inject"
+_FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
+_OUTPUT_KEPT = 20_000  # characters, from the end
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # as a shell says it
+_PREFIX = "kit-trace-"
+FOLDER_VARIABLE = "ISOLATION_PROBES_DIR"
+_LOOKS_S = 0.01
+_LAST_WORDS_S = 1.0  # for helpers that end by themselves once the command has
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A command that was run with the probes in, from `began_s` on, in seconds since 1970.
+
+    `returncode` is what a shell would say of it.
+    """
+
+    evidence: Evidence
+    returncode: int
+    began_s: float = 0.0
+
+
+def trace(
+    command: Sequence[str],
+    *,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    extra: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+    quiet: bool = False,
+    stopping: Stopping | None = None,
+) -> Traced:
+    """Run `command` in `folder` with the probes in, and return what they saw.
+
+    `extra` are further variables for the command. With `stopping` a connection that is not on its list is refused.
+    With `quiet` its output is kept in the evidence, its input is empty, and at `timeout_s` it is ended with all that it
+    started; without, terminal and signals are the command's.
+    Raises TraceError where the command cannot be started.
+    """
+    folder = folder.resolve() if folder is not None else here()
+    environ = environ if environ is not None else os.environ
+    learn_about(command, environ, folder)
+    with workspace(_PREFIX) as own:
+        seen = _folder_of_the_record(own)
+        epoch = time.time()
+        stops = stopping.variables(own / "servers") if stopping is not None else {}
+        variables = carrying(environ, seen, epoch) | stops | dict(extra or {})
+        began = time.perf_counter()
+        mark = f"{FOLDER_VARIABLE}={seen}"
+        if quiet:
+            code, output = _run_quietly(command, variables, folder, own, timeout_s, mark)
+        else:
+            code, output = _run_in_place(command, variables, folder, mark), ""
+        duration_s = time.perf_counter() - began
+        evidence = replace(
+            _read(seen, folder),
+            command=tuple(map(as_text, redact_command(command))),
+            exit_code=code,
+            timed_out=code is None,
+            duration_s=round(duration_s, 3),
+            output=output,
+            guard=guard_of(command, folder, environ, stopping),
+        )
+    return Traced(evidence, 124 if code is None else 128 - code if code < 0 else code, epoch)
+
+
+def _folder_of_the_record(own: Path) -> Path:
+    """Make the folder that the probes write to; root's programs may change their user, and write to it all the same.
+
+    Its name cannot be guessed: others may write to it, and none of them can list or read what is in it.
+    """
+    seen = own / f"seen-{secrets.token_hex(8)}"
+    seen.mkdir(0o700)
+    if os.geteuid() == 0:
+        seen.chmod(0o1733)
+        own.chmod(0o711)
+    return seen
+
+
+def here() -> Path:
+    """The working directory; TraceError where it is gone."""
+    try:
+        return Path.cwd().resolve()
+    except OSError as error:
+        raise TraceError(
+            f"the working directory is not there any more ({error.strerror})",
+            wanted="the folder of the project that is to be run",
+            remedy="go there (cd), and run it again",
+        ) from None
+
+
+def _read(seen: Path, folder: Path) -> Evidence:
+    """Read what the probes wrote, once helpers of the command have had time to end; who runs on is named."""
+    mark = f"{FOLDER_VARIABLE}={seen}"
+    deadline = time.monotonic() + _LAST_WORDS_S
+    while True:
+        evidence = collect.from_probes(seen, folder)
+        # A fork that has not come to anything yet has no file.
+        candidates = {*marked_pythons(mark), *(process.pid for process in evidence.processes if not process.ended)}
+        running = tuple(sorted(pid for pid in candidates if runs(pid, mark)))
+        if not running or time.monotonic() > deadline:
+            return replace(evidence, running=running)
+        while time.monotonic() < deadline and all(runs(pid, mark) for pid in running):
+            time.sleep(_LOOKS_S)
+
+
+def carrying(environ: Mapping[str, str], seen: Path, epoch: float) -> dict[str, str]:
+    """The environment in which every Python that is started has the probes in and writes to the folder `seen`."""
+    own = {FOLDER_VARIABLE: str(seen), "ISOLATION_PROBES_EPOCH": repr(epoch)}
+    path = os.pathsep.join(filter(None, [str(CARRIED), environ.get("PYTHONPATH")]))
+    # tox hands on no variable that it has not been told of.
+    passed = "testenv.pass_env+=PYTHONPATH,ISOLATION_PROBES_*"
+    override = ";".join(filter(None, [environ.get("TOX_OVERRIDE"), passed]))
+    return {**environ, **own, "PYTHONPATH": path, "TOX_OVERRIDE": override}
+
+
+def _run_in_place(command: Sequence[str], environ: Mapping[str, str], folder: Path, mark: str) -> int:
+    """Run with this process's terminal, and hand on the signals that reach this process alone."""
+    with Watcher(mark) as watcher:
+        process = _start(command, env=dict(environ), cwd=folder)
+        watcher.follow(process.pid)
+        return _wait_handing_on(process)
+
+
+def _wait_handing_on(process: subprocess.Popen[bytes]) -> int:
+    before: dict[int, Any] = {}
+
+    def hand_on(number: int, frame: object) -> None:
+        process.send_signal(number)
+
+    try:
+        # A terminal sends these to the whole group: the command has them already.
+        before.update({number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)})
+        for name in _FORWARDED:
+            number = getattr(signal, name)
+            before[number] = signal.signal(number, hand_on)
+        return process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run_quietly(
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    folder: Path,
+    workspace: Path,
+    timeout_s: float | None,
+    mark: str,
+) -> tuple[int | None, str]:
+    # The file has no name: what a program prints outlives nobody.
+    with tempfile.TemporaryFile(dir=workspace) as file, Watcher(mark) as watcher:
+        process = _start(
+            command,
+            env=dict(environ),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        watcher.follow(process.pid)
+        try:
+            with _ended_by_signals():
+                code: int | None = process.wait(timeout_s)
+                processes.wait_for_group(process.pid, _LAST_WORDS_S)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            if process.returncode is None:  # ended at its limit, or by a signal to the kit
+                processes.end(process.pid, mark)
+            processes.end_group(process.pid)
+            process.wait()
+        return code, _end_of(file)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Turn a signal to end this process into SystemExit: what it started, in a session of its own, would go on."""
+    if threading.current_thread() is not threading.main_thread():  # which alone is told of signals
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(tuple(command), **options)
+    except OSError as error:
+        script = shutil.which(command[0], path=options["env"].get("PATH")) if error.errno == errno.ENOEXEC else None
+        if script is not None:  # it names no interpreter, and a shell runs such a script itself
+            return _start(("/bin/sh", os.path.join(options["cwd"], script), *command[1:]), **options)
+        if str(error.filename) == str(options["cwd"]):
+            raise TraceError(f"the folder {error.filename} is not there any more ({error.strerror})") from None
+        missing = error.errno == errno.ENOENT and shutil.which(command[0], path=options["env"].get("PATH")) is None
+        raise NotStarted(
+            f"{command[0]} cannot be started: {error.strerror}",
+            _NOT_FOUND if missing else _NOT_EXECUTABLE,
+            wanted="a command that runs here",
+            remedy="write it after -- as you would type it",
+        ) from None
+
+
+def _end_of(output: IO[bytes]) -> str:
+    output.seek(max(0, output.seek(0, os.SEEK_END) - 4 * _OUTPUT_KEPT))
+    return redact(output.read().decode(errors="replace"))[-_OUTPUT_KEPT:]  # none is cut in half, and so not known
+
+
+def learn_about(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+    """Learn the secrets that a run begins with: those of its variables, its arguments and its folder's .env files."""
+    learn_all(environ)
+    learn(*secrets_of_command(command))
+    for file in sorted(folder.glob("*.env*")):
+        learn_all(variables_in(file))
+
+
+@contextmanager
+def workspace(prefix: str) -> Iterator[Path]:
+    """A folder for the kit's own files, which is gone afterwards; TraceError where none can be made."""
+    with ExitStack() as closing:
+        try:
+            folder = closing.enter_context(workfolder(prefix))
+        except OSError as error:
+            raise TraceError(
+                f"no folder for temporary files can be made: {error.strerror}", remedy="set TMPDIR to one with room"
+            ) from None
+        yield folder
+
+
+def silent(evidence: Evidence) -> Iterable[str]:
+    """Say why no probe may have reported; nothing where one has."""
+    if evidence.processes:
+        return
+    if evidence.problems:
+        yield from (f"What the probes wrote is lost: {problem}." for problem in evidence.problems)
+        return
+    yield "No probe reported: the command started no Python that could take the probes in."
+    yield (
+        "A Python started with -I, -E or without site (-S) takes none in, nor does one whose PYTHONPATH was taken away "
+        "by what started it (a container, sudo, env -i). Name the interpreter itself: kit trace -- python -m pytest"
+    )

@@ -1,0 +1,96 @@
+"""Is a command guarded, by the kit (--stop) or by pytest's --db-guard, as far as can be known before it runs?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.analysis.stopped import BY_NOBODY, BY_PYTEST, BY_STOP
+from kit.errors import TraceError
+from kit.evidence.model import Evidence
+from kit.probes.allow import AllowList
+from kit.probes.gate import ALLOW_VARIABLE, allow_text
+from kit.probes.peers import Peer
+from kit.probes.servers import Servers
+
+OPTION = "--db-guard"
+NOT_GUARDED = "not guarded: it connects wherever it is configured to (--stop, with --allow DB, refuses all else)"
+_CONFIGS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+_SAID_BEFORE = {
+    BY_STOP: "guarded (--stop): what is not on the allow-list is refused before its first statement",
+    BY_PYTEST: "guarded by pytest's --db-guard, and by nothing else (--stop, with --allow DB, guards all of it)",
+    BY_NOBODY: NOT_GUARDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """What a run may connect to; all else is refused before its first statement.
+
+    `drivers` are those without a probe, and the native clients, that may connect wherever they like. `known` is the
+    file in which the processes of this run, and of those that follow, keep which server was behind each entry.
+    """
+
+    allow: AllowList
+    drivers: tuple[str, ...] = ()
+    known: Path | None = None
+
+    def variables(self, known: Path) -> dict[str, str]:
+        """What carries it into a run's processes; `known` is the file of this run alone, where there is no other."""
+        return {ALLOW_VARIABLE: allow_text(self.allow, str(self.known or known), self.drivers)}
+
+
+def hold_to_servers(evidence: Evidence, began_s: float, allow: AllowList, known: Path) -> None:
+    """Write into `known` which server was behind each entry in a run that was not guarded.
+
+    The runs that follow are held to it: another server there is refused, as it is within a guarded run.
+    """
+    at_s = 0.0
+    servers = Servers(allow, str(known), lambda: began_s + at_s)
+    for connection in evidence.connections:
+        if connection.observed is not None and "system_identifier" in connection.observed:
+            at_s = connection.at_s
+            peer = Peer(*connection.peer) if connection.peer is not None else None
+            servers.refusal(connection.configured, connection.observed, peer)
+
+
+def needs_a_list(stop: bool, allow: Sequence[str], drivers: Sequence[str]) -> None:
+    """Raise TraceError where a run is to be stopped at what is not on a list, and there is none."""
+    if stop and not allow:
+        raise TraceError(
+            "--stop without --allow",
+            wanted="the databases that the tests may reach: all others are refused",
+            remedy="name each with --allow DB; with --allow :memory: alone everything but databases in memory is "
+            "refused, and the answer lists what the tests ask for",
+        )
+    if drivers and not allow:
+        raise TraceError(
+            "--allow-driver without --allow",
+            wanted="an allow-list: without one no driver is refused",
+            remedy="name the databases that the tests may reach with --allow DB, or leave --allow-driver out",
+        )
+
+
+def guard_of(command: Sequence[str], folder: Path, environ: Mapping[str, str], stopping: Stopping | None) -> str:
+    """What guards a run, as `Evidence.guard` has it.
+
+    pytest's option counts where it stands in the command, in a variable, or in a file that pytest may read in `folder`.
+    """
+    if stopping is not None:
+        return BY_STOP
+    named = any(OPTION in text for text in (*command, environ.get("PYTEST_ADDOPTS", "")))
+    named = named or any(OPTION in _text(place / name) for place in (folder, *folder.parents) for name in _CONFIGS)
+    return BY_PYTEST if named else BY_NOBODY
+
+
+def said_before(guard: str) -> str:
+    """What is said of a run before it begins."""
+    return _SAID_BEFORE[guard]
+
+
+def _text(path: Path) -> str:
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace")
+    return ""

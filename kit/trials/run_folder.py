@@ -1,0 +1,216 @@
+"""The runs folder, and the only code that writes there.
+
+    runs/
+      latest -> 20260131-134501-3f2a      the last run that came to its end
+      20260131-134501-3f2a/
+        01_the_failure.ipynb .html        executed notebooks
+        claims.json junit.xml index.html
+        evidence/                         what each trial left behind, shared by the notebooks of one run
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+import msgspec
+
+from kit.errors import EvidenceError
+from kit.typed import typed
+
+RUNS = Path("runs")
+LATEST = "latest"
+CLAIMS = "claims.json"
+EVIDENCE = "evidence"
+FORMAT = 1  # 1: first
+ROOM_BYTES = 4_000_000
+"""A folder for runs with less room than this is full: not even a run of one notebook fits there."""
+SHELF_VARIABLE = "KIT_SHELF"
+RUN_VARIABLE = "KIT_RUN_FOLDER"
+FRESH_VARIABLE = "KIT_FRESH"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run's folder."""
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The run's name: when it began, in UTC, and four letters to tell it from another."""
+        return self.folder.name
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where the notebooks of this run share results."""
+        return Shelf(self.folder / EVIDENCE)
+
+    def path(self, name: str) -> Path:
+        """Return the place of a file of this run."""
+        return self.folder / name
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file whole: a reader sees the old text or the new one, never a part."""
+        path = self.path(name)
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            beside.write_text(text, encoding="utf-8", errors="backslashreplace")  # of halves of surrogate pairs
+            beside.replace(path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise _not_writable(path, error) from error
+        return path
+
+    def point_latest_here(self) -> None:
+        """Make `latest` a link to this run. EvidenceError where it cannot be made; it then is as it was."""
+        beside = self.folder.parent / f".{LATEST}.{secrets.token_hex(4)}"
+        try:
+            beside.symlink_to(self.folder.name, target_is_directory=True)
+            beside.replace(self.folder.parent / LATEST)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise _not_writable(self.folder.parent / LATEST, error) from error
+
+
+@contextmanager
+def new_run(out: Path = RUNS) -> Iterator[Run]:
+    """A new run's folder in `out`, an absolute path whatever `out` is; gone again where nothing was put into it.
+
+    EvidenceError where there is no folder to be had that a run can be written to.
+    """
+    began = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    folder = out.resolve() / f"{began}-{secrets.token_hex(2)}"
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        try:
+            folder.mkdir(parents=True)
+            _see_that_there_is_room(folder)
+        except OSError as error:
+            raise _not_writable(folder, error) from error
+        yield Run(folder)
+    finally:
+        with suppress(OSError):  # it holds something, or was not made
+            for place in made:
+                place.rmdir()
+
+
+def _see_that_there_is_room(folder: Path) -> None:
+    """Write as much as a small run takes, and take it away again. OSError where there is less room."""
+    probe = folder / ".room"
+    try:
+        with probe.open("wb") as file:
+            file.write(bytes(ROOM_BYTES))
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _not_writable(path: Path, error: OSError) -> EvidenceError:
+    return EvidenceError(
+        f"{path} cannot be written: {error.strerror or error}",
+        wanted=f"a folder for runs that can be written to, with {ROOM_BYTES // 1_000_000} MB of room",
+        remedy="name another one (--out DIR), or make room there",
+    )
+
+
+def claims(run: Path | None = None) -> dict[str, Any]:
+    """Return the claims of a run; None means the one that is under way, else the latest in `runs`.
+
+    That is the `runs` of this folder, or of the nearest one above it, for a notebook runs in a folder of its own.
+    Raises EvidenceError when there is none, or when its format is another.
+    """
+    folder = run or Path(os.environ.get(RUN_VARIABLE) or _latest(Path.cwd()))
+    path = folder / CLAIMS
+    again = "run `kit investigate` again"
+    try:
+        found: Any = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise EvidenceError(f"There is no {path}", remedy="run `kit investigate` first") from None
+    except OSError as error:
+        raise EvidenceError(f"{path} cannot be read: {error.strerror}", remedy="name another run") from None
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"{path} is not JSON: {error}", remedy=again) from None
+    number = found.get("format") if isinstance(found, dict) else None
+    if isinstance(found, dict) and number != FORMAT:
+        raise EvidenceError(f"{path} has format {number}", wanted=f"format {FORMAT}", remedy=again)
+    try:
+        typed(found, _Findings)
+    except msgspec.ValidationError as error:
+        raise EvidenceError(f"{path} does not hold claims: {error}", remedy=again) from None
+    return cast("dict[str, Any]", found)
+
+
+class _Claim(TypedDict):
+    id: str
+    notebook: str
+    claim: str
+    expected: Any
+    observed: Any
+    held: bool
+    trials: int
+    seconds: float
+
+
+class _Findings(TypedDict):
+    """What readers of the claims lean on; there is more in the file."""
+
+    stack: dict[str, str]
+    claims: list[_Claim]
+
+
+def _latest(here: Path) -> Path:
+    places = (directory / RUNS / LATEST for directory in (here, *here.parents))
+    return next((place for place in places if place.exists()), RUNS / LATEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A folder of texts under keys, shared by processes: what one of them makes, no other makes again."""
+
+    folder: Path
+
+    @classmethod
+    def of_this_run(cls) -> Shelf | None:
+        """Return the shelf that `kit investigate` gave to this kernel; None elsewhere, where nothing is shared."""
+        named = os.environ.get(SHELF_VARIABLE)
+        return cls(Path(named)) if named else None
+
+    def get_or_make(self, key: str, make: Callable[[], str]) -> str:
+        """Return the text under `key`, making it when there is none; who comes meanwhile waits for it.
+
+        `make` may raise, and then nothing is kept, so that the next one tries again.
+        """
+        path = self._path(key)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / f".{key}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.exists():
+                return path.read_text("utf-8")
+            made = make()
+            Run(self.folder).write(path.name, made)
+            return made
+
+    def get(self, key: str) -> str | None:
+        """Return the text under `key`; None when there is none yet."""
+        path = self._path(key)
+        return path.read_text("utf-8") if path.exists() else None
+
+    def put(self, key: str, text: str) -> None:
+        """Keep a text under `key`, in place of what may be there."""
+        path = self._path(key)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        Run(self.folder).write(path.name, text)
+
+    def _path(self, key: str) -> Path:
+        if not re.fullmatch(r"[\w.-]+", key):
+            raise ValueError(f"{key!r} is no name for a file")
+        return self.folder / f"{key}.json"

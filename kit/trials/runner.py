@@ -1,0 +1,228 @@
+"""Runs trials side by side, each in an interpreter as good as new, and brings back the evidence of each as it comes.
+
+A hung or dead trial costs its own time limit and nothing else; it gives evidence that decides nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from kit.errors import PairError, TrialError
+from kit.evidence.model import Evidence
+from kit.pair import Pair
+from kit.specimens.trial import Trial
+from kit.trials import slot_pool
+from kit.trials.cache import Shared, shared
+from kit.trials.fork_server import AnyParent, give_back, take
+from kit.trials.stacks import Stack, stack
+from kit.trials.workspace import Workspace, base_environ
+
+TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a set of trials has come. `shared` counts those whose evidence was there already.
+
+    `started` counts those for which no warm parent could be forked, and `why_not_forked` is the last reason.
+    """
+
+    done: int
+    total: int
+    shared: int
+    started: int
+    why_not_forked: str | None
+    elapsed_s: float
+
+    def __str__(self) -> str:
+        kept = f", {self.shared} of them from this run's other notebooks" if self.shared else ""
+        started = f", {self.started} in new interpreters because {self.why_not_forked}" if self.started else ""
+        left_s = self.elapsed_s / self.done * (self.total - self.done) if self.done else 0.0
+        return f"{self.done} of {self.total} trials{kept}{started}, {self.elapsed_s:.0f} s, about {left_s:.0f} s left"
+
+
+def run(trial: Trial, pair: Pair, *, timeout_s: float = TIMEOUT_S, without: Iterable[str] = ()) -> Evidence:
+    """Run one trial and return its evidence; the same as `run_all` with one."""
+    return next(run_all((trial,), pair, jobs=1, timeout_s=timeout_s, without=without))
+
+
+def run_all(
+    trials: Iterable[Trial],
+    pair: Pair,
+    *,
+    jobs: int | None = None,
+    timeout_s: float = TIMEOUT_S,
+    without: Iterable[str] = (),
+    warm: bool = True,
+    fresh: bool = False,
+    executor: Executor | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Iterator[Evidence]:
+    """Run trials and yield the evidence of each as it comes, in any order. Closing the iterator ends what still runs.
+
+    `jobs` is how many run at a time, each in databases of its own; None means one for each CPU. On a pair where the
+    kit may not make databases it is one. `timeout_s` holds for each trial. `without` names probes that are left out,
+    to see that a verdict then is UNRESOLVED. Without `warm`, each trial starts a new interpreter instead of forking
+    one. In a run of `kit investigate`, a trial that another notebook has run is not run again, unless `fresh`.
+    An `executor` is given `run_in` with arguments that can be pickled; None means threads of this process. Raises
+    PairError for a pair that may not be written to, TrialError for a time limit that is none.
+    """
+    if not timeout_s > 0:
+        raise TrialError(f"A trial may take {timeout_s} s", wanted="more than 0", remedy="raise `timeout_s`")
+    waiting, without = list(trials), tuple(without)
+    report = _Report(progress)
+    report.total = len(waiting)
+    stacks = {name: stack(name) for name in sorted({trial.stack for trial in waiting})}
+    settings = {"timeout_s": timeout_s, "without": without, "warm": warm}
+    keep = shared(pair, stacks.values(), settings, fresh=fresh)
+    if keep is not None:
+        for trial in list(waiting):
+            kept = keep.get(trial)
+            if kept is not None:
+                waiting.remove(trial)
+                yield report.of(kept, shared=True)
+    if waiting:
+        how = How(timeout_s, without, keep)
+        with _workspaces(pair, stacks, min(jobs or usable_cpus(), len(waiting)), warm) as workspaces:
+            for evidence in _run(waiting, workspaces, how, executor):
+                yield report.of(evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What holds for every trial of a set."""
+
+    timeout_s: float
+    without: tuple[str, ...]
+    keep: Shared | None = None
+
+
+def run_in(workspace: Workspace, trial: Trial, how: How) -> Evidence:
+    """Run one trial in a workspace, or take what another process has kept of it meanwhile."""
+    def make() -> Evidence:
+        return workspace.run(trial, timeout_s=how.timeout_s, without=how.without)
+
+    return make() if how.keep is None else how.keep.get_or_make(trial, make)
+
+
+def usable_cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _run(trials: Sequence[Trial], workspaces: _Workspaces, how: How, executor: Executor | None) -> Iterator[Evidence]:
+    """Keep every workspace busy; on the way out, end what is under way and wait for it."""
+    waiting = list(reversed(trials))
+    running: dict[Future[Evidence], _Taken] = {}
+    with ExitStack() as closing:
+        pool = executor or closing.enter_context(ThreadPoolExecutor(len(workspaces.free), "trial"))
+        closing.callback(_stop, running, workspaces)
+        while waiting or running:
+            while waiting and workspaces.free:
+                taken = workspaces.take(waiting[-1].stack)
+                running[pool.submit(run_in, taken.workspace, waiting.pop(), how)] = taken
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                workspaces.give_back(running.pop(future))
+                yield future.result()
+
+
+def _stop(running: dict[Future[Evidence], _Taken], workspaces: _Workspaces) -> None:
+    for future, taken in running.items():
+        if not future.cancel():
+            taken.workspace.parent.stop()
+    wait(running)
+    for taken in running.values():
+        workspaces.give_back(taken)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    workspace: Workspace
+    parent: AnyParent
+    stack: str
+
+
+@dataclass
+class _Workspaces:
+    """The places that are free, and for each stack the parents that are. A parent that has died is replaced."""
+
+    stacks: dict[str, Stack]
+    warm: bool
+    free: list[Pair] = field(default_factory=list)
+    parents: dict[str, list[AnyParent]] = field(default_factory=dict)
+
+    def take(self, name: str) -> _Taken:
+        waiting = self.parents.setdefault(name, [])
+        parent = waiting.pop() if waiting else self.start(name)
+        try:
+            return _Taken(Workspace(self.free.pop(), parent.ready()), parent, name)
+        except BaseException:
+            parent.close()
+            raise
+
+    def give_back(self, taken: _Taken) -> None:
+        self.free.append(taken.workspace.pair)
+        if taken.parent.alive():
+            self.parents[taken.stack].append(taken.parent)
+        else:
+            taken.parent.close()
+
+    def start(self, name: str) -> AnyParent:
+        python = str(self.stacks[name].python)
+        return take(python, base_environ(python), warm=self.warm)
+
+    def close(self) -> None:
+        for waiting in self.parents.values():
+            for parent in waiting:
+                give_back(parent)
+
+
+@contextmanager
+def _workspaces(pair: Pair, stacks: dict[str, Stack], count: int, warm: bool) -> Iterator[_Workspaces]:
+    """`count` workspaces: slots where the kit may make databases, else the pair itself, once."""
+    if not pair.writable:
+        raise PairError(
+            "these servers are not the kit's to write to, and the project under study writes to both",
+            remedy="leave the URLs out and let the kit start its own (kit up), or name servers for writing",
+        )
+    workspaces = _Workspaces(stacks, warm)
+    slotted = all(side.admin is not None for side in pair.sides)
+    with ExitStack() as closing:
+        closing.callback(workspaces.close)
+        for name in stacks:  # they import their libraries while the databases are made
+            workspaces.parents[name] = [workspaces.start(name) for _ in range(count if slotted else 1)]
+        if slotted:
+            workspaces.free += closing.enter_context(slot_pool.slots(pair, count))
+        else:
+            workspaces.free.append(pair)
+        yield workspaces
+
+
+@dataclass
+class _Report:
+    """Counts what has come, and tells."""
+
+    tell: Callable[[Progress], None] | None
+    total: int = 0
+    done: int = 0
+    shared: int = 0
+    started: int = 0
+    why_not_forked: str | None = None
+    began: float = field(default_factory=time.perf_counter)
+
+    def of(self, evidence: Evidence, *, shared: bool = False) -> Evidence:
+        self.done += 1
+        self.shared += shared
+        self.started += not evidence.forked
+        self.why_not_forked = evidence.why_not_forked or self.why_not_forked
+        elapsed_s = time.perf_counter() - self.began
+        if self.tell is not None:
+            self.tell(Progress(self.done, self.total, self.shared, self.started, self.why_not_forked, elapsed_s))
+        return evidence

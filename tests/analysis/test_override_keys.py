@@ -1,0 +1,60 @@
+"""A key that matches nothing is told with the object that it should have been, by a name that leads there."""
+
+from __future__ import annotations
+
+import pytest
+
+from kit.analysis.overrides import Key, Mismatch, keys
+from kit.evidence.model import Callable, Dependencies, Evidence, Frame, Module, Override, OverrideCheck
+
+STACKS = ((Frame("tests/conftest.py", 9, "client"),), (Frame("tests/test_config.py", 3, "test_config"),))
+
+
+def key(known: Callable, twin: Callable, known_as: tuple[tuple[str, str], ...] = (), *, reloaded: bool = False) -> Key:
+    """What is said of a key, where the application depends on `twin`."""
+    module = Module(at_s=0.5, stack=1, file="app/db.py", name="app.db", times=2, reloaded=True, names=("app.db",))
+    (found,) = keys(Evidence(
+        stacks=STACKS,
+        callables=(known, twin),
+        modules=(module,) if reloaded else (),
+        overrides=(Override(at_s=1.0, stack=0, op="set", app="a1", key="d1", by="d3"),),
+        override_checks=(OverrideCheck(at_s=1.1, app="a1", matched=(), missed=("d1",), known_as=known_as),),
+        dependencies=(Dependencies(at_s=1.2, consulted=True, provider="a1", supplied_by=(("d2", None),)),),
+    ))  # fmt: skip
+    return found
+
+
+def called(number: int, name: str, type: str = "function", **fields: str) -> Callable:
+    """A callable of app/db.py."""
+    return Callable(callable=f"d{number}", name=name, file="app/db.py", line=4, type=type, **fields)
+
+
+@pytest.mark.parametrize(
+    ("type", "name", "why"),
+    [
+        ("function", "app.db.session_for.<locals>.get", "each call of session_for() makes a function of its own"),
+        ("method", "app.db.Database.session", "a method of another Database is another key"),
+        ("partial", "app.db.session", "each partial is a key of its own"),
+        ("instance", "app.db.Sessions", "each instance is a key of its own"),
+    ],
+)
+def test_another_object_of_the_same_text_is_no_reloaded_one(type: str, name: str, why: str) -> None:
+    """What can be made more than once is told as such, with the global that holds the one which is depended on."""
+    found = key(called(1, name, type), called(2, name, type), (("d2", "app.main.get_main"),))
+    assert (found.mismatch, found.nearest) == (Mismatch.OTHER_OBJECT, "app.main.get_main")
+    assert found.why == f"The application depends on `app.main.get_main`, which is another object: {why}."
+
+
+def test_an_object_from_before_a_reload_is_told_with_who_reloaded() -> None:
+    """A module that was executed again is named with the line that had it done."""
+    found = key(called(1, "app.db.get_db"), called(2, "app.db.get_db"), reloaded=True)
+    assert found.mismatch is Mismatch.STALE
+    assert (found.why or "").endswith("It was: app/db.py reloaded, time 2, by tests/test_config.py:3.")
+
+
+def test_an_alias_as_key_is_told_by_its_own_name() -> None:
+    """An Annotated alias is no key; its global's name is what a person knows it by."""
+    alias = called(1, "typing.Annotated[Session, Depends(app.db.get_db)]", "annotated", inner="d2")
+    found = key(alias, called(2, "app.db.get_db"), (("d1", "app.db.Db"),))
+    assert (found.name, found.nearest) == ("app.db.Db", "app.db.get_db")
+    assert "an Annotated alias" in (found.why or "")

@@ -1,0 +1,11 @@
+import os
+import sqlite3
+from contextlib import closing
+
+os.environ["INVOICES_DB"] = "invoices-test.db"
+os.environ["ARCHIVE_URL"] = "sqlite:///archive-test.db"
+
+with closing(sqlite3.connect("invoices-test.db")) as db:
+    db.execute("create table if not exists invoices (number integer)")
+with closing(sqlite3.connect("archive-test.db")) as db:
+    db.execute("create table if not exists archived (number integer)")

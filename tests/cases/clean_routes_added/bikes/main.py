@@ -1,0 +1,6 @@
+from fastapi import FastAPI
+
+from bikes import stations
+
+app = FastAPI()
+app.include_router(stations.router)

@@ -1,0 +1,27 @@
+import os
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+
+from lab.main import app, get_db
+
+
+@pytest.fixture(scope="session")
+def engine():
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "master")
+    engine = create_engine(f"sqlite:///lab-test-{worker}.db")
+    with engine.begin() as connection:
+        connection.execute(text("create table if not exists samples (name text)"))
+    return engine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def client(engine):
+    def get_test_db():
+        with Session(engine) as db:
+            yield db
+
+    app.dependency_overrides[get_db] = get_test_db
+    return TestClient(app)

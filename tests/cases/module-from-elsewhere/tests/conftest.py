@@ -1,0 +1,3 @@
+import os
+
+os.environ["LEDGER_DB"] = "ledger-test.db"

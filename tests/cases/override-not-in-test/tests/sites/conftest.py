@@ -1,0 +1,23 @@
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import sessionmaker
+
+from app.db import get_db
+from app.main import app
+
+engine = create_engine("sqlite:///sites-test.db", connect_args={"check_same_thread": False})
+TestSession = sessionmaker(engine)
+
+
+def get_test_db():
+    with TestSession() as db:
+        yield db
+
+
+@pytest.fixture(autouse=True)
+def test_database():
+    with engine.begin() as connection:
+        connection.execute(text("create table if not exists sites (id integer primary key, name varchar)"))
+    app.dependency_overrides[get_db] = get_test_db  # <- culprit
+    yield
+    app.dependency_overrides.pop(get_db)

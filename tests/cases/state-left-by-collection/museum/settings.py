@@ -1,0 +1,5 @@
+class Settings:
+    opens, closes = 10, 18
+
+
+settings = Settings()

@@ -1,0 +1,9 @@
+from notes.db import Note
+from tests.conftest import TestSession  # <- culprit
+
+
+def test_a_note_is_shown(client):
+    with TestSession() as db:
+        db.add(Note(text="milk"))
+        db.commit()
+    assert client.get("/notes").json() == ["milk"]

@@ -1,0 +1,24 @@
+import os
+
+os.environ["DATABASE_URL"] = "sqlite:///sites-test.db"
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import create_engine, text
+
+from app.main import app
+
+
+@pytest.fixture(autouse=True)
+def tables():
+    engine = create_engine("sqlite:///sites-test.db")
+    with engine.begin() as connection:
+        connection.execute(text("create table if not exists sites (id integer primary key, name varchar)"))
+    yield
+    with engine.begin() as connection:
+        connection.execute(text("drop table sites"))
+
+
+@pytest.fixture
+def client():
+    return TestClient(app)

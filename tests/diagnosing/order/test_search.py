@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from kit.diagnosing.order.model import FRESH, ROWS, Dependence, Line, Piece, Role, Unit
+from kit.diagnosing.order.search import Ended, Selection, search
+
+TESTS = tuple(f"a.py::test_{number}" for number in range(20))
+MODULES = ("b.py", "c.py", "d.py")
+LINE = Line("a.py", 7, "test_3")
+
+
+def piece(place: str, group: str = "project") -> Piece:
+    return Piece(place, group, "app", place, "1", "2")
+
+
+@dataclass
+class World:
+    """Stands for a suite: how the test ends after units, and with which places as they were before."""
+
+    fails: Callable[[Selection, frozenset[str]], bool]
+    pieces: tuple[Piece, ...] = (
+        piece("app.noise"), piece("app.config"), piece("app.other"), piece("lib.x", "libraries")
+    )  # fmt: skip
+    looked_at: bool = True
+    asked: list[Selection] = field(default_factory=list)
+
+    def run(self, what: Selection) -> Ended:
+        self.asked.append(what)
+        return self._ended(what, frozenset())
+
+    def fails_right_after(self, test: str) -> tuple[str, ...]:
+        return tuple(other for other in TESTS if self.fails(Selection(test, (other,), Unit.TEST), frozenset()))
+
+    def left_behind(self, what: Selection, watch: Sequence[Piece] = ()) -> tuple[Piece, ...] | None:
+        if not self.looked_at:
+            return None
+        return tuple(replace(one, written=(LINE,)) for one in watch) or self.pieces
+
+    def scope(self) -> tuple[str, str]:
+        return "shop_test", "prod (it is not on the list)"
+
+    def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
+        return self._ended(what, frozenset(places))
+
+    def keep(self, what: Selection, places: Sequence[str]) -> Ended:
+        return self._ended(what, frozenset(one.place for one in self.pieces) - set(places))
+
+    def _ended(self, what: Selection, restored: frozenset[str]) -> Ended:
+        outcome = "failed" if self.fails(what, restored) else "passed"
+        return Ended(outcome, "assert" if outcome == "failed" else "", tuple((unit, "passed") for unit in what.units))
+
+
+def asked_of(world: World, first: str, position: int = 10) -> Dependence:
+    return search("t", first, TESTS[:position], TESTS[position:], MODULES, world)
+
+
+def test_a_victim_its_polluter_and_its_piece_of_state() -> None:
+    """Of ten tests before it one makes it fail, by one of four places: both are found, and the line that wrote it."""
+    world = World(lambda what, restored: TESTS[3] in what.units and "app.config" not in restored)
+    found = asked_of(world, "failed")
+    assert (found.role, found.units, found.unit) == (Role.VICTIM, (TESTS[3],), Unit.TEST)
+    assert [(one.place, one.written) for one in found.pieces] == [("app.config", (LINE,))]
+    assert found.alone_enough
+
+
+def test_few_runs_are_made() -> None:
+    """The polluter among a thousand tests is found in about two runs for each time that they can be halved."""
+    many = tuple(f"a.py::test_{number}" for number in range(1000))
+    world = World(lambda what, restored: many[700] in what.units and "app.config" not in restored)
+    found = search("t", "failed", many, (), (), world)
+    assert found.units == (many[700],)
+    assert len(world.asked) <= 2 * 10 + 4
+
+
+@pytest.mark.parametrize("together", [(TESTS[2], TESTS[8]), TESTS[1:4]])
+def test_units_that_only_act_together_are_found(together: tuple[str, ...]) -> None:
+    """Where several tests must come before it, all of them are named, in their order, and no others."""
+    world = World(lambda what, restored: set(together) <= set(what.units) and "app.config" not in restored)
+    assert asked_of(world, "failed").units == together
+
+
+def test_places_that_only_act_together_are_found() -> None:
+    """Where two places must be put back, both are pieces."""
+    world = World(
+        lambda what, restored: TESTS[3] in what.units and not {"app.config", "lib.x"} <= restored
+    )  # fmt: skip
+    assert [one.place for one in asked_of(world, "failed").pieces] == ["app.config", "lib.x"]
+
+
+def test_a_test_that_needs_another() -> None:
+    """A test that passes only after another names it, whether the first run had them in that order or not."""
+    world = World(lambda what, restored: TESTS[5] not in what.units or "app.config" in restored)
+    found = asked_of(world, "passed")
+    assert (found.role, found.units, [one.place for one in found.pieces]) == (Role.NEEDY, (TESTS[5],), ["app.config"])
+    before_it = World(lambda what, restored: TESTS[15] not in what.units or "app.config" in restored)
+    assert asked_of(before_it, "failed").units == (TESTS[15],)
+
+
+def test_a_module_whose_collection_makes_it_fail() -> None:
+    """Where the test fails alone with everything collected and passes with its own module only, a module is named."""
+
+    def fails(what: Selection, restored: frozenset[str]) -> bool:
+        collected = what.unit is Unit.TEST or "c.py" in what.units
+        return collected and "app.config" not in restored
+
+    found = asked_of(World(fails), "failed")
+    assert (found.role, found.units, found.unit) == (Role.VICTIM, ("c.py",), Unit.MODULE)
+
+
+def test_a_victim_that_passed_in_the_first_run() -> None:
+    """A test that passes where it stands, and fails after a test that comes later, is a victim of that one.
+
+    It is found, too, where a third test repairs the state, so that all others together do no harm.
+    """
+    world = World(lambda what, restored: TESTS[14] in what.units and "app.config" not in restored)
+    assert asked_of(world, "passed").units == (TESTS[14],)
+    repaired = World(
+        lambda what, restored: TESTS[14] in what.units and len(what.units) < 5 and "app.config" not in restored
+    )  # fmt: skip
+    assert asked_of(repaired, "passed").units == (TESTS[14],)
+
+
+@pytest.mark.parametrize(
+    ("first", "fails", "reason"),
+    [
+        ("failed", lambda what, restored: True, "it fails alone, too"),
+        ("failed", lambda what, restored: False, "it is intermittent"),
+        ("passed", lambda what, restored: False, "it passes alone"),
+    ],
+)
+def test_a_test_that_does_not_depend_on_others(
+    first: str, fails: Callable[[Selection, frozenset[str]], bool], reason: str
+) -> None:
+    """A test that ends alike alone and after others has no isolation problem, and that is said."""
+    found = asked_of(World(fails), first)
+    assert found.role is Role.INDEPENDENT
+    assert reason in found.reason
+
+
+def test_a_run_that_ends_the_units_otherwise_proves_nothing() -> None:
+    """Where putting a place back makes the polluter itself fail, that the test passes then is no proof."""
+    world = World(lambda what, restored: TESTS[3] in what.units and not restored)
+    ended = world._ended
+    world._ended = lambda what, restored: Ended(  # type: ignore[method-assign]
+        ended(what, restored).outcome, "", tuple((unit, "failed" if restored else "passed") for unit in what.units)
+    )
+    found = asked_of(world, "failed")
+    assert found.pieces == ()
+    assert "Looked at were the process and shop_test; not looked at prod (it is not on the list)" in found.reason
+
+
+def test_a_failure_of_another_kind_proves_nothing() -> None:
+    """Where putting a place back makes the needy test fail otherwise than alone, the place is no cause."""
+    needy = World(lambda what, restored: TESTS[5] not in what.units or "app.config" in restored)
+    ended = needy._ended
+    needy._ended = lambda what, restored: replace(  # type: ignore[method-assign]
+        ended(what, restored), failure="ImportError at lib.py:1" if restored else "AssertionError at a.py:9"
+    )
+    found = asked_of(needy, "passed")
+    assert (found.units, found.pieces) == ((TESTS[5],), ())
+    victim = World(lambda what, restored: TESTS[3] in what.units and "app.config" not in restored)
+    victim.keep = lambda what, places: Ended("failed", "ImportError at lib.py:1")  # type: ignore[method-assign]
+    assert not asked_of(victim, "failed").alone_enough
+
+
+def test_what_decides_outside_of_the_process_is_not_claimed() -> None:
+    """Where no place makes a difference, or nothing was looked at, there is no piece, and why is said."""
+    world = World(lambda what, restored: TESTS[3] in what.units)
+    found = asked_of(world, "failed")
+    assert (found.units, found.pieces) == ((TESTS[3],), ())
+    assert "all 4 places" in found.reason
+    world.looked_at = False
+    assert "could not be looked at" in asked_of(world, "failed").reason
+
+
+def test_a_place_that_is_not_enough_by_itself_is_said() -> None:
+    """Where the test passes though only the other places were put back, the piece alone is not what makes it fail."""
+    world = World(
+        lambda what, restored: TESTS[3] in what.units and "app.config" not in restored and "app.noise" not in restored
+    )
+    found = asked_of(world, "failed")
+    assert [one.place for one in found.pieces] == ["app.config"] or [one.place for one in found.pieces] == ["app.noise"]
+    assert not found.alone_enough
+
+
+def test_rows_are_asked_first_and_those_of_a_new_database_last() -> None:
+    """What decides is looked for in databases that were there, then in the process, then in those that were made."""
+    groups = {"new": FRESH, "cache": "project", "old": ROWS}
+    pieces = tuple(Piece(name, group, "", "", "0 rows", "1 row") for name, group in groups.items())
+    for decides, tried in (("old", ["old"]), ("cache", ["old", "cache"]), ("new", ["old", "cache", "new"])):
+        asked: list[str] = []
+
+        def fails(what: Selection, restored: frozenset[str], decides: str = decides, asked: list[str] = asked) -> bool:
+            asked.extend(name for name in sorted(restored, key=list(groups)[::-1].index) if name not in asked)
+            return bool(what.units) and decides not in restored
+
+        found = asked_of(World(fails, pieces=pieces), "failed")
+        assert [piece.place for piece in found.pieces] == [decides]
+        assert asked[: len(tried)] == tried

@@ -1,0 +1,87 @@
+"""The line that wrote an inherited variable is named: for sure where the command runs it, else as a possibility."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from kit.diagnosing.inherited import line_that_starts, writers
+
+NAME = "ORDERS_URL"
+
+
+def found(files: Mapping[str, str], *command: str, given: bool = False) -> list[tuple[str, str, bool]]:
+    """The lines that write the variable, with how they do it and whether they are run."""
+    return [(str(one), one.verb, one.sure) for one in writers(NAME, command, given, files.get, sorted(files))]
+
+
+@pytest.mark.parametrize(
+    ("files", "command", "line", "verb"),
+    [
+        ({"ci/t.sh": 'set -e\nexport ORDERS_URL="$LIVE_URL"\npytest\n'}, "sh ci/t.sh -q", "ci/t.sh:2", "exports"),
+        ({"t.sh": "ORDERS_URL=sqlite:///live.db python -m pytest\n"}, "./t.sh", "t.sh:1", "sets"),
+        ({"t.sh": ". ./env.sh\npytest\n", "env.sh": "export ORDERS_URL=x\n"}, "./t.sh", "env.sh:1", "exports"),
+        ({"a/t.sh": "source vars\npytest\n", "a/vars": "#\nORDERS_URL=x\n"}, "bash a/t.sh", "a/vars:2", "sets"),
+        ({"Makefile": "export ORDERS_URL := x\ntest:\n\tpytest\n"}, "make test", "Makefile:1", "exports"),
+        ({"Makefile": "test:\n\tORDERS_URL=x pytest\n"}, "make test", "Makefile:2", "sets"),
+        ({"tox.ini": "[testenv]\nset_env =\n    ORDERS_URL = x\n"}, "tox -e py", "tox.ini:3", "sets"),
+        ({"noxfile.py": 'def t(session):\n    session.env["ORDERS_URL"] = "x"\n'}, "nox", "noxfile.py:2", "sets"),
+    ],
+    ids=["exported", "prefix", "sourced", "sourced-beside", "make", "recipe", "tox", "nox"],
+)
+def test_what_the_command_runs_is_named(files: dict[str, str], command: str, line: str, verb: str) -> None:
+    """A script of the command's, what it sources, and what make, tox and nox read are run for sure."""
+    assert found(files, *command.split()) == [(line, verb, True)]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        (".env", "# ORDERS_URL=no\nORDERS_URL=x\n", 2),
+        (".envrc", "export ORDERS_URL=x\n", 1),
+        (".github/workflows/ci.yml", "env:\n  ORDERS_URL: x\n", 2),
+        ("docker-compose.yml", "environment:\n  - ORDERS_URL=x\n", 2),
+        ("Dockerfile", "FROM python\nENV ORDERS_URL=x\n", 2),
+    ],
+)
+def test_what_only_lies_beside_the_command_may_have_written_it(file: str, text: str, line: int) -> None:
+    """A file that the command does not run is named as a possibility, and only where the shell had the variable."""
+    assert found({file: text}, "pytest", given=True) == [(f"{file}:{line}", found_verb(text), False)]
+    assert found({file: text}, "pytest") == []
+
+
+def found_verb(text: str) -> str:
+    return "exports" if "export " in text else "sets"
+
+
+def test_another_variable_of_a_like_name_is_none() -> None:
+    """A name that only begins or ends alike, and a line that reads it, write nothing."""
+    text = "export MY_ORDERS_URL=x ORDERS_URLS=y\necho $ORDERS_URL\n[ \"$ORDERS_URL\" == x ]\n"
+    assert found({"t.sh": text}, "sh", "t.sh") == []
+
+
+def test_the_last_line_that_is_run_is_the_one() -> None:
+    """What a script sources before it sets the variable itself has no say."""
+    assert found({"t.sh": ". ./e\nexport ORDERS_URL=b\n", "e": "ORDERS_URL=a\n"}, "sh", "t.sh") == [
+        ("t.sh:2", "exports", True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (("-m", "shop.main:app", "--port", "80"), "run.sh:2"),
+        (("tools/worker.py", "-v"), "env.sh:1"),
+        (("other.py",), ""),
+        (("-m",), ""),
+        ((), ""),
+    ],
+)
+def test_the_line_that_starts_a_process_is_named(argv: tuple[str, ...], line: str) -> None:
+    """It is a line of the command's own script, or of what that sources, with the program's name as a word of it."""
+    files = {
+        "run.sh": ". ./env.sh\npython -m uvicorn shop.main:app --port 80 &\n# python other.py\npytest another.py\n",
+        "env.sh": "python 'tools/worker.py' -v &\n",
+    }
+    assert line_that_starts(argv, ("sh", "run.sh"), files.get) == line

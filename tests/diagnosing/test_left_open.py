@@ -1,0 +1,83 @@
+"""What leading an engine elsewhere does not show, real projects beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kit.answer.diagnosis import Status
+from tests.projects import diagnosed, write
+
+SHOP = {
+    "shop.py": """
+        import os, sqlite3
+        from fastapi import Depends, FastAPI
+
+        def get_db():
+            connection = sqlite3.connect("shop.db")
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+        app = FastAPI()
+
+        @app.get("/")
+        def orders():
+            return sqlite3.connect("shop.db").execute("select 1").fetchall()
+    """,
+    "test_shop.py": """
+        from fastapi.testclient import TestClient
+        from shop import app
+
+        def test_orders():
+            assert TestClient(app).get("/").status_code == 200
+    """,
+}
+PATCHED = """
+    from unittest.mock import patch
+    from fastapi.testclient import TestClient
+    from shop import app
+
+    def test_orders():
+        with patch("shop.get_db"):
+            assert TestClient(app).get("/").status_code == 200
+"""
+BY_A_VARIABLE = """
+        import os, sqlite3
+        from fastapi import FastAPI
+
+        FILE = "test.db" if os.environ.get("SHOP_ENV") == "testing" else "shop.db"
+        app = FastAPI()
+
+        @app.get("/")
+        def orders():
+            return sqlite3.connect(FILE).execute("select 1").fetchall()
+"""
+
+
+def test_a_file_that_the_program_names_is_proved(tmp_path: Path) -> None:
+    """Where nothing could have led elsewhere, the line that opens the file is the whole cause."""
+    _, diagnosis = diagnosed(write(tmp_path, SHOP), allow=["test.db"])
+    assert diagnosis.status is Status.PROVED
+    (cause,) = diagnosis.causes
+    assert (cause.file, cause.line) == ("shop.py", 16)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("test_shop.py", PATCHED, "test_shop.py:7 replaces something"),
+        ("shop.py", BY_A_VARIABLE, "SHOP_ENV was not set when shop.py:5 read it"),
+    ],
+    ids=["a patch", "a variable"],
+)
+def test_what_may_have_been_meant_to_lead_elsewhere_leaves_it_open(
+    file: str, text: str, says: str, tmp_path: Path
+) -> None:
+    """The line is named; that it leads there by itself is not called proved."""
+    _, diagnosis = diagnosed(write(tmp_path, {**SHOP, file: text}), allow=["test.db"])
+    assert diagnosis.status is Status.UNRESOLVED
+    assert says in diagnosis.unproved[0]
+    assert "shop.py:" in diagnosis.happened

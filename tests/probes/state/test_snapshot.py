@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.probes.state.snapshot import Snapshot
+
+SOURCE = """
+import collections, contextvars, functools, itertools, json, random, threading
+
+CONFIG = {"url": "a", "nested": {"list": [1, 2]}}
+NAMES = []
+SEEN = {1}
+LAST = collections.deque([1], maxlen=3)
+ids = itertools.count(1)
+numbers = random.Random(1)
+local = threading.local()
+chosen = contextvars.ContextVar("chosen")
+chosen.set("a")
+
+class Registry:
+    entries = {}
+    limit = 1
+
+registry = Registry()
+
+class Slotted:
+    __slots__ = ("value",)
+
+class Service:
+    def __init__(self):
+        self.cache = {}
+        self.slotted = Slotted()
+
+service = Service()
+by_method = service.cache.setdefault
+TUPLE = ({"in": "tuple"},)
+
+@functools.lru_cache
+def cached():
+    return object()
+
+def counted(function):
+    calls = []
+    def wrapper(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+    return wrapper
+
+@counted
+def decorated():
+    return None
+
+def default(value, known=[]):
+    known.append(value)
+"""
+
+Change = Callable[[Any], object]
+
+
+@pytest.fixture
+def program(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A module of a program's own, loaded under a name of its own."""
+    file = tmp_path / f"program_{os.getpid()}.py"
+    file.write_text(SOURCE)
+    module = types.ModuleType(file.stem)
+    module.__file__ = str(file)
+    sys.modules[file.stem] = module
+    exec(compile(SOURCE, str(file), "exec"), vars(module))
+    yield module
+    del sys.modules[file.stem]
+
+
+CHANGES: dict[str, Change] = {
+    ".CONFIG['url']": lambda m: m.CONFIG.update(url="b"),
+    ".CONFIG['new']": lambda m: m.CONFIG.update(new=1),
+    ".CONFIG['nested']['list']": lambda m: m.CONFIG["nested"]["list"].append(3),
+    ".CONFIG": lambda m: setattr(m, "CONFIG", {}),
+    ".NAMES": lambda m: m.NAMES.append("x"),
+    ".SEEN": lambda m: m.SEEN.add(2),
+    ".LAST": lambda m: m.LAST.extend([2, 3, 4]),
+    ".ids": lambda m: next(m.ids),
+    ".numbers": lambda m: m.numbers.random(),
+    ".local.value": lambda m: setattr(m.local, "value", 1),
+    ".chosen": lambda m: m.chosen.set("b"),
+    ".Registry.entries['x']": lambda m: m.Registry.entries.update(x=1),
+    ".Registry.limit": lambda m: setattr(m.Registry, "limit", 2),
+    ".registry.limit": lambda m: setattr(m.registry, "limit", 2),  # on an object without attributes of its own
+    ".service.cache['k']": lambda m: m.service.cache.update(k=1),
+    ".service.slotted.value": lambda m: setattr(m.service.slotted, "value", 1),
+    ".TUPLE[0]['in']": lambda m: m.TUPLE[0].update({"in": "place"}),
+    ".cached": lambda m: m.cached(),
+    ".decorated (closure calls)": lambda m: m.decorated(),
+    ".default (default 0)": lambda m: m.default(1),
+    ".added": lambda m: setattr(m, "added", 1),
+    ".decorated": lambda m: delattr(m, "decorated"),
+}
+
+
+@pytest.mark.parametrize("place", CHANGES)
+def test_what_a_program_changes_is_seen_by_its_name_and_put_back(program: Any, place: str) -> None:
+    """A change, in place or not, is one difference under the name that a program has for it, and can be taken back."""
+    snapshot = Snapshot({program.__name__: program})
+    CHANGES[place](program)
+    mine = [found for found in snapshot.differences() if found.holder.name.startswith(program.__name__)]
+    assert [found.place for found in mine] == [program.__name__ + place]
+    mine[0].put_back()
+    assert [found.place for found in snapshot.differences() if found.place.startswith(program.__name__)] == []
+
+
+PROCESS: dict[str, tuple[str, Callable[[], object]]] = {
+    "a variable": ("os.environ['KIT_STATE']", lambda: os.environ.__setitem__("KIT_STATE", "1")),
+    "the working directory": ("the process's working directory", lambda: os.chdir("/")),
+    "a folder of modules": ("sys.path", lambda: sys.path.append("/nowhere")),
+    "the arguments": ("sys.argv", lambda: sys.argv.append("x")),
+    "a logger's level": ("logging.getLogger('kit.state').level", lambda: logging.getLogger("kit.state").setLevel(10)),
+    "a logger's handlers": (
+        "logging.getLogger('kit.state').handlers",
+        lambda: logging.getLogger("kit.state").addHandler(logging.NullHandler()),
+    ),
+    "a function of a library": ("json.dumps", lambda: setattr(sys.modules["json"], "dumps", len)),
+    "a method of a library": (
+        "json.JSONDecoder.decode",
+        lambda: setattr(sys.modules["json.decoder"].JSONDecoder, "decode", len),  # type: ignore[attr-defined]
+    ),
+    "a table of a library": ("mimetypes.knownfiles", lambda: __import__("mimetypes").knownfiles.append("x")),
+    "random numbers": ("random._inst", lambda: __import__("random").random()),
+    "the event loop": ("the process's event loop", lambda: asyncio.set_event_loop(LOOP)),
+    "a loaded module": ("sys.modules['kit_state_module']", lambda: sys.modules.update(kit_state_module=sys)),
+}
+LOOP = asyncio.new_event_loop()
+logging.getLogger("kit.state")
+asyncio.set_event_loop(None)  # which makes the policy
+__import__("mimetypes")
+
+
+@pytest.mark.parametrize("what", PROCESS)
+def test_what_the_process_shares_is_seen_and_put_back(what: str) -> None:
+    """State outside the program's own modules is seen under the name that a program has for it, and put back."""
+    place, change = PROCESS[what]
+    snapshot = Snapshot({name: sys.modules[name] for name in ("json", "json.decoder", "mimetypes", "random")})
+    change()
+    found = [difference for difference in snapshot.differences() if difference.place == place]
+    for difference in snapshot.differences():
+        difference.put_back()
+    assert [difference.place for difference in found] == [place]
+    assert place not in [difference.place for difference in snapshot.differences()]
+
+
+class Jealous:
+    """An object each of whose methods tells that it was called."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise AssertionError(f"asked for {name}")
+
+    def _refuse(self, *arguments: Any) -> Any:
+        raise AssertionError("called")
+
+    __eq__ = __hash__ = __repr__ = __bool__ = __len__ = __iter__ = __contains__ = _refuse  # type: ignore[assignment]
+
+
+def test_nothing_of_the_program_is_called(program: Any) -> None:
+    """Objects that refuse to be asked anything are gone through, compared and put back all the same."""
+    program.objects = [Jealous(), Jealous()]
+    program.CONFIG["object"] = Jealous()
+    snapshot = Snapshot({program.__name__: program})
+    program.objects.reverse()
+    program.CONFIG["object"] = Jealous()
+    found = [difference for difference in snapshot.differences() if difference.holder.name.startswith(program.__name__)]
+    assert {difference.place for difference in found} == {
+        f"{program.__name__}.objects", f"{program.__name__}.CONFIG['object']"
+    }  # fmt: skip
+    for difference in found:
+        difference.put_back()
+    assert not [one for one in snapshot.differences() if one.place.startswith(program.__name__)]
+
+
+def test_what_is_met_later_is_taken_in(program: Any) -> None:
+    """A module that is imported and a fixture that is made later on are compared with what they were then."""
+    modules = {}
+    snapshot = Snapshot(modules)
+    later = types.ModuleType("kit_state_later")
+    later.__file__ = program.__file__
+    vars(later)["KNOWN"] = []
+    modules["kit_state_later"] = later
+    snapshot.add_modules()
+    held: dict[str, Any] = {"lock": threading.Lock(), "rows": []}
+    snapshot.add_fixture("database", held)
+    vars(later)["KNOWN"].append(1)
+    held["rows"].append(1)
+    found = [difference.place for difference in snapshot.differences()]
+    assert "kit_state_later.KNOWN" in found
+    assert "the fixture database: ['rows']" in found

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+from typing import Any
+
+from kit.probes.state.holders import MAPPING, SEQUENCE, Holder
+from kit.probes.state.writer import Writer
+
+
+def written(change: Any, holder: Holder, label: str) -> list[tuple[str, int, str]]:
+    """Return the innermost line of each write to an entry, while a function runs."""
+    writer = Writer()
+    writer.watch("place", holder, label)
+    writer.begin()
+    try:
+        change()
+    finally:
+        writer.end()
+    return [lines[0] for lines in writer.writes.get("place", [])]
+
+
+def line_of(function: Any, text: str) -> int:
+    lines, start = inspect.getsourcelines(function)
+    return start + next(number for number, line in enumerate(lines) if text in line)
+
+
+def test_each_line_that_wrote_an_entry_is_named_in_order() -> None:
+    """Of two writes to an entry of a dictionary, both lines are there; one that writes the same value is none."""
+    config = {"debug": False}
+
+    def change() -> None:
+        config["debug"] = False
+        config["debug"] = True  # first
+        config.update(debug=None)  # second
+
+    found = written(change, Holder("config", config, MAPPING), "['debug']")
+    assert [(line, function) for _, line, function in found] == [
+        (line_of(change, "# first"), "change"), (line_of(change, "# second"), "change")
+    ]  # fmt: skip
+    assert {file for file, _, _ in found} == {__file__}
+
+
+def test_a_change_in_place_by_a_library_is_at_the_line_that_called_it() -> None:
+    """Where the standard library changes a list, the line of the program that called it is named."""
+    rows: list[Any] = []
+
+    def change() -> None:
+        json.JSONEncoder(default=rows.append).encode([object()])  # here
+
+    found = written(change, Holder("rows", rows, SEQUENCE), "")
+    assert [line for _, line, _ in found] == [line_of(change, "# here")]
+
+
+def test_a_change_by_a_thread_is_at_the_thread_s_line() -> None:
+    """A write in a thread that is started meanwhile is named by its own line."""
+    rows: list[int] = []
+
+    def work() -> None:
+        rows.append(1)  # in the thread
+
+    def change() -> None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    found = written(change, Holder("rows", rows, SEQUENCE), "")
+    assert [line for _, line, _ in found] == [line_of(work, "# in the thread")]
+
+
+def test_what_is_not_written_has_no_lines() -> None:
+    """Reading an entry is no write."""
+    config = {"debug": False}
+    assert written(lambda: config["debug"], Holder("config", config, MAPPING), "['debug']") == []

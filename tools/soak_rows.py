@@ -1,0 +1,39 @@
+"""What a load test says, for tools/soak.py and its parts."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_GROWTH_AT_MOST = 1.05  # of memory, from the first quarter of the measurements to the last
+_NOISE_MB = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was done how often, what was wanted of it, what was seen, and whether that is what was wanted."""
+
+    what: str
+    times: int
+    wanted: str
+    seen: str
+    held: bool
+
+
+def counted_row(what: str, wanted: str, right: int, times: int, wrong: Sequence[str] = ()) -> Row:
+    """A row of something that is to come out right every time; `wrong` says how it came out otherwise."""
+    seen = f"{right} of {times}" + (f" ({'; '.join(dict.fromkeys(wrong))})" if wrong else "")
+    return Row(what, times, wanted, seen, right == times)
+
+
+def flat(what: str, times: int, values: Sequence[float], unit: str, growth: bool = False) -> Row:
+    """A row of something that is to stay as it is: the median of the first quarter against that of the last.
+
+    With `growth`, as memory does, it may become a twentieth more, and a few MB.
+    """
+    quarter = max(1, len(values) // 4)
+    first, last = statistics.median(values[:quarter]), statistics.median(values[-quarter:])
+    most = first * _GROWTH_AT_MOST + _NOISE_MB if growth else first
+    seen = f"{first:.1f} to {last:.1f} {unit}, at most {max(values):.1f}" if growth else f"{first:.0f} to {last:.0f}"
+    return Row(what, times, "no growth", seen, last <= most)
