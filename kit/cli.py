@@ -6,9 +6,8 @@ import math
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from kit import __version__
+from kit import __version__, processes
 from kit.errors import KitError
 
 if TYPE_CHECKING:
@@ -85,26 +84,17 @@ class Commands(click.Group):
             _end(_reason(error), COULD_NOT_RUN)
 
 
-@contextmanager
-def _signals_that_end() -> Iterator[None]:
+def _signals_that_end() -> AbstractContextManager[None]:
     """Have SIGTERM and SIGHUP end a command as Ctrl-C does, from its first step to its last.
 
-    A command that does more with them sets handlers of its own. What is ignored (nohup) stays so.
+    A handler that the calling program has set stays; a command that needs another one sets it later.
     """
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
         raise Ended(number)
 
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:
-                before[number] = signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    unset = [number for number in processes.ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    return processes.signal_handlers(dict.fromkeys(unset, end))
 
 
 def _open_closed_streams() -> None:

@@ -22,19 +22,25 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 ASK_S = 10.0
 """How long what was asked to end may take."""
 END_S = 10.0
 """How long what was killed may take to be gone."""
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a process to end, besides Ctrl-C."""
 _PROC = Path("/proc")
 _LOOKS_S = 0.01  # between two looks, where the system does not wake who waits
+
+Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,38 @@ def _send(number: signal.Signals, pids: Iterable[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
+
+
+# --- signals -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def signal_handlers(
+    handlers: Mapping[signal.Signals, Handler], *, even_ignored: Collection[int] = ()
+) -> Iterator[None]:
+    """Set these signal handlers for the block, and put back those that were there before.
+
+    A signal that is ignored (nohup) stays ignored, unless it is in `even_ignored`. A handler that was not set from
+    Python stays, because it could not be put back. In any thread but the main one nothing changes: Python lets only the
+    main thread set handlers, and runs them there.
+    """
+    before: dict[signal.Signals, Any] = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                present = signal.getsignal(number)
+                if present is not None and (present is not signal.SIG_IGN or number in even_ignored):
+                    before[number] = present
+                    signal.signal(number, handler)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:
+    """A handler: raise SystemExit with the exit code of a shell, so that what is under way is cleaned up."""
+    raise SystemExit(128 + number)
 
 
 # --- waiting -------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -221,3 +222,55 @@ def test_a_process_is_known_by_its_words() -> None:
     with running("[]") as (parent, _):
         assert processes.arguments(parent.pid).startswith(f"{sys.executable} -c ".encode())
         assert processes.arguments(parent.pid).endswith(b" ")
+
+
+@pytest.fixture
+def hangup() -> Iterator[list[int]]:
+    """A handler of SIGHUP that keeps what it is called with; the one that was there is back after the test."""
+    calls: list[int] = []
+    before = signal.signal(signal.SIGHUP, lambda number, frame: calls.append(number))
+    yield calls
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_a_handler_is_set_for_the_block_only(hangup: list[int]) -> None:
+    """The block has its own handler, and the one that was there is back after it, also where the block raises."""
+    there = signal.getsignal(signal.SIGHUP)
+    with pytest.raises(SystemExit) as ended, processes.signal_handlers({signal.SIGHUP: processes.exit_by_signal}):
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert ended.value.code == 128 + signal.SIGHUP
+    assert signal.getsignal(signal.SIGHUP) is there
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert hangup == [signal.SIGHUP]
+
+
+@pytest.mark.usefixtures("hangup")
+def test_a_signal_that_is_ignored_stays_ignored_unless_it_is_named() -> None:
+    """What nohup has a program ignore is not handled; a caller that wants it all the same says so."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for even_ignored, present in ((), signal.SIG_IGN), ((signal.SIGHUP,), processes.exit_by_signal):
+        with processes.signal_handlers({signal.SIGHUP: processes.exit_by_signal}, even_ignored=even_ignored):
+            assert signal.getsignal(signal.SIGHUP) is present
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_in_another_thread_no_handler_is_set(hangup: list[int]) -> None:
+    """Outside the main thread the block runs, and the handlers are the main thread's."""
+    there = signal.getsignal(signal.SIGHUP)
+
+    def block() -> object:
+        with processes.signal_handlers({signal.SIGHUP: processes.exit_by_signal}):
+            return signal.getsignal(signal.SIGHUP)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(block).result() is there
+
+
+def test_a_handler_that_python_did_not_set_stays(monkeypatch: pytest.MonkeyPatch, hangup: list[int]) -> None:
+    """A library's handler, which Python names None and cannot set again, is left as it is."""
+    there = signal.getsignal(signal.SIGHUP)
+    monkeypatch.setattr(processes.signal, "getsignal", lambda number: None)
+    with processes.signal_handlers({signal.SIGHUP: processes.exit_by_signal}):
+        os.kill(os.getpid(), signal.SIGHUP)
+    monkeypatch.undo()
+    assert (hangup, signal.getsignal(signal.SIGHUP)) == ([signal.SIGHUP], there)

@@ -177,7 +177,8 @@ def main() -> int:
     missing = [name for name in ("debootstrap", "unshare", "setpriv", "git") if shutil.which(name) is None]
     if os.geteuid() != 0 or missing:
         sys.exit(f"This wants root, and {', '.join(missing) or 'nothing else'}. To do: sudo, apt install debootstrap")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # the foreground's, wherever this was started
+    # Not by kit/processes.py: this program runs alone, under a Python that need not have the kit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP))
     ended = {}

@@ -17,8 +17,8 @@ import argparse
 import json
 import os
 import re
+import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -32,6 +32,8 @@ from pathlib import Path
 import suite_outcomes
 from bare_server import bare_server
 from other_suites_table import INSTALLED, MODULES_OF_CPYTHON, SUITES, Suite
+
+from kit import processes
 
 HERE = Path(__file__).resolve().parent
 MODES = ("plain", "traced", "guarded")
@@ -399,20 +401,18 @@ def ran(outcomes: Path, ended: str, drawn: str) -> Ran:
 
 
 def ended_of(command: Sequence[str], work: Path, environ: Mapping[str, str], output: object) -> str:
-    """Run a command with its whole group; say how it ended."""
+    """Run a command, and end what it leaves behind; say how it ended."""
+    name, value = "OTHER_SUITES_RUN", secrets.token_hex(8)  # what leaves the session is known by it
     process = subprocess.Popen(
-        command, cwd=work, env=dict(environ), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,  # type: ignore[call-overload]
-        start_new_session=True,
+        command, cwd=work, env={**environ, name: value}, start_new_session=True, stdin=subprocess.DEVNULL,  # type: ignore[call-overload]
+        stdout=output, stderr=subprocess.STDOUT,
     )
     try:
         return f"exit {process.wait(LIMIT_S)}"
     except subprocess.TimeoutExpired:
         return f"still running after {LIMIT_S} s"
     finally:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            process.poll()
+        processes.end(process.pid, f"{name}={value}")
         process.wait()
 
 

@@ -32,6 +32,7 @@ from kit import pair
 from kit.errors import KitError
 from kit.pair.places import state_file
 from kit.pair.run import sweep
+from kit.processes import ENDING, signal_handlers
 
 KIT = Path(__file__).parents[1]
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
@@ -236,10 +237,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=731)
     parser.add_argument("--within", type=float, default=LONGEST_S, metavar="S", help="only moments of the first S s")
     options = parser.parse_args(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a shell's background jobs ignore some, and so would the commands
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    tallies = soak(options.commands, options.signals, options.moments, options.seed, options.within)
+    handlers = {**dict.fromkeys(ENDING, signal.SIG_DFL), signal.SIGINT: signal.default_int_handler}
+    # A shell has some ignored in what it runs in the background, and the commands would inherit that.
+    with signal_handlers(handlers, even_ignored=tuple(handlers)):
+        tallies = soak(options.commands, options.signals, options.moments, options.seed, options.within)
     return int(any(tally.left or tally.processes_left or tally.next_start_failed for tally in tallies))
 
 

@@ -14,15 +14,13 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
+from kit import processes
 from kit.errors import GuardError
 from kit.guard.config import LIST, WORDS, changed, config_of, text_of
 from kit.guard.proof import Suite, Told, no_guard, suite_of
@@ -148,12 +146,12 @@ def _written(path: Path, before: str | None, after: str) -> Iterator[None]:
     if before == after:
         yield
         return
-    with _signals_raised():
+    with processes.signal_handlers(dict.fromkeys(processes.ENDING, processes.exit_by_signal)):
         _replace(path, after.encode())
         try:
             yield
         except BaseException:
-            with _signals_held():
+            with _signals_blocked():
                 if before is None:
                     path.unlink()
                 else:
@@ -192,34 +190,10 @@ def _umask() -> int:
     return mask
 
 
-_ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-
-
 @contextmanager
-def _signals_raised() -> Iterator[None]:
-    """Have signals that end a process raise, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, _: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    kept = {number: signal.signal(number, end) for number in _ENDING}
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Have no signal come in between."""
-    numbers = {signal.SIGINT, *_ENDING}
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
+def _signals_blocked() -> Iterator[None]:
+    """Let no signal interrupt the block."""
+    numbers = {signal.SIGINT, *processes.ENDING}
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield

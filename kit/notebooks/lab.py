@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kit import processes
@@ -59,11 +58,12 @@ def _run(options: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run JupyterLab, and have it end when this process ends, however that comes about."""
     reading, writing = os.pipe()
     command = [sys.executable, "-c", _UNTIL_EOF, str(reading), *options]
-    with _signals() as signals:
+    signals = _Signals()
+    with processes.signal_handlers(signals.handlers()):
         lab = subprocess.Popen(command, env=environ, pass_fds=(reading,))
         os.close(reading)
         try:
-            signals.left_to(lab)
+            signals.forward_to(lab)
             return _shells_code(lab.wait())
         finally:
             os.close(writing)
@@ -93,14 +93,18 @@ runpy.run_module("jupyterlab", run_name="__main__", alter_sys=True)
 
 
 class _Signals:
-    """Ctrl-C, which JupyterLab asks about before it ends, and the signals that end it: they are handed on."""
+    """The signals of a running `kit lab`: those that end it are forwarded, Ctrl-C is left to JupyterLab, which asks."""
 
     def __init__(self) -> None:
         self._lab: subprocess.Popen[bytes] | None = None
         self._came = False
 
-    def left_to(self, lab: subprocess.Popen[bytes]) -> None:
-        """Hand on what comes from now on, and what came before."""
+    def handlers(self) -> dict[signal.Signals, processes.Handler]:
+        """The handlers; Ctrl-C has one that does nothing, since JupyterLab would inherit that it is ignored."""
+        return {**dict.fromkeys(processes.ENDING, self.end), signal.SIGINT: lambda number, frame: None}
+
+    def forward_to(self, lab: subprocess.Popen[bytes]) -> None:
+        """Forward what comes from now on, and what came before."""
         self._lab = lab
         if self._came:
             lab.terminate()
@@ -109,15 +113,3 @@ class _Signals:
         self._came = True
         if self._lab is not None:
             self._lab.terminate()
-
-
-@contextmanager
-def _signals() -> Iterator[_Signals]:
-    found = _Signals()
-    before = {number: signal.signal(number, found.end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)  # ignored, it would be so in JupyterLab too
-    try:
-        yield found
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

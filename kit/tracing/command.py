@@ -13,12 +13,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any
 
 from kit import processes
@@ -28,12 +28,12 @@ from kit.evidence.model import Evidence
 from kit.evidence.probe_files import as_text
 from kit.probes.redact import learn, learn_all, redact, redact_command, secrets_of_command
 from kit.probes.settings_files import variables_in
-from kit.processes import Watcher, marked_pythons, runs
+from kit.processes import Handler, Watcher, exit_by_signal, marked_pythons, runs, signal_handlers
 from kit.tracing.guarded import Stopping, guard_of
 from kit.workfolder import workfolder
 
 CARRIED = Path(__file__).parents[1] / "probes" / "inject"
-_FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
+_FORWARDED = (*processes.ENDING, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCONT)
 _OUTPUT_KEPT = 20_000  # characters, from the end
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # as a shell says it
 _PREFIX = "kit-trace-"
@@ -157,21 +157,14 @@ def _run_in_place(command: Sequence[str], environ: Mapping[str, str], folder: Pa
 
 
 def _wait_handing_on(process: subprocess.Popen[bytes]) -> int:
-    before: dict[int, Any] = {}
-
-    def hand_on(number: int, frame: object) -> None:
+    def forward(number: int, frame: FrameType | None) -> None:
         process.send_signal(number)
 
-    try:
-        # A terminal sends these to the whole group: the command has them already.
-        before.update({number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)})
-        for name in _FORWARDED:
-            number = getattr(signal, name)
-            before[number] = signal.signal(number, hand_on)
+    # A terminal sends SIGINT and SIGQUIT to the whole group: the command has received them already.
+    handlers: dict[signal.Signals, Handler] = dict.fromkeys((signal.SIGINT, signal.SIGQUIT), signal.SIG_IGN)
+    handlers |= dict.fromkeys(_FORWARDED, forward)
+    with signal_handlers(handlers, even_ignored=_FORWARDED):  # the command may handle what is ignored here
         return process.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _run_quietly(
@@ -195,7 +188,8 @@ def _run_quietly(
         )
         watcher.follow(process.pid)
         try:
-            with _ended_by_signals():
+            # The command has a session of its own: the signal that ends this process does not reach it.
+            with signal_handlers(dict.fromkeys(processes.ENDING, exit_by_signal)):
                 code: int | None = process.wait(timeout_s)
                 processes.wait_for_group(process.pid, _LAST_WORDS_S)
         except subprocess.TimeoutExpired:
@@ -206,24 +200,6 @@ def _run_quietly(
             processes.end_group(process.pid)
             process.wait()
         return code, _end_of(file)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Turn a signal to end this process into SystemExit: what it started, in a session of its own, would go on."""
-    if threading.current_thread() is not threading.main_thread():  # which alone is told of signals
-        yield
-        return
-
-    def end(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:

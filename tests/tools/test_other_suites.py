@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from kit import processes
+
 TOOL = Path(__file__).parents[2] / "tools" / "other_suites.py"
 OWN = f"cpython-{sys.version_info[0]}.{sys.version_info[1]}"
 SHORT = ["installed/aiosqlite", "installed/tornado-processes", "installed/sqlalchemy-short", f"{OWN}/test_sqlite3"]
@@ -66,6 +68,29 @@ import other_suites as tool
 suite = tool.Suite("sees", interpreter=sys.executable, files=(("test_sees.py", sys.argv[2]),), arguments=())
 sys.exit(tool.run(Path(sys.argv[1]), [suite], tool.MODES[1:], Path(sys.argv[1], "found.json")))
 """
+
+LEAVES = """\
+import subprocess, sys
+waits = [sys.executable, "-c", "import signal; signal.pause()"]
+child = subprocess.Popen(waits, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+open(sys.argv[1], "w").write(str(child.pid))
+"""
+END = """\
+import os, sys
+from pathlib import Path
+import other_suites as tool
+
+print(tool.ended_of([sys.executable, "-c", sys.argv[1], sys.argv[2]], Path.cwd(), os.environ, None))
+"""
+
+
+def test_what_a_suite_leaves_running_is_ended(tmp_path: Path) -> None:
+    """A process that a suite started in a session of its own is gone when the run is over."""
+    ended = subprocess.run(
+        [sys.executable, "-c", END, LEAVES, str(tmp_path / "pid")], cwd=TOOL.parent, capture_output=True, text=True,
+    )
+    assert ended.stdout == "exit 0\n", ended.stderr
+    assert not processes.runs(int((tmp_path / "pid").read_text()))
 
 
 def test_a_difference_is_found(tmp_path: Path) -> None:

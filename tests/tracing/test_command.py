@@ -65,6 +65,18 @@ def test_a_signal_reaches_the_command(tmp_path: Path) -> None:
         assert process.wait(60) == 9
 
 
+@pytest.mark.parametrize("quiet", [True, False], ids=["of a diagnosis", "of a trace"])
+def test_a_signal_that_is_ignored_does_not_end_a_run(tmp_path: Path, quiet: bool) -> None:
+    """Under nohup a hang-up ends no run of the command."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        script = f"import os, signal; os.kill({os.getpid()}, signal.SIGHUP)"
+        traced = trace([sys.executable, "-c", script], folder=tmp_path, quiet=quiet)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert traced.returncode == 0
+
+
 def test_what_a_diagnosis_has_started_ends_with_it(tmp_path: Path) -> None:
     """A signal that ends the kit while it runs the command quietly ends the command, too."""
     pipe = tmp_path / "pipe"

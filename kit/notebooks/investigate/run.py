@@ -6,12 +6,11 @@ import copy
 import os
 import queue
 import signal
-import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DEFAULT_STACK = "current"
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TEXTS = (".ipynb", ".html", ".json", ".xml")
 
 
@@ -143,24 +141,15 @@ def _load_pages() -> None:
     pages.warm_up()
 
 
-@contextmanager
-def _interruptible(work: _Work) -> Iterator[None]:
+def _interruptible(work: _Work) -> AbstractContextManager[None]:
     """Turn Ctrl-C, SIGTERM and SIGHUP into an orderly end: kernels die, notebooks say so, and what there is is kept."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         work.stop(f"the run was ended by {signal.Signals(number).name}")
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # What is ignored (nohup) stays so; a shell has Ctrl-C ignored in the background, where it still is a wish to end.
-    heard = [one for one in _ENDING if one is signal.SIGINT or signal.getsignal(one) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in heard}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    # A shell has SIGINT ignored in what it runs in the background; who sends it there wants the run to end.
+    handlers = dict.fromkeys((signal.SIGINT, *processes.ENDING), stop)
+    return processes.signal_handlers(handlers, even_ignored=(signal.SIGINT,))
 
 
 class _Work:
