@@ -165,7 +165,7 @@ _LIKENESSES: tuple[tuple[Mismatch, _Like, _Why], ...] = (
         _inner,
         lambda known, twin: (
             f"The dependency is `{twin.name}` ({_kind_of(twin)}), and the key is {_kind_of(known)} of the same. The "
-            "key must be the very object that stands in Depends(...)."
+            "key must be the object that is in Depends(...)."
         ),
     ),
     (
@@ -173,7 +173,7 @@ _LIKENESSES: tuple[tuple[Mismatch, _Like, _Why], ...] = (
         lambda known, twin: known.name == twin.name and known.type != twin.type,
         lambda known, twin: (
             f"The key is {_kind_of(known)}, the dependency `{twin.name}` is {_kind_of(twin)}. The key must be the "
-            "very object that stands in Depends(...)."
+            "object that is in Depends(...)."
         ),
     ),
     (
@@ -196,8 +196,8 @@ _LIKENESSES: tuple[tuple[Mismatch, _Like, _Why], ...] = (
         Mismatch.OTHER_OBJECT,
         lambda known, twin: _short(known) == _short(twin) or known.file == twin.file is not None,
         lambda known, twin: (
-            f"The nearest dependency is `{twin.name}` ({place(twin.file, twin.line)}). The key must be the very object "
-            "that stands in Depends(...)."
+            f"The nearest dependency is `{twin.name}` ({place(twin.file, twin.line)}). The key must be the object "
+            "that is in Depends(...)."
         ),
     ),
 )

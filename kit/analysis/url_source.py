@@ -212,5 +212,5 @@ def _last(events: Iterable[Variable], *ops: str) -> Variable | None:
 
 
 def loaded_from_file(event: Variable) -> bool:
-    """Whether a library that reads files of variables wrote a variable."""
+    """Whether a library that reads dotenv files wrote a variable."""
     return (event.written_by or "").partition(".")[0] in _LOADERS

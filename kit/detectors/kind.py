@@ -20,7 +20,7 @@ class Strength(Enum):
 
     CAUSE = "a cause"
     ROUTE = "how the database was reached"
-    UNREPLACED = "what nothing stands in for"
+    UNREPLACED = "what nothing replaces"
     WEAK = "what was done, and not why"
 
     @property
@@ -30,7 +30,7 @@ class Strength(Enum):
 
     @property
     def stands_for_nothing(self) -> bool:
-        """Whether it tells of what nothing stands in for: what an engine led elsewhere proves, if nothing more."""
+        """Whether it tells of what nothing replaces: what an engine led elsewhere proves, if nothing more."""
         return self is Strength.UNREPLACED
 
     @property

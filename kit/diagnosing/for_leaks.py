@@ -185,7 +185,7 @@ def _no_lifespan(leak: Leak, context: Context) -> Candidate:
 
 
 def _variables(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """What the URL of a leak came from: a file of variables, or a variable that was there at the start."""
+    """What the URL of a leak came from: a dotenv file, or a variable that was there at the start."""
     evidence = context.case.evidence
     source = origin_of(evidence, leak.first)
     for file, line, name, value in named_in_files(evidence, leak.engine) if leak.engine else ():
@@ -308,7 +308,7 @@ def _own_modules(leak: Leak, context: Context) -> Iterator[Candidate]:
                 PathFirst(folder).label,
                 (PathFirst(folder),),
                 f"Let the tests import {own}: set pythonpath = {folder or '.'} in pytest's configuration (or run "
-                "python -m pytest), and take the other folder out of PYTHONPATH.",
+                "python -m pytest), and remove the other folder from PYTHONPATH.",
                 at=(frame.file, frame.line),
             )
             return

@@ -130,5 +130,5 @@ def _verb(name: str, line: str, file: str) -> str:
 
 
 def is_env_file(file: str) -> bool:
-    """Tell whether a file's name is that of a file of variables."""
+    """Tell whether a file's name is that of a dotenv file."""
     return bool(_ENV_FILE.search(file))

@@ -78,7 +78,7 @@ def _entries(path: str) -> List[Entry]:
 
 
 def variables_in(path: Any) -> Dict[str, str]:
-    """Return what a file of variables sets; nothing where it cannot be read, or is no such file."""
+    """Return what a dotenv file sets; nothing where it cannot be read, or is no such file."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read(_LARGEST)

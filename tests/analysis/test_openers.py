@@ -52,6 +52,6 @@ def test_an_engine_that_is_kept_from_an_earlier_test_is_told_so() -> None:
         holds=Held(object="o1", type="sqlalchemy.engine.base.Engine", engine="e1"),
     )  # fmt: skip
     (finding,) = found(replace(leak(test="t.py::first"), names=(held,)))
-    assert "made in t.py::first, and is kept by app.container.container.engine for the tests after" in finding.message
+    assert "made in t.py::first, and kept by app.container.container.engine for the tests after" in finding.message
     (finding,) = found(replace(leak(test="tests/test_it.py::test_it"), names=(held,)))
     assert "is kept" not in finding.message

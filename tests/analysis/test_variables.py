@@ -99,7 +99,7 @@ def test_a_variable_that_nobody_meant_to_change_is_told_where_it_is_read() -> No
 
 
 def test_a_settings_file_is_named_with_who_loads_it() -> None:
-    """A file of variables that the tests themselves load, from wherever it was found, is told with its line."""
+    """A dotenv file that the tests load, from wherever it was found, is reported with its line."""
     file = SettingsFile(at_s=1.0, stack=BY_TESTS, file="/.env", entries=((3, "DATABASE_URL", f"sqlite:///{PRODUCTION}"),))
     evidence = leak(
         variable("set", "DATABASE_URL", 1.0, BY_TESTS, f"sqlite:///{PRODUCTION}", written_by="dotenv.main"),
@@ -124,7 +124,7 @@ def test_a_loaded_file_that_goes_before_another_is_the_culprit() -> None:
     )
     (finding,) = found(replace(evidence, settings_files=files))
     assert (finding.kind, finding.where) == ("dotenv-precedence", "app/config.py:7")
-    assert f"goes before DATABASE_URL={right} in .env.test:4" in finding.message
+    assert f"takes precedence over DATABASE_URL={right} in .env.test:4" in finding.message
 
 
 def test_a_mode_under_another_name_is_told_as_a_variable_would_be() -> None:

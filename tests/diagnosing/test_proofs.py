@@ -97,8 +97,8 @@ def test_a_fixture_that_is_not_asked_for_is_told_so(tmp_path: Path) -> None:
     (finding,) = [
         one for one in traced(write(tmp_path, files), allow=["test.db"]).findings if one.kind == "override-not-in-test"
     ]
-    assert "the fixture is not asked for there, or one nearer by has its name. shop.db answered." in finding.message
-    assert "ask for use_test_db" in kind_named(finding.kind).advice(finding)
+    assert "these tests do not request the fixture, or a nearer one has its name. shop.db answered." in finding.message
+    assert "request use_test_db" in kind_named(finding.kind).advice(finding)
 
 
 def test_a_fixture_of_the_same_name_that_is_nearer_is_named(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_connection_past_everything_is_led_elsewhere_and_told_with_where_its_p
     files["shop.py"] = files["shop.py"].replace("db.execute", 'sqlite3.connect("shop.db").execute')
     _, diagnosis = diagnosed(write(tmp_path, files), allow=["test.db"])
     assert diagnosis.status is Status.PROVED
-    assert diagnosis.causes[0].changed == "with the connection of shop.py:13 led elsewhere"
+    assert diagnosis.causes[0].changed == "with the connection of shop.py:13 redirected"
     assert "its URL comes from no variable and no settings file" in diagnosis.causes[0].what
 
 

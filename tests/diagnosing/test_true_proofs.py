@@ -40,7 +40,7 @@ def test_what_a_test_opens_by_itself_is_proved_at_its_line(tmp_path: Path) -> No
     assert diagnosis.status is Status.PROVED
     (cause,) = diagnosis.causes
     assert (cause.kind, cause.file, cause.line) == ("opened-by-the-tests", "tests/test_entries.py", 9)
-    assert cause.changed == "with what tests/test_entries.py:9 connects to led elsewhere"
+    assert cause.changed == "with the connections of tests/test_entries.py:9 redirected"
     assert not any("without tests/" in label for run in diagnosis.runs for label in run.changed)
     assert diagnosis.happened == (
         "tests/test_entries.py::test_the_old_books reads live.db because tests/test_entries.py:9 opens it by itself."
@@ -143,7 +143,7 @@ def test_a_wrong_database_is_told_by_every_way_out(tmp_path: Path, options: list
     if "--dry-run" not in options:
         beside = "::error file=tests/test_entries.py,line=9,title=Database isolation%3A proved%2C opened-by-the-tests"
         assert beside in done.stdout
-        assert "led elsewhere: gone." in done.stdout
+        assert "redirected: gone." in done.stdout
 
 
 def test_an_unchanged_run_that_is_ended_is_told_as_what_it_is(tmp_path: Path) -> None:

@@ -49,9 +49,9 @@ def test_a_test_that_takes_a_variable_away_for_good_is_the_cause(tmp_path: Path)
     )
     cause = the_cause(project)
     assert (cause.kind, cause.file, cause.line) == ("variable-removed", "tests/test_a_default.py", 5)
-    assert "took it away in tests/test_a_default.py::test_the_default" in cause.what
+    assert "removed it in tests/test_a_default.py::test_the_default" in cause.what
     assert cause.changed == "without tests/test_a_default.py::test_the_default"
-    assert "put SHOP_DB back" in cause.fix
+    assert "restore SHOP_DB" in cause.fix
 
 
 def test_a_fixture_undone_in_the_middle_of_its_test_is_the_cause(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_setting_that_is_replaced_too_late_is_the_cause(tmp_path: Path, librar
     )
     cause = the_cause(project)
     assert (cause.kind, cause.file, cause.line) == ("env-set-too-late", "conftest.py", 8)
-    assert cause.what.startswith("What the settings keep of DATABASE_URL changed at conftest.py:8 AFTER engine")
+    assert cause.what.startswith("The settings' copy of DATABASE_URL changed at conftest.py:8 AFTER engine")
 
 
 def test_a_name_in_a_file_of_variables_that_nobody_asks_for_is_the_cause(tmp_path: Path) -> None:

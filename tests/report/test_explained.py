@@ -30,7 +30,7 @@ def test_a_finding_says_where_it_is_explained_wherever_it_is_shown(found: Answer
 def test_a_cause_says_where_it_is_explained_wherever_it_is_shown(found: Answer) -> None:
     """A proved cause names the command, too, and shows the facts of the finding that it holds."""
     finding = found.findings[0]
-    cause = Cause(finding, finding.file, finding.line, "Let tests set it.", "with the engine led elsewhere", True)
+    cause = Cause(finding, finding.file, finding.line, "Let tests set it.", "with the engine redirected", True)
     diagnosis = Diagnosis(Status.PROVED, "It was reached.", (cause,))
     assert [one["explained_by"] for one in plain(diagnosis)["causes"]] == [EXPLAINED]
     assert EXPLAINED in told(found, diagnosis)

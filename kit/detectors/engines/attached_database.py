@@ -29,8 +29,8 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
             leak,
             NAME,
             f"{leak.database.name} is attached as {name} to {f'a connection to {to.name}' if to else 'a connection'} "
-            f"at {place(at.file, at.line) if at else '?'}, {within(leak.tests)}: whatever that connection leads to, "
-            f"what is said to {name} is said there.",
+            f"at {place(at.file, at.line) if at else '?'}, {within(leak.tests)}: statements on {name} run there, "
+            "whichever database the connection was opened on.",
             at,
             Nothing(),
         )
@@ -61,7 +61,7 @@ KIND = Kind(
     NAME,
     "A file attached to the connection",
     Explanation(
-        what="A statement attaches another SQLite file to the connection, which the tests' URL does not decide.",
+        what="A statement attaches another SQLite file to the connection, and the tests' URL does not decide which.",
         comes_about="ATTACH DATABASE stands in the application, in a listener for new connections or in a script, "
         "with a file of its own.",
         example="""

@@ -28,8 +28,8 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
                 case,
                 leak,
                 NAME,
-                f"{leak.database.name} answered {within(leak.tests)}: {place(caller.file, caller.line)} has the "
-                f"application make its engine ({case.leads(chain[:3])}).",
+                f"{leak.database.name} answered {within(leak.tests)}: {place(caller.file, caller.line)} makes the "
+                f"application create its engine ({case.leads(chain[:3])}).",
                 caller,
                 Nothing(),
             )
@@ -47,9 +47,9 @@ def advice(finding: Finding[Nothing]) -> str:
 
 KIND = Kind(
     NAME,
-    "An engine that the tests have the application make",
+    "An engine that the application makes on a call of the tests",
     Explanation(
-        what="A line of the tests calls the application so that it makes the engine of the wrong database.",
+        what="A line of the tests calls the application, which then makes the engine of the wrong database.",
         comes_about="A test or a fixture calls init_db(), create_app() or a factory with arguments, or without those "
         "that would name the test database.",
         example="""

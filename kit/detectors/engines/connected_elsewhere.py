@@ -28,7 +28,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
             leak,
             NAME,
             f"{leak.database.name} answered {within(leak.tests)}, although its engine names {leak.engine.url}: "
-            f"{by} sees to the engine's connections, and goes elsewhere.",
+            f"{by} opens the engine's connections, and does not use that URL.",
             at,
             Nothing(),
         )
@@ -41,7 +41,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 
 def advice(finding: Finding[Nothing]) -> str:
     """Connect to what the URL names."""
-    return f"At {finding.where} connect to the place that the engine's URL names, or leave `creator` out."
+    return f"At {finding.where} connect to the database that the engine's URL names, or leave `creator` out."
 
 
 KIND = Kind(
@@ -50,12 +50,12 @@ KIND = Kind(
     Explanation(
         what="The engine's URL names the test database, and its connections go to another one.",
         comes_about="create_engine(..., creator=...), async_creator, a pool made by hand or a listener for do_connect "
-        "opens the connection: the URL is not asked.",
+        "opens the connection, and the URL is not used.",
         example="""
         engine = create_engine(test_url, creator=lambda: psycopg.connect(PRODUCTION))
         """,
-        proved="A re-run lets engines connect to where their URLs lead.",
-        to_do="Let the creator read the engine's URL, or leave it out.",
+        proved="A re-run in which engines connect to the database that their URL names.",
+        to_do="Let the creator use the engine's URL, or leave it out.",
     ),
     Strength.CAUSE,
     detect,

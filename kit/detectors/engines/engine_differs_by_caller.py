@@ -41,7 +41,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
             NAME,
             f"{leak.database.name} answered {within(leak.tests)}: {made.file}:{made.line} makes its engine where "
             f"{caller.file}:{caller.line} asks for it, and one of {other.database.name} where "
-            f"{called.file}:{called.line} does. What leads the second to the tests' database, the first is not given.",
+            f"{called.file}:{called.line} does. The second passes the tests' configuration, the first does not.",
             caller,
             About(tuple((frame.file, frame.line) for frame in mine[: depth + 1]), leak.engine.url, other.engine.url),
             (fact(case.evidence, other.engine, f"engine of {other.database.name} made"),),
@@ -67,7 +67,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
     """The engine of this caller alone, led where that of the other one leads."""
     about = finding.about
     led = LeadElsewhere(about.lines, of=about.url, to=about.to)
-    label = f"with the engine that {finding.where} has made led where the other caller's leads"
+    label = f"with the engine of {finding.where} redirected to the other caller's database"
     yield Candidate(finding, label, (led,), advice(finding))
 
 
@@ -75,8 +75,8 @@ def advice(finding: Finding[About]) -> str:
     """Hand over what the other caller does."""
     made = ":".join(map(str, finding.about.lines[0]))
     return (
-        f"At {finding.where} hand over what leads {made} to the tests' database (a configuration, a URL), as the other "
-        "caller does, or use the application that is there already."
+        f"At {finding.where} pass {made} the tests' configuration, as the other caller does, or use the application "
+        "that exists already."
     )
 
 
@@ -84,21 +84,21 @@ KIND = Kind(
     NAME,
     "An engine that one caller has made without the tests' configuration",
     Explanation(
-        what="The application makes its engine in a function that is told, or not, which database to use; one of its "
-        "callers does not tell it.",
-        comes_about="A fixture has a second application made, or calls a command that makes one for itself, without "
-        "the configuration of the tests.",
+        what="The application makes its engine in a function that takes the database as an argument, and one of its "
+        "callers does not pass it.",
+        comes_about="A fixture makes a second application, or calls a command that makes one, without the "
+        "configuration of the tests.",
         example="""
         def init_db(testing):
             create_app("test.cfg" if testing else "app.cfg")
             app = create_app()                  # the second one: without the tests' configuration
         """,
-        proved="A re-run leads the engine of that caller alone to where the other caller's leads.",
-        to_do="Hand over the configuration there, too, or go on with the first application.",
+        proved="A re-run redirects the engine of that caller alone to the other caller's database.",
+        to_do="Pass the configuration there, too, or use the first application.",
     ),
     Strength.CAUSE,
     detect,
     interventions,
     advice,
-    because="{where} has an engine made without what leads to the tests' database",
+    because="{where} makes an engine without the tests' configuration",
 )

@@ -17,7 +17,7 @@ KIND = Kind(
     NAME,
     "A statement that makes the engine too early",
     Explanation(
-        what="A statement whose value nobody uses makes the engine, and what holds the engine is kept for the test.",
+        what="A statement whose value is not used makes the engine, and a cache or a global keeps it for the test.",
         comes_about="A warm-up call, a check or a logged URL asks for the engine before the test has named its "
         "database; a cache keeps it.",
         example="""
@@ -26,10 +26,10 @@ KIND = Kind(
             monkeypatch.setenv("DATABASE_URL", TEST_URL)
         """,
         proved="A re-run without the statement.",
-        to_do="Leave the statement out, or empty the cache after it.",
+        to_do="Leave the statement out, or clear the cache after it.",
     ),
     Strength.CAUSE,
     only_by_rerun,
-    Without("it is itself what a re-run tries for every leak whose engine was made on the way"),
+    Without("re-runs try it for every leak whose engine such a statement made"),
     advice,
 )

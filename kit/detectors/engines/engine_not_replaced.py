@@ -40,7 +40,7 @@ def _kept(case: Case, leak: Leak) -> str:
     names = case.evidence.names
     holder = next((event for event in names if event.holds and event.holds.engine == engine.engine), None)
     by = f" by {holder.module}.{holder.name}" if holder is not None else ""
-    return f" It was made in {engine.test}, and is kept{by} for the tests after that, whatever they change."
+    return f" It was made in {engine.test}, and kept{by} for the tests after it, whatever they change."
 
 
 def _maker(case: Case, leak: Leak) -> Frame | None:
@@ -53,29 +53,29 @@ def advice(finding: Finding[Nothing]) -> str:
     """Make it replaceable."""
     return (
         "Let the application get it from something that tests can set or override (a setting that they write before "
-        f"it is imported, a dependency, app.state), instead of making it at {finding.where} for itself."
+        f"it is imported, a dependency, app.state), instead of making it at {finding.where}."
     )
 
 
 KIND = Kind(
     NAME,
-    "An engine that nothing stands in for",
+    "An engine that nothing replaces",
     Explanation(
-        what="The application made an engine or a connection of its own, and nothing that the tests do stands in for "
-        "it.",
-        comes_about="The URL stands in the program's text, or the engine was made in an earlier test and is kept.",
+        what="The application made an engine or a connection of its own, and nothing in the tests replaces it.",
+        comes_about="The URL is a literal in the code, or the engine was made in an earlier test and is kept.",
         example="""
         engine = create_engine("sqlite:////srv/app/prod.db")   # in the application, and no setting decides it
         """,
-        proved="What is tried for every leak: that engine led elsewhere. Where something may have been meant to lead "
+        proved="A re-run redirects that engine, which is tried for every leak. Where something may be meant to "
+        "redirect "
         "it elsewhere (a patch in the tests, a variable that is read and not set), or another process than the tests' "
         "has it, the engine is named, and no cause is called proved.",
         to_do="Let the application take its engine from something that tests can set or override.",
     ),
     Strength.UNREPLACED,
     detect,
-    Without("what is tried for every leak proves it: the engine, or the connection, led elsewhere"),
+    Without("re-runs try it for every leak: the engine, or the connection, redirected"),
     advice,
     never,
-    because="{where} leads there by itself",
+    because="{where} makes its own engine",
 )

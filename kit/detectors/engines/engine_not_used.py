@@ -94,8 +94,8 @@ def advice(finding: Finding[About]) -> str:
             "on the application's."
         )
     return (
-        f"Hand what the tests set up with the engine made at {ours} to the very application, container or module that "
-        "serves them: where it goes now, nothing asks for it."
+        f"Pass what the tests set up with the engine made at {ours} to the application, container or module that "
+        "serves them: where it is now, nothing uses it."
     )
 
 

@@ -76,7 +76,7 @@ KIND = Kind(
     Explanation(
         what="A connection of an asynchronous engine was opened on one event loop and is used on another.",
         comes_about="pytest-asyncio gives each test a loop of its own, and the engine is a global: its pool keeps "
-        "connections of loops that are closed.",
+        "connections of closed loops.",
         example="""
         engine = create_async_engine(url)      # a global, with a pool
 

@@ -125,7 +125,7 @@ def advice(finding: Finding[About]) -> str:
     module, name = finding.about.module, finding.about.name
     return (
         f"Refer to {name} through its module ({module}.{name}) where it is used, not as a copy or a default value, so "
-        "that what the tests put there is found."
+        "that the tests' replacement is used."
     )
 
 

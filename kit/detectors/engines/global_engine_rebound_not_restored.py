@@ -44,7 +44,7 @@ def _finding(case: Case, event: Name, hit: Reach, at: Frame | None) -> Finding[A
     return Finding(
         NAME,
         f"{name} was {'set' if event.op == 'held' else 'rebound'} by {event.test} ({at or f'in its {event.phase}'}) to "
-        f"{hit.database.name} and never {'taken back' if event.op == 'held' else 'restored'}; first use after that: "
+        f"{hit.database.name} and never {'removed' if event.op == 'held' else 'restored'}; first use after that: "
         f"{hit.test}.",
         at.file if at is not None else (event.test or "").partition("::")[0],
         at.line if at is not None else None,
@@ -127,24 +127,24 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 def advice(finding: Finding[About]) -> str:
     """Put it back."""
     return (
-        f"Put back what {finding.where} replaces when the test is over (monkeypatch.setattr does), or let init take a "
+        f"Restore what {finding.where} replaces when the test is over (monkeypatch.setattr does), or let init take a "
         "context."
     )
 
 
 KIND = Kind(
     NAME,
-    "A global engine that a test rebinds and leaves",
+    "A global engine that a test rebinds and does not restore",
     Explanation(
         what="A test bound a global, or a name on app.state, to another engine and left it so: a later test uses it.",
-        comes_about="init_db(url) writes a module's global, or the test assigns app.state.engine, and nothing puts "
-        "back what was there.",
+        comes_about="init_db(url) writes a module's global, or the test assigns app.state.engine, and nothing "
+        "restores what was there.",
         example="""
         def test_migration():
             database.init("sqlite:///migration.db")   # rebinds database.engine for all tests after it
         """,
-        proved="A re-run without the test that binds it.",
-        to_do="Put the name back when the test is over (monkeypatch.setattr does).",
+        proved="A re-run without the test that rebinds it.",
+        to_do="Restore the name when the test is over (monkeypatch.setattr does).",
     ),
     Strength.CAUSE,
     detect,

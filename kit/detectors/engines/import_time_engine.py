@@ -47,13 +47,13 @@ def _module_statement(leak: Leak) -> Frame | None:
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
     """What is connected by way of the statement led elsewhere: without it, it would be gone whatever the cause."""
-    label = f"with what {finding.where} opens led elsewhere"
+    label = f"with the connections of {finding.where} redirected"
     return connected_elsewhere(finding, context, context.leaks_of(finding), label, advice(finding))
 
 
 def advice(finding: Finding[Nothing]) -> str:
     """Do it later."""
-    return f"Move the statement at {finding.where} out of the module's text, into the lifespan or a command."
+    return f"Move the statement at {finding.where} out of the module's top level, into the lifespan or a command."
 
 
 KIND = Kind(
@@ -66,7 +66,7 @@ KIND = Kind(
         engine = create_engine(settings.url)
         Base.metadata.create_all(engine)       # runs when the module is imported
         """,
-        proved="A re-run in which what the statement connects to is led elsewhere.",
+        proved="A re-run in which the connections of the statement are redirected.",
         to_do="Move the statement into the lifespan, or into a command.",
     ),
     Strength.CAUSE,

@@ -32,8 +32,8 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
         where = first(case.evidence.chain(others[0]))
         yield Finding(
             NAME,
-            f"each connection of the engine made at {place(at.file, at.line)} ({engine.url}, {engine.pool}) is a "
-            f"database of its own, in memory: {made.verb} {', '.join(made.tables)} went to one, and "
+            f"each connection of the engine made at {place(at.file, at.line)} ({engine.url}, {engine.pool}) is an "
+            f"in-memory database of its own: {made.verb} {', '.join(made.tables)} went to one, and "
             f"{place(where.file, where.line) if where else 'a use'} in {tests_said(tests)} to another, which is empty.",
             at.file,
             at.line,
@@ -72,22 +72,22 @@ def advice(finding: Finding[Nothing]) -> str:
     """Share one connection."""
     return (
         f"At {finding.where} make the engine with poolclass=StaticPool and connect_args={{'check_same_thread': False}},"
-        " so that all share one connection; or use a file."
+        " so that all uses share one connection; or use a file."
     )
 
 
 KIND = Kind(
     NAME,
-    "A database in memory for each connection",
+    "An in-memory database for each connection",
     Explanation(
-        what="The tables went to one database in memory, and the test used another one, which is empty.",
+        what="The tables were made in one in-memory database, and the test used another one, which is empty.",
         comes_about="With sqlite:// each connection is a database of its own. A pool that gives each thread, or each "
         "use, another connection gives it another database.",
         example="""
         engine = create_engine("sqlite://", poolclass=NullPool)
         Base.metadata.create_all(engine)       # in a database that ends with this connection
         """,
-        proved="A re-run lets all connections to memory be one.",
+        proved="A re-run in which all connections to memory share one database.",
         to_do="Use StaticPool with check_same_thread False, or a file.",
     ),
     Strength.CAUSE,

@@ -49,7 +49,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
     yield Finding(
         NAME,
         f"{at.file}:{at.line} {_done(use)} {leak.database.name}, {_from(case.evidence, engine)}; no test has a "
-        "database of its own, and nothing marks this one as such.",
+        "database of its own, and nothing marks this one as a test database.",
         at.file,
         at.line,
         _about(case.evidence, engine),
@@ -124,8 +124,8 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 def advice(finding: Finding[About]) -> str:
     """Give the tests one."""
     return (
-        f"Give the tests a database of their own: set {finding.about.variable} at the top of conftest.py to one that "
-        "is there for tests, and refuse to run (kit guard) where it is not."
+        f"Give the tests a database of their own: set {finding.about.variable} at the top of conftest.py to a test "
+        "database, and let the guard (kit guard init) refuse any other."
     )
 
 
@@ -134,7 +134,7 @@ KIND = Kind(
     "No database of the tests' own",
     Explanation(
         what="The tests use the application's database: nothing in the suite names another one.",
-        comes_about="A suite that began with reads, or on a developer's machine, goes by the application's settings.",
+        comes_about="A suite that began with reads only, or on a developer's machine, uses the application's settings.",
         example="""
         def test_sites():
             engine.execute(text("delete from sites"))   # on whatever DATABASE_URL names

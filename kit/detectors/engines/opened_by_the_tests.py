@@ -51,7 +51,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
     leaks = context.leaks_of(finding)
     if leaks and finding.file and finding.line:
         led = context.led_elsewhere(leaks[0], ((finding.file, finding.line),))
-        yield Candidate(finding, f"with what {finding.where} connects to led elsewhere", (led,), advice(finding))
+        yield Candidate(finding, f"with the connections of {finding.where} redirected", (led,), advice(finding))
 
 
 def advice(finding: Finding[Nothing]) -> str:
@@ -66,7 +66,7 @@ KIND = Kind(
     NAME,
     "A database opened by test code",
     Explanation(
-        what="A line of the tests themselves names the database and opens it.",
+        what="A line of test code names the database and opens it.",
         comes_about="A fixture or a test makes an engine or a connection with a URL of its own, which is not that of "
         "the test database.",
         example="""
@@ -75,7 +75,7 @@ KIND = Kind(
             with sqlite3.connect("prod.db") as connection:   # named by the test itself
                 yield connection
         """,
-        proved="A re-run in which what that line connects to is led to a database of the tests, and the test runs on.",
+        proved="A re-run in which the connection of that line is redirected to a database of the tests.",
         to_do="Name the test database there; if it is meant, run these tests apart and allow the database.",
     ),
     Strength.CAUSE,

@@ -64,15 +64,15 @@ def _finding(
     made = first(case.evidence.chain(engine))
     return Finding(
         NAME,
-        f"{event.file} is loaded as {about.loaded_as}, and {by.file}:{by.line} imports it once more, as "
-        f"{about.imported_as}: {made} makes one engine in each ({engine.url}). What the tests set up on the one is not "
-        f"there on the other, in {tests_said(tests)}.",
+        f"{event.file} is loaded as {about.loaded_as}, and {by.file}:{by.line} imports it again, as "
+        f"{about.imported_as}: {made} makes one engine in each ({engine.url}). What the tests set up on the one does "
+        f"not exist on the other, in {tests_said(tests)}.",
         by.file,
         by.line,
         about,
         (
             fact(case.evidence, earlier, f"engine made in {about.loaded_as} ({earlier.url})"),
-            fact(case.evidence, event, f"{event.file} imported once more, as {about.imported_as}"),
+            fact(case.evidence, event, f"{event.file} imported again, as {about.imported_as}"),
             Fact(f"engine made in {about.imported_as} ({engine.url})", made.file, made.line, engine.at_s)
             if made is not None
             else Fact(f"engine made in {about.imported_as} ({engine.url})"),
@@ -101,8 +101,8 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 def advice(finding: Finding[About]) -> str:
     """Import it by one name."""
     return (
-        f"At {finding.where} import {finding.about.loaded_as} instead of {finding.about.imported_as}, or take what is "
-        "needed from a fixture: pytest loads a conftest.py by itself."
+        f"At {finding.where} import {finding.about.loaded_as} instead of {finding.about.imported_as}, or use a "
+        "fixture: pytest loads a conftest.py itself."
     )
 
 
@@ -110,10 +110,11 @@ KIND = Kind(
     NAME,
     "A file of the tests imported as two modules",
     Explanation(
-        what="A file of the tests (a conftest.py, mostly) is loaded as two modules, and makes an engine in each: "
-        "tables, rows and overrides of the one are not there on the other.",
+        what="A file of the tests (mostly a conftest.py) is loaded as two modules, and makes an engine in each: "
+        "tables, rows and overrides of the one do not exist on the other.",
         comes_about="pytest loads tests/conftest.py as `conftest` where the folder has no __init__.py. A test module "
-        "that imports `tests.conftest` has the file executed again, and takes its session factory from the copy.",
+        "that imports `tests.conftest` makes Python execute the file again, and takes its session factory from the "
+        "copy.",
         example="""
         # tests/conftest.py, which pytest loads as `conftest`
         engine = create_engine("sqlite://", poolclass=StaticPool)

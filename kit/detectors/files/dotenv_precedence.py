@@ -1,4 +1,4 @@
-"""dotenv-precedence: a file of variables that goes before what the tests have set."""
+"""dotenv-precedence: a dotenv file that goes before what the tests have set."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def _loaded_before(case: Case, leak: Leak) -> Finding[About] | None:
         leak,
         NAME,
         f"{source.variable}={source.written.value} comes from {file} via {source.written.written_by} at "
-        f"{writer(evidence, source.written)}, which puts it into the environment; that goes before "
+        f"{writer(evidence, source.written)}, which sets it in the environment, and the environment takes precedence "
+        "over "
         f"{source.variable}={other[2]} in {other[0]}:{other[1]}.",
         at,
         About(source.variable, loads=True),
@@ -116,7 +117,7 @@ def _read_instead(case: Case, leak: Leak) -> Finding[About] | None:
         leak,
         NAME,
         f"{name} comes from {file}:{line}, which the settings read at {at or 'the start'}, although "
-        f"{writer(evidence, ours)} had {'set it in' if ours.op == 'set' else 'taken it out of'} the environment: "
+        f"{writer(evidence, ours)} had {'set it in' if ours.op == 'set' else 'removed it from'} the environment: "
         f"{leak.database.name} answered.",
         at or Frame(file, line, MODULE),
         About(name.upper(), loads=False),
@@ -149,7 +150,7 @@ def _file_with(evidence: Evidence, name: str, value: str | None = None) -> str:
             for event in evidence.settings_files
             if any(entry == name and value in (None, given) for _, entry, given in event.entries)
         ),
-        "a file of variables",
+        "a dotenv file",
     )
 
 
@@ -164,22 +165,22 @@ def advice(finding: Finding[About]) -> str:
     """Do not let the file go first."""
     if finding.about.loads:
         return (
-            f"At {finding.where} do not load the file where the tests run, or name the tests' own there: what it puts "
-            "into the environment goes before every file that settings read."
+            f"At {finding.where} do not load the file in tests, or load the tests' own: what it sets in the "
+            "environment takes precedence over every file that settings read."
         )
     return (
-        f"At {finding.where} do not let the file go before the environment (load_dotenv(override=False)), or name the "
-        "tests' own file of variables there."
+        f"At {finding.where} do not let the file override the environment (load_dotenv(override=False)), or load the "
+        "tests' own dotenv file."
     )
 
 
 KIND = Kind(
     NAME,
-    "A file of variables that goes before the tests'",
+    "A dotenv file that takes precedence over the tests' variable",
     Explanation(
-        what="The tests set or removed the variable, and a file of variables put the application's own back.",
-        comes_about="load_dotenv(override=True) writes over what is set, load_dotenv() fills in what a test removed, "
-        "and settings classes read .env whatever the environment lacks.",
+        what="The tests set or removed the variable, and a dotenv file set the application's value again.",
+        comes_about="load_dotenv(override=True) overwrites what is set, load_dotenv() sets what a test removed, and "
+        "settings classes read from .env what the environment lacks.",
         example="""
         os.environ["DATABASE_URL"] = TEST_URL  # conftest.py
         load_dotenv(override=True)             # app/settings.py, imported after that

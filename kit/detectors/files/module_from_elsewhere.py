@@ -12,7 +12,7 @@ def advice(finding: Finding[None]) -> str:
     """Import the project's own."""
     return (
         f"Let the tests import the project's own module instead of {finding.file}: set pythonpath in pytest's "
-        "configuration (or run python -m pytest), and take the other folder out of PYTHONPATH."
+        "configuration (or run python -m pytest), and remove the other folder from PYTHONPATH."
     )
 
 
@@ -28,10 +28,10 @@ KIND = Kind(
         $ PYTHONPATH=build/lib pytest          # imports build/lib/app, with other settings
         """,
         proved="A re-run with the project's folder first on sys.path.",
-        to_do="Set pythonpath in pytest's configuration, and take the other folder out of PYTHONPATH.",
+        to_do="Set pythonpath in pytest's configuration, and remove the other folder from PYTHONPATH.",
     ),
     Strength.CAUSE,
     only_by_rerun,
-    Without("it is itself what a re-run tries for every leak whose module has a namesake in the project"),
+    Without("re-runs try it for every leak whose module has a namesake in the project"),
     advice,
 )

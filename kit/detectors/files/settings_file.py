@@ -83,7 +83,7 @@ def advice(finding: Finding[About]) -> str:
     """Name the tests' own file."""
     return (
         f"At {finding.where} name the tests' own file by its path (load_dotenv() looks for .env in the folders above, "
-        f"too), or set {finding.about.variable} in the environment first, which goes before files."
+        f"too), or set {finding.about.variable} in the environment first, which takes precedence over files."
     )
 
 
@@ -91,8 +91,8 @@ KIND = Kind(
     NAME,
     "A settings file that names the database",
     Explanation(
-        what="A line of a settings file (.env, a TOML or INI file) names the database, and nothing of the tests goes "
-        "before it.",
+        what="A line of a settings file (.env, a TOML or INI file) names the database, and nothing in the tests takes "
+        "precedence over it.",
         comes_about="The application loads .env of the working directory, or of a folder above it, also under test.",
         example="""
         # .env: DATABASE_URL=postgresql://production/app

@@ -39,8 +39,8 @@ def detect(case: Case) -> Iterator[Finding[About]]:
             case,
             leak,
             NAME,
-            f"{path} is a relative path. {at or 'The program'} changed the working directory to {changed.path}{by} and "
-            f"nobody went back: {leak.database.name} answered in {tests_said(leak.tests) or leak.first.phase}.",
+            f"{path} is a relative path. {at or 'The program'} changed the working directory to {changed.path}{by} "
+            f"and did not restore it: {leak.database.name} answered in {tests_said(leak.tests) or leak.first.phase}.",
             at,
             About(path, changed.test or ""),
             (fact(case.evidence, changed, f"working directory changed to {changed.path}"),),
@@ -77,23 +77,23 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 def advice(finding: Finding[About]) -> str:
     """Go back, or name the path whole."""
     return (
-        f"At {finding.where} go back when it is done (monkeypatch.chdir does), or name {finding.about.path} whole, "
-        "from the place of the module that opens it (Path(__file__))."
+        f"At {finding.where} restore the working directory (monkeypatch.chdir does), or make {finding.about.path} an "
+        "absolute path, from the folder of the module that opens it (Path(__file__))."
     )
 
 
 KIND = Kind(
     NAME,
-    "A working directory that a test leaves",
+    "A working directory that a test changes and does not restore",
     Explanation(
-        what="The application opens a relative path, and the working directory is another one than it was written for.",
-        comes_about="A test or conftest.py calls os.chdir and does not go back: `sqlite:///app.db` is then another "
-        "file.",
+        what="The application opens a relative path in another working directory than it was written for.",
+        comes_about="A test or conftest.py calls os.chdir and does not change back: `sqlite:///app.db` is then "
+        "another file.",
         example="""
         def test_export(tmp_path):
             os.chdir(tmp_path)                 # and not monkeypatch.chdir
         """,
-        proved="A re-run that puts the working directory back after each test.",
+        proved="A re-run that restores the working directory after each test.",
         to_do="Use monkeypatch.chdir, and name database files by absolute paths.",
     ),
     Strength.CAUSE,

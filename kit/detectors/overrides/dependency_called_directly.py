@@ -65,8 +65,8 @@ def _standing(case: Case, leak: Leak, dependency: str) -> str:
         if declared in ids and by is not None
     )
     if applied:
-        return f"The override for {short} was applied {applied}x in this request, this call bypassed it."
-    return f"An override for {short} cannot reach this call."
+        return f"The override of {short} was applied {applied}x in this request; this call bypassed it."
+    return f"An override of {short} has no effect on this call."
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
@@ -80,8 +80,8 @@ def advice(finding: Finding[About]) -> str:
     """Take it as a parameter."""
     name = finding.about.callable
     return (
-        f"At {finding.where} do not call {name} yourself: take what it gives as a parameter of the endpoint, "
-        f"Depends({name}), and hand it down."
+        f"At {finding.where} do not call {name}: take its value as a parameter of the endpoint, Depends({name}), and "
+        "pass it down."
     )
 
 
@@ -91,14 +91,14 @@ KIND = Kind(
     Explanation(
         what="The application's own code calls a dependency itself, instead of letting FastAPI supply it.",
         comes_about="An override is looked up only where FastAPI solves Depends(...). A service that calls get_db() "
-        "gets the application's own session, whatever the tests have overridden.",
+        "gets the application's own session, whatever the tests override.",
         example="""
         def audit(message):
             with closing(next(get_db())) as db:    # no override reaches this call
                 db.add(Entry(message))
         """,
-        proved="A re-run leads plain calls of the dependency to its override.",
-        to_do="Take the session as a parameter of the endpoint and hand it down.",
+        proved="A re-run redirects plain calls of the dependency to its override.",
+        to_do="Take the session as a parameter of the endpoint and pass it down.",
     ),
     Strength.CAUSE,
     detect,

@@ -69,7 +69,8 @@ def advice(finding: Finding[About]) -> str:
     """Override it."""
     return (
         f"Where the tests make their client set app.dependency_overrides[{finding.about.callable}] to a function that "
-        f"gives a session of their own engine ({finding.about.ours}), or let their settings lead the application there."
+        f"returns a session of their own engine ({finding.about.ours}), or configure the application with that "
+        "database."
     )
 
 

@@ -38,7 +38,8 @@ def detect(case: Case) -> Iterator[Finding[About]]:
             leak,
             NAME,
             f"{case.served(leak)} got its session from {dependency.name} ({leak.opener}), though {within(leak.tests)} "
-            f"that name led to {instead.name}: Depends({short}) has the function itself, and looks no name up.",
+            f"that name was replaced by {instead.name}: Depends({short}) holds the original function, and does not "
+            "look the name up.",
             leak.opener,
             About(dependency.name),
         )
@@ -73,7 +74,7 @@ def advice(finding: Finding[About]) -> str:
     name = finding.about.callable
     return (
         f"Instead of replacing the name {name}, set app.dependency_overrides[{name.rpartition('.')[2]}] to a function "
-        "that gives what the tests want, and take it away again afterwards."
+        "that returns what the tests need, and remove it afterwards."
     )
 
 
@@ -81,10 +82,9 @@ KIND = Kind(
     NAME,
     "A dependency that the tests replace by its name",
     Explanation(
-        what="The tests put something else under the name of a dependency, and FastAPI calls the function that stood "
-        "there before.",
-        comes_about="Depends(get_db) is given the function when the route is defined. patch and monkeypatch.setattr "
-        "change what the name in the module leads to, which is not looked up again.",
+        what="The tests replace the name of a dependency in its module, and FastAPI still calls the original function.",
+        comes_about="Depends(get_db) takes the function when the route is defined. patch and monkeypatch.setattr "
+        "change the name in the module, which FastAPI does not look up again.",
         example="""
         @app.get("/")
         def read(db=Depends(get_db)): ...          # has the function from here on
@@ -92,8 +92,8 @@ KIND = Kind(
         with patch("app.get_db") as fake:          # changes the name alone
             TestClient(app).get("/")
         """,
-        proved="A re-run looks the dependency up by its name. Where what stands there asks for no database, such as a "
-        "mock, that is no proof, and the finding is told without one.",
+        proved="A re-run looks the dependency up by its name. Where the replacement connects to no database (a mock, "
+        "say), that is no proof, and the finding is reported without one.",
         to_do="Use app.dependency_overrides.",
     ),
     Strength.CAUSE,

@@ -23,7 +23,7 @@ KIND = Kind(
     "One file loaded as two modules",
     Explanation(
         what="The key of an override comes from a second module of the file in which the dependency is defined: two "
-        "objects with one text, and the override is on the wrong one.",
+        "objects from one piece of source, and the override is on the wrong one.",
         comes_about="Two folders of one path are both on sys.path (the project and its src, or pythonpath and "
         "rootdir), and tests import `deps` where the application imports `app.deps`.",
         example="""

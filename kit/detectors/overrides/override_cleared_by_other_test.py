@@ -57,8 +57,8 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 def advice(finding: Finding[About]) -> str:
     """Remove one's own override only."""
     return (
-        f"At {finding.where} remove only what that test has set (app.dependency_overrides.pop(key, None)), or put back "
-        "what was there before; or set the database's override anew for each test."
+        f"At {finding.where} remove only what that test has set (app.dependency_overrides.pop(key, None)), or restore "
+        "what was there before; or set the database's override for each test."
     )
 
 
@@ -66,10 +66,10 @@ KIND = Kind(
     NAME,
     "An override removed by another test",
     Explanation(
-        what="The override of the database's dependency was set for many tests, and one test removed it: all that come "
+        what="The override of the database's dependency was set for many tests, and one test removed it: all tests "
         "after it reach the application's own database.",
-        comes_about="A test that sets an override of its own clears app.dependency_overrides when it is over, and with "
-        "it the one that a session fixture, or the module, had set.",
+        comes_about="A test that sets an override of its own clears app.dependency_overrides at its end, and so "
+        "removes the one that a session fixture, or the module, had set.",
         example="""
         def test_login():
             app.dependency_overrides[current_user] = lambda: "somebody"
@@ -77,7 +77,7 @@ KIND = Kind(
             app.dependency_overrides.clear()   # also the database's
         """,
         proved="A re-run without the statement that removes it, or without that test.",
-        to_do="Remove only the key that the test has set, or set the database's override anew for each test.",
+        to_do="Remove only the key that the test has set, or set the database's override for each test.",
     ),
     Strength.CAUSE,
     detect,

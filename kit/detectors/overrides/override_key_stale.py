@@ -20,12 +20,12 @@ def detect(case: Case) -> Iterator[Finding[KeyAbout]]:
 
 KIND = Kind(
     NAME,
-    "An override of an object that was made anew",
+    "An override of an object that was created again",
     Explanation(
         what="A key of app.dependency_overrides has the name of a dependency and is another object: the override "
         "never runs.",
         comes_about="The module that defines the dependency was executed again (importlib.reload, a deleted entry of "
-        "sys.modules), or the name was bound anew, after the route had been declared.",
+        "sys.modules), or the name was rebound, after the route was declared.",
         example="""
         importlib.reload(app.deps)                       # app.main still depends on the old get_db
         app.dependency_overrides[app.deps.get_db] = get_test_db

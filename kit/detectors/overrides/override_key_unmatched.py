@@ -23,14 +23,14 @@ KIND = Kind(
     "An override whose key matches no dependency",
     Explanation(
         what="A key of app.dependency_overrides is no dependency of that application, so that the override never runs.",
-        comes_about="FastAPI looks an override up by the very object that stands in Depends(...). A wrapper, an "
+        comes_about="FastAPI looks an override up by the object in Depends(...), and by no other. A wrapper, an "
         "Annotated alias, a partial, a method of another instance or a function of the same name is another object.",
         example="""
         # app: Depends(Database(url).session)
         app.dependency_overrides[Database(test_url).session] = test_session  # a method of another instance
         """,
-        proved="A re-run applies the override to the dependency that it should have been.",
-        to_do="Override the object that stands in Depends(...): import it from where the route does.",
+        proved="A re-run applies the override to the dependency that was meant.",
+        to_do="Override the object that is in Depends(...): import it from where the route imports it.",
     ),
     Strength.CAUSE,
     detect,

@@ -51,8 +51,8 @@ def _finding(case: Case, leak: Leak, was_set: Override, tests: list[str]) -> Fin
         case,
         leak,
         NAME,
-        f"app.dependency_overrides[{leak.first.dependency.name}], set by {who(was_set)} ({setter}), was never taken "
-        f"back; {tests_said(dict.fromkeys(tests))} after it got {leak.database.name} from it.",
+        f"app.dependency_overrides[{leak.first.dependency.name}], set by {who(was_set)} ({setter}), was never "
+        f"removed; {tests_said(dict.fromkeys(tests))} after it got {leak.database.name} from it.",
         setter,
         About(was_set.test or ""),
         (fact(case.evidence, was_set, "override set"),),
@@ -73,8 +73,8 @@ KIND = Kind(
     NAME,
     "An override that outlives its test",
     Explanation(
-        what="A test set an override for itself and never took it back: later tests get its database.",
-        comes_about="app.dependency_overrides is a global of the application; what a test puts there stays for the "
+        what="A test set an override for itself and never removed it: later tests get its database.",
+        comes_about="app.dependency_overrides is a global of the application; what a test sets there stays for the "
         "rest of the run, unless something removes it.",
         example="""
         def test_report():

@@ -84,14 +84,14 @@ def _out_of_reach(setter: Frame | None, leak: Leak) -> bool:
 def _why_not_there(setter: Frame | None, leak: Leak) -> tuple[str, str]:
     """Why the leak's tests do without a fixture, and the file from which it would reach them."""
     if setter is None or not _out_of_reach(setter, leak):
-        return "the fixture is not asked for there, or one nearer by has its name", ""
+        return "these tests do not request the fixture, or a nearer one has its name", ""
     folder = setter.file.rpartition("/")[0]
     files = [test.partition("::")[0] for test in leak.tests]
     shared = os.path.commonpath([folder, *(os.path.dirname(file) for file in files)])
     to = f"{shared}/conftest.py" if shared else "conftest.py"
     if setter.file.endswith("conftest.py"):
-        return f"{setter.file} counts for the tests below {folder} alone, and {files[0]} is not one of them", to
-    return f"the fixture is {setter.file}'s own, and {files[0]} has none of it", to
+        return f"{setter.file} applies to the tests in {folder} only, and {files[0]} is not there", to
+    return f"the fixture is defined in {setter.file}, and not available in {files[0]}", to
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
@@ -112,8 +112,8 @@ def _let_through(finding: Finding[About], context: Context) -> str:
         for number, line in enumerate((context.text_of(file) or "").splitlines(), 1):
             if re.match(rf"\s*(async )?def {re.escape(name)}\(", line):
                 return (
-                    f"The fixture {name} at {file}:{number} replaces the one at {finding.where}: let "
-                    f"it ask for that one (def {name}({name})), or give it another name and have both."
+                    f"The fixture {name} at {file}:{number} replaces the one at {finding.where}: let it request that "
+                    f"one (def {name}({name})), or give it another name and use both."
                 )
     return advice(finding)
 
@@ -133,28 +133,28 @@ def advice(finding: Finding[About]) -> str:
     fixture, to = finding.about.fixture, finding.about.move_to
     if to:
         return (
-            f"Move {fixture} from {finding.file or ''} to {to}, from where it counts for all these tests, and make it "
+            f"Move {fixture} from {finding.file or ''} to {to}, where it applies to all these tests, and make it "
             "autouse there."
         )
-    return f"Let the tests that do without it ask for {fixture} (as a parameter, by usefixtures), or make it autouse."
+    return f"Let the other tests request {fixture} (as a parameter, by usefixtures), or make it autouse."
 
 
 KIND = Kind(
     NAME,
-    "A fixture with the override that some tests do without",
+    "A fixture with the override that some tests do not use",
     Explanation(
-        what="A fixture overrides the database's dependency, and the tests that reached the wrong database do without "
+        what="A fixture overrides the database's dependency, and the tests that reached the wrong database do not use "
         "it.",
-        comes_about="The tests do not ask for the fixture, its conftest.py lies beside them and not above them, or a "
-        "fixture of the same name stands nearer to them.",
+        comes_about="The tests do not request the fixture, its conftest.py is not in a folder above them, or a "
+        "fixture of the same name overrides it.",
         example="""
         # tests/unit/conftest.py: counts for tests/unit alone
         @pytest.fixture(autouse=True)
         def test_database():
             app.dependency_overrides[get_db] = get_test_db
         """,
-        proved="A re-run keeps the override from the first test on that has it.",
-        to_do="Move the fixture to a conftest.py above all the tests and make it autouse, or ask for it.",
+        proved="A re-run keeps the override from the first test that has it.",
+        to_do="Move the fixture to a conftest.py above all the tests and make it autouse, or request it.",
     ),
     Strength.CAUSE,
     detect,

@@ -31,11 +31,11 @@ def _finding(case: Case, leak: Leak, removal: Removal) -> Finding[Nothing]:
         case,
         leak,
         NAME,
-        f"app.dependency_overrides[{leak.first.dependency.name}], set by {who(was_set)} ({setter}), was taken back "
-        f"({by}) before {removed.test} asked for it: {leak.database.name} answered.",
+        f"app.dependency_overrides[{leak.first.dependency.name}], set by {who(was_set)} ({setter}), was removed "
+        f"({by}) before {removed.test} made its request: {leak.database.name} answered.",
         by,
         Nothing(),
-        (fact(case.evidence, was_set, "override set"), fact(case.evidence, removed, "override taken back")),
+        (fact(case.evidence, was_set, "override set"), fact(case.evidence, removed, "override removed")),
     )
 
 
@@ -47,16 +47,16 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 def advice(finding: Finding[Nothing]) -> str:
     """Take it back at the end of the test."""
     return (
-        f"Take the override back at {finding.where} only when the test is over: in a fixture yield inside the `with` "
+        f"Remove the override at {finding.where} only when the test is over: in a fixture, yield inside the `with` "
         "that sets it, instead of returning after it."
     )
 
 
 KIND = Kind(
     NAME,
-    "An override taken back too early",
+    "An override removed too early",
     Explanation(
-        what="A fixture set the override for a test and took it back before the test made its request.",
+        what="A fixture set the override for a test and removed it before the test made its request.",
         comes_about="The fixture returns the client from inside a `with` that sets the override, or removes it before "
         "its yield.",
         example="""
@@ -66,7 +66,7 @@ KIND = Kind(
                 return TestClient(app)         # the `with` ends here, before the test begins
         """,
         proved="A re-run without the statement that removes it.",
-        to_do="Yield inside the `with`, so that the override stands until the test is over.",
+        to_do="Yield inside the `with`, so that the override stays until the test is over.",
     ),
     Strength.CAUSE,
     detect,

@@ -28,7 +28,7 @@ def advice(finding: Finding[AppAbout]) -> str:
     """Let the application add the route."""
     return (
         f"Let {finding.about.made} add the route itself (add_api_route, a decorator, include_router), not as an "
-        "APIRoute made by hand: only for what the application adds are its overrides looked up."
+        "APIRoute made by hand: overrides are looked up only for routes that the application adds."
     )
 
 

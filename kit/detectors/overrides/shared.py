@@ -92,12 +92,12 @@ def advice(finding: Finding[KeyAbout]) -> str:
     """Override what stands in Depends(...)."""
     if not finding.about.to:
         key = finding.about.key
-        return f"At {finding.where} override the very object that stands in Depends(...), instead of {key}."
+        return f"At {finding.where} override the object that is in Depends(...), instead of {key}."
     return right_key(finding.about.key, finding.about.to)
 
 
 def right_key(key: str, to: str) -> str:
     """What to override instead of a key that matches nothing."""
     if key == to:
-        return f"Import the very object that stands in Depends(...) and override that, not another {key}."
-    return f"Override {to}, the object that stands in Depends(...), instead of {key}."
+        return f"Import the object that is in Depends(...) and override that, not another {key}."
+    return f"Override {to}, the object that is in Depends(...), instead of {key}."

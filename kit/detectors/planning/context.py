@@ -56,7 +56,7 @@ class Context:
         return lines[line - 1] if line and line <= len(lines) else ""
 
     def given_in(self, finding: Finding[object], name: str) -> str | None:
-        """What the line of a finding gives a variable, where it is one of a file of variables."""
+        """What the line of a finding gives a variable, where it is one of a dotenv file."""
         text = self.text_at(finding.file, finding.line)
         found = re.match(rf"\s*(?:export\s+)?{re.escape(name)}\s*=\s*(.*?)\s*$", text)
         return found[1].strip("\"'") if found else None
@@ -151,7 +151,7 @@ class Context:
         fix = self.kind(told.kind).advice(told) if told is not None else ""
         yield Candidate(
             told if told is not None else self._engine_not_replaced(leak, frames[0], made),
-            f"with the {made} of {frames[0].file}:{frames[0].line} led elsewhere",
+            f"with the {made} of {frames[0].file}:{frames[0].line} redirected",
             (led_elsewhere,),
             fix or f"Let the tests put one of their own in place of {frames[0]}.",
         )

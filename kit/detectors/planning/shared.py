@@ -124,7 +124,7 @@ def set_in_time(
     value = context.values.get((name, shown))
     if value is None:
         return set_elsewhere(finding, context, name, url, fix)
-    emptied = f" Or empty the cache once it is set: {cache}.cache_clear()." if cache else ""
+    emptied = f" Or clear the cache once it is set: {cache}.cache_clear()." if cache else ""
     in_time = (SetVariable(name, value),)
     return Candidate(finding, f"with {name} set before anything is imported", in_time, fix + emptied)
 
@@ -140,7 +140,7 @@ def without_line_of_file(
         return
     yield Candidate(
         finding,
-        f"without {name} from {file or 'files of variables'}" if without else another_in(name, file),
+        f"without {name} from {file or 'dotenv files'}" if without else another_in(name, file),
         (away if without or changed is None else changed,),
         fix,
         otherwise=(changed,) if without and changed is not None else (),

@@ -37,8 +37,8 @@ def detect(case: Case) -> Iterator[Finding[About]]:
             leak,
             NAME,
             f"{leak.database.name} answered {within(leak.tests)}: {made.file}:{made.line} makes its engine, and in "
-            f"another process of the same run (a worker of pytest-xdist, say) one of {other.url}. What that line goes "
-            "by is not right in each.",
+            f"another process of the same run (a worker of pytest-xdist, say) one of {other.url}. What that line "
+            "depends on differs between them.",
             made,
             About(leak.engine.url, other.url, leak.engine.pool),
             (fact(case.evidence, other, f"engine made in another process ({other.url})"),),
@@ -50,32 +50,32 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
     if "." in finding.about.pool or finding.file is None or finding.line is None:
         return
     led = LeadElsewhere(((finding.file, finding.line),), of=finding.about.url, to=finding.about.to)
-    label = f"with the engine of {finding.where} led where it leads in another process"
+    label = f"with the engine of {finding.where} redirected to its database in another process"
     yield Candidate(finding, label, (led,), advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
     """Let every worker come to one of its own."""
     return (
-        f"At {finding.where} let every worker come to a database of the tests: take its name from what each worker has "
-        "(PYTEST_XDIST_WORKER, the fixture worker_id), and let none fall back on another."
+        f"At {finding.where} give every worker a database of the tests: derive its name from what each worker has "
+        "(PYTEST_XDIST_WORKER, the fixture worker_id), without a fallback to another database."
     )
 
 
 KIND = Kind(
     NAME,
-    "A line that leads elsewhere in one worker",
+    "A line that uses another database in one worker",
     Explanation(
-        what="The same line of the tests makes an engine of the test database in one process, and of another one in "
-        "another.",
-        comes_about="Under pytest-xdist each worker is a process of its own: what a fixture goes by (a lock, a "
-        "variable, a first run) is not there in each.",
+        what="The same line of the tests makes an engine of the test database in one process, and of another database "
+        "in another.",
+        comes_about="Under pytest-xdist each worker is a process of its own: what a fixture depends on (a lock, a "
+        "variable, a first run) does not exist in each.",
         example="""
         # set by the first worker alone
         url = os.environ.get("TEST_DATABASE_URL", DATABASE_URL)
         """,
-        proved="A re-run leads that engine where the same line leads in the other process.",
-        to_do="Take the database's name from what each worker has (PYTEST_XDIST_WORKER, worker_id).",
+        proved="A re-run redirects that engine to the database of the same line in the other process.",
+        to_do="Derive the database's name from what each worker has (PYTEST_XDIST_WORKER, worker_id).",
     ),
     Strength.CAUSE,
     detect,

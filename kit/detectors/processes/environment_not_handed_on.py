@@ -42,8 +42,8 @@ def _finding(case: Case, leak: Leak, asked: Variable, child: Child) -> Finding[A
         case,
         leak,
         NAME,
-        f"{leak.database.name} answered in {child.program}, which {at or 'the program'} starts{by} with an environment "
-        f"of its own: {asked.name} is not in it, though it is set where the tests run, and is read at "
+        f"{leak.database.name} answered in {child.program}, which {at or 'the program'} starts{by} with an "
+        f"environment of its own: it lacks {asked.name}, which is set in the tests' process, and reads it at "
         f"{place(reader.file, reader.line) if reader else '?'}.",
         at,
         About(asked.name),
@@ -72,7 +72,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 def advice(finding: Finding[About]) -> str:
     """Hand it on."""
-    return f"At {finding.where} hand {finding.about.variable} on: env={{**os.environ, ...}}."
+    return f"At {finding.where} pass {finding.about.variable} on: env={{**os.environ, ...}}."
 
 
 KIND = Kind(
@@ -85,7 +85,7 @@ KIND = Kind(
         example="""
         subprocess.run([sys.executable, "-m", "app.worker"], env={"MODE": "once"})   # no DATABASE_URL
         """,
-        proved="A re-run that hands the variable on to processes that are started.",
+        proved="A re-run that passes the variable to the processes that are started.",
         to_do="Pass env={**os.environ, ...}.",
     ),
     Strength.CAUSE,

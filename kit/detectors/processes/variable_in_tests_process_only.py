@@ -68,7 +68,7 @@ def _finding(case: Case, leak: Leak, asked: Variable, given: Variable) -> Findin
         at,
         About(asked.name, given.value or "", leak.engine.url if leak.engine is not None else "", process.argv),
         (
-            fact(case.evidence, asked, f"{asked.name} looked for in vain, in that process"),
+            fact(case.evidence, asked, f"{asked.name} read, and not set, in that process"),
             fact(case.evidence, given, f"{asked.name} set where the tests run"),
         ),
     )
@@ -88,8 +88,8 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 def advice(finding: Finding[About]) -> str:
     """Give it to both."""
     return (
-        f"Set {finding.about.variable} where both processes have it from: in the script that starts them, before the "
-        "first of them; or start the other one from a fixture, with the tests' environment."
+        f"Set {finding.about.variable} for both processes: in the script that starts them, before the first; or start "
+        "the other one from a fixture, with the tests' environment."
     )
 
 
@@ -99,8 +99,8 @@ KIND = Kind(
     Explanation(
         what="A server, a worker or another process of the same run answers the tests, and lacks the variable that the "
         "tests set.",
-        comes_about="os.environ of a conftest.py is that of pytest's process and of what it starts from then on. A "
-        "server that a script has started before, or beside it, has another.",
+        comes_about="os.environ of a conftest.py belongs to pytest's process and to what it starts from then on. A "
+        "server that a script started before, or beside it, has its own.",
         example="""
         # run_tests.sh: python -m uvicorn app.main:app & python -m pytest
         os.environ["TESTING"] = "True"       # conftest.py: not in the server

@@ -33,7 +33,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
                 leak,
                 NAME,
                 f"{case.served(leak)}: {_by_dependency(case, leak)}1 session opened by background task {function} "
-                f"({leak.opener}) -> {leak.database.name}. No override reaches a background task.",
+                f"({leak.opener}) -> {leak.database.name}. Overrides do not apply to a background task.",
                 leak.opener,
                 About(function),
             )
@@ -57,15 +57,15 @@ def _by_dependency(case: Case, leak: Leak) -> str:
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
     """What the task opens led to a database that the tests may reach; the task runs."""
     leaks = [leak for leak in context.leaks_of(finding) if leak.first.how == KIND.route]
-    label = f"with what the background task {finding.about.function} opens led elsewhere"
+    label = f"with the connections of the background task {finding.about.function} redirected"
     yield from connected_elsewhere(finding, context, leaks, label, advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
     """Give it the session."""
     return (
-        f"Let the task {finding.about.function} get its session from what the endpoint was given (a session factory "
-        "that is itself a dependency), instead of the module's own."
+        f"Let the task {finding.about.function} get its session from the endpoint (a session factory that is a "
+        "dependency), instead of the module's own."
     )
 
 
@@ -74,8 +74,7 @@ KIND = Kind(
     "A background task with a session of its own",
     Explanation(
         what="A background task of a request opened a session on the application's own engine.",
-        comes_about="A task runs after the response, outside dependency injection: what it opens for itself, no "
-        "override replaces.",
+        comes_about="A task runs after the response, outside dependency injection: no override replaces what it opens.",
         example="""
         def write_log(message):
             with SessionLocal() as db:         # the module's own factory
@@ -85,13 +84,13 @@ KIND = Kind(
         def add(tasks: BackgroundTasks, db=Depends(get_db)):
             tasks.add_task(write_log, "added")
         """,
-        proved="A re-run in which what the task opens is led to a database of the tests.",
-        to_do="Hand the task a session factory that the endpoint gets as a dependency.",
+        proved="A re-run in which the connections of the task are redirected to a database of the tests.",
+        to_do="Pass the task a session factory that the endpoint gets as a dependency.",
     ),
     Strength.ROUTE,
     detect,
     interventions,
     advice,
     route="background task",
-    because="a background task opens it at {where}, which no override reaches",
+    because="a background task opens it at {where}, where overrides do not apply",
 )

@@ -14,7 +14,7 @@ NAME = "database-reached"
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
     """Each leak as what it is."""
-    word = "is not allowed" if case.allowed.patterns is not None else "is not where the tests lead"
+    word = "is not allowed" if case.allowed.patterns is not None else "is not a database that the tests configure"
     for leak in case.leaks:
         started = starter(case.evidence, leak.first.entry) if leak.opener is None else None
         by = case.leads(leak.first.chain[:4]) or "no code of the project"
@@ -33,25 +33,26 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 def advice(finding: Finding[Nothing]) -> str:
     """Look at who opens it."""
-    return f"See what {finding.where} goes by, and let the tests name their own database there."
+    return f"Look up what {finding.where} uses, and configure the tests' own database there."
 
 
 KIND = Kind(
     NAME,
     "A database that should not have been reached",
     Explanation(
-        what="A database was reached that is not on the allow-list, or, without one, is not where the tests lead.",
-        comes_about="No other kind explains why. The chain of calls in its evidence shows who opened it; of a process "
-        "in which none of the project's code is at work, who started it.",
+        what="A database was reached that is not on the allow-list or, without a list, is not one that the tests "
+        "configure.",
+        comes_about="No other kind explains why. The call stack in its evidence shows what opened it; for a process "
+        "that runs no code of the project, what started it.",
         example="""
         subprocess.run([sys.executable, "-c", "import sqlite3; sqlite3.connect('prod.db')..."])
         """,
-        proved="What is tried for every leak: variables, files, modules, and the engine led elsewhere.",
-        to_do="Look at the chain of calls; if the database is meant for tests, allow it (--allow DB).",
+        proved="By what is tried for every leak: variables, files, modules, and the engine redirected.",
+        to_do="Look at the call stack; if the database is meant for tests, allow it (--allow DB).",
     ),
     Strength.WEAK,
     detect,
-    Without("it names no cause of its own that a re-run could take away"),
+    Without("it names no cause that a re-run could remove"),
     advice,
     never,
 )

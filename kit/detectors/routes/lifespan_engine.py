@@ -108,17 +108,17 @@ def _location(case: Case, engine: Engine) -> Frame | None:
 def _message(case: Case, leak: Leak, engine: Engine, replaced: Name | None, at: Frame) -> str:
     said = f"engine of {leak.database.name} made by the lifespan ({at.file}:{at.line})"
     if not _made_in_lifespan(case, engine):
-        said = f"the lifespan ({at.file}:{at.line}) goes by the engine of {leak.database.name}"
+        said = f"the lifespan ({at.file}:{at.line}) uses the engine of {leak.database.name}"
     if replaced is not None:
         set_by = f" that {replaced.test} had set" if replaced.test else ""
         return f"app.{replaced.name}{set_by} was overwritten by the lifespan when the client was entered: {said}."
-    return f"{said}, which runs when the client is entered (`with TestClient`): no override reaches it."
+    return f"{said}, which runs when the client is entered (`with TestClient`): overrides do not apply to it."
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
     """What the lifespan opens led elsewhere; the run without it where it put its engine in the place of another."""
     leaks = context.leaks_of(finding)
-    label = "with what the application's lifespan opens led elsewhere"
+    label = "with the connections of the application's lifespan redirected"
     yield from connected_elsewhere(finding, context, leaks, label, advice(finding))
     if finding.about.replaced:
         yield proposed_by(finding, NoLifespan(), advice(finding))
@@ -138,7 +138,7 @@ KIND = Kind(
     NAME,
     "A lifespan that makes the engine",
     Explanation(
-        what="The application's lifespan opened the database, made its engine, or put that in the place of the tests'.",
+        what="The application's lifespan opened the database, made its engine, or replaced the tests' engine.",
         comes_about="The lifespan runs when the client is entered (`with TestClient(app)`), after the test has set "
         "app.state or a global, and outside dependency injection.",
         example="""

@@ -16,7 +16,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
     """For each leak by a middleware: which line opened it, or made its engine?"""
     for leak in case.leaks:
         if leak.first.how == KIND.route:
-            message = opened_by(case, leak, "a middleware, which no override reaches")
+            message = opened_by(case, leak, "a middleware, to which overrides do not apply")
             yield of_leak(case, leak, NAME, message, culprit(case, leak), Nothing())
 
 
@@ -28,8 +28,8 @@ def advice(finding: Finding[Nothing]) -> str:
 def advice_at(where: str) -> str:
     """What to do about the middleware whose culprit is at a location."""
     return (
-        f"No override reaches a middleware: let the one at {where} go by what the application holds "
-        "(request.app.state), or by what it is given when it is added, so that tests can set it."
+        f"Overrides do not apply to a middleware: let the one at {where} use what the application holds "
+        "(request.app.state), or its own arguments, so that tests can set it."
     )
 
 
@@ -38,19 +38,19 @@ KIND = Kind(
     "A middleware with a session of its own",
     Explanation(
         what="A middleware opened a session or a connection on the application's own engine.",
-        comes_about="A middleware runs around the route, outside dependency injection: no override reaches it.",
+        comes_about="A middleware runs around the route, outside dependency injection: overrides do not apply to it.",
         example="""
         @app.middleware("http")
         async def count(request, call_next):
             async with SessionLocal() as db:   # the module's own factory
                 ...
         """,
-        proved="A re-run leads what the middleware opens to the tests' engine.",
+        proved="A re-run redirects the connections of the middleware to the tests' engine.",
         to_do="Let the middleware take its session factory from request.app.state, and let the tests set that.",
     ),
     Strength.ROUTE,
     detect,
-    Without("what is tried for every leak proves it: the session, or the engine, led to the tests' own"),
+    Without("re-runs try it for every leak: the session, or the engine, redirected to the tests' own"),
     advice,
     route="middleware",
 )

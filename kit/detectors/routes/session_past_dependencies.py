@@ -35,28 +35,29 @@ def settles(finding: Finding[About]) -> bool:
 
 def advice(finding: Finding[About]) -> str:
     """Go by the dependency."""
-    return f"At {finding.where} take the session from what the dependency supplies, so that an override reaches it."
+    return f"At {finding.where} take the session from the dependency, so that an override applies to it."
 
 
 KIND = Kind(
     NAME,
-    "A session past the dependencies",
+    "A session opened without a dependency",
     Explanation(
         what="The code of a request opened a session or a connection that it did not get from a dependency.",
         comes_about="A repository or a service takes the module's session factory or engine itself. FastAPI replaces "
-        "only what stands in Depends(...).",
+        "only what is in Depends(...).",
         example="""
         @app.get("/sites")
         def sites():
             with SessionLocal() as db:         # and not db=Depends(get_db)
                 return db.scalars(select(Site)).all()
         """,
-        proved="A re-run binds that session to the tests' engine, or leads that connection where the override leads.",
-        to_do="Take the session as a dependency and hand it down to what needs it.",
+        proved="A re-run binds that session to the tests' engine, or redirects that connection to the override's "
+        "database.",
+        to_do="Take the session as a dependency and pass it down to what needs it.",
     ),
     Strength.WEAK,
     detect,
-    Without("what is tried for every leak proves it: the session, or the engine, led to the tests' own"),
+    Without("re-runs try it for every leak: the session, or the engine, redirected to the tests' own"),
     advice,
     settles,
 )

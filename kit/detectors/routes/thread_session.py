@@ -16,15 +16,15 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
     """For each leak by a thread of the application's own: which line opened it?"""
     for leak in case.leaks:
         if leak.first.how == KIND.route:
-            message = opened_by(case, leak, f"thread {leak.first.entry.thread}, which no override reaches")
+            message = opened_by(case, leak, f"thread {leak.first.entry.thread}, to which overrides do not apply")
             yield of_leak(case, leak, NAME, message, culprit(case, leak), Nothing())
 
 
 def advice(finding: Finding[Nothing]) -> str:
     """Give the thread its factory."""
     return (
-        f"No override reaches a thread: let the code at {finding.where} take its session factory from what started the "
-        "thread (an argument), so that tests can set it."
+        f"Overrides do not apply to a thread: pass its session factory to the code at {finding.where} as an argument, "
+        "so that tests can set it."
     )
 
 
@@ -42,12 +42,12 @@ KIND = Kind(
 
         threading.Thread(target=refresh).start()
         """,
-        proved="A re-run leads the engine, or the session, that the thread uses to the tests' own.",
-        to_do="Hand the thread its session factory, and let tests hand it another.",
+        proved="A re-run redirects the engine, or the session, of the thread to the tests' own.",
+        to_do="Pass the thread its session factory, so that tests can pass another.",
     ),
     Strength.ROUTE,
     detect,
-    Without("what is tried for every leak proves it: the session, or the engine, led to the tests' own"),
+    Without("re-runs try it for every leak: the session, or the engine, redirected to the tests' own"),
     advice,
     route="thread",
 )

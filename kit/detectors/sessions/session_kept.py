@@ -28,8 +28,8 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
             leak,
             NAME,
             f"{leak.database.name} was reached {within(leak.tests)} through a session that had been opened {when}, "
-            f"by {case.leads(chain[:4])}, and was kept since: it stays bound to the engine that it "
-            "was made for, whatever the tests put in that one's place.",
+            f"by {case.leads(chain[:4])}, and kept since: it stays bound to its engine, whatever the tests replace "
+            "that with.",
             first(chain),
             Nothing(),
         )
@@ -53,8 +53,8 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 def advice(finding: Finding[Nothing]) -> str:
     """Open it anew."""
     return (
-        f"Open the session at {finding.where} for each use, or put it away when it has been used "
-        "(scoped_session.remove()), so that none from before is found there."
+        f"Open the session at {finding.where} for each use, or close it after use (scoped_session.remove()), so that "
+        "none is left from before."
     )
 
 

@@ -34,14 +34,14 @@ def _finding(case: Case, leak: Leak, engine: Engine, session: Session) -> Findin
     assert session.routed_by is not None
     at = first(case.evidence.stacks[session.routed_at])
     own = next(one for one in case.evidence.engines if one.engine == session.engine)
-    what = f"where the session is sent: {session.routed_by}"
+    what = f"where the session is routed: {session.routed_by}"
     return of_leak(
         case,
         leak,
         NAME,
         f"{leak.database.name} was reached in {tests_said(leak.tests)} through a session that {leak.opener} opens on "
-        f"another engine ({own.url}, made at {made_at(case.evidence, own)}): {_BY[session.routed_by]} ({at}) sent it "
-        f"to the engine made at {made_at(case.evidence, engine)}, whatever the session was opened on.",
+        f"another engine ({own.url}, made at {made_at(case.evidence, own)}): {_BY[session.routed_by]} ({at}) routed "
+        f"it to the engine made at {made_at(case.evidence, engine)}, whatever the session was opened on.",
         at,
         Nothing(),
         (Fact(what, at.file if at else None, at.line if at else None),),
@@ -56,19 +56,18 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 def advice(finding: Finding[Nothing]) -> str:
     """Let tests set the engines that it goes by."""
     return (
-        f"What {finding.where} sends elsewhere goes past the engine that the tests give the session: let it take its "
-        "engines from what tests can set, or let the tests' own factory do without (class_=Session, binds={})."
+        f"{finding.where} routes statements away from the engine that the tests give the session: take its engines "
+        "from what tests can set, or let the tests' own factory do without (class_=Session, binds={})."
     )
 
 
 KIND = Kind(
     NAME,
-    "A session that is sent to another engine",
+    "A session that is routed to another engine",
     Explanation(
-        what="The session was opened on the tests' engine, and its class or its binds send what it is asked to "
-        "another.",
-        comes_about="A get_bind() of one's own (a reader and a writer), or `binds` for some classes, decides for each "
-        "statement and does not ask what the session was opened on.",
+        what="The session was opened on the tests' engine, and its class or its binds route statements to another.",
+        comes_about="A get_bind() of one's own (a reader and a writer), or `binds` for some classes, chooses an "
+        "engine for each statement, whatever the session was opened on.",
         example="""
         class RoutingSession(Session):
             def get_bind(self, mapper=None, clause=None, **kw):

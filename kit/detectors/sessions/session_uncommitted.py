@@ -69,8 +69,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 def advice(finding: Finding[Nothing]) -> str:
     """Commit, or share the session."""
     return (
-        f"Commit at {finding.where}, or let the override hand the application the very session that the fixture writes "
-        "to."
+        f"Commit at {finding.where}, or let the override return the session that the fixture writes to."
     )
 
 
@@ -89,7 +88,7 @@ KIND = Kind(
             db.flush()                         # the application reads through another connection
         """,
         proved="A re-run with a commit after the line that writes.",
-        to_do="Commit, or let the override hand the application the fixture's session.",
+        to_do="Commit, or let the override return the fixture's session.",
     ),
     Strength.CAUSE,
     detect,

@@ -10,7 +10,7 @@ NAME = "state-left-by-collection"
 
 def advice(finding: Finding[None]) -> str:
     """What to do where no more is known than the line that writes it."""
-    return f"Put what {finding.where} changes back: move the statement into a fixture."
+    return f"Restore what {finding.where} changes: move the statement into a fixture."
 
 
 KIND = Kind(
@@ -24,12 +24,12 @@ KIND = Kind(
         # tests/test_admin.py, at its top
         settings.debug = True                  # for every test of the run
         """,
-        proved="Short re-runs: the test alone, with the other module collected, and with just that piece of "
-        "state put back.",
-        to_do="Move the statement into a test or a fixture that puts the state back.",
+        proved="Short re-runs: the test alone, with the other module collected, and with just that piece of state "
+        "restored.",
+        to_do="Move the statement into a test or a fixture that restores the state.",
     ),
     Strength.CAUSE,
     only_by_rerun,
-    Without("short re-runs of a few tests look for it (kit diagnose --test ID): which tests, which state, which line"),
+    Without("short re-runs of a few tests find it (kit diagnose --test ID): which tests, which state, which line"),
     advice,
 )

@@ -10,27 +10,27 @@ NAME = "state-left-by-test"
 
 def advice(finding: Finding[None]) -> str:
     """What to do where no more is known than the line that writes it."""
-    return f"Put what {finding.where} changes back when the test is over."
+    return f"Restore what {finding.where} changes when the test is over."
 
 
 KIND = Kind(
     NAME,
     "State that one test leaves for another",
     Explanation(
-        what="A test that passes alone fails after another test, which changed a piece of state and left it "
-        "so.",
+        what="A test that passes alone fails after another test, which changed a piece of state and did not restore "
+        "it.",
         comes_about="A test changes a global, a class attribute, a variable, a cache or a registered handler, and "
-        "does not put it back.",
+        "does not restore it.",
         example="""
         def test_upper_case():
             settings.names["site"] = "NORTH"   # a dictionary of the module, for all tests after it
         """,
         proved="Short re-runs: the test alone, after the other one, and after it with just that piece of state "
-        "put back.",
-        to_do="Put the state back when the test is over (monkeypatch, or a fixture after its yield).",
+        "restored.",
+        to_do="Restore the state when the test is over (monkeypatch, or a fixture after its yield).",
     ),
     Strength.CAUSE,
     only_by_rerun,
-    Without("short re-runs of a few tests look for it (kit diagnose --test ID): which tests, which state, which line"),
+    Without("short re-runs of a few tests find it (kit diagnose --test ID): which tests, which state, which line"),
     advice,
 )

@@ -18,7 +18,7 @@ KIND = Kind(
     "State that a test needs from another one",
     Explanation(
         what="A test that fails alone passes after another test, whose change of state it needs.",
-        comes_about="A test prepares what a later one goes by: a row, a registered table, a filled cache.",
+        comes_about="A test prepares what a later one depends on: a row, a registered table, a filled cache.",
         example="""
         def test_a_create():
             registry["site"] = Site()
@@ -27,11 +27,11 @@ KIND = Kind(
             assert registry["site"]            # there only after test_a_create
         """,
         proved="Short re-runs: the test alone, after the other one, and after it with just that piece of state "
-        "taken away.",
-        to_do="Let a fixture that the test asks for prepare the state.",
+        "removed.",
+        to_do="Let a fixture that the test requests prepare the state.",
     ),
     Strength.CAUSE,
     only_by_rerun,
-    Without("short re-runs of a few tests look for it (kit diagnose --test ID): which tests, which state, which line"),
+    Without("short re-runs of a few tests find it (kit diagnose --test ID): which tests, which state, which line"),
     advice,
 )

@@ -67,9 +67,9 @@ KIND = Kind(
     "An import during collection that makes the engine",
     Explanation(
         what="pytest collected another test module, which imports the application and so makes its engine, before a "
-        "fixture set the variable.",
+        "fixture sets the variable.",
         comes_about="pytest imports all test modules before it runs the first test. A module that imports the "
-        "application at its top decides for all the others: each passes alone.",
+        "application at its top decides for all others, each of which passes alone.",
         example="""
         # tests/test_health.py, collected first
         from app.main import app               # makes the engine

@@ -63,7 +63,7 @@ def _kept(case: Case, leak: Leak, made: Made, late: Variable) -> str:
     chain = evidence.chain(made.entry)
     return (
         f"{changed(late)} changed at {writer(evidence, late)} AFTER it had been read at "
-        f"{case.leads(evidence.chain(asked)[:4])} ({then}), and what was found was kept{by}: the {made.what} made at "
+        f"{case.leads(evidence.chain(asked)[:4])} ({then}), and the result was kept{by}: the {made.what} made at "
         f"{f'{chain[0].file}:{chain[0].line}' if chain else '?'} got {made.url}."
     )
 
@@ -73,7 +73,7 @@ def _made_before(case: Case, leak: Leak, made: Made, late: Variable) -> str:
     evidence, chain = case.evidence, case.evidence.chain(made.entry)
     importer = next((frame for frame in chain if case.of_tests(frame.file)), None)
     imported = f", imported at {importer.file}:{importer.line}" if importer is not None else ""
-    old = "its old value" if origin_of(evidence, leak.first).kind == "variable" else "what was taken instead of it"
+    old = "its old value" if origin_of(evidence, leak.first).kind == "variable" else "the default that was used instead"
     made_where = f"{chain[0].file}:{chain[0].line}" if chain else "?"
     return (
         f"{changed(late)} changed at {writer(evidence, late)} AFTER {made.what} {made.url} was created from {old} "
@@ -101,8 +101,8 @@ def advice(finding: Finding[LateAbout]) -> str:
     """Set it earlier, or ask for it later."""
     return (
         f"Set {finding.about.variable} before the application is imported: at the top of conftest.py, or in the "
-        "environment of the command; or let the application ask for it when it is used, and the tests put away what it "
-        "has kept from before (cache_clear, dispose)."
+        "environment of the command; or let the application read it on each use, and the tests clear what it has kept "
+        "(cache_clear, dispose)."
     )
 
 
@@ -110,8 +110,8 @@ KIND = Kind(
     NAME,
     "A variable set too late",
     Explanation(
-        what="The tests set the variable that names the database, and the engine had been made, or its value read and "
-        "kept, before that.",
+        what="The tests set the variable that names the database after the engine was made, or after its value was "
+        "read and kept.",
         comes_about="The application's module makes its engine at import, or caches its settings, and a fixture or a "
         "test sets the variable afterwards.",
         example="""

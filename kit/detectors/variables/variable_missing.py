@@ -32,7 +32,7 @@ def advice(finding: Finding[MissingAbout]) -> str:
     """Set it."""
     return (
         f"Set {finding.about.variable} to the test database at the top of conftest.py, before the application is "
-        f"imported (or asks for it, at {finding.where})."
+        f"imported (or reads it, at {finding.where})."
     )
 
 

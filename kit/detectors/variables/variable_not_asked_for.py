@@ -54,7 +54,7 @@ def _finding(case: Case, leak: Leak, event: Variable, asked: Variable) -> Findin
 
 
 def _in_a_file(case: Case, leak: Leak, asked: Variable | None) -> Iterator[Finding[About]]:
-    """A file of variables that was read has a name like the one that was missing, and leads elsewhere."""
+    """A dotenv file that was read has a name like the one that was missing, and leads elsewhere."""
     lines = [] if asked is None else list(_lines_in_vain(case, leak, asked))
     if asked is None or not lines:
         return
@@ -135,7 +135,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
     name, wanted = finding.about.variable, finding.about.wanted
     value = context.values.get((name, finding.about.value)) or context.given_in(finding, name)
     if value is not None:
-        label = f"with {wanted} set to what {name} is set to"
+        label = f"with {wanted} set to the value of {name}"
         yield Candidate(finding, label, (SetVariable(wanted, value),), _renamed(finding, context))
 
 
@@ -149,7 +149,7 @@ def _renamed(finding: Finding[About], context: Context) -> str:
 def advice(finding: Finding[About]) -> str:
     """Set the other one."""
     return (
-        f"At {finding.where} set {finding.about.wanted}, which is what the application asks for, instead of "
+        f"At {finding.where} set {finding.about.wanted}, which is what the application reads, instead of "
         f"{finding.about.variable}."
     )
 
@@ -159,7 +159,7 @@ KIND = Kind(
     "A variable that nothing reads",
     Explanation(
         what="The tests set a variable that nothing reads; the application reads another one, which is not set, and "
-        "goes by its default.",
+        "uses its default.",
         comes_about="The name has a prefix (env_prefix, a nested model), is misspelt, or was renamed in the "
         "application.",
         example="""

@@ -48,10 +48,11 @@ def _went_first(case: Case, leak: Leak, source: Source, name: str, written: Vari
     read: Frame | None = first(evidence.chain(source.read)) if source.read is not None else at
     if kept is not None:
         read = first(evidence.chain(kept))
-        why = f": it was there already, so that setdefault at {writer(evidence, kept)} left it as it was."
+        why = f": it was set already, so that setdefault at {writer(evidence, kept)} did not change it."
     else:
         why = (
-            f", and not from {others[-1].name}, which {writer(evidence, others[-1])} had set: {name} goes first at "
+            f", and not from {others[-1].name}, which {writer(evidence, others[-1])} had set: {name} takes precedence "
+            "at "
             f"{place(read.file, read.line) if read else '?'}."
         )
     yield of_leak(
@@ -117,24 +118,24 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 def advice(finding: Finding[About]) -> str:
     """Take it out of the environment, or set it."""
     return (
-        f"Do not set {finding.about.variable} where the tests run; or, before the application is imported, take it "
-        "away in conftest.py (os.environ.pop), or set it there (os.environ[...] = ..., not setdefault)."
+        f"Do not set {finding.about.variable} where the tests run; or, before the application is imported, remove it "
+        "in conftest.py (os.environ.pop), or set it there (os.environ[...] = ..., not setdefault)."
     )
 
 
 KIND = Kind(
     NAME,
-    "A variable that goes before the tests'",
+    "A variable that takes precedence over the tests'",
     Explanation(
-        what="The tests set a variable in time, and the application takes its URL from another one, which goes first.",
+        what="The tests set a variable in time, and the application prefers another one.",
         comes_about="`os.environ.get(A) or os.environ.get(B)` prefers what the CI job or the shell exports, or the "
-        "tests use setdefault, which leaves a variable that is there.",
+        "tests use setdefault, which does not change a variable that is set.",
         example="""
         # CI: export INTEGRATION_DATABASE_URL=postgresql://production/app
         os.environ["DATABASE_URL"] = TEST_URL  # conftest.py
         url = os.environ.get("INTEGRATION_DATABASE_URL") or os.environ["DATABASE_URL"]   # app/settings.py
         """,
-        proved="A re-run without the variable that goes first.",
+        proved="A re-run without the variable that takes precedence.",
         to_do="Do not set it where the tests run, or remove it at the top of conftest.py.",
     ),
     Strength.CAUSE,

@@ -29,9 +29,9 @@ def detect(case: Case) -> Iterator[Finding[MissingAbout]]:
             leak,
             NAME,
             asked,
-            f" any more: {writer(case.evidence, removal)} took it away{f' in {other}' if other else ''}",
+            f" any more: {writer(case.evidence, removal)} removed it{f' in {other}' if other else ''}",
             first(case.evidence.chain(removal)),
-            (fact(case.evidence, removal, f"{removal.name} taken away"),),
+            (fact(case.evidence, removal, f"{removal.name} removed"),),
             other,
         )
 
@@ -46,8 +46,8 @@ def interventions(finding: Finding[MissingAbout], context: Context) -> Iterator[
 def advice(finding: Finding[MissingAbout]) -> str:
     """Put it back."""
     return (
-        f"At {finding.where} put {finding.about.variable} back when it is done (monkeypatch.delenv does, at the end of "
-        "the test), or do not take it away there."
+        f"At {finding.where} restore {finding.about.variable} (monkeypatch.delenv does, at the end of the test), or "
+        "do not remove it there."
     )
 
 
@@ -55,20 +55,20 @@ KIND = Kind(
     NAME,
     "A variable that a test removes",
     Explanation(
-        what="The variable that names the test database was removed from the environment: the application goes by its "
+        what="The variable that names the test database was removed from the environment: the application uses its "
         "default.",
-        comes_about="A test of the settings deletes the variable with os.environ.pop and does not put it back.",
+        comes_about="A test of the settings deletes the variable with os.environ.pop and does not restore it.",
         example="""
         def test_default_url():
             del os.environ["DATABASE_URL"]     # and not monkeypatch.delenv
             assert Settings().url == DEFAULT
         """,
         proved="A re-run without that test or that statement, or with the variable naming another database.",
-        to_do="Remove it with monkeypatch.delenv, which puts it back.",
+        to_do="Remove it with monkeypatch.delenv, which restores it.",
     ),
     Strength.CAUSE,
     detect,
     interventions,
     advice,
-    because="{where} takes {variable} away",
+    because="{where} removes {variable}",
 )

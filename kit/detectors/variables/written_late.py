@@ -136,4 +136,4 @@ def collected_by_another(case: Case, leak: Leak) -> Frame | None:
 
 def changed(event: Variable) -> str:
     """What was changed, in words: the variable, or what the settings keep of it."""
-    return event.name if event.op == "set" else f"What the settings keep of {event.name}"
+    return event.name if event.op == "set" else f"The settings' copy of {event.name}"

@@ -270,7 +270,7 @@ class LeadElsewhere(Intervention):
     @property
     def label(self) -> str:
         file, line = (self.frames or self.sites)[0]
-        return f"with what {file}:{line} makes led elsewhere"
+        return f"with what {file}:{line} makes redirected"
 
     def apply(self, rerun: Rerun) -> None:
         from .elsewhere import Elsewhere

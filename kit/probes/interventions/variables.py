@@ -139,7 +139,7 @@ class DropFromFiles(Intervention):
 
     @property
     def label(self) -> str:
-        return f"without {' and '.join(self.names)} from {self.file or 'files of variables'}"
+        return f"without {' and '.join(self.names)} from {self.file or 'dotenv files'}"
 
     def apply(self, rerun: Rerun) -> None:
         def reading_dotenv(original: Any) -> Any:
