@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
@@ -348,7 +349,7 @@ def test_another_kernel_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_what_ran_is_kept_however_papermill_is_ended(tmp_path: Path, number: signal.Signals) -> None:
     """The saved notebook has the outputs of the cells that ran, is whole, and says that it is not complete.
 
-    What it leaves in the directory for temporary files goes with the next start.
+    What it leaves in the directory for temporary files goes with its kernel, at the latest with the next start.
     """
     temporary = Path(tempfile.mkdtemp(prefix="kept-", dir="/tmp"))  # with a path that is short enough for sockets
     source = write(tmp_path, "sample", "print('kept')", "import time\ntime.sleep(600)", "3")
@@ -372,11 +373,11 @@ def test_what_ran_is_kept_however_papermill_is_ended(tmp_path: Path, number: sig
     assert (outcome.ran, outcome.stopped_at, outcome.never_ran) == (1, "In [2] cell-2", ("In [3] cell-3",))
     assert outcome.error == ("Interrupted" if number is signal.SIGINT else "Unfinished")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["reading", "sample.ipynb", "saved.ipynb"]
-    for lock in temporary.glob(f"*/{LOCK}"):
-        with lock.open() as held:
+    for lock in list(temporary.glob(f"*/{LOCK}")):
+        with suppress(FileNotFoundError), lock.open() as held:  # who watches the kernel may be faster
             fcntl.flock(held, fcntl.LOCK_SH)  # until the kernel, which has it from papermill, has ended, too
-    assert bool(sweep(TEMPORARY, [temporary])) == (number is not signal.SIGINT)
-    temporary.rmdir()
+    sweep(TEMPORARY, [temporary])
+    temporary.rmdir()  # in which nothing is left
 
 
 def test_an_error_without_end_is_cut(tmp_path: Path) -> None:
