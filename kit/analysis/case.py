@@ -178,7 +178,8 @@ def _parts_facts(evidence: Evidence, reach: Reach) -> Iterator[Fact]:
     if origin_of(evidence, reach).variable is not None:
         return
     for part, event in parts_of(evidence, made, url).items():
-        by = "was missing, and this taken instead" if event.op == "missing" else f"from {writer(evidence, event)}"
+        missing = event.op == "missing"
+        by = "was not set, so that this default is used" if missing else f"from {writer(evidence, event)}"
         at = first_frame(evidence.chain(event))
         yield Fact(
             f"its {part} is {event.name}={event.value}, {by}",

@@ -19,5 +19,5 @@ def connected_by(case: Case, engine: Engine, opened: tuple[Frame, ...]) -> tuple
     ]
     if listeners:
         told = " or ".join(f"{place(frame.file, frame.line)} {named(frame)}" for frame in listeners)
-        return listeners[0], f"{told}, which listens to do_connect,"
+        return listeners[0], f"{told}, a listener of do_connect,"
     return first(case.evidence.chain(engine)), "an argument of the engine, or a listener of a library,"

@@ -93,27 +93,28 @@ def _client(one: NotSeen, allowed: Allowed) -> Gap:
     """A database's own program: where it would connect to is known, or why that is not."""
     if one.asked is None:
         reason = f": {one.why}" if one.why else ""
-        why, judged = f"{one.name}, a database's own client, was run, and where it led cannot be read{reason}", None
+        why = f"{one.name}, a database's own client, was run, and what it connected to is not known{reason}"
+        judged = None
     else:
         judged = allowed.names(one.asked)
         said = {True: "which is allowed", False: "which is not allowed", None: "and no allow-list was given"}
         why = f"{one.name}, a database's own client, was run on {one.asked}, {said[judged]}"
-    to_do = "" if judged else "look up what it does there, or allow the database where tests may reach it (--allow)"
+    to_do = "" if judged else "look up what it does there, or allow the database if tests may reach it (--allow)"
     return Gap("client", one.name, why, to_do, hides=not judged, test=one.test)
 
 
 _SAID = {
     "driver": (
         "{name} connected, and the kit has no probe for it",
-        "look up in its settings where it leads; the guard (--db-guard) refuses it by name",
+        "look up in its settings which server it uses; the guard (--db-guard) refuses it by name",
     ),
-    "store": ("{name} connected to a server that is no database", "look up in its settings where it leads"),
+    "store": ("{name} connected to a server that is no database", "look up in its settings which server it uses"),
     "child": (
-        "{name} was started and took no probes in",
+        "{name} was started without the probes",
         "start it without -I, -E and -S, and with PYTHONPATH and ISOLATION_PROBES_* in its environment",
     ),
     "imports": (
-        "the import system was replaced ({name}), so that a driver imported since may have no probe",
+        "the import system was replaced ({name}), so that a driver imported after that may have no probe",
         "add to sys.meta_path instead of replacing it",
     ),
     "record": ("lines of the record were lost ({name})", _RUN_AGAIN),
@@ -125,7 +126,7 @@ def _probes(evidence: Evidence) -> Iterator[Gap]:
     for process in evidence.processes:
         for module, why in process.failures.items():
             yield Gap(
-                "probe", module, f"the probe for {module} could not be put in, or failed: {why}",
+                "probe", module, f"the probe for {module} could not be installed, or failed: {why}",
                 "report it as a fault of the kit, with the version of the library",
             )  # fmt: skip
 
@@ -145,29 +146,29 @@ def _processes(evidence: Evidence) -> Iterator[Gap]:
             yield _ran_on(process.pid, program(process))
         elif process.ppid not in pids and (number in theirs or not theirs):
             yield Gap(
-                "process", program(process), f"process {process.pid} was ended before its probes could say so",
-                "see what ended it (a signal, os._exit, or another program that it became)",
+                "process", program(process), f"process {process.pid} was ended before its probes could report that",
+                "find out what ended it (a signal, os._exit, or exec of another program)",
             )  # fmt: skip
         elif not process.forked:  # a fork of multiprocessing's ends without a word, and nothing of it is lost
             cut_short.append(process)
     for pid in evidence.running:
         if pid not in pids:
-            yield _ran_on(pid, "a fork of the command's")
+            yield _ran_on(pid, "a fork of the command")
     if cut_short:
         names = ", ".join(sorted({program(process) for process in cut_short})[:3])
         many = "a process" if len(cut_short) == 1 else f"{len(cut_short)} processes"
         yield Gap(
             "process", names,
-            f"{many} beside the tests' own ({names}) ended without a word, killed or by os._exit: what was done until "
-            "then was seen", hides=False,
+            f"{many} besides the tests' own ({names}) ended without a report, killed or by os._exit: what they did "
+            "until then was seen", hides=False,
         )  # fmt: skip
 
 
 def _ran_on(pid: int, name: str) -> Gap:
     return Gap(
         "process", name,
-        f"process {pid} ({name}) ran on when the command had ended: what it did since then is not known",
-        "end it in the tests, or wait for its end",
+        f"process {pid} ({name}) kept running after the command had ended: what it did after that is not known",
+        "end it in the tests, or wait for it",
     )  # fmt: skip
 
 
@@ -182,14 +183,14 @@ def _children(evidence: Evidence) -> Iterator[Gap]:
             continue
         if name in _CLIENTS:
             yield Gap(
-                "client", name, f"{name}, a database's own client, was run, and what it reached is not seen",
+                "client", name, f"{name}, a database's own client, was run, and what it connected to was not seen",
                 "look up which database its arguments and variables name", hides=name != "redis-cli", test=child.test,
             )  # fmt: skip
         elif _took_no_probes(child, name) and name not in explained:
             why, to_do = _SAID["child"]
             yield Gap("child", name, why.format(name=name), to_do, test=child.test)
         elif name in _LAUNCHERS:
-            yield Gap("child", name, f"{name} was run: what it started is not seen", hides=False, test=child.test)
+            yield Gap("child", name, f"{name} was run: what it started was not seen", hides=False, test=child.test)
 
 
 def _took_no_probes(child: Child, name: str) -> bool:

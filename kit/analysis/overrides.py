@@ -14,9 +14,9 @@ from kit.evidence.model import Callable, Evidence, Override
 class Mismatch(Enum):
     """Why a key matches no dependency of its application."""
 
-    UNKNOWN = "nothing is like it"
+    UNKNOWN = "nothing resembles it"
     OTHER_APPLICATION = "it is one of another application"
-    OTHER_OBJECT = "another object is like it"
+    OTHER_OBJECT = "another object resembles it"
     LOADED_TWICE = "its file is loaded as two modules"
     STALE = "another object has its name"
 
@@ -110,7 +110,7 @@ def _why_two(known: Callable) -> str | None:
     """Why there can be two objects of one name and text, though its file was executed once."""
     if ".<locals>." in known.name:
         made_by = known.name.partition(".<locals>.")[0].rpartition(".")[2]
-        return f"each call of {made_by}() makes a function of its own"
+        return f"each call of {made_by}() makes another function"
     if known.type == "method":
         return f"a method of another {known.name.rpartition('.')[0].rpartition('.')[2]} is another key"
     if known.type in ("instance", "partial"):
@@ -189,7 +189,7 @@ _LIKENESSES: tuple[tuple[Mismatch, _Like, _Why], ...] = (
         lambda known, twin: known.name == twin.name,
         lambda known, twin: (
             f"The application depends on another object of the same name ({place(twin.file, twin.line)}): the module "
-            "was executed again, or the name was bound anew, after the route was declared."
+            "was executed again, or the name was rebound, after the route was declared."
         ),
     ),
     (

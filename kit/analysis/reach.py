@@ -1,4 +1,4 @@
-"""Who reached which database, in which test, and how? One answer for each way that was gone."""
+"""Who reached which database, in which test, and how? One answer for each route."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Reach:
 def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] | None = None) -> tuple[Reach, ...]:
     """Everything that reached a database or was stopped on its way, in the order of time.
 
-    Alike ways of one test are counted together.
+    What one test opens alike is counted together.
     """
     known = databases(evidence, folder) if known is None else known
     sightings = [sighting for sighting in evidence.sightings() if sighting.connection.connection in known]
@@ -111,7 +111,7 @@ def _unused(evidence: Evidence, known: Mapping[str, Database], named: _Named, co
         known[connection.connection],
         connection.test,
         connection.phase,
-        _way(evidence, connection, chain),
+        _route(evidence, connection, chain),
         chain,
         chain,
         engine,
@@ -152,7 +152,7 @@ def _how(
         return "override"
     if dependency is not None:
         return "called directly" if called_directly(dependency, chain) is not None else "dependency"
-    return _way(evidence, entry, chain)
+    return _route(evidence, entry, chain)
 
 
 def _opened_here(evidence: Evidence, sighting: Sighting) -> tuple[Frame, ...]:
@@ -169,8 +169,8 @@ def _of_its_pool(evidence: Evidence, connection: Connection, engine: Engine | No
     return (evidence.chain(engine) if by_itself and engine is not None else ()) or chain
 
 
-def _way(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
-    """How code that is no dependency's came to a database, from what was under way at that moment."""
+def _route(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
+    """The route by which code outside dependencies reached a database, from what was running at that moment."""
     chain = tuple(chain)
     if entry.stage == "background":
         return "background task"

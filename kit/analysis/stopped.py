@@ -40,7 +40,7 @@ class Stop:
         where = f"in {self.test}" if self.test else f"outside the tests ({self.phase})"
         times = f", {self.count} times" if self.count > 1 else ""
         why = f", {self.why}" if self.why else ""
-        return f"{self.database}{why}, asked for{at} {where}{times}. {self.done}".strip()
+        return f"{self.database}{why}, requested{at} {where}{times}. {self.done}".strip()
 
 
 def stops(evidence: Evidence) -> tuple[Stop, ...]:
@@ -70,7 +70,7 @@ def _said(evidence: Evidence) -> Iterator[str]:
         yield f"This run was not guarded: it connected wherever it was configured to ({_HOW_TO})."
     elif evidence.guard == BY_PYTEST:
         yield (
-            "This run was guarded by pytest's --db-guard alone, which the command or the configuration names: "
+            "This run was guarded by pytest's --db-guard alone, which the command or the configuration turns on: "
             f"what runs outside pytest was not stopped ({_HOW_TO})."
         )
     elif evidence.guard == BY_STOP:
@@ -89,5 +89,5 @@ def _refused(evidence: Evidence) -> Iterator[str]:
     changed = f" {counted(len(failed), 'test')} with a refused connection failed." if failed else ""
     yield (
         f"The outcomes of tests may differ from those of a run without --stop.{changed} Where a finding says that a "
-        "database which is not allowed was reached, it was asked for, and refused."
+        "database off the allow-list was reached, the connection was requested and refused."
     )

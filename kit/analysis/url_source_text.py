@@ -24,6 +24,6 @@ def origin_said(evidence: Evidence, reach: Reach) -> str:
     parts = parts_of(evidence, made, url)
     if parts:
         held = ", ".join(f"{part} from {event.name}={event.value}" for part, event in parts.items())
-        return f"its URL is put together of parts ({held})"
+        return f"its URL is built from parts ({held})"
     holder = f", as {engine.held_by[0]}" if engine is not None and engine.held_by else ""
     return f"its URL comes from no variable and no settings file: it is written in the program{holder}"

@@ -10,7 +10,7 @@ from kit.analysis.model import Finding, explained_by
 
 
 class Status(StrEnum):
-    """PROVED: with the cause the wrong thing is there, without it is gone. UNRESOLVED: that could not be shown."""
+    """PROVED: with the cause the symptom is there, without it is gone. UNRESOLVED: that could not be shown."""
 
     PROVED = "proved"
     UNRESOLVED = "unresolved"
@@ -18,11 +18,16 @@ class Status(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a run showed. GONE: the wrong thing did not come back. VOID: the run cannot be compared with the first."""
+    """What a run showed. GONE: the symptom did not come back. VOID: the run cannot be compared with the first."""
 
     GONE = "gone"
     STAYS = "stays"
     VOID = "void"
+
+    @property
+    def shown(self) -> str:
+        """The word for a reader."""
+        return {Effect.GONE: "gone", Effect.STAYS: "still there", Effect.VOID: "inconclusive"}[self]
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,24 +86,24 @@ def _entries(allowed: Allowed, found: Iterable[Database]) -> Iterator[Entry]:
 def nothing_found(answer: Answer) -> str:
     """What can be said of a run without findings: that nothing is wrong only where all that was seen bears it out."""
     if saw_nothing(answer):
-        return "No test was run and no database was reached, so nothing is known."
+        return "No test was run and no database was reached, so nothing can be concluded."
     unmatched = [key for key in answer.overrides if not key.matched]
     lasting = [database.name for database in answer.databases if database.lives_on]
     if answer.stopped:
         return f"Refused: {answer.stopped[0]}"
     if answer.hidden:
         more = f" ({len(answer.hidden) - 1} more under Not seen)" if len(answer.hidden) > 1 else ""
-        return f"What was seen shows nothing wrong, but not all was seen: {answer.hidden[0].why}{more}."
+        return f"No finding, but not everything was seen: {answer.hidden[0].why}{more}."
     if unmatched:
         keys = f"{counted(len(unmatched), 'override key')} {'matches' if len(unmatched) == 1 else 'match'} nothing"
-        return f"{keys}: what was to be replaced is used as it is. Nothing else stands out in what was seen."
+        return f"{keys}: the dependency that was to be replaced is used unchanged. There is no other finding."
     if answer.allowed.patterns is None and lasting:
         more = f" and {len(lasting) - 1} more" if len(lasting) > 1 else ""
         return (
-            f"Nothing stands out in what was seen. {lasting[0]}{more} was reached, and no allow-list was given: "
+            f"No finding. {lasting[0]}{more} was reached, and no allow-list was given: "
             "pass --allow DB to have each database judged."
         )
-    return "Nothing is wrong in what was seen."
+    return "Nothing wrong was found."
 
 
 def saw_nothing(answer: Answer) -> bool:
@@ -114,7 +114,7 @@ def saw_nothing(answer: Answer) -> bool:
 def entries_said(answer: Answer) -> tuple[str, ...]:
     """What is to be said of the allow-list itself: an entry that matched nothing, and one that allows everything."""
     wide = [
-        f"--allow {one.entry} lets {one.lets_through} through: nothing of that is judged wrong"
+        f"--allow {one.entry} allows {one.lets_through}: none of it is judged wrong"
         for one in answer.entries
         if one.lets_through
     ]

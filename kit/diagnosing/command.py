@@ -92,7 +92,8 @@ def diagnose_and_tell(
     needs_a_list(stop, allow, allow_driver)
     if stop and yes:
         raise TraceError(
-            "--stop and --yes contradict each other: the one keeps runs from what is not allowed, the other lets them",
+            "--stop and --yes contradict each other: the one refuses connections off the allow-list, the other allows "
+            "them",
             remedy="leave one of them out",
         )
     limits, guard = (timeout_first_s, timeout_s), _Guard(stop, yes, tuple(allow_driver))
@@ -179,7 +180,7 @@ class _Reruns:
         stopping = self._stopping(listed.entries) if self.guard.first else None
         environ = os.environ if self.environ is None else self.environ
         command = shlex.join(redact_command(self.command))
-        say(f"running {command} as it is, at most {self.limits_s[0]:.0f} s")
+        say(f"first run, unchanged: {command}, at most {self.limits_s[0]:.0f} s")
         say(f"this run is {said_before(guard_of(self.command, self.place, environ, stopping))}")
         values = self._folder / "values"
         remember = RememberVariables(str(values), self._seal.key)
@@ -201,24 +202,25 @@ class _Reruns:
     def announce(self) -> None:
         """Say what is about to be run."""
         if self.first.evidence.timed_out:
-            say(f"ended at its time limit, after {self.first.evidence.duration_s:.0f} s: nothing is run again")
-        stop = "stop before their first statement (the kit asks a server which it is)"
-        limits = f"each at most {self.timeout_s:.0f} s; at a database that is not allowed they " + (
-            "go on" if self.guard.yes else stop
+            say(f"ended at its time limit, after {self.first.evidence.duration_s:.0f} s: no re-run")
+        stop = "are refused before their first statement (the kit only asks a server which one it is)"
+        limits = f"each at most {self.timeout_s:.0f} s; connections off the allow-list " + (
+            "go through" if self.guard.yes else stop
         )
         databases = " and ".join(self._keeper.databases)
         if databases and (self.tests or self.symptoms):
-            say(f"before each run what runs wrote to {databases} is put back; nobody else should write there now")
+            say(f"before each run, what earlier runs wrote to {databases} is restored; nothing else should write "
+            "there meanwhile")
         if self.tests:
             say(f"{_order_said(len(self.tests))}, {limits}")
             return
         for symptom, planned in zip(self.symptoms, self.plans, strict=True):
             likely, others = planned.ranked
-            say(f"{symptom_said(symptom)}; {counted(len(likely), 'suspect')}:")
+            say(f"{symptom_said(symptom)}; {counted(len(likely), 'intervention')} to try:")
             for candidate in likely:
                 say(f"  - run {candidate.label}")
             for candidate in (*others, *planned.last):
-                say(f"  - if that is not enough: {candidate.label}")
+                say(f"  - if they do not suffice: {candidate.label}")
         if self.symptoms:
             say(f"at most {RUNS_AT_MOST} runs, {limits}")
             failed = {test for symptom in self.symptoms if symptom.failing for test in symptom.affected}
@@ -237,7 +239,7 @@ class _Reruns:
             lost = "The record is lost" if self.traced.evidence.problems else ""
             return Diagnosis(
                 Status.UNRESOLVED,
-                f"{lost or 'No probe reported'}, so nothing is known.",
+                f"{lost or 'No probe reported'}, so nothing can be concluded.",
                 unproved=tuple(silent(self.traced.evidence)),
             )
         if self.first.evidence.timed_out:
@@ -309,9 +311,8 @@ class _Reruns:
         if shown is not Effect.VOID or not any(candidate.otherwise for candidate in chosen):
             return shown
         labels = tuple(candidate.otherwise_label or candidate.label for candidate in chosen)
-        return self._run(
-            symptom, chosen, labels, [one for suspect in chosen for one in suspect.otherwise or suspect.interventions]
-        )
+        interventions = [one for candidate in chosen for one in candidate.otherwise or candidate.interventions]
+        return self._run(symptom, chosen, labels, interventions)
 
     def _run(
         self,
@@ -323,13 +324,13 @@ class _Reruns:
         if len(self.runs) >= RUNS_AT_MOST:
             raise OutOfRuns
         aside = f", {counted(len(symptom.apart), 'other test')} left out" if symptom.apart else ""
-        say(f"run {len(self.runs) + 1}: {' and '.join(labels) or 'nothing changed'}{aside}")
+        say(f"run {len(self.runs) + 1}: {' and '.join(labels) or 'unchanged'}{aside}")
         apart = [LeaveOut(symptom.apart)] if symptom.apart else []
         try:
             traced = self._rerun([*interventions, *apart])
         except TraceError as error:  # an earlier run has taken away what the command needs
             self.runs.append(Run(labels, Effect.VOID, error.found, 0.0))
-            say(f"   {Effect.VOID}: {error.found}")
+            say(f"   {Effect.VOID.shown}: {error.found}")
             return Effect.VOID
         left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)
         shown, reason = effect(symptom, traced.evidence, frozenset(left_out), interventions)
@@ -337,13 +338,13 @@ class _Reruns:
         leave = _without_any_hold(traced, chosen, labels) if len(chosen) > 1 else ()
         if leave and len(leave) < len(chosen):  # the others made this run what it is
             self._idle |= {one.interventions for one in leave}
-            reason = f"{reason}; no effect had: {' and '.join(one.label for one in leave)}"
+            reason = f"{reason}; without effect: {' and '.join(one.label for one in leave)}"
         elif idle:
             shown = Effect.VOID if shown is Effect.GONE else shown
             reason = f"the intervention had no effect ({idle}); {reason}"
         remedy = is_remedy(symptom, traced.evidence, shown)
         self.runs.append(Run(labels, shown, reason, traced.evidence.duration_s, remedy))
-        say(f"   {shown}: {reason} ({traced.evidence.duration_s:.1f} s)")
+        say(f"   {shown.shown}: {reason} ({traced.evidence.duration_s:.1f} s)")
         return shown
 
     def _rerun(self, interventions: Sequence[Intervention]) -> Traced:
@@ -406,7 +407,7 @@ def _ended(evidence: Evidence, test: str) -> tuple[Effect, str]:
     if evidence.timed_out:
         return Effect.VOID, "it was ended at its time limit"
     if evidence.refusals:
-        return Effect.VOID, f"it was stopped at {evidence.refusals[0].database}, which is not allowed"
+        return Effect.VOID, f"{evidence.refusals[0].database}, which is not allowed, was refused"
     return _EFFECTS.get(outcome, Effect.VOID), f"it {outcome or 'did not run'}"
 
 

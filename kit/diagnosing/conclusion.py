@@ -66,7 +66,7 @@ def _unnamed(first: Answer) -> Iterator[str]:
         yield (
             f"{reach.database.name} was reached, at {reach.opener or 'no line of the project'}, and no override, no "
             f"engine and no variable of the tests leads there: {origin_said(first.evidence, reach)}.{wrote} If it is "
-            f"the tests' own: --allow {shlex.quote(entry_of(first, reach.database))}"
+            f"a test database: --allow {shlex.quote(entry_of(first, reach.database))}"
         )
 
 
@@ -74,9 +74,10 @@ def ended_at_limit(first: Answer) -> Diagnosis:
     """The diagnosis of a first run that did not come to its end."""
     return Diagnosis(
         Status.UNRESOLVED,
-        f"The command as it is was ended at its time limit, after {first.evidence.duration_s:.0f} s.",
+        f"The unchanged command was ended at its time limit, after {first.evidence.duration_s:.0f} s.",
         unproved=(
-            "What came after that is not known, so nothing was run again. If it needs longer: --timeout-first S.",
+            "What it would have done after that is not known, so nothing was re-run. If it needs longer: "
+            "--timeout-first S.",
             *_last_wrote(first),
             *(finding.message for finding in first.findings),
             *unseen(first),
@@ -86,7 +87,7 @@ def ended_at_limit(first: Answer) -> Diagnosis:
 
 def _last_wrote(first: Answer) -> tuple[str, ...]:
     wrote = "\n".join(first.evidence.output.splitlines()[-_LINES_SHOWN:])
-    return (f"What it last wrote:\n{wrote}",) if wrote else ()
+    return (f"Its last output:\n{wrote}",) if wrote else ()
 
 
 def not_allowed(first: Answer, symptoms: Sequence[Symptom]) -> Diagnosis:
@@ -94,13 +95,13 @@ def not_allowed(first: Answer, symptoms: Sequence[Symptom]) -> Diagnosis:
     wrong = {identity for symptom in symptoms for identity in symptom.wrong}
     rest = [family[0] for family in families(first) if family[0].id not in wrong and family[0].lives_on]
     entries = [f"--allow {shlex.quote(entry_of(first, database))}" for database in rest[:_ENTRIES_AT_MOST]]
-    name_them = f"If they are those that are not at odds: {' '.join(entries)}" if wrong and entries else "--allow DB"
+    name_them = f"perhaps {' '.join(entries)}" if wrong and entries else "--allow DB"
     return Diagnosis(
         Status.UNRESOLVED,
         "; ".join(symptom_said(symptom) for symptom in symptoms) + "." if symptoms else nothing_found(first),
         unproved=(
-            "Nothing was run again: without --allow it is not known which databases the tests may reach. Name them "
-            f"({name_them}), or say --yes to run again all the same.",
+            "Nothing was re-run: without --allow the kit does not know which databases the tests may reach. Name them "
+            f"({name_them}), or pass --yes to re-run anyway.",
             *(finding.message for finding in first.findings),
             *unseen(first),
         ),
@@ -136,13 +137,13 @@ def symptom_said(symptom: Symptom) -> str:
         mine = [database for database in first.databases if database.id in symptom.wrong]
         names = [database.name for database in mine]
         where = f"in {counted(len(symptom.affected), 'test')}" if symptom.affected else "outside the tests"
-        reached = "was asked for, and refused," if all(map(first.only_asked_for, mine)) else "was reached"
+        reached = "was requested, and refused," if all(map(first.only_asked_for, mine)) else "was reached"
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        unsaid = "" if first.allowed.patterns is not None else ", and is not where the tests themselves lead"
+        unsaid = "" if first.allowed.patterns is not None else ", and is not a database that the tests configure"
         return f"{names[0]}{more} {reached} {where}{unsaid}"
     failed = f"{counted(len(symptom.affected), 'test')} failed"
     if first.allowed.patterns is None and any(database.lives_on for database in first.databases):
-        return f"{failed}; whether a wrong database was reached cannot be said without an allow-list"
+        return f"{failed}; without an allow-list the kit cannot tell whether a wrong database was reached"
     return f"{failed}, no wrong database was reached"
 
 
@@ -191,7 +192,7 @@ def _how_often(found: Found) -> str:
     seen, of = found.often
     if seen == of:
         return ""
-    return f" Unchanged it happened in {seen} of {of} runs; with the change in none of {found.repeated}."
+    return f" It happened in {seen} of {of} unchanged runs, and in none of {found.repeated} with the intervention."
 
 
 def _causes(first: Answer, found: Found, number: int, runs: Sequence[Run], project: Project) -> Iterator[Cause]:
@@ -221,7 +222,7 @@ def _unchanged(found: Sequence[Found], runs: Sequence[Run]) -> Iterator[str]:
         yield f"The unchanged re-run did not reproduce it: it may be intermittent (it happened in {seen} of {of} runs)."
     for run in runs:
         if not run.changed and run.effect is Effect.VOID:
-            yield f"The unchanged re-run says nothing, so no cause can be proved: {run.reason}."
+            yield f"The unchanged re-run was inconclusive, so no cause can be proved: {run.reason}."
 
 
 def _unobserved(found: Sequence[Found]) -> Iterator[str]:
@@ -229,7 +230,7 @@ def _unobserved(found: Sequence[Found]) -> Iterator[str]:
     for one in found:
         for candidate in (*one.needed, *one.also) if one.confirmed else ():
             if candidate.left_out:
-                yield f"What {', '.join(candidate.left_out)} reaches by itself: the proof leaves it out."
+                yield f"What {', '.join(candidate.left_out)} reaches: the proof leaves it out."
 
 
 def _not_decisive(first: Answer, found: Sequence[Found]) -> Iterator[str]:
@@ -241,7 +242,8 @@ def _not_decisive(first: Answer, found: Sequence[Found]) -> Iterator[str]:
         if id(finding) in proved:
             continue
         if id(finding) in refuted:
-            yield f"Not {finding.kind} at {finding.where}: with that changed alone, it stays."
+            yield f"Ruled out: {finding.kind} at {finding.where}. With that alone changed, it still happened."
         elif not idle:
             more = explained_by(finding.kind)
-            yield f"{finding.kind} at {finding.where}, seen and not shown to decide: {finding.message} More: {more}"
+            yield f"{finding.kind} at {finding.where}, found and not proved to be a cause: {finding.message} More: "
+            f"{more}"

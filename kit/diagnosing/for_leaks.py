@@ -75,8 +75,8 @@ def _made_by_the_way(leak: Leak, context: Context) -> Iterator[Candidate]:
             context,
             leak,
             import_time_engine.NAME if early else engine_made_early.NAME,
-            f"{frame.file}:{statement.first} makes the engine of {leak.database.name} ({leak.engine.phase}), and what "
-            "holds it is kept.",
+            f"{frame.file}:{statement.first} makes the engine of {leak.database.name} ({leak.engine.phase}), and a "
+            "cache or a global keeps it.",
             frame.file,
             statement.first,
         )
@@ -95,7 +95,7 @@ def _session_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
     if meant is None or opener is None or leak.engine is None:
         return
     overridden = bool(context.case.evidence.overrides)
-    there = "the dependency that the tests override" if overridden else "what the tests put there"
+    there = "the dependency that the tests override" if overridden else "what the tests replace it with"
     redirected = redirected_session(opener, meant)
     opens = f"a session of its own on {leak.database.name}, past {there}"
     yield _past(leak, context, opener, redirected.label, opens, redirected)
@@ -113,7 +113,7 @@ def _connection_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
         leak,
         context,
         opener,
-        f"with the connection of {named(opener)} at {opener.file}:{opener.line} led where the override leads",
+        f"with the connection of {named(opener)} at {opener.file}:{opener.line} redirected to the override's database",
         f"a connection of its own to {leak.database.name}, past the dependency that the tests override",
         redirected_connection(opener, meant),
     )
@@ -142,12 +142,12 @@ def _past_fix(leak: Leak, astray: Frame, opener: Frame) -> str:
     where = f"{astray.file}:{astray.line}"
     if leak.first.how == middleware_session.KIND.route:
         return middleware_session.advice_at(where)
-    down = "" if astray == opener else f" (hand it down as an argument to {opener.file}:{opener.line})"
+    down = "" if astray == opener else f" (pass it as an argument to {opener.file}:{opener.line})"
     if leak.first.how == "past the dependencies":
-        return f"At {where} go by what the dependency supplies{down}, so that the override reaches it."
+        return f"At {where} use what the dependency supplies{down}, so that the override applies to it."
     return (
-        f"At {where} no dependency is supplied: take the factory of sessions from what tests can set (app.state, "
-        f"an argument, the module's attribute at the time of the call){down}."
+        f"At {where} there is no dependency: take the session factory from what tests can set (app.state, an "
+        f"argument, the module's attribute at the time of the call){down}."
     )
 
 
@@ -228,8 +228,8 @@ def _line_of_file(leak: Leak, context: Context, file: str, line: int, name: str,
         (changed if in_place and changed is not None else away,),
         f"In {file}:{line} name the test database."
         if in_place
-        else f"Let the tests' settings read another file than {file}, or set {name} in the environment, "
-        "which goes first.",
+        else f"Let the tests' settings read another file than {file}, or set {name} in the environment, which takes "
+        "precedence.",
         otherwise=(changed,) if changed is not None and not in_place else (),
         otherwise_label=another_in(name, file),
         at=(file, line),
@@ -259,7 +259,7 @@ def _parts(leak: Leak, context: Context) -> Iterator[Candidate]:
         context,
         leak,
         variable_missing.NAME if event.op == "missing" else variable_inherited.NAME,
-        f"The place of {leak.database.name} is put together of parts ({held}), and the tests set no other "
+        f"The URL of {leak.database.name} is built from parts ({held}), and the tests set no other "
         f"{event.name}.",
         at.file if at else None,
         at.line if at else None,
@@ -268,7 +268,7 @@ def _parts(leak: Leak, context: Context) -> Iterator[Candidate]:
         finding,
         f"with {event.name} naming another server",
         (SetVariable(event.name, NOWHERE if event is parts.get("host") else "1"),),
-        f"Set {event.name}, too, to that of the test server, before the application asks for it.",
+        f"Set {event.name}, too, to that of the test server, before the application reads it.",
         at=(at.file, at.line) if at else None,
     )
 
@@ -298,8 +298,8 @@ def _own_modules(leak: Leak, context: Context) -> Iterator[Candidate]:
                 context,
                 leak,
                 module_from_elsewhere.NAME,
-                f"{frame.file} is loaded as the module of its name, and not {own}: the path of modules "
-                f"(PYTHONPATH, and how pytest is started) decides. It leads to {leak.database.name}.",
+                f"{frame.file} is imported, and not {own}: sys.path (PYTHONPATH, and how pytest is started) decides. "
+                f"It connects to {leak.database.name}.",
                 frame.file,
                 frame.line,
             )

@@ -1,4 +1,4 @@
-"""Did the wrong thing come back? What is looked for in each run, and when a run says nothing. Pure."""
+"""Did the symptom come back? What is checked in each run, and when a run is inconclusive. Pure."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _leak_effect(
         if not _is_known(symptom, first):
             allow = f": allow it where tests may reach it (--allow {first.entry})" if first.entry else ""
             why = first.because or "which is not allowed either"
-            return Effect.VOID, f"it led to {first.database} instead, {why}{allow}"
+            return Effect.VOID, f"it connected to {first.database} instead, {why}{allow}"
         return Effect.STAYS, f"{_stopped(first)}, at {chain[0] if chain else first.phase}"
     again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
     # What was refused has been looked at above: what is left of that is where a change leads, which is not there.
@@ -143,15 +143,15 @@ def _leak_effect(
         return Effect.STAYS, f"{wrong[0].database.name} was reached, at {wrong[0].opener}"
     asked = wrong_server_asked(symptom, run)
     if asked:
-        return Effect.VOID, f"it asked {asked}, which is not allowed, whether it is there or not"
+        return Effect.VOID, f"it tried to connect to {asked}, which is not allowed"
     return _comparable(symptom, run, again, left_out, interventions)
 
 
 def _stopped(refusal: Refusal) -> str:
     """At what a run was stopped. A file is not opened; a server has been asked, by the kit, which one it is."""
     if refusal.observed is None or "file" in refusal.observed:
-        return f"stopped before anything was said to {refusal.database}"
-    return f"stopped before the application's first statement to {refusal.database}"
+        return f"refused before {refusal.database} was opened"
+    return f"refused before the application's first statement to {refusal.database}"
 
 
 def wrong_server_asked(symptom: Symptom, run: Evidence) -> str:
@@ -227,7 +227,7 @@ def _comparable(
     """Nothing wrong was reached; did the tests do what they did before, or did they not come that far?"""
     first, now = symptom.first.evidence, ran(run)
     nowhere = led_nowhere(run, again)
-    # A fixture that is led to what is not there has come to its line, and its test does not come to its body.
+    # A fixture that is led to what is not there has come to its line, and its test did not reach its body.
     in_fixtures = _affected_in_fixtures(symptom) - set(now) if nowhere else set[str]()
     missing = [test for test in symptom.tests if test not in now and test not in left_out | in_fixtures]
     if missing and not run.refusals:  # at which no further test is begun
@@ -237,7 +237,7 @@ def _comparable(
         return Effect.VOID, f"it ended with exit code {run.exit_code}{reached}"
     gone = taken_away(interventions, [reach for leak in symptom.leaks for reach in leak.reaches])
     if gone is not None:
-        return Effect.VOID, f"what opens {gone.database.name} at {gone.opener} was kept from running"
+        return Effect.VOID, f"the code that opens {gone.database.name} at {gone.opener} did not run"
     wrongly = [
         reach for reach in _wrongly(symptom, left_out, now, bool(missing))
         if reach.test not in in_fixtures or reach.phase == "setup"
@@ -246,7 +246,7 @@ def _comparable(
     if idle is not None:
         return Effect.VOID, _no_longer_asks(symptom, idle, now, run)
     if nowhere:
-        return Effect.GONE, "it was looked for where the change leads, and nowhere else"
+        return Effect.GONE, "only the replacement database was tried"
     led = any(isinstance(one, _LEAD_ELSEWHERE) for one in interventions)
     lost = _no_longer_passes(symptom, run, symptom.affected if led else ())
     return (Effect.VOID, lost) if lost else (Effect.GONE, _instead(symptom, again))
@@ -262,16 +262,16 @@ def _no_longer_passes(symptom: Symptom, run: Evidence, excused: Sequence[str] = 
     """The first test that passed and fails now, in words; "" where there is none."""
     failed = set(failures(run)) - set(excused)
     lost = [test for test, outcome in ran(symptom.first.evidence).items() if outcome == "passed" and test in failed]
-    return f"{lost[0]} passed before, and fails now" if lost else ""
+    return f"{lost[0]} passed before and fails now" if lost else ""
 
 
 def _no_longer_asks(symptom: Symptom, reach: Reach, now: Mapping[str, str], run: Evidence) -> str:
-    ended = f"{reach.test} {now.get(reach.test, 'does not come to its body')}" if reach.test else ""
+    ended = f"{reach.test} {now.get(reach.test, 'did not reach its body')}" if reach.test else ""
     who = program(symptom.first.evidence, reach.entry)
-    who = f"{who}, which had reached it there," if who else "it"
+    who = f"{who}, which connected there before," if who else "it"
     at = f" at {reach.used[0].file}:{reach.used[0].line}" if reach.used else ""
     ended = f"{ended}, and" if ended else f"exit code {run.exit_code}:"
-    return f"{ended} {who} asks for no database any more{at}"
+    return f"{ended} {who} no longer connects to a database{at}"
 
 
 def is_remedy(symptom: Symptom, run: Evidence, shown: Effect) -> bool:

@@ -34,7 +34,7 @@ def left_open(symptom: Symptom, found: Found, text_of: TextOf) -> tuple[str, ...
     doubts = dict.fromkeys(doubt for leak in symptom.leaks for doubt in _doubts(case, leak, text_of))
     doubts |= dict.fromkeys(_undecided(symptom, found))
     where = " and ".join(f"{one.file}:{one.line}" for one in found.needed)
-    return (f"The re-runs show that {where} leads there, and not why: {'; '.join(doubts)}.",) if doubts else ()
+    return (f"The re-runs show that {where} connects there, and not why: {'; '.join(doubts)}.",) if doubts else ()
 
 
 def _undecided(symptom: Symptom, found: Found) -> Iterator[str]:
@@ -43,22 +43,22 @@ def _undecided(symptom: Symptom, found: Found) -> Iterator[str]:
     for finding in symptom.first.findings:
         concerns = not finding.tests or not symptom.affected or not set(symptom.affected).isdisjoint(finding.tests)
         if concerns and kind_named(finding.kind).strength is Strength.CAUSE and id(finding) not in refuted:
-            yield f"{finding.kind} at {finding.where} was seen, and is not shown to decide"
+            yield f"{finding.kind} at {finding.where} was found, and neither proved nor ruled out"
 
 
 def _doubts(case: Case, leak: Leak, text_of: TextOf) -> Iterator[str]:
     made = leak.engine or leak.first.connection
     if not leak.tests and made.process not in _of_tests(case):
-        yield "it was reached by another process than the tests', which may lack what they set up"
+        yield "another process than the tests' reached it, which may lack their configuration"
     for asked in (*case.evidence.variables, *case.evidence.modes):
         before = asked.op == "missing" and asked.process == made.process and asked.at_s <= made.at_s
         at = first(case.evidence.chain(asked))
         if before and at is not None and not case.of_tests(at.file):
-            yield f"{asked.name} was not set when {at.file}:{at.line} read it, and may decide which is used"
+            yield f"{asked.name} was not set when {at.file}:{at.line} read it, and may decide which database is used"
     for file in _files_of_tests(leak):
         line = _line_that_replaces(text_of(file) or "")
         if line:
-            yield f"{file}:{line} replaces something, perhaps to lead it elsewhere"
+            yield f"{file}:{line} replaces something, perhaps to redirect it"
 
 
 def _of_tests(case: Case) -> frozenset[int]:

@@ -1,7 +1,7 @@
 """From candidates to causes with few runs. Pure but for `run`, which makes one.
 
-First everything that the findings suggest is changed at once; where the wrong thing is gone, delta debugging leaves out
-what is not needed. Then each cause is put back alone, which must bring the wrong thing back.
+First everything that the findings suggest is changed at once; where the symptom is gone, delta debugging leaves out
+what is not needed. Then each cause is put back alone, which must bring the symptom back.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Try = Callable[[tuple[Candidate, ...]], Effect]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The smallest set of changes that makes the wrong thing disappear; `also` are changes that do so by themselves.
+    """The smallest set of changes that makes the symptom disappear; `also` are changes that do so by themselves.
 
     `confirmed` is False where putting one back alone did not bring it back, or none was found. `unchanged` is what the
     run without any change showed, None where there was none. `refuted` are candidates with which alone it stayed.
@@ -53,7 +53,7 @@ def search(
 ) -> Found:
     """Find the smallest set of changes that works. `ranked` are groups of candidates, the likeliest first.
 
-    Every group is tried together with those before it, until the wrong thing is gone. Where none of them works, `last`
+    Every group is tried together with those before it, until the symptom is gone. Where none of them works, `last`
     are tried: each alone, then all together. `held` tells whether a candidate took hold in a run with others: one that
     did not leaves them, and what the run showed is shown of the others. What happens only sometimes is gone with a
     change where it is in so many runs that it would have happened in one of them, with a doubt of one in twenty.

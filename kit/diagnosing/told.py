@@ -62,7 +62,7 @@ def _does(symptom: Symptom) -> str:
     if any(reach.writes for reach in reaches):
         return "writes to" if one else "write to"
     if reaches and all(reach.stopped for reach in reaches):
-        return "asks for" if one else "ask for"
+        return "tries to reach" if one else "try to reach"
     return "reads" if one else "read"
 
 
@@ -94,7 +94,7 @@ def _inherited(name: str, about: object, where: str, project: Project) -> str:
     if instead and where:
         return f"{said}, and {where} prefers it to {instead}"
     if kept and where:
-        return f"{said}, and setdefault at {where} leaves it as it was"
+        return f"{said}, and setdefault at {where} does not change it"
     return f"{said}, which is read at {where}" if where else said
 
 
@@ -117,7 +117,7 @@ def fix_of(candidate: Candidate, first: Answer, project: Project) -> str:
     """What to do, at the line that wrote the variable where that is known."""
     name = inherited_by(candidate, first)
     found = project.writers(name) if name else []
-    return f"Take {name} out of {found[0]}. {candidate.fix}" if found and found[0].sure else candidate.fix
+    return f"Remove {name} from {found[0]}. {candidate.fix}" if found and found[0].sure else candidate.fix
 
 
 def to_change(cause: Cause, runs: Sequence[Run]) -> tuple[str, ...]:
@@ -130,7 +130,7 @@ def _to_change(cause: Cause, runs: Sequence[Run]) -> Iterator[str]:
     number, run = min(helped, key=lambda one: len(one[1].changed), default=(0, None))
     if run is not None and run.remedy:
         together = ", together with the other causes" if len(run.changed) > 1 else ""
-        yield f"Tried in run {number}, and no test that had passed failed{together}: {cause.changed}."
+        yield f"Tried in run {number}{together}, and no test that had passed failed: {cause.changed}."
     if cause.fix.startswith("--- "):
         tried = next((run for run in runs if run.effect is Effect.GONE and run.changed == (applied(cause),)), None)
         yield f"Tried in run {runs.index(tried) + 1}, in memory:" if tried else "Untried:"

@@ -51,7 +51,7 @@ def _here() -> Path:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        raise NotebookError("the working directory is not there any more", remedy="change into another") from None
+        raise NotebookError("the working directory no longer exists", remedy="change into another") from None
 
 
 def _run(options: Sequence[str], environ: Mapping[str, str]) -> int:

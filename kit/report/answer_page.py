@@ -12,10 +12,10 @@ from kit.analysis.reach import Reach
 from kit.analysis.stopped import guard_said
 from kit.answer.model import Answer, entries_said, nothing_found
 from kit.answer.timeline import subject, timeline
-from kit.report.answer_text import JUDGED, engine_said, families, family_said, ways_of
+from kit.report.answer_text import JUDGED, engine_said, families, family_said, routes_of
 
 TEMPLATES = Path(__file__).parent / "templates"
-_WAYS_AT_MOST = 40
+_ROUTES_AT_MOST = 40
 _TESTS_NAMED = 3
 
 
@@ -56,7 +56,7 @@ def _headline(answer: Answer) -> str:
     wrong = [family for family in families(answer) if answer.judged(family[0]) is False]
     if wrong:
         asked = all(answer.only_asked_for(database) for family in wrong for database in family)
-        what = "Asked for and refused" if asked else "Reached, though not allowed"
+        what = "Refused" if asked else "Reached and not allowed"
         return f"{what}: {', '.join(map(family_said, wrong))}"
     return answer.findings[0].message if answer.findings else ""
 
@@ -68,11 +68,11 @@ def _family(answer: Answer, family: Any) -> dict[str, Any]:
         "allowed": allowed,
         "judged": JUDGED[allowed].lower(),
         "kind": family[0].kind,
-        "ways": [_way(answer, reaches) for reaches in ways_of(answer, family)[:_WAYS_AT_MOST]],
+        "routes": [_route(answer, reaches) for reaches in routes_of(answer, family)[:_ROUTES_AT_MOST]],
     }
 
 
-def _way(answer: Answer, reaches: list[Reach]) -> dict[str, Any]:
+def _route(answer: Answer, reaches: list[Reach]) -> dict[str, Any]:
     first = reaches[0]
     tests = list(dict.fromkeys(reach.test for reach in reaches if reach.test is not None))
     more = [f"and {len(tests) - _TESTS_NAMED} more"] if len(tests) > _TESTS_NAMED else []

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def reached(answer: Answer) -> pandas.DataFrame:
-    """One row for each way to a database: who opened it and how, in how many tests, how often."""
-    ways: dict[tuple[object, ...], list[Reach]] = {}
+    """One row for each route to a database: who opened it and how, in how many tests, how often."""
+    routes: dict[tuple[object, ...], list[Reach]] = {}
     for reach in answer.reached:
-        way = (reach.database.name, answer.judged(reach.database), reach.phase, reach.how, str(reach.opener or ""))
-        ways.setdefault(way, []).append(reach)
+        route = (reach.database.name, answer.judged(reach.database), reach.phase, reach.how, str(reach.opener or ""))
+        routes.setdefault(route, []).append(reach)
     return _table(
         ["database", "allowed", "phase", "how", "opened at", "tests", "times"],
         [
-            [*way, len({reach.test for reach in found} - {None}), sum(reach.count for reach in found)]
-            for way, found in ways.items()
+            [*route, len({reach.test for reach in found} - {None}), sum(reach.count for reach in found)]
+            for route, found in routes.items()
         ],
     )
 
@@ -54,7 +54,7 @@ def findings(answer: Answer) -> pandas.DataFrame:
 
 
 def steps(answer: Answer) -> pandas.DataFrame:
-    """One row for each moment that led to the first thing that went wrong."""
+    """One row for each event that led to the first wrong database."""
     return _table(
         ["ms", "lane", "what", "where"],
         [
@@ -70,11 +70,11 @@ def steps(answer: Answer) -> pandas.DataFrame:
 
 
 def runs(diagnosis: Diagnosis) -> pandas.DataFrame:
-    """One row for each re-run: what was changed, whether the wrong thing was gone, and what was seen."""
+    """One row for each re-run: what was changed, whether the symptom was gone, and why."""
     return _table(
-        ["changed", "the wrong thing", "seen", "s"],
+        ["changed", "symptom", "seen", "s"],
         [
-            [" and ".join(run.changed) or "nothing", str(run.effect), run.reason, round(run.duration_s, 1)]
+            [" and ".join(run.changed) or "nothing", run.effect.shown, run.reason, round(run.duration_s, 1)]
             for run in diagnosis.runs
         ],
     )

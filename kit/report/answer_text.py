@@ -20,7 +20,7 @@ from kit.evidence.model import Frame
 from kit.probes.allow import entry_for_file, entry_for_server
 
 WIDTH = 100  # columns
-_WAYS_AT_MOST = 8  # for each database; the JSON holds them all
+_ROUTES_AT_MOST = 8  # for each database; the JSON holds them all
 _NOT_SEEN_AT_MOST = 12  # likewise
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 JUDGED = {True: "allowed", False: "NOT ALLOWED", None: "not judged"}
@@ -110,7 +110,7 @@ def _databases(answer: Answer, width: int) -> Iterator[str]:
         if answer.judged(family[0]) is False:
             entry = shlex.quote(entry_of(answer, family[0]))
             yield from _wrapped(f"if it is a test database: --allow {entry}", width, "  ")
-        yield from _ways(answer, family, width)
+        yield from _routes(answer, family, width)
 
 
 def entry_of(answer: Answer, database: Database) -> str:
@@ -151,8 +151,8 @@ def _kind(database: Database) -> str:
     return database.kind + ("" if database.observed else ", could not be asked")
 
 
-def ways_of(answer: Answer, family: list[Database]) -> list[list[Reach]]:
-    """The ways to a family of databases: what was opened alike, at one line, on engines of one place."""
+def routes_of(answer: Answer, family: list[Database]) -> list[list[Reach]]:
+    """The routes to a family of databases: what was opened by one route, at one line, on engines made at one line."""
     groups: dict[tuple[object, ...], list[Reach]] = {}
     identities = {database.id for database in family}
     for reach in answer.reached:
@@ -162,15 +162,15 @@ def ways_of(answer: Answer, family: list[Database]) -> list[list[Reach]]:
     return list(groups.values())
 
 
-def _ways(answer: Answer, family: list[Database], width: int) -> Iterator[str]:
-    groups = ways_of(answer, family)
-    for reaches in groups[:_WAYS_AT_MOST]:
-        yield from _way(answer, reaches, width)
-    if len(groups) > _WAYS_AT_MOST:
-        yield f"  ... and {counted(len(groups) - _WAYS_AT_MOST, 'more way')} (--json lists them)"
+def _routes(answer: Answer, family: list[Database], width: int) -> Iterator[str]:
+    groups = routes_of(answer, family)
+    for reaches in groups[:_ROUTES_AT_MOST]:
+        yield from _route(answer, reaches, width)
+    if len(groups) > _ROUTES_AT_MOST:
+        yield f"  ... and {counted(len(groups) - _ROUTES_AT_MOST, 'more route')} (--json lists them)"
 
 
-def _way(answer: Answer, reaches: list[Reach], width: int) -> Iterator[str]:
+def _route(answer: Answer, reaches: list[Reach], width: int) -> Iterator[str]:
     first = reaches[0]
     tests = list(dict.fromkeys(reach.test for reach in reaches if reach.test is not None))
     where = tests[0] if len(tests) == 1 else counted(len(tests), "test") if tests else f"outside tests ({first.phase})"
@@ -200,7 +200,7 @@ def engine_said(answer: Answer, reach: Reach) -> str:
     if source.written is not None:
         said += f" (last written by {writer(evidence, source.written)})"
     if source.since:
-        said += f"; written again since, by {writer(evidence, source.since[0])}: too late for this engine"
+        said += f"; written again later by {writer(evidence, source.since[0])}, too late for this engine"
     return said
 
 

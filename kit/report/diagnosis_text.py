@@ -7,11 +7,9 @@ from collections.abc import Iterator
 
 from kit.analysis.model import explained_by, place
 from kit.analysis.stopped import guard_said
-from kit.answer.diagnosis import Cause, Diagnosis, Effect, Run
+from kit.answer.diagnosis import Cause, Diagnosis, Run
 from kit.answer.model import Answer
 from kit.report.answer_text import WIDTH, annotation
-
-_SHOWN = {Effect.GONE: "gone", Effect.STAYS: "still there", Effect.VOID: "says nothing"}
 
 
 def text(first: Answer, diagnosis: Diagnosis, width: int = WIDTH) -> str:
@@ -33,7 +31,7 @@ def as_commands(diagnosis: Diagnosis) -> str:
     said = [annotation("notice", None, f"diagnosis, {diagnosis.status}", diagnosis.happened)]
     for cause in diagnosis.causes:
         runs = [(number, run) for number, run in enumerate(diagnosis.runs, 1) if cause.changed in run.changed]
-        proof = "".join(f" Run {number}, {cause.changed}: {_SHOWN[run.effect]}." for number, run in runs)
+        proof = "".join(f" Run {number}, {cause.changed}: {run.effect.shown}." for number, run in runs)
         at = cause.file, cause.line
         said.append(annotation("error", at, f"proved, {cause.kind}", f"{cause.what}{proof} {' '.join(cause.remedies)}"))
     said += [annotation("warning", None, "unproved", sentence) for sentence in diagnosis.unproved]
@@ -59,17 +57,17 @@ def together(causes: list[Cause]) -> Iterator[str]:
     places = " and ".join(place(cause.file, cause.line) for cause in causes)
     if all(cause.alone for cause in causes):
         yield (
-            f"{places} act together: taking away either is enough."
+            f"{places} act together: removing either one is enough."
             if len(causes) == 2
-            else (f"{places} act together: taking away any one of them is enough.")
+            else (f"{places} act together: removing any one of them is enough.")
         )
     else:
-        yield f"{places} act side by side: all of them must be taken away."
+        yield f"{places} act independently: all of them must be removed."
 
 
 def _run(number: int, run: Run) -> str:
-    changed = " and ".join(run.changed) or "nothing changed"
-    return f"run {number}, {changed}: {_SHOWN[run.effect]} ({run.reason}; {run.duration_s:.1f} s)"
+    changed = " and ".join(run.changed) or "unchanged"
+    return f"run {number}, {changed}: {run.effect.shown} ({run.reason}; {run.duration_s:.1f} s)"
 
 
 def _titled(title: str, paragraphs: list[str], width: int) -> list[str]:

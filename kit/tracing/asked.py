@@ -113,8 +113,8 @@ def _need_jinja2() -> None:
     if importlib.util.find_spec("jinja2") is None:
         raise TraceError(
             "--html needs jinja2, which is not installed here",
-            wanted="jinja2 beside the kit",
-            remedy="pip install jinja2, or leave --html out: --json and the text need nothing more",
+            wanted="jinja2 in the kit's environment",
+            remedy="pip install jinja2, or leave out --html: --json and the text do not need it",
         )
 
 

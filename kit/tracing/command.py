@@ -117,9 +117,9 @@ def here() -> Path:
         return Path.cwd().resolve()
     except OSError as error:
         raise TraceError(
-            f"the working directory is not there any more ({error.strerror})",
-            wanted="the folder of the project that is to be run",
-            remedy="go there (cd), and run it again",
+            f"the working directory no longer exists ({error.strerror})",
+            wanted="the project's folder",
+            remedy="cd there, and run it again",
         ) from None
 
 
@@ -210,7 +210,7 @@ def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         if script is not None:  # it names no interpreter, and a shell runs such a script itself
             return _start(("/bin/sh", os.path.join(options["cwd"], script), *command[1:]), **options)
         if str(error.filename) == str(options["cwd"]):
-            raise TraceError(f"the folder {error.filename} is not there any more ({error.strerror})") from None
+            raise TraceError(f"the folder {error.filename} no longer exists ({error.strerror})") from None
         missing = error.errno == errno.ENOENT and shutil.which(command[0], path=options["env"].get("PATH")) is None
         raise NotStarted(
             f"{command[0]} cannot be started: {error.strerror}",
@@ -241,7 +241,7 @@ def workspace(prefix: str) -> Iterator[Path]:
             folder = closing.enter_context(workfolder(prefix))
         except OSError as error:
             raise TraceError(
-                f"no folder for temporary files can be made: {error.strerror}", remedy="set TMPDIR to one with room"
+                f"no temporary folder can be made: {error.strerror}", remedy="set TMPDIR to a folder with free space"
             ) from None
         yield folder
 
@@ -251,10 +251,10 @@ def silent(evidence: Evidence) -> Iterable[str]:
     if evidence.processes:
         return
     if evidence.problems:
-        yield from (f"What the probes wrote is lost: {problem}." for problem in evidence.problems)
+        yield from (f"The record of the probes is lost: {problem}." for problem in evidence.problems)
         return
-    yield "No probe reported: the command started no Python that could take the probes in."
+    yield "No probe reported: the command started no Python in which the probes could be loaded."
     yield (
-        "A Python started with -I, -E or without site (-S) takes none in, nor does one whose PYTHONPATH was taken away "
-        "by what started it (a container, sudo, env -i). Name the interpreter itself: kit trace -- python -m pytest"
+        "A Python started with -I, -E or -S loads none, nor does one whose PYTHONPATH was removed by what started it "
+        "(a container, sudo, env -i). Name the interpreter itself: kit trace -- python -m pytest"
     )

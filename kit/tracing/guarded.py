@@ -16,11 +16,11 @@ from kit.probes.peers import Peer
 from kit.probes.servers import Servers
 
 OPTION = "--db-guard"
-NOT_GUARDED = "not guarded: it connects wherever it is configured to (--stop, with --allow DB, refuses all else)"
+NOT_GUARDED = "not guarded: it connects wherever it is configured to (--stop, with --allow DB, refuses everything else)"
 _CONFIGS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 _SAID_BEFORE = {
     BY_STOP: "guarded (--stop): what is not on the allow-list is refused before its first statement",
-    BY_PYTEST: "guarded by pytest's --db-guard, and by nothing else (--stop, with --allow DB, guards all of it)",
+    BY_PYTEST: "guarded by pytest's --db-guard only (--stop, with --allow DB, guards the whole command)",
     BY_NOBODY: NOT_GUARDED,
 }
 
@@ -62,8 +62,8 @@ def needs_a_list(stop: bool, allow: Sequence[str], drivers: Sequence[str]) -> No
         raise TraceError(
             "--stop without --allow",
             wanted="the databases that the tests may reach: all others are refused",
-            remedy="name each with --allow DB; with --allow :memory: alone everything but databases in memory is "
-            "refused, and the answer lists what the tests ask for",
+            remedy="name each with --allow DB; with --allow :memory: alone everything but in-memory databases is "
+            "refused, and the answer lists what the tests tried to reach",
         )
     if drivers and not allow:
         raise TraceError(

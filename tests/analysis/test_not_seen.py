@@ -83,9 +83,9 @@ def test_what_can_hide_a_database_is_said_and_nothing_is_called_clean(name: str)
     found = answer(HIDING[name], Allowed(("test.db",), "/project"), "/project")
     (gap,) = found.not_seen
     assert gap.hides
-    assert nothing_found(found).startswith("What was seen shows nothing wrong, but not all was seen")
+    assert nothing_found(found).startswith("No finding, but not everything was seen")
     assert "Not seen:" in text(found)
-    assert "NOT ALL WAS SEEN" in page(found)
+    assert "NOT EVERYTHING WAS SEEN" in page(found)
     assert contract(found)["not_seen"][0]["why"] == gap.why
     assert github(found).startswith("::warning title=Database isolation%3A not seen::")
     diagnosis = nothing_wrong(found)
@@ -138,7 +138,7 @@ def test_what_an_allow_list_does_not_do_is_said() -> None:
     found = answer(leak(), Allowed(("prod.db", "tset.db", "*"), "/project"), "/project")
     said = " ".join(text(found).split())
     assert "--allow tset.db matched no database that was reached." in said
-    assert "--allow * lets every server and every file in /project through: nothing of that is judged wrong." in said
+    assert "--allow * allows every server and every file in /project: none of it is judged wrong." in said
     assert "--allow prod.db " not in said
     assert [one["matched"] for one in contract(found)["allow"]] == [True, False, True]
     assert "--allow tset.db matched no database" in page(found)

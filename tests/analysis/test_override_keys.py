@@ -32,7 +32,7 @@ def called(number: int, name: str, type: str = "function", **fields: str) -> Cal
 @pytest.mark.parametrize(
     ("type", "name", "why"),
     [
-        ("function", "app.db.session_for.<locals>.get", "each call of session_for() makes a function of its own"),
+        ("function", "app.db.session_for.<locals>.get", "each call of session_for() makes another function"),
         ("method", "app.db.Database.session", "a method of another Database is another key"),
         ("partial", "app.db.session", "each partial is a key of its own"),
         ("instance", "app.db.Sessions", "each instance is a key of its own"),

@@ -64,7 +64,7 @@ def test_a_refused_connection_is_a_fact_of_the_answer() -> None:
     assert "1 connection refused, in 1 test. The outcomes of tests may differ" in said
     assert "1 test with a refused connection failed" in said
     assert f"app/db.py:9 get_db in {TEST}, once, refused" in said
-    assert "Asked for and refused: prod.db" in page(found)
+    assert "Refused: prod.db" in page(found)
 
 
 def test_what_leads_to_a_refused_connection_is_found_as_what_leads_to_one_that_was_made() -> None:
@@ -75,7 +75,7 @@ def test_what_leads_to_a_refused_connection_is_found_as_what_leads_to_one_that_w
 def test_a_symptom_that_was_refused_is_said_as_such() -> None:
     """It was asked for, and nothing reached it."""
     (symptom,) = symptoms_of(asked(stopped()))
-    assert symptom_said(symptom) == "prod.db was asked for, and refused, in 1 test"
+    assert symptom_said(symptom) == "prod.db was requested, and refused, in 1 test"
     assert PRODUCTION in next(iter(symptom.wrong))
 
 
@@ -88,7 +88,7 @@ def test_a_refused_program_is_said_and_the_run_is_not_clean() -> None:
     found = asked(Evidence(refusals=(refusal,), stacks=leak().stacks, guard=BY_STOP, outcomes=(
         Outcome(at_s=9.5, test=TEST, when="call", outcome="passed"),
     )))  # fmt: skip
-    sentence = "a database by psql, and which one cannot be known: a text of a shell's, asked for at app/db.py:9 get_db"
+    sentence = "a database by psql, and which one cannot be known: a text of a shell's, requested at app/db.py:9 get_db"
     assert nothing_found(found).startswith(f"Refused: {sentence}")
     assert sentence in text(found, 1000)
     assert "a database by psql" in page(found)

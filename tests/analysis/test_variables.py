@@ -240,7 +240,7 @@ def test_a_place_that_was_put_together_is_told_part_by_part() -> None:
     told = [fact.what for fact in finding.evidence if fact.what.startswith("its ")]
     assert told[1:] == [
         "its host is DB_HOST=db.example, from the environment of the command",
-        "its port is DB_PORT=6543, was missing, and this taken instead",
+        "its port is DB_PORT=6543, was not set, so that this default is used",
         "its database is DB_NAME=shop, from tests/conftest.py:4",
     ]
 

@@ -36,7 +36,7 @@ def test_a_child_that_crashes_without_its_variable_proves_nothing(tmp_path: Path
     shown = {" and ".join(run.changed): run for run in diagnosis.runs}
     crashed = shown["without the variable JOBS_DB"]
     assert crashed.effect is Effect.VOID
-    assert "worker.py, which had reached it there, asks for no database any more" in crashed.reason
+    assert "worker.py, which connected there before, no longer connects to a database" in crashed.reason
     assert diagnosis.status is Status.PROVED
     assert diagnosis.causes[0].changed == "with JOBS_DB naming test.db"
 
@@ -85,7 +85,7 @@ def test_a_conftest_that_does_not_reach_a_sibling_folder_is_told_and_proved(tmp_
     assert diagnosis.status is Status.PROVED
     (cause,) = diagnosis.causes
     assert (cause.kind, cause.file, cause.line) == ("override-not-in-test", "tests/b/conftest.py", 10)
-    assert "counts for the tests below tests/b alone, and tests/a/test_a.py is not one of them" in cause.what
+    assert "applies to the tests in tests/b only, and tests/a/test_a.py is not there" in cause.what
     assert "to tests/conftest.py" in cause.fix
 
 

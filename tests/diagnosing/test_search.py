@@ -22,7 +22,7 @@ A, B, C, D = map(candidate, "ABCD")
 
 
 def runs(*working: set[str], flaky: bool = False) -> tuple[list[tuple[str, ...]], object]:
-    """What was run, and a stand-in for running: the wrong thing is gone when one of the sets is changed as a whole."""
+    """What was run, and a stand-in for running: the symptom is gone when one of the sets is changed as a whole."""
     made: list[tuple[str, ...]] = []
 
     def run(chosen: tuple[Candidate, ...]) -> Effect:
@@ -67,7 +67,7 @@ def test_a_second_group_is_tried_where_the_first_is_not_enough() -> None:
 
 
 def test_nothing_is_proved_by_what_does_not_happen_again() -> None:
-    """Where the wrong thing is gone without any change, no cause is named."""
+    """Where the symptom is gone without any change, no cause is named."""
     made, run = runs(flaky=True)
     found = search([(A,)], run)  # type: ignore[arg-type]
     assert (found.needed, found.confirmed, found.unchanged) == ((), False, Effect.GONE)
@@ -76,7 +76,7 @@ def test_nothing_is_proved_by_what_does_not_happen_again() -> None:
 
 
 def test_nothing_is_proved_when_no_change_helps() -> None:
-    """Where everything was changed and the wrong thing stays, no cause is named."""
+    """Where everything was changed and the symptom stays, no cause is named."""
     _, run = runs()
     found = search([(A, B)], run)  # type: ignore[arg-type]
     assert (found.needed, found.confirmed, found.unchanged) == ((), False, Effect.STAYS)
@@ -120,7 +120,7 @@ def test_a_suspect_that_takes_no_hold_leaves_the_first_joint_run() -> None:
 
 
 def test_what_only_voids_a_run_when_it_is_put_back_is_not_proved() -> None:
-    """Put back alone, each cause of the smallest set brings the wrong thing back; a run that says nothing does not."""
+    """Put back alone, each cause of the smallest set brings the symptom back; an inconclusive run does not."""
     answers = {frozenset(): Effect.STAYS, frozenset("AB"): Effect.GONE, frozenset("A"): Effect.VOID}
 
     def run(chosen: tuple[Candidate, ...]) -> Effect:
@@ -131,7 +131,7 @@ def test_what_only_voids_a_run_when_it_is_put_back_is_not_proved() -> None:
 
 
 def test_an_unchanged_run_that_says_nothing_is_told_as_such() -> None:
-    """It was ended or had no probe in: that is not the same as that the wrong thing did not come back."""
+    """It was ended or had no probe in: that is not the same as that the symptom did not come back."""
     found = search([(A,)], lambda chosen: Effect.VOID)
     assert (found.needed, found.unchanged) == ((), Effect.VOID)
 

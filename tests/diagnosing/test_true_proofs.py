@@ -103,7 +103,7 @@ def test_two_variables_of_two_engines_do_not_compete(tmp_path: Path) -> None:
     assert "sets PRIMARY_DB, and not REPLICA_DB" in cause.what
     shown = {run.changed[0]: run for run in diagnosis.runs if run.changed}
     died = shown["without the variable REPLICA_DB"]
-    assert (died.effect, "asks for no database any more" in died.reason) == (Effect.VOID, True)
+    assert (died.effect, "no longer connects to a database" in died.reason) == (Effect.VOID, True)
     assert cause.to_change[0].startswith("Tried in run 3, and no test that had passed failed: with REPLICA_DB naming")
 
 
@@ -129,7 +129,7 @@ def test_one_engine_that_prefers_a_variable_to_another_is_told_so(tmp_path: Path
     assert diagnosis.causes[0].to_change[0] == (
         "Tried in run 2, and no test that had passed failed: without the variable LIVE_DB."
     )
-    assert diagnosis.causes[0].to_change[1].startswith("Untried: Take LIVE_DB out of run.sh:1.")
+    assert diagnosis.causes[0].to_change[1].startswith("Untried: Remove LIVE_DB from run.sh:1.")
 
 
 @pytest.mark.parametrize("options", [["--dry-run"], ["--format", "github"]])
@@ -169,7 +169,7 @@ def test_an_unchanged_run_that_is_ended_is_told_as_what_it_is(tmp_path: Path) ->
     project.with_suffix(".seen").unlink()
     _, diagnosis = diagnose(PYTEST, ["test.db"], folder=project, environ=environ, timeout_s=15, yes=True)
     assert diagnosis.status is Status.UNRESOLVED
-    assert any("The unchanged re-run says nothing" in one and "time limit" in one for one in diagnosis.unproved)
+    assert any("The unchanged re-run was inconclusive" in one and "time limit" in one for one in diagnosis.unproved)
     assert not any("intermittent" in one for one in diagnosis.unproved)
 
 

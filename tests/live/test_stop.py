@@ -73,7 +73,7 @@ def test_each_refusal_is_a_fact_of_the_answer(stopped: tuple[str, dict[str, obje
     assert answer["guard"]["by"] == "--stop"  # type: ignore[index]
     assert "guarded (--stop)" in output
     assert f"{len(WAYS)} connections refused, in {len(WAYS)} tests. The outcomes of tests may differ" in output
-    assert "Nothing is wrong" not in output
+    assert "Nothing wrong was found" not in output
     assert pair.production.password not in json.dumps(answer)
 
 

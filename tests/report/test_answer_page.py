@@ -9,7 +9,7 @@ from tests.report.test_answer_tables import of
 
 
 @pytest.mark.parametrize(
-    ("side", "headline"), [("production", "Reached, though not allowed: "), ("test", "Nothing is wrong")]
+    ("side", "headline"), [("production", "Reached and not allowed: "), ("test", "Nothing wrong was found")]
 )
 def test_the_page_opens_with_what_a_reader_must_know(side: str, headline: str) -> None:
     """The database that tests may not reach is the title of the page; where there is none, what can be said."""
@@ -19,6 +19,6 @@ def test_the_page_opens_with_what_a_reader_must_know(side: str, headline: str) -
 
 def test_each_cell_of_a_way_says_what_it_is() -> None:
     """On a narrow screen a table has no head, so that each cell has its name."""
-    (ways,) = re.findall(r'<table class="ways">(.*?)</table>', page(of("production")), re.DOTALL)
+    (ways,) = re.findall(r'<table class="routes">(.*?)</table>', page(of("production")), re.DOTALL)
     assert re.findall(r'data-label="(.*?)"', ways) == ["how", "opened at", "in", "times"]
     assert "<td>" not in ways

@@ -37,7 +37,7 @@ TESTS = """
 @pytest.mark.parametrize(
     ("engine", "listener", "where", "by"),
     [
-        ("engine = create_engine('sqlite:///test.db')", "redirect", 13, "redirect(), which listens to do_connect,"),
+        ("engine = create_engine('sqlite:///test.db')", "redirect", 13, "redirect(), a listener of do_connect,"),
         ("engine = create_engine('sqlite:///test.db', creator=archive)", "watch", 6, "archive()"),
     ],
 )

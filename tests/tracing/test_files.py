@@ -88,7 +88,7 @@ def test_a_command_that_takes_its_folder_away_has_its_answer(command: str, tmp_p
     done = kit(project, command, *answer, "--", sys.executable, "-c", script)
     assert done.returncode == {"trace": 0, "diagnose": 3}[command], done.stderr
     assert "prod.db" in (tmp_path / "answer.json").read_text()
-    assert ("is not there any more" in " ".join(done.stdout.split())) is (command == "diagnose")
+    assert ("no longer exists" in " ".join(done.stdout.split())) is (command == "diagnose")
     assert "Traceback" not in done.stderr
 
 

@@ -34,7 +34,7 @@ def depends(
     outcomes = outcomes_of(first)
     tests = tuple(outcomes)
     if test not in outcomes or outcomes[test][0] not in _ENDED:
-        return Dependence(test, Role.INDEPENDENT, reason="it did not run to an end in the first run")
+        return Dependence(test, Role.INDEPENDENT, reason="it did not finish in the first run")
     number = tests.index(test)
     own = test.partition("::")[0]
     modules = tuple(dict.fromkeys(module for module in (name.partition("::")[0] for name in tests) if module != own))
@@ -42,7 +42,7 @@ def depends(
     try:
         found = search(test, outcomes[test][0], tests[:number], tests[number + 1 :], modules, runs)
     except OutOfRuns:
-        return Dependence(test, Role.INDEPENDENT, reason="no further run is allowed")
+        return Dependence(test, Role.INDEPENDENT, reason="the limit of re-runs is reached")
     return replace(found, pieces=tuple(with_engines(first, piece) for piece in found.pieces))
 
 

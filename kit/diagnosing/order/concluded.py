@@ -54,7 +54,7 @@ def unproved(found: Dependence) -> Iterator[str]:
     if found.pieces and not found.alone_enough:
         names = " and ".join(piece.place for piece in found.pieces)
         yield (
-            f"Whether {names} is enough by itself: with everything else put back, {found.test} does not end as it does "
+            f"Whether {names} is enough by itself: with everything else restored, {found.test} does not end as it does "
             f"after {_units(found)}."
         )
 
@@ -69,7 +69,7 @@ _KINDS = {
 
 def _sentence(found: Dependence, piece: Piece) -> str:
     verb = "fails" if found.role is Role.VICTIM else "needs that to pass"
-    done = _done_outside(found, piece) if piece.is_outside else f"{_done(piece)} and leaves it so"
+    done = _done_outside(found, piece) if piece.is_outside else f"{_done(piece)} and does not restore it"
     return f"{_units(found)} {done}; {found.test} {verb}{_notes(piece)}"
 
 
@@ -112,9 +112,9 @@ def _remedy(found: Dependence, piece: Piece) -> str:
         of = f" {piece.written[0].file}, or what else" if piece.written else " what"
         return f"Import{of} sets {piece.place} in {found.test.partition('::')[0]} or in conftest.py."
     if found.role is Role.NEEDY:
-        return f"Let a fixture that {found.test} asks for set {piece.place}, instead of relying on {_units(found)}."
+        return f"Let a fixture that {found.test} requests set {piece.place}, instead of relying on {_units(found)}."
     whose = f"after {found.units[0]}" if len(found.units) == 1 else "after the tests that change it"
-    return f"Put {piece.place} back {whose}: {_by(piece, found)}."
+    return f"Restore {piece.place} {whose}: {_by(piece, found)}."
 
 
 def _by(piece: Piece, found: Dependence) -> str:

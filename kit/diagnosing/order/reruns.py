@@ -84,7 +84,7 @@ class Reruns:
 
         None where nothing was looked at: the units did not come to an end, or not under pytest.
         """
-        said = "looking for the line that wrote it" if watch else "looking at what differs afterwards"
+        said = "looking for the line that wrote it" if watch else "comparing the state before and after"
         self.file.unlink(missing_ok=True)
         watched = tuple(piece.watched() for piece in watch if not piece.is_outside)
         self._run(what, f"the same, {said}", replace(self._looking(what), watched=watched))
@@ -106,13 +106,13 @@ class Reruns:
 
     def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
         """Run it with these places put back after the units."""
-        shown = places[0] if len(places) == 1 else f"{len(places)} places"
-        return self._run(what, f"the same, {shown} put back", replace(self._looking(what), put_back=tuple(places)))
+        shown = places[0] if len(places) == 1 else f"{len(places)} pieces of state"
+        return self._run(what, f"the same, {shown} restored", replace(self._looking(what), put_back=tuple(places)))
 
     def keep(self, what: Selection, places: Sequence[str]) -> Ended:
         """Run it with all other places put back after the units."""
         kept = replace(self._looking(what), keep=tuple(places))
-        return self._run(what, "the same, everything else put back", kept)
+        return self._run(what, "the same, everything else restored", kept)
 
     def _looking(self, what: Selection) -> LeaveBehind:
         return LeaveBehind(what.units, str(self.file), self.seal.key, socket=self.socket, folder=".")

@@ -45,7 +45,7 @@ class Ended:
 
 
 class Runs(Protocol):
-    """Makes runs of the command. Each method raises OutOfRuns where no further run is allowed."""
+    """Makes runs of the command. Each method raises OutOfRuns where the limit of re-runs is reached."""
 
     def run(self, what: Selection) -> Ended:
         """Run the test after the units."""
@@ -173,9 +173,9 @@ def _alike(one: Ended, other: Ended) -> bool:
     return (one.outcome, one.failure) == (other.outcome, other.failure)
 
 
-_NOT_LOOKED_AT = "what it leaves behind could not be looked at, which is done under pytest only"
-_INTERMITTENT = "it {} when it was run again, alone and after the same tests: it is intermittent"
+_NOT_LOOKED_AT = "the state that it leaves behind is compared under pytest only"
+_INTERMITTENT = "it {} in re-runs, both alone and after the same tests: it is intermittent"
 _NOTHING_DECIDES = (
-    "with all {} places put back that differ afterwards, the outcome is the same. Looked at were the process and {}; "
-    "not looked at {}: what decides is there, or cannot be put back"
+    "with all {} pieces of state restored that had changed, the outcome is the same. Compared were the process and "
+    "{}; not compared were {}: the cause is there, or cannot be restored"
 )

@@ -150,7 +150,7 @@ def test_a_run_that_ends_the_units_otherwise_proves_nothing() -> None:
     )
     found = asked_of(world, "failed")
     assert found.pieces == ()
-    assert "Looked at were the process and shop_test; not looked at prod (it is not on the list)" in found.reason
+    assert "Compared were the process and shop_test; not compared were prod (it is not on the list)" in found.reason
 
 
 def test_a_failure_of_another_kind_proves_nothing() -> None:
@@ -172,9 +172,9 @@ def test_what_decides_outside_of_the_process_is_not_claimed() -> None:
     world = World(lambda what, restored: TESTS[3] in what.units)
     found = asked_of(world, "failed")
     assert (found.units, found.pieces) == ((TESTS[3],), ())
-    assert "all 4 places" in found.reason
+    assert "all 4 pieces of state" in found.reason
     world.looked_at = False
-    assert "could not be looked at" in asked_of(world, "failed").reason
+    assert "under pytest only" in asked_of(world, "failed").reason
 
 
 def test_a_place_that_is_not_enough_by_itself_is_said() -> None:
