@@ -59,8 +59,8 @@ class Starting(NamedTuple):
     def why_bare(self) -> str:
         """Why nothing is carried into it, in words."""
         if self.leaves_all_behind:
-            return "started with an option (-I, -E or -S) by which it leaves PYTHONPATH or sitecustomize out"
-        return "started with an environment that holds no PYTHONPATH of the kit's"
+            return "started with an option (-I, -E or -S) by which it ignores PYTHONPATH or sitecustomize"
+        return "started with an environment without the kit's PYTHONPATH"
 
 
 class Listening:

@@ -125,10 +125,10 @@ def _asked_by(
     for found in commands(words, environ, folder, CLIENTS):
         if isinstance(found, Unreadable):
             for name in sorted(set(_MENTIONED.findall(found.text))):
-                yield Asked(name, why_not="it is started by a text of a shell's that cannot be taken apart")
+                yield Asked(name, why_not="it is started by a shell command that cannot be parsed")
         elif isinstance(found, Command) and found.name in CLIENTS:
             if found.elsewhere:
-                yield Asked(found.name, why_not=f"{found.elsewhere} starts it, where other names and files are known")
+                yield Asked(found.name, why_not=f"{found.elsewhere} starts it, where other names and files apply")
             elif is_there(_program(found), found.environ):
                 yield from _asked(found)
 
@@ -204,7 +204,7 @@ def _postgres(command: Command) -> Iterator[Asked]:
         given["dbname"] = words.rest[0]
     settings = _settings(given, environ)
     if settings is None:
-        yield Asked(command.name, why_not="the service that it is told of is not to be found")
+        yield Asked(command.name, why_not="its service is not defined")
         return
     if command.name == "psql":
         yield from _run_by_psql(command, words, settings)
@@ -221,7 +221,7 @@ def _postgres(command: Command) -> Iterator[Asked]:
 def _run_by_psql(command: Command, words: _Words, settings: Mapping[str, str]) -> Iterator[Asked]:
     """psql can be told to connect elsewhere, by what it runs, and to change a database that it is not connected to."""
     variables = dict(told.partition("=")[::2] for told in words.all_of("v", "set", "variable"))
-    texts = [(text, "what it is told to run", command.folder) for text in words.all_of("c", "command")]
+    texts = [(text, "what it runs", command.folder) for text in words.all_of("c", "command")]
     texts += [_file_of_psql(file, command.folder) for file in words.all_of("f", "file")]
     for text, what, folder in texts:
         if _CONNECTS_ELSEWHERE.search(text):
@@ -339,7 +339,7 @@ def _mysql(command: Command) -> Iterator[Asked]:
     if words.has("V", *_WITHOUT_A_CONNECTION):
         return
     if words.has("login-path"):
-        yield Asked(name, why_not="its --login-path stands in a file that only it can read")
+        yield Asked(name, why_not="its --login-path is in a file that only it can read")
         return
     saved = _options_of_mysql(name, words, environ)
     host = words.last("h", "host") or saved.get("host") or environ.get("MYSQL_HOST") or "localhost"

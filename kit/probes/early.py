@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _ADAPTERS = {kind: adapter for adapter in ADAPTERS for kind in adapter.connections}
 _TOOLS = ("coverage", "testmon", "IPython")  # they keep what they know in SQLite
-_FIRST = "Have the guard come in first: name it before all other plugins (-p kit-db-guard at the beginning of addopts)."
+_FIRST = "Load the guard first: name it before all other plugins (-p kit-db-guard at the beginning of addopts)."
 
 
 def opened_before(guard: "Guard") -> List[str]:

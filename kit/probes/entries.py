@@ -112,28 +112,28 @@ def read(entry: str) -> List[Rule]:
 def _check_writing(entry: str) -> None:
     """Refuse what is wrong in an entry of any kind."""
     if not entry:
-        raise MalformedEntry("An entry of the allow-list is empty", remedy="take it out, or name a database")
+        raise MalformedEntry("An entry of the allow-list is empty", remedy="remove it, or name a database")
     if not entry.isprintable():
-        _refuse(entry, "holds a line break, or a letter that cannot be seen", "write one entry a line, by hand")
+        _refuse(entry, "contains a line break, or an invisible character", "write one entry per line, by hand")
     if entry[0] in "\"'" and entry[-1] == entry[0]:
         _refuse(entry, "is in quotation marks", "write it without them")
     if re.search(r"(^|\s)[#;]", entry):
-        _refuse(entry, "holds a comment", "put the comment on a line of its own")
+        _refuse(entry, "contains a comment", "put the comment on a line of its own")
     if _PLACEHOLDER.search(entry):
-        _refuse(entry, "holds a variable, which nothing replaces here", "write its value; [$] is the letter itself")
+        _refuse(entry, "contains a variable, which is not expanded", "write its value; [$] is the character itself")
     if _LISTED.match(entry):
-        _refuse(entry, "is written as a list", "write one entry a line, without brackets and quotation marks")
+        _refuse(entry, "is written as a list", "write one entry per line, without brackets and quotation marks")
     if _CONNECTION_STRING.match(entry):
         raise MalformedEntry("An entry of the allow-list is a connection string (name=value)", remedy=_BY_PLACE)
     if "://" in entry:
         return
     outside = _outside_brackets(entry)
     if "[" in outside:
-        _refuse(entry, "has a [ that is not closed", "close it, or write [[] for the letter itself")
+        _refuse(entry, "has an unclosed [", "close it, or write [[] for the character itself")
     if "," in outside:
-        _refuse(entry, "holds a comma", "write one entry a line (repeat --allow); [,] is a comma in a name")
+        _refuse(entry, "contains a comma", "write one entry per line (repeat --allow); [,] is a comma in a name")
     if _ANOTHER.search(entry):
-        _refuse(entry, "holds several entries", "write one entry a line (repeat --allow)")
+        _refuse(entry, "contains several entries", "write one entry per line (repeat --allow)")
 
 
 def _refuse(entry: str, what: str, remedy: str, wanted: str = WANTED) -> NoReturn:
@@ -237,7 +237,7 @@ def _of_server(entry: str) -> Rule:
         _refuse(entry, "names no server", "write server: and the number that the refusal or the trace shows",
                 "server:system_identifier/name")
     if (slash and not database) or (at and not cluster):
-        _refuse(entry, f"names no {'cluster' if at and not cluster else 'database'}", "name it, or leave the mark out",
+        _refuse(entry, f"names no {'cluster' if at and not cluster else 'database'}", "name it, or leave out the @",
                 "server:system_identifier@cluster_name/name")
     return Rule(entry, servers=(Server(number, cluster or None, database if slash else None),))
 
@@ -254,7 +254,7 @@ def _of_url(entry: str) -> List[Rule]:
         return [_of_file_url(entry, kind, rest)]
     head, _, query = rest.partition("?")
     if "@" in query and "@" not in head and "/" not in head:
-        _refuse(entry, "has a user or password with letters that a URL must spell otherwise", "leave both out")
+        _refuse(entry, "has a user or password with characters that a URL must escape", "leave both out")
     hosts, _, database = head.rpartition("@")[2].partition("/")
     given = dict(parse_qsl(query))
     database = unquote(database) or given.get("dbname") or given.get("database") or ""

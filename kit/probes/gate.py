@@ -75,7 +75,7 @@ class Gate:
         if not os.path.isabs(path):  # a phrase for one that cannot be named
             return self._refused(
                 path, "", None, done="It was not used.", frames=frames,
-                remedy="Spell the file's name out in the statement's text.",
+                remedy="Write the file's name in the statement's text.",
             )
         entry, shown = entry_for_file(path, self.allow.base), _short(path, self.allow.base)
         return self._refused(shown, entry, None, done="It was not opened.", frames=frames, connection=connection)
@@ -103,7 +103,7 @@ class Gate:
             raise self._refused(
                 f"a database by {name}", "", None, because=f"and which one cannot be known: {why}",
                 done="It was stopped before it could connect.",
-                remedy=f"If it may connect to whatever it likes, allow it by its name: {self._setting}{name}",
+                remedy=f"If it may connect anywhere, allow it by its name: {self._setting}{name}",
             )
 
     def statement(self, statement: Union[str, bytes], to: Reached, dialect: str = "postgresql") -> None:
@@ -138,7 +138,7 @@ class Gate:
 def _done(observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str]) -> str:
     """Say how far it came."""
     if observed is not None:
-        return "The connection was closed before its first statement; the guard had asked which server it is, no more."
+        return "The connection was closed before its first statement; the guard had only asked which server it is."
     if why_not is not None:
         return "The connection was closed before its first statement."
     return "No connection was made."
@@ -154,7 +154,7 @@ def message(refusal: Refusal) -> str:
     """Say in one sentence who asked for which database, in a second where that was called from, and what to do."""
     places = [f"{_short(file, refusal['base'])}:{line}" for file, line, _, _ in refusal["frames"]]
     who = f"{places[0]} {refusal['frames'][0][2]}" if places else _nobodys_code(refusal)
-    said = f"{who} asked for {refusal['database']}{_own_word(refusal)}"
+    said = f"{who} requested {refusal['database']}{_own_word(refusal)}"
     listed = ", ".join(refusal["allowed"]) or "empty"
     said += f", {refusal['because'] or f'which is not on the allow-list ({listed})'}."
     if places[1:]:

@@ -86,7 +86,7 @@ class Installed:
 
     def _catch_up(self) -> None:
         self.hooks.catch_up_late(lambda name: self.recorder.not_seen(
-            "imports", name, "it was imported past the probes, as where the import system was replaced",
+            "imports", name, "it was imported without the probes, as where the import system was replaced",
         ))
 
     def _refused(self, refusal: Refusal) -> None:

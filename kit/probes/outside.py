@@ -270,7 +270,7 @@ class Journal(Listener):
         kind = f"{module_of(bases(type(session))[1])}.{qualname_of(type(session))}"
         made = self._databases.factories.get(type(session))
         yield (
-            f"the sessions made here are given a connection, and their class {kind} runs the statements on another",
+            f"the sessions made here get a connection, and their class {kind} runs the statements on another",
             made[0] if made else None,
         )
 

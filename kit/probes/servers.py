@@ -116,7 +116,7 @@ class Servers:
         if refused_as is not None and not _is_direct(observed, peer):
             return (
                 f"which {sorted(match.entries)[0]} allows, but the server that answered is the one at {refused_as}, "
-                "which was refused: a forwarder, a tunnel or a pooler leads there"
+                "which was refused: a forwarder, a tunnel or a pooler is in between"
             )
         for entry in sorted(match.entries):
             key = entry if self._allow.is_of_one_place(entry) else f"{entry} at {place.host}:{place.port}"
@@ -127,7 +127,7 @@ class Servers:
             if first != server:
                 return (
                     f"which {entry} allows, but at first another server answered there ({' '.join(first).strip()}): "
-                    "a forwarder, a tunnel or a pooler leads elsewhere"
+                    "a forwarder, a tunnel or a pooler is in between"
                 )
         return None
 

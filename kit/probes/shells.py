@@ -93,7 +93,7 @@ class Command(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A text of a shell's that cannot be taken apart."""
+    """A text of a shell's that cannot be parsed."""
 
     text: str
 

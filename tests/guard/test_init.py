@@ -69,7 +69,7 @@ def test_it_writes_and_proves(project: Path) -> None:
     after = files(project)
     assert {name for name in after if after[name] != before.get(name)} == {"pyproject.toml"}
     ran = subprocess.run([sys.executable, "-m", "pytest"], cwd=project, capture_output=True, text=True)
-    assert "test_it.py:4 test_other asked for prod.db" in ran.stdout
+    assert "test_it.py:4 test_other requested prod.db" in ran.stdout
     assert ran.returncode == 1
 
 
@@ -142,7 +142,7 @@ def test_no_password_is_written(project: Path) -> None:
     done = init(project, ["postgresql+asyncpg://me:secret@127.0.0.1:5433/testdb"], sys.executable)
     assert '"127.0.0.1:5433/testdb"' in (project / "pyproject.toml").read_text()
     assert "secret" not in done.diff + (project / "pyproject.toml").read_text()
-    with pytest.raises(GuardError, match="holds a comment") as refused:
+    with pytest.raises(GuardError, match="contains a comment") as refused:
         written("# postgresql://me:secret@h/d")
     assert "secret" not in str(refused.value)
 

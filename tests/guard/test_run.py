@@ -67,7 +67,7 @@ def save(name, file="prod.db"):
     connection.execute("create table if not exists names (name text)")
     connection.close()
 """
-OPENER = "app.py:5 save asked for prod.db"
+OPENER = "app.py:5 save requested prod.db"
 
 
 def test_a_test_that_reaches_another_database_fails(run: Run) -> None:
@@ -366,7 +366,7 @@ def test_after_the_last_test(run: Run, workers: tuple[str, ...], file: str, exit
     hook = "import pytest\n" + conftest.replace("def pytest_s", "@pytest.hookimpl(tryfirst=True)\ndef pytest_s")
     ran = run({"app.py": APP, "conftest.py": hook, "test_it.py": "def test_one(): pass\n"}, *workers)
     assert (ran.exit_code, ran.outcomes) == (exit_code, {"test_one": "passed"}), ran.output
-    assert (f"app.py:5 save asked for {file}" in ran.output) == bool(exit_code)
+    assert (f"app.py:5 save requested {file}" in ran.output) == bool(exit_code)
 
 
 DRIVERS = """\
@@ -524,7 +524,7 @@ def test_it():
 """
     ran = run({"test_it.py": test})
     assert ran.outcomes == {"test_it": "failed"}
-    assert "test_it.py:4 test_it asked for a file that it attaches" in ran.output
+    assert "test_it.py:4 test_it requested a file that it attaches" in ran.output
     assert (ran.folder / "prod.db").read_bytes() == b""
 
 
@@ -688,7 +688,7 @@ def test_other_ways_to_a_file(run: Run) -> None:
     }
     assert ran.outcomes == expected, ran.output
     assert "it was written to" not in ran.output.replace('"it was written to"', "")
-    assert ran.output.count("asked for prod.db") >= len(expected) // 2
+    assert ran.output.count("requested prod.db") >= len(expected) // 2
 
 
 FOREIGN = """\
@@ -724,7 +724,7 @@ def test_drivers_without_a_probe(run: Run) -> None:
         "test_foreign[db:3306/prod]": "failed", "test_foreign[db/prod]": "failed",
         "test_foreign[db:3306/shop_test]": "passed",
     }, ran.output  # fmt: skip
-    assert "test_it.py:19 test_foreign asked for mysql://db:3306/prod" in ran.output
+    assert "test_it.py:19 test_foreign requested mysql://db:3306/prod" in ran.output
     assert "secret" not in ran.output.replace("me:secret@{place}", "")
 
 
@@ -792,7 +792,7 @@ def test_chain():
 """
     ran = run({"app.py": APP, "test_it.py": test})
     assert ran.outcomes == {"test_chain": "failed"}
-    assert ran.output.rindex("app.py:5 save asked for prod.db") > ran.output.rindex("raise ValueError")
+    assert ran.output.rindex("app.py:5 save requested prod.db") > ran.output.rindex("raise ValueError")
 
 
 def test_a_guard_that_comes_too_late_is_refused(run: Run) -> None:
@@ -1099,7 +1099,7 @@ def test_what_cannot_be_judged(run: Run, workers: tuple[str, ...]) -> None:
         "test_unread": "failed", "test_without_the_guard": "failed", "test_isolated": "passed",
         "test_behind_another": "passed",
     }, ran.output  # fmt: skip
-    assert "test_it.py:6 test_unread asked for a database by sqlite3, and which one cannot be known" in ran.output
+    assert "test_it.py:6 test_unread requested a database by sqlite3, and which one cannot be known" in ran.output
     assert "allow it by its name: db_guard_drivers = sqlite3" in ran.output
     assert re.search(r"db-guard: not guarded: python\S*: started with an option \(-I, .*test_it\.py:13", ran.output)
     assert re.search(r"not guarded: python\S*: PYTHONPATH is set anew before it starts, .*test_it\.py:16", ran.output)

@@ -105,7 +105,7 @@ def test_each_interface_is_stopped(pair: Pair, tmp_path: Path) -> None:
     ways = ("native", "dbapi", "creator")
     wanted = {(way, side): end for way in ways for side, end in (("PRODUCTION", "failed"), ("TEST", "passed"))}
     assert found == {**wanted, ("drops", "TEST"): "failed"}, output
-    assert "asked for DROP DATABASE not_on_the_list" in output
+    assert "requested DROP DATABASE not_on_the_list" in output
 
 
 LED = """\

@@ -1,4 +1,4 @@
-"""aiomysql: each connection as it opens, before what it is told to run first, the pool that it is for, what it runs."""
+"""aiomysql: each connection as it opens, before what it runs first, the pool that it is for, what it runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .base import Opener, ServerAdapter
 _INIT_DB, _QUERY = 2, 3  # of the protocol's commands
 _IN_TRANSACTION = 1  # of a server's status
 _ASKING = "Aiomysql._answer"  # as a failure of it is told
-NO_PROBE = "this version of the driver is not known to its probe"
+NO_PROBE = "the probe does not know this version of the driver"
 _OUTWEIGH = ("unix_socket", "read_default_file")
 
 

@@ -69,7 +69,7 @@ class Adapter:
     @staticmethod
     def place(connection: Any) -> Optional[str]:
         """Return where a connection leads, as a URL; None where it is closed, LookupError where it cannot be read."""
-        raise LookupError("a connection of this driver does not tell where it leads")
+        raise LookupError("a connection of this driver does not tell which server it uses")
 
     @staticmethod
     def credentials(connection: Any) -> Optional[Dict[str, str]]:

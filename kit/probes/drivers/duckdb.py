@@ -18,7 +18,7 @@ _RUN = ("execute", "executemany", "sql", "query", "from_query")
 _GOES_ELSEWHERE = re.compile(
     r"(?i)\battach\b|\b(postgres|sqlite|mysql)_(scan|scan_pushdown|query|attach|execute)\b|\bmd:|\bmotherduck\b"
 )
-_WHY = "a statement of it can attach any file or server"
+_WHY = "its statements can attach any file or server"
 
 
 class DuckDB(Adapter):

@@ -15,7 +15,7 @@ from ..redact import learn_all, redact
 from .asking import NO_ANSWER, SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, first_answer, postgres_place, told
 from .base import Opener, ServerAdapter
 
-NO_PROBE = "this version of the driver is not known to its probe"
+NO_PROBE = "the probe does not know this version of the driver"
 
 _ARGUMENTS = ("user", "host", "database", "port", "password", "source_address", "unix_sock")
 _STATEMENTS = ("execute_simple", "execute_unnamed", "prepare_statement")

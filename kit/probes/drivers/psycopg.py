@@ -206,7 +206,7 @@ class Psycopg(ServerAdapter):
         """Ask a connection that was not seen as it opened. Whoever uses it waits for the answer, but not for ever."""
         __tracebackhide__ = True
         is_idle = libpq.transaction_status == _IDLE and not libpq.is_busy()
-        answer = _wait(_answer(libpq)) if is_idle else (None, "it is in the midst of something else")
+        answer = _wait(_answer(libpq)) if is_idle else (None, "it is executing something else")
         if answer is None:
             libpq.finish()
             answer = None, NO_ANSWER

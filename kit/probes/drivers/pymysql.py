@@ -1,4 +1,4 @@
-"""PyMySQL: each connection as it opens, before what it is told to run first, and what it runs."""
+"""PyMySQL: each connection as it opens, before what it runs first, and what it runs."""
 
 from __future__ import annotations
 

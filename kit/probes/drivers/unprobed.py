@@ -17,7 +17,7 @@ from .base import Adapter
 from .methods import hear_of
 
 WHY = "the kit has no probe for this driver"
-WHY_STORE = "the kit judges databases alone"
+WHY_STORE = "the kit judges databases only"
 
 
 class Unprobed(NamedTuple):

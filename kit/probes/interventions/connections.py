@@ -81,7 +81,7 @@ class NoCreator(Intervention):
 
     @property
     def label(self) -> str:
-        return "with engines connecting to where their URLs lead"
+        return "with engines connecting to what their URLs name"
 
     def apply(self, rerun: Rerun) -> None:
         def making(original: Any) -> Any:
@@ -115,7 +115,7 @@ class OneInMemory(Intervention):
 
     @property
     def label(self) -> str:
-        return "with one connection for all that is in memory"
+        return "with one connection for all in-memory databases"
 
     def apply(self, rerun: Rerun) -> None:
         def making(original: Any) -> Any:
@@ -236,7 +236,7 @@ class RedirectConnection(Intervention):
     @property
     def label(self) -> str:
         made = f"{self.made_file}:{self.made_line}"
-        return f"with the connections of {self.function} in {self.file} led where {made} leads"
+        return f"with the connections of {self.function} in {self.file} redirected to the database of {made}"
 
     def apply(self, rerun: Rerun) -> None:
         from .redirected import Redirected

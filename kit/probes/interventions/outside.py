@@ -23,7 +23,7 @@ class TellOfDatabases(Intervention):
 
     @property
     def label(self) -> str:
-        return "with the databases and files put back that the runs before it wrote to"
+        return "with the databases and files restored that earlier runs wrote to"
 
     def apply(self, rerun: Rerun) -> None:
         from ..outside import Holder, Telling, Touching

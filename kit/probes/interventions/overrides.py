@@ -95,7 +95,7 @@ class RedirectCall(Intervention):
 
     @property
     def label(self) -> str:
-        return f"with plain calls of {self.dependency} led to its override"
+        return f"with plain calls of {self.dependency} redirected to its override"
 
     def apply(self, rerun: Rerun) -> None:
         apps = _Apps(rerun.hooks)

@@ -60,8 +60,8 @@ class LeaveBehind(Intervention):
     def label(self) -> str:
         what = self.units[0] if len(self.units) == 1 else f"{len(self.units)} tests or modules"
         if self.keep:
-            return f"with what {what} left behind put back, but for {' and '.join(self.keep)}"
-        return f"with {' and '.join(self.put_back) or 'nothing'} put back that {what} left behind"
+            return f"with what {what} left behind restored, except {' and '.join(self.keep)}"
+        return f"with {' and '.join(self.put_back) or 'nothing'} restored that {what} left behind"
 
     def apply(self, rerun: Rerun) -> None:
         looking = _Looking(self, rerun)

@@ -95,7 +95,7 @@ class AfterEach(Intervention):
 
     @property
     def label(self) -> str:
-        return f"with {self.test} run once more after each other test"
+        return f"with {self.test} run again after each other test"
 
     def apply(self, rerun: Rerun) -> None:
         test = self.test
@@ -133,7 +133,7 @@ class StopWhenRefused(Intervention):
 
     @property
     def label(self) -> str:
-        return "stopped at the first database that is not allowed"
+        return "stopped at the first refused connection"
 
     def apply(self, rerun: Rerun) -> None:
         from .unittests import stop_when
@@ -169,7 +169,7 @@ class RestoreFolder(Intervention):
 
     @property
     def label(self) -> str:
-        return "with the working directory put back after each test"
+        return "with the working directory restored after each test"
 
     def apply(self, rerun: Rerun) -> None:
         def make(hookimpl: Any) -> Any:

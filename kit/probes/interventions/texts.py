@@ -111,7 +111,7 @@ class PathFirst(Intervention):
 
     @property
     def label(self) -> str:
-        return f"with {self.folder or 'the folder of the command'} first on the path of modules"
+        return f"with {self.folder or 'the folder of the command'} first on sys.path"
 
     def apply(self, rerun: Rerun) -> None:
         from importlib.machinery import PathFinder

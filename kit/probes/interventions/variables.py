@@ -78,7 +78,7 @@ class HandOnVariable(Intervention):
 
     @property
     def label(self) -> str:
-        return f"with {self.name} handed on to processes that are started"
+        return f"with {self.name} passed to processes that are started"
 
     def apply(self, rerun: Rerun) -> None:
         name, position = self.name, 10  # of `env` among Popen's arguments
@@ -111,7 +111,7 @@ class RememberVariables(Intervention):
 
     @property
     def label(self) -> str:
-        return "with what variables of databases are set to kept"
+        return "with the values of database variables recorded"
 
     def apply(self, rerun: Rerun) -> None:
         from ..environ import names_a_database, names_a_mode, shown
