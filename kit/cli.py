@@ -384,6 +384,10 @@ def trace(command: tuple[str, ...], **options: Any) -> None:
     "--timeout-first", "timeout_first_s", "S", "Seconds that the first run may take. Default: 3600", default=3600.0
 )
 @_above_0("--timeout", "timeout_s", "S", "Seconds that each re-run may take. Default: three times the first.")
+@_above_0(
+    "--budget", "budget_min", "MINUTES", "Minutes for all runs; then what is known is told. Default: no limit."
+)
+@click.option("--fresh", is_flag=True, help="Make all runs anew, also after a diagnosis that was stopped.")
 @click.option(
     "--test", "tests", multiple=True, metavar="ID",
     help="Show which other test, which state and which line this test depends on.",

@@ -35,7 +35,8 @@ class Run:
     """One run of the command: what was changed, what it showed and why it is said so.
 
     `remedy` is True where nothing wrong was reached, every test that had passed passed, and what was reached instead is
-    there: what was changed then is a remedy that was tried.
+    there: what was changed then is a remedy that was tried. `left_out` is how many tests of the first run were left out
+    while something was looked into.
     """
 
     changed: tuple[str, ...]
@@ -43,6 +44,7 @@ class Run:
     reason: str
     duration_s: float
     remedy: bool = False
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

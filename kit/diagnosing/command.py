@@ -2,65 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
+import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from kit.analysis.case import Case
-from kit.analysis.databases import allowed
 from kit.analysis.model import counted
 from kit.answer.diagnosis import Diagnosis, Effect, Run, Status, plain
 from kit.answer.model import Answer
-from kit.detectors.planning.candidate import NOWHERE, Candidate
+from kit.detectors.planning.candidate import Candidate
+from kit.diagnosing.budget import Budget
 from kit.diagnosing.conclusion import concluded, ended_at_limit, findings_of, not_allowed, nothing_wrong, symptom_said
+from kit.diagnosing.journal import Journal, Shown, opened
 from kit.diagnosing.judge import Symptom, effect, is_remedy, symptoms_of, the_case
 from kit.diagnosing.order import asked as order
 from kit.diagnosing.order.model import Dependence
 from kit.diagnosing.order.reruns import outcomes_of
-from kit.diagnosing.outside.keeper import Keeper
-from kit.diagnosing.plan import plan
+from kit.diagnosing.plan import Plan, plan
+from kit.diagnosing.reruns import Guard, Limits, Reruns
 from kit.diagnosing.search import Found, OutOfRuns, search
+from kit.diagnosing.selection import smallest, with_one_more
 from kit.diagnosing.told import Project, applied, as_edit
 from kit.errors import TraceError
 from kit.evidence.model import Evidence
-from kit.probes.allow import AllowList
-from kit.probes.interventions import INTERVENTIONS_VARIABLE
-from kit.probes.interventions.base import WORKSPACE, Intervention
-from kit.probes.interventions.outside import TellOfDatabases
-from kit.probes.interventions.tests import LeaveOut, StopWhenRefused
+from kit.probes.interventions.base import Intervention
+from kit.probes.interventions.tests import LeaveOut
 from kit.probes.interventions.texts import EditModule
-from kit.probes.interventions.variables import RememberVariables
 from kit.probes.redact import redact_command
-from kit.probes.sealed import Seal, new_key
+from kit.processes import ENDING, signal_handlers
 from kit.report.answer_text import github
 from kit.report.diagnosis_text import as_commands, text
-from kit.tracing import (
-    Stopping,
-    Traced,
-    ask,
-    check,
-    guard_of,
-    here,
-    hold_to_servers,
-    needs_a_list,
-    put,
-    said_before,
-    say,
-    silent,
-    trace,
-    workspace,
-    write,
-)
+from kit.tracing import Traced, check, here, needs_a_list, put, say, silent, write
 
-RUNS_AT_MOST = 16
+RUNS_AT_MOST = 16  # of all tests, and as many of a selection of them
 ORDER_RUNS_AT_MOST = 100  # short ones, of few tests, for each test that is looked into
 _TESTS_AT_MOST = 3  # that failed and are looked into
 FIRST_RUN_S = 3600.0
@@ -78,14 +56,16 @@ def diagnose_and_tell(
     yes: bool = False,
     timeout_first_s: float = FIRST_RUN_S,
     timeout_s: float | None = None,
+    budget_min: float | None = None,
     tests: Sequence[str] = (),
     stop: bool = False,
     allow_driver: Sequence[str] = (),
+    fresh: bool = False,
 ) -> int:
     """Trace a command, prove by further runs why the wrong database was reached, and tell it on standard output.
 
-    Returns 0 where nothing is wrong, 1 where the cause is proved, 3 where it is not. Raises TraceError where the
-    command cannot be run.
+    Returns 0 where nothing is wrong, 1 where the cause is proved, 3 where it is not. Where somebody interrupts the
+    re-runs, what they have shown is told first. Raises TraceError where the command cannot be run.
     """
     place = here()
     json, html = check(json, html)
@@ -96,20 +76,24 @@ def diagnose_and_tell(
             "them",
             remedy="leave one of them out",
         )
-    limits, guard = (timeout_first_s, timeout_s), _Guard(stop, yes, tuple(allow_driver))
-    with _Reruns(tuple(command), tuple(allow), guard, limits, place, tests=tuple(tests)) as reruns:
-        reruns.begin()
-        reruns.announce()
+    limits, guard = Limits(timeout_first_s, timeout_s, Budget(budget_min)), Guard(stop, yes, tuple(allow_driver))
+    with Reruns(tuple(command), tuple(allow), guard, limits, place, os.environ) as reruns:
+        looking = Diagnosing(reruns, tuple(tests))
+        looking.begin()
+        looking.announce()
+        looking.go_on(fresh)
         if dry_run:
-            return reruns.code_of_first()
-        diagnosis = reruns.diagnose()
+            return looking.code_of_first()
+        diagnosis = looking.diagnose()
         told = (
-            github(reruns.first) + as_commands(diagnosis)
+            github(looking.first) + as_commands(diagnosis)
             if format == "github"
-            else text(reruns.first, diagnosis)
+            else text(looking.first, diagnosis)
         )
         put(told, sys.stdout)
-        write(reruns.first, plain(diagnosis), json, html)
+        write(looking.first, plain(diagnosis), json, html)
+        if reruns.interrupted is not None:
+            raise reruns.interrupted
     return {Status.CLEAN: 0, Status.PROVED: _PROVED, Status.UNRESOLVED: _UNRESOLVED}[diagnosis.status]
 
 
@@ -122,97 +106,61 @@ def diagnose(
     yes: bool = False,
     timeout_first_s: float = FIRST_RUN_S,
     timeout_s: float | None = None,
+    budget_min: float | None = None,
     tests: Sequence[str] = (),
     stop: bool = False,
 ) -> tuple[Answer, Diagnosis]:
     """Trace a command in `folder`, prove by further runs what leads astray, and return both answers.
 
     `environ` is the command's environment, None for this process's own. The first run is ended after `timeout_first_s`,
-    each further one after `timeout_s` (None: three times as long as the first took, and a little). With `stop` the
-    first run, too, is kept from what is not allowed. Progress goes to standard error. Raises TraceError where the
-    command cannot be run.
+    each further one after `timeout_s` (None: three times as long as the first took, and a little). After `budget_min`
+    minutes for everything no further run is made. With `stop` the first run, too, is kept from what is not allowed.
+    Progress goes to standard error. Raises TraceError where the command cannot be run.
     """
     place = folder.resolve() if folder is not None else here()
     needs_a_list(stop, allow, ())
-    limits, guard = (timeout_first_s, timeout_s), _Guard(stop, yes)
-    with _Reruns(tuple(command), tuple(allow), guard, limits, place, environ, tuple(tests)) as reruns:
-        reruns.begin()
-        reruns.announce()
-        return reruns.first, reruns.diagnose()
-
-
-@dataclass(frozen=True, slots=True)
-class _Guard:
-    """Which runs are kept from databases that are not allowed: the first one with `first`, re-runs unless `yes`."""
-
-    first: bool = False
-    yes: bool = False
-    drivers: tuple[str, ...] = ()  # without a probe, that may connect all the same
+    limits, guard = Limits(timeout_first_s, timeout_s, Budget(budget_min)), Guard(stop, yes)
+    environ = os.environ if environ is None else environ
+    with Reruns(tuple(command), tuple(allow), guard, limits, place, environ) as reruns:
+        looking = Diagnosing(reruns, tuple(tests))
+        looking.begin()
+        looking.announce()
+        diagnosis = looking.diagnose()
+        if reruns.interrupted is not None:
+            raise reruns.interrupted
+        return looking.first, diagnosis
 
 
 @dataclass
-class _Reruns:
-    """The first run and what follows from it. Everything that is written lies in one folder, which goes at the end."""
+class Diagnosing:
+    """The first run, and what follows from it. `tests` are those that are asked about."""
 
-    command: tuple[str, ...]
-    allow: tuple[str, ...]
-    guard: _Guard
-    limits_s: tuple[float, float | None]  # of the first run, and of each further one
-    place: Path
-    environ: Mapping[str, str] | None = None
-    tests: tuple[str, ...] = ()  # that are asked about
+    reruns: Reruns
+    tests: tuple[str, ...] = ()
     runs: list[Run] = field(default_factory=list)
-
-    def __enter__(self) -> _Reruns:
-        self._closing, self._idle = ExitStack(), set[tuple[Intervention, ...]]()
-        self._folder = self._closing.enter_context(workspace("kit-diagnose-"))
-        self._seal = Seal(new_key())  # what a killed run leaves behind has passwords in it
-        entries = allowed(self.allow, self.place).entries or AllowList((), str(self.place))
-        self._keeper = self._closing.enter_context(Keeper(self._folder, self.place, entries, self._seal))
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._closing.close()
+    journal: Journal = field(default_factory=Journal)
 
     def begin(self) -> None:
         """Run the command as it is, and see what is wrong."""
-        listed = allowed(self.allow, self.place)
-        stopping = self._stopping(listed.entries) if self.guard.first else None
-        environ = os.environ if self.environ is None else self.environ
-        command = shlex.join(redact_command(self.command))
-        say(f"first run, unchanged: {command}, at most {self.limits_s[0]:.0f} s")
-        say(f"this run is {said_before(guard_of(self.command, self.place, environ, stopping))}")
-        values = self._folder / "values"
-        remember = RememberVariables(str(values), self._seal.key)
-        traced = self._trace([remember], self.limits_s[0], stopping)
-        for line in silent(traced.evidence):
-            say(line)
-        self.traced = traced
-        self.first = ask(traced, self.allow, self.place)
-        if stopping is None and not self.guard.yes:
-            entries = AllowList(self._entries(), str(self.place))
-            hold_to_servers(traced.evidence, traced.began_s, entries, self._folder / "servers")
-        self.symptoms = () if traced.evidence.timed_out else symptoms_of(self.first)
-        known = _values(values, self._folder, self._seal)
+        self._idle = set[tuple[Intervention, ...]]()
+        self._made = {True: 0, False: 0}  # runs of a selection of the tests, and of all
+        self.traced, self.first = self.reruns.as_it_is()
+        self.symptoms = () if self.traced.evidence.timed_out else symptoms_of(self.first)
+        known = self.reruns.values
         self.plans = [plan(_case_of(one), findings_of(one), self._text_of, known) for one in self.symptoms]
         if self.symptoms or self.tests:
-            self._keeper.first_run_is_over()
-        self.timeout_s = self.limits_s[1] or max(60.0, 3 * traced.evidence.duration_s + 30)
+            self.reruns.keeper.first_run_is_over()
 
     def announce(self) -> None:
         """Say what is about to be run."""
         if self.first.evidence.timed_out:
             say(f"ended at its time limit, after {self.first.evidence.duration_s:.0f} s: no re-run")
-        stop = "are refused before their first statement (the kit only asks a server which one it is)"
-        limits = f"each at most {self.timeout_s:.0f} s; connections off the allow-list " + (
-            "go through" if self.guard.yes else stop
-        )
-        databases = " and ".join(self._keeper.databases)
+        databases = " and ".join(self.reruns.keeper.databases)
         if databases and (self.tests or self.symptoms):
             say(f"before each run, what earlier runs wrote to {databases} is restored; nothing else should write "
             "there meanwhile")
         if self.tests:
-            say(f"{_order_said(len(self.tests))}, {limits}")
+            say(f"{_order_said(len(self.tests))}, {self._limits_said()}")
             return
         for symptom, planned in zip(self.symptoms, self.plans, strict=True):
             likely, others = planned.ranked
@@ -222,10 +170,28 @@ class _Reruns:
             for candidate in (*others, *planned.last):
                 say(f"  - if they do not suffice: {candidate.label}")
         if self.symptoms:
-            say(f"at most {RUNS_AT_MOST} runs, {limits}")
+            say(f"at most {RUNS_AT_MOST} runs, {self._limits_said()}")
             failed = {test for symptom in self.symptoms if symptom.failing for test in symptom.affected}
             if failed:
                 say(f"  - if none of them explains it: {_order_said(min(len(failed), _TESTS_AT_MOST))}")
+
+    def _limits_said(self) -> str:
+        refused = "are refused before their first statement (the kit only asks a server which one it is)"
+        judged = f"connections off the allow-list {'go through' if self.reruns.guard.yes else refused}"
+        minutes = self.reruns.limits.budget.minutes
+        together = "" if minutes is None else f", all together, with the first one, at most {minutes:g} min"
+        return f"each at most {self.reruns.timeout_s:.0f} s{together}; {judged}"
+
+    def go_on(self, fresh: bool) -> None:
+        """Use what the runs of a diagnosis have shown that was stopped, and write down those of this one."""
+        seen = {
+            "command": [*redact_command(self.reruns.command)], "allow": [*self.reruns.allow],
+            "guarded": not self.reruns.guard.yes, "environment": sorted(self.reruns.environ.items()),
+            "interpreters": sorted({one.executable for one in self.first.evidence.processes}),
+            "tests": [(one.test, one.when, one.outcome) for one in self.first.evidence.outcomes],
+            "wrong": [(symptom_said(symptom), symptom.affected, symptom.apart) for symptom in self.symptoms],
+        }  # fmt: skip
+        self.journal = opened(self.reruns.place, seen, fresh)
 
     def code_of_first(self) -> int:
         """The exit code where nothing is run again: 0 where nothing is wrong, 3 where something is or may be."""
@@ -234,7 +200,18 @@ class _Reruns:
         return 0 if nothing_wrong(self.first).status is Status.CLEAN else _UNRESOLVED
 
     def diagnose(self) -> Diagnosis:
-        """Make the runs and say what they show."""
+        """Make the runs and say what they show, and why there are no more of them."""
+        with signal_handlers(dict.fromkeys((signal.SIGINT, *ENDING), self.reruns.interrupt)):
+            diagnosis = self._diagnose()
+        if not self.reruns.stopped:
+            self.journal.end()
+            return diagnosis
+        why = f"Stopped after {counted(len(self.runs), 'run')}: {self.reruns.stopped}."
+        if self.journal.file is not None and not self.tests:
+            why += " The same command goes on from there: for a day it is known what these runs have shown."
+        return replace(diagnosis, unproved=(why, *diagnosis.unproved))
+
+    def _diagnose(self) -> Diagnosis:
         if not self.traced.evidence.processes:
             lost = "The record is lost" if self.traced.evidence.problems else ""
             return Diagnosis(
@@ -246,34 +223,84 @@ class _Reruns:
             return ended_at_limit(self.first)
         if not self.symptoms and not self.tests:
             return nothing_wrong(self.first)
-        if not self.allow and not self.guard.yes and not self._in_memory_else():
+        if not self.reruns.allow and not self.reruns.guard.yes and not self._in_memory_else():
             return not_allowed(self.first, self.symptoms)
         if self.tests:
             return self._of_order(self.tests)
         found = []
         for symptom, planned in zip(self.symptoms, self.plans, strict=True):
             self._idle.clear()
-            held = lambda one: one.interventions not in self._idle  # noqa: E731
-            found.append(search(planned.ranked, partial(self._try, symptom), planned.last, held))
-        for symptom, one in zip(self.symptoms, found, strict=True):
-            self._try_diffs(symptom, one)
+            found.append(self._search(symptom, planned))
         diagnosis = concluded(self.first, self.symptoms, found, self.runs, self._project())
         if diagnosis.status is not Status.PROVED and all(symptom.failing for symptom in self.symptoms):
             failed = [test for symptom in self.symptoms for test in symptom.affected]
             return self._of_order(failed[:_TESTS_AT_MOST], diagnosis)
         return diagnosis
 
-    def _try_diffs(self, symptom: Symptom, found: Found) -> None:
+    def _search(self, symptom: Symptom, planned: Plan) -> Found:
+        """Look for the causes with as few tests as show it, and confirm them with all; else look with all."""
+        small = self._selected(symptom)
+        while small is not None:
+            found = self._searched(small, planned, shown=True)
+            if found.confirmed and self._holds_with_all(symptom, found):
+                return found
+            if self.reruns.stopped:
+                return replace(found, confirmed=False)
+            small = with_one_more(symptom, small, self._still) if found.confirmed else None
+            more = f"{self._still[0]} shows it all the same: with that test, too" if small else "with all tests"
+            say(f"looking once more, {more}")
+        found = self._searched(symptom, planned)
+        self._try_diffs(symptom, found)
+        return found
+
+    def _searched(self, symptom: Symptom, planned: Plan, shown: bool = False) -> Found:
+        held = lambda one: one.interventions not in self._idle  # noqa: E731
+        # With the few tests of a selection, leaving out one of them would leave out what shows it.
+        mine = set(symptom.affected) if symptom.selected else set[str]()
+        ranked = [[one for one in group if mine.isdisjoint(one.left_out)] for group in planned.ranked]
+        return search(ranked, partial(self._try, symptom), planned.last, held, shown)
+
+    def _selected(self, symptom: Symptom) -> Symptom | None:
+        """The symptom with as few tests as show it without any change."""
+        try:
+            small = smallest(symptom, lambda small: self._try(small, ()) is Effect.STAYS)
+        except OutOfRuns:
+            return None
+        if small is not None:
+            of = len({outcome.test for outcome in self.first.evidence.outcomes})
+            say(f"{of - len(small.apart)} of {of} tests show it: changes are tried on them, and confirmed on all")
+        return small
+
+    def _holds_with_all(self, symptom: Symptom, found: Found) -> bool:
+        """Tell whether the causes that a selection has shown make it disappear with all tests, as changed or as a diff.
+
+        Every diff that is to be printed is applied in such a run, in memory.
+        """
+        diffs = self._try_diffs(symptom, found)
+        if len(found.needed) == 1 and diffs.get(found.needed[0]) is Effect.GONE:
+            return True
+        try:
+            return self._try(symptom, found.needed) is Effect.GONE
+        except OutOfRuns:
+            return False
+
+    def _try_diffs(self, symptom: Symptom, found: Found) -> dict[Candidate, Effect]:
         """Run the command once with each diff that is to be printed applied in memory: no file is changed."""
-        for candidate in (*found.needed, *found.also) if found.confirmed else ():
-            edit = as_edit(candidate.fix)
-            if edit is not None and len(self.runs) < RUNS_AT_MOST:
-                file, first, last, text = edit
-                self._run(symptom, (), (applied(candidate),), [EditModule(file, ((first, last, text),))])
+        shown: dict[Candidate, Effect] = {}
+        try:
+            for candidate in (*found.needed, *found.also) if found.confirmed else ():
+                edit = as_edit(candidate.fix)
+                if edit is not None:
+                    file, first, last, text = edit
+                    change = EditModule(file, ((first, last, text),))
+                    shown[candidate] = self._run(symptom, (), (applied(candidate),), [change])
+        except OutOfRuns:
+            return shown
+        return shown
 
     def _project(self) -> Project:
-        environ = os.environ if self.environ is None else self.environ
-        return Project(self.command, lambda name: name in environ, self._text_of, _settings_files(self.place))
+        place, environ = self.reruns.place, self.reruns.environ
+        return Project(self.reruns.command, lambda name: name in environ, self._text_of, _settings_files(place))
 
     def _of_order(self, tests: Sequence[str], before: Diagnosis | None = None) -> Diagnosis:
         """Find what tests depend on that ran before them. What was seen `before` and not proved stays said."""
@@ -290,14 +317,16 @@ class _Reruns:
                 raise OutOfRuns
             label = label if len(tests) == 1 else label.replace("the test", test, 1)
             say(f"run {len(self.runs) + 1}: {label}")
-            evidence = self._rerun(interventions).evidence
+            evidence = self.reruns.again(interventions).evidence
             shown, reason = _ended(evidence, test)
             self.runs.append(Run((label,), shown, reason, evidence.duration_s))
             say(f"   {reason} ({evidence.duration_s:.1f} s)")
             return evidence
 
-        return order.depends(self.first.evidence, test, again, self._folder / "state", self._seal, self.place,
-                             self._keeper)  # fmt: skip
+        return order.depends(
+            self.first.evidence, test, again, self.reruns.folder / "state", self.reruns.seal, self.reruns.place,
+            self.reruns.keeper,
+        )  # fmt: skip
 
     def _in_memory_else(self) -> bool:
         """Whether something was reached rightly, and all of that lives in memory: then nothing needs to be allowed."""
@@ -321,17 +350,21 @@ class _Reruns:
         labels: tuple[str, ...],
         interventions: Sequence[Intervention],
     ) -> Effect:
-        if len(self.runs) >= RUNS_AT_MOST:
+        if self._made[symptom.selected] >= RUNS_AT_MOST:
             raise OutOfRuns
+        self._made[symptom.selected] += 1
         aside = f", {counted(len(symptom.apart), 'other test')} left out" if symptom.apart else ""
         say(f"run {len(self.runs) + 1}: {' and '.join(labels) or 'unchanged'}{aside}")
+        known = self.journal.take(symptom.apart, labels)
+        if known is not None:
+            self._idle |= {one.interventions for one in chosen if one.label in known.idle}
+            say("   known from the diagnosis that was stopped:")
+            return self._ran(symptom, labels, known)
         apart = [LeaveOut(symptom.apart)] if symptom.apart else []
         try:
-            traced = self._rerun([*interventions, *apart])
+            traced = self.reruns.again([*interventions, *apart])
         except TraceError as error:  # an earlier run has taken away what the command needs
-            self.runs.append(Run(labels, Effect.VOID, error.found, 0.0))
-            say(f"   {Effect.VOID.shown}: {error.found}")
-            return Effect.VOID
+            return self._ran(symptom, labels, Shown(Effect.VOID, error.found, 0.0))
         left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)
         shown, reason = effect(symptom, traced.evidence, frozenset(left_out), interventions)
         idle = _took_no_hold(traced, interventions)
@@ -342,53 +375,24 @@ class _Reruns:
         elif idle:
             shown = Effect.VOID if shown is Effect.GONE else shown
             reason = f"the intervention had no effect ({idle}); {reason}"
-        remedy = is_remedy(symptom, traced.evidence, shown)
-        self.runs.append(Run(labels, shown, reason, traced.evidence.duration_s, remedy))
-        say(f"   {shown.shown}: {reason} ({traced.evidence.duration_s:.1f} s)")
+        remedy, duration_s = is_remedy(symptom, traced.evidence, shown), traced.evidence.duration_s
+        still = tuple(refusal.test for refusal in traced.evidence.refusals if refusal.test is not None)
+        found = Shown(shown, reason, duration_s, remedy, tuple(one.label for one in leave), still)
+        self.journal.add(symptom.apart, labels, found)
+        return self._ran(symptom, labels, found)
+
+    def _ran(self, symptom: Symptom, labels: tuple[str, ...], found: Shown) -> Effect:
+        """Keep and tell what a run has shown."""
+        shown, self._still = Effect(found.effect), found.still
+        self.runs.append(Run(labels, shown, found.reason, found.duration_s, found.remedy, len(symptom.apart)))
+        say(f"   {shown.shown}: {found.reason} ({found.duration_s:.1f} s)")
         return shown
-
-    def _rerun(self, interventions: Sequence[Intervention]) -> Traced:
-        """Run the command with interventions, kept from what is not allowed unless that was said to be in order."""
-        stopping = None if self.guard.yes else self._stopping(AllowList(self._entries(), str(self.place)))
-        gate = [] if stopping is None else [StopWhenRefused()]
-        self._keeper.before_a_run()
-        return self._trace([*interventions, *gate], self.timeout_s, stopping)
-
-    def _stopping(self, entries: AllowList) -> Stopping:
-        return Stopping(entries, self.guard.drivers, self._folder / "servers")
-
-    def _trace(
-        self, interventions: Sequence[Intervention], timeout_s: float | None, stopping: Stopping | None
-    ) -> Traced:
-        file = self._folder / "interventions"
-        file.touch(0o600)
-        # The last one, for what the others did is known by their number.
-        told = [*interventions, TellOfDatabases(self._keeper.address, ".", self._seal.key)]
-        text = json.dumps([one.placed(str(self.place)).as_json() for one in told])
-        file.write_text(self._seal.sealed(text.replace(WORKSPACE, str(self._folder))), encoding="ascii")
-        return trace(
-            self.command, environ=self.environ, folder=self.place,
-            extra={INTERVENTIONS_VARIABLE: f"{self._seal.key}:{file}"}, timeout_s=timeout_s, quiet=True,
-            stopping=stopping,
-        )  # fmt: skip
 
     def _text_of(self, file: str) -> str | None:
         try:
-            return (self.place / file).read_text(encoding="utf-8")
+            return (self.reruns.place / file).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return None
-
-    def _entries(self) -> tuple[str, ...]:
-        """The allow-list, with each way in which a server on it was asked for, and the files that only re-runs name."""
-        from kit.probes.allow import entry_for_server
-
-        found = [
-            entry_for_server(configured, dict(observed) if observed is not None else None, peer)
-            for database in self.first.databases
-            if self.first.judged(database)
-            for configured, observed, peer in database.asked
-        ]
-        return (*self.allow, *found, f"{self._folder / NOWHERE}*")
 
 
 def _order_said(tests: int) -> str:
@@ -416,27 +420,6 @@ _EFFECTS = {"passed": Effect.GONE, "failed": Effect.STAYS}
 
 def _case_of(symptom: Symptom) -> Case:
     return replace(the_case(symptom.first), leaks=symptom.leaks)
-
-
-def _values(file: Path, folder: Path, seal: Seal) -> dict[tuple[str, str | None], str]:
-    """What variables were set to, by name and what evidence shows; a database whose folder is gone gets another."""
-    found: dict[tuple[str, str | None], str] = {}
-    for line in file.read_bytes().splitlines() if file.is_file() else ():
-        try:
-            name, value, shown = msgspec.json.decode(seal.opened(line.decode("ascii")), type=tuple[str, str, str])
-        except (msgspec.DecodeError, ValueError):  # cut where a process was killed, or no text
-            continue
-        found[name, shown] = _still_there(value, folder)
-    return found
-
-
-def _still_there(value: str, folder: Path) -> str:
-    scheme, found, path = value.partition(":///")
-    if os.path.isabs(value) and not Path(value).parent.is_dir():
-        return str(folder / f"{NOWHERE}_{Path(value).name}")
-    if not found or not scheme.startswith("sqlite") or Path(path.partition("?")[0]).parent.is_dir():
-        return value
-    return f"{scheme}:///{folder / NOWHERE}_{Path(path.partition('?')[0]).name}"
 
 
 def _tests_left_out(symptom: Symptom, chosen: Sequence[Candidate]) -> frozenset[str]:

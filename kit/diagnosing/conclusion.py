@@ -116,6 +116,7 @@ def concluded(
     project: Project = Project(),  # noqa: B008 - it is frozen
 ) -> Diagnosis:
     """The diagnosis that the re-runs bear out, one search for each symptom, what concerns most tests first."""
+    half = [sentence for one in found for sentence in _half_shown(one)]
     doubts = [left_open(symptom, one, project.text_of) for symptom, one in zip(symptoms, found, strict=True)]
     found = [replace(one, confirmed=one.confirmed and not why) for one, why in zip(found, doubts, strict=True)]
     pairs = sorted(zip(symptoms, found, strict=True), key=lambda pair: -len(pair[0].affected))
@@ -126,7 +127,7 @@ def concluded(
     ]
     status = Status.PROVED if len(proved) == len(found) else Status.UNRESOLVED
     happened = " ".join(_happened(symptom, one, project) for symptom, one in pairs)
-    said = dict.fromkeys(sentence for why in doubts for sentence in why)
+    said = dict.fromkeys([*half, *(sentence for why in doubts for sentence in why)])
     return Diagnosis(status, happened, tuple(causes), tuple(runs), (*said, *_unproved(first, found, runs)))
 
 
@@ -223,6 +224,14 @@ def _unchanged(found: Sequence[Found], runs: Sequence[Run]) -> Iterator[str]:
     for run in runs:
         if not run.changed and run.effect is Effect.VOID:
             yield f"The unchanged re-run was inconclusive, so no cause can be proved: {run.reason}."
+
+
+def _half_shown(found: Found) -> Iterator[str]:
+    """What a re-run showed with changes that were not confirmed."""
+    if found.needed and not found.confirmed:
+        changed = " and ".join(one.label for one in found.needed)
+        each = "each of them" if len(found.needed) > 1 else "it"
+        yield f"Gone {changed}; that it comes back with {each} put back was not seen, so no cause is proved."
 
 
 def _unobserved(found: Sequence[Found]) -> Iterator[str]:

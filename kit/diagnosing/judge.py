@@ -32,7 +32,8 @@ class Symptom:
     """What went wrong in the first run: databases that were reached, or, where none was wrong, tests that failed.
 
     `affected` are the tests in which it went wrong, `tests` all that ran. `wrong` are identities of databases. `apart`
-    are tests in which something else goes wrong, of its own: they are left out while this is looked into.
+    are tests that are left out while this is looked into: something else goes wrong in them, of its own, or, where
+    `selected` is True, it is there without them, too.
     """
 
     first: Answer
@@ -42,6 +43,7 @@ class Symptom:
     failing: bool
     leaks: tuple[Leak, ...] = ()
     apart: tuple[str, ...] = ()
+    selected: bool = False
 
     @property
     def there(self) -> bool:

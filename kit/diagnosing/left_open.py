@@ -28,7 +28,7 @@ def left_open(symptom: Symptom, found: Found, text_of: TextOf) -> tuple[str, ...
 
     `text_of` gives the text of a file of the project, None where there is none.
     """
-    if not found.needed or not all(kind_named(one.kind).strength.stands_for_nothing for one in found.needed):
+    if not found.confirmed or not all(kind_named(one.kind).strength.stands_for_nothing for one in found.needed):
         return ()
     case = the_case(symptom.first)
     doubts = dict.fromkeys(doubt for leak in symptom.leaks for doubt in _doubts(case, leak, text_of))

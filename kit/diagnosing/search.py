@@ -6,7 +6,7 @@ what is not needed. Then each cause is put back alone, which must bring the symp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kit.answer.diagnosis import Effect
@@ -29,7 +29,8 @@ class Found:
     `confirmed` is False where putting one back alone did not bring it back, or none was found. `unchanged` is what the
     run without any change showed, None where there was none. `refuted` are candidates with which alone it stayed.
     `often` is in how many runs without any change it happened, of how many, the first one included; `repeated` is how
-    many runs with a change were made, in each of which it must be gone.
+    many runs with a change were made, in each of which it must be gone. Where the runs were used up before that was
+    confirmed, `needed` is the smallest set of changes without which it was seen to be gone.
     """
 
     needed: tuple[Candidate, ...] = ()
@@ -50,15 +51,17 @@ def search(
     run: Try,
     last: Sequence[Candidate] = (),
     held: Callable[[Candidate], bool] = lambda one: True,
+    shown: bool = False,
 ) -> Found:
     """Find the smallest set of changes that works. `ranked` are groups of candidates, the likeliest first.
 
     Every group is tried together with those before it, until the symptom is gone. Where none of them works, `last`
     are tried: each alone, then all together. `held` tells whether a candidate took hold in a run with others: one that
     did not leaves them, and what the run showed is shown of the others. What happens only sometimes is gone with a
-    change where it is in so many runs that it would have happened in one of them, with a doubt of one in twenty.
+    change where it is in so many runs that it would have happened in one of them, with a doubt of one in twenty. With
+    `shown` a run without any change was made, and showed it.
     """
-    answers: dict[frozenset[tuple[Intervention, ...]], Effect] = {}
+    answers: dict[frozenset[tuple[Intervention, ...]], Effect] = {frozenset(): Effect.STAYS} if shown else {}
     often, repeated = (1, 1), 1
 
     def ask(chosen: tuple[Candidate, ...]) -> Effect:
@@ -84,10 +87,21 @@ def search(
             confirmed = bool(needed) and all(ask(_less(needed, one)) is Effect.STAYS for one in needed)
             also = _also([list(filter(held, group)) for group in ranked], needed, ask) if confirmed else ()
     except OutOfRuns:
-        needed, also, confirmed = (), (), False
+        needed, also, confirmed = _smallest_gone(ranked, last, answers), (), False
     tried = (*(candidate for group in ranked for candidate in group), *last)
     refuted = tuple(one for one in tried if answers.get(frozenset([one.interventions])) is Effect.STAYS)
     return Found(needed, also, confirmed, answers.get(frozenset()), refuted, often, repeated)
+
+
+def _smallest_gone(
+    ranked: Sequence[Sequence[Candidate]],
+    last: Sequence[Candidate],
+    answers: Mapping[frozenset[tuple[Intervention, ...]], Effect],
+) -> tuple[Candidate, ...]:
+    """The fewest changes with which it was gone, so far; nothing where it was gone without any."""
+    sets = [made for made, shown in answers.items() if shown is Effect.GONE]
+    fewest = min(sets, key=len, default=frozenset[tuple[Intervention, ...]]())
+    return tuple(one for group in (*ranked, last) for one in group if one.interventions in fewest)
 
 
 def _repeatedly(run: Try, chosen: tuple[Candidate, ...], times: int) -> Effect:

@@ -127,7 +127,7 @@ def to_change(cause: Cause, runs: Sequence[Run]) -> tuple[str, ...]:
 
 def _to_change(cause: Cause, runs: Sequence[Run]) -> Iterator[str]:
     helped = [one for one in enumerate(runs, 1) if one[1].effect is Effect.GONE and cause.changed in one[1].changed]
-    number, run = min(helped, key=lambda one: len(one[1].changed), default=(0, None))
+    number, run = min(helped, key=lambda one: (one[1].left_out, len(one[1].changed)), default=(0, None))
     if run is not None and run.remedy:
         together = ", together with the other causes" if len(run.changed) > 1 else ""
         yield f"Tried in run {number}{together}, and no test that had passed failed: {cause.changed}."

@@ -41,8 +41,8 @@ def depends(
     runs = Reruns(again, tests, file, seal, place, keeper.address, keeper.not_looked_at)
     try:
         found = search(test, outcomes[test][0], tests[:number], tests[number + 1 :], modules, runs)
-    except OutOfRuns:
-        return Dependence(test, Role.INDEPENDENT, reason="the limit of re-runs is reached")
+    except OutOfRuns as error:
+        return Dependence(test, Role.INDEPENDENT, reason=str(error) or "the limit of re-runs is reached")
     return replace(found, pieces=tuple(with_engines(first, piece) for piece in found.pieces))
 
 

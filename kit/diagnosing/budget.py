@@ -1,0 +1,35 @@
+"""How long a diagnosis may take in all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Budget:
+    """`minutes` from now on, None for as long as it takes. `clock` gives seconds."""
+
+    minutes: float | None = None
+    clock: Callable[[], float] = time.monotonic
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "began", self.clock())
+
+    @property
+    def left_s(self) -> float:
+        """The seconds that are left, infinite without a limit, at least 0."""
+        if self.minutes is None:
+            return float("inf")
+        return max(0.0, 60 * self.minutes - (self.clock() - self.began))
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left."""
+        return self.left_s <= 0
+
+    def limit(self, wanted_s: float) -> float:
+        """The time limit of a run that may take `wanted_s` seconds: no more than what is left."""
+        return min(wanted_s, self.left_s)

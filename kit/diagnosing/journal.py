@@ -1,0 +1,127 @@
+"""What the re-runs of a diagnosis have shown, kept until it is at its end: the same command goes on from there.
+
+Kept for a day in the user's cache, for this user alone: what is shown on the screen, and no text of the project, no
+variable and no record. It is of use only where nothing has changed that the runs depend on: the command, its folder and
+environment, the allow-list, the texts of the project, the interpreters, and what the first run has shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kit.pair.places import cache_path
+
+KEPT_S = 24 * 3600.0
+_FOLDER = "diagnoses"
+_TEXTS = (".py", ".toml", ".ini", ".cfg", ".yml", ".yaml", ".sh", ".sql", ".env")
+_NAMED = ("Makefile", "Dockerfile", ".envrc")
+_BYTES_AT_MOST = 1_000_000
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What one run has shown: its effect and why, changes that had no effect on it, and tests that still show it.
+
+    Changes are named by their labels.
+    """
+
+    effect: str
+    reason: str
+    duration_s: float
+    remedy: bool = False
+    idle: tuple[str, ...] = ()
+    still: tuple[str, ...] = ()
+
+
+@dataclass
+class Journal:
+    """What was kept of one diagnosis, in `file`. Each run is written down at once: an end by SIGKILL loses none."""
+
+    file: Path | None = None
+    _known: dict[str, list[Shown]] = field(default_factory=dict)
+    _asked: dict[str, int] = field(default_factory=dict)
+
+    def take(self, left_out: Sequence[str], labels: Sequence[str]) -> Shown | None:
+        """What this run showed, the first time it is asked for its first one, and so on; None where it is not known."""
+        key = _digest([list(left_out), list(labels)])
+        number = self._asked.get(key, 0)
+        self._asked[key] = number + 1
+        return dict(enumerate(self._known.get(key, ()))).get(number)
+
+    def add(self, left_out: Sequence[str], labels: Sequence[str], shown: Shown) -> None:
+        """Write down what a run has shown. Where the cache cannot be written to, nothing is kept."""
+        if self.file is None:
+            return
+        line = msgspec.json.encode([_digest([list(left_out), list(labels)]), shown]) + b"\n"
+        with suppress(OSError):
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with open(descriptor, "ab") as file:
+                file.write(line)
+
+    def end(self) -> None:
+        """The diagnosis is at its end: nothing of it is kept."""
+        if self.file is not None:
+            with suppress(OSError):
+                self.file.unlink(missing_ok=True)
+
+
+def opened(place: Path, about: Any, fresh: bool = False) -> Journal:
+    """The journal of the diagnosis of a project in `place`, with what is `about` it as JSON has it; removes old ones.
+
+    With `fresh` nothing that was kept is used.
+    """
+    folder = cache_path() / _FOLDER
+    _sweep(folder)
+    file = folder / f"{_digest([str(place), about, list(_texts(place))])}.jsonl"
+    if fresh:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+    return Journal(file, _read(file))
+
+
+def _read(file: Path) -> dict[str, list[Shown]]:
+    known: dict[str, list[Shown]] = {}
+    with suppress(OSError):
+        for line in file.read_bytes().splitlines():
+            with suppress(msgspec.DecodeError):  # cut where a process was killed
+                key, shown = msgspec.json.decode(line, type=tuple[str, Shown])
+                known.setdefault(key, []).append(shown)
+    return known
+
+
+def _sweep(folder: Path) -> None:
+    with suppress(OSError):
+        for file in list(folder.iterdir()):
+            if time.time() - file.stat().st_mtime > KEPT_S:
+                file.unlink(missing_ok=True)
+
+
+def _texts(place: Path) -> Iterator[tuple[str, str]]:
+    """Each file of the project that is text which a run may read, with a digest of what is in it."""
+    for folder, folders, files in os.walk(place):
+        here = Path(folder)
+        folders[:] = sorted(
+            name for name in folders
+            if not name.startswith(".") and name not in ("__pycache__", "node_modules")
+            and not (here / name / "pyvenv.cfg").is_file()
+        )  # fmt: skip
+        for name in sorted(files):
+            path = here / name
+            if name.endswith(_TEXTS) or name in _NAMED or name.startswith(".env"):
+                with suppress(OSError):
+                    if path.is_file() and path.stat().st_size <= _BYTES_AT_MOST:
+                        yield str(path.relative_to(place)), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
