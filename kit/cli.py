@@ -115,7 +115,7 @@ class OutputError(KitError):
     def __init__(self, error: OSError) -> None:
         super().__init__(
             f"cannot write to standard output: {error.strerror}",
-            remedy="see where it leads; but for this, the command has done its work",
+            remedy="check where it is redirected to; apart from this, the command did its work",
         )
 
 
@@ -187,7 +187,7 @@ def main() -> None:
 )
 @click.option("--external", is_flag=True, help="Use the servers that KIT_PRODUCTION_URL and KIT_TEST_URL name.")
 @click.option("--writable", is_flag=True, help="Let the kit write to the external servers.")
-@click.option("--report-ports", is_flag=True, help="Take the report's ports: 5432 for production, 5433 for test.")
+@click.option("--report-ports", is_flag=True, help="Use the report's ports: 5432 for production, 5433 for test.")
 @click.option("--port-production", type=PORT, metavar="PORT", help="Default: a free one.")
 @click.option("--port-test", type=PORT, metavar="PORT", help="Default: a free one.")
 def up(compose: bool, external: bool, writable: bool, **ports: Any) -> None:
@@ -195,7 +195,7 @@ def up(compose: bool, external: bool, writable: bool, **ports: Any) -> None:
     from kit import pair
 
     if external and (compose or any(ports.values())):
-        raise click.UsageError("External servers run already: leave out --compose and the ports.")
+        raise click.UsageError("External servers are already running: leave out --compose and the ports.")
     if writable and not external:
         raise click.UsageError("--writable belongs to --external; the kit writes to the servers that it starts.")
     if external:
@@ -217,7 +217,7 @@ def _external_urls() -> tuple[str, str]:
 def _ports(report_ports: bool, port_production: int | None, port_test: int | None) -> tuple[int, int] | None:
     if report_ports:
         if port_production or port_test:
-            raise click.UsageError("--report-ports stands for both ports; leave out --port-production and --port-test.")
+            raise click.UsageError("--report-ports sets both ports: leave out --port-production and --port-test.")
         return REPORT_PORTS
     if port_production is None and port_test is None:
         return None
@@ -288,13 +288,13 @@ def _show(pair: Pair) -> None:
 )
 @_above_0("--timeout-cell", "timeout_cell_s", "S", "Seconds that a cell may take.")
 @_above_0("--timeout-notebook", "timeout_notebook_s", "S", "Seconds for a whole notebook.")
-@_above_0("--output-cell", "output_cell_mb", "MB", "How much a cell may write. Default: 10")
-@_above_0("--output-notebook", "output_notebook_mb", "MB", "How much a whole notebook may write. Default: 50")
+@_above_0("--output-cell", "output_cell_mb", "MB", "How much output a cell may write. Default: 10")
+@_above_0("--output-notebook", "output_notebook_mb", "MB", "How much output a whole notebook may write. Default: 50")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Where runs are kept. Default: runs"
+    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder for runs. Default: runs"
 )
 @click.option("--stack", metavar="NAME", help="The versions under which trials run: current (default) or 2023-11.")
-@click.option("--fresh", is_flag=True, help="Run each trial, though another notebook of this run has.")
+@click.option("--fresh", is_flag=True, help="Run each trial, even if another notebook of this run has run it.")
 def investigate(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], **options: Any) -> None:
     """Run the notebooks and show which claims held.
 
@@ -452,7 +452,7 @@ def guard() -> None:
 )
 @click.option("--python", metavar="PATH", help="The interpreter of the project's tests. Default: its environment's.")
 def init(project: Path, allow: tuple[str, ...], python: str | None) -> None:
-    """Turn the guard on in a project, and prove that it stops.
+    """Turn the guard on in a project, and prove that it works.
 
     Writes a few lines into the project's pytest configuration.
     """
@@ -460,8 +460,8 @@ def init(project: Path, allow: tuple[str, ...], python: str | None) -> None:
     from kit.guard.proof import install_command
 
     done = set_up(project, allow, python)
-    _say(done.diff or f"{done.config.name} turns the guard on already; nothing was written.", nl=not done.diff)
+    _say(done.diff or f"{done.config.name} already turns the guard on; nothing was written.", nl=not done.diff)
     tests = "1 test" if done.collected == 1 else f"{done.collected} tests"
     _print(f"Proved: pytest collects the same {tests} as before.")
     _print(f"Proved: planted tests that reach another database fail ({', '.join(done.stopped)}).")
-    _print(f"Whoever runs these tests needs the kit beside them: {install_command()}")
+    _print(f"The environment of these tests needs the kit: {install_command()}")

@@ -63,7 +63,7 @@ def test_the_module_is_the_command() -> None:
     [
         (["up", "--port-test", "5433"], "Name two ports"),
         (["up", "--port-test", "5433", "--port-production", "5433"], "Name two ports"),
-        (["up", "--report-ports", "--port-test", "5433"], "--report-ports stands for both"),
+        (["up", "--report-ports", "--port-test", "5433"], "--report-ports sets both"),
         (["up", "--port-production", "0", "--port-test", "5433"], "0 is not in the range"),
         (["up", "--external", "--compose"], "leave out --compose"),
         (["up", "--external", "--report-ports"], "leave out --compose and the ports"),

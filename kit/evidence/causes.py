@@ -69,7 +69,7 @@ def truth_table(rulings: Mapping[frozenset[str], Ruling]) -> dict[frozenset[str]
         if ruling.verdict is Verdict.UNRESOLVED:
             raise EvidenceError(
                 f"With {', '.join(sorted(on)) or 'nothing'} on the verdict is UNRESOLVED: {ruling.reason}",
-                wanted="HOLDS or BROKEN for every combination", remedy="look at the trial's evidence and run it again",
+                wanted="HOLDS or BROKEN for every combination", remedy="look at the trial's evidence, and run it again",
             )
     return {on: ruling.verdict is Verdict.BROKEN for on, ruling in rulings.items()}
 

@@ -91,7 +91,7 @@ class _Reading:
         headers = [event for event in file.events if event["kind"] == "process"]
         self._places[file.process] = len(self.processes)
         if not headers:
-            self.unread.say(f"process {number_in(file.process)} did not write who it is")
+            self.unread.say(f"process {number_in(file.process)} did not report its identity")
         for _ in headers[1:]:
             self.unread.line(file.process, "a second beginning")
         self.processes[file.process] = self._process(file.process, headers[0] if headers else {})
@@ -99,7 +99,7 @@ class _Reading:
         if number != PROBES_FORMAT:
             self.unread.say(
                 f"process {number_in(file.process)} wrote format {number!r}, and this version of the kit reads format "
-                f"{PROBES_FORMAT}: nothing that it did was read (another version of the kit is in its environment)"
+                f"{PROBES_FORMAT}: none of its record was read (another version of the kit is in its environment)"
             )
             return ProcessFile(file.process, ())
         for event in file.events:
@@ -113,7 +113,7 @@ class _Reading:
         if kind in _EVENTS:
             self._try(_Reading._enter, process, event)
         elif kind not in _NO_ENTRY:
-            self.unread.line(process, f"of a kind that this version of the kit does not know ({kind[:_SHOWN_OF_KIND]})")
+            self.unread.line(process, f"of a kind unknown to this version of the kit ({kind[:_SHOWN_OF_KIND]})")
 
     def end(self, file: ProcessFile) -> None:
         """Take in what a process wrote at its end, once all that it names has been met."""
@@ -132,14 +132,14 @@ class _Reading:
         lost = {use.connection for use in self.found.get("uses", ()) if use.connection not in opened}
         # Of many connections alike, the probes write down the first ones only.
         if lost and not any("connection" in process.left_out for process in self.processes.values()):
-            self.unread.say(f"connections were used whose opening is not in the record ({len(lost)})")
+            self.unread.say(f"connections were used whose opening is missing from the record ({len(lost)})")
 
     def _try(self, read: Callable[[_Reading, str, Event], None], process: str, event: Event) -> None:
         """Read an event; one that has another shape than its kind is counted, and all else goes on."""
         try:
             read(self, process, event)
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError, OverflowError):
-            self.unread.line(process, f"not of the shape of its kind ({event['kind']})")
+            self.unread.line(process, f"invalid for its kind ({event['kind']})")
 
     def _process(self, process: str, header: Event) -> Process:
         number = number_in(process)
@@ -147,7 +147,7 @@ class _Reading:
         try:
             return typed(header, Process) if header else unknown
         except msgspec.ValidationError:
-            self.unread.line(process, "not of the shape of its kind (process)")
+            self.unread.line(process, "invalid for its kind (process)")
             return unknown
 
     def _probes(self, process: str, event: Event) -> None:

@@ -89,7 +89,7 @@ def _files(folder: Path, unread: Unread) -> list[Path]:
         if path.suffix == SUFFIX and _is_plain(path) and number_in(path.stem).isdecimal():
             found.append(path)
         else:
-            unread.say(f"{path.name} in the folder of the record is no file of the probes: it was not read")
+            unread.say(f"{path.name} in the record's folder was not written by the probes, and was not read")
     return found
 
 
@@ -121,11 +121,11 @@ def _lines_of(file: IO[bytes], process: str, unread: Unread) -> Iterator[bytes]:
             return
         if len(line) == LINE_BYTES_AT_MOST and not line.endswith(b"\n"):
             _skip_line(file)
-            unread.line(process, "longer than any that probes write")
+            unread.line(process, "longer than any line that the probes write")
         elif line.strip():
             yield line
     if file.read(1):
-        unread.say(f"the file of process {number_in(process)} is too large: the rest of it was not read")
+        unread.say(f"the file of process {number_in(process)} is too large: the rest was not read")
 
 
 def _skip_line(file: IO[bytes]) -> None:
@@ -156,7 +156,7 @@ def decoded(line: bytes) -> Any:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def as_text(value: Any) -> Any:
@@ -179,10 +179,10 @@ def _set_time(event: Event, before_s: float, process: str, unread: Unread) -> fl
     at_s = _finite(given)
     if at_s is None:
         if given is not None or event["kind"] != "stack":
-            unread.line(process, "no time, so that of the line above stands for it")
+            unread.line(process, "without a time: that of the line above was used")
         at_s = max(before_s, 0.0)
     elif at_s < before_s and event.get("late") is not True:
-        unread.line(process, "back in time, so the order of the lines stands")
+        unread.line(process, "back in time: the order of the lines was used")
         at_s = before_s
     event["at_s"] = at_s
     return max(at_s, before_s)

@@ -74,7 +74,7 @@ def agreed(rulings: Iterable[Ruling]) -> Ruling:
     counts = ", ".join(
         f"{sum(ruling.verdict is verdict for ruling in rulings)} {verdict}" for verdict in sorted(verdicts)
     )
-    return Ruling(Verdict.UNRESOLVED, f"{len(rulings)} trials of the same thing disagree: {counts}")
+    return Ruling(Verdict.UNRESOLVED, f"{len(rulings)} trials of the same kind disagree: {counts}")
 
 
 def agreed_by(runs: Iterable[Evidence], key: Callable[[Trial], Key]) -> dict[Key, Ruling]:
@@ -95,15 +95,15 @@ def doubts(evidence: Evidence) -> Iterator[str]:
     if evidence.timed_out:
         yield f"the run was ended after {evidence.duration_s:.0f} s, its time limit"
     if not evidence.processes:
-        yield "no probe reported: no interpreter with the probes in was started"
+        yield "no probe reported: no interpreter was started with the probes"
     for process in evidence.processes:
         missing = [name for name in NEEDED_PROBES if name not in process.probes]
         if missing:
             yield f"process {process.pid} ran without the {' and '.join(missing)} probe"
         for module, reason in process.failures.items():
-            yield f"the probe for {module} could not be put in: {reason}"
+            yield f"the probe for {module} could not be installed: {reason}"
         if not process.ended:
-            yield f"process {process.pid} ended before its probes could say so"
+            yield f"process {process.pid} ended before its probes could report that"
     for sighting in evidence.sightings():
         if sighting.side is None and sighting.connection.driver != "sqlite3":
             reason = sighting.connection.why_not or "it is neither side of the pair"
@@ -114,7 +114,7 @@ def doubts(evidence: Evidence) -> Iterator[str]:
 def disagreements(evidence: Evidence) -> Iterator[str]:
     """Compare the witnesses: a probe must have seen each connection that a server served, and the reverse."""
     if evidence.backends is None:
-        yield "the servers' logs could not be read, so there is one witness only"
+        yield "the servers' logs could not be read, so that there is only one witness"
         return
     logged = {(backend.side, str(backend.pid)) for backend in evidence.backends}
     sighted = {

@@ -39,7 +39,7 @@ def text_of(path: Path) -> str:
     try:
         return path.read_bytes().decode()
     except UnicodeDecodeError:
-        raise GuardError(f"{path} is not in UTF-8, which pytest reads", remedy="write it in UTF-8") from None
+        raise GuardError(f"{path} is not in UTF-8, which pytest requires", remedy="write it in UTF-8") from None
     except OSError as error:
         raise GuardError(f"{path} cannot be read: {error.strerror}", remedy="make it readable") from None
 
@@ -48,7 +48,7 @@ def _table(text: str, path: Path, section: str) -> dict[str, object] | None:
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise GuardError(f"{path} is not TOML: {error}", remedy="mend it first") from None
+        raise GuardError(f"{path} is not TOML: {error}", remedy="fix it first") from None
     for part in section.split("."):
         found = found.get(part, {})
         if not isinstance(found, dict):
@@ -74,7 +74,7 @@ def _needed(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
-        raise GuardError(f"kit guard init changes configurations with {name}, which is not installed",
+        raise GuardError(f"kit guard init needs {name}, which is not installed",
                          remedy='pip install "fastapi-database-isolation-kit[guard]"') from None  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def _read_ini(text: str, path: Path, section: str) -> _Section | None:
     try:
         found = reader.IniConfig(str(path), data=text)
     except reader.ParseError as error:
-        raise GuardError(f"{path} cannot be read as pytest reads it: {error.msg}", remedy="mend it first") from None
+        raise GuardError(f"pytest cannot read {path}: {error.msg}", remedy="fix it first") from None
     if section not in found:
         return None
     keys = {name: _Key(found.lineof(section, name) - 1, value) for name, value in found[section].items()}
@@ -267,7 +267,7 @@ def _beside(text: str, section: str) -> dict[str, Any]:
 
 def _by_hand(path: Path, section: str, entries: Iterable[str]) -> GuardError:
     return GuardError(
-        f"{path} is written in a way that the kit does not change",
+        f"{path} is written in a form that the kit does not change",
         remedy=f"in [{section}], put {' '.join(WORDS)} at the beginning of addopts "
         f"and set {LIST} = {json.dumps(list(entries))}; then try again",
     )

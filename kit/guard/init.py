@@ -167,7 +167,9 @@ def _replace(path: Path, data: bytes) -> None:
     try:
         number, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
     except OSError as error:
-        raise GuardError(f"{target.parent} cannot be written in: {error.strerror}", remedy="make it writable") from None
+        raise GuardError(
+            f"no file can be written in {target.parent}: {error.strerror}", remedy="make it writable"
+        ) from None
     try:
         with os.fdopen(number, "wb") as file:
             file.write(data)
@@ -225,13 +227,13 @@ def _check(before: Told, after: Told, config: Path, entries: Sequence[str]) -> N
     if after.config is None or not after.config.samefile(config):
         raise GuardError(f"pytest does not read {config} but {after.config}", remedy=_by_hand(entries))
     if not after.on or not set(entries) <= set(_texts(after.listed or ())):
-        what = "does not turn the guard on" if not after.on else "does not have all of the list"
+        what = "does not turn the guard on" if not after.on else "does not contain the whole list"
         raise GuardError(f"What was written to {config} {what}", remedy=_by_hand(entries))
     refused = [text for node, text in after.errors if "db-guard" in text or "DatabaseRefused" in text]
     lost, more = _missing(before.tests, after.tests), _missing(after.tests, before.tests)
     if lost or more or _missing(_nodes(before), _nodes(after)) or _missing(_nodes(after), _nodes(before)):
         why = f" (refused: {refused[0].splitlines()[-1]})" if refused else ""
-        named = ", ".join(map(str, (*lost, *more)[:_NAMED_AT_MOST])) or "errors that were not there before"
+        named = ", ".join(map(str, (*lost, *more)[:_NAMED_AT_MOST])) or "errors that did not occur before"
         counts = f"{len(after.tests)} tests, {len(before.tests)} before"
         raise GuardError(
             f"With the guard's lines pytest collects {counts}: {named}{why}",
@@ -265,7 +267,7 @@ def _prove(suite: Suite, config: Path, entries: tuple[str, ...]) -> tuple[tuple[
     wanted = {**dict.fromkeys(_STOPPED, "failed"), **dict.fromkeys(_LET_THROUGH, "passed")}
     if guarded != wanted:
         raise GuardError(
-            f"The guard does not bite: {_differences(guarded, wanted)}", remedy="see what the list lets through"
+            f"The guard does not work: {_differences(guarded, wanted)}", remedy="check what the list allows"
         )
     if free != dict.fromkeys(wanted, "passed"):
         raise GuardError(f"Without the guard the planted tests do not all pass: {free}")

@@ -30,12 +30,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     )
     parser.addini(
         "db_guard_allow", type="linelist", default=[],
-        help="databases that --db-guard lets through, one a line: host:port/name, a SQLite file, or "
-        "server:system_identifier/name; * stands for anything",
+        help="databases that tests may reach under --db-guard, one per line: host:port/name, a SQLite file, or "
+        "server:system_identifier/name; * matches anything",
     )
     parser.addini(
         "db_guard_drivers", type="args", default=[],
-        help="drivers and programs that may connect though --db-guard cannot tell where to, by their names",
+        help="names of drivers and programs that may connect although --db-guard cannot tell to which database",
     )
     config: Any = pluginmanager.get_plugin("pytestconfig")
     if config is not None and _is_given(config):
@@ -70,8 +70,8 @@ def pytest_configure(config: pytest.Config) -> None:
     run: GuardedRun | None = config.pluginmanager.get_plugin(NAME)
     if config.option.db_guard and (run is None or not run.is_checked):
         raise pytest.UsageError(
-            "--db-guard was loaded after the conftests, which may have connected already. Take kit.guard.plugin out "
-            "of pytest_plugins: pytest finds it by itself where the kit is installed, or by -p kit.guard.plugin."
+            "--db-guard was loaded after the conftests, which may have connected already. Remove kit.guard.plugin "
+            "from pytest_plugins: pytest finds it itself if the kit is installed, or by -p kit.guard.plugin."
         )
 
 

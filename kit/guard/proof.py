@@ -179,13 +179,13 @@ def _no_result(python: str, output: str) -> GuardError:
     if f"unrecognized arguments: {OPTION}" in output or "No module named pytest" in output:
         return no_guard(python)
     said = [line.strip() for line in output.splitlines() if line.strip()]
-    return GuardError(f"pytest could not be run in the project: {redact(' '.join(said[-3:]))}", remedy="mend it first")
+    return GuardError(f"pytest could not be run in the project: {redact(' '.join(said[-3:]))}", remedy="fix it first")
 
 
 def no_guard(python: str) -> GuardError:
     """What is to be said where the tests' interpreter has no pytest, or no kit."""
     return GuardError(
-        f"{python} has no pytest with the guard in it", remedy=f"{install_command(python)}, or {OTHER_PYTHON}"
+        f"{python} has no pytest with the guard", remedy=f"{install_command(python)}, or {OTHER_PYTHON}"
     )
 
 

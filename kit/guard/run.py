@@ -31,7 +31,7 @@ from kit.probes.refusals import NOTE, appending_to, say
 _SECTION = "db-guard"
 _CARRIED = "_isolation_probes"  # the name of the probes where another process carried them into this one
 _LATE = "after the last test"
-_AGAIN = "refused, though nothing failed in the end (a test that was run again, or a report that was changed)"
+_AGAIN = "refused, although nothing failed in the end (a test was run again, or a report was changed)"
 _NOTES_AT_MOST = 5
 _PYTHON = "python"  # in db_guard_drivers: any that is started without the guard
 _SUCCEEDED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -68,7 +68,7 @@ class GuardedRun:
         """Refuse a run in which something had connected already, or holds what connects unguarded: UsageError."""
         self.is_checked = True
         if self._before:
-            raise pytest.UsageError("--db-guard came in too late. " + " ".join(self._before))
+            raise pytest.UsageError("--db-guard was loaded too late. " + " ".join(self._before))
 
     def _tell(self, refusal: Refusal) -> None:
         """Keep what was refused; a child that was forked writes it to the file, as any other process does."""
@@ -222,8 +222,8 @@ class GuardedRun:
         """Say that the guard is on, and what it lets through."""
         allow = self._guard.allow
         said = f"db-guard: on, allowed: {', '.join(allow.entries) or 'databases in memory only'}"
-        all_of = [f"{entry} lets {what} through" for entry, what in allow.lets_all_through()]
-        all_of += [f"{name} may connect to whatever it likes (db_guard_drivers)" for name in self._unjudged]
+        all_of = [f"{entry} allows {what}" for entry, what in allow.lets_all_through()]
+        all_of += [f"{name} may connect anywhere (db_guard_drivers)" for name in self._unjudged]
         return f"{said}\ndb-guard: {'; '.join(all_of)}" if all_of else said
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -238,8 +238,8 @@ class GuardedRun:
             terminalreporter.line(f"db-guard: not guarded: {len(notes) - _NOTES_AT_MOST} more")
         if self._is_left_open:
             terminalreporter.line(
-                f"db-guard: what they connect to is not known, so the run fails. If they may connect to whatever they "
-                f"like, say so: db_guard_drivers = {_PYTHON}", red=True,
+                "db-guard: what they connect to is not known, so the run fails. If they may connect anywhere, set "
+                f"db_guard_drivers = {_PYTHON}", red=True,
             )  # fmt: skip
         for title, texts in ((_LATE, self._late), (_AGAIN, self._reported)):
             if texts:
@@ -290,4 +290,4 @@ def _last_words(report: Any) -> str:
 
 def _blind(failures: Any) -> str:
     said = "; ".join(f"{library} ({reason})" for library, reason in failures.items())
-    return f"--db-guard cannot watch {said}: what it opens would be let through"
+    return f"--db-guard cannot watch {said}: its connections would not be refused"

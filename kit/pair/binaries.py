@@ -92,7 +92,7 @@ def _usable(directory: Path, user: Account | None) -> Binaries:
     for program in ("postgres", "initdb"):
         if not os.path.exists(directory / program):
             raise PairError(
-                f"{directory} has no program {program}, or is closed to this user",
+                f"{directory} has no program {program}, or this user cannot read it",
                 wanted="a directory with postgres and initdb",
                 remedy=f"set {VARIABLE} to the bin directory of an installed PostgreSQL, or unset it",
             )
@@ -135,17 +135,19 @@ def open_copy(directory: Path, user: Account) -> Path:
     package = next((parent for parent in directory.parents if parent.name in WHEELS), None)
     if package is None:
         raise PairError(
-            f"the user {user.name}, whom root has to become, cannot reach {directory}",
-            remedy=f"pip install {DISTRIBUTION}, set {VARIABLE} to an open directory, or run as an ordinary user",
+            f"the user {user.name}, whom root has to switch to, cannot reach {directory}",
+            remedy=f"pip install {DISTRIBUTION}, set {VARIABLE} to a directory that all users can read, or run as an "
+            "ordinary user",
         )
     version = directory.parent.name
     for base in LINK_BASES:
         if base.is_dir() and os.access(base, os.W_OK) and is_open_to(base, user):
             return _linked(package, version, base / APP) / package.name / version / "bin"
     raise PairError(
-        f"the user {user.name}, whom root has to become, cannot reach {directory}, nor is there a place to link it to",
+        f"the user {user.name}, whom root has to switch to, cannot reach {directory}, nor is there a directory for a "
+        "link to it",
         wanted="one of " + ", ".join(map(str, LINK_BASES)) + " to be writable",
-        remedy=f"set {VARIABLE} to a directory open to all, or run as an ordinary user",
+        remedy=f"set {VARIABLE} to a directory that all users can read, or run as an ordinary user",
     )
 
 

@@ -107,7 +107,7 @@ def start(ports: tuple[int, int] | None = None) -> Running:
         try:
             containers.close()
         except PairError as closing:
-            error.add_note(f"Nor could it be taken down: {closing}")
+            error.add_note(f"Nor could it be stopped: {closing}")
         os.close(lock)
         raise
 
@@ -135,7 +135,7 @@ def leftovers() -> list[Containers]:
 
 
 def _no_docker() -> PairError:
-    return PairError("there is no program docker", remedy="install Docker, or use the embedded pair (kit up)")
+    return PairError("docker is not installed", remedy="install Docker, or use the embedded pair (kit up)")
 
 
 def _pair(containers: Containers) -> Pair:

@@ -102,8 +102,8 @@ def identify(url: str) -> Identity:
             return ask_identity(connection)
         except psycopg.Error as error:
             raise PairError(
-                f"{_place(url)} does not tell who it is: {' '.join(str(error).split())}",
-                wanted="PostgreSQL 14 or newer, with pg_control_system() for every role, as it is by default",
+                f"{_place(url)} does not report its identity: {' '.join(str(error).split())}",
+                wanted="PostgreSQL 14 or newer, with pg_control_system() open to every role, which is the default",
             ) from error
 
 
@@ -126,13 +126,13 @@ def unreachable(url: str, said: str) -> PairError:
         )
     if "no password supplied" in said:
         return PairError(
-            f"{where} wants a password, and the URL has none",
+            f"{where} requires a password, and the URL has none",
             remedy="put it into the URL: PGPASSWORD and libpq's other variables are not read",
         )
     if "timeout" in said or "unreachable" in said:
         return PairError(
             f"{where} cannot be reached ({words})",
-            remedy="see whether the network is up, for 127.0.0.1 the loopback interface (ip link show lo)",
+            remedy="check the network; for 127.0.0.1, the loopback interface (ip link show lo)",
         )
     if "refused" in said:
         return PairError(f"nothing listens on {where}", remedy="start the pair (kit up), or correct the URL")

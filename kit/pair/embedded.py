@@ -186,7 +186,7 @@ class _Start:
         for side, words in said.items():
             self.said(side).unlink()
             if self.guard.ended[f"initdb {side}"] != 0:
-                raise faults.explain(f"the data directory of {side} could not be made", words)
+                raise faults.explain(f"the data directory of {side} could not be created", words)
 
     def said(self, side: SideName) -> Path:
         return self.directory.path / f"{side}.said"

@@ -78,7 +78,7 @@ def _parts(name: str, url: str) -> SplitResult:
         raise PairError(
             f"the URL of {name} is {redact(url)}",
             wanted=URL_FORM,
-            remedy="correct the URL; quote what is special in it",
+            remedy="correct the URL; escape special characters in it",
         )
     return parts
 
@@ -90,7 +90,7 @@ def refuse_one_server(pair: Pair) -> None:
         raise PairError(
             f"{production.redacted} and {test.redacted} are one server ({production.identity.server})",
             wanted="two servers, because the failure is about reaching the wrong one",
-            remedy="name two servers, or leave both URLs out and let the kit start its own",
+            remedy="name two servers, or leave out both URLs and let the kit start its own",
         )
 
 

@@ -31,8 +31,8 @@ class Fault:
 FAULTS = (
     Fault(
         r"could not create shared memory segment: No space left on device",
-        "the system has no System V shared memory segment left (this is not about a disk)",
-        "remove segments that nothing uses (ipcs -m, ipcrm -m ID), or raise kern.sysv.shmmni",
+        "the system has no System V shared memory segment left (it is not a full disk)",
+        "remove unused segments (ipcs -m, ipcrm -m ID), or raise kern.sysv.shmmni",
     ),
     Fault(
         r"could not resize shared memory segment",
@@ -42,11 +42,11 @@ FAULTS = (
     Fault(
         r"No space left on device|Disk quota exceeded",
         "the data directory is full",
-        f"make room there, or set {DATA_VARIABLE} to a directory that has it",
+        f"free some space there, or set {DATA_VARIABLE} to a directory with enough space",
     ),
     Fault(
         r"could not bind \w+ address [^\n]*: Permission denied",
-        "the port {port} is for programs with more rights than the servers have",
+        "the port {port} requires more privileges than the servers have",
         "choose ports from 1024 on, or let the kit choose free ones",
         quoted=False,
     ),
@@ -59,31 +59,31 @@ FAULTS = (
     Fault(
         r"could not create any TCP/IP sockets|could not bind \w+ address",
         "no server can listen on the port {port}",
-        "see whether the loopback interface is up (ip link show lo), or let the kit choose free ports",
+        "check the loopback interface (ip link show lo), or let the kit choose free ports",
     ),
     Fault(
         r"invalid locale (settings|name)",
-        "the system has not even the locale C",
+        "the system does not even have the locale C",
         "install the C library's locale data, or unset LC_ALL and LANG",
     ),
     Fault(
         r"cannot be run as root|\"root\" execution of the PostgreSQL server is not permitted",
-        "Postgres refuses to run as root, and no other user was taken",
+        "Postgres refuses to run as root, and no other user could be used",
         "add a user for it (useradd --system postgres), or run as an ordinary user",
     ),
     Fault(
         r"could not look up effective user ID (\d+)",
-        "the current user has no entry in the system's list of users, which Postgres wants",
+        "the current user has no entry in the system's user database, which Postgres requires",
         "run as a user with an entry (in a container: --user of an existing user, or as root)",
     ),
     Fault(
         r"Permission denied",
-        "the servers' user may not open something it needs",
+        "the servers' user lacks permission for something it needs",
         f"set {DATA_VARIABLE} to a directory that this user may write to and enter",
     ),
     Fault(
         r"error while loading shared libraries|Library not loaded|symbol lookup error",
-        "the Postgres programs miss a library of this system",
+        "the Postgres programs lack a library of this system",
         f"pip install {DISTRIBUTION}, whose programs bring their own",
     ),
     Fault(
@@ -94,7 +94,7 @@ FAULTS = (
     Fault(
         r"lock file \"postmaster.pid\" (already exists|is empty)",
         "the data directory is in use by another server",
-        "end that server; every start makes a directory of its own, so nothing else can have taken it",
+        "end that server; every start creates its own directory, so nothing else can use it",
     ),
 )
 

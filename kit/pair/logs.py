@@ -102,7 +102,7 @@ class ServerLog:
             if time.monotonic() > deadline:
                 raise PairError(
                     f"{self.path} has no end of the sessions {sorted(missing)} after {timeout_s:g} s",
-                    remedy="end what holds these connections open",
+                    remedy="end the program that holds these connections open",
                 )
             time.sleep(POLL_S)
 
@@ -120,7 +120,7 @@ class ServerLog:
     def _unreadable(self, error: OSError) -> PairError:
         return PairError(
             f"cannot read the server's log {self.path}: {error.strerror}",
-            remedy="see whether its pair is up (kit status)",
+            remedy="check that its pair is up (kit status)",
         )
 
 

@@ -32,7 +32,7 @@ def open_pair(
         from kit.pair.external import open_external
 
         if urls is None:
-            raise PairError("an external pair was asked for without its URLs", remedy="give both servers' URLs")
+            raise PairError("an external pair was requested without its URLs", remedy="give both servers' URLs")
         yield open_external(*urls, writable=writable)
         return
     if kind == "compose":

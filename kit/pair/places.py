@@ -101,8 +101,8 @@ def _of_this_user(directory: Callable[[str], str]) -> Path:
         return Path(directory(APP)).expanduser()
     except RuntimeError as error:
         raise PairError(
-            f"this user (number {os.getuid()}) has no home directory: HOME is not set, and the system's list of users"
-            " has no entry",
+            f"this user (number {os.getuid()}) has no home directory: HOME is not set, and the system's user database "
+            "has no entry",
             remedy="set HOME to a directory that you can write to",
         ) from error
 
@@ -144,8 +144,8 @@ def choose_data_base(user: Account | None) -> Path:
     bases = [base for base in data_bases() if user is None or is_open_to(base, user)]
     if not bases:
         raise PairError(
-            "found no directory to keep the servers' data in",
-            wanted="one that can be written to" + (f" and that the user {user.name} can enter" if user else ""),
+            "found no directory for the servers' data",
+            wanted="one that is writable" + (f" and that the user {user.name} can enter" if user else ""),
             remedy=f"set {DATA_VARIABLE} to one",
         )
     for base in bases:
@@ -154,13 +154,13 @@ def choose_data_base(user: Account | None) -> Path:
     roomiest = max(bases, key=free_mb)
     if free_mb(roomiest) == 0 and not roomiest.is_dir():
         raise PairError(
-            f"{roomiest} is not there", wanted=f"a directory in {DATA_VARIABLE}", remedy=f"mkdir {roomiest}"
+            f"{roomiest} does not exist", wanted=f"a directory in {DATA_VARIABLE}", remedy=f"mkdir {roomiest}"
         )
     if free_mb(roomiest) < SMALLEST_MB:
         raise PairError(
             f"{roomiest} has {free_mb(roomiest)} MB free",
             wanted=f"{SMALLEST_MB} MB for the data of two servers",
-            remedy=f"make room there, or set {DATA_VARIABLE} to a directory that has it",
+            remedy=f"free some space there, or set {DATA_VARIABLE} to a directory with enough space",
         )
     return roomiest
 

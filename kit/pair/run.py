@@ -158,7 +158,9 @@ class Guard:
             return
         received = os.read(self.process.stdout.fileno(), 65536)
         if not received:
-            raise PairError("the guard of the servers has ended", remedy="try again; then see the system's log")
+            raise PairError(
+                "the process that watches the servers has ended", remedy="try again; then look at the system log"
+            )
         *lines, self._unread = (self._unread + received).split(b"\n")
         for line in lines:
             event = json.loads(line)
@@ -193,7 +195,7 @@ class Guard:
             self.process.stdin.write(json.dumps(order).encode() + b"\n")
             self.process.stdin.flush()
         except OSError as error:
-            raise PairError("the guard of the servers has ended", remedy="try again") from error
+            raise PairError("the process that watches the servers has ended", remedy="try again") from error
 
     def _let_live(self) -> None:
         self._let_go()

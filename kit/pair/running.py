@@ -80,7 +80,7 @@ def up(
         from kit.pair.external import open_external
 
         if urls is None:
-            raise PairError("an external pair was asked for without its URLs", remedy="give both servers' URLs")
+            raise PairError("an external pair was requested without its URLs", remedy="give both servers' URLs")
         pair = open_external(*urls, writable=writable)
         _remember(pair, {})
         return pair
@@ -324,7 +324,7 @@ def _end_guard(directory: Path) -> None:
         if time.monotonic() > deadline:
             guard = _guard_of(directory)
             raise PairError(
-                f"the servers in {directory} did not end within {DOWN_S:.0f} s",
+                f"the servers in {directory} did not stop within {DOWN_S:.0f} s",
                 remedy=f"end the process {guard or 'that holds ' + str(directory / LOCK)}, then kit down",
             )
         time.sleep(DOWN_POLL_S)
@@ -370,7 +370,7 @@ def _unwritable(path: Path, error: OSError) -> PairError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return PairError(
         f"cannot write {path}: {error.strerror}",
-        remedy=("make room there, or " if full else "")
+        remedy=("free some space there, or " if full else "")
         + f"set {places.STATE_VARIABLE} to a directory that you can write to",
     )
 
@@ -399,7 +399,7 @@ def _damaged(path: Path, found: str) -> PairError:
     return PairError(
         f"{path} is damaged: {found}",
         wanted=f"what kit up writes there (format {FORMAT})",
-        remedy="kit down, which ends what is running and removes the file",
+        remedy="kit down, which stops what is running and removes the file",
     )
 
 

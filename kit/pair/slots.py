@@ -97,9 +97,9 @@ def open_slots(pair: Pair, count: int) -> Iterator[tuple[Slot, ...]]:
     for side in pair.sides:
         if side.admin is None or not pair.writable:
             raise PairError(
-                f"{side.redacted} is not the kit's to make databases in",
+                f"{side.redacted} is not a server on which the kit may create databases",
                 wanted="a pair that the kit started",
-                remedy="leave the URLs out and let the kit start its own (kit up)",
+                remedy="leave out the URLs and let the kit start its own (kit up)",
             )
     for side in pair.sides:
         ensure_template(side)
@@ -237,7 +237,7 @@ class Keeper:
             if time.monotonic() > deadline:
                 raise PairError(
                     f"sessions in {self.database} on {self.side.redacted} did not end within {END_S} s",
-                    remedy="take the pair down (kit down) and up again",
+                    remedy="restart the pair (kit down, kit up)",
                 )
             time.sleep(END_POLL_S)
         return len(found)
@@ -270,7 +270,7 @@ class Keeper:
             return step()
         except psycopg.Error as error:
             words = " ".join(str(error).split())
-            raise PairError(f"{self.database} on {self.side.redacted} cannot be brought back: {words}") from error
+            raise PairError(f"{self.database} on {self.side.redacted} cannot be reset: {words}") from error
 
     def close(self) -> None:
         """Let the connections go; the next step opens new ones."""

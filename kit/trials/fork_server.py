@@ -30,7 +30,7 @@ from kit.trials.worker import ADDRESS, READ_AT_START, SET_AFTER_START, SETTINGS,
 START_S = 120.0
 OUTPUT_KEPT = 20_000  # characters, from the end
 OUTPUT_AT_MOST = 16_000_000  # bytes; a command that writes more is ended
-_TIME_IS_UP = "its time is up"
+_TIME_IS_UP = "its time limit was reached"
 _END_S = 10.0  # how long a parent may take to end what a command has left
 LENT_VARIABLE = "KIT_LENT_PARENTS"
 _ADDRESS_AT_MOST = 100  # bytes of a socket's path, a little less than every system takes
@@ -78,7 +78,7 @@ class ParentAddress:
                 }
                 wire.send(connection, message, (nothing.fileno(), writing, writing))
             except OSError as error:
-                return Ended(None, time.perf_counter() - began, "", problem=f"its parent has gone: {error}")
+                return Ended(None, time.perf_counter() - began, "", problem=f"its parent has ended: {error}")
             finally:
                 os.close(writing)
             return _Watch(connection, reading, began, timeout_s).ended()
@@ -94,7 +94,7 @@ class ParentAddress:
 
 @dataclass
 class _Watch:
-    """Follows a command: keeps the end of what it writes, and asks for its end when its time is up."""
+    """Follows a command: keeps the end of what it writes, and asks for its end when its time limit was reached."""
 
     connection: socket.socket
     reading: int
@@ -114,7 +114,7 @@ class _Watch:
             answer, _ = wire.receive(self.connection)
         except (EOFError, OSError):
             answer = {"exit_code": None, "left": 0, "forked": False, "why_not": None}
-            why = why or "its parent gave no answer"
+            why = why or "its parent did not answer"
         self._drain()
         code = answer["exit_code"] if why is None else None
         if code is None and why is None:
@@ -215,7 +215,7 @@ class Parent:
             self.close()
             raise TrialError(
                 f"the interpreter for trials did not start: {' '.join(last) or 'it said nothing'}",
-                remedy=f"see that {self._python} runs",
+                remedy=f"check that {self._python} runs",
             )
         return said
 

@@ -117,7 +117,7 @@ def _see_that_there_is_room(folder: Path) -> None:
 def _not_writable(path: Path, error: OSError) -> EvidenceError:
     return EvidenceError(
         f"{path} cannot be written: {error.strerror or error}",
-        wanted=f"a folder for runs that can be written to, with {ROOM_BYTES // 1_000_000} MB of room",
+        wanted=f"a writable folder for runs, with {ROOM_BYTES // 1_000_000} MB of free space",
         remedy="name another one (--out DIR), or make room there",
     )
 
@@ -212,5 +212,5 @@ class Shelf:
 
     def _path(self, key: str) -> Path:
         if not re.fullmatch(r"[\w.-]+", key):
-            raise ValueError(f"{key!r} is no name for a file")
+            raise ValueError(f"{key!r} is not a valid file name")
         return self.folder / f"{key}.json"

@@ -189,8 +189,8 @@ def _workspaces(pair: Pair, stacks: dict[str, Stack], count: int, warm: bool) ->
     """`count` workspaces: slots where the kit may make databases, else the pair itself, once."""
     if not pair.writable:
         raise PairError(
-            "these servers are not the kit's to write to, and the project under study writes to both",
-            remedy="leave the URLs out and let the kit start its own (kit up), or name servers for writing",
+            "the kit may not write to these servers, and the project under study writes to both",
+            remedy="leave out the URLs and let the kit start its own (kit up), or name servers with --writable",
         )
     workspaces = _Workspaces(stacks, warm)
     slotted = all(side.admin is not None for side in pair.sides)

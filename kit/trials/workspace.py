@@ -93,9 +93,9 @@ def probe_environ(seen: Path, epoch: float, without: Iterable[str] = ()) -> dict
 
 def _problems(ended: Ended) -> Iterator[str]:
     if ended.problem is not None:
-        yield f"the run came to no end of its own: {ended.problem}"
+        yield f"the run did not end by itself: {ended.problem}"
     if ended.left:
-        yield f"the run left {ended.left} processes behind, which were ended"
+        yield f"the run left {ended.left} processes behind, which were killed"
 
 
 class _Logged:

@@ -138,7 +138,7 @@ def test_a_new_event_is_its_dataclass_and_the_field_that_keeps_it() -> None:
 
 
 def test_what_is_missing_or_of_another_type_is_left_to_the_check_of_types() -> None:
-    """A value that cannot be what its mark says gets no meaning: then the event is not of the shape of its kind."""
+    """A value that cannot be what its mark says gets no meaning: then the event is invalid for its kind."""
     read = reader_of(New)
     assert read is not None
     assert read({"connection": 5, "lines": None}, meaning) == {"connection": 5, "lines": None}

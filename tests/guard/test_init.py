@@ -65,7 +65,7 @@ def test_it_writes_and_proves(project: Path) -> None:
     assert '+  "test.db",' in shown.output
     assert "Proved: pytest collects the same 1 test as before." in shown.output
     assert "Proved: planted tests that reach another database fail" in shown.output
-    assert f"needs the kit beside them: python -m pip install {ROOT}" in shown.output
+    assert f"The environment of these tests needs the kit: python -m pip install {ROOT}" in shown.output
     after = files(project)
     assert {name for name in after if after[name] != before.get(name)} == {"pyproject.toml"}
     ran = subprocess.run([sys.executable, "-m", "pytest"], cwd=project, capture_output=True, text=True)
@@ -95,7 +95,7 @@ def test_a_list_that_names_all_temporary_files_can_be_proved(project: Path, allo
 def test_a_guard_that_does_not_bite_is_undone(project: Path) -> None:
     """A list that lets everything through cannot be proved: it is said, and the file is as it was."""
     before = files(project)
-    with pytest.raises(GuardError, match="does not bite: test_refused passed and should have failed"):
+    with pytest.raises(GuardError, match="does not work: test_refused passed and should have failed"):
         init(project, ["/*"], sys.executable)
     assert files(project) == before
 
@@ -104,7 +104,7 @@ def test_a_guard_that_something_takes_off_is_undone(project: Path) -> None:
     """A project whose options switch the plugin off gets no guard that does nothing."""
     (project / "pyproject.toml").write_text('[tool.pytest.ini_options]\naddopts = "-p no:kit-db-guard"\n')
     before = files(project)
-    with pytest.raises(GuardError, match="has no pytest with the guard in it"):
+    with pytest.raises(GuardError, match="has no pytest with the guard"):
         init(project, ["test.db"], sys.executable)
     assert files(project) == before
 
@@ -122,7 +122,7 @@ def test_an_interpreter_without_the_kit_is_named(project: Path, tmp_path: Path) 
 
 def test_a_project_without_configuration_gets_some(tmp_path: Path) -> None:
     """Where pytest has no file to read, one is made; where the proof fails, it is taken away again."""
-    with pytest.raises(GuardError, match="does not bite"):
+    with pytest.raises(GuardError, match="does not work"):
         init(tmp_path, ["/*"], sys.executable)
     assert files(tmp_path) == {}
     init(tmp_path, ["test.db"], sys.executable)
@@ -216,7 +216,7 @@ def test_a_link_stays_a_link(project: Path, tmp_path: Path) -> None:
     real.write_bytes(b"[pytest]\n")
     real.chmod(0o640)
     (project / "pytest.ini").symlink_to(real)
-    with pytest.raises(GuardError, match="does not bite"):
+    with pytest.raises(GuardError, match="does not work"):
         init(project, ["/*"], sys.executable)
     assert (real.read_bytes(), real.stat().st_mode & 0o777) == (b"[pytest]\n", 0o640)
     init(project, ["test.db"], sys.executable)

@@ -51,7 +51,7 @@ def test_nothing_is_left_on_the_server(pair: Pair, costs: dict[str, Cost]) -> No
 
 def test_servers_that_are_not_the_kit_s_are_left_alone(pair: Pair) -> None:
     """Nothing is measured where the kit may not make databases."""
-    with pytest.raises(PairError, match="not the kit's to make databases in"):
+    with pytest.raises(PairError, match="not a server on which the kit may create databases"):
         measure(replace(pair, writable=False), rounds=1)
 
 

@@ -30,7 +30,7 @@ def test_a_server_that_does_not_tell_who_it_is_is_an_error() -> None:
     with open_embedded() as pair:
         with connect((pair.test.admin or "").removesuffix("postgres") + pair.test.database) as connection:
             connection.execute("revoke execute on function pg_control_system() from public")
-        with pytest.raises(PairError, match=r"testdb does not tell who it is: permission denied .*pg_control_system"):
+        with pytest.raises(PairError, match=r"testdb does not report its identity: permission denied .*pg_control"):
             identify(pair.test.url())
 
 

@@ -86,7 +86,7 @@ def test_half_a_pair_in_the_environment_is_refused(pair: Pair, monkeypatch: pyte
 def test_nothing_is_written_unless_that_was_said(bare: tuple[str, str]) -> None:
     """Without `writable` an external database stays as it was, and no slots are made there."""
     with open_pair(urls=bare) as external:
-        with pytest.raises(PairError, match="is not the kit's to make databases in"):
+        with pytest.raises(PairError, match="is not a server on which the kit may create databases"):
             with open_slots(external, 1):
                 pass
     assert [tables(url) for url in bare] == [[], []]

@@ -188,7 +188,7 @@ def test_progress_says_why_a_trial_was_not_forked(pair: Pair) -> None:
     progress: list[Progress] = []
     trial = Trial(mechanisms=(), selection="individual", way="by_hand")
     assert len(list(run_all([trial], pair, warm=False, progress=progress.append))) == 1
-    assert "1 in new interpreters because a new interpreter was asked for" in str(progress[0])
+    assert "1 in new interpreters because a new interpreter was requested" in str(progress[0])
 
 
 def test_a_trial_at_its_time_limit_costs_nothing_else(pair: Pair) -> None:
@@ -261,7 +261,7 @@ def test_a_trial_that_kills_its_parent_is_unresolved(pair: Pair, monkeypatch: py
     monkeypatch.setattr(fork_server.Parent, "ready", ready_to_die)
     evidence = list(run_all([replace(CLEAN, repetition=number) for number in range(3)], pair, jobs=1))
     assert [isolation(one).verdict for one in evidence] == [Verdict.UNRESOLVED, Verdict.HOLDS, Verdict.HOLDS]
-    assert "its parent has gone" in isolation(evidence[0]).reason
+    assert "its parent has ended" in isolation(evidence[0]).reason
 
 
 class Recording(Executor):
@@ -290,7 +290,7 @@ def test_another_executor_can_be_put_in(pair: Pair) -> None:
 
 def test_a_pair_that_is_not_to_be_written_to_is_refused(pair: Pair) -> None:
     """The project under study writes to both sides, so no trial runs where that is not allowed."""
-    with pytest.raises(PairError, match="not the kit's to write to"):
+    with pytest.raises(PairError, match="the kit may not write to"):
         run(CLEAN, replace(pair, writable=False))
 
 

@@ -84,7 +84,7 @@ def test_a_closed_entry_of_the_path_is_passed_over(closed: Path, monkeypatch: py
 def test_closed_programs_are_refused(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs that are named, where this user may not look, are refused with that reason."""
     monkeypatch.setenv("KIT_POSTGRES_BIN", str(closed))
-    with pytest.raises(PairError, match="or is closed to this user"):
+    with pytest.raises(PairError, match="or this user cannot read it"):
         find(None)
 
 
@@ -180,5 +180,5 @@ if os.geteuid() == 0:  # only root has to reach through a closed directory as so
         user = places.account()
         assert user is not None
         tmp_path.chmod(0o700)
-        with pytest.raises(PairError, match=f"the user {user.name}, whom root has to become, cannot reach"):
+        with pytest.raises(PairError, match=f"the user {user.name}, whom root has to switch to, cannot reach"):
             open_copy(programs(tmp_path / "bin"), user)

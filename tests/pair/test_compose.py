@@ -171,7 +171,7 @@ def test_a_machine_without_docker_is_told_so(monkeypatch: pytest.MonkeyPatch, tm
     """Without the program the error names the embedded pair as the way out."""
     monkeypatch.setenv("KIT_STATE_DIR", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(PairError, match="there is no program docker"):
+    with pytest.raises(PairError, match="docker is not installed"):
         compose.start((1, 2))
     assert list(tmp_path.iterdir()) == []
 

@@ -18,14 +18,14 @@ SAID = {
     "data directory is full": 'initdb: error: could not write file "pg_wal/1": No space left on device',
     "port 5432 is taken": 'LOG:  could not bind IPv4 address "127.0.0.1": Address already in use\n'
     "FATAL:  could not create any TCP/IP sockets",
-    "port 80 is for programs with more rights": 'LOG:  could not bind IPv4 address "127.0.0.1": Permission denied\n'
+    "port 80 requires more privileges": 'LOG:  could not bind IPv4 address "127.0.0.1": Permission denied\n'
     "FATAL:  could not create any TCP/IP sockets",
     "no server can listen": "FATAL:  could not create any TCP/IP sockets",
     "locale": "initdb: error: invalid locale settings; check LANG and LC_* environment variables",
     "refuses to run as root": '"root" execution of the PostgreSQL server is not permitted.',
-    "list of users": "initdb: error: could not look up effective user ID 4242: user does not exist",
-    "may not open": 'FATAL:  could not open file "global/pg_control": Permission denied',
-    "miss a library": "postgres: error while loading shared libraries: libicui18n.so.72: no such file",
+    "user database": "initdb: error: could not look up effective user ID 4242: user does not exist",
+    "lacks permission": 'FATAL:  could not open file "global/pg_control": Permission denied',
+    "lack a library": "postgres: error while loading shared libraries: libicui18n.so.72: no such file",
     "unix sockets": 'FATAL:  could not create any Unix-domain sockets\nUnix-domain socket path "/x" is too long',
     "in use by another server": 'FATAL:  lock file "postmaster.pid" already exists',
 }

@@ -55,7 +55,7 @@ def test_a_place_that_is_not_there_has_no_room(
 ) -> None:
     """A KIT_DATA_DIR that does not exist is an error that names it, for whomever the servers are to run."""
     monkeypatch.setenv("KIT_DATA_DIR", str(tmp_path / "missing"))
-    with pytest.raises(PairError, match="missing is not there"):
+    with pytest.raises(PairError, match="missing does not exist"):
         choose_data_base(user)
 
 

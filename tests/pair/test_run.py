@@ -108,9 +108,9 @@ def test_a_guard_that_is_gone_is_an_error(base: Path) -> None:
     directory.release()
     guard.process.kill()
     guard.process.wait()
-    with pytest.raises(PairError, match="the guard of the servers has ended"):
+    with pytest.raises(PairError, match="the process that watches the servers has ended"):
         guard.listen(run.ANSWER_S)
-    with pytest.raises(PairError, match="the guard of the servers has ended"):
+    with pytest.raises(PairError, match="the process that watches the servers has ended"):
         guard.stop("test")
     guard.close()
     assert list(base.iterdir()) == []

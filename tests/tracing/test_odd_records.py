@@ -138,8 +138,8 @@ def test_what_cannot_be_read_is_counted_and_named(record: dict[str, bytes], tmp_
     assert [gap.why for gap in found.hidden] == [
         f"a line of process {number}: not written by the probes",
         f"a line of process {number}: cut off",
-        f"a line of process {number}: of a kind that this version of the kit does not know (weather)",
-        f"2 lines of process {number}: not of the shape of its kind (use)",
+        f"a line of process {number}: of a kind unknown to this version of the kit (weather)",
+        f"2 lines of process {number}: invalid for its kind (use)",
     ]
 
 
@@ -171,7 +171,7 @@ def test_a_connection_whose_line_is_lost_is_missed(record: dict[str, bytes], tmp
         name: b"".join(line for line in data.splitlines(keepends=True) if b'"kind":"connection",' not in line)
         for name, data in record.items()
     }
-    assert "whose opening is not in the record" in read(tmp_path / "seen", without).problems[0]
+    assert "whose opening is missing from the record" in read(tmp_path / "seen", without).problems[0]
 
 
 def test_what_a_program_puts_into_the_folder_is_left_alone(record: dict[str, bytes], tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_forks_share_no_random_state(project: Path, environ: dict[str, str]) -> 
 
 # What stands against a fork, by the words in which it is told. All but the last are planted in one parent.
 PLANTED = {
-    "the module planted_0 is no library's": "",
+    "the module planted_0 does not belong to a library": "",
     "an engine: sqlalchemy.engine.base.Engine":
         "import sqlalchemy\nplanted = sqlalchemy.create_engine('postgresql+psycopg://user@127.0.0.1/none')\n",
     "an engine: sqlalchemy.ext.asyncio":
@@ -371,7 +371,7 @@ def test_a_command_that_kills_its_parent_takes_nothing_else_along(project: Path,
     )
     with fork_server.parents(PYTHON, environ, 2) as (doomed, other):
         ended = doomed.ready().run(module("murder"), environ, project, LIMIT_S)
-        assert (ended.exit_code, ended.problem) == (None, "its parent gave no answer")
+        assert (ended.exit_code, ended.problem) == (None, "its parent did not answer")
         _wait_for_end_of(int(ended.output))
         assert not doomed.alive()
         assert told(other.ready().run(module("state"), environ, project, LIMIT_S))

@@ -139,7 +139,7 @@ def test_a_shelf_keeps_nothing_of_a_failure(tmp_path: Path) -> None:
 
 def test_a_shelf_refuses_a_key_that_leaves_it(tmp_path: Path) -> None:
     """A key is a plain name, so that nothing is written elsewhere."""
-    with pytest.raises(ValueError, match="no name for a file"):
+    with pytest.raises(ValueError, match="not a valid file name"):
         Shelf(tmp_path).get_or_make("../key", lambda: "made")
 
 

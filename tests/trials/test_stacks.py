@@ -238,5 +238,5 @@ def test_a_function_that_fails_is_an_error_without_passwords() -> None:
 
 def test_a_function_that_does_not_end_is_an_error() -> None:
     """It is ended at its limit."""
-    with pytest.raises(TrialError, match="waiting did not come to an end within 1 s"):
+    with pytest.raises(TrialError, match="waiting did not finish within 1 s"):
         call(stack("current"), waiting, [], timeout_s=1)

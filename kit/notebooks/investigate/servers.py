@@ -18,7 +18,7 @@ FULL_BYTES = 1_000_000
 
 _RUN_AGAIN = "run it again; each run starts servers of its own"
 _REMEDIES = {"embedded": _RUN_AGAIN, "compose": "kit down, then kit up", "external": "see that this server runs"}
-_MORE_ROOM = "make room there, or set KIT_DATA_DIR to a directory that has it"
+_MORE_ROOM = "free some space there, or set KIT_DATA_DIR to a directory with enough space"
 _FEWER = "end what holds its connections, or let the role and the server have more"
 # What a server's log says of it, and what to do; looked for only where a notebook has failed.
 _IN_LOG = (

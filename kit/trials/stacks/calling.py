@@ -50,8 +50,8 @@ def call(
         )
     except subprocess.TimeoutExpired:
         raise TrialError(
-            f"{name} did not come to an end within {timeout_s:g} s on the stack {stack.name}",
-            remedy="raise timeout_s, or look at what it waits for",
+            f"{name} did not finish within {timeout_s:g} s on the stack {stack.name}",
+            remedy="raise timeout_s, or find out what it waits for",
         ) from None
     if ended.returncode != 0:
         said = "\n".join(redact(ended.stderr).splitlines()[-_SHOWN_LINES:])

@@ -72,7 +72,7 @@ def environment_of(lock: Path, cache: Path | None = None) -> Environment:
     except OSError as error:
         raise StackError(
             f"The stack {lock.stem} cannot be kept in {place.parent}: {error.strerror}",
-            remedy="make room there, or set XDG_CACHE_HOME to a directory that you can write to",
+            remedy="free some space there, or set XDG_CACHE_HOME to a directory that you can write to",
         ) from error
 
 
@@ -198,7 +198,7 @@ def _run(command: list[str], name: str, environ: Mapping[str, str]) -> None:
             command, timeout_s=_INSTALL_S, env=environ, stdin=subprocess.DEVNULL, encoding="utf-8", errors="replace"
         )
     except subprocess.TimeoutExpired as expired:
-        raise _failure(name, f"nothing more after {_INSTALL_S} s of {Path(command[0]).name}") from expired
+        raise _failure(name, f"{Path(command[0]).name} did not finish within {_INSTALL_S} s") from expired
     if ended.returncode != 0:
         said = [line.strip() for line in f"{ended.stdout}\n{ended.stderr}".splitlines() if line.strip()]
         raise _failure(name, " ".join(said[-4:]) or f"{Path(command[0]).name} ended with {ended.returncode}")
@@ -206,8 +206,8 @@ def _run(command: list[str], name: str, environ: Mapping[str, str]) -> None:
 
 def _failure(name: str, said: str) -> StackError:
     return StackError(
-        f"The environment of the stack {name} could not be made: {redact(said)}",
-        remedy="see that this machine reaches the package index which pip or uv is set to use, and try again",
+        f"The environment of the stack {name} could not be created: {redact(said)}",
+        remedy="check that this machine reaches the package index that pip or uv is configured for, and try again",
     )
 
 

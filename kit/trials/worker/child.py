@@ -48,7 +48,7 @@ def unfit(command: Command) -> str | None:
     told = {name for name in (*os.environ, *command.environ) if name.startswith(READ_AT_START)}
     for name in sorted(told - set(SET_AFTER_START)):
         if os.environ.get(name) != command.environ.get(name):
-            return f"the interpreter reads {name} as it starts"
+            return f"the interpreter reads {name} at its start"
     return None
 
 

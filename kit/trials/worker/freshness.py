@@ -112,7 +112,7 @@ def _modules() -> Iterator[str]:
     for name, module in sorted(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and not _is_installed(file):
-            yield f"the module {name} is no library's: {file}"
+            yield f"the module {name} does not belong to a library: {file}"
 
 
 def _is_installed(file: str) -> bool:

@@ -238,7 +238,7 @@ def _serve(place: Path) -> Task | None:
         libraries.load_probes()
         why_not = "; ".join(freshness.objections(expected)) or None
     else:
-        why_not = "a new interpreter was asked for"
+        why_not = "a new interpreter was requested"
     parent = Parent(place, settings["python"], child.Base(path, freshness.other_generators()), why_not)
     _write_stand_in(place, settings["python"])
     gc.collect()

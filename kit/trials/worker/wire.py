@@ -22,7 +22,7 @@ def send(connection: socket.socket, message: dict[str, Any], files: tuple[int, .
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Return a message and the numbers of the files that came with it; EOFError where the other side has gone."""
+    """Return a message and the numbers of the files that came with it; EOFError where the other side has ended."""
     data, files = b"", array.array("i")
     while len(data) < _LENGTH.size or len(data) < _LENGTH.size + _LENGTH.unpack_from(data)[0]:
         piece, ancillary, *_ = connection.recvmsg(65536, socket.CMSG_SPACE(_FILES_AT_MOST * files.itemsize))
@@ -30,6 +30,6 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 files.frombytes(content[: len(content) - len(content) % files.itemsize])
         if not piece:
-            raise EOFError("the other side has gone")
+            raise EOFError("the other side has ended")
         data += piece
     return json.loads(data[_LENGTH.size:]), files.tolist()
