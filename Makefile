@@ -6,6 +6,8 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 # One more than there are processors: many tests wait for servers, for processes, or for a limit of time.
 PYTEST = --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 4 --dist worksteal
+# All three thirds are every test at length; which one a commit gets is in its number.
+SHARE = $(shell echo $$((0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 0) % 3 + 1)))/3
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
 .DEFAULT_GOAL := help
@@ -22,8 +24,8 @@ test: $(INSTALLED) ## check style and types, run the tests that find most of wha
 	@$(PY) -m mypy
 	@$(PY) -m pytest $(PYTEST) -m "not at_length"
 
-test-all: test ## the same, and then every other test
-	@$(PY) -m pytest $(PYTEST) -m at_length
+test-all: test ## the same, and then every other test; SHORT=yes takes a third of those, another one for each commit
+	@$(PY) -m pytest $(PYTEST) -m at_length $(if $(SHORT),--share $(SHARE))
 
 coverage: $(INSTALLED) ## run all tests and show which lines of kit/ they reach, in every process; OF="-m 'not at_length'" takes fewer
 	@$(PY) tools/covered.py $(PYTEST) $(OF)

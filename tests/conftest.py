@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import compileall
 import os
 import re
@@ -24,6 +25,19 @@ collect_ignore = ["ways"]  # run under the guard by tests/live/test_guard_ways.p
 KIT = Path(__file__).parents[1] / "kit"
 # nbformat would build grammars of international addresses as it is imported, for two seconds; no test has any.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+
+def _share(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    share, shares = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= share <= shares:
+        raise argparse.ArgumentTypeError(f"{text} is no share: 2/3 is the second of three")
+    return share, shares
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add an option for a share of the tests that are at length: .ci/run runs another third for each commit."""
+    parser.addoption("--share", type=_share, metavar="I/N", default=(1, 1), help="The tests at length: share I of N.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,7 +63,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest takes out what has, or has not, the mark
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is at length, as tests/lengths.py says. UsageError where that names tests that there are not."""
+    """Mark what is at length, as tests/lengths.py says, and keep the share of it that was asked for.
+
+    UsageError where that list names tests that there are not.
+    """
     for item in items:
         if lengths.is_at_length(item.nodeid):
             item.add_marker(lengths.MARK)
@@ -58,6 +75,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         gone = lengths.without_a_test(item.nodeid for item in items)
         if gone:
             raise pytest.UsageError(f"tests/lengths.py has patterns that match no test: {', '.join(gone)}")
+    share, shares = config.getoption("--share")
+    left_out = [
+        item for item in items
+        if lengths.is_at_length(item.nodeid) and lengths.share_of(item.nodeid, shares) != share
+    ]  # fmt: skip
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 _STARTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system")

@@ -11,6 +11,7 @@ matches no test is an error of the run, so that nothing here outlives what it is
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable
 
 MARK = "at_length"
@@ -105,6 +106,11 @@ SAMPLES = {
 def is_at_length(test: str) -> bool:
     """Tell by its id whether a test is left to `make test-all`."""
     return bool(_AT_LENGTH.match(test)) and not _SAMPLES.match(test)
+
+
+def share_of(test: str, shares: int) -> int:
+    """Which of so many shares of the tests a test is in, from 1 on: always the same one, by its id."""
+    return zlib.crc32(test.encode()) % shares + 1
 
 
 def is_pure(test: str) -> bool:
