@@ -32,8 +32,11 @@ FORKS_AND_PAIR = ("tests/trials/test_fork_server.py", "tests/live/test_pair_runn
 INTERPRETER = (*PROBES, "tests/tracing", "tests/guard/test_run.py", *FORKS_AND_PAIR)
 # Of these, the ones that have differed between Pythons, or look into them deepest.
 SHORT_PROBES = tuple(
-    f"tests/probes/test_{name}.py" for name in ("attached", "children", "frames", "install", "own", "unchanged")
-)
+    f"tests/probes/{name}.py" for name in (
+        "state/test_snapshot", "test_attached", "test_children", "test_frames", "test_install", "test_own",
+        "test_unchanged",
+    )
+)  # fmt: skip
 SHORT = (*SHORT_PROBES, *FORKS_AND_PAIR)
 # What does not hold before Python 3.11.
 NOT_IN_OLDER = (

@@ -109,13 +109,16 @@ def pointer_to(thing: Any, gone: Any = None) -> Optional["ReferenceType[Any]"]:
 
 
 def bases(kind: type) -> Tuple[type, ...]:
-    """Return a class and those that it is derived from, whatever its own class says of it."""
-    return _MRO(kind)
+    """Return a class and those that it is derived from, whatever its own class says of it.
+
+    One of the interpreter's own that was never made ready has no such order (`unicodedata.UCD` before Python 3.10).
+    """
+    return _MRO(kind) or (kind,)
 
 
 def space_of(kind: type) -> Any:
-    """Return what a class itself holds."""
-    return _SPACE(kind)
+    """Return what a class itself holds; nothing of one that was never made ready."""
+    return _SPACE(kind) or {}
 
 
 def module_of(kind: type) -> str:
@@ -144,8 +147,8 @@ def is_a(thing: Any, kind: Any) -> bool:
 
 def held_by(thing: Any) -> Dict[str, Any]:
     """Return the attributes that an object holds itself; none where they are not to be had without calling it."""
-    for base in _MRO(type(thing)):
-        space = _SPACE(base).get("__dict__")
+    for base in bases(type(thing)):
+        space = space_of(base).get("__dict__")
         if space is not None:
             if type(space) not in (GetSetDescriptorType, MemberDescriptorType):  # the class has its own idea of it
                 return {}
@@ -156,8 +159,8 @@ def held_by(thing: Any) -> Dict[str, Any]:
 
 def takes_attributes(thing: Any) -> bool:
     """Tell whether an object can hold attributes itself, though it holds none yet."""
-    for base in _MRO(type(thing)):
-        space = _SPACE(base).get("__dict__")
+    for base in bases(type(thing)):
+        space = space_of(base).get("__dict__")
         if space is not None:
             return type(space) in (GetSetDescriptorType, MemberDescriptorType)
     return False
@@ -168,8 +171,8 @@ def attribute(thing: Any, name: str, default: Any = None) -> Any:
     value = held_by(thing).get(name, _ABSENT)
     if value is not _ABSENT:
         return value
-    for base in _MRO(type(thing)):
-        value = _SPACE(base).get(name, _ABSENT)
+    for base in bases(type(thing)):
+        value = space_of(base).get(name, _ABSENT)
         if value is _ABSENT:
             continue
         if type(value) is MemberDescriptorType:  # one of __slots__

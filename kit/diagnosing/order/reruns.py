@@ -38,6 +38,7 @@ class _Written(msgspec.Struct, frozen=True):
     differences: tuple[_Difference, ...] = ()
     writes: dict[str, tuple[tuple[tuple[str, int, str], ...], ...]] = {}
     looked: tuple[str, ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()  # a place, and why it could not be read
 
 
 _NEVER_LOOKED_AT = ("files outside of the project", "other processes")
@@ -60,6 +61,8 @@ class Reruns:
     not_looked_at: Mapping[str, str] = field(default_factory=dict)  # a database, and why
     known: dict[Selection, Ended] = field(default_factory=dict)
     _looked: tuple[str, ...] = ()
+    _unread: tuple[tuple[str, str], ...] = ()
+    _failed_probes: tuple[str, ...] = ()  # of the latest run
 
     def run(self, what: Selection) -> Ended:
         """Run the test after the units; the same is not run twice."""
@@ -91,7 +94,7 @@ class Reruns:
         written = self._read()
         if written is None:
             return None
-        self._looked = written.looked
+        self._looked, self._unread = written.looked, written.unread
         if watch:
             return tuple(
                 piece if piece.is_outside else replace(piece, written=self._lines(written, piece)) for piece in watch
@@ -101,8 +104,14 @@ class Reruns:
     def scope(self) -> tuple[str, str]:
         """Say what was looked at outside of the process in the latest run, and what was not."""
         looked = ", ".join(["what was written to files of the project", *(self._looked or ("no database",))])
-        left_out = [f"{name} ({why})" for name, why in self.not_looked_at.items()]
+        left_out = [f"{name} ({why})" for name, why in (*self.not_looked_at.items(), *self._unread)]
         return looked, ", ".join([*left_out, *_NEVER_LOOKED_AT])
+
+    def why_not(self) -> str:
+        """Say why nothing was looked at in the latest run."""
+        if self._failed_probes:
+            return f"the probe {'; '.join(self._failed_probes)}, which is a fault of the kit to report"
+        return "that is done under pytest only, after tests that ran to their end"
 
     def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
         """Run it with these places put back after the units."""
@@ -118,7 +127,11 @@ class Reruns:
         return LeaveBehind(what.units, str(self.file), self.seal.key, socket=self.socket, folder=".")
 
     def _run(self, what: Selection, said: str, *more: Intervention) -> Ended:
-        return _ended(self.again(said, [*self._selecting(what), *more]), what)
+        evidence = self.again(said, [*self._selecting(what), *more])
+        self._failed_probes = tuple(
+            f"{name} failed ({why})" for process in evidence.processes for name, why in process.failures.items()
+        )
+        return _ended(evidence, what)
 
     def _selecting(self, what: Selection) -> list[Intervention]:
         kept = {what.test, *what.units} if what.unit is Unit.TEST else {what.test}

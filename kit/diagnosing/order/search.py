@@ -62,6 +62,9 @@ class Runs(Protocol):
     def scope(self) -> tuple[str, str]:
         """Say what was looked at outside of the process, and what was not."""
 
+    def why_not(self) -> str:
+        """Say why nothing was looked at in the latest run."""
+
     def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
         """Run it with these places put back after the units."""
 
@@ -147,7 +150,7 @@ def _which_state(found: Dependence, runs: Runs) -> Dependence:
     with_them, alone = runs.run(what), runs.run(replace(what, units=()))
     pieces = runs.left_behind(what)
     if pieces is None:
-        return replace(found, reason=_NOT_LOOKED_AT)
+        return replace(found, reason=f"the state that it leaves behind could not be compared: {runs.why_not()}")
 
     def decides(places: Sequence[str]) -> bool:
         ended = runs.put_back(what, places)
@@ -173,7 +176,6 @@ def _alike(one: Ended, other: Ended) -> bool:
     return (one.outcome, one.failure) == (other.outcome, other.failure)
 
 
-_NOT_LOOKED_AT = "the state that it leaves behind is compared under pytest only"
 _INTERMITTENT = "it {} in re-runs, both alone and after the same tests: it is intermittent"
 _NOTHING_DECIDES = (
     "with all {} pieces of state restored that had changed, the outcome is the same. Compared were the process and "

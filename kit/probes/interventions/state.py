@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _DIFFERENCES_AT_MOST = 2000
 _SHOWN_AT_MOST = 120  # characters of a value
+_SAID_AT_MOST = 5  # places that could not be read
 
 
 class Watched(NamedTuple):
@@ -153,6 +154,7 @@ class _Looking:
         told: Dict[str, Any] = {
             "differences": [*outside.get("differences", ()), *shown][:_DIFFERENCES_AT_MOST],
             "writes": self._writer.writes, "looked": outside.get("looked", ()),
+            "unread": list(self._snapshot.unread.items())[:_SAID_AT_MOST] if self._snapshot is not None else (),
         }
         number = os.open(self._wanted.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:

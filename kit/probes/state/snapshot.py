@@ -9,6 +9,7 @@ from ..frames import APPLICATION, owner
 from ..objects import address, held_by, is_a, module_of
 from ..own import functools, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
+from ..quiet import is_of_a_signals_handler, reason
 from . import process
 from .holders import ABSENT, INSTANCE, MODULE, Content, Entries, Holder, differ, frozen, is_simple, kind_of
 
@@ -50,10 +51,12 @@ class Difference(NamedTuple):
 class Snapshot:
     """What everything held at one moment. Objects that are met later on are added, as they are then.
 
-    `modules` are those to go through: by default all that are loaded.
+    `modules` are those to go through: by default all that are loaded. `unread` are the places that could not be read,
+    and why: one such object is no reason to look at none.
     """
 
     def __init__(self, modules: Optional[Dict[str, Any]] = None) -> None:
+        self.unread: Dict[str, str] = {}
         self._all = sys.modules if modules is None else modules
         self._before: List[Tuple[str, Holder, Entries]] = []
         self._known: Set[int] = set()
@@ -87,13 +90,29 @@ class Snapshot:
         """Give what holds something else now, the project's own state first."""
         for group in (PROJECT, FIXTURES, PROCESS, LIBRARIES, MODULES):
             for mine, holder, before in self._before:
-                if mine == group:
-                    yield from _compared(group, holder, before)
+                after = self._read(holder) if mine == group else None
+                if after is not None:
+                    yield from _compared(group, holder, before, after)
 
     def _add(self, group: str, holder: Holder) -> Entries:
-        entries = {label: frozen(value) for label, value in holder.kind.read(holder.thing).items()}
+        read = self._read(holder)
+        if read is None:
+            return {}
+        entries = {label: frozen(value) for label, value in read.items()}
         self._before.append((group, holder, entries))
         return entries
+
+    def _read(self, holder: Holder) -> Optional[Entries]:
+        try:
+            return holder.kind.read(holder.thing)
+        except Exception as error:
+            self._could_not_read(holder.name, error)
+            return None
+
+    def _could_not_read(self, name: str, error: Exception) -> None:
+        if is_of_a_signals_handler(error):
+            raise error
+        self.unread.setdefault(name, reason(error))
 
     def _walk(self, group: str, root: Holder, depth: int) -> None:
         """Take in a holder and what it holds, the nearest first, so that each thing has its shortest name."""
@@ -119,10 +138,16 @@ class Snapshot:
 
     def _wait(self, group: str, name: str, thing: Any, left: int, waiting: List[Tuple[Holder, int]]) -> None:
         where = address(thing)
-        if where in self._known or left <= 0 or not _is_looked_at(group, thing, left):
+        if where in self._known or left <= 0:
             return
-        self._known.add(where)
-        kind = kind_of(thing)
+        try:
+            if not _is_looked_at(group, thing, left):
+                return
+            self._known.add(where)
+            kind = kind_of(thing)
+        except Exception as error:
+            self._could_not_read(name, error)
+            return
         if kind is not None:
             waiting.append((Holder(name, thing, kind), left - 1))
 
@@ -173,8 +198,7 @@ def _is_projects_class(kind: type) -> bool:
     return module is not None and is_a(module, ModuleType) and _is_project(module)
 
 
-def _compared(group: str, holder: Holder, before: Entries) -> Iterator[Difference]:
-    after = holder.kind.read(holder.thing)
+def _compared(group: str, holder: Holder, before: Entries, after: Entries) -> Iterator[Difference]:
     gone = {label: value for label, value in before.items() if differ(value, after.get(label, ABSENT))}
     come = [label for label in after if label not in before]
     for label, value in gone.items():

@@ -8,12 +8,14 @@ from typing import Any, Callable, Dict, List, Tuple
 from ..frames import APPLICATION, absolute, owner
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..own import sys, threading
+from ..quiet import is_of_a_signals_handler
 from .holders import Holder, asker, frozen, token
 
 Line = Tuple[str, int, str]  # file, line, function
 
 _LINES_KEPT = 12
 _WRITES_KEPT = 20  # of one entry
+_UNREAD = object()
 
 
 class Writer:
@@ -28,7 +30,7 @@ class Writer:
     def watch(self, place: str, holder: Holder, label: str) -> None:
         """Watch an entry from now on."""
         ask = asker(holder, label)
-        self._entries.append((place, ask, token(frozen(ask()))))
+        self._entries.append((place, ask, _held_now(ask)))
 
     def begin(self) -> None:
         """Follow the lines that run, in this thread and in those that are started, from the next call on."""
@@ -70,8 +72,8 @@ class Writer:
 
     def _look(self) -> None:
         for number, (place, ask, before) in enumerate(self._entries):
-            now = token(frozen(ask()))
-            if now != before:
+            now = _held_now(ask)
+            if now != before and now is not _UNREAD:
                 self._entries[number] = place, ask, now
                 written = self.writes.setdefault(place, [])
                 written.append(self._lines())
@@ -84,3 +86,13 @@ class Writer:
         return tuple(
             (absolute(code.co_filename), line, code.co_name) for code, line in (mine or every)[:_LINES_KEPT]
         )
+
+
+def _held_now(ask: Callable[[], Any]) -> Any:
+    """Return what tells an entry's value from another; _UNREAD where another thread changes it at this moment."""
+    try:
+        return token(frozen(ask()))
+    except Exception as error:  # the program's own lines are running: nothing may be raised into them
+        if is_of_a_signals_handler(error):
+            raise
+        return _UNREAD

@@ -43,6 +43,9 @@ class World:
     def scope(self) -> tuple[str, str]:
         return "shop_test", "prod (it is not on the list)"
 
+    def why_not(self) -> str:
+        return "a probe failed"
+
     def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
         return self._ended(what, frozenset(places))
 
@@ -174,7 +177,7 @@ def test_what_decides_outside_of_the_process_is_not_claimed() -> None:
     assert (found.units, found.pieces) == ((TESTS[3],), ())
     assert "all 4 pieces of state" in found.reason
     world.looked_at = False
-    assert "under pytest only" in asked_of(world, "failed").reason
+    assert asked_of(world, "failed").reason == "the state that it leaves behind could not be compared: a probe failed"
 
 
 def test_a_place_that_is_not_enough_by_itself_is_said() -> None:

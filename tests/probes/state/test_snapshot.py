@@ -6,12 +6,15 @@ import os
 import sys
 import threading
 import types
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kit.probes.state import holders
+from kit.probes.state.holders import SET
 from kit.probes.state.snapshot import Snapshot
 
 SOURCE = """
@@ -200,3 +203,32 @@ def test_what_is_met_later_is_taken_in(program: Any) -> None:
     found = [difference.place for difference in snapshot.differences()]
     assert "kit_state_later.KNOWN" in found
     assert "the fixture database: ['rows']" in found
+
+
+def test_a_class_that_was_never_made_ready_is_no_obstacle(program: Any) -> None:
+    """Objects of such a class of the interpreter's own (before Python 3.10) are gone through without an error."""
+    program.UCD = unicodedata.ucd_3_2_0
+    snapshot = Snapshot({program.__name__: program, "unicodedata": unicodedata})
+    program.CONFIG["url"] = "b"
+    assert f"{program.__name__}.CONFIG['url']" in [found.place for found in snapshot.differences()]
+    assert snapshot.unread == {}
+
+
+def test_what_cannot_be_read_is_named_and_all_else_is_looked_at(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One object that cannot be read, at first or later on, is said with the reason, and is no difference."""
+    broken = {id(program.SEEN)}
+
+    def read(values: set[Any]) -> dict[str, Any]:
+        if id(values) in broken:
+            raise RuntimeError("it changed meanwhile")
+        return SET.read(values)
+
+    monkeypatch.setattr(holders, "SET", holders.Kind(read, SET.write))
+    program.LATER = {1}
+    snapshot = Snapshot({program.__name__: program})
+    assert snapshot.unread == {f"{program.__name__}.SEEN": "RuntimeError: it changed meanwhile"}
+    broken.add(id(program.LATER))
+    program.CONFIG["url"] = "b"
+    found = [one.place for one in snapshot.differences() if one.place.startswith(program.__name__)]
+    assert found == [f"{program.__name__}.CONFIG['url']"]
+    assert f"{program.__name__}.LATER" in snapshot.unread

@@ -5,7 +5,7 @@ import json
 import threading
 from typing import Any
 
-from kit.probes.state.holders import MAPPING, SEQUENCE, Holder
+from kit.probes.state.holders import MAPPING, SEQUENCE, Holder, Kind
 from kit.probes.state.writer import Writer
 
 
@@ -73,3 +73,20 @@ def test_what_is_not_written_has_no_lines() -> None:
     """Reading an entry is no write."""
     config = {"debug": False}
     assert written(lambda: config["debug"], Holder("config", config, MAPPING), "['debug']") == []
+
+
+def test_an_entry_that_cannot_be_read_raises_nothing_into_the_program() -> None:
+    """Where reading a watched entry fails, the program runs on, and its next write that can be read is named."""
+    rows: list[int] = []
+    reads = iter([False, True, True])
+
+    def read(values: list[int]) -> dict[str, Any]:
+        if next(reads, False):
+            raise RuntimeError("it changed meanwhile")
+        return SEQUENCE.read(values)
+
+    def change() -> None:
+        rows.append(1)  # here
+
+    found = written(change, Holder("rows", rows, Kind(read, SEQUENCE.write)), "")
+    assert [line for _, line, _ in found] == [line_of(change, "# here")]
