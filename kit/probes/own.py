@@ -117,7 +117,7 @@ else:
     time, io, gc, types, itertools = _held(_time), _held(_io), _held(_gc), _held(_types), _held(_itertools)
     functools, re, atexit, importlib = _held(_functools), _held(_re), _held(_atexit), _held(_importlib)
     builtins = _held(_builtins)
-    collections = SimpleNamespace(deque=_collections.deque)
+    collections = SimpleNamespace(deque=_collections.deque, OrderedDict=_collections.OrderedDict)
     json = _held(_json)
     select = _held(_select)
     signal = _held(_signal)  # `signal` itself makes enumerations of what it is given

@@ -14,8 +14,9 @@ from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import quietly
 from ..redact import beginning
 from ..sealed import Seal
-from ..state.holders import ABSENT, CACHE, Content, is_simple
+from ..state.holders import CACHE
 from ..state.snapshot import Difference, Snapshot
+from ..state.values import ABSENT, Content, is_simple
 from ..state.writer import Writer
 from .base import File, Intervention, Rerun
 from .tests import plug_in

@@ -4,95 +4,23 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from types import FunctionType, MemberDescriptorType, ModuleType
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
-from ..objects import address, bases, held_by, is_a, module_of, qualname_of, space_of, takes_attributes
-from ..own import collections, functools, itertools, threading
+from ..objects import bases, held_by, is_a, module_of, space_of, takes_attributes
+from ..own import collections, functools, threading
 from ..own import own_builtins as __builtins__  # noqa: F401
+from .mappings import MAPPING, keys_of
+from .values import ABSENT, LENGTH_AT_MOST, Content, Entries, Holder, Kind, thawed
 
 deque = collections.deque
 
-ABSENT: Any = object()
 LOCAL_HELD = threading.local.__getattribute__  # with "__dict__": what a `threading.local` holds for this thread
-Entries = Dict[str, Any]  # an entry's label, as it is written behind its holder's name -> what it holds
 
-_SIMPLE = frozenset((int, str, bytes, float, bool, complex, type(None), type(Ellipsis), range, slice))
-_SIMPLE_MODULES = frozenset(("datetime", "decimal", "uuid", "fractions", "pathlib"))  # whose values only say themselves
 _NOT_STATE = frozenset((
     "__builtins__", "__cached__", "__dict__", "__weakref__", "__doc__", "__loader__", "__spec__", "__file__",
     "__warningregistry__", "_abc_impl", "__abstractmethods__", "__pycache__", "__annotations__", "__annotate_func__",
     "__annotations_cache__", "__static_attributes__", "__firstlineno__", "__slotnames__",
 ))  # fmt: skip
-_LENGTH_AT_MOST = 20_000  # entries of one container that are looked at
-
-
-class Holder(NamedTuple):
-    """Something that holds state: what it is called, the thing, and how it is read and written."""
-
-    name: str
-    thing: Any
-    kind: "Kind"
-
-
-class Kind(NamedTuple):
-    """A way to hold state. `write` puts one entry back; with ABSENT it takes the entry away."""
-
-    read: Callable[[Any], Entries]
-    write: Callable[[Any, str, Any], None]
-
-
-class Content:
-    """What a container without keys holds, by the identity of its values: equality is not asked of them."""
-
-    __slots__ = ("tokens", "values")
-
-    def __init__(self, values: List[Any], is_ordered: bool = True) -> None:
-        self.values = values
-        self.tokens = [token(value) for value in values] if is_ordered else frozenset(map(token, values))
-
-
-class Counter:
-    """An `itertools.count` as it was: asking it for its number would count on."""
-
-    __slots__ = ("copied", "text")
-
-    def __init__(self, count: Any) -> None:
-        self.copied: Any = itertools.count(*itertools.count.__reduce__(count)[1])
-        self.text = itertools.count.__repr__(count)
-
-
-def frozen(value: Any) -> Any:
-    """Return a value that stays as it is; one that is counted on in place is copied."""
-    return Counter(value) if type(value) is itertools.count else value
-
-
-def thawed(value: Any) -> Any:
-    """Return a value as it is put back."""
-    return value.copied if type(value) is Counter else value
-
-
-def is_simple(value: Any) -> bool:
-    """Tell whether a value holds nothing that can change, and can be compared without asking the program's code."""
-    kind = type(value)
-    if kind in _SIMPLE or module_of(kind).partition(".")[0] in _SIMPLE_MODULES:
-        return True
-    return kind in (tuple, frozenset) and all(is_simple(part) for part in value)
-
-
-def token(value: Any) -> Any:
-    """Return what tells a value from another: itself, if it is simple, else where it is."""
-    if type(value) is Content:
-        return tuple(value.tokens) if type(value.tokens) is list else value.tokens
-    if type(value) is Counter:
-        return value.text
-    if type(value) is itertools.count:
-        return itertools.count.__repr__(value)
-    return (type(value), value) if is_simple(value) and type(value) is not slice else address(value)
-
-
-def differ(before: Any, after: Any) -> bool:
-    """Tell whether an entry holds something else than before; a float that is no number is the same as itself."""
-    return before is not after and token(before) != token(after)
 
 
 def kind_of(thing: Any) -> Optional[Kind]:
@@ -126,52 +54,17 @@ def asker(holder: Holder, label: str) -> Callable[[], Any]:
     if kind in (MODULE, INSTANCE) and (kind is MODULE or label not in _slots(thing)):
         held, name = held_by(thing), label[1:]
         return lambda: held.get(name, ABSENT)
-    key = _keys(thing).get(label, ABSENT) if kind is MAPPING else ABSENT
+    key = keys_of(thing).get(label, ABSENT) if kind is MAPPING else ABSENT
     if key is not ABSENT:
         return lambda: dict.get(thing, key, ABSENT)
     return lambda: kind.read(thing).get(label, ABSENT)
-
-
-# --- dictionaries -----------------------------------------------------------------------------------------------------
-
-
-def label_of(key: Any) -> Optional[str]:
-    """Return how a key is written; None for one that cannot be told from others without asking it."""
-    if is_simple(key):
-        return f"[{key!r}]"
-    if is_a(key, type):
-        return f"[{module_of(key)}.{qualname_of(key)}]"
-    if type(key) is FunctionType:
-        return f"[{key.__module__}.{key.__qualname__}]"
-    return None
-
-
-def _keys(mapping: Dict[Any, Any]) -> Dict[str, Any]:
-    keys: Dict[str, Any] = {}
-    for key in list(dict.keys(mapping))[:_LENGTH_AT_MOST]:
-        label = label_of(key)
-        if label is not None and label not in keys:
-            keys[label] = key
-    return keys
-
-
-def _read_mapping(mapping: Dict[Any, Any]) -> Entries:
-    return {label: dict.get(mapping, key, ABSENT) for label, key in _keys(mapping).items()}
-
-
-def _write_mapping(mapping: Dict[Any, Any], label: str, value: Any) -> None:
-    key = _keys(mapping).get(label, ABSENT)
-    if value is ABSENT:
-        dict.pop(mapping, key, None)
-    elif key is not ABSENT:
-        dict.__setitem__(mapping, key, thawed(value))
 
 
 # --- lists, sets ------------------------------------------------------------------------------------------------------
 
 
 def _read_sequence(sequence: Any) -> Entries:
-    return {"": Content(list(_iterator(sequence))[:_LENGTH_AT_MOST])}
+    return {"": Content(list(_iterator(sequence))[:LENGTH_AT_MOST])}
 
 
 def _iterator(sequence: Any) -> Any:
@@ -189,7 +82,7 @@ def _write_sequence(sequence: Any, label: str, value: Content) -> None:
 
 
 def _read_set(values: Any) -> Entries:
-    return {"": Content(list(set.__iter__(values))[:_LENGTH_AT_MOST], is_ordered=False)}
+    return {"": Content(list(set.__iter__(values))[:LENGTH_AT_MOST], is_ordered=False)}
 
 
 def _write_set(values: Any, label: str, value: Content) -> None:
@@ -202,7 +95,7 @@ def _write_set(values: Any, label: str, value: Content) -> None:
 
 def _named(space: Any) -> Entries:
     return {
-        f".{name}": value for name, value in list(space.items())[:_LENGTH_AT_MOST]
+        f".{name}": value for name, value in list(space.items())[:LENGTH_AT_MOST]
         if type(name) is str and name not in _NOT_STATE and not name.startswith("@")
     }
 
@@ -323,7 +216,6 @@ def _write_cache(function: Any, label: str, value: Tuple[int, int]) -> None:
     function.cache_clear()  # what was in it before comes again when it is asked for
 
 
-MAPPING = Kind(_read_mapping, _write_mapping)
 SEQUENCE = Kind(_read_sequence, _write_sequence)
 SET = Kind(_read_set, _write_set)
 MODULE = Kind(_read_module, _write_held)

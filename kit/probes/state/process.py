@@ -7,7 +7,9 @@ from typing import Any, Callable, Dict, Iterator, Tuple
 from ..objects import attribute, held_by
 from ..own import os, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
-from .holders import ABSENT, INSTANCE, LOCAL_HELD, MAPPING, SEQUENCE, Entries, Holder, Kind
+from .holders import INSTANCE, LOCAL_HELD, SEQUENCE
+from .mappings import MAPPING
+from .values import ABSENT, Entries, Holder, Kind
 
 _OF_SYS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "dont_write_bytecode", "tracebacklimit")
 _OF_A_LOGGER = ("level", "disabled", "propagate", "handlers", "filters", "parent")

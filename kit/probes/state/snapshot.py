@@ -11,7 +11,8 @@ from ..own import functools, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import is_of_a_signals_handler, reason
 from . import process
-from .holders import ABSENT, INSTANCE, MODULE, Content, Entries, Holder, differ, frozen, is_simple, kind_of
+from .holders import INSTANCE, MODULE, kind_of
+from .values import ABSENT, Content, Entries, Holder, differ, frozen, is_simple
 
 PROJECT, FIXTURES, PROCESS, LIBRARIES, MODULES = "project", "fixtures", "process", "libraries", "modules"
 
@@ -42,7 +43,7 @@ class Difference(NamedTuple):
     def put_back(self) -> bool:
         """Let the entry hold again what it held before; False where it cannot: it is read-only, or gone."""
         try:
-            self.holder.kind.write(self.holder.thing, self.label, self.before)
+            self.holder.put_back(self.label, self.before)
         except (AttributeError, KeyError, OSError, TypeError, ValueError):
             return False
         return True
@@ -99,7 +100,7 @@ class Snapshot:
         if read is None:
             return {}
         entries = {label: frozen(value) for label, value in read.items()}
-        self._before.append((group, holder, entries))
+        self._before.append((group, holder.remembered(), entries))
         return entries
 
     def _read(self, holder: Holder) -> Optional[Entries]:

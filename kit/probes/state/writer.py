@@ -9,7 +9,8 @@ from ..frames import APPLICATION, absolute, owner
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..own import sys, threading
 from ..quiet import is_of_a_signals_handler
-from .holders import Holder, asker, frozen, token
+from .holders import asker
+from .values import Holder, frozen, token
 
 Line = Tuple[str, int, str]  # file, line, function
 

@@ -16,14 +16,20 @@ import pytest
 from kit.probes.state import holders
 from kit.probes.state.holders import SET
 from kit.probes.state.snapshot import Snapshot
+from kit.probes.state.values import Kind
 
 SOURCE = """
-import collections, contextvars, functools, itertools, json, random, threading
+import collections, contextvars, enum, functools, itertools, json, random, threading
 
 CONFIG = {"url": "a", "nested": {"list": [1, 2]}}
 NAMES = []
 SEEN = {1}
 LAST = collections.deque([1], maxlen=3)
+ORDERED = collections.OrderedDict(a=1, b=2, c=3)
+Color = enum.Enum("Color", "RED BLUE")
+class Key: pass
+key = Key()
+BY_OBJECT = {Color.RED: 1, Color.BLUE: 2, key: 3, Key(): 4}
 ids = itertools.count(1)
 numbers = random.Random(1)
 local = threading.local()
@@ -88,6 +94,11 @@ CHANGES: dict[str, Change] = {
     ".CONFIG['new']": lambda m: m.CONFIG.update(new=1),
     ".CONFIG['nested']['list']": lambda m: m.CONFIG["nested"]["list"].append(3),
     ".CONFIG": lambda m: setattr(m, "CONFIG", {}),
+    ".CONFIG['url'] ": lambda m: m.CONFIG.pop("url"),
+    ".ORDERED['b']": lambda m: m.ORDERED.pop("b"),
+    ".ORDERED['d']": lambda m: m.ORDERED.update(d=4),
+    ".BY_OBJECT[Color.BLUE]": lambda m: m.BY_OBJECT.update({m.Color.BLUE: 5}),
+    ".BY_OBJECT[<%s.Key> 2]": lambda m: m.BY_OBJECT.popitem(),
     ".NAMES": lambda m: m.NAMES.append("x"),
     ".SEEN": lambda m: m.SEEN.add(2),
     ".LAST": lambda m: m.LAST.extend([2, 3, 4]),
@@ -115,9 +126,26 @@ def test_what_a_program_changes_is_seen_by_its_name_and_put_back(program: Any, p
     snapshot = Snapshot({program.__name__: program})
     CHANGES[place](program)
     mine = [found for found in snapshot.differences() if found.holder.name.startswith(program.__name__)]
-    assert [found.place for found in mine] == [program.__name__ + place]
+    named = program.__name__ + place.strip().replace("%s", program.__name__)
+    assert [found.place for found in mine] == [named]
     mine[0].put_back()
     assert [found.place for found in snapshot.differences() if found.place.startswith(program.__name__)] == []
+
+
+def test_what_was_taken_out_of_a_dictionary_comes_back_where_it_was(program: Any) -> None:
+    """The order of a dictionary is as it was, too, and an OrderedDict is whole."""
+    program.BY_NAME = {"a": 1, "b": 2, "c": 3}
+    snapshot = Snapshot({program.__name__: program})
+    for mapping in (program.BY_NAME, program.ORDERED):
+        del mapping["a"], mapping["c"]
+        mapping["d"] = 4
+        mapping["b"] = 5
+    for difference in list(snapshot.differences()):
+        if difference.holder.name.startswith(program.__name__):
+            difference.put_back()
+    assert list(program.BY_NAME.items()) == [("a", 1), ("b", 2), ("c", 3)] == list(program.ORDERED.items())
+    assert list(reversed(program.ORDERED)) == ["c", "b", "a"]
+    assert (program.ORDERED.popitem(), len(program.ORDERED)) == (("c", 3), 2)
 
 
 PROCESS: dict[str, tuple[str, Callable[[], object]]] = {
@@ -223,7 +251,7 @@ def test_what_cannot_be_read_is_named_and_all_else_is_looked_at(program: Any, mo
             raise RuntimeError("it changed meanwhile")
         return SET.read(values)
 
-    monkeypatch.setattr(holders, "SET", holders.Kind(read, SET.write))
+    monkeypatch.setattr(holders, "SET", Kind(read, SET.write))
     program.LATER = {1}
     snapshot = Snapshot({program.__name__: program})
     assert snapshot.unread == {f"{program.__name__}.SEEN": "RuntimeError: it changed meanwhile"}

@@ -5,7 +5,9 @@ import json
 import threading
 from typing import Any
 
-from kit.probes.state.holders import MAPPING, SEQUENCE, Holder, Kind
+from kit.probes.state.holders import SEQUENCE
+from kit.probes.state.mappings import MAPPING
+from kit.probes.state.values import Holder, Kind
 from kit.probes.state.writer import Writer
 
 

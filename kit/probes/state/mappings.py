@@ -1,0 +1,92 @@
+"""Dictionaries: how an entry is called, and how it comes back where it was.
+
+Only keys are asked for their hash whose class leaves that to the interpreter or the standard library.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any, Dict, Optional
+
+from ..objects import bases, held_by, is_a, module_of, name_of, qualname_of, space_of
+from ..own import collections
+from ..own import own_builtins as __builtins__  # noqa: F401
+from .values import ABSENT, LENGTH_AT_MOST, Entries, Kind, is_simple, thawed
+
+_THEIR_OWN_HASH = frozenset(("builtins", "enum"))  # modules whose classes compare without the program's code
+
+
+def label_of(key: Any) -> Optional[str]:
+    """Return how a key is written; None for one that cannot be told from others without asking it."""
+    if is_simple(key):
+        return f"[{key!r}]"
+    if is_a(key, type):
+        return f"[{module_of(key)}.{qualname_of(key)}]"
+    if type(key) is FunctionType:
+        return f"[{key.__module__}.{key.__qualname__}]"
+    if not _is_told_by_identity(type(key)):
+        return None
+    member = held_by(key).get("_name_") if any(module_of(base) == "enum" for base in bases(type(key))) else None
+    return f"[{qualname_of(type(key))}.{member}]" if type(member) is str else f"[<{name_of(type(key))}>]"
+
+
+def keys_of(mapping: Dict[Any, Any]) -> Dict[str, Any]:
+    """Return the keys in their order, by label; of several with one label each after the first has its number."""
+    keys: Dict[str, Any] = {}
+    numbers: Dict[str, int] = {}
+    for key in list(_family(mapping).keys(mapping))[:LENGTH_AT_MOST]:
+        label = label_of(key)
+        if label is None:
+            continue
+        numbers[label] = numbers.get(label, 0) + 1
+        keys[label if numbers[label] == 1 else f"{label[:-1]} {numbers[label]}]"] = key
+    return keys
+
+
+def _is_told_by_identity(kind: type) -> bool:
+    return all(
+        module_of(next(base for base in bases(kind) if name in space_of(base))) in _THEIR_OWN_HASH
+        for name in ("__eq__", "__hash__")
+    )
+
+
+def _family(mapping: Dict[Any, Any]) -> Any:
+    """Return the class whose own methods keep such a dictionary whole: an OrderedDict has its order beside it."""
+    return collections.OrderedDict if is_a(mapping, collections.OrderedDict) else dict
+
+
+def _read(mapping: Dict[Any, Any]) -> Entries:
+    return {label: dict.get(mapping, key, ABSENT) for label, key in keys_of(mapping).items()}
+
+
+def _write(mapping: Dict[Any, Any], label: str, value: Any) -> None:
+    _restore(mapping, label, value, keys_of(mapping))
+
+
+def _restore(mapping: Dict[Any, Any], label: str, value: Any, keys: Dict[str, Any]) -> None:
+    """Let an entry hold what it held; one that had gone comes back between those that it was between."""
+    known = label in keys
+    key = keys[label] if known else keys_of(mapping).get(label, ABSENT)
+    if key is ABSENT:
+        return
+    is_there = dict.__contains__(mapping, key)
+    if value is not ABSENT:
+        _family(mapping).__setitem__(mapping, key, thawed(value))
+        if not is_there:
+            _put_in_order(mapping, keys)
+    elif is_there:
+        _family(mapping).__delitem__(mapping, key)
+
+
+def _put_in_order(mapping: Dict[Any, Any], keys: Dict[str, Any]) -> None:
+    """Bring the entries into the order of these keys; all others come after them."""
+    family = _family(mapping)
+    wanted = [key for key in keys.values() if dict.__contains__(mapping, key)]
+    others = [key for label, key in keys_of(mapping).items() if label not in keys]
+    for key in (*wanted, *others):
+        value = dict.get(mapping, key)
+        family.__delitem__(mapping, key)
+        family.__setitem__(mapping, key, value)
+
+
+MAPPING = Kind(_read, _write, keys_of, _restore)
