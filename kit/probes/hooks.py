@@ -113,7 +113,7 @@ class Hooks:
         for name in [name for name in self._on_import if _is_code_of(name, code) and name not in self.by_finder]:
             spec = getattr(sys.modules.get(name), "__spec__", None)
             if type(spec) is ModuleSpec:
-                _tell_when_done(spec, functools.partial(self.catch_up, name))
+                tell_when_done(spec, functools.partial(self.catch_up, name))
 
     def wants(self, name: str) -> bool:
         return name in self._on_import or name in self._again
@@ -319,13 +319,15 @@ class _Noticing(ModuleSpec):
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name == "_initializing" and not value:
-            tell = vars(self).pop("_kit_tell")
+            waiting = vars(self).pop("_kit_tell")
             object.__setattr__(self, "__class__", ModuleSpec)
-            tell()
+            for tell in waiting:
+                tell()
 
 
-def _tell_when_done(spec: ModuleSpec, tell: Callable[[], None]) -> None:
-    vars(spec)["_kit_tell"] = tell
+def tell_when_done(spec: ModuleSpec, tell: Callable[[], None]) -> None:
+    """Call `tell` as soon as the module that is being imported by this spec is whole, or its import has failed."""
+    vars(spec).setdefault("_kit_tell", []).append(tell)
     spec.__class__ = _Noticing
 
 

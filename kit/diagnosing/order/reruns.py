@@ -70,17 +70,17 @@ class Reruns:
             self.known[what] = self._run(what, _said(what))
         return self.known[what]
 
-    def fails_right_after(self, test: str) -> tuple[str, ...]:
-        """Run the test once after each other test, in one run, and return those right after which it failed."""
+    def ended_right_after(self, test: str) -> tuple[tuple[str, str], ...]:
+        """Run the test once more after each other test, in one run; return each and how it ended right after it."""
         evidence = self.again("the test once more after each other test", [OneProcess(), AfterEach(test)])
-        found: dict[str, None] = {}
+        found: dict[str, str] = {}
         before = ""
         for outcome in evidence.outcomes:
             if outcome.test != test:
                 before = outcome.test
-            elif outcome.outcome == "failed" and before:
-                found[before] = None
-        return tuple(found)
+            elif before and found.get(before) != "failed":
+                found[before] = outcome.outcome
+        return tuple(found.items())
 
     def left_behind(self, what: Selection, watch: Sequence[Piece] = ()) -> tuple[Piece, ...] | None:
         """Run it, and return what differs after the units; of `watch` alone, with the lines that wrote each last.

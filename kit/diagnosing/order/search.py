@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 from kit.diagnosing.minimal import minimal
@@ -19,8 +19,9 @@ from kit.diagnosing.order.model import FILES, FRESH, ROWS, Dependence, Piece, Ro
 # Which places are tried together, the likeliest first: each group with those before it. What a test leaves in a
 # database that it has made itself is seldom what the next one meets: how that got there is asked first.
 GROUPS = ((ROWS, FILES), ("project", "fixtures", "process"), ("libraries",), ("modules",), (FRESH,))
+_NAMES_OF_OTHERS = ("sys.modules", "logging.root.manager.loggerDict")
 _PASSED, _FAILED = "passed", "failed"
-_TRIED_AT_MOST = 4  # tests right after which it failed
+_TRIED_AT_MOST = 4  # tests right after which it ended otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class Runs(Protocol):
     def run(self, what: Selection) -> Ended:
         """Run the test after the units."""
 
-    def fails_right_after(self, test: str) -> tuple[str, ...]:
-        """Run the test once after each other test, in one run, and return those right after which it failed."""
+    def ended_right_after(self, test: str) -> tuple[tuple[str, str], ...]:
+        """Run the test once more after each other test, in one run; return each and how it ended right after it."""
 
     def left_behind(self, what: Selection, watch: Sequence[Piece] = ()) -> tuple[Piece, ...] | None:
         """Run it, and return what differs after the units; of `watch`, with the lines that wrote each.
@@ -103,6 +104,13 @@ class _Question:
         outcome = _FAILED if role is Role.VICTIM else _PASSED
         return Dependence(self.test, role, self.smallest(units, outcome, unit), unit)
 
+    def right_after(self, outcome: str) -> tuple[str, ...]:
+        """Return tests right after which it ended so, first those right after which it began to."""
+        ended = self.runs.ended_right_after(self.test)
+        so = [test for test, how in ended if how == outcome]
+        began = [test for (_, before), (test, how) in pairwise((("", ""), *ended)) if before != how == outcome]
+        return tuple(dict.fromkeys((*began, *so)))[:_TRIED_AT_MOST]
+
     def independent(self, reason: str) -> Dependence:
         return Dependence(self.test, Role.INDEPENDENT, reason=reason)
 
@@ -124,7 +132,12 @@ def _that_failed(ask: _Question, alone: str) -> Dependence:
     others = (*ask.before, *ask.after)
     if ask.after and ask.ended(others) == _PASSED:
         return ask.depends(Role.NEEDY, others)
-    return ask.independent("it fails alone, too")
+    for other in ask.right_after(_PASSED) if others else ():
+        if ask.ended((other,)) == _PASSED:
+            return ask.depends(Role.NEEDY, (other,))
+    if len(others) > 1 and ask.ended(others[::-1]) == _PASSED:
+        return ask.depends(Role.NEEDY, others[::-1])
+    return ask.independent("it fails alone, too, after each other test, after all of them, and in reverse order")
 
 
 def _that_passed(ask: _Question, alone: str) -> Dependence:
@@ -133,7 +146,7 @@ def _that_passed(ask: _Question, alone: str) -> Dependence:
             return ask.independent(_INTERMITTENT.format("failed"))
         return ask.depends(Role.NEEDY, ask.before)
     others = (*ask.before, *ask.after)
-    for other in ask.runs.fails_right_after(ask.test)[:_TRIED_AT_MOST]:
+    for other in ask.right_after(_FAILED):
         if ask.ended((other,)) == _FAILED:
             return ask.depends(Role.VICTIM, (other,))
     for order in (others, others[::-1]):
@@ -162,13 +175,20 @@ def _which_state(found: Dependence, runs: Runs) -> Dependence:
         if places != tried and decides(places):
             needed = minimal(places, decides)
             mine = tuple(piece for piece in pieces if piece.place in needed)
-            alone_enough = _alike(runs.keep(what, needed), with_them)
+            alone_enough = _alike(runs.keep(what, (*needed, *_around(pieces, mine))), with_them)
             unknown = any(not piece.is_outside for piece in mine)
             return replace(
                 found, pieces=(runs.left_behind(what, mine) if unknown else None) or mine, alone_enough=alone_enough
             )
         tried = places
     return replace(found, reason=_NOTHING_DECIDES.format(len(pieces), *runs.scope()))
+
+
+def _around(pieces: Sequence[Piece], mine: Sequence[Piece]) -> tuple[str, ...]:
+    """Return what holds the pieces that decide, and goes with them if it is put back: modules and loggers that came."""
+    if any(piece.holder in _NAMES_OF_OTHERS for piece in mine):
+        return ()
+    return tuple(piece.place for piece in pieces if piece.holder in _NAMES_OF_OTHERS and not piece.before)
 
 
 def _alike(one: Ended, other: Ended) -> bool:

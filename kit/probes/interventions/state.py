@@ -15,6 +15,7 @@ from ..quiet import quietly
 from ..redact import beginning
 from ..sealed import Seal
 from ..state.holders import CACHE
+from ..state.imports import Imports
 from ..state.snapshot import Difference, Snapshot
 from ..state.values import ABSENT, Content, is_simple
 from ..state.writer import Writer
@@ -67,6 +68,7 @@ class LeaveBehind(Intervention):
 
     def apply(self, rerun: Rerun) -> None:
         looking = _Looking(self, rerun)
+        Imports(looking.goes_on).install(rerun.hooks)
         if self.socket:
             rerun.listening.append(lambda databases: looking.look_outside(databases, rerun.hooks))
         plug_in(rerun, lambda hookimpl: _plugin(looking, hookimpl))

@@ -7,12 +7,12 @@ from typing import Any, Callable, Dict, Iterator, Tuple
 from ..objects import attribute, held_by
 from ..own import os, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
-from .holders import INSTANCE, LOCAL_HELD, SEQUENCE
+from . import loggers
+from .holders import LOCAL_HELD, SEQUENCE
 from .mappings import MAPPING
 from .values import ABSENT, Entries, Holder, Kind
 
 _OF_SYS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "dont_write_bytecode", "tracebacklimit")
-_OF_A_LOGGER = ("level", "disabled", "propagate", "handlers", "filters", "parent")
 
 
 def holders() -> Iterator[Holder]:
@@ -24,7 +24,7 @@ def holders() -> Iterator[Holder]:
         if type(found) is list:
             yield Holder(f"sys.{name}", found, SEQUENCE)
     yield Holder("sys", None, _SYS)
-    yield from _of_logging()
+    yield from loggers.holders()
     yield from _of_numpy()
 
 
@@ -126,28 +126,6 @@ def _write_sys(_: Any, label: str, value: Any) -> None:
 # --- libraries that nearly every program shares -----------------------------------------------------------------------
 
 
-def _of_logging() -> Iterator[Holder]:
-    root = held_by(_module("logging")).get("root") if _module("logging") is not None else None
-    if root is None:
-        return
-    manager = attribute(root, "manager")
-    yield Holder("logging.root.manager", manager, INSTANCE)
-    known = attribute(manager, "loggerDict")
-    loggers = {"root": root, **{name: known[name] for name in list(known or ())}}
-    for name, logger in loggers.items():
-        if "handlers" not in held_by(logger):  # it only keeps a place
-            continue
-        called = f"logging.getLogger({name!r})" if name != "root" else "logging.root"
-        yield Holder(called, logger, _LOGGER)
-        for part in ("handlers", "filters"):
-            yield Holder(f"{called}.{part}", held_by(logger)[part], SEQUENCE)
-
-
-def _read_logger(logger: Any) -> Entries:
-    held = held_by(logger)
-    return {f".{name}": held[name] for name in _OF_A_LOGGER if name in held}
-
-
 def _of_numpy() -> Iterator[Holder]:
     random = _module("numpy.random.mtrand")
     if random is not None:
@@ -167,5 +145,4 @@ def _write_numpy(numbers: Any, label: str, value: Any) -> None:
 _ENVIRONMENT = Kind(_read_environment, _write_environment)
 _SETTINGS = Kind(_read_settings, _write_settings)
 _SYS = Kind(_read_sys, _write_sys)
-_LOGGER = Kind(_read_logger, INSTANCE.write)
 _NUMPY = Kind(_read_numpy, _write_numpy)

@@ -10,8 +10,9 @@ from ..objects import address, held_by, is_a, module_of
 from ..own import functools, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import is_of_a_signals_handler, reason
-from . import process
+from . import loggers, process
 from .holders import INSTANCE, MODULE, kind_of
+from .imports import under_way
 from .values import ABSENT, Content, Entries, Holder, differ, frozen, is_simple
 
 PROJECT, FIXTURES, PROCESS, LIBRARIES, MODULES = "project", "fixtures", "process", "libraries", "modules"
@@ -66,11 +67,17 @@ class Snapshot:
         self.add_modules()
         for holder in process.holders():
             self._add(PROCESS, holder)
+        names = loggers.names()
+        if names is not None:
+            self._add(LIBRARIES, names)
         self._add(MODULES, process.modules())
 
     def add_modules(self) -> None:
         """Take in the modules that have been loaded since."""
-        new = {name: module for name, module in list(self._all.items()) if self._modules.get(name) is not module}
+        new = {
+            name: module for name, module in list(self._all.items())
+            if self._modules.get(name) is not module and under_way(module) is None
+        }  # fmt: skip
         self._modules.update(new)
         mine = {name: module for name, module in new.items() if is_a(module, ModuleType) and _is_project(module)}
         for name, module in mine.items():
@@ -85,12 +92,15 @@ class Snapshot:
 
     def holder(self, name: str) -> Optional[Holder]:
         """Return the holder of a name; None where there is none yet."""
-        return next((holder for _, holder, _ in self._before if holder.name == name), None)
+        return next((holder for _, holder, _ in self._before if holder.name == name), None) or loggers.named(name)
 
     def differences(self) -> Iterator[Difference]:
         """Give what holds something else now, the project's own state first."""
+        known = {holder.name for _, holder, _ in self._before}
+        made = [holder for holder in loggers.holders() if holder.kind is loggers.LOGGER and holder.name not in known]
+        compared = [*self._before, *((PROCESS, logger, loggers.NEW) for logger in made)]
         for group in (PROJECT, FIXTURES, PROCESS, LIBRARIES, MODULES):
-            for mine, holder, before in self._before:
+            for mine, holder, before in compared:
                 after = self._read(holder) if mine == group else None
                 if after is not None:
                     yield from _compared(group, holder, before, after)

@@ -32,8 +32,9 @@ class World:
         self.asked.append(what)
         return self._ended(what, frozenset())
 
-    def fails_right_after(self, test: str) -> tuple[str, ...]:
-        return tuple(other for other in TESTS if self.fails(Selection(test, (other,), Unit.TEST), frozenset()))
+    def ended_right_after(self, test: str) -> tuple[tuple[str, str], ...]:
+        fails = {other: self.fails(Selection(test, (other,), Unit.TEST), frozenset()) for other in TESTS}
+        return tuple((other, "failed" if failed else "passed") for other, failed in fails.items())
 
     def left_behind(self, what: Selection, watch: Sequence[Piece] = ()) -> tuple[Piece, ...] | None:
         if not self.looked_at:
@@ -101,6 +102,22 @@ def test_a_test_that_needs_another() -> None:
     assert (found.role, found.units, [one.place for one in found.pieces]) == (Role.NEEDY, (TESTS[5],), ["app.config"])
     before_it = World(lambda what, restored: TESTS[15] not in what.units or "app.config" in restored)
     assert asked_of(before_it, "failed").units == (TESTS[15],)
+
+
+def test_a_test_that_needs_another_whose_work_is_undone() -> None:
+    """A test that failed where it stood, and fails after all others, passes right after one: it needs that one.
+
+    Where it needs two, and a third undoes it, the reverse order shows it.
+    """
+    undone = World(lambda what, restored: what.units[-1:] != (TESTS[15],) or "app.config" in restored)
+    found = asked_of(undone, "failed")
+    assert (found.role, found.units, [one.place for one in found.pieces]) == (Role.NEEDY, (TESTS[15],), ["app.config"])
+
+    def fails(what: Selection, restored: frozenset[str]) -> bool:
+        both = {TESTS[1], TESTS[2]} <= set(what.units)
+        return not both or TESTS[19] in what.units[what.units.index(TESTS[1]) :] or "app.config" in restored
+
+    assert set(asked_of(World(fails), "failed").units) == {TESTS[1], TESTS[2]}
 
 
 def test_a_module_whose_collection_makes_it_fail() -> None:
@@ -188,6 +205,22 @@ def test_a_place_that_is_not_enough_by_itself_is_said() -> None:
     found = asked_of(world, "failed")
     assert [one.place for one in found.pieces] == ["app.config"] or [one.place for one in found.pieces] == ["app.noise"]
     assert not found.alone_enough
+
+
+def test_what_holds_a_piece_stays_with_it() -> None:
+    """A module that came with the polluter is not taken away where a piece in it is kept: it would go with it."""
+    module = Piece("sys.modules['app']", "modules", "sys.modules", "['app']", "", "<module>")
+    gone = Piece("sys.modules['old']", "modules", "sys.modules", "['old']", "<module>", "")
+    world = World(
+        lambda what, restored: TESTS[3] in what.units and not {"app.config", module.place} & restored,
+        pieces=(piece("app.config"), piece("app.other"), module, gone),
+    )
+    kept: list[tuple[str, ...]] = []
+    keep = world.keep
+    world.keep = lambda what, places: kept.append(tuple(places)) or keep(what, places)  # type: ignore[method-assign, func-returns-value]
+    found = asked_of(world, "failed")
+    assert ([one.place for one in found.pieces], found.alone_enough) == (["app.config"], True)
+    assert kept == [("app.config", module.place)]
 
 
 def test_rows_are_asked_first_and_those_of_a_new_database_last() -> None:

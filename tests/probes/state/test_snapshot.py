@@ -158,6 +158,22 @@ PROCESS: dict[str, tuple[str, Callable[[], object]]] = {
         "logging.getLogger('kit.state').handlers",
         lambda: logging.getLogger("kit.state").addHandler(logging.NullHandler()),
     ),
+    "a handler's level": (
+        "logging.getLogger('kit.handled').handlers[0].level",
+        lambda: logging.getLogger("kit.handled").handlers[0].setLevel(10),
+    ),
+    "a handler of a logger that is made then": (
+        "logging.getLogger('kit.state.made').handlers",
+        lambda: logging.getLogger("kit.state.made").addHandler(logging.NullHandler()),
+    ),
+    "the level of another that is made then": (
+        "logging.getLogger('kit.state.made2').level",
+        lambda: logging.getLogger("kit.state.made2").setLevel(10),
+    ),
+    "that a logger is made": (
+        "logging.root.manager.loggerDict['kit.state.new']", lambda: logging.getLogger("kit.state.new")
+    ),
+    "a name of a level": ("logging._levelToName[5]", lambda: logging.addLevelName(5, "TRACE")),
     "a function of a library": ("json.dumps", lambda: setattr(sys.modules["json"], "dumps", len)),
     "a method of a library": (
         "json.JSONDecoder.decode",
@@ -170,6 +186,7 @@ PROCESS: dict[str, tuple[str, Callable[[], object]]] = {
 }
 LOOP = asyncio.new_event_loop()
 logging.getLogger("kit.state")
+logging.getLogger("kit.handled").addHandler(logging.NullHandler())
 asyncio.set_event_loop(None)  # which makes the policy
 __import__("mimetypes")
 
