@@ -1,4 +1,4 @@
-"""What a run shows: which databases were reached and how, where their URLs came from, what was to stand in for them."""
+"""What a run shows: which databases were reached and how, where their URLs came from, what should replace them."""
 
 from __future__ import annotations
 

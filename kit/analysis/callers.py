@@ -1,4 +1,4 @@
-"""Which of its callers had a line make an engine, where it made another one for another caller?"""
+"""Which caller made a line create an engine that it creates differently for another caller?"""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def parting(mine: tuple[Frame, ...], theirs: tuple[Frame, ...]) -> int:
 
 
 def caller_apart(evidence: Evidence, reach: Reach, other: Reach) -> Frame | None:
-    """The line that had a reach's engine made, where the same line of the application made the other one's elsewhere.
+    """The caller for which a line of the application made a reach's engine, if it made the other's for another one.
 
-    None where they have not been made by one line in one process, or the callers do not part within both chains; and
-    where a variable names the first one's place: then it is the variable that leads there.
+    None if they were not made by one line in one process, or the callers do not differ within both chains; also if a
+    variable names the first one's URL, which then decides.
     """
     one, two = reach.engine, other.engine
     if one is None or two is None or one.process != two.process or one.engine == two.engine:
@@ -34,7 +34,7 @@ def caller_apart(evidence: Evidence, reach: Reach, other: Reach) -> Frame | None
 
 
 def asked_by_the_application(evidence: Evidence, reach: Reach, reached: Iterable[Reach]) -> bool:
-    """Tell whether a line of the application had the engine made, which made one of another database for another."""
+    """Tell whether a line of the application that made the engine made one of another database for another caller."""
     return any(
         at is not None and not is_test_file(at.file)
         for other in reached

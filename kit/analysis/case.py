@@ -19,7 +19,7 @@ About = TypeVar("About")
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """One way to a database that should not have been reached, in one test or in many; `first` is its first time."""
+    """One route to a database that should not have been reached, in one test or in many; `first` is its first use."""
 
     first: Reach
     reaches: tuple[Reach, ...]
@@ -31,12 +31,12 @@ class Leak:
 
     @property
     def tests(self) -> tuple[str, ...]:
-        """The tests in which it was gone, in their order."""
+        """The tests that took it, in their order."""
         return tuple(dict.fromkeys(reach.test for reach in self.reaches if reach.test is not None))
 
     @property
     def engine(self) -> Engine | None:
-        """The engine of the first time."""
+        """The engine of the first use."""
         return self.first.engine
 
     @property
@@ -65,11 +65,11 @@ class Case:
         return done_by_tests(self.evidence, entry, self.of_tests)
 
     def leads(self, chain: tuple[Frame, ...]) -> str:
-        """A chain of frames as it is written in messages: outermost first."""
+        """A call stack as it is written in messages, outermost first."""
         return " -> ".join(f"{frame.file}:{frame.line} {named(frame)}" for frame in reversed(chain))
 
     def served(self, leak: Leak) -> str:
-        """The request in which a leak was first gone, as method and path; "" where it was in none."""
+        """The request of a leak's first use, as method and path; "" if there was none."""
         number = leak.first.entry.request
         for request in self.evidence.requests:
             if request.number == number:
@@ -78,7 +78,7 @@ class Case:
 
 
 def case_of(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> Case:
-    """Sort out what should not have been reached: what is not allowed, or, without an allow-list, what is at odds."""
+    """Select what should not have been reached: what is not allowed or, without a list, contradicts the tests."""
     if allowed.patterns is not None:
         wrong = [reach for reach in reached if allowed.judge(reach.database) is False]
     else:
@@ -97,7 +97,7 @@ def _programs(evidence: Evidence) -> frozenset[str]:
 
 
 def named(frame: Frame) -> str:
-    """A frame's function, as a person calls it."""
+    """A frame's function, by the name in its source."""
     return "(module)" if frame.function == MODULE else f"{frame.function.rpartition('.')[2]}()"
 
 
@@ -108,7 +108,7 @@ def tests_said(tests: Iterable[str]) -> str:
 
 
 def within(tests: Iterable[str]) -> str:
-    """Where something happened: in tests, of which there may be none."""
+    """Where something happened: in these tests, or outside tests if there are none."""
     tests = tuple(tests)
     return f"in {tests_said(tests)}" if tests else "outside the tests"
 
@@ -116,7 +116,7 @@ def within(tests: Iterable[str]) -> str:
 def of_leak(
     case: Case, leak: Leak, kind: str, message: str, at: Frame | None, about: About, facts: Iterable[Fact] = ()
 ) -> Finding[About]:
-    """A finding on one leak: these facts, and how the database was reached, bear it out."""
+    """A finding on one leak, with these facts and those on how the database was reached."""
     return Finding(
         kind,
         message,
@@ -173,7 +173,7 @@ def _attached_fact(case: Case, reach: Reach) -> Iterator[Fact]:
 
 
 def _parts_facts(evidence: Evidence, reach: Reach) -> Iterator[Fact]:
-    """What the place of a server was put together of, where no variable holds it whole."""
+    """The variables from which a server's URL was built, if no single variable holds it."""
     made, url = (reach.engine, reach.engine.url) if reach.engine else (reach.connection, reach.connection.configured)
     if origin_of(evidence, reach).variable is not None:
         return

@@ -1,4 +1,4 @@
-"""Which databases are there? Each is what its server, or its file, said of itself; never what a URL promised."""
+"""The databases of a run, each identified by what its server or file reported of itself, never by a URL."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _DRIVER = re.compile(r"^[\w.+-]+$")
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One database. `id` is its identity, `name` how a person calls it, `path` a file's, None for a server's.
+    """One database. `id` is its identity, `name` its name for a reader, `path` a file's, None for a server's.
 
-    `observed` is False where the server could not be asked: then only the configured place is known. `lives_on` is
+    `observed` is False where the server could not be asked: then only the configured address is known. `lives_on` is
     False for a database in memory, which ends with its connection. `asked` holds how it was asked for, what
     answered, and where the packets went, as an allow-list is asked.
     """
@@ -46,13 +46,13 @@ class Allowed:
 
     @property
     def entries(self) -> AllowList:
-        """The patterns as the list that stops connections; MalformedEntry where one cannot be meant as it is."""
+        """The patterns as the list that refuses connections; MalformedEntry if one is malformed."""
         return _list(self.patterns or (), self.folder or os.getcwd())
 
     def judge(self, database: Database) -> bool | None:
         """Say whether a database may be reached; None without an allow-list, and for what lives in memory then.
 
-        What lives in memory is nobody else's: it is always allowed.
+        An in-memory database belongs to this process alone: it is always allowed.
         """
         if self.patterns is None:
             return None
@@ -73,7 +73,7 @@ class Allowed:
 
 
 def allowed(allow: Sequence[str], folder: Path) -> Allowed:
-    """What a command was told of by --allow, nothing where that is empty; TraceError for what cannot be meant."""
+    """The databases that --allow names for a command; TraceError for a malformed entry."""
     found = Allowed(tuple(allow) or None, str(folder.resolve()))
     try:
         _ = found.entries
@@ -88,7 +88,7 @@ def _list(patterns: tuple[str, ...], folder: str) -> AllowList:
 
 
 def _named_by(entries: AllowList, database: Database) -> frozenset[str]:
-    """The entries that let a database through, by any of the ways in which it was asked for."""
+    """The entries that let a database through, by any of the addresses under which it was requested."""
     if database.kind == "sqlite":
         return entries.for_file(database.path) if database.path else frozenset()
     return frozenset().union(
@@ -182,7 +182,7 @@ def _unasked(connection: Connection, folder: str) -> Database:
 
 
 def _asked(connection: Connection) -> tuple[tuple[str, tuple[tuple[str, str | None], ...] | None, Peer | None], ...]:
-    """How it was asked for and what answered, less what differs from one connection to the next."""
+    """How it was requested and what answered, without what differs from one connection to the next."""
     observed = connection.observed
     answer = (
         None

@@ -1,4 +1,4 @@
-"""Who sees to an engine's connections?"""
+"""Which function opens an engine's connections?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kit.evidence.model import Engine, Frame
 
 
 def connected_by(case: Case, engine: Engine, opened: tuple[Frame, ...]) -> tuple[Frame | None, str]:
-    """Return what saw to an engine's connection: the function that made it, listeners, or an argument."""
+    """Return what opened an engine's connection: the function that made it, a listener, or an argument."""
     maker = next((frame for frame in opened if frame.called_by == "sqlalchemy"), None)
     if maker is not None:
         return maker, f"{place(maker.file, maker.line)} {named(maker)}"

@@ -1,8 +1,8 @@
-"""What is at odds in a run without an allow-list. Pure.
+"""Which databases contradict the tests' own configuration, in a run without an allow-list. Pure.
 
-The tests themselves show where they mean to go: by an override, by an engine of their own, by a variable that they
-set. What the application opens of its own accord beside that is at odds with it; so is what it names in its own text,
-whoever opens that, and what an engine connects to that is another place than its URL names.
+The tests show which databases are theirs: by an override, by an engine of their own, by a variable that they
+set. What the application opens by itself besides contradicts that; so does what its own source names,
+whoever opens it, and a database that an engine connects to and its URL does not name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CATALOGUES = ("pg_", "sqlite_", "information_schema")  # tables that every serv
 
 
 def at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Reach]:
-    """Each reach that led elsewhere than the tests mean to go, in the order of time."""
+    """Each reach that contradicts the tests' configuration, in the order of time."""
     meant = {reach.database.id for reach in reached if reach.how == "override" and not reach.connection.attached_as}
     meant |= set(_of_tests_own(evidence, reached))
     own = named_by_application(evidence, reached)
@@ -32,18 +32,19 @@ def at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Reach]:
     outlived = _outlived(evidence, reached) if len({reach.database.id for reach in reached}) > 1 else set()
     for reach in reached:
         elsewhere = meant or any(_concerns(event, reach) for event in unreached)
-        astray = elsewhere and reach.database.id not in meant and _of_its_own_accord(evidence, reach)
+        contradicts = elsewhere and reach.database.id not in meant and _of_its_own_accord(evidence, reach)
         past = reach.database.id in own and (theirs or any(_concerns(engine, reach) for engine in unused))
-        if reach.database.lives_on and (astray or past or id(reach) in outlived or _led_elsewhere(evidence, reach)):
+        wrong = contradicts or past or id(reach) in outlived or _led_elsewhere(evidence, reach)
+        if reach.database.lives_on and wrong:
             yield reach
 
 
 def unnamed(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[Reach]:
-    """The first reach of each database that lives on and to which nothing of the tests' own leads.
+    """The first reach of each lasting database to which nothing of the tests leads.
 
     Neither an override, nor an engine or a connection that they made, nor a variable that they set; and it is no file
-    that the run has made. An engine that they had the application make leads there if no other database is in use, and
-    one that the application had made for itself, by a line that makes one of another database for others, does not.
+    that the run has made. An engine that the application made on their call leads there if no other database is in
+    use, and one that it had made for itself, by a line that makes one of another database for others, does not.
     """
     first: dict[str, Reach] = {}
     reached = tuple(reached)
@@ -58,7 +59,7 @@ def unnamed(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[Reach]:
             had_made.add(identity)
         if reach.database.lives_on and reach.connection.connection in with_tables:
             in_use.add(identity)
-    # The tests called the application for these: which of several it was to open, the call does not tell.
+    # The application opened these on a call of the tests, which does not tell which of several was meant.
     rivals = [first[identity] for identity in (named | had_made) & in_use]
     named |= {identity for identity in had_made if all(_is_beside(first[identity], rival) for rival in rivals)}
     return (reach for identity, reach in first.items() if reach.database.lives_on and identity not in named)
@@ -82,12 +83,12 @@ def _is_named_by_tests(evidence: Evidence, reach: Reach) -> bool:
 
 
 def _is_made_for_tests(evidence: Evidence, reach: Reach) -> bool:
-    """Whether the tests had the application make the engine."""
+    """Whether the application made the engine on a call of the tests."""
     return reach.engine is not None and called_by_tests(_made(evidence, reach)) is not None
 
 
 def _by_configuration(written: Variable) -> bool:
-    """Whether a variable was set out of the configuration of the tests themselves."""
+    """Whether a variable was set from the tests' own configuration."""
     return (written.written_by or "").partition(".")[0] in ("pytest_env", "pytest_dotenv")
 
 
@@ -101,7 +102,7 @@ def _of_tests_own(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[str]
 
 
 def _made(evidence: Evidence, reach: Reach) -> tuple[Frame, ...]:
-    """What led to the place of a reach: its engine, the statement that attached it, or the connection itself."""
+    """What determined the database of a reach: its engine, the statement that attached it, or the connection itself."""
     if reach.connection.attached_as:
         return evidence.chain(reach.connection)
     return evidence.chain(reach.engine) if reach.engine is not None else reach.chain
@@ -117,7 +118,7 @@ def _uses_a_table(use: Use) -> bool:
 
 
 def _named_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Variable]:
-    """The writings by the tests that name a database which was not reached."""
+    """The variables that the tests set to a database which was not reached."""
     for event in evidence.variables:
         if event.op != "set" or not event.value or not done_by_tests(evidence, event):
             continue
@@ -126,7 +127,7 @@ def _named_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[V
 
 
 def _made_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Engine]:
-    """The engines that the tests made of a database which nobody reached."""
+    """The engines that the tests made of a database which was not reached."""
     connected = {one.engine for one in evidence.connections} | {use.engine for use in evidence.uses}
     for engine in evidence.engines:
         made = evidence.chain(engine)
@@ -138,7 +139,7 @@ def _made_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[En
 
 
 def _led_elsewhere(evidence: Evidence, reach: Reach) -> bool:
-    """Tell whether something of the application's saw to it that an engine connects elsewhere than its URL names."""
+    """Tell whether code of the application made an engine connect to another database than its URL names."""
     if not goes_elsewhere(reach):
         return False
     frames = (*_made(evidence, reach)[:1], *evidence.chain(reach.connection)[:1])
@@ -150,7 +151,7 @@ def _names_a_place(event: Variable) -> bool:
 
 
 def _leads_there(value: str, reach: Reach) -> bool:
-    """Tell whether a value names what was reached, or what that was made of: `test` and `test_gw0`."""
+    """Tell whether a value names what was reached, or what its name is derived from: `test` and `test_gw0`."""
     if leads_to(value, reach) or (reach.engine is not None and place(value) == place(reach.engine.url) is not None):
         return True
     if place(value) is None:
@@ -162,13 +163,13 @@ def _leads_there(value: str, reach: Reach) -> bool:
 
 
 def _concerns(event: Variable | Engine, reach: Reach) -> bool:
-    """Tell whether a writing, or an engine, was to hold for a reach: what a test makes for itself ends with it."""
+    """Tell whether a variable or an engine still applied at a reach: what a test makes for itself ends with it."""
     lasting = event.test is None or event.scope not in (None, "function")
     return event.process == reach.entry.process and (lasting or event.test == reach.test)
 
 
 def _of_its_own_accord(evidence: Evidence, reach: Reach) -> bool:
-    """Tell whether neither the tests' own code opened it or had its engine made, nor a variable of theirs led there."""
+    """Tell whether the application opened it by itself: no code, no engine and no variable of the tests led there."""
     made, opener = _made(evidence, reach), reach.opener if not reach.connection.attached_as else None
     if not made or is_test_file(made[0].file) or (opener is not None and is_test_file(opener.file)):
         return False
@@ -179,7 +180,7 @@ def _of_its_own_accord(evidence: Evidence, reach: Reach) -> bool:
 
 
 def _outlived(evidence: Evidence, reached: Iterable[Reach]) -> set[int]:
-    """The reaches, by id, through an override that another test had set for itself, and left there."""
+    """The reaches, by id, through an override that another test had set for itself and not removed."""
     changes: dict[tuple[int, str], list[Override]] = {}
     for change in evidence.overrides:
         changes.setdefault((change.process, change.key), []).append(change)

@@ -1,4 +1,4 @@
-"""Does an engine's connection lead to another place than its URL names? Pure."""
+"""Does an engine connect to another database than its URL names? Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HERE = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
 def goes_elsewhere(reach: Reach) -> bool:
-    """Tell whether the engine of a reach names another place than the one that it was connected to."""
+    """Tell whether the engine of a reach names another database than it was connected to."""
     engine = reach.engine
     named_there = place(engine.url) if engine is not None else None
     if engine is None or named_there is None or not named_there[3]:

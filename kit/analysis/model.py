@@ -12,7 +12,7 @@ About = TypeVar("About", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that was seen, in a sentence, and the place in the program's text that did it."""
+    """One thing that was seen, in a sentence, and the source line that did it."""
 
     what: str
     file: str | None = None
@@ -23,12 +23,12 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """What a finding is about that is about no more than every finding says."""
+    """For findings that are about nothing but their location."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding(Generic[About]):
-    """What is wrong, in a sentence that a person can act on; `file` and `line` are the culprit's.
+    """What is wrong, in a sentence that a reader can act on; `file` and `line` are the culprit's.
 
     `kind` is the name of its kind, `about` what a finding of that kind is about (an override's key, a variable, an
     engine), by which its interventions are planned. `databases` are the identities of those that were reached because
@@ -56,12 +56,12 @@ def explained_by(kind: str) -> str:
 
 
 def place(file: str | None, line: int | None) -> str:
-    """A place in a program's text, as it is written in messages."""
+    """A source location, as it is written in messages."""
     return f"{file}:{line}" if file and line else file or "?"
 
 
 def fact(evidence: Evidence, entry: Entry, what: str, frame: Frame | None = None) -> Fact:
-    """A fact out of an entry: its place is the frame that is given, or the application's innermost."""
+    """A fact from an entry: its location is the given frame, or the application's innermost."""
     if frame is None:
         frame = first(evidence.chain(entry))
     return Fact(what, frame.file if frame else None, frame.line if frame else None, entry.at_s, entry.test)

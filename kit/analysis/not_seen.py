@@ -1,8 +1,8 @@
-"""What was not seen of a run: why, whether a database can hide there, and what to do about it. Pure.
+"""What the probes did not see of a run: why, whether a database may have been reached there, and what to do. Pure.
 
-A gap hides a database only by evidence: a driver that connected, a native client, a Python that took no probes in, a
-record with lost lines. That a suite runs `git`, or imports a driver and never connects with it, is no gap. A client of
-a server that is no database (Redis) is said, for nobody looked where it leads, and hides none.
+A gap hides a database only if evidence suggests it: a driver that connected, a native client, a Python without probes,
+a record with lost lines. A suite that runs `git`, or imports a driver and never connects with it, has no gap. A client
+of a server that is not a database (Redis) is reported, since its address was not checked, and hides none.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from kit.evidence.model import Child, Evidence, Frame, NotSeen, Process
 
 _PYTHON = re.compile(r"^(python|pypy)[\d.]*[a-z]?$")
 _RUN_AGAIN = "run it again; if it is there again, report it as a fault of the kit"
-# Of these the probes know no options. Where they lead, only their users know.
+# The probes do not know the options of these, and so not which server they use.
 _CLIENTS = frozenset({
     "clickhouse", "clickhouse-client", "mongo", "mongosh", "mongodump", "mongorestore", "mongoimport", "mongoexport",
     "redis-cli", "cqlsh",
 })  # fmt: skip
-# Programs that start others out of sight. That they do says nothing of a database.
+# Programs that start others where no probe sees them; that alone does not suggest a database.
 _LAUNCHERS = frozenset({"docker", "docker-compose", "podman", "kubectl", "sudo", "su", "ssh"})
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """One thing that was not seen: `what` kind, of whom (`name`), `why`, and `to_do` so that it is seen.
+    """One thing that was not seen: `what` it is, its `name`, `why`, and what `to_do` so that it is seen.
 
     `hides` is True where a database can have been reached there. Such a run is never called clean.
     """
@@ -51,7 +51,7 @@ class Gap:
 def gaps(evidence: Evidence, allowed: Allowed) -> tuple[Gap, ...]:
     """All that was not seen of a run, what can hide a database first; each thing once.
 
-    A client that leads to a database which `allowed` names hides none.
+    A client of an allowed database hides none.
     """
     found = (
         *(Gap("record", "", problem, _RUN_AGAIN) for problem in evidence.problems),
@@ -70,14 +70,14 @@ def hiding(found: Iterable[Gap]) -> tuple[Gap, ...]:
 
 
 def hidden_anew(first: Evidence, again: Evidence, allowed: Allowed) -> Gap | None:
-    """What a re-run did out of sight, and the first run did not; None where there is nothing."""
+    """What a re-run did unseen and the first run did not; None if there is nothing."""
     known = {(gap.what, gap.name) for gap in gaps(first, allowed)}
     anew = (gap for gap in hiding(gaps(again, allowed)) if (gap.what, gap.name) not in known)
     return next((gap for gap in anew if gap.what != "run"), None)
 
 
 def _of_probes(evidence: Evidence, allowed: Allowed) -> Iterator[Gap]:
-    """What the probes themselves say that they could not see."""
+    """What the probes report that they could not see."""
     for one in evidence.not_seen:
         at = first(evidence.chain(one))
         if one.what == "client":

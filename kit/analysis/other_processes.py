@@ -1,4 +1,4 @@
-"""In which processes of the run do tests run, and where did the same line lead in another one?"""
+"""In which processes do tests run, and which database did the same line use in another process?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def with_tests(evidence: Evidence) -> set[int]:
 
 
 def in_another_process(case: Case, leak: Leak) -> Engine | None:
-    """Another process's engine of the same line of the tests, on what is in order."""
+    """Another process's engine, made by the same line of the tests, of an allowed database."""
     wrong = {one.database.id for one in case.leaks}
     made = case.evidence.chain(leak.engine)[:1] if leak.engine is not None else ()
     if not made or not case.of_tests(made[0].file):

@@ -1,4 +1,4 @@
-"""What became of an application's override: who set it, who took it away, and how long it stood."""
+"""The lifetime of an application's override: who set it, who removed it, and when."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kit.evidence.model import Override
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An override that stood before a leak and was removed. `own` tells that its setter removed it itself."""
+    """An override that was set before a leak and removed. `own`: whoever set it removed it."""
 
     was_set: Override
     removed: Override
@@ -19,7 +19,7 @@ class Removal:
 
 
 def history(case: Case, reach: Reach) -> list[Override]:
-    """What became of the override of a reach's dependency, until then."""
+    """The changes of the override of a reach's dependency until then."""
     dependency = reach.dependency
     return [
         change
@@ -41,12 +41,12 @@ def removal_before(case: Case, leak: Leak) -> Removal | None:
 
 
 def taken_back_early(leak: Leak, removal: Removal) -> bool:
-    """Tell whether who set an override for a test took it back before that very test came to need it."""
+    """Tell whether the code that set an override for a test removed it before that test needed it."""
     return removal.own and removal.removed.test is not None and removal.removed.test == leak.first.test
 
 
 def is_told(leak: Leak, removal: Removal | None) -> bool:
-    """Tell whether a removal says why a leak's dependency had no override."""
+    """Tell whether a removal explains why a leak's dependency had no override."""
     return removal is not None and (not removal.own or taken_back_early(leak, removal))
 
 
@@ -58,7 +58,7 @@ def who(change: Override) -> str:
 
 
 def _by_its_own_setter(case: Case, was_set: Override, removed: Override) -> bool:
-    """A fixture that takes away what it has set itself is in order."""
+    """A fixture that removes what it has set is in order."""
     setter, remover = case.evidence.chain(was_set), case.evidence.chain(removed)
     same = bool(setter and remover) and (setter[0].file, setter[0].function) == (remover[0].file, remover[0].function)
     return same and was_set.test == removed.test

@@ -23,9 +23,9 @@ class Mismatch(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of an application's overrides. `nearest` is the dependency that it should have been, `why` the reason.
+    """A key of an application's overrides. `nearest` is the dependency that was meant, `why` the reason.
 
-    `known_as` has the globals that hold what its own name does not lead to: {callable: module.name}.
+    `known_as` has the globals that hold a callable under another name than its own: {callable: module.name}.
     """
 
     callable: Callable
@@ -44,7 +44,7 @@ class Key:
 
     @property
     def nearest(self) -> str | None:
-        """The name of the dependency that it should have been; None where there is none like it."""
+        """The name of the dependency that was meant; None if none resembles it."""
         return self.known_as.get(self.twin.callable, self.twin.name) if self.twin is not None else None
 
 
@@ -64,7 +64,7 @@ def keys(evidence: Evidence) -> tuple[Key, ...]:
 
 
 def _alike(found: list[Key]) -> Iterator[Key]:
-    """Pool what differs only in the object: a fixture may make its key anew for each test."""
+    """Merge keys that differ only in the object: a fixture may make its key again for each test."""
     pool: dict[tuple[object, ...], list[Key]] = {}
     for key in found:
         pool.setdefault((key.name, key.callable.file, key.callable.line, key.app, key.matched), []).append(key)
@@ -73,7 +73,7 @@ def _alike(found: list[Key]) -> Iterator[Key]:
 
 
 def executed_again(evidence: Evidence, twin: Callable) -> Iterator[Fact]:
-    """Who had the file of a dependency executed again."""
+    """What executed the file of a dependency again."""
     for event in evidence.modules:
         if event.file == twin.file and event.file is not None:
             how = "reloaded" if event.reloaded else f"executed again, as {event.name}"
@@ -107,7 +107,7 @@ def _key(
 
 
 def _why_two(known: Callable) -> str | None:
-    """Why there can be two objects of one name and text, though its file was executed once."""
+    """Why there can be two objects of one name and source, although its file was executed once."""
     if ".<locals>." in known.name:
         made_by = known.name.partition(".<locals>.")[0].rpartition(".")[2]
         return f"each call of {made_by}() makes another function"

@@ -1,4 +1,4 @@
-"""Which code opened a database past the override that was there to stand in for it?"""
+"""Which code opened a database without the override that was meant to replace it?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kit.evidence.model import Frame
 
 
 def overridden(case: Case, leak: Leak) -> bool:
-    """Tell whether an override stood in the test, which this went past."""
+    """Tell whether the test had an override that this code did not use."""
     return any(
         change.op != "removed"
         and change.process == leak.first.entry.process
@@ -27,7 +27,7 @@ def opened_by(case: Case, leak: Leak, by: str) -> str:
 
 
 def culprit(case: Case, leak: Leak) -> Frame | None:
-    """The line that went astray: the opener's own, or, where that opens sessions rightly too, who called there.
+    """The culprit: the line that opened it or, if that line also opens sessions correctly, its caller.
 
     Of a middleware that has an engine to itself, it is the line that makes that.
     """
@@ -52,6 +52,6 @@ def culprit(case: Case, leak: Leak) -> Frame | None:
 
 
 def _of_overridden(case: Case) -> set[str]:
-    """The files of the dependencies that are overridden: what calls there for itself is what goes past them."""
+    """The files of the dependencies that are overridden: what calls them directly bypasses the overrides."""
     keys = {change.key for change in case.evidence.overrides}
     return {known.file for known in case.evidence.callables if known.callable in keys and known.file is not None}

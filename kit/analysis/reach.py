@@ -1,4 +1,4 @@
-"""Who reached which database, in which test, and how? One answer for each route."""
+"""What reached which database, in which test, and how? One reach for each route."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Judge = collections.abc.Callable[[str], bool]  # of a file
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A database was reached: from which test and phase, how, and by whose code.
+    """A database was reached: from which test and phase, how, and by which code.
 
     `chain` leads to the place that opened the session or connection, innermost first; `used` to the statement.
-    `count` is how many such uses were seen. `entry` is the first of them. `stopped` says that it was asked for and
+    `count` is how many such uses were seen. `entry` is the first of them. `stopped` means that it was requested and
     refused: no statement came to it.
     """
 
@@ -44,12 +44,12 @@ class Reach:
 
     @property
     def opener(self) -> Frame | None:
-        """The first frame of the application, or of what stands in for it where no application code was at work."""
+        """The first frame of the application, or of its substitute if no application code was involved."""
         return self.chain[0] if self.chain else None
 
 
 def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] | None = None) -> tuple[Reach, ...]:
-    """Everything that reached a database or was stopped on its way, in the order of time.
+    """Everything that reached a database or was refused, in the order of time.
 
     What one test opens alike is counted together.
     """
@@ -123,7 +123,7 @@ def _unused(evidence: Evidence, known: Mapping[str, Database], named: _Named, co
 def _stopped(
     evidence: Evidence, known: Mapping[str, Database], named: _Named, connection: Connection, refusal: Refusal
 ) -> Reach:
-    """A connection that was refused; the way is that of the engine and the session that it was being made for."""
+    """A connection that was refused; its route is that of the engine and the session for which it was being made."""
     engine = named.engines.get(refusal.engine or connection.engine or "")
     session = named.sessions.get(refusal.session or "")
     dependency, override = named.callables.get(refusal.dependency or ""), named.callables.get(refusal.override or "")
@@ -156,14 +156,14 @@ def _how(
 
 
 def _opened_here(evidence: Evidence, sighting: Sighting) -> tuple[Frame, ...]:
-    """What led to a connection of the program's own, where it was opened for this very use."""
+    """The call stack of a connection without an engine that was opened for this use."""
     opened, use = sighting.connection, sighting.use
     here = (opened.test, opened.phase, opened.request, opened.stage) == (use.test, use.phase, use.request, use.stage)
     return evidence.chain(opened) if here and not opened.pooled and opened.engine is None else ()
 
 
 def _of_its_pool(evidence: Evidence, connection: Connection, engine: Engine | None) -> tuple[Frame, ...]:
-    """What led to a connection; where a pool connected by itself, in a task of its own, what made the pool."""
+    """The call stack of a connection; if a pool connected in a task of its own, that of the pool."""
     chain = evidence.chain(connection)
     by_itself = all(frame.file.startswith("site-packages/") for frame in chain)
     return (evidence.chain(engine) if by_itself and engine is not None else ()) or chain
@@ -209,7 +209,7 @@ def done_by_tests(evidence: Evidence, entry: Entry, of_tests: Judge = is_test_fi
 
 
 def called_by_tests(chain: tuple[Frame, ...], of_tests: Judge = is_test_file) -> Frame | None:
-    """The tests' own line that called into the application; None where they only imported it, or are not there."""
+    """The line of test code that called the application; None if they only imported it, or are not on the stack."""
     return next(
         (
             outer
@@ -221,7 +221,7 @@ def called_by_tests(chain: tuple[Frame, ...], of_tests: Judge = is_test_file) ->
 
 
 def dependencies_of(evidence: Evidence) -> Iterable[Callable]:
-    """What stands in some Depends(...), or was overridden; of all else that applications call there is no override."""
+    """What is in some Depends(...), or was overridden; nothing else that applications call can have an override."""
     declared = {call for graph in evidence.graphs for route in graph.routes for call in route.calls}
     declared |= {call for event in evidence.dependencies for call, _ in event.supplied_by}
     declared |= {change.key for change in evidence.overrides}
@@ -245,7 +245,7 @@ def in_middleware(evidence: Evidence, chain: Iterable[Frame]) -> bool:
 
 
 def _is_of(known: Callable, frame: Frame) -> bool:
-    """Tell whether a frame is one of a function, or of a method of a class."""
+    """Tell whether a frame belongs to a function, or to a method of a class."""
     if known.file != frame.file:
         return False
     qualified = known.name.removeprefix(f"{known.name.partition('.')[0]}.")
@@ -256,13 +256,13 @@ def _is_of(known: Callable, frame: Frame) -> bool:
 
 
 def _tails(name: str) -> Iterable[str]:
-    """A dotted name and what is left of it without its first parts: the module's part is not told apart."""
+    """A dotted name and its suffixes: which part is the module's is not known."""
     parts = name.split(".")
     return (".".join(parts[number:]) for number in range(len(parts)))
 
 
 def _counted(found: Iterable[Reach]) -> tuple[Reach, ...]:
-    """Pool what differs in nothing that a person would be told."""
+    """Merge what differs in nothing that is reported."""
     pool: dict[tuple[object, ...], Reach] = {}
     for reach in found:
         key = (

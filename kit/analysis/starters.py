@@ -1,4 +1,4 @@
-"""Who started a process of the run?"""
+"""What started a process of the run?"""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ _HOW_TO = "--stop, with --allow DB, refuses each connection to a database that i
 class Stop:
     """A connection, a client or a statement that was refused before the application's first statement.
 
-    `entry` would have to be on the allow-list, "" where none can say it. `connection` says that it was a connection of
-    the program's own, whose way is told among the databases. `count` is how often the same was refused at one place.
+    `entry` would have to be on the allow-list, "" if no entry can allow it. `connection`: it was a connection
+    of the program, whose route is shown among the databases. `count` is how often the same was refused at one line.
     """
 
     database: str

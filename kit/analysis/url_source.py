@@ -1,4 +1,4 @@
-"""Where did an engine's URL come from? The variable that holds its place, who wrote it last, and who wrote it since."""
+"""Where did an engine's URL come from? The variable that holds it, its last writer, and those who wrote it later."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LOADERS = ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv", "pyte
 class Source:
     """The source of an engine's URL.
 
-    `kind` is variable, default (the variable was asked for and missing, which `asked` tells of, and this was taken
-    instead), text (no variable holds it: it stands in the program, or was put together) or unknown (nobody watched).
-    `written` is the last writing of the variable before the engine was made, `read` its last reading; `since` are the
-    writings after, by which it came to hold something else: they changed nothing for this engine. `also` are variables
-    that hold the same, and that it can as well have come from.
+    `kind` is variable, default (the variable was read and not set, see `asked`, and this default was
+    used), text (no variable holds it: it is in the source, or was built from parts) or unknown (no probe saw it).
+    `written` is the last write of the variable before the engine was made, `read` its last read; `since` are the
+    later writes of another value, which had no effect on this engine. `also` are variables
+    of the same value, from which it may have come as well.
     """
 
     kind: str
@@ -62,7 +62,7 @@ def source_of(evidence: Evidence, engine: Engine) -> Source:
 
 
 def _as_well(evidence: Evidence, engine: Engine) -> tuple[str, ...]:
-    """The other variables that hold an engine's URL, less those that nobody asked for where the first was asked for."""
+    """The other variables that hold an engine's URL, without those that were never read, if the first was."""
     first, *others = engine.variables or ("",)
     asked_for = {
         event.name
@@ -98,7 +98,7 @@ def passed_over(evidence: Evidence, name: str, value: str | None) -> tuple[str, 
 
 
 def parts_of(evidence: Evidence, made: Entry, url: str) -> dict[str, Variable]:
-    """The variables that the host, the port and the database of a server's URL were put together of, as they last were.
+    """The variables from which host, port and database of a server's URL were built, with their last values.
 
     Only those that were written, inherited, or missing with this taken instead before it was made.
     """
@@ -115,7 +115,7 @@ def parts_of(evidence: Evidence, made: Entry, url: str) -> dict[str, Variable]:
 
 
 def origin_of(evidence: Evidence, reach: Reach) -> Source:
-    """The source of the place that a reach led to; without an engine, the variable that held it when it was opened."""
+    """The URL source of a reach; without an engine, the variable that held the URL when it was opened."""
     if reach.engine is not None:
         return source_of(evidence, reach.engine)
     events = [event for event in evidence.variables if event.process == reach.entry.process]
@@ -142,7 +142,7 @@ def origin_of(evidence: Evidence, reach: Reach) -> Source:
 
 
 def _default(evidence: Evidence, made: Entry, is_it: Callable[[str], bool]) -> Source:
-    """The source of what was made from the default of a variable that was missing then; text, where there is none."""
+    """The source of what was made from the default of a variable that was not set then; text, if there is none."""
     for asked in reversed(evidence.variables):
         if asked.op != "missing" or asked.process != made.process or asked.at_s > made.at_s or not asked.value:
             continue
@@ -162,9 +162,9 @@ def _same_server(named: Place | None, reached: Place | None) -> bool:
 
 
 def leads_to(value: str, reach: Reach) -> bool:
-    """Tell whether a variable's value names the place of a connection: its URL, or the path of its file.
+    """Tell whether a variable's value names the database of a connection: its URL, or the path of its file.
 
-    Drivers say where they went in their own words: with the address beside the host, or without the password.
+    Drivers report it in different forms: with the address beside the host, or without the password.
     """
     if value == reach.connection.configured or _same_server(place(value), place(reach.connection.configured)):
         return True
@@ -174,7 +174,7 @@ def leads_to(value: str, reach: Reach) -> bool:
 
 
 def writer(evidence: Evidence, event: Variable) -> str:
-    """Who wrote a variable, in words: of what a library wrote out of a file, the file."""
+    """What wrote a variable, in words: the file, if a library read it from one."""
     chain, held = evidence.chain(event), _held_in(evidence, event)
     if event.op == "inherited":
         return f"{INHERITED} ({held} holds the same)" if held else INHERITED

@@ -1,4 +1,4 @@
-"""Where a database's place came from, in a clause: a variable, what stood in for one, a file, parts, or the program."""
+"""Where a database's URL came from, in a clause: a variable, its default, a file, parts, or the source."""
 
 from __future__ import annotations
 

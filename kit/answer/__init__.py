@@ -1,4 +1,4 @@
-"""What is said of a run: the answer of a trace, the steps that led there, the outcome of a diagnosis."""
+"""What is reported of a run: the answer of a trace, the steps that led to a database, the outcome of a diagnosis."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the command: what was changed, what it showed and why it is said so.
+    """One re-run of the command: what was changed, what it showed, and the reason.
 
     `remedy` is True where nothing wrong was reached, every test that had passed passed, and what was reached instead is
     there: what was changed then is a remedy that was tried. `left_out` is how many tests of the first run were left out
@@ -51,8 +51,8 @@ class Run:
 class Cause:
     """A finding that was proved to be a cause, `file` and `line` of what the proof changed, and what to `fix`.
 
-    `changed` says what the proof changed. `alone` is True where taking it away is enough. `symptom` is the number of
-    what it is a cause of: different things may go wrong in one run, each for its own causes. `written` tells which line
+    `changed` says what the proof changed. `alone` is True if removing it is enough. `symptom` is the number of
+    what it is a cause of: different things may go wrong in one run, each for its own causes. `written` says which line
     wrote the variable that the tests inherited. `to_change` says first what was tried and helped, then `fix`, marked as
     untried where it was not.
     """

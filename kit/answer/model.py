@@ -21,7 +21,7 @@ FORMAT = 1  # 1: first
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the allow-list: whether it matched a database that was reached, and what all it lets through."""
+    """One entry of the allow-list: whether it matched a database that was reached, and whether it allows everything."""
 
     entry: str
     matched: bool
@@ -30,7 +30,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Which databases were reached, by whom and how; what is wrong; and, after a diagnosis, why."""
+    """Which databases were reached, by what and how; what is wrong; and, after a diagnosis, why."""
 
     evidence: Evidence
     allowed: Allowed
@@ -47,12 +47,12 @@ class Answer:
         return stops(self.evidence)
 
     def only_asked_for(self, database: Database) -> bool:
-        """Whether a database was asked for, and refused each time: nothing reached it."""
+        """Whether a database was requested, and refused each time: nothing reached it."""
         return all(reach.stopped for reach in self.reached if reach.database.id == database.id)
 
     @property
     def hidden(self) -> tuple[Gap, ...]:
-        """What was not seen and can hide a database: then nothing is called clean."""
+        """What was not seen and can hide a database: such a run is never called clean."""
         return hiding(self.not_seen)
 
     def judged(self, database: Database) -> bool | None:
@@ -61,7 +61,7 @@ class Answer:
 
 
 def answer(evidence: Evidence, allowed: Allowed, folder: str = "") -> Answer:
-    """Put every question to the evidence of one run; `folder` is where the command ran."""
+    """Analyse the evidence of one run; `folder` is where the command ran."""
     known = databases(evidence, folder)
     reached = reaches(evidence, folder, known)
     found = tuple({database.id: database for database in known.values()}.values())
@@ -84,7 +84,7 @@ def _entries(allowed: Allowed, found: Iterable[Database]) -> Iterator[Entry]:
 
 
 def nothing_found(answer: Answer) -> str:
-    """What can be said of a run without findings: that nothing is wrong only where all that was seen bears it out."""
+    """What to say of a run without findings: that nothing is wrong only if everything that was seen supports it."""
     if saw_nothing(answer):
         return "No test was run and no database was reached, so nothing can be concluded."
     unmatched = [key for key in answer.overrides if not key.matched]
@@ -112,7 +112,7 @@ def saw_nothing(answer: Answer) -> bool:
 
 
 def entries_said(answer: Answer) -> tuple[str, ...]:
-    """What is to be said of the allow-list itself: an entry that matched nothing, and one that allows everything."""
+    """Remarks on the allow-list: an entry that matched nothing, and one that allows everything."""
     wide = [
         f"--allow {one.entry} allows {one.lets_through}: none of it is judged wrong"
         for one in answer.entries

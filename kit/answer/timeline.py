@@ -1,4 +1,4 @@
-"""How it came about, in the order of time: what matters of a run for one test, or for what went wrong first. Pure."""
+"""How it happened, in the order of time: the events of a run that matter for one test, or for the first leak. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Lane = Literal["variable", "engine", "override", "request", "database"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One moment: when, in which lane, what, whose line, and the phase.
+    """One event: when, in which lane, what, at which line, and in which phase.
 
     `allowed` tells of a database whether it may be reached; None without an allow-list, and in other lanes.
     """

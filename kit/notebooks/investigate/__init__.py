@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 TIMEOUT_CELL_S = 600.0
 TIMEOUT_NOTEBOOK_S = 1200.0
 OUTPUT_CELL_BYTES = 10_000_000
-"""How much output a cell may write. A loop that prints without end would else fill the memory before its time limit "
-"was reached."""
+"""How much output a cell may write. A loop that prints without end would else fill the memory before its time
+limit was reached."""
 OUTPUT_NOTEBOOK_BYTES = 50_000_000
 
 __all__ = ["OUTPUT_CELL_BYTES", "OUTPUT_NOTEBOOK_BYTES", "TIMEOUT_CELL_S", "TIMEOUT_NOTEBOOK_S", "investigate"]
