@@ -17,7 +17,7 @@ _Found = Finding[Any]
 
 
 def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> tuple[_Found, ...]:
-    """Everything that is wrong in one run; a leak that no kind explains is told as what it is."""
+    """Everything that is wrong in one run; a leak that no kind explains is reported as such."""
     case = case_of(evidence, reached, allowed)
     found = [finding for kind in DETECTED for finding in kind.detect(case)]
     settled = [finding for finding in found if _settles(finding)]

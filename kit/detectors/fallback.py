@@ -1,4 +1,4 @@
-"""What is asked of a leak that no other kind explains: where its URL came from, and what was to stand in for it."""
+"""For a leak that no other kind explains: where its URL came from, and what should have replaced it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kit.detectors.routes import database_reached
 from kit.detectors.sessions import session_kept
 from kit.detectors.variables import variable_inherited, variable_missing, variable_removed, variable_set_wrong
 
-# Asked in this order; the first that finds something is told. The last one always does.
+# Tried in this order; the first that finds something is reported. The last one always does.
 FALLBACK: tuple[Kind[Any], ...] = (
     settings_file.KIND,
     variable_inherited.KIND,
@@ -41,7 +41,7 @@ UNUSED: Kind[Any] = engine_not_used.KIND
 def of_unexplained(case: Case, leak: Leak) -> Iterator[Finding[Any]]:
     """What is known of a leak that nothing else explains.
 
-    Where that leaves open why what the tests set up is not used, an engine of theirs that nothing uses is told first.
+    If that leaves open why the tests' set-up is not used, an unused engine of the tests is reported first.
     """
     alone = replace(case, leaks=(leak,))
     for kind in FALLBACK:

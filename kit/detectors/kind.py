@@ -1,4 +1,4 @@
-"""What a kind of finding is: all that the kit knows of one defect of a test suite."""
+"""What a kind of finding is: all that the kit knows about one defect of a test suite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ About = TypeVar("About")
 
 
 class Strength(Enum):
-    """How much a finding says of why a database was reached, or a test failed."""
+    """How far a finding explains why a database was reached, or a test failed."""
 
     CAUSE = "a cause"
     ROUTE = "how the database was reached"
@@ -25,17 +25,17 @@ class Strength(Enum):
 
     @property
     def tells_how(self) -> bool:
-        """Whether it tells how the database was reached: a re-run that leads the engine elsewhere proves just that."""
+        """Whether it explains how the database was reached: a re-run that redirects the engine proves just that."""
         return self is not Strength.CAUSE
 
     @property
     def stands_for_nothing(self) -> bool:
-        """Whether it tells of what nothing replaces: what an engine led elsewhere proves, if nothing more."""
+        """Whether it reports what nothing replaces, which a redirected engine proves, and no more."""
         return self is Strength.UNREPLACED
 
     @property
     def idle_once_proved(self) -> bool:
-        """Whether nothing of it is left to be proved where the cause is known."""
+        """Whether nothing of it is left to prove once the cause is known."""
         return self in (Strength.WEAK, Strength.UNREPLACED)
 
 
@@ -66,7 +66,7 @@ def always(finding: Finding[object]) -> bool:
 
 
 def never(finding: Finding[object]) -> bool:
-    """No finding of the kind explains its leak: why the database was reached is asked further."""
+    """No finding of the kind explains its leak: the fallback kinds are tried, too."""
     return False
 
 
@@ -104,5 +104,5 @@ class Kind(Generic[About]):
 
 
 def proposed(kind: str, message: str, file: str | None, line: int | None) -> Finding[None]:
-    """A finding that a re-run may bear out, and that the run itself does not show."""
+    """A finding that a re-run may confirm, and that the first run does not show."""
     return Finding(kind, message, file, line, None)

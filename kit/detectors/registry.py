@@ -1,4 +1,4 @@
-"""All kinds of finding, in the order in which they are told."""
+"""All kinds of finding, in the order in which they are reported."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ from kit.detectors.variables import (
     variable_precedence,
 )
 
-# Asked of every run.
+# Detected in every run.
 DETECTED: tuple[Kind[Any], ...] = (
     connected_elsewhere.KIND,
     override_on_wrong_app.KIND,

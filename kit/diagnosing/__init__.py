@@ -1,4 +1,4 @@
-"""Proves a cause by re-runs: the same command again with one thing changed, and once more with it put back."""
+"""Proves a cause by re-runs: the same command with one intervention, and again without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Did the re-run come as far as the first run? Each affected test must ask for a database at the same line. Pure."""
+"""Did the re-run get as far as the first run? Each affected test must connect at the same line. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kit.evidence.model import Connection, Entry, Evidence, Frame
 from kit.probes.interventions.base import Intervention
 from kit.probes.interventions.texts import EditModule, PathFirst
 
-_IN_ITS_OWN_TIME = ("thread",)  # what a test starts, and what can come to its line in a later one
+_IN_ITS_OWN_TIME = ("thread",)  # what a test starts, and what can get to its line in a later test
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A database was asked for, whether or not it answered: in which test and phase, by which program and lines."""
+    """A database was requested, whether or not it answered: in which test and phase, by which program and lines."""
 
     test: str | None
     phase: str
@@ -25,7 +25,7 @@ class Ask:
 
 
 def asks(run: Evidence) -> tuple[Ask, ...]:
-    """Everything that asked for a database in a run: what was reached, what could not connect, what was stopped."""
+    """Everything that requested a database in a run: what was reached, what could not connect, what was refused."""
     sessions = {session.session: session for session in run.sessions}
     told = []
     for seen in run.sightings():
@@ -39,7 +39,7 @@ def asks(run: Evidence) -> tuple[Ask, ...]:
 
 
 def _made(run: Evidence, connection: Connection) -> tuple[Frame, ...]:
-    """What led to a connection; where a pool connected by itself, in a task of its own, also what made the pool."""
+    """The call stack of a connection; if a pool connected in a task of its own, also that of the pool."""
     engine = next((one for one in run.engines if one.engine == connection.engine), None)
     chain = run.chain(connection)
     by_itself = engine is not None and all(frame.file.startswith("site-packages/") for frame in chain)
@@ -49,7 +49,7 @@ def _made(run: Evidence, connection: Connection) -> tuple[Frame, ...]:
 def not_as_far(
     first: Evidence, reaches: Sequence[Reach], now: Sequence[Ask], interventions: Sequence[Intervention] = ()
 ) -> Iterator[Reach]:
-    """The reaches of the first run whose test, or program, no longer asks for a database at the same line."""
+    """The reaches of the first run whose test, or program, no longer requests a database at the same line."""
     elsewhere = any(isinstance(one, PathFirst) for one in interventions)  # the module of that name is another file
     for reach in reaches:
         who, lines = program(first, reach.entry), _lines(first, reach)
@@ -77,7 +77,7 @@ def _lines(run: Evidence, reach: Reach) -> tuple[Frame, ...]:
 
 
 def taken_away(interventions: Sequence[Intervention], reaches: Sequence[Reach]) -> Reach | None:
-    """A reach whose own code is kept from running: without it nothing is asked for, whatever the cause."""
+    """A reach whose own code does not run: without it nothing is requested, whatever the cause."""
     return next((reach for reach in reaches if any(_takes_away(one, reach) for one in interventions)), None)
 
 

@@ -1,4 +1,4 @@
-"""The command's own work: trace, plan, announce, run, tell."""
+"""The work of `kit diagnose`: trace, plan, announce, re-run, report."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def diagnose_and_tell(
     allow_driver: Sequence[str] = (),
     fresh: bool = False,
 ) -> int:
-    """Trace a command, prove by further runs why the wrong database was reached, and tell it on standard output.
+    """Trace a command, prove by re-runs why the wrong database was reached, and report it on standard output.
 
     Returns 0 where nothing is wrong, 1 where the cause is proved, 3 where it is not. Where somebody interrupts the
-    re-runs, what they have shown is told first. Raises TraceError where the command cannot be run.
+    re-runs, what they have shown is reported first. Raises TraceError where the command cannot be run.
     """
     place = here()
     json, html = check(json, html)
@@ -110,11 +110,11 @@ def diagnose(
     tests: Sequence[str] = (),
     stop: bool = False,
 ) -> tuple[Answer, Diagnosis]:
-    """Trace a command in `folder`, prove by further runs what leads astray, and return both answers.
+    """Trace a command in `folder`, prove by re-runs what causes the symptom, and return both answers.
 
     `environ` is the command's environment, None for this process's own. The first run is ended after `timeout_first_s`,
-    each further one after `timeout_s` (None: three times as long as the first took, and a little). After `budget_min`
-    minutes for everything no further run is made. With `stop` the first run, too, is kept from what is not allowed.
+    each re-run after `timeout_s` (None: three times as long as the first took, and a little). After `budget_min`
+    minutes in all no re-run is started. With `stop` connections off the allow-list are refused in the first run, too.
     Progress goes to standard error. Raises TraceError where the command cannot be run.
     """
     place = folder.resolve() if folder is not None else here()
@@ -133,7 +133,7 @@ def diagnose(
 
 @dataclass
 class Diagnosing:
-    """The first run, and what follows from it. `tests` are those that are asked about."""
+    """The first run, and what follows from it. `tests` are those to be explained."""
 
     reruns: Reruns
     tests: tuple[str, ...] = ()
@@ -141,7 +141,7 @@ class Diagnosing:
     journal: Journal = field(default_factory=Journal)
 
     def begin(self) -> None:
-        """Run the command as it is, and see what is wrong."""
+        """Run the command unchanged, and find the symptoms."""
         self._idle = set[tuple[Intervention, ...]]()
         self._made = {True: 0, False: 0}  # runs of a selection of the tests, and of all
         self.traced, self.first = self.reruns.as_it_is()
@@ -152,7 +152,7 @@ class Diagnosing:
             self.reruns.keeper.first_run_is_over()
 
     def announce(self) -> None:
-        """Say what is about to be run."""
+        """Announce the re-runs."""
         if self.first.evidence.timed_out:
             say(f"ended at its time limit, after {self.first.evidence.duration_s:.0f} s: no re-run")
         databases = " and ".join(self.reruns.keeper.databases)
@@ -200,7 +200,7 @@ class Diagnosing:
         return 0 if nothing_wrong(self.first).status is Status.CLEAN else _UNRESOLVED
 
     def diagnose(self) -> Diagnosis:
-        """Make the runs and say what they show, and why there are no more of them."""
+        """Make the re-runs and say what they show, and why there are no more of them."""
         with signal_handlers(dict.fromkeys((signal.SIGINT, *ENDING), self.reruns.interrupt)):
             diagnosis = self._diagnose()
         if not self.reruns.stopped:
@@ -303,7 +303,7 @@ class Diagnosing:
         return Project(self.reruns.command, lambda name: name in environ, self._text_of, _settings_files(place))
 
     def _of_order(self, tests: Sequence[str], before: Diagnosis | None = None) -> Diagnosis:
-        """Find what tests depend on that ran before them. What was seen `before` and not proved stays said."""
+        """Find what tests depend on that ran before them. What was found `before`, and not proved, is kept."""
         found = [self._depends(test, tests) for test in tests]
         unproved = before.unproved if before is not None else ()
         return order.concluded(found, self.runs, unproved)
@@ -329,7 +329,7 @@ class Diagnosing:
         )  # fmt: skip
 
     def _in_memory_else(self) -> bool:
-        """Whether something was reached rightly, and all of that lives in memory: then nothing needs to be allowed."""
+        """Whether only in-memory databases were reached besides the wrong ones: then nothing needs to be allowed."""
         wrong = {identity for symptom in self.symptoms for identity in symptom.wrong}
         rightly = [database for database in self.first.databases if database.id not in wrong]
         return bool(rightly or not wrong) and all(not database.lives_on for database in rightly)
@@ -363,13 +363,13 @@ class Diagnosing:
         apart = [LeaveOut(symptom.apart)] if symptom.apart else []
         try:
             traced = self.reruns.again([*interventions, *apart])
-        except TraceError as error:  # an earlier run has taken away what the command needs
+        except TraceError as error:  # an earlier run has removed what the command needs
             return self._ran(symptom, labels, Shown(Effect.VOID, error.found, 0.0))
         left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)
         shown, reason = effect(symptom, traced.evidence, frozenset(left_out), interventions)
         idle = _took_no_hold(traced, interventions)
         leave = _without_any_hold(traced, chosen, labels) if len(chosen) > 1 else ()
-        if leave and len(leave) < len(chosen):  # the others made this run what it is
+        if leave and len(leave) < len(chosen):  # the others caused the result of this run
             self._idle |= {one.interventions for one in leave}
             reason = f"{reason}; without effect: {' and '.join(one.label for one in leave)}"
         elif idle:
@@ -382,7 +382,7 @@ class Diagnosing:
         return self._ran(symptom, labels, found)
 
     def _ran(self, symptom: Symptom, labels: tuple[str, ...], found: Shown) -> Effect:
-        """Keep and tell what a run has shown."""
+        """Record and report what a run has shown."""
         shown, self._still = Effect(found.effect), found.still
         self.runs.append(Run(labels, shown, found.reason, found.duration_s, found.remedy, len(symptom.apart)))
         say(f"   {shown.shown}: {found.reason} ({found.duration_s:.1f} s)")
@@ -432,7 +432,7 @@ def _tests_left_out(symptom: Symptom, chosen: Sequence[Candidate]) -> frozenset[
 def _without_any_hold(
     traced: Traced, chosen: Sequence[Candidate], labels: Sequence[str]
 ) -> tuple[Candidate, ...]:
-    """The candidates of a joint run none of whose interventions took hold. Those follow each other as these do."""
+    """The candidates of a joint run whose interventions all had no effect, in the order of the interventions."""
     held, number, found = {change.number for change in traced.evidence.changes}, 0, []
     for one, label in zip(chosen, labels, strict=True):
         made = one.interventions if label == one.label or not one.otherwise else one.otherwise

@@ -58,7 +58,7 @@ def _gaps(first: Answer) -> tuple[str, ...]:
 
 
 def _unnamed(first: Answer) -> Iterator[str]:
-    """What is known of each database that the tests reach and do not name, where nobody else has named it."""
+    """What is known about each database that the tests reach and do not name, if nothing else names it."""
     for reach in unnamed(first.evidence, first.reached):
         mine = [other for other in first.reached if other.database.id == reach.database.id]
         writing = next((other for other in mine if other.writes), None)
@@ -115,7 +115,7 @@ def concluded(
     runs: Sequence[Run],
     project: Project = Project(),  # noqa: B008 - it is frozen
 ) -> Diagnosis:
-    """The diagnosis that the re-runs bear out, one search for each symptom, what concerns most tests first."""
+    """The diagnosis that the re-runs support, one search for each symptom, those of most tests first."""
     half = [sentence for one in found for sentence in _half_shown(one)]
     doubts = [left_open(symptom, one, project.text_of) for symptom, one in zip(symptoms, found, strict=True)]
     found = [replace(one, confirmed=one.confirmed and not why) for one, why in zip(found, doubts, strict=True)]
@@ -184,12 +184,12 @@ def _told_once(found: Found, first: Answer, runs: Sequence[Run]) -> Found:
 
 
 def _as_changed(candidate: Candidate) -> set[tuple[str, ...]]:
-    """How a run with this change alone is said."""
+    """The labels of a run with this change alone."""
     return {(candidate.label,), (candidate.otherwise_label or candidate.label,)}
 
 
 def _how_often(found: Found) -> str:
-    """How sure it is, of what happens only sometimes."""
+    """How often it happened, if it is intermittent."""
     seen, of = found.often
     if seen == of:
         return ""
@@ -205,14 +205,14 @@ def _causes(first: Answer, found: Found, number: int, runs: Sequence[Run], proje
 
 
 def _as_run(candidate: Candidate, runs: Sequence[Run]) -> str:
-    """How the change was said in the run that showed it: a candidate can have another to the same end."""
+    """The label of the change in the run that showed it: a candidate can have an alternative."""
     helped = {label for run in runs if run.effect is Effect.GONE for label in run.changed}
     other = candidate.otherwise_label
     return other if other in helped and candidate.label not in helped else candidate.label
 
 
 def _unproved(first: Answer, found: Sequence[Found], runs: Sequence[Run]) -> tuple[str, ...]:
-    """What was seen and not shown to matter, and what did not happen again."""
+    """What was found and not proved, and what did not happen again."""
     return (*dict.fromkeys(_unchanged(found, runs)), *_unobserved(found), *_not_decisive(first, found), *unseen(first))
 
 

@@ -1,6 +1,6 @@
-"""The interventions that may be tried for any leak, whichever finding there is. Pure.
+"""The interventions that may be tried for any leak, whatever its findings. Pure.
 
-What leads to a leak from outside (variables, files, modules), and what can be put in the place of its engine.
+What leads to a leak from outside (variables, files, modules), and what can replace its engine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PAST = ("past the dependencies", "called directly", "background task")  # what 
 
 
 def for_leak(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """What may be tried for any leak, whichever finding there is."""
+    """What may be tried for any leak, whatever its findings."""
     overridden = bool(context.case.evidence.overrides)
     if overridden:
         yield from _session_elsewhere(leak, context)
@@ -59,9 +59,9 @@ def for_leak(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 
 def _made_by_the_way(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """A statement that led to the engine, and whose value nobody takes: nothing else depends on it.
+    """A statement that led to the engine, and whose value is not used: nothing else depends on it.
 
-    What the lifespan does when it runs is no accident of some statement of it.
+    For a lifespan, the whole lifespan is the cause, and no single statement of it.
     """
     assert leak.engine is not None
     if leak.engine.stage == "lifespan":
@@ -102,7 +102,7 @@ def _session_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 
 def _connection_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """The connection that was opened past an override, without a session, led where the override leads."""
+    """The connection that was opened without override and session, redirected to the override's database."""
     meant = context.engine_of_tests() if leak.engine is not None else context.connected_by_tests()
     opener, in_a_session = leak.opener, _opens_a_session(context.case.evidence, leak)
     if leak.first.how not in _PAST or in_a_session or not is_overridden(context.case, leak):
@@ -120,29 +120,29 @@ def _connection_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 
 def _past(leak: Leak, context: Context, opener: Frame, label: str, opens: str, instead: Intervention) -> Candidate:
-    """What goes past the tests' own, where the code that should have handed it down is to be changed."""
+    """What bypasses the tests' override, at the code that should have passed it on."""
     kind = context.kind_of_route(leak, session_past_dependencies.NAME)
     told = context.found(kind, leak)
     if told is not None:  # of this very opener, at the line that should have gone by what it is given
         return Candidate(told, label, (instead,), context.kind(kind).advice(told) or _past_fix(leak, opener, opener))
-    astray = culprit(context.case, leak) or opener
+    caller = culprit(context.case, leak) or opener
     finding = _suggested(
         context,
         leak,
         kind,
         f"{opener.file}:{opener.line} opens {opens}: {context.case.leads(leak.first.chain[:4])}.",
-        astray.file,
-        astray.line,
+        caller.file,
+        caller.line,
     )
-    fix = _past_fix(leak, astray, opener)
-    return Candidate(finding, label, (instead,), fix, at=(astray.file, astray.line))
+    fix = _past_fix(leak, caller, opener)
+    return Candidate(finding, label, (instead,), fix, at=(caller.file, caller.line))
 
 
-def _past_fix(leak: Leak, astray: Frame, opener: Frame) -> str:
-    where = f"{astray.file}:{astray.line}"
+def _past_fix(leak: Leak, caller: Frame, opener: Frame) -> str:
+    where = f"{caller.file}:{caller.line}"
     if leak.first.how == middleware_session.KIND.route:
         return middleware_session.advice_at(where)
-    down = "" if astray == opener else f" (pass it as an argument to {opener.file}:{opener.line})"
+    down = "" if caller == opener else f" (pass it as an argument to {opener.file}:{opener.line})"
     if leak.first.how == "past the dependencies":
         return f"At {where} use what the dependency supplies{down}, so that the override applies to it."
     return (
@@ -245,7 +245,7 @@ def _read_at(context: Context, file: str) -> str:
 
 
 def _parts(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """The host, or else the port, that the place was put together of, where the tests have not set it."""
+    """The host, or else the port, from which the URL was built, if the tests have not set it."""
     evidence = context.case.evidence
     made = leak.engine or leak.first.connection
     url = leak.engine.url if leak.engine is not None else leak.first.connection.configured
@@ -290,7 +290,7 @@ def _collected_alone(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 
 def _own_modules(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """A file of the leak was loaded from one folder, while its like lies where the project's modules are."""
+    """A file of the leak was loaded from one folder, while the project has a file of the same name."""
     made = context.case.evidence.chain(leak.engine or leak.first.connection)
     for frame in (*made[:1], *leak.first.chain[:1]):
         for folder, own in _namesakes(context, frame.file):
@@ -327,7 +327,7 @@ def _namesakes(context: Context, file: str) -> Iterator[tuple[str, str]]:
 def _suggested(
     context: Context, leak: Leak, kind: str, message: str, file: str | None, line: int | None
 ) -> Finding[object]:
-    """What an intervention is to prove: what the run found of that kind on the leak, or else this."""
+    """What an intervention should prove: the run's finding of that kind on the leak, or else this one."""
     return context.found(kind, leak) or proposed(kind, message, file, line)
 
 

@@ -22,7 +22,7 @@ from kit.probes.interventions.connections import LeadElsewhere, RedirectConnecti
 from kit.probes.interventions.variables import SetVariable
 from kit.probes.places import place
 
-# What leads a connection to another database: its test has come as far, and may miss there what it looks for.
+# These redirect a connection: its test gets as far as before, and may then fail for lack of its rows.
 _LEAD_ELSEWHERE = (LeadElsewhere, RedirectSession, RedirectConnection, SetVariable)
 _RAN = ("passed", "failed", "xfailed", "xpassed")
 
@@ -91,7 +91,7 @@ def _meet(case: Case, leak: Leak, other: Leak) -> bool:
 
 
 def the_case(found: Answer) -> Case:
-    """The answer as the questions see it."""
+    """The answer as detection takes it."""
     return case_of(found.evidence, found.reached, found.allowed)
 
 
@@ -139,7 +139,7 @@ def _leak_effect(
             return Effect.VOID, f"it connected to {first.database} instead, {why}{allow}"
         return Effect.STAYS, f"{_stopped(first)}, at {chain[0] if chain else first.phase}"
     again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
-    # What was refused has been looked at above: what is left of that is where a change leads, which is not there.
+    # Refusals were handled above: what is left of them is the replacement database, which does not exist.
     wrong = [reach for reach in again.reached if not reach.stopped and _is_wrong(symptom, again, reach.database.id)]
     if wrong:
         return Effect.STAYS, f"{wrong[0].database.name} was reached, at {wrong[0].opener}"
@@ -150,16 +150,16 @@ def _leak_effect(
 
 
 def _stopped(refusal: Refusal) -> str:
-    """At what a run was stopped. A file is not opened; a server has been asked, by the kit, which one it is."""
+    """What a run was refused. A file is not opened; a server was only asked, by the kit, which one it is."""
     if refusal.observed is None or "file" in refusal.observed:
         return f"refused before {refusal.database} was opened"
     return f"refused before the application's first statement to {refusal.database}"
 
 
 def wrong_server_asked(symptom: Symptom, run: Evidence) -> str:
-    """A server that is not allowed, and that a run asked for whatever database; "" where it asked none.
+    """A server off the allow-list that a run asked for any database; "" if there is none.
 
-    What the first run could not connect to either is left aside: that is how it waits for its servers.
+    What the first run could not connect to either is ignored: that is how it waits for its servers.
     """
     before = {failed.configured for failed in symptom.first.evidence.failed_connections}
     asked = [failed.configured for failed in run.failed_connections if failed.configured not in before]
@@ -192,7 +192,7 @@ def _server(configured: str) -> tuple[str, str] | None:
 
 
 def _is_known(symptom: Symptom, refusal: Refusal) -> bool:
-    """Tell whether what a run was stopped at had been reached wrongly in the first run."""
+    """Tell whether what a run was refused was a wrong database of the first run."""
     named = Allowed((refusal.entry,), symptom.first.allowed.folder)
     if not _can_be_meant(named):  # a client of which nobody can tell where it leads
         return False
@@ -226,10 +226,10 @@ def _comparable(
     left_out: frozenset[str],
     interventions: Sequence[Intervention],
 ) -> tuple[Effect, str]:
-    """Nothing wrong was reached; did the tests do what they did before, or did they not come that far?"""
+    """No wrong database was reached: did the tests do what they did before, or did they not get that far?"""
     first, now = symptom.first.evidence, ran(run)
     nowhere = led_nowhere(run, again)
-    # A fixture that is led to what is not there has come to its line, and its test did not reach its body.
+    # A fixture whose connection is redirected to nothing has got to its line, and its test does not reach its body.
     in_fixtures = _affected_in_fixtures(symptom) - set(now) if nowhere else set[str]()
     missing = [test for test in symptom.tests if test not in now and test not in left_out | in_fixtures]
     if missing and not run.refusals:  # at which no further test is begun
@@ -277,7 +277,7 @@ def _no_longer_asks(symptom: Symptom, reach: Reach, now: Mapping[str, str], run:
 
 
 def is_remedy(symptom: Symptom, run: Evidence, shown: Effect) -> bool:
-    """Tell whether what a run changed would do as a remedy: it led to what is there, and nothing that passed fails."""
+    """Tell whether a run's intervention is a remedy: the database exists, and no test that passed fails."""
     if shown is not Effect.GONE:
         return False
     if not symptom.wrong:
@@ -287,13 +287,13 @@ def is_remedy(symptom: Symptom, run: Evidence, shown: Effect) -> bool:
 
 
 def led_nowhere(run: Evidence, again: Answer) -> bool:
-    """Tell whether a run asked for a place that only its change names: tests go on to it, and no further."""
+    """Tell whether a run requested the replacement database that does not exist: tests get to it, and no further."""
     asked = (*(failed.configured for failed in run.failed_connections), *(one.database for one in run.refusals))
     return any(NOWHERE in one for one in asked) or any(NOWHERE in database.name for database in again.databases)
 
 
 def _wrongly(symptom: Symptom, left_out: frozenset[str], now: Mapping[str, str], stopped: bool) -> Iterator[Reach]:
-    """The ways in which wrong databases were reached. Not of tests that a run which was stopped did not come to."""
+    """The reaches of wrong databases, without those of tests that a stopped run did not get to."""
     evidence = symptom.first.evidence
     for leak in symptom.leaks:
         for reach in leak.reaches:

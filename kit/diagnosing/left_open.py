@@ -1,8 +1,8 @@
-"""What leading an engine elsewhere leaves open: which engine it was is shown, and not why it is used. Pure.
+"""What redirecting an engine leaves open: it shows which engine it was, and not why it is used. Pure.
 
 Such a run is the whole proof where nothing could have led to another engine. Where something could have, the engine is
 named and no cause is called proved: another cause that was seen and not refuted, another process than the tests', a
-variable that the application looked for in vain, and whatever the tests put in the place of something else (`patch`,
+variable that the application read and that was not set, and whatever the tests replace (`patch`,
 `monkeypatch.setattr`).
 """
 

@@ -1,4 +1,4 @@
-"""From findings to interventions: what a re-run may change, and what to do about it where that is proved. Pure."""
+"""From findings to interventions: what a re-run may change, and what to do if that proves the cause. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Plan:
 def plan(case: Case, findings: tuple[Finding[Any], ...], text_of: TextOf, values: Values) -> Plan:
     """Every intervention that the evidence suggests. `values` are what variables were set to.
 
-    The last resorts are one for each engine that leads astray, where nothing that the evidence suggests decides.
+    The last resorts redirect each engine of a leak, if nothing that the evidence suggests is the cause.
     """
     context = Context(case, text_of, values, findings, KINDS)
     direct = _each_once(one for finding in findings for one in kind_named(finding.kind).plan(finding, context))

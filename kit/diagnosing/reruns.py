@@ -1,4 +1,4 @@
-"""The runs themselves: the command as it is, and again with something changed in memory, within limits of time."""
+"""The runs: the command unchanged, and again with interventions in memory, within time limits."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Reruns:
     place: Path
     environ: Mapping[str, str]
     timeout_s: float = 60.0  # of each run after the first
-    stopped: str = ""  # why no further run is made
+    stopped: str = ""  # why there are no more runs
     interrupted: BaseException | None = None
     _under_way: bool = False  # a run after the first
 
@@ -78,7 +78,7 @@ class Reruns:
         self._closing.close()
 
     def as_it_is(self) -> tuple[Traced, Answer]:
-        """Run the command as it is, and say what it reached."""
+        """Run the command unchanged, and return what it reached."""
         listed = allowed(self.allow, self.place)
         stopping = self._stopping(listed.entries) if self.guard.first else None
         limit_s = self.limits.budget.limit(self.limits.first_s)
@@ -95,9 +95,9 @@ class Reruns:
         return traced, self._first
 
     def again(self, interventions: Sequence[Intervention]) -> Traced:
-        """Run the command with interventions, kept from what is not allowed unless that was said to be in order.
+        """Run the command with interventions; connections off the allow-list are refused, unless --yes is given.
 
-        OutOfRuns where the time is up, or somebody interrupted it: no further run is made then.
+        OutOfRuns if the time is up, or the user interrupted it: no more runs then.
         """
         budget = self.limits.budget
         if not self.stopped and budget.is_spent:

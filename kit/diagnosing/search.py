@@ -43,7 +43,7 @@ class Found:
 
 
 class OutOfRuns(Exception):
-    """No further run is allowed."""
+    """The limit of re-runs is reached."""
 
 
 def search(

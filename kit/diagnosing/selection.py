@@ -1,4 +1,4 @@
-"""The fewest tests that still show what went wrong: an experiment on them costs a fraction of the whole suite.
+"""The fewest tests that still show the symptom: a re-run of them takes a fraction of the time of the whole suite.
 
 First one test for each way to the wrong database, with the test in which its engine was made. Where these alone do not
 show it, they depend on tests before them: of those, the half that still brings it about is kept, again and again. All
@@ -60,7 +60,7 @@ def without_others(symptom: Symptom, chosen: Sequence[str]) -> Symptom:
 
 
 def is_worth_it(symptom: Symptom, small: Symptom) -> bool:
-    """Tell whether what the smaller symptom leaves out is so much that experiments on it cost clearly less."""
+    """Tell whether what the smaller symptom leaves out is so much that re-runs of it take clearly less time."""
     spared = set(small.apart) - set(symptom.apart)
     outcomes = symptom.first.evidence.outcomes
     time_s = sum(outcome.duration_s for outcome in outcomes if outcome.test in spared)

@@ -36,7 +36,7 @@ class Project:
 
 
 def inherited_by(candidate: Candidate, first: Answer) -> str:
-    """The variable that a change takes away or sets, where it is the inherited value that led astray; else ""."""
+    """The variable that a change removes or sets, if its inherited value named the wrong database; else ""."""
     named = [one.name for one in candidate.interventions if isinstance(one, SetVariable | UnsetVariable)]
     written = {one.op for one in first.evidence.variables if one.name in named} & {"set", "inherited", "removed"}
     return named[0] if written == {"inherited"} else ""
@@ -140,7 +140,7 @@ def _to_change(cause: Cause, runs: Sequence[Run]) -> Iterator[str]:
 
 
 def applied(cause: Cause | Candidate) -> str:
-    """How a run with a printed diff applied is said."""
+    """The label of a run with a printed diff applied."""
     return f"with the diff of {cause.file}:{cause.line} applied"
 
 

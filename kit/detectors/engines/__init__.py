@@ -1,4 +1,4 @@
-"""Engines and connections that lead elsewhere than the tests mean."""
+"""Engines and connections that lead to another database than the tests intend."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ NAME = "attached-database"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak that was attached to another connection: which statement brings it there?"""
+    """For each leak that was attached to another connection: which statement attached it?"""
     for leak in case.leaks:
         name = leak.first.connection.attached_as
         if name is None:
@@ -37,7 +37,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """The statement attaching another file, where the name of this one stands in its text."""
+    """The statement attaching another file, if it contains the name of this one."""
     statement, leaks = context.statement(finding.file, finding.line), context.leaks_of(finding)
     name = (leaks[0].database.path or "").rpartition("/")[2] if leaks else ""
     if statement is None or not name or finding.file is None:

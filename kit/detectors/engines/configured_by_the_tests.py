@@ -1,4 +1,4 @@
-"""configured-by-the-tests: code of the tests that has the application make the engine of the wrong database."""
+"""configured-by-the-tests: test code on whose call the application makes the engine of the wrong database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "configured-by-the-tests"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak: did the tests' own code have the application make its engine, out of no variable?"""
+    """For each leak: did the application make its engine on a call of test code, from no variable?"""
     for leak in case.leaks:
         if leak.engine is None or origin_of(case.evidence, leak.first).variable is not None:
             continue

@@ -1,4 +1,4 @@
-"""connected-elsewhere: an engine whose connections go to another place than its URL names."""
+"""connected-elsewhere: an engine whose connections go to another database than its URL names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "connected-elsewhere"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak through an engine that names another place: what saw to it that its connection went elsewhere?"""
+    """For each leak through an engine that names another database: what opened its connection?"""
     for leak in case.leaks:
         if leak.engine is None or not goes_elsewhere(leak.first):
             continue
@@ -35,7 +35,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """Engines connecting to where their URLs lead."""
+    """Engines connecting to what their URLs name."""
     yield proposed_by(finding, NoCreator(), advice(finding))
 
 

@@ -1,4 +1,4 @@
-"""engine-differs-by-caller: a line that makes the tests' engine for one caller, and another one for another."""
+"""engine-differs-by-caller: a line that makes the tests' engine for one caller only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "engine-differs-by-caller"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The lines by way of which the engine was made, innermost first, its URL, and that of the other engine."""
+    """The call stack of the engine, innermost first, its URL, and that of the other engine."""
 
     lines: tuple[tuple[str, int], ...]
     url: str
@@ -49,7 +49,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _of_another_caller(case: Case, leak: Leak) -> Reach | None:
-    """What was reached in order through an engine that the same line made in the same process, for another caller."""
+    """The allowed reach through an engine that the same line made in the same process for another caller."""
     wrong = {one.database.id for one in case.leaks}
     return next(
         (
@@ -64,7 +64,7 @@ def _of_another_caller(case: Case, leak: Leak) -> Reach | None:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The engine of this caller alone, led where that of the other one leads."""
+    """The engine of this caller alone, redirected to the database of the other's."""
     about = finding.about
     led = LeadElsewhere(about.lines, of=about.url, to=about.to)
     label = f"with the engine of {finding.where} redirected to the other caller's database"
@@ -72,7 +72,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Hand over what the other caller does."""
+    """Pass what the other caller passes."""
     made = ":".join(map(str, finding.about.lines[0]))
     return (
         f"At {finding.where} pass {made} the tests' configuration, as the other caller does, or use the application "

@@ -1,4 +1,4 @@
-"""engine-made-early: a statement that makes the engine by the way, before the test has named its database."""
+"""engine-made-early: a statement that makes the engine in passing, before the test has named its database."""
 
 from __future__ import annotations
 

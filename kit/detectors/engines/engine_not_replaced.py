@@ -1,4 +1,4 @@
-"""engine-not-replaced: an engine or a connection of the application's own that nothing of the tests stands in for."""
+"""engine-not-replaced: an engine or a connection of the application's own that nothing in the tests replaces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "engine-not-replaced"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak that the tests did not open: does an engine or a connection of the application's own lead there?"""
+    """For each leak that the tests did not open: did it use an engine or a connection of the application's own?"""
     for leak in case.leaks:
         at = _maker(case, leak)
         if at is not None and not by_tests(case, leak):
@@ -33,7 +33,7 @@ def _message(case: Case, leak: Leak) -> str:
 
 
 def _kept(case: Case, leak: Leak) -> str:
-    """In which other test the engine was made, and what has kept it since, where that is so."""
+    """The other test in which the engine was made, and what has kept it since, if that is so."""
     engine = leak.engine
     if engine is None or engine.test is None or set(leak.tests) <= {engine.test}:
         return ""

@@ -27,7 +27,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: did the tests make an engine in time that leads elsewhere, and did nobody connect with it?"""
+    """For each leak: did the tests make an engine of another database in time, and was it never connected?"""
     for leak in case.leaks:
         ours = _of_tests(case, leak)
         if ours is not None and leak.engine is not None and not by_tests(case, leak):
@@ -58,7 +58,7 @@ def _finding(case: Case, leak: Leak, engine: Engine, ours: Engine) -> Finding[Ab
 
 
 def _of_tests(case: Case, leak: Leak) -> Engine | None:
-    """The last engine that the tests' own code made before a leak, that leads elsewhere and was never connected."""
+    """The last engine of another database that test code made before a leak, and that was never connected."""
     connected = {one.engine for one in case.evidence.connections} | {use.engine for use in case.evidence.uses}
     there = place_in(leak.engine.url) if leak.engine is not None else None
     return next(
@@ -76,7 +76,7 @@ def _of_tests(case: Case, leak: Leak) -> Engine | None:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The session that was opened on a leak, bound to the engine that the tests have made to no use."""
+    """The session that was opened on a leak, bound to the unused engine of the tests."""
     file, _, line = finding.about.ours.rpartition(":")
     for leak in context.case.leaks:
         if leak.opener is not None and leak.tests == finding.tests and leak.database.id in finding.databases:

@@ -18,7 +18,7 @@ NAME = "event-loop-bound-pool"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each engine whose connections crossed from one loop to another: where was it made, and who used it there?"""
+    """For each engine whose connections moved from one loop to another: where was it made, and what used it there?"""
     evidence = case.evidence
     engines = {engine.engine: engine for engine in evidence.engines}
     connections = {connection.connection: connection for connection in evidence.connections}

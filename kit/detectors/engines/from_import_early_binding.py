@@ -1,4 +1,4 @@
-"""from-import-early-binding: a copy of a name that a test replaces, which still holds what the name held before."""
+"""from-import-early-binding: a copy of a name that a test replaces, which still holds the old object."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: does its engine belong to what a name held before the test replaced it?"""
+    """For each leak: does its engine belong to the object that a name held before the test replaced it?"""
     for leak in case.leaks:
         replaced = _replaced(case, leak)
         if replaced is not None and replaced.held_before is not None:
@@ -53,7 +53,7 @@ def _finding(case: Case, leak: Leak, replaced: Name) -> Finding[About]:
 
 
 def _replaced(case: Case, leak: Leak) -> Name | None:
-    """The name that stood for the leak's engine until a test, or what it asked for, put something else there."""
+    """The name of the leak's engine until a test, or its fixture, replaced it."""
     if leak.engine is None:
         return None
     return next(
@@ -77,7 +77,7 @@ def _replaced(case: Case, leak: Leak) -> Name | None:
 
 
 def _holders(case: Case, replaced: Name) -> list[Name]:
-    """The other names of the very object that was replaced; where there are none, what is bound to its engine."""
+    """The other names of the object that was replaced; if there are none, what is bound to its engine."""
     before = replaced.held_before
     assert before is not None
     found: dict[tuple[str, str], Name] = {}
@@ -121,7 +121,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Refer to it through its module."""
+    """Use it through its module."""
     module, name = finding.about.module, finding.about.name
     return (
         f"Refer to {name} through its module ({module}.{name}) where it is used, not as a copy or a default value, so "

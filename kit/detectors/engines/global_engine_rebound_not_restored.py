@@ -1,4 +1,4 @@
-"""global-engine-rebound-not-restored: a global, or a name on app.state, that a test left bound to another engine."""
+"""global-engine-rebound-not-restored: a global, or a name on app.state, that a test rebinds and leaves so."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each name that a test left bound elsewhere: did a later test go wrong on what it held?"""
+    """For each name that a test bound and did not restore: did a later test reach a wrong database through it?"""
     failed = {outcome.test for outcome in case.evidence.outcomes if outcome.outcome == "failed"}
     wrong = {test for leak in case.leaks for test in leak.tests}
     for event, engine, until_s in _bound(case.evidence):
@@ -65,7 +65,7 @@ def _finding(case: Case, event: Name, hit: Reach, at: Frame | None) -> Finding[A
 
 
 def _bound(evidence: Evidence) -> Iterator[tuple[Name, Engine, float]]:
-    """Each binding of a name that was a test's doing, with the engine that it held from then on, and until when."""
+    """Each binding of a name by a test, with the engine that it held from then on, and until when."""
     engines = {engine.engine: engine for engine in evidence.engines}
     pool: dict[tuple[int, str, str], list[Name]] = {}
     for event in evidence.names:
@@ -78,7 +78,7 @@ def _bound(evidence: Evidence) -> Iterator[tuple[Name, Engine, float]]:
 
 
 def _by_the_test(evidence: Evidence, event: Name, engine: Engine) -> bool:
-    """Tell whether a test bound a name, and not the application, which sets its own as it starts or when it is used."""
+    """Tell whether a test bound a name, and not the application, which sets its names at its start or first use."""
     if event.test is None or event.stage is not None or event.op == "unbound":
         return False
     if event.op == "held" and engine.test != event.test:  # it was only looked at for the first time
@@ -109,7 +109,7 @@ def _hit(case: Case, event: Name, wrong: set[str], until_s: float) -> Reach | No
 
 
 def _place(evidence: Evidence, event: Name, engine: Engine) -> Frame | None:
-    """The line of the tests that made the engine; of whoever made it, where the tests did not.
+    """The line of the tests that made the engine; if the tests did not, the line that did.
 
     None where it had been there before the test that bound a name to it: that line has nothing to do with it.
     """

@@ -17,7 +17,7 @@ NAME = "import-time-engine"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak of an import: which module's own text opened it, and who imported that?"""
+    """For each leak during an import: which module's top level opened it, and what imported that?"""
     for leak in case.leaks:
         statement = _module_statement(leak)
         if leak.first.how != "import" or statement is None:
@@ -41,12 +41,12 @@ def _dotted(file: str) -> str:
 
 
 def _module_statement(leak: Leak) -> Frame | None:
-    """The innermost frame that is a module's own text."""
+    """The innermost frame of a module's top level."""
     return next((frame for frame in leak.first.chain if frame.function == MODULE), None)
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """What is connected by way of the statement led elsewhere: without it, it would be gone whatever the cause."""
+    """The statement's connections redirected; a run without the statement would prove nothing about the cause."""
     label = f"with the connections of {finding.where} redirected"
     return connected_elsewhere(finding, context, context.leaks_of(finding), label, advice(finding))
 

@@ -1,4 +1,4 @@
-"""memory-database-each: a database in memory for each connection, where one was meant for all."""
+"""memory-database-each: an in-memory database for each connection, where one was meant for all."""
 
 from __future__ import annotations
 

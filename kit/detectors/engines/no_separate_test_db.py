@@ -16,7 +16,7 @@ from kit.evidence.model import Engine, Evidence, Frame, Use
 from kit.probes.interventions.variables import SetVariable
 
 NAME = "no-separate-test-db"
-# What destroys goes before what changes, and that before what adds.
+# Destructive statements first, then changes, then additions.
 _HARM = ("truncate", "drop", "delete", "update", "alter", "insert", "create")
 
 
@@ -30,7 +30,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """Where nothing but leaks was reached: which line of the tests does the most harm there, and whence the URL?"""
+    """If nothing but leaks was reached: which line of the tests does the most harm, and where did the URL come from?"""
     wrong = {leak.database.id for leak in case.leaks}
     if not wrong or case.allowed.patterns is None or case.evidence.overrides:
         return

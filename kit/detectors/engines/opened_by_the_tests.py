@@ -18,7 +18,7 @@ NAME = "opened-by-the-tests"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each line of the tests that names such a database for itself: what was opened by it, and in which tests?"""
+    """For each line of the tests that names such a database: what did it open, and in which tests?"""
     pool: dict[tuple[Frame, str], list[Leak]] = {}
     for leak in case.leaks:
         at = made_by_tests(case, leak)
@@ -47,7 +47,7 @@ def _named_from_outside(case: Case, leak: Leak) -> bool:
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """What the line makes led to a database that the tests may reach. The test that shows it is never left out."""
+    """The line's connections redirected to an allowed database. The test that shows it is never left out."""
     leaks = context.leaks_of(finding)
     if leaks and finding.file and finding.line:
         led = context.led_elsewhere(leaks[0], ((finding.file, finding.line),))
@@ -55,7 +55,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Say whether it is meant."""
+    """Decide whether it is intended."""
     return (
         "If that is meant, run these tests apart from the others and allow the database there; if not, name the test "
         f"database at {finding.where}."

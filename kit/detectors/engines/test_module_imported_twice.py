@@ -19,14 +19,14 @@ NAME = "test-module-imported-twice"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The name as which the file was loaded first, and that of the second import."""
+    """The module name under which the file was loaded first, and that of the second import."""
 
     loaded_as: str
     imported_as: str
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each file of the tests that was loaded once more: did a test go wrong on the engine of the second module?"""
+    """For each file of the tests that was loaded again: did a test fail on the engine of the second module?"""
     for event in case.evidence.modules:
         names = [name for name in event.names if name != event.name]
         by = first(case.evidence.chain(event))
@@ -83,7 +83,7 @@ def _finding(
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The import by the name as which the file was loaded first."""
+    """The import under the name by which the file was loaded first."""
     statement, about = context.statement(finding.file, finding.line), finding.about
     if statement is None or finding.file is None:
         return

@@ -1,4 +1,4 @@
-"""Files of settings and folders that lead to another database."""
+"""Settings files and folders that lead to another database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""dotenv-precedence: a dotenv file that goes before what the tests have set."""
+"""dotenv-precedence: a dotenv file that takes precedence over what the tests set."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NAME = "dotenv-precedence"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The variable, and whether a statement loads the file into the environment, before another file of settings."""
+    """The variable, and whether a statement loads the file into the environment, before another settings file."""
 
     variable: str
     loads: bool
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: does its URL come from a file, although the tests had written the variable of that name?"""
+    """For each leak: does its URL come from a file, although the tests had written the variable?"""
     for leak in case.leaks:
         found = _loaded_over(case, leak) or _loaded_before(case, leak) or _read_instead(case, leak)
         if found is not None:
@@ -35,7 +35,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _loaded_over(case: Case, leak: Leak) -> Finding[About] | None:
-    """A loader wrote the variable, out of a file, over what the tests had put there."""
+    """A loader overwrote the tests' variable from a file."""
     evidence = case.evidence
     source = origin_of(evidence, leak.first)
     if source.written is None or source.variable is None or not loaded_from_file(source.written):
@@ -62,7 +62,7 @@ def _loaded_over(case: Case, leak: Leak) -> Finding[About] | None:
 
 
 def _loaded_before(case: Case, leak: Leak) -> Finding[About] | None:
-    """A loader wrote the variable out of one file, and so it goes before another file that the settings read, too."""
+    """A loader wrote the variable from one file, which so takes precedence over another that the settings read."""
     evidence = case.evidence
     source = origin_of(evidence, leak.first)
     if source.written is None or source.variable is None or not loaded_from_file(source.written):
@@ -162,7 +162,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Do not let the file go first."""
+    """Do not let the file take precedence."""
     if finding.about.loads:
         return (
             f"At {finding.where} do not load the file in tests, or load the tests' own: what it sets in the "

@@ -1,4 +1,4 @@
-"""working-directory-changed: a relative path that leads elsewhere, because the working directory was changed."""
+"""working-directory-changed: a relative path of another file, because the working directory was changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak through a relative path: who changed the directory last, and was that meant for this test?"""
+    """For each leak through a relative path: what changed the directory last, and was that meant for this test?"""
     for leak in case.leaks:
         path, changed = _relative_path(leak), _changed(case, leak)
         if path is None or changed is None or changed.test in leak.tests:
@@ -67,7 +67,7 @@ def _changed(case: Case, leak: Leak) -> Folder | None:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The directory put back after each test; the statement left out, where no test makes it."""
+    """The directory restored after each test; the statement left out, if no test runs it."""
     if not finding.about.test:
         yield from without_statement(finding, context, advice(finding))
         return
@@ -75,7 +75,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Go back, or name the path whole."""
+    """Restore the directory, or use an absolute path."""
     return (
         f"At {finding.where} restore the working directory (monkeypatch.chdir does), or make {finding.about.path} an "
         "absolute path, from the folder of the module that opens it (Path(__file__))."

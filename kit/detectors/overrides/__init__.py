@@ -1,4 +1,4 @@
-"""Overrides that do not stand where a dependency is asked for."""
+"""Overrides that are not in place when a dependency is requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kinds share that tell of an override on one application while another one served the request."""
+"""Shared by the kinds about an override on one application while another one served the request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AppAbout:
 
 
 def set_elsewhere(case: Case, kind: str, *, consulted: bool) -> Iterator[Finding[AppAbout]]:
-    """The overrides that stand on an application which did not serve a leak's request.
+    """The overrides that are set on an application which did not serve a leak's request.
 
     `consulted` tells whether any application was asked for its overrides there.
     """
@@ -52,7 +52,7 @@ def applied_everywhere(finding: Finding[AppAbout], context: Context, fix: str) -
 
 
 def app_said(evidence: Evidence, app: str | None) -> str:
-    """An application, told apart by the place where it was made."""
+    """An application, identified by the line that made it."""
     made = next((known for known in evidence.apps if known.app == app), None)
     frame = first(evidence.chain(made)) if made is not None else None
     return f"app {app} (made at {frame.file}:{frame.line})" if frame is not None else f"app {app}"

@@ -1,4 +1,4 @@
-"""dependency-called-directly: the application's own code calls a dependency, past every override."""
+"""dependency-called-directly: the application's own code calls a dependency, so that no override applies."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _standing(case: Case, leak: Leak, dependency: str) -> str:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """Plain calls of the dependency led to its override."""
+    """Plain calls of the dependency redirected to its override."""
     name = finding.about.callable
     if name:
         yield proposed_by(finding, RedirectCall(name), advice(finding))

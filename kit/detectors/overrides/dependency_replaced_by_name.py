@@ -26,7 +26,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak that a dependency supplied: had the tests put something else under its name by then?"""
+    """For each leak that a dependency supplied: had the tests replaced its name by then?"""
     for leak in case.leaks:
         dependency = leak.first.dependency
         instead = _instead(case, leak) if dependency is not None and leak.first.override is None else None
@@ -46,7 +46,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _instead(case: Case, leak: Leak) -> Callable | None:
-    """What the tests had put under the dependency's name when the request of a leak was served."""
+    """The tests' replacement of the dependency's name when the request of a leak was served."""
     known = {one.callable: one for one in case.evidence.callables}
     dependency = leak.first.dependency
     for event in case.evidence.dependencies:

@@ -1,4 +1,4 @@
-"""override-cleared-by-other-test: an override that code which had not set it took away from the tests that need it."""
+"""override-cleared-by-other-test: an override that code which had not set it removed from the tests that need it."""
 
 from __future__ import annotations
 

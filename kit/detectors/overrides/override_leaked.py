@@ -25,7 +25,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak through an override: did another test set that for itself, and leave it?"""
+    """For each leak through an override: did another test set that for itself, and not remove it?"""
     for leak in case.leaks:
         if leak.first.how == "override":
             for was_set, tests in _outlived(case, leak):
@@ -65,7 +65,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Take it back when the test is over."""
+    """Remove it when the test is over."""
     return "Take the override back when the test is over: app.dependency_overrides.pop(key, None) in its teardown."
 
 

@@ -35,7 +35,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak that no removal explains: is the override a fixture's, that none of the leak's tests has?"""
+    """For each leak that no removal explains: is the override set by a fixture that none of the leak's tests uses?"""
     for leak in case.leaks:
         if leak.first.how == "dependency" and not is_told(leak, removal_before(case, leak)):
             sets = list(_sets(case, leak))
@@ -44,7 +44,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _sets(case: Case, leak: Leak) -> Iterator[Override]:
-    """The fixtures' own settings of the override. One of a wider scope is set in one test for all that it reaches."""
+    """Where fixtures set the override. A fixture of a wider scope sets it in one test for all tests that use it."""
     dependency = leak.first.dependency
     for change in case.evidence.overrides:
         if dependency is None or change.key != dependency.callable or change.op == "removed":
@@ -73,7 +73,7 @@ def _finding(case: Case, leak: Leak, sets: list[Override]) -> Finding[About]:
 
 
 def _out_of_reach(setter: Frame | None, leak: Leak) -> bool:
-    """Tell whether a fixture's file is a conftest.py, or a module, that counts for none of a leak's tests."""
+    """Tell whether a fixture's file is a conftest.py, or a module, that applies to none of a leak's tests."""
     if setter is None or not leak.tests:
         return False
     folder, _, name = setter.file.rpartition("/")
@@ -82,7 +82,7 @@ def _out_of_reach(setter: Frame | None, leak: Leak) -> bool:
 
 
 def _why_not_there(setter: Frame | None, leak: Leak) -> tuple[str, str]:
-    """Why the leak's tests do without a fixture, and the file from which it would reach them."""
+    """Why the leak's tests do not use a fixture, and the file from which they could."""
     if setter is None or not _out_of_reach(setter, leak):
         return "these tests do not request the fixture, or a nearer one has its name", ""
     folder = setter.file.rpartition("/")[0]
@@ -106,7 +106,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def _let_through(finding: Finding[About], context: Context) -> str:
-    """What to do where tests do without a fixture: one nearer to them can have taken its place, by its name."""
+    """What to do if tests do not use a fixture: a nearer one of the same name may override it."""
     name = finding.about.fixture
     for file in _nearer(finding):
         for number, line in enumerate((context.text_of(file) or "").splitlines(), 1):
@@ -129,7 +129,7 @@ def _nearer(finding: Finding[About]) -> Iterator[str]:
 
 
 def advice(finding: Finding[About]) -> str:
-    """Have the fixture in all the tests."""
+    """Use the fixture in all the tests."""
     fixture, to = finding.about.fixture, finding.about.move_to
     if to:
         return (

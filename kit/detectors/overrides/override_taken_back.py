@@ -1,4 +1,4 @@
-"""override-taken-back: an override that its own fixture took back before the test came to need it."""
+"""override-taken-back: an override that its own fixture removed before the test needed it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "override-taken-back"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak: did who set the override for its test take it back before that test came to need it?"""
+    """For each leak: did the code that set the override for its test remove it before that test needed it?"""
     for leak in case.leaks:
         removal = removal_before(case, leak) if leak.first.how == "dependency" else None
         if removal is not None and taken_back_early(leak, removal):
@@ -45,7 +45,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Take it back at the end of the test."""
+    """Remove it at the end of the test."""
     return (
         f"Remove the override at {finding.where} only when the test is over: in a fixture, yield inside the `with` "
         "that sets it, instead of returning after it."

@@ -23,7 +23,7 @@ class KeyAbout:
 
 
 def on_keys(case: Case, kind: str, *mismatches: Mismatch) -> Iterator[tuple[Key, Finding[KeyAbout]]]:
-    """The keys that can never take hold for one of these reasons, each with the finding that says so."""
+    """The keys that can never apply for one of these reasons, each with its finding."""
     for key in keys(case.evidence):
         if key.matched or key.mismatch not in mismatches:
             continue
@@ -60,7 +60,7 @@ def _application(evidence: Evidence, app: str | None) -> str:
 
 
 def rekeyed(finding: Finding[KeyAbout], context: Context) -> Iterator[Candidate]:
-    """The override applied to the dependency that its key should have been."""
+    """The override applied to the dependency that was meant."""
     key, to = finding.about.key, finding.about.to or _supplied_by(finding, context)
     if to:
         label = f"with the override of {key} applied to {to}"
@@ -89,7 +89,7 @@ def _import_fix(finding: Finding[KeyAbout], context: Context, key: str, to: str)
 
 
 def advice(finding: Finding[KeyAbout]) -> str:
-    """Override what stands in Depends(...)."""
+    """Override what is in Depends(...)."""
     if not finding.about.to:
         key = finding.about.key
         return f"At {finding.where} override the object that is in Depends(...), instead of {key}."

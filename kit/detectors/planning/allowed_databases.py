@@ -1,4 +1,4 @@
-"""A database that the tests reached and may reach, as a URL, a path or a name that a re-run can lead to. Pure."""
+"""A database that the tests reached and may reach, as a URL, a path or a name to which a re-run can redirect. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def allowed_url(context: Context, url: str) -> str:
-    """The whole URL of a database that the run reached rightly, of the kind of `url`; "" where none is known.
+    """The full URL of an allowed database that the run reached, of the kind of `url`; "" if none is known.
 
     A password that evidence does not show is taken from the variable that held the same URL.
     """
@@ -32,7 +32,7 @@ def allowed_url(context: Context, url: str) -> str:
 
 
 def value_instead(context: Context, value: str) -> str:
-    """A value of the kind of `value` that leads to a database which is allowed, else to none that is there."""
+    """A value of the kind of `value` that names an allowed database, else one that does not exist."""
     there = _there_for(context, value)
     if "://" in value and there:
         return there.replace(there.partition("://")[0], value.partition("://")[0], 1)
@@ -40,7 +40,7 @@ def value_instead(context: Context, value: str) -> str:
 
 
 def naming(context: Context, name: str, value: str) -> str:
-    """How a run is said in which a variable has `value_instead`."""
+    """The label of a run in which a variable has `value_instead`."""
     there = _there_for(context, value).partition("?")[0].rpartition("/")[2]
     return f"with {name} naming {there or 'another database'}"
 
@@ -69,5 +69,5 @@ def _server(reach: Reach) -> tuple[str, str] | None:
 
 
 def _stays(path: str, folder: str) -> bool:
-    """Tell whether a file is there for another run, too: what pytest makes for a run has another name in the next."""
+    """Tell whether a file exists for another run, too: what pytest makes for a run has another name in the next."""
     return "/pytest-of-" not in path.removeprefix(folder)

@@ -1,4 +1,4 @@
-"""What a re-run does otherwise for one finding, and the words for it. Pure."""
+"""What a re-run changes for one finding, and the words for it. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TextOf = Callable[[str], str | None]  # a file's text, by the name that evidence
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What a re-run does to show that a finding is the cause. `label` says it as a person would ("without ...").
+    """What a re-run changes to show that a finding is the cause. `label` says it in words ("without ...").
 
     `fix` is what to do if it is the cause. `otherwise` are interventions to the same end, with a label of their own,
     for when the program cannot run with the first ones.
@@ -33,7 +33,7 @@ class Candidate:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """The files and tests that the interventions take out of the run."""
+        """The files and tests that the interventions leave out of the run."""
         return tuple(name for intervention in self.interventions for name in intervention.takes_away.tests)
 
     @property

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known of a suite when interventions are planned. `kinds` are all kinds, in the order of the registry."""
+    """What is known about a suite for planning interventions. `kinds` are all kinds, in the order of the registry."""
 
     case: Case
     text_of: TextOf
@@ -106,7 +106,7 @@ class Context:
                 yield reach
 
     def leaks_of(self, finding: Finding[object]) -> list[Leak]:
-        """The leaks that a finding is about: its databases, in its tests, by way of its line where one is."""
+        """The leaks that a finding is about: its databases, in its tests, through its line if it has one."""
         mine = [
             leak
             for leak in self.case.leaks
@@ -117,7 +117,7 @@ class Context:
     def led_elsewhere(
         self, leak: Leak, frames: tuple[tuple[str, int], ...] = (), sites: tuple[tuple[str, int], ...] = ()
     ) -> LeadElsewhere:
-        """What is made by way of all frames, or connected by way of any site, led to what the tests may reach."""
+        """What is made through all these frames, or connected through any of these lines, redirected if it can be."""
         meant = self.engine_of_tests()
         url = leak.engine.url if leak.engine is not None else leak.first.connection.configured
         return LeadElsewhere(
@@ -129,7 +129,7 @@ class Context:
         )
 
     def sites_of(self, leaks: Sequence[Leak]) -> tuple[tuple[str, int], ...]:
-        """The lines by way of which leaks were reached: of the statement, of the session, of the connection."""
+        """The lines through which leaks were reached: of the statement, of the session, of the connection."""
         found: dict[tuple[str, int], None] = {}
         for leak in leaks:
             for reach in leak.reaches:
@@ -138,7 +138,7 @@ class Context:
         return tuple(found)
 
     def engine_elsewhere(self, leak: Leak) -> Iterator[Candidate]:
-        """What works wherever a leak comes from an engine, or a connection, of the application's own."""
+        """What works for every leak from an engine, or a connection, of the application's own."""
         entry = leak.engine if leak.engine is not None else leak.first.connection
         chain = self.case.evidence.chain(entry)
         frames = [frame for frame in chain if not self.case.of_tests(frame.file)][:4]
@@ -157,7 +157,7 @@ class Context:
         )
 
     def _finding_on(self, leak: Leak, lines: tuple[tuple[str, int], ...]) -> Finding[object] | None:
-        """The finding that tells how a leak was reached, at a line that is led elsewhere: no other line is shown."""
+        """The finding on how a leak was reached, at a line that is redirected: no other line is shown."""
         here = [finding for finding in self.findings if (finding.file, finding.line) in lines]
         told = [finding for finding in here if self.kind(finding.kind).strength.tells_how]
         mine = [finding for finding in told if leak.database.id in finding.databases]
@@ -175,7 +175,7 @@ class Context:
 
 
 def _goes_by(case: Case, leak: Leak, finding: Finding[object]) -> bool:
-    """Tell whether a leak was reached by way of the line of a finding, or of an engine that this line made."""
+    """Tell whether a leak was reached through the line of a finding, or through an engine that this line made."""
     made = case.evidence.chain(leak.engine) if leak.engine is not None else ()
     frames = (frame for reach in leak.reaches for frame in (*reach.chain, *reach.used))
     return any((frame.file, frame.line) == (finding.file, finding.line) for frame in (*frames, *made))

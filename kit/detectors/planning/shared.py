@@ -32,7 +32,7 @@ def without_statement(
     otherwise: tuple[Intervention, ...] = (),
     otherwise_label: str = "",
 ) -> Iterator[Candidate]:
-    """The statement at the finding's line left out; nothing where no simple statement stands there."""
+    """The statement at the finding's line left out; nothing if no simple statement is there."""
     statement = context.statement(finding.file, finding.line)
     if statement is not None and finding.file is not None:
         yield leaving_out(finding, finding.file, statement, fix, otherwise, otherwise_label)
@@ -73,18 +73,18 @@ def without_module(finding: Finding[object], module: str, fix: str) -> Candidate
 def connected_elsewhere(
     finding: Finding[object], context: Context, leaks: Sequence[Leak], label: str, fix: str
 ) -> Iterator[Candidate]:
-    """What connects by way of the lines of leaks led to a database that the tests may reach; what opens it runs on."""
+    """The connections through the lines of leaks redirected to an allowed database; what opens them still runs."""
     if leaks:
         yield Candidate(finding, label, (context.led_elsewhere(leaks[0], sites=context.sites_of(leaks)),), fix)
 
 
 def override_applied(finding: Finding[object], key: str, to: str, label: str, fix: str) -> Candidate:
-    """The override of a key applied to a dependency, wherever that is asked for."""
+    """The override of a key applied to a dependency, wherever that is requested."""
     return Candidate(finding, label, (ApplyOverride(key, to),), fix)
 
 
 def without_variable(finding: Finding[object], context: Context, name: str, fix: str) -> Candidate:
-    """A variable taken out of the environment before the command begins."""
+    """A variable removed from the environment before the command begins."""
     value = context.inherited(name)
     return Candidate(
         finding,
@@ -154,7 +154,7 @@ def redirected_session(opener: Frame, meant: Frame) -> RedirectSession:
 
 
 def redirected_connection(opener: Frame, meant: Frame) -> RedirectConnection:
-    """What this function connects to, led where the tests' code at that line leads."""
+    """This function's connections, redirected to the database of the tests' code at that line."""
     return RedirectConnection(opener.file, opener.function, meant.file, meant.line)
 
 
@@ -164,5 +164,5 @@ def holds_variables(file: str) -> bool:
 
 
 def another_in(name: str, file: str) -> str:
-    """How a change of one line of a file is said."""
+    """The label of a change of one line of a file."""
     return f"with {name} in {file} naming another database"

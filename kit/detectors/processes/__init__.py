@@ -1,4 +1,4 @@
-"""Processes that go by other settings than the tests."""
+"""Processes that use other settings than the tests."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak of a process that another one started: which variable did it miss that the other one has?"""
+    """For each leak of a process that another one started: which variable did it lack that the other one has?"""
     for leak in case.leaks:
         for asked in _missing(case, leak):
             child = _starter(case, leak, asked.name)
@@ -66,12 +66,12 @@ def _starter(case: Case, leak: Leak, name: str) -> Child | None:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The variable handed on to processes that are started."""
+    """The variable passed to processes that are started."""
     yield proposed_by(finding, HandOnVariable(finding.about.variable), advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
-    """Hand it on."""
+    """Pass it on."""
     return f"At {finding.where} pass {finding.about.variable} on: env={{**os.environ, ...}}."
 
 

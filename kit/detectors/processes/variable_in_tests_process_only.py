@@ -29,7 +29,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak of a process in which no test ran: what did it miss that the tests had set in theirs?"""
+    """For each leak of a process in which no test ran: which variable did it lack that the tests had set in theirs?"""
     theirs = with_tests(case.evidence)
     for leak in case.leaks:
         process = leak.first.entry.process
@@ -41,7 +41,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _missed(case: Case, leak: Leak, theirs: set[int]) -> tuple[Variable | None, Variable | None]:
-    """The last look that found nothing before the engine was made, and the tests' setting of that variable."""
+    """The last read of an unset variable before the engine was made, and where the tests set that variable."""
     entry = leak.engine or leak.first.entry
     events = (*case.evidence.modes, *case.evidence.variables)
     for asked in sorted(events, key=lambda event: event.at_s, reverse=True):

@@ -1,4 +1,4 @@
-"""Routes to a database that no override reaches."""
+"""Routes to a database to which overrides do not apply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""background-task-session: a background task that opens a session of its own, where no override reaches it."""
+"""background-task-session: a background task that opens a session of its own, to which overrides do not apply."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _by_dependency(case: Case, leak: Leak) -> str:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """What the task opens led to a database that the tests may reach; the task runs."""
+    """The task's connections redirected to an allowed database; the task runs."""
     leaks = [leak for leak in context.leaks_of(finding) if leak.first.how == KIND.route]
     label = f"with the connections of the background task {finding.about.function} redirected"
     yield from connected_elsewhere(finding, context, leaks, label, advice(finding))

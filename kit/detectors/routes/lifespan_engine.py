@@ -1,4 +1,4 @@
-"""lifespan-engine: the application's lifespan opens a database, or puts its own engine in the place of the tests'."""
+"""lifespan-engine: the application's lifespan opens a database, or replaces the tests' engine with its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: did a lifespan open it, make its engine, or replace what led elsewhere?"""
+    """For each leak: did a lifespan open it, make its engine, or replace an engine of another database?"""
     for leak in case.leaks:
         if leak.first.how == KIND.route:
             yield _opened(case, leak)
@@ -116,7 +116,7 @@ def _message(case: Case, leak: Leak, engine: Engine, replaced: Name | None, at: 
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """What the lifespan opens led elsewhere; the run without it where it put its engine in the place of another."""
+    """The lifespan's connections redirected; a run without the lifespan, if it replaced another engine."""
     leaks = context.leaks_of(finding)
     label = "with the connections of the application's lifespan redirected"
     yield from connected_elsewhere(finding, context, leaks, label, advice(finding))
@@ -127,7 +127,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Let tests set what it goes by."""
+    """Let tests set what it uses."""
     return (
         "Let the lifespan take its engine or URL from something that tests can set before it runs, or set the test's "
         "own after the client has been entered."

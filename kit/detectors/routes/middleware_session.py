@@ -1,4 +1,4 @@
-"""middleware-session: a middleware that opens a database, which no override reaches."""
+"""middleware-session: a middleware that opens a database, to which overrides do not apply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Let tests set what it goes by."""
+    """Let tests set what it uses."""
     return advice_at(finding.where)
 
 

@@ -1,4 +1,4 @@
-"""session-past-dependencies: code of a request that opened a session which no dependency gave it."""
+"""session-past-dependencies: code of a request that opened a session without a dependency."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def settles(finding: Finding[About]) -> bool:
-    """Only where an override stood there is it wrong by itself."""
+    """It is a defect by itself only if an override was set."""
     return finding.about.overridden
 
 
 def advice(finding: Finding[About]) -> str:
-    """Go by the dependency."""
+    """Use the dependency."""
     return f"At {finding.where} take the session from the dependency, so that an override applies to it."
 
 

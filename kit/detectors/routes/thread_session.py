@@ -1,4 +1,4 @@
-"""thread-session: a thread of the application that opens a database, which no override reaches."""
+"""thread-session: a thread of the application that opens a database, to which overrides do not apply."""
 
 from __future__ import annotations
 

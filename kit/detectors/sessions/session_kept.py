@@ -16,7 +16,7 @@ NAME = "session-kept"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak: did it come through a session that was opened before its test, by whoever keeps it?"""
+    """For each leak: did it use a session that was opened before its test and kept?"""
     for leak in case.leaks:
         session = _from_before(case, leak)
         if session is None:
@@ -51,7 +51,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Open it anew."""
+    """Open a new one."""
     return (
         f"Open the session at {finding.where} for each use, or close it after use (scoped_session.remove()), so that "
         "none is left from before."

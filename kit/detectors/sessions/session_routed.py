@@ -1,4 +1,4 @@
-"""session-routed: a session that sends what it is asked to another engine than its own."""
+"""session-routed: a session that routes statements to another engine than its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BY = {"get_bind": "its class's own get_bind()", "binds": "the `binds` that it w
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak through a session that has an engine of its own: was it sent past that, and by what?"""
+    """For each leak through a session that has an engine of its own: was it routed to another one, and by what?"""
     sessions = {session.session: session for session in case.evidence.sessions}
     for leak in case.leaks:
         session = sessions.get(getattr(leak.first.entry, "session", None) or "")
@@ -54,7 +54,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Let tests set the engines that it goes by."""
+    """Let tests set the engines that it uses."""
     return (
         f"{finding.where} routes statements away from the engine that the tests give the session: take its engines "
         "from what tests can set, or let the tests' own factory do without (class_=Session, binds={})."

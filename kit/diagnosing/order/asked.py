@@ -1,4 +1,4 @@
-"""Asks for each test what it depends on, and says what is under way."""
+"""Finds for each test what it depends on, and reports the progress."""
 
 from __future__ import annotations
 

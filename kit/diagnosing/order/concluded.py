@@ -1,4 +1,4 @@
-"""What a dependence comes to, in words: causes with what to change, or why there is none. Pure."""
+"""A dependence in words: causes with what to change, or why there is none. Pure."""
 
 from __future__ import annotations
 

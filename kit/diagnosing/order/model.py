@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A place that holds something else after the units than before.
+    """A piece of state that differs after the units.
 
     `place` is written as a program would write it, `before` and `after` are short texts without secrets ("" where
     there was nothing); `group` is one of kit.probes.state's groups, or of those outside of the process. `written` are

@@ -1,4 +1,4 @@
-"""The runs that the search asks for: the command again, with other tests and with state put back."""
+"""The runs of the search: the command again, with other tests and with state restored."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""From a test to what it depends on, by few short runs. Pure but for `Runs`, which makes them.
+"""Finds what a test depends on, by few short runs. Pure but for `Runs`, which makes them.
 
 1. The test alone: with every module collected, and with its own module only.
 2. The units that make the difference, by delta debugging.
-3. What these leave behind, and which part of it decides, by putting parts of it back.
+3. The state that these leave behind, and which piece of it decides, by restoring pieces of it.
 4. The lines that wrote it.
 """
 
@@ -192,7 +192,7 @@ def _around(pieces: Sequence[Piece], mine: Sequence[Piece]) -> tuple[str, ...]:
 
 
 def _alike(one: Ended, other: Ended) -> bool:
-    """Tell whether the test ended alike: a failure of another kind, or at another line, says nothing."""
+    """Tell whether the test ended alike: a failure of another kind, or at another line, does not count."""
     return (one.outcome, one.failure) == (other.outcome, other.failure)
 
 

@@ -1,3 +1,3 @@
-"""State outside the process: what tests leave in databases, how it is seen, and how it is put back."""
+"""State outside the process: what tests leave in databases, how it is compared, and how it is restored."""
 
 from __future__ import annotations

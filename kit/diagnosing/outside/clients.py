@@ -1,4 +1,4 @@
-"""Asking a Postgres server in plain SQL and text, by whichever driver is there: the project's own, beside the kit."""
+"""Queries to a Postgres server in plain SQL and text, by any installed driver of the project or the kit."""
 
 from __future__ import annotations
 

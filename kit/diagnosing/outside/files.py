@@ -1,4 +1,4 @@
-"""Files of the project that the runs write to: as they were before, and as they were put back, bit by bit."""
+"""Files of the project that the runs write to: how they were before, and how they are restored, byte by byte."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Files:
                 yield path, Left(kind, name, _said(then), _said(now), can_go_back)
 
     def put_back(self, labels: Collection[str]) -> None:
-        """Let what has these labels be as it was when it began."""
+        """Restore what has these labels."""
         chosen = {path: self.before[path] for path, left in self.differences() if left.label in labels}
         _write(chosen)
 

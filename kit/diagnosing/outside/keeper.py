@@ -1,4 +1,4 @@
-"""Keeps what databases held before the first run, puts them back between runs, and looks at what tests leave.
+"""Keeps the contents of databases before the first run, restores them between runs, and compares what tests leave.
 
 It listens at a unix socket for what the runs tell (`kit.probes.outside`). It looks at a database, and writes to it,
 only where the list of the command allows it: that is asked of each connection of its own, once it is open.

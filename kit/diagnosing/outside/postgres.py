@@ -1,4 +1,4 @@
-"""A Postgres database: its rows, sequences and objects, and how they are put back.
+"""A Postgres database: its rows, sequences and objects, and how they are restored.
 
 Each question has a connection of its own, which is closed at once: a test that drops its database finds nobody there.
 """

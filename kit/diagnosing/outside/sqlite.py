@@ -1,4 +1,4 @@
-"""A SQLite file: its rows, and how they are put back while the program may have it open."""
+"""A SQLite file: its rows, and how they are restored while the program may have it open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every kind of database can be asked for here: its contents, and to hold again what it held."""
+"""What every kind of database offers here: reading its contents, and restoring them."""
 
 from __future__ import annotations
 
