@@ -93,7 +93,7 @@ SAMPLES = {
     r"trials/test_fork_server\.py::test_a_fork_(finds|ends)": "forks are as fresh as new interpreters",
     r"tools/test_other_suites\.py::.*aiosqlite": "one suite of others",
     r"diagnosing/test_true_proofs\.py::test_what_a_test_opens": "what is proved",
-    r"diagnosing/test_large\.py::test_experiments": "few tests, and then all",
+    r"diagnosing/test_large\.py::test_reruns": "few tests, and then all",
     r"diagnosing/test_left_open\.py::test_a_file": "what is left open",
     r"kit_notebooks/investigate/test_engine\.py::.*\[(busy loop|15)\]": "a limit, and a signal",
     r"guard/test_config\.py::test_the_file_that_pytest_reads\[files(0|8|15|16)-": "a file of each format",

@@ -33,7 +33,7 @@ def test_the_shares_together_are_all_tests() -> None:
     shares = [collected("--share", f"{share}/2") for share in (1, 2)]
     assert shares[0] | shares[1] == everything
     assert {test.rpartition("::")[2] for test in shares[0] & shares[1]} == {
-        "test_experiments_run_one_test_and_the_proof_runs_all"
+        "test_reruns_take_one_test_and_the_proof_takes_all"
     }
 
 

@@ -40,9 +40,9 @@ def isolation(evidence: Evidence) -> Ruling:
     seen = evidence.in_requests()
     if not seen:
         return Ruling(Verdict.UNRESOLVED, "no request used a database")
-    astray = [sighting for sighting in seen if sighting.side != "test"]
-    if astray:
-        return Ruling(Verdict.BROKEN, _astray(astray, len(seen)))
+    wrong = [sighting for sighting in seen if sighting.side != "test"]
+    if wrong:
+        return Ruling(Verdict.BROKEN, _wrong_uses(wrong, len(seen)))
     return Ruling(Verdict.HOLDS, f"the test server answered {_every_use(len(seen))} in requests")
 
 
@@ -57,9 +57,9 @@ def anywhere(evidence: Evidence) -> Ruling:
     seen = [one for one in evidence.sightings() if one.opener is not None and not one.opener.file.startswith(TESTS)]
     if not seen:
         return Ruling(Verdict.UNRESOLVED, "no code of the application used a database")
-    astray = [sighting for sighting in seen if sighting.side != "test"]
-    if astray:
-        return Ruling(Verdict.BROKEN, _astray(astray, len(seen), "by the application"))
+    wrong = [sighting for sighting in seen if sighting.side != "test"]
+    if wrong:
+        return Ruling(Verdict.BROKEN, _wrong_uses(wrong, len(seen), "by the application"))
     return Ruling(Verdict.HOLDS, f"the test server answered {_every_use(len(seen))} by the application")
 
 
@@ -135,7 +135,7 @@ def _every_use(count: int) -> str:
     return "the one use of a database" if count == 1 else f"all {count} uses of a database"
 
 
-def _astray(sightings: list[Sighting], of: int, where: str = "in requests") -> str:
+def _wrong_uses(sightings: list[Sighting], of: int, where: str = "in requests") -> str:
     first = sightings[0]
     uses = _every_use(of) if len(sightings) == of else f"{len(sightings)} of {of} uses of a database"
     return f"the {first.side} server answered {uses} {where}, first at {first.opener} ({first.how})"

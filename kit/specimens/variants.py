@@ -1,4 +1,4 @@
-"""Changes of the clean specimen that single experiments need beside the mechanisms.
+"""Changes of the clean specimen that single notebooks need besides the mechanisms.
 
 A trial takes them among its mechanisms.
 """
@@ -24,7 +24,7 @@ from kit.specimens.mechanisms import (
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One change that an experiment needs: what it makes of the project in one sentence (`does`), and its edits."""
+    """One change that a notebook needs: what it makes of the project in one sentence (`does`), and its edits."""
 
     name: str
     title: str

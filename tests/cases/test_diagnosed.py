@@ -1,4 +1,4 @@
-"""Each project under `kit diagnose`: the finding names the culprit, experiments prove it; a clean one has nothing."""
+"""Each project under `kit diagnose`: the finding names the culprit, re-runs prove it; a clean one has nothing."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_what_nobody_has_judged_is_not_called_in_order() -> None:
 
 
 def test_a_list_that_would_fit_is_proposed() -> None:
-    """What is not at odds with where the tests lead is named as one would allow it."""
+    """What does not contradict the tests is named as one would allow it."""
     evidence = leak(variable("set", "DB", 1.0, BY_TESTS, "sqlite:////project/other.db"))
     own = replace(evidence.connections[0], connection="c2", configured=TEST, observed={"file": TEST}, stack=BY_TESTS)
     first = answer(replace(evidence, connections=(*evidence.connections, own)), NOBODY_SAID, "/project")

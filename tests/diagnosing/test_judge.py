@@ -123,7 +123,7 @@ def test_a_process_of_a_test_that_ends_too_soon_shows_nothing() -> None:
     assert "worker.py, which connected there before, no longer connects to a database" in reason
 
 
-def test_a_place_that_an_experiment_names_hides_no_other() -> None:
+def test_a_database_that_a_rerun_names_hides_no_other() -> None:
     """Where one connection was led nowhere, and another went to the wrong database as before, that one stays."""
     (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "passed"), ALLOWED, "/project"))
     failed = FailedConnection(

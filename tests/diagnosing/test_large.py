@@ -45,7 +45,7 @@ STORES = {
 }
 
 
-def test_experiments_run_one_test_and_the_proof_runs_all(tmp_path: Path) -> None:
+def test_reruns_take_one_test_and_the_proof_takes_all(tmp_path: Path) -> None:
     """What is tried is tried on one test of forty that are affected; the cause is confirmed once with all tests."""
     _, diagnosis = diagnosed(write(tmp_path, STORES), allow=["test.db"])
     assert diagnosis.status is Status.PROVED

@@ -10,7 +10,7 @@ from tests.projects import traced, write
 
 
 def test_no_line_of_a_lifespan_is_proposed_for_deletion(tmp_path: Path) -> None:
-    """The lifespan is the suspect, once: the statement in it that connects is not one beside it, to be taken out."""
+    """The lifespan is the candidate, once: the statement in it that connects is no second one, to be left out."""
     project = write(
         tmp_path,
         {

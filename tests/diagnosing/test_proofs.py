@@ -235,7 +235,7 @@ PAST = {
 
 @pytest.mark.parametrize(("way", "line"), [("engine", 22), ("file", 25)])
 def test_a_variable_and_what_goes_past_the_override_are_both_told(tmp_path: Path, way: str, line: int) -> None:
-    """Where a variable leads astray and a connection goes past the override, each is a cause and proved to be one."""
+    """A variable that names the wrong database and a connection that bypasses the override are both causes."""
     test = f"""
         from fastapi.testclient import TestClient
         from app.main import app
@@ -250,7 +250,7 @@ def test_a_variable_and_what_goes_past_the_override_are_both_told(tmp_path: Path
     assert "without the variable DATABASE_URL" in causes.values(), causes
 
 
-def test_a_test_that_leads_others_astray_is_proved_under_unittest(tmp_path: Path) -> None:
+def test_a_test_that_misleads_others_is_proved_under_unittest(tmp_path: Path) -> None:
     """Without the test that takes a variable away for good the others stay where they belong, under unittest, too."""
     project = write(
         tmp_path,

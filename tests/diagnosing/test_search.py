@@ -34,7 +34,7 @@ def runs(*working: set[str], flaky: bool = False) -> tuple[list[tuple[str, ...]]
 
 
 def test_one_cause_takes_two_runs() -> None:
-    """A single suspect that is the cause is proved by a run with it and a run without."""
+    """A single candidate that is the cause is proved by a run with it and a run without."""
     made, run = runs({"A"})
     found = search([(A,), (B, C)], run)  # type: ignore[arg-type]
     assert (found.needed, found.confirmed) == ((A,), True)
@@ -59,7 +59,7 @@ def test_two_conditions_of_one_failure_are_both_told() -> None:
 
 
 def test_a_second_group_is_tried_where_the_first_is_not_enough() -> None:
-    """General suspects are tried after the findings' own."""
+    """General candidates are tried after the findings' own."""
     _, run = runs({"D"})
     found = search([(A, B), (C, D)], run)  # type: ignore[arg-type]
     assert found.needed == (D,)
@@ -111,7 +111,7 @@ def test_a_place_that_leads_nowhere_is_no_cause_of_its_own() -> None:
     assert [one.otherwise for one in asked if one.what == "B"] == [()]
 
 
-def test_a_suspect_that_takes_no_hold_leaves_the_first_joint_run() -> None:
+def test_a_candidate_without_effect_leaves_the_first_joint_run() -> None:
     """What has no effect on a run neither spoils it nor is among its causes."""
     made, run = runs({"A"})
     found = search([(A, B)], run, held=lambda one: one is not B)  # type: ignore[arg-type]

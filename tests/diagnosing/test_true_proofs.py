@@ -89,7 +89,7 @@ REPLICA = {
 
 
 def test_two_variables_of_two_engines_do_not_compete(tmp_path: Path) -> None:
-    """The replica's engine would never have taken the primary's variable: it is the replica's that leads astray.
+    """The replica's engine would never have taken the primary's variable: the cause is the replica's.
 
     Without that variable the engine cannot be made, which ends the test before its line: that run says nothing.
     """

@@ -61,7 +61,7 @@ def test_a_connection_that_only_the_server_saw_is_a_disagreement() -> None:
     assert "the production server served backend 99, which no probe saw" in ruling.reason
 
 
-def test_a_use_outside_requests_is_not_a_request_astray() -> None:
+def test_a_use_outside_requests_is_not_a_request_to_production() -> None:
     """An integration test that reads the deployed database itself says nothing about the application's requests."""
     ruling = isolation(answered_by("production", request=None))
     assert ruling == Ruling(Verdict.UNRESOLVED, "no request used a database")
@@ -78,8 +78,8 @@ def test_trials_that_agree_give_one_ruling_and_mixed_ones_give_none() -> None:
 def test_runs_are_judged_in_the_groups_that_their_trials_form() -> None:
     """Each group has the ruling on which its own trials agree; evidence without a trial is in none."""
     suite, single = (replace(answered_by("test"), trial=Trial(selection=name)) for name in ("suite", "individual"))
-    astray = replace(answered_by("production"), trial=Trial(selection="individual"))
-    ruled = agreed_by([suite, single, astray, answered_by("production")], lambda trial: trial.selection)
+    leaky = replace(answered_by("production"), trial=Trial(selection="individual"))
+    ruled = agreed_by([suite, single, leaky, answered_by("production")], lambda trial: trial.selection)
     assert {name: ruling.verdict for name, ruling in ruled.items()} == {
         "suite": Verdict.HOLDS, "individual": Verdict.UNRESOLVED,
     }

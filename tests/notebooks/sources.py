@@ -23,7 +23,7 @@ _CLAIM = re.compile(r"\bclaim\(\s*\"([^\"]+)\"")
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """An exact change of one cell that makes the experiment wrong, so that one claim must fall."""
+    """An exact change of one cell that makes the trials wrong, so that one claim must fall."""
 
     claim: str
     cell: str

@@ -83,12 +83,12 @@ def test_verdicts_come_with_their_reasons() -> None:
 
 def test_a_crossed_table_has_the_ruling_that_the_trials_of_a_cell_agree_on() -> None:
     """Rows are values of the trials, columns are given; trials that differ are unresolved, no trial is no ruling."""
-    safe, astray = (
+    safe, leaky = (
         replace(answered_by(side), trial=Trial(attempt=attempt))
         for side, attempt in (("test", "none"), ("production", "fresh_app"))
     )
     mixed = replace(safe, trial=Trial(attempt="fresh_app"))
-    shown = crossed({"one": [safe, astray], "two": [astray, mixed]}, lambda trial: trial.attempt).data
+    shown = crossed({"one": [safe, leaky], "two": [leaky, mixed]}, lambda trial: trial.attempt).data
     assert shown.to_dict("index") == {
         "none": {"one": "HOLDS", "two": ""}, "fresh_app": {"one": "BROKEN", "two": "UNRESOLVED"},
     }

@@ -34,7 +34,7 @@ def test_the_report_compared_two_things_at_once() -> None:
 
 
 def test_subsets_are_every_choice_the_small_ones_first() -> None:
-    """A full design takes every set of its suspects; a small one those up to a size."""
+    """A full design takes every set of its mechanisms; a small one those up to a size."""
     assert subsets("ab") == ((), ("a",), ("b",), ("a", "b"))
     assert len(subsets("abcdef")) == 64
     assert len(subsets("abcdef", largest=2)) == 1 + 6 + 15

@@ -67,10 +67,10 @@ def test_no_record_is_an_error_of_the_kit(block: int, record: dict[str, bytes], 
         for symptom in symptoms_of(answered(whole, ALLOWED[seed % 3])):
             effect(symptom, evidence, frozenset())
         for symptom in symptoms_of(found):
-            suspects(symptom)
+            candidates(symptom)
 
 
-def suspects(symptom: Symptom) -> None:
+def candidates(symptom: Symptom) -> None:
     """What a diagnosis would try, and how each is shown."""
     case, mine = replace(the_case(symptom.first), leaks=symptom.leaks), findings_of(symptom)
     for candidate in plan(case, mine, source, {}).all:

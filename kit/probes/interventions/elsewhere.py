@@ -42,7 +42,7 @@ class Elsewhere:
         self._meant = _line(wanted.engine_file, wanted.engine_line)
         self._file, self._took_hold = wanted.nowhere, took_hold
         self._only, self._to = wanted.of, wanted.to
-        self._astray: "WeakSet[Any]" = WeakSet()  # dialects, which the engines that are derived from one share
+        self._redirected: "WeakSet[Any]" = WeakSet()  # dialects, which the engines that are derived from one share
         self._rightly: List[Any] = []
         self._nowhere: Dict[str, Any] = {}
 
@@ -69,7 +69,7 @@ class Elsewhere:
                 places = _places()
                 made_here = not elsewhere._sites and places.issuperset(elsewhere._frames)
                 if made_here and elsewhere._is_meant(engine):
-                    elsewhere._astray.add(engine.dialect)
+                    elsewhere._redirected.add(engine.dialect)
                 elif elsewhere._meant is not None and elsewhere._meant in places:
                     elsewhere._rightly.append(engine)
             return __init__
@@ -84,7 +84,7 @@ class Elsewhere:
             self._hooks.replace(base.Engine, name, leading)
 
     def _instead_of(self, engine: Any) -> Any:
-        if engine in self._nowhere.values() or not (engine.dialect in self._astray or self._is_at_a_site()):
+        if engine in self._nowhere.values() or not (engine.dialect in self._redirected or self._is_at_a_site()):
             return engine
         self._took_hold()
         alike = [other for other in self._rightly if kind_of_engine(other) == kind_of_engine(engine)]

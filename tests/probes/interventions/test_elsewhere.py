@@ -68,7 +68,7 @@ def test_only_the_engine_of_the_named_url_is_led_to_the_named_place(tmp_path: Pa
 
 
 def test_a_connection_without_an_engine_is_led_elsewhere(tmp_path: Path) -> None:
-    """sqlite3 opens the experiment's file instead, at the lines that are named and nowhere else."""
+    """sqlite3 opens the re-run's file instead, at the lines that are named and nowhere else."""
     program = """\
         import sqlite3
 
@@ -83,7 +83,7 @@ def test_a_connection_without_an_engine_is_led_elsewhere(tmp_path: Path) -> None
 
 
 def test_it_is_the_file_that_is_opened_for_which_leave_is_asked(tmp_path: Path) -> None:
-    """With an allow-list, too, what the experiment leads elsewhere is no longer asked for where it was."""
+    """With an allow-list, too, a redirected database is no longer requested under its own name."""
     program = """\
         import sqlite3
         sqlite3.connect("wrong.db").execute("create table t (a)")

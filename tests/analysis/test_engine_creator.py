@@ -11,14 +11,14 @@ from tests.analysis.seen_runs import found, leak
 
 
 @pytest.mark.parametrize(
-    ("configured", "astray"),
+    ("configured", "elsewhere"),
     [
         ("postgresql://me@db:5432/shop", False), ("postgresql://me@db:/shop", False),
         ("postgresql://you@replica:5432/shop", True), ("postgresql://me@db:5433/shop", True),
         ("postgresql://me@db:5432/archive", True),
     ],
 )  # fmt: skip
-def test_a_server_is_told_by_its_place(configured: str, astray: bool) -> None:
+def test_a_server_is_told_by_its_place(configured: str, elsewhere: bool) -> None:
     """Another host, port or database than the URL's is another place; another user is not."""
     evidence = leak(url="postgresql://me:***@db/shop", dialect="postgresql", driver="psycopg")
     moved = tuple(replace(one, configured=configured, observed=None) for one in evidence.connections)
@@ -27,7 +27,7 @@ def test_a_server_is_told_by_its_place(configured: str, astray: bool) -> None:
         (finding.kind, finding.where)
         for finding in found(replace(evidence, connections=moved, connect_listeners=(listener,)))
     ]
-    assert (("connected-elsewhere", "app/aws.py:3") in kinds) is astray
+    assert (("connected-elsewhere", "app/aws.py:3") in kinds) is elsewhere
 
 
 @pytest.mark.parametrize("url", ["sqlite:///prod.db", "sqlite:///./prod.db", "sqlite:///file:prod.db?uri=true"])

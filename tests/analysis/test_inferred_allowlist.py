@@ -1,4 +1,4 @@
-"""Without an allow-list the tests themselves show where they mean to go."""
+"""Without an allow-list the tests themselves show which databases are theirs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ OWN = Connection(
 )  # fmt: skip
 
 
-def astray(evidence: Evidence) -> list[str]:
-    """The databases that were reached at odds with where the tests lead."""
+def contradicting(evidence: Evidence) -> list[str]:
+    """The databases that were reached that contradict the tests."""
     return [reach.database.name for reach in at_odds(evidence, reaches(evidence, "/project"))]
 
 
@@ -30,30 +30,30 @@ def with_own(tables: tuple[str, ...]) -> Evidence:
 
 def test_nothing_is_at_odds_where_the_tests_lead_nowhere() -> None:
     """One database, and nothing that names another one: nobody can tell."""
-    assert astray(leak()) == []
+    assert contradicting(leak()) == []
 
 
 @pytest.mark.parametrize(("tables", "expected"), [(("items",), ["prod.db"]), ((), []), (("pg_database",), [])])
 def test_a_database_of_the_tests_own_is_where_they_lead(tables: tuple[str, ...], expected: list[str]) -> None:
     """What they only make databases by is no place of theirs, as a server's catalogue is not."""
-    assert astray(with_own(tables)) == expected
+    assert contradicting(with_own(tables)) == expected
 
 
 def test_a_database_that_they_name_and_nobody_reached_is_where_they_lead() -> None:
     """Whichever variable names it, and whether or not anybody asked for that."""
-    assert astray(leak(variable("set", "TEST_DB", 1.0, BY_TESTS, f"sqlite:///{TEST}"))) == ["prod.db"]
-    assert astray(leak(variable("set", "TEST_DB", 1.0, BY_APPLICATION, f"sqlite:///{TEST}"))) == []
+    assert contradicting(leak(variable("set", "TEST_DB", 1.0, BY_TESTS, f"sqlite:///{TEST}"))) == ["prod.db"]
+    assert contradicting(leak(variable("set", "TEST_DB", 1.0, BY_APPLICATION, f"sqlite:///{TEST}"))) == []
     both = (
         variable("set", "DB", 1.0, BY_TESTS, f"sqlite:///{PRODUCTION}"),
         variable("set", "TEST_DB", 1.1, BY_TESTS, f"sqlite:///{TEST}"),
     )
-    assert astray(leak(*both, variables=("DB",))) == []
+    assert contradicting(leak(*both, variables=("DB",))) == []
 
 
 def test_what_one_test_sets_for_itself_says_nothing_of_another() -> None:
     """A test of the settings names databases that nobody means to reach."""
     elsewhere = variable("set", "DB", 1.0, BY_TESTS, f"sqlite:///{TEST}", test="tests/test_settings.py::test_url")
-    assert astray(leak(elsewhere)) == []
+    assert contradicting(leak(elsewhere)) == []
 
 
 def test_what_the_tests_call_the_application_for_is_their_own_doing() -> None:
@@ -63,7 +63,7 @@ def test_what_the_tests_call_the_application_for_is_their_own_doing() -> None:
     for function, expected in (("make_engine", []), ("<module>", ["prod.db"])):
         made = Frame("app/db.py", 5, function), by_tests
         stacks = (made, opener, (by_tests,))
-        assert astray(replace(evidence, stacks=stacks)) == expected, function
+        assert contradicting(replace(evidence, stacks=stacks)) == expected, function
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_the_tests_call_the_application_for_is_their_own_doing() -> None:
         (None, None, []),
     ],
 )  # fmt: skip
-def test_an_override_that_outlived_its_test_leads_astray(
+def test_an_override_that_outlived_its_test_contradicts(
     scope: str | None, set_in: str | None, expected: list[str]
 ) -> None:
     """One that a test set for itself is not meant for the next; one of a wider scope, or of nobody's test, is."""
@@ -85,7 +85,7 @@ def test_an_override_that_outlived_its_test_leads_astray(
     )
     change = Override(at_s=7.0, op="set", key="d1", app="a1", by="d2", test=set_in, scope=scope)
     through = replace(use, dependency="d1", override="d2", request="r1")
-    assert astray(replace(evidence, callables=known, overrides=(change,), uses=(through, own))) == expected
+    assert contradicting(replace(evidence, callables=known, overrides=(change,), uses=(through, own))) == expected
 
 
 def test_what_the_application_names_in_its_own_text_is_at_odds_whoever_opens_it() -> None:
@@ -95,11 +95,11 @@ def test_what_the_application_names_in_its_own_text_is_at_odds_whoever_opens_it(
     direct = replace(evidence.connections[0], stack=BY_TESTS, engine=None, pooled=False)
     by_tests = replace(use, stack=BY_TESTS, engine=None, session=None, tables=("items",))
     seen = replace(evidence, sessions=(), connections=(direct, OWN), uses=(by_tests, own))
-    assert astray(seen) == ["prod.db"]
-    assert astray(replace(seen, uses=(by_tests,), connections=(direct,))) == []  # they lead nowhere else
-    assert astray(replace(seen, engines=())) == []  # nobody but the tests names it
+    assert contradicting(seen) == ["prod.db"]
+    assert contradicting(replace(seen, uses=(by_tests,), connections=(direct,))) == []  # they lead nowhere else
+    assert contradicting(replace(seen, engines=())) == []  # nobody but the tests names it
     at_tests = replace(evidence.engines[0], stack=BY_TESTS)
-    assert astray(replace(seen, engines=(at_tests,))) == []
+    assert contradicting(replace(seen, engines=(at_tests,))) == []
 
 
 def through_override(evidence: Evidence) -> Evidence:
@@ -117,23 +117,23 @@ def test_an_engine_of_the_tests_that_nobody_uses_tells_where_they_meant_to_go() 
     """An override leads to the application's own engine, and the tests have made one to no use."""
     evidence = through_override(leak())
     (engine,) = evidence.engines
-    assert astray(evidence) == []
+    assert contradicting(evidence) == []
     for url, stack, expected in (
         (f"sqlite:///{TEST}", BY_TESTS, ["prod.db"]), (f"sqlite:///{TEST}", BY_APPLICATION, []),
         (f"sqlite:///{PRODUCTION}", BY_TESTS, []), ("sqlite://", BY_TESTS, []),
     ):  # fmt: skip
         unused = replace(engine, engine="e2", stack=stack, url=url, at_s=6.0)
-        assert astray(replace(evidence, engines=(engine, unused))) == expected, url
+        assert contradicting(replace(evidence, engines=(engine, unused))) == expected, url
 
 
 def test_an_engine_that_connects_elsewhere_than_its_url_names_is_at_odds() -> None:
     """Though the URL comes from a variable of the tests; not where they themselves see to the connection."""
     named = variable("set", "DB", 1.0, BY_TESTS, f"sqlite:///{TEST}")
     evidence = leak(named, variables=("DB",), url=f"sqlite:///{TEST}")
-    assert astray(evidence) == ["prod.db"]
+    assert contradicting(evidence) == ["prod.db"]
     by_tests = tuple(replace(one, stack=BY_TESTS) for one in evidence.connections)
-    assert astray(replace(evidence, connections=by_tests)) == []
-    assert astray(leak(named, variables=("DB",))) == []
+    assert contradicting(replace(evidence, connections=by_tests)) == []
+    assert contradicting(leak(named, variables=("DB",))) == []
 
 
 @pytest.mark.parametrize("other", [False, True])
