@@ -263,9 +263,9 @@ def _quoted(value: str) -> str:
 
 
 def _show(pair: Pair) -> None:
-    from kit.pair import told
+    from kit.pair import description
 
-    _print(told(pair))
+    _print(description(pair))
     for side in pair.sides:
         _print(
             f"  {side.name:<10}  {side.redacted}  {side.identity.cluster_name}  Postgres {side.identity.version}"
@@ -372,9 +372,9 @@ def trace(command: tuple[str, ...], **options: Any) -> None:
     wherever they are configured to; with it, a connection off the allow-list is refused, and the answer names the test
     that asked for it. The exit code is 127 if the command is not found, and 126 if it cannot be run.
     """
-    from kit.tracing import trace_and_tell
+    from kit.tracing import trace_and_report
 
-    sys.exit(trace_and_tell(command, **options))
+    sys.exit(trace_and_report(command, **options))
 
 
 @main.command()
@@ -402,9 +402,9 @@ def diagnose(command: tuple[str, ...], **options: Any) -> None:
     write there meanwhile. Exit codes: 0 nothing is wrong, 1 the cause is proved, 2 it could not run, 3 it is not
     proved, or not all was seen.
     """
-    from kit.diagnosing import diagnose_and_tell
+    from kit.diagnosing import diagnose_and_report
 
-    sys.exit(diagnose_and_tell(command, **options))
+    sys.exit(diagnose_and_report(command, **options))
 
 
 @main.command()

@@ -18,6 +18,6 @@ def connected_by(case: Case, engine: Engine, opened: tuple[Frame, ...]) -> tuple
         if listener.engine == engine.engine
     ]
     if listeners:
-        told = " or ".join(f"{place(frame.file, frame.line)} {named(frame)}" for frame in listeners)
-        return listeners[0], f"{told}, a listener of do_connect,"
+        names = " or ".join(f"{place(frame.file, frame.line)} {named(frame)}" for frame in listeners)
+        return listeners[0], f"{names}, a listener of do_connect,"
     return first(case.evidence.chain(engine)), "an argument of the engine, or a listener of a library,"

@@ -24,8 +24,8 @@ def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -
     found += [
         finding for leak in case.leaks if not _explained(leak, settled) for finding in of_unexplained(case, leak)
     ]
-    told = [one for one in found if not _is_weak(one) or _settles(one) or not _said_better(one, found)]
-    return tuple({(finding.kind, finding.file, finding.line): finding for finding in reversed(told)}.values())[::-1]
+    reported = [one for one in found if not _is_weak(one) or _settles(one) or not _said_better(one, found)]
+    return tuple({(finding.kind, finding.file, finding.line): finding for finding in reversed(reported)}.values())[::-1]
 
 
 def _settles(finding: _Found) -> bool:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from kit.diagnosing.command import diagnose, diagnose_and_tell
+from kit.diagnosing.command import diagnose, diagnose_and_report
 
-__all__ = ["diagnose", "diagnose_and_tell"]
+__all__ = ["diagnose", "diagnose_and_report"]

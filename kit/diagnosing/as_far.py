@@ -27,15 +27,15 @@ class Ask:
 def asks(run: Evidence) -> tuple[Ask, ...]:
     """Everything that requested a database in a run: what was reached, what could not connect, what was refused."""
     sessions = {session.session: session for session in run.sessions}
-    told = []
+    requests = []
     for seen in run.sightings():
         session = sessions.get(seen.use.session or "")
         opened = run.chain(session) if session is not None else ()
         frames = (*seen.chain, *opened, *run.chain(seen.connection))
-        told.append(Ask(seen.use.test, seen.use.phase, program(run, seen.use), frames))
-    told += [Ask(one.test, one.phase, program(run, one), _made(run, one)) for one in run.connections]
+        requests.append(Ask(seen.use.test, seen.use.phase, program(run, seen.use), frames))
+    requests += [Ask(one.test, one.phase, program(run, one), _made(run, one)) for one in run.connections]
     others = (*run.failed_connections, *run.refusals)
-    return (*told, *(Ask(one.test, one.phase, program(run, one), run.chain(one)) for one in others))
+    return (*requests, *(Ask(one.test, one.phase, program(run, one), run.chain(one)) for one in others))
 
 
 def _made(run: Evidence, connection: Connection) -> tuple[Frame, ...]:

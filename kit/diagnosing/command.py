@@ -19,14 +19,14 @@ from kit.diagnosing.budget import Budget
 from kit.diagnosing.conclusion import concluded, ended_at_limit, findings_of, not_allowed, nothing_wrong, symptom_said
 from kit.diagnosing.journal import Journal, Shown, opened
 from kit.diagnosing.judge import Symptom, effect, is_remedy, symptoms_of, the_case
-from kit.diagnosing.order import asked as order
+from kit.diagnosing.order import dependences as order
 from kit.diagnosing.order.model import Dependence
 from kit.diagnosing.order.reruns import outcomes_of
 from kit.diagnosing.plan import Plan, plan
 from kit.diagnosing.reruns import Guard, Limits, Reruns
 from kit.diagnosing.search import Found, OutOfRuns, search
 from kit.diagnosing.selection import smallest, with_one_more
-from kit.diagnosing.told import Project, applied, as_edit
+from kit.diagnosing.wording import Project, applied, as_edit
 from kit.errors import TraceError
 from kit.evidence.model import Evidence
 from kit.probes.interventions.base import Intervention
@@ -45,7 +45,7 @@ FIRST_RUN_S = 3600.0
 _PROVED, _UNRESOLVED = 1, 3
 
 
-def diagnose_and_tell(
+def diagnose_and_report(
     command: Sequence[str],
     allow: Sequence[str],
     json: Path | None,
@@ -85,12 +85,12 @@ def diagnose_and_tell(
         if dry_run:
             return looking.code_of_first()
         diagnosis = looking.diagnose()
-        told = (
+        report = (
             github(looking.first) + as_commands(diagnosis)
             if format == "github"
             else text(looking.first, diagnosis)
         )
-        put(told, sys.stdout)
+        put(report, sys.stdout)
         write(looking.first, plain(diagnosis), json, html)
         if reruns.interrupted is not None:
             raise reruns.interrupted

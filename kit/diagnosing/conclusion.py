@@ -16,7 +16,7 @@ from kit.detectors.registry import kind_named
 from kit.diagnosing.judge import Symptom
 from kit.diagnosing.left_open import left_open
 from kit.diagnosing.search import Found
-from kit.diagnosing.told import Project, fix_of, headline, inherited_by, to_change, written_by
+from kit.diagnosing.wording import Project, fix_of, headline, inherited_by, to_change, written_by
 from kit.report.answer_text import entry_of, families
 
 _ENTRIES_AT_MOST = 3  # that are proposed for the allow-list
@@ -26,7 +26,7 @@ _LINES_SHOWN = 8  # of what a command wrote before it was ended
 
 def nothing_wrong(first: Answer) -> Diagnosis:
     """The diagnosis of a run in which no test failed, and nothing that is not allowed was reached."""
-    told = first.allowed.patterns is not None
+    has_list = first.allowed.patterns is not None
     unmatched = tuple(f"override key {key.name} matches nothing" for key in first.overrides if not key.matched)
     said = tuple(finding.message for finding in first.findings) + unseen(first)
     if saw_nothing(first):
@@ -37,7 +37,7 @@ def nothing_wrong(first: Answer) -> Diagnosis:
         return Diagnosis(
             Status.UNRESOLVED, f"No test {seen} a database that is not allowed, and none failed.", unproved=said
         )
-    if not told:
+    if not has_list:
         open_still = (*unmatched, *_unnamed(first))
         ask = ("Name the databases that the tests may reach (--allow DB).",) if open_still else ()
         status = Status.UNRESOLVED if open_still else Status.CLEAN
@@ -179,8 +179,8 @@ def _told_once(found: Found, first: Answer, runs: Sequence[Run]) -> Found:
         name = inherited_by(one, first) or f"change {number}"
         if name not in kept or (not (_as_changed(kept[name]) & remedies) and _as_changed(one) & remedies):
             kept[name] = one
-    told = tuple(kept.values())
-    return replace(found, needed=told[:1], also=told[1:])
+    chosen = tuple(kept.values())
+    return replace(found, needed=chosen[:1], also=chosen[1:])
 
 
 def _as_changed(candidate: Candidate) -> set[tuple[str, ...]]:

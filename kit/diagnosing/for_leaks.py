@@ -122,9 +122,9 @@ def _connection_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
 def _past(leak: Leak, context: Context, opener: Frame, label: str, opens: str, instead: Intervention) -> Candidate:
     """What bypasses the tests' override, at the code that should have passed it on."""
     kind = context.kind_of_route(leak, session_past_dependencies.NAME)
-    told = context.found(kind, leak)
-    if told is not None:  # of this very opener, at the line that should have gone by what it is given
-        return Candidate(told, label, (instead,), context.kind(kind).advice(told) or _past_fix(leak, opener, opener))
+    known = context.found(kind, leak)
+    if known is not None:  # of this very opener, at the line that should have used what it is given
+        return Candidate(known, label, (instead,), context.kind(kind).advice(known) or _past_fix(leak, opener, opener))
     caller = culprit(context.case, leak) or opener
     finding = _suggested(
         context,

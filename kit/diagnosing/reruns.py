@@ -148,8 +148,8 @@ class Reruns:
         file = self.folder / "interventions"
         file.touch(0o600)
         # The last one, for what the others did is known by their number.
-        told = [*interventions, TellOfDatabases(self.keeper.address, ".", self.seal.key)]
-        text = json.dumps([one.placed(str(self.place)).as_json() for one in told])
+        all_of_them = [*interventions, TellOfDatabases(self.keeper.address, ".", self.seal.key)]
+        text = json.dumps([one.placed(str(self.place)).as_json() for one in all_of_them])
         file.write_text(self.seal.sealed(text.replace(WORKSPACE, str(self.folder))), encoding="ascii")
         return trace(
             self.command, environ=self.environ, folder=self.place,

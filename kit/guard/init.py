@@ -23,7 +23,7 @@ from pathlib import Path
 from kit import processes
 from kit.errors import GuardError
 from kit.guard.config import LIST, WORDS, changed, config_of, text_of
-from kit.guard.proof import Suite, Told, no_guard, suite_of
+from kit.guard.proof import PytestRun, Suite, no_guard, suite_of
 from kit.probes.allow import AllowList, MalformedEntry
 
 _PLANTED = '''
@@ -108,18 +108,18 @@ def init(project: Path, allow: Sequence[str], python: str | None = None) -> Setu
 
 
 def _turn_on(suite: Suite, entries: tuple[str, ...]) -> Setup:
-    told = suite.read()
-    if told.on is None or told.listed is None:
+    found = suite.read()
+    if found.on is None or found.listed is None:
         raise no_guard(suite.python)
-    listed = tuple(text for entry in told.listed for text in written(entry))
+    listed = tuple(text for entry in found.listed for text in written(entry))
     if not entries and not listed:
         raise GuardError(
             "No database is named", wanted="those that the tests may reach", remedy="name them: --allow DB"
         )
-    config, section = config_of(told.config, suite.project, told.version)
+    config, section = config_of(found.config, suite.project, found.version)
     before = text_of(config) if config.exists() else None
     after = changed(before or "", config, section, [entry for entry in entries if entry not in listed])
-    if told.on and before is not None and set(entries) <= set(listed):
+    if found.on and before is not None and set(entries) <= set(listed):
         after = before  # it is on already, wherever that is written
     unchanged = suite.collected((*listed, *entries))
     with _written(config, before, after):
@@ -222,7 +222,7 @@ def _interpreter(project: Path) -> str:
     return sys.executable
 
 
-def _check(before: Told, after: Told, config: Path, entries: Sequence[str]) -> None:
+def _check(before: PytestRun, after: PytestRun, config: Path, entries: Sequence[str]) -> None:
     """Fail unless pytest reads the file that was written, and collects what it collected before."""
     if after.config is None or not after.config.samefile(config):
         raise GuardError(f"pytest does not read {config} but {after.config}", remedy=_by_hand(entries))
@@ -245,8 +245,8 @@ def _texts(listed: Sequence[str]) -> list[str]:
     return [text for entry in listed for text in written(entry)]
 
 
-def _nodes(told: Told) -> tuple[str, ...]:
-    return tuple(node for node, _ in told.errors)
+def _nodes(found: PytestRun) -> tuple[str, ...]:
+    return tuple(node for node, _ in found.errors)
 
 
 def _missing(of: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:

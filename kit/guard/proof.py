@@ -89,7 +89,7 @@ def pytest_sessionfinish(session):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PytestRun:
     """What a run of pytest knew: its configuration, the guard's list, and what was collected and run.
 
     `on` and `listed` are None where no plugin gives it the guard. `errors` are pairs of a node and its text.
@@ -113,11 +113,11 @@ class Suite:
     python: str
     folder: Path
 
-    def read(self) -> Told:
+    def read(self) -> PytestRun:
         """Which configuration pytest reads; nothing of the project's is imported but its plugins."""
         return self._run("read", ("--collect-only",))
 
-    def collected(self, allow: Sequence[str] | None = None) -> Told:
+    def collected(self, allow: Sequence[str] | None = None) -> PytestRun:
         """Which tests pytest collects; where a list is given, under the guard with that list."""
         guarded = () if allow is None else (OPTION, "-o", f"{LIST}=" + "\n".join(allow))
         return self._run("collect", ("--collect-only", "-q", *guarded))
@@ -129,10 +129,10 @@ class Suite:
         (inside / "test_planted.py").write_text(text)
         chosen = ("-k", "", "-m", "", "--maxfail=0")
         named = ("-c", str(config), "--rootdir", str(self.project))
-        told = self._run("run", (*named, *options, *chosen), inside)
-        return told.outcomes
+        run = self._run("run", (*named, *options, *chosen), inside)
+        return run.outcomes
 
-    def _run(self, mode: str, options: Sequence[str], cwd: Path | None = None) -> Told:
+    def _run(self, mode: str, options: Sequence[str], cwd: Path | None = None) -> PytestRun:
         result = self.folder / f"{mode}.json"
         result.unlink(missing_ok=True)
         (self.folder / f"{_NAME}.py").write_text(_PLUGIN)
@@ -163,12 +163,12 @@ def suite_of(project: Path, python: str) -> Iterator[Suite]:
         yield Suite(project, python, Path(name).resolve())
 
 
-def _told(result: Path, python: str, output: str) -> Told:
+def _told(result: Path, python: str, output: str) -> PytestRun:
     try:
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise _no_result(python, output) from None
-    return Told(
+    return PytestRun(
         Path(found["root"]), Path(found["config"]) if found["config"] else None, found["version"], found["on"],
         None if found["listed"] is None else tuple(found["listed"]), tuple(found.get("tests", ())),
         tuple((node, text) for node, text in found.get("errors", ())), found.get("outcomes", {}),

@@ -22,7 +22,7 @@ def open_lab(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
     Raises NotebookError when JupyterLab is not installed or there is no folder of notebooks here.
     """
-    from kit.pair import open_pair, told
+    from kit.pair import description, open_pair
 
     folder = _folder(_here())
     if importlib.util.find_spec("jupyterlab") is None:
@@ -30,7 +30,7 @@ def open_lab(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             "JupyterLab is not installed", remedy='pip install "fastapi-database-isolation-kit[notebooks,lab]"'
         )
     with open_pair() as pair:
-        print(told(pair), file=sys.stderr, flush=True)
+        print(description(pair), file=sys.stderr, flush=True)
         options = [str(folder), *_as_root(), *arguments]
         return _run(options, {**environ, **pair.environ()})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from kit.pair.logs import LogLine, ServerLog
 from kit.pair.model import IDENTITY_SQL, SEEDED_SITES, Identity, Kind, Pair, Side, SideName
 from kit.pair.opening import open_pair
-from kit.pair.running import check, down, status, told, up
+from kit.pair.running import check, description, down, status, up
 
 __all__ = [
     "IDENTITY_SQL",
@@ -21,9 +21,9 @@ __all__ = [
     "Side",
     "SideName",
     "check",
+    "description",
     "down",
     "open_pair",
     "status",
-    "told",
     "up",
 ]

@@ -129,7 +129,7 @@ def status() -> Pair | None:
     return state.pair
 
 
-def told(pair: Pair) -> str:
+def description(pair: Pair) -> str:
     """In one line: that a pair is up, of which kind, since when, and for the one that was left running, by whom."""
     state = _recall()
     since = pair.production.identity.started[:16].replace("T", " ")

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from .client_statements import by_mysql, by_psql
 from .maintenance import TEMPLATES_OF_ALL
 from .own import os, re
 from .own import own_builtins as __builtins__  # noqa: F401
 from .shells import Command, Unreadable, commands, read
-from .told_to_run import by_mysql, by_psql
 
 ANY = "*"  # the name of a database, where a program has all of a server's
 

@@ -235,8 +235,8 @@ def _findings(answer: Answer, width: int) -> Iterator[str]:
     if not answer.findings:
         yield from _wrapped(nothing_found(answer), width, "")
         return
-    told = answer.allowed.patterns is not None
-    unsaid = "" if told else " No allow-list given: pass --allow DB to have each database judged."
+    has_list = answer.allowed.patterns is not None
+    unsaid = "" if has_list else " No allow-list given: pass --allow DB to have each database judged."
     yield from _wrapped(f"{counted(len(answer.findings), 'finding')}.{unsaid}", width, "")
     for number, finding in enumerate(answer.findings, 1):
         yield ""

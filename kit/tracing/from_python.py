@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kit.analysis.databases import allowed
 from kit.answer.model import Answer
-from kit.tracing.asked import ask
+from kit.tracing.answering import ask
 from kit.tracing.command import trace as run_traced
 from kit.tracing.guarded import Stopping, needs_a_list
 

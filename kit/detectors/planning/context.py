@@ -146,11 +146,11 @@ class Context:
             return
         made = "engine" if leak.engine is not None else "connection"
         lines = tuple((frame.file, frame.line) for frame in frames)
-        told = self._finding_on(leak, lines)
+        finding = self._finding_on(leak, lines)
         led_elsewhere = self.led_elsewhere(leak, lines)
-        fix = self.kind(told.kind).advice(told) if told is not None else ""
+        fix = self.kind(finding.kind).advice(finding) if finding is not None else ""
         yield Candidate(
-            told if told is not None else self._engine_not_replaced(leak, frames[0], made),
+            finding if finding is not None else self._engine_not_replaced(leak, frames[0], made),
             f"with the {made} of {frames[0].file}:{frames[0].line} redirected",
             (led_elsewhere,),
             fix or f"Let the tests put one of their own in place of {frames[0]}.",
@@ -159,8 +159,8 @@ class Context:
     def _finding_on(self, leak: Leak, lines: tuple[tuple[str, int], ...]) -> Finding[object] | None:
         """The finding on how a leak was reached, at a line that is redirected: no other line is shown."""
         here = [finding for finding in self.findings if (finding.file, finding.line) in lines]
-        told = [finding for finding in here if self.kind(finding.kind).strength.tells_how]
-        mine = [finding for finding in told if leak.database.id in finding.databases]
+        reported = [finding for finding in here if self.kind(finding.kind).strength.tells_how]
+        mine = [finding for finding in reported if leak.database.id in finding.databases]
         return next((finding for finding in mine if set(leak.tests) <= set(finding.tests)), None)
 
     def _engine_not_replaced(self, leak: Leak, frame: Frame, made: str) -> Finding[object]:

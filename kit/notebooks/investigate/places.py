@@ -71,10 +71,10 @@ class Place:
 
 def said_of(places: Sequence[Place]) -> str:
     """In one line, whose pair the notebooks of a run use, where that is not one of their own; else nothing."""
-    from kit.pair import told
+    from kit.pair import description
 
     given = next((place.pair for place in places if place.pair is not None and not place.own), None)
-    return "" if given is None else f"{told(given)} All notebooks use it."
+    return "" if given is None else f"{description(given)} All notebooks use it."
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from kit.tracing.command import Traced, here, silent, trace
 from kit.tracing.guarded import Stopping, guard_of, needs_a_list, said_before
 
 
-def trace_and_tell(
+def trace_and_report(
     command: Sequence[str],
     allow: Sequence[str],
     json: Path | None,
