@@ -1,4 +1,4 @@
-"""Which database your tests reached, who opened it, and which change stops it.
+"""Which database your tests reached, what opened it, and which change stops it.
 
 The public names, each imported when it is first used, so that importing this package opens, reads and prints nothing:
 

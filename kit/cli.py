@@ -178,7 +178,7 @@ def _end(message: str, code: int) -> NoReturn:
 )
 @click.version_option(__version__, prog_name="kit")
 def main() -> None:
-    """Find out which database your tests reached, who opened it, and which change stops it."""
+    """Find out which database your tests reached, what opened it, and which change stops it."""
 
 
 @main.command()
@@ -293,7 +293,7 @@ def _show(pair: Pair) -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder for runs. Default: runs"
 )
-@click.option("--stack", metavar="NAME", help="The versions under which trials run: current (default) or 2023-11.")
+@click.option("--stack", metavar="NAME", help="The versions to run trials with: current (default) or 2023-11.")
 @click.option("--fresh", is_flag=True, help="Run each trial, even if another notebook of this run has run it.")
 def investigate(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], **options: Any) -> None:
     """Run the notebooks and show which claims held.
@@ -314,7 +314,7 @@ def investigate(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], .
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/latest"))
 def verdict(run: Path) -> None:
-    """Judge the kept evidence of a run again, by today's rules.
+    """Judge the evidence of a past run again, by the current rules.
 
     Nothing is run. RUN is a folder of `kit investigate`; runs/latest by default. Exits with 2 if some of the evidence
     cannot be read.
@@ -334,7 +334,8 @@ def _about_a_command(function: Any) -> Any:
     options = [
         click.option(
             "--allow", multiple=True, metavar="DB",
-            help="A database that tests may reach: host:port/name, a server's own identity, or a file. Wildcards work.",
+            help="A database that tests may reach: host:port/name, a server's own identity, or a file. Wildcards are "
+            "allowed.",
         ),
         click.option(
             "--stop", is_flag=True,
@@ -353,7 +354,7 @@ def _about_a_command(function: Any) -> Any:
         ),
         click.option(
             "--format", type=click.Choice(["text", "github"]), default="text",
-            help="The form of the answer. Default: text",
+            help="The format of the answer. Default: text",
         ),
         click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND ..."),
     ]
@@ -370,7 +371,7 @@ def trace(command: tuple[str, ...], **options: Any) -> None:
     The command runs as it would without the kit: its input, output and exit code are its own, and the answer goes to
     standard error. Without --allow every database is shown and none is judged. Without --stop the tests connect
     wherever they are configured to; with it, a connection off the allow-list is refused, and the answer names the test
-    that asked for it. The exit code is 127 if the command is not found, and 126 if it cannot be run.
+    that requested it. The exit code is 127 if the command is not found, and 126 if it cannot be run.
     """
     from kit.tracing import trace_and_report
 
@@ -385,12 +386,12 @@ def trace(command: tuple[str, ...], **options: Any) -> None:
 )
 @_above_0("--timeout", "timeout_s", "S", "Seconds that each re-run may take. Default: three times the first.")
 @_above_0(
-    "--budget", "budget_min", "MINUTES", "Minutes for all runs; then what is known is told. Default: no limit."
+    "--budget", "budget_min", "MINUTES", "Minutes for all runs; what is known by then is reported. Default: no limit."
 )
 @click.option("--fresh", is_flag=True, help="Make all runs anew, also after a diagnosis that was stopped.")
 @click.option(
     "--test", "tests", multiple=True, metavar="ID",
-    help="Show which other test, which state and which line this test depends on.",
+    help="Find the other test, the state and the line on which this test depends.",
 )
 @_about_a_command
 def diagnose(command: tuple[str, ...], **options: Any) -> None:
@@ -398,9 +399,11 @@ def diagnose(command: tuple[str, ...], **options: Any) -> None:
 
     The first run is a trace: it connects wherever the tests are configured to, unless --stop is given. Each re-run
     changes one thing, in memory, and refuses every connection off the allow-list before its first statement. What the
-    runs wrote to the databases of the list, and to files of the project, is put back between them: nobody else should
-    write there meanwhile. Exit codes: 0 nothing is wrong, 1 the cause is proved, 2 it could not run, 3 it is not
-    proved, or not all was seen.
+    runs write to allowed databases, and to files of the project, is restored between them, so nothing else should
+    write there meanwhile.
+
+    Exit codes: 0 nothing is wrong, 1 the cause is proved, 2 it could not run, 3 it is not proved, or not everything
+    was seen.
     """
     from kit.diagnosing import diagnose_and_report
 
@@ -412,7 +415,7 @@ def diagnose(command: tuple[str, ...], **options: Any) -> None:
 def explain(kind: str | None) -> None:
     """Explain a kind of finding, or list all of them.
 
-    It says what the kind is, how it comes about, with an example, how it is proved and what to do.
+    Shows what the kind is, how it happens, an example, how it is proved and what to do.
     """
     from kit.detectors.registry import KINDS
     from kit.report.kinds_text import explained, listed

@@ -11,7 +11,7 @@ from kit.detectors.kind import Kind, Without
 WIDTH = 100  # columns
 _PARTS = (
     ("What it is", "what"),
-    ("How it comes about", "comes_about"),
+    ("How it happens", "comes_about"),
     ("Example", "example"),
     ("How it is proved", "proved"),
     ("What to do", "to_do"),
@@ -46,10 +46,10 @@ def _text_of(kind: Kind[Any], part: str) -> str:
 
 
 def listed(kinds: Sequence[Kind[Any]]) -> str:
-    """All kinds, one a line, in the order in which they are told."""
+    """All kinds, one per line, in the order in which they are reported."""
     width = max(len(kind.name) for kind in kinds)
     lines = [f"{kind.name:<{width}}  {kind.title}" for kind in kinds]
-    return "\n".join([*lines, "", "kit explain KIND says what it is, how it comes about, and what to do."]) + "\n"
+    return "\n".join([*lines, "", "kit explain KIND shows what it is, how it happens, and what to do."]) + "\n"
 
 
 def document(kinds: Sequence[Kind[Any]]) -> str:
@@ -61,7 +61,8 @@ def _document(kinds: Sequence[Kind[Any]]) -> Iterator[str]:
     yield "# Findings"
     yield ""
     yield from textwrap.wrap(
-        "Every kind of finding, in the order in which they are told. `kit explain KIND` shows one of them. This page "
+        "Every kind of finding, in the order in which they are reported. `kit explain KIND` shows one of them. This "
+        "page "
         "is written by `tools/findings_page.py` out of `kit/detectors/registry.py`; "
         "[adding-a-kind.md](adding-a-kind.md) says how to add one.",
         120,
@@ -72,7 +73,7 @@ def _document(kinds: Sequence[Kind[Any]]) -> Iterator[str]:
         yield f"| [{kind.name}](#{kind.name}) | {kind.title} | {kind.strength.value} |"
     for kind in kinds:
         yield from ("", f"## {kind.name}", "", f"**{kind.title}.** {kind.explains.what}")
-        yield from ("", f"*How it comes about.* {kind.explains.comes_about}")
+        yield from ("", f"*How it happens.* {kind.explains.comes_about}")
         language = "console" if example_of(kind).startswith("$") else "python"
         yield from ("", f"```{language}", *example_of(kind).splitlines(), "```")
         yield from ("", f"*How it is proved.* {_text_of(kind, 'proved')}")
