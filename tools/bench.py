@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import bench_diagnose
 import bench_instructions
 import bench_trace
 import bench_trials
@@ -199,6 +200,7 @@ def main() -> None:
     parts = (
         commands(arguments.runs), starts(arguments.runs), bench_trials.figures(arguments.runs, sizes),
         bench_trace.figures(arguments.runs, short=arguments.short), bench_instructions.figures(),
+        bench_diagnose.figures(short=arguments.short),
     )  # fmt: skip
     for figure in itertools.chain(*parts):
         rows.append(asdict(figure) | {"held": figure.held})

@@ -88,6 +88,7 @@ CAUSES = (
     ("", 'assert sqlite3.connect("live.db").execute("select 3").fetchall()'),  # opened by the test itself
 )
 """What a test of each cause asks for, and does."""
+SOUND = ("client", 'assert client.get("/goods").status_code == 200')
 
 
 def figures(*, short: bool) -> Iterator[Figure]:
@@ -110,7 +111,7 @@ def write(folder: Path, tests: int, causes: int) -> None:
     body = ["import sqlite3", "import pytest", ""]
     for number in range(tests):
         cause = number % 50 - 10
-        asks, does = CAUSES[cause] if 0 <= cause < causes else ("client", 'assert client.get("/goods").status_code == 200')
+        asks, does = CAUSES[cause] if 0 <= cause < causes else SOUND
         if asks == "bare":
             body += ["", f"def test_{number}(bare):", f"    client = bare\n    {does}"]
         else:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from kit.analysis.model import Finding, explained_by
+from kit.analysis.model import Finding, counted, explained_by
 
 
 class Status(StrEnum):
@@ -45,6 +45,12 @@ class Run:
     duration_s: float
     remedy: bool = False
     left_out: int = 0
+
+    @property
+    def change(self) -> str:
+        """What was changed, in words, with the number of tests that were left out."""
+        without = f", {counted(self.left_out, 'test')} left out" if self.left_out else ""
+        return (" and ".join(self.changed) or "unchanged") + without
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def runs(diagnosis: Diagnosis) -> pandas.DataFrame:
     return _table(
         ["changed", "symptom", "seen", "s"],
         [
-            [" and ".join(run.changed) or "nothing", run.effect.shown, run.reason, round(run.duration_s, 1)]
+            [run.change, run.effect.shown, run.reason, round(run.duration_s, 1)]
             for run in diagnosis.runs
         ],
     )

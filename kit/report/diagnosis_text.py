@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from kit.analysis.model import counted, explained_by, place
+from kit.analysis.model import explained_by, place
 from kit.analysis.stopped import guard_said
 from kit.answer.diagnosis import Cause, Diagnosis, Run
 from kit.answer.model import Answer
@@ -66,9 +66,7 @@ def together(causes: list[Cause]) -> Iterator[str]:
 
 
 def _run(number: int, run: Run) -> str:
-    changed = " and ".join(run.changed) or "unchanged"
-    without = f", {counted(run.left_out, 'test')} left out" if run.left_out else ""
-    return f"run {number}, {changed}{without}: {run.effect.shown} ({run.reason}; {run.duration_s:.1f} s)"
+    return f"run {number}, {run.change}: {run.effect.shown} ({run.reason}; {run.duration_s:.1f} s)"
 
 
 def _titled(title: str, paragraphs: list[str], width: int) -> list[str]:
