@@ -15,9 +15,9 @@ from kit.analysis.led_elsewhere import goes_elsewhere
 from kit.analysis.named_by_application import named_by_application
 from kit.analysis.reach import Reach, called_by_tests, done_by_tests, is_test_file
 from kit.analysis.url_source import leads_to, origin_of
-from kit.evidence.model import Engine, Evidence, Frame, Override, Use, Variable
+from kit.evidence.model import Engine, Evidence, Frame, Override, Setting, Use, Variable
 from kit.probes.allow import place_of
-from kit.probes.places import URL, place
+from kit.probes.places import FILE, URL, place
 
 _CATALOGUES = ("pg_", "sqlite_", "information_schema")  # tables that every server has
 
@@ -79,7 +79,9 @@ def _is_named_by_tests(evidence: Evidence, reach: Reach) -> bool:
         return True
     if made and is_test_file(made[0].file):
         return True
-    return written is not None and (done_by_tests(evidence, written) or _by_configuration(written))
+    if written is not None and (done_by_tests(evidence, written) or _by_configuration(written)):
+        return True
+    return _by_a_setting(evidence, reach)
 
 
 def _is_made_for_tests(evidence: Evidence, reach: Reach) -> bool:
@@ -117,10 +119,11 @@ def _uses_a_table(use: Use) -> bool:
     return any(not table.startswith(_CATALOGUES) for table in use.tables)
 
 
-def _named_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Variable]:
-    """The variables that the tests set to a database which was not reached."""
-    for event in evidence.variables:
-        if event.op != "set" or not event.value or not done_by_tests(evidence, event):
+def _named_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Variable | Setting]:
+    """The variables and the settings that the tests set to a database which was not reached."""
+    written: tuple[Variable | Setting, ...] = (*evidence.variables, *evidence.settings)
+    for event in written:
+        if event.op not in ("set", "changed") or not event.value or not done_by_tests(evidence, event):
             continue
         if _names_a_place(event) and not any(_leads_there(event.value, reach) for reach in reached):
             yield event
@@ -146,7 +149,9 @@ def _led_elsewhere(evidence: Evidence, reach: Reach) -> bool:
     return not any(is_test_file(frame.file) for frame in frames)
 
 
-def _names_a_place(event: Variable) -> bool:
+def _names_a_place(event: Variable | Setting) -> bool:
+    if isinstance(event, Setting) and FILE.search(event.value or ""):
+        return True
     return event.value is not None and (URL.match(event.value) is not None or "/" in event.value)
 
 
@@ -162,7 +167,7 @@ def _leads_there(value: str, reach: Reach) -> bool:
     return bool(named.host) and named.host == gone_to.host and gone_to.database.startswith(named.database)
 
 
-def _concerns(event: Variable | Engine, reach: Reach) -> bool:
+def _concerns(event: Variable | Setting | Engine, reach: Reach) -> bool:
     """Tell whether a variable or an engine still applied at a reach: what a test makes for itself ends with it."""
     lasting = event.test is None or event.scope not in (None, "function")
     return event.process == reach.entry.process and (lasting or event.test == reach.test)
@@ -176,7 +181,20 @@ def _of_its_own_accord(evidence: Evidence, reach: Reach) -> bool:
     if reach.engine is not None and reach.engine.request is None and called_by_tests(made):
         return False
     written = origin_of(evidence, reach).written
-    return written is None or not done_by_tests(evidence, written)
+    return (written is None or not done_by_tests(evidence, written)) and not _by_a_setting(evidence, reach)
+
+
+def _by_a_setting(evidence: Evidence, reach: Reach) -> bool:
+    """Tell whether the tests had given a setting the place of a reach before its engine, or connection, was made."""
+    made = reach.engine or reach.connection
+    return any(
+        event.op == "changed"
+        and event.process == made.process
+        and event.at_s <= made.at_s
+        and leads_to(event.value, reach)
+        and done_by_tests(evidence, event)
+        for event in evidence.settings
+    )
 
 
 def _outlived(evidence: Evidence, reached: Iterable[Reach]) -> set[int]:

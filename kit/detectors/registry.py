@@ -45,7 +45,7 @@ from kit.detectors.routes import (
     session_past_dependencies,
     thread_session,
 )
-from kit.detectors.sessions import session_routed, session_uncommitted
+from kit.detectors.sessions import session_configured_too_late, session_routed, session_uncommitted
 from kit.detectors.state import (
     state_left_by_collection,
     state_left_by_test,
@@ -55,6 +55,7 @@ from kit.detectors.state import (
 from kit.detectors.variables import (
     collection_time_import,
     env_set_too_late,
+    setting_changed_too_late,
     variable_not_asked_for,
     variable_precedence,
 )
@@ -72,6 +73,7 @@ DETECTED: tuple[Kind[Any], ...] = (
     override_not_in_test.KIND,
     override_leaked.KIND,
     dependency_replaced_by_name.KIND,
+    session_configured_too_late.KIND,
     session_routed.KIND,
     background_task_session.KIND,
     lifespan_engine.KIND,
@@ -82,6 +84,7 @@ DETECTED: tuple[Kind[Any], ...] = (
     from_import_early_binding.KIND,
     dotenv_precedence.KIND,
     env_set_too_late.KIND,
+    setting_changed_too_late.KIND,
     collection_time_import.KIND,
     variable_precedence.KIND,
     variable_not_asked_for.KIND,

@@ -19,6 +19,7 @@ from kit.evidence.written import (
     ConnectionName,
     EngineName,
     Event,
+    FactoryName,
     File,
     LoopName,
     ModuleName,
@@ -237,6 +238,23 @@ class SettingsFile(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Setting(Entry):
+    """A text in the program's state that names a database was replaced by another.
+
+    `name` is its place (module.global.attribute['key']), `key` the last part of that, `before` the text that was there,
+    None for none. `op` is changed, or restored where it is the first again that was seen there. `also` are other places
+    which still held what this one had held. Its stack is the line that wrote it, as far as the texts of the tests tell.
+    """
+
+    op: str
+    name: str
+    key: str
+    value: str
+    before: str | None = None
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Folder(Entry):
     """The working directory was changed from `before` to `path`."""
 
@@ -309,13 +327,25 @@ class Session(Entry):
     """An SQLAlchemy session was made, on an engine, unless what it asks for is sent to others.
 
     `routed_by` is get_bind where its class has one of the application's own, binds where it was given some.
-    `routed_at`, an index into `Evidence.stacks`, leads there.
+    `routed_at`, an index into `Evidence.stacks`, leads there. `factory` made it; `scoped` where it was for a
+    scoped_session, which keeps it until it is removed.
     """
 
     session: SessionName
     engine: EngineName | None = None
+    factory: FactoryName | None = None
+    scoped: bool = False
     routed_by: str | None = None
     routed_at: Stack | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactoryBound(Entry):
+    """A factory of sessions (`sessionmaker`) was bound to another engine (`configure`); `before` is the one before."""
+
+    factory: FactoryName
+    engine: EngineName
+    before: EngineName | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -532,6 +562,7 @@ class Evidence:
     refusals: Annotated[tuple[Refusal, ...], Event("refusal")] = ()
     changes: Annotated[tuple[Change, ...], Event("change")] = ()
     sessions: Annotated[tuple[Session, ...], Event("session")] = ()
+    factories_bound: Annotated[tuple[FactoryBound, ...], Event("factory_bound")] = ()
     uses: Annotated[tuple[Use, ...], Event("use")] = ()
     apps: Annotated[tuple[App, ...], Event("app")] = ()
     requests: Annotated[tuple[Request, ...], Event("request")] = ()
@@ -544,6 +575,7 @@ class Evidence:
     names: Annotated[tuple[Name, ...], Event("name")] = ()
     modules: Annotated[tuple[Module, ...], Event("module")] = ()
     settings_files: Annotated[tuple[SettingsFile, ...], Event("settings_file")] = ()
+    settings: Annotated[tuple[Setting, ...], Event("setting")] = ()
     folders: Annotated[tuple[Folder, ...], Event("folder")] = ()
     children: Annotated[tuple[Child, ...], Event("child")] = ()
     not_seen: Annotated[tuple[NotSeen, ...], Event("not_seen")] = ()

@@ -5,8 +5,10 @@ Two facts are kept apart. *Configured*: the place that was asked for. *Observed*
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Callable, Dict, Hashable, List, Optional, Pattern, Set, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Hashable, Iterator, List, Optional, Pattern, Set, Tuple, Union
 from weakref import ReferenceType, ref
 
 from .connecting import Connecting, connecting
@@ -26,6 +28,7 @@ from .statements import Statement, read
 
 if TYPE_CHECKING:
     from .drivers.attached import Attached
+    from .settings.probe import SettingsProbe
 
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none
 
@@ -118,6 +121,8 @@ class Databases:
         self._writers: Dict[Hashable, Dict[str, Connection]] = {}  # database -> those with rows not committed yet
         self._listeners: List[Listener] = []
         self.factories: "Notes[Stack]" = Notes()  # of sessions: where each one's class was made
+        self.settings: Optional[SettingsProbe] = None
+        self._opening_for: "ContextVar[Optional[str]]" = ContextVar("opening_for", default=None)
 
     # --- connections -------------------------------------------------------------------------------------------------
 
@@ -232,6 +237,9 @@ class Databases:
         why_not: Optional[str], pooled: bool, *, engine: Optional[str] = None, bound_to_loop: bool = False,
         asks: Optional[Callable[[Any], bool]] = None, peer: Optional[Peer] = None, **sources: Any,
     ) -> str:
+        if self.settings is not None:
+            self.settings.look()
+        engine = engine or self._opening_for.get()
         number = self.objects.number("connection")
         connection = Connection(number, _database(configured, observed, number), engine, pooled)
         try:
@@ -278,6 +286,16 @@ class Databases:
             "engine", apart=(url,), engine=self.objects.new("engine", pool), url=redact(url), dialect=dialect,
             driver=driver, pool=f"{kind.__module__}.{kind.__qualname__}", **(sources.of(url) if sources else {}),
         )
+
+    @contextmanager
+    def opening_for(self, pool: Any) -> Iterator[None]:
+        """Have what is opened meanwhile in this thread known for connections of a pool's, or of what stands for one."""
+        before = self._opening_for.get()
+        self._opening_for.set(self.objects.of("engine", pool))
+        try:
+            yield
+        finally:
+            self._opening_for.set(before)
 
     def pool_of(self, frame: Optional[FrameType]) -> Optional[str]:
         """Name the pool one of whose own methods is running in `frame`; None where there is none."""
@@ -336,6 +354,8 @@ class Databases:
         self, connection: Connection, statement: Statement, engine: Optional[str], request: Optional[Request],
         also: Tuple[Any, ...],
     ) -> None:
+        if self.settings is not None:
+            self.settings.look()
         session = connection.session and connection.session[1]
         stack, inside, supplier = request.stack() if request is not None else (application_stack(), None, None)
         connection.stack = stack

@@ -19,9 +19,11 @@ from .names import NamesProbe
 from .objects import Objects
 from .own import atexit, os
 from .own import own_builtins as __builtins__  # noqa: F401
+from .peewee_use import PeeweeProbe
 from .pytest_use import PytestProbe
 from .recorder import Recorder
 from .redact import learn_all
+from .settings.probe import SettingsProbe
 from .settings_files import SettingsFiles
 from .sources import Sources
 from .sqlalchemy_use import SQLAlchemyProbe
@@ -67,6 +69,10 @@ class Installed:
         )
         apps, pytest = AppProbe(recorder, databases), PytestProbe(recorder)
         if "names" in self.names:
+            databases.settings = settings = SettingsProbe(recorder)
+            sources.settings = settings
+            pytest.after_fixture.append(settings.made)
+            pytest.between_phases.append(lambda: settings.look(pytest.functions()))
             check = NamesProbe(recorder, databases.objects, apps.alive).check
             pytest.between_phases.append(check)
             apps.on_lifespan.append(check)
@@ -77,7 +83,10 @@ class Installed:
         return {
             "environment": environ,
             "files": AuditProbe(recorder, files),
-            "engine": SQLAlchemyProbe(recorder, databases, sources, asks="connection" in self.names),
+            "engine": _Both(
+                SQLAlchemyProbe(recorder, databases, sources, asks="connection" in self.names),
+                PeeweeProbe(databases, sources),
+            ),
             "connection": DriverProbe(databases, sources),
             "app": apps,
             "pytest": pytest,
@@ -109,6 +118,17 @@ class Installed:
     def remove(self) -> None:
         self.hooks.remove()
         self.recorder.close()
+
+
+class _Both:
+    """Two probes that are put in together."""
+
+    def __init__(self, *probes: Any) -> None:
+        self._probes = probes
+
+    def install(self, hooks: Hooks) -> None:
+        for probe in self._probes:
+            probe.install(hooks)
 
 
 def _judge(gate: Optional[Gate]) -> Optional[Listening]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol, TypeVar
+from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol, Tuple, TypeVar
 
 from .context import CURRENT
 from .hooks import Hooks, out_of_traceback
-from .objects import attribute
+from .objects import attribute, held_by
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
@@ -31,6 +31,8 @@ class PytestProbe:
         self._recorder = recorder
         self.between_phases: List[Callable[[], None]] = []  # called as a test begins, and after each of its phases
         self.after_test: List[Callable[[], None]] = []
+        self.after_fixture: List[Callable[[str, Any, Any], None]] = []  # its name, its function, what it gave
+        self._item: Any = None  # the test under way
         self._controls = False  # workers of pytest-xdist run the tests, and know what in their ids is secret
 
     def install(self, hooks: Hooks) -> None:
@@ -57,13 +59,18 @@ class PytestProbe:
         self._hooks.on_removal(self._end)
 
     def _watch_fixtures(self, fixtures: Any) -> None:
+        probe = self
+
         def calling(original: Any) -> Any:
             def call_fixture_func(fixturefunc: Any, request: Any, kwargs: Any) -> Any:
                 __tracebackhide__ = True
                 outer = CURRENT.fixture, CURRENT.scope
                 CURRENT.fixture, CURRENT.scope = request.fixturename, str(request.scope)
                 try:
-                    return original(fixturefunc, request, kwargs)
+                    given = original(fixturefunc, request, kwargs)
+                    for call in probe.after_fixture:
+                        call(request.fixturename, fixturefunc, given)
+                    return given
                 except BaseException as error:
                     out_of_traceback(error)
                     raise
@@ -75,6 +82,12 @@ class PytestProbe:
 
     def _end(self) -> None:
         self.is_in_force = False
+
+    @quietly
+    def functions(self) -> Tuple[Any, ...]:
+        """Return the function of the test under way, where it has one."""
+        found = held_by(self._item).get("_obj") if self._item is not None else None
+        return () if found is None else (found,)
 
     def phase_ended(self) -> None:
         """A test has begun, or one of its phases is over."""
@@ -142,8 +155,10 @@ class PytestProbe:
                 learn_parameters(item)
                 CURRENT.enter("setup", item.nodeid)
                 probe.phase_ended()
+                probe._item = item
                 yield
                 probe.test_ended()
+                probe._item = None
                 CURRENT.enter("between", outer)
 
             @hookimpl(tryfirst=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from .environ import EnvironmentProbe
 from .frames import APPLICATION, owner
@@ -14,6 +14,9 @@ from .places import place
 from .redact import HIDDEN
 from .settings_files import SettingsFiles
 
+if TYPE_CHECKING:
+    from .settings.probe import SettingsProbe
+
 _ATTRIBUTES_AT_MOST = 200  # of one object
 _HOLDERS_AT_MOST = 20
 
@@ -23,10 +26,13 @@ class Sources:
 
     def __init__(self, environ: Optional[EnvironmentProbe], files: Optional[SettingsFiles]) -> None:
         self._environ, self._files = environ, files
+        self.settings: Optional[SettingsProbe] = None
         self._holders: Dict[str, Tuple[int, List[str]]] = {}  # by URL: how many modules there were, what was found
 
     def of(self, url: str, parts: Tuple[Optional[str], ...] = ()) -> Dict[str, Any]:
         """Return `variables` (names), `files` ([file, line, name]) and `held_by` (module.name.attribute)."""
+        if self.settings is not None:
+            self.settings.read(url)
         return {
             "variables": self._environ.sources_of(url, parts) if self._environ else None,
             "files": self._files.sources_of(url) if self._files else None,

@@ -11,15 +11,17 @@ from .context import REQUEST
 from .databases import Connection, Databases
 from .dialects import ask
 from .drivers import INNER
-from .frames import APPLICATION, Stack, absolute, application_stack, owner
+from .frames import APPLICATION, Stack, absolute, application_stack, callers, owner
 from .hooks import Hooks, out_of_traceback, with_arguments_of
 from .objects import attribute, bases, module_of, qualname_of, space_of
+from .own import itertools
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
 from .redact import learn_all, redact
 from .sources import Sources, url_as_text
 
+_FRAMES_OF_A_SCOPE = 6  # of SQLAlchemy's own, from the session that is made to the scope that asked for it
 _UNSEEN = "no probe saw this driver connect"
 
 
@@ -85,8 +87,16 @@ class SQLAlchemyProbe:
                 probe._made_factory(factory)
             return __init__
 
+        def configuring(original: Any) -> Any:
+            def configure(factory: Any, *args: Any, **kwargs: Any) -> None:
+                before = probe._bound_to(factory)
+                original(factory, *args, **kwargs)
+                probe._configured(factory, before)
+            return configure
+
         self._hooks.replace(Session, "__init__", making)
         self._hooks.replace(orm.sessionmaker, "__init__", making_factory)
+        self._hooks.replace(orm.sessionmaker, "configure", configuring)
         self._listen(event, Session, "after_begin", self._begun)
 
     def _listen(self, event: Any, target: Any, name: str, listener: Any) -> None:
@@ -116,12 +126,26 @@ class SQLAlchemyProbe:
                 request.supply(session, supplier)
         self._recorder.event(
             "session", stack=stack, session=number, engine=self._engine_of(attribute(session, "bind")),
-            **self._routing(session),
+            factory=self._objects.of("factory", type(session)), scoped=_is_of_a_scope(), **self._routing(session),
         )
 
     @quietly
     def _made_factory(self, factory: Any) -> None:
-        self._databases.factories.set(attribute(factory, "class_"), application_stack())
+        kind = attribute(factory, "class_")
+        self._databases.factories.set(kind, application_stack())
+        self._objects.new("factory", kind)
+
+    @quietly
+    def _bound_to(self, factory: Any) -> Optional[str]:
+        keywords = attribute(factory, "kw")
+        return self._engine_of(keywords.get("bind")) if type(keywords) is dict else None
+
+    @quietly
+    def _configured(self, factory: Any, before: Optional[str]) -> None:
+        """A factory of sessions was bound to another engine: the sessions that it has made keep theirs."""
+        number, engine = self._objects.of("factory", attribute(factory, "class_")), self._bound_to(factory)
+        if number is not None and engine is not None and engine != before:
+            self._recorder.event("factory_bound", apart=(number, engine), factory=number, engine=engine, before=before)
 
     def _engine_of(self, bind: Any) -> Optional[str]:
         return self._objects.of("engine", attribute(bind, "dialect")) if bind is not None else None
@@ -235,6 +259,14 @@ class _HasEvents:
 
     def __set__(self, connection: Any, value: bool) -> None:
         vars(connection)["_has_events"] = value
+
+
+def _is_of_a_scope() -> bool:
+    """Tell whether a session is being made for a scoped_session, which keeps it until it is removed."""
+    near = itertools.islice(callers("sqlalchemy"), _FRAMES_OF_A_SCOPE)
+    return any(
+        frame.f_code.co_name == "__call__" and frame.f_code.co_filename.endswith("_collections.py") for frame in near
+    )
 
 
 def _unasked(dialect: Any) -> Tuple[None, str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kit.analysis.case import Case, Leak, reach_facts
 from kit.analysis.led_elsewhere import goes_elsewhere
 from kit.analysis.model import Finding, fact
+from kit.analysis.settings import named_by_settings
 from kit.analysis.url_source import named_in_files, origin_of, passed_over, source_of, writer
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import NOWHERE, Candidate, nowhere
@@ -38,6 +39,8 @@ def detect(case: Case) -> Iterator[Finding[About]]:
         return
     if any(event.op == "set" and case.done_by_tests(event) for event in case.evidence.variables):
         return  # they name one, and why it is not reached is another question
+    if named_by_settings(case):
+        return
     if any(goes_elsewhere(leak.first) or _another_is_named(case.evidence, leak) for leak in case.leaks):
         return
     worst = next(iter(sorted(_by_tests(case), key=lambda found: (_harm(found[0]), found[0].at_s))), None)

@@ -31,6 +31,14 @@ def allowed_url(context: Context, url: str) -> str:
     return ""
 
 
+def named_there(context: Context, value: str) -> str:
+    """A database that the tests name, where another run can lead to it; else one of its kind that they reached."""
+    path = value.partition(":///")[2] if kind_of_url(value) == "sqlite" and "://" in value else value
+    if "***" in value or (kind_of_url(value) == "sqlite" and not _stays(path, context.case.allowed.folder)):
+        return allowed_url(context, value if "://" in value else "sqlite://")
+    return value
+
+
 def value_instead(context: Context, value: str) -> str:
     """A value of the kind of `value` that names an allowed database, else one that does not exist."""
     there = _there_for(context, value)

@@ -298,7 +298,7 @@ class Sqlite(Adapter):
         databases = self._databases
 
         def trace(statement: str) -> None:
-            databases.used(known, statement if known.uses_here < _READ_WHOLE else statement[:7])
+            databases.used(known, statement if known.uses_here < _READ_WHOLE else statement[:7], known.engine)
             if attaching is not None:
                 attaching.runs(statement)
         return in_callback(trace)

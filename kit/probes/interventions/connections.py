@@ -224,6 +224,47 @@ class RedirectSession(Intervention):
 
 
 @dataclass(frozen=True)
+class RemoveFirst(Intervention):
+    """The session of a scope is removed before a line binds its factory to another engine."""
+
+    op = "remove-first"
+    file: File
+    line: int
+
+    @property
+    def label(self) -> str:
+        return f"with the session of the scope removed before {self.file}:{self.line} configures another engine"
+
+    def apply(self, rerun: Rerun) -> None:
+        from .elsewhere import lines
+
+        here = os.path.realpath(self.file), self.line
+        scopes: "WeakSet[Any]" = WeakSet()
+
+        def making(original: Any) -> Any:
+            def __init__(scope: Any, *args: Any, **kwargs: Any) -> None:
+                original(scope, *args, **kwargs)
+                scopes.add(scope)
+            return __init__
+
+        def configuring(original: Any) -> Any:
+            def configure(factory: Any, **kwargs: Any) -> None:
+                if here in {(file, line) for file, line, _ in lines()}:
+                    for scope in [scope for scope in scopes if scope.session_factory is factory]:
+                        if scope.registry.has():
+                            rerun.took_hold()
+                        scope.remove()
+                original(factory, **kwargs)
+            return configure
+
+        def watch(orm: Any) -> None:
+            rerun.hooks.replace(orm.scoped_session, "__init__", making)
+            rerun.hooks.replace(orm.sessionmaker, "configure", configuring)
+
+        rerun.hooks.when_imported("sqlalchemy.orm", watch)
+
+
+@dataclass(frozen=True)
 class RedirectConnection(Intervention):
     """What a function connects to by itself is what the tests' code at a line does."""
 
@@ -254,7 +295,8 @@ class LeadElsewhere(Intervention):
     is an empty file, `nowhere`, or a server that is not there. With `of` it is those engines alone that have this URL,
     with `to` they lead to where that one does; both are as evidence shows them. With `sites` it is what is connected by
     way of any of these lines, whoever made the engine. `there` is the whole URL of a database that is allowed: what is
-    of its kind leads to it, instead of nowhere.
+    of its kind leads to it, instead of nowhere. With `follow` it leads to where this place of the program's state leads
+    at that moment (module.global.attribute['key']), once that names another database than `until`.
     """
 
     op = "lead-elsewhere"
@@ -266,6 +308,8 @@ class LeadElsewhere(Intervention):
     nowhere: str = f"{WORKSPACE}/{NOWHERE}"
     sites: Tuple[Tuple[File, int], ...] = ()
     there: str = ""
+    follow: str = ""
+    until: str = ""
 
     @property
     def label(self) -> str:
@@ -278,6 +322,7 @@ class LeadElsewhere(Intervention):
         elsewhere = Elsewhere(self, rerun.took_hold)
         elsewhere.install(rerun.hooks)
         rerun.around.append(elsewhere.install_around)
+        rerun.listening.append(elsewhere.listens)
 
 
 def _called_from(file: str, line: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Set, Tuple
@@ -11,18 +12,22 @@ from weakref import WeakSet
 from ..drivers import ADAPTERS
 from ..drivers.base import Opener
 from ..hooks import Hooks
+from ..objects import Notes
 from ..own import os, re, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..places import place
 from .connections import NOWHERE
 
 if TYPE_CHECKING:
+    from ..databases import Databases
+    from ..settings.probe import SettingsProbe
     from .connections import LeadElsewhere
 
 _FRAMES_AT_MOST = 500
 _URL = re.compile(
     r"^[\w+]+://(?:(?P<user>[^:@/]*)(?::(?P<password>[^@/]*))?@)?(?P<host>[^:/?@]+)(?::(?P<port>\d+))?/(?P<database>[^?]+)"
 )
+_IN_MEMORY = ":memory:"
 _NO_SERVER: Dict[str, Any] = {"host": "127.0.0.1", "port": 1}
 _PORTS = {"postgresql": 5432, "mysql": 3306}  # where a URL names none
 
@@ -38,17 +43,21 @@ class Elsewhere:
     def __init__(self, wanted: LeadElsewhere, took_hold: Callable[[], None]) -> None:
         self._frames = [(os.path.realpath(file), line) for file, line in wanted.frames]
         self._sites = {(os.path.realpath(file), line) for file, line in wanted.sites}
-        self._there = wanted.there
+        self._there, self._follow, self._until = wanted.there, wanted.follow, wanted.until
+        self._settings: Optional[SettingsProbe] = None
         self._meant = _line(wanted.engine_file, wanted.engine_line)
         self._file, self._took_hold = wanted.nowhere, took_hold
         self._only, self._to = wanted.of, wanted.to
         self._redirected: "WeakSet[Any]" = WeakSet()  # dialects, which the engines that are derived from one share
         self._rightly: List[Any] = []
         self._nowhere: Dict[str, Any] = {}
+        self._named: "Notes[bool]" = Notes()  # objects of peewee's that were made by way of the frames
+        self._opens: "ContextVar[bool]" = ContextVar("opens_such_a_one", default=False)
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
         hooks.when_imported("sqlalchemy.engine.base", self._watch_engines)
+        hooks.when_imported("peewee", self._watch_peewee)
         for adapter in ADAPTERS:
             for opener in adapter.openers:
                 hooks.when_imported(opener.module, partial(self._lead_servers, opener, adapter.dialect))
@@ -57,6 +66,15 @@ class Elsewhere:
         """Around the probes, which ask for leave to open a file before they do: it must be the file that is opened."""
         for adapter in ADAPTERS:
             adapter.around_opening(hooks, self._leading_files)
+
+    def listens(self, databases: Databases) -> None:
+        """Have the settings of the run, which tell what is to be followed."""
+        self._settings = databases.settings
+
+    def _leads(self) -> str:
+        """The URL, or the path of a file, of the database that is allowed, or that a setting names; "" for none."""
+        found = self._settings.text_at(self._follow) if self._follow and self._settings is not None else ""
+        return found if found and not _same_place(found, self._until) else self._there
 
     # --- engines -----------------------------------------------------------------------------------------------------
 
@@ -83,8 +101,33 @@ class Elsewhere:
         for name in ("connect", "raw_connection"):
             self._hooks.replace(base.Engine, name, leading)
 
+    def _watch_peewee(self, peewee: Any) -> None:
+        elsewhere = self
+
+        def naming(original: Any) -> Any:
+            def init(database: Any, *args: Any, **kwargs: Any) -> None:
+                original(database, *args, **kwargs)
+                if not elsewhere._sites and _places().issuperset(elsewhere._frames):
+                    elsewhere._named.set(database, True)
+            return init
+
+        def connecting(original: Any) -> Any:
+            def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
+                before = elsewhere._opens.get()
+                elsewhere._opens.set(bool(elsewhere._named.get(database)))
+                try:
+                    return original(database, *args, **kwargs)
+                finally:
+                    elsewhere._opens.set(before)
+            return connect
+
+        self._hooks.replace(peewee.Database, "init", naming)
+        self._hooks.replace(peewee.Database, "connect", connecting)
+
     def _instead_of(self, engine: Any) -> Any:
         if engine in self._nowhere.values() or not (engine.dialect in self._redirected or self._is_at_a_site()):
+            return engine
+        if self._follow and _same_place(self._leads(), str(engine.url)):
             return engine
         self._took_hold()
         alike = [other for other in self._rightly if kind_of_engine(other) == kind_of_engine(engine)]
@@ -96,7 +139,7 @@ class Elsewhere:
         return not self._only or place(str(engine.url)) == place(self._only)
 
     def _engine_nowhere(self, engine: Any) -> Any:
-        key = str(engine.url)
+        key = f"{engine.url} {self._leads()}"
         if key not in self._nowhere:
             from sqlalchemy import create_engine
 
@@ -113,13 +156,22 @@ class Elsewhere:
         if self._is_there_for(engine.dialect.name):
             from sqlalchemy.engine import make_url
 
-            return make_url(self._there).set(drivername=engine.url.drivername)
+            led = make_url(_as_url(self._leads())).set(drivername=engine.url.drivername)
+            return led.set(database=self._beside(engine.url.database or "", led.database or ""))
         is_file = engine.dialect.name == "sqlite"
         nowhere = {"database": self._file} if is_file else {**_NO_SERVER, "database": NOWHERE}
         return engine.url.set(query={}, **nowhere)
 
+    def _beside(self, own: str, name: str) -> str:
+        """The path of a file that a setting names from the folder from which it had named the engine's own before."""
+        before = _as_url(self._until).partition(":///")[2].partition("?")[0]
+        from_there = bool(before) and not before.startswith("/") and own.endswith(f"/{before}")
+        if not from_there or name.startswith("/") or name in ("", _IN_MEMORY):
+            return name
+        return own[:-len(before)] + name
+
     def _is_there_for(self, kind: str) -> bool:
-        return _kind_of_url(self._there) == _kind_of_url(kind)
+        return _kind_of_url(_as_url(self._leads())) == _kind_of_url(kind)
 
     # --- drivers -----------------------------------------------------------------------------------------------------
 
@@ -134,7 +186,8 @@ class Elsewhere:
         self._took_hold()
         kwargs.pop("database", None)
         kwargs.pop("uri", None)
-        return (self._there.partition(":///")[2] if self._is_there_for("sqlite") else self._file, *args[1:])
+        there = _as_url(self._leads()).partition(":///")[2] or _IN_MEMORY
+        return (there if self._is_there_for("sqlite") else self._file, *args[1:])
 
     def _lead_servers(self, opener: Opener, kind: str, module: Any) -> None:
         """Change what a driver's own connect, or the making of its pool, is told by keyword, which goes first."""
@@ -155,7 +208,7 @@ class Elsewhere:
 
         `kind` is that of the driver's servers; a database of another kind is none to lead it to.
         """
-        given = _URL.match(self._there)
+        given = _URL.match(self._leads())
         if given is None or not self._is_there_for(kind):
             return {**_NO_SERVER, opener.database: NOWHERE}
         port = int(given["port"] or _PORTS[_kind_of_url(kind)])
@@ -164,10 +217,21 @@ class Elsewhere:
         return {**named, **{name: unquote(value) for name, value in secret.items() if value}}
 
     def _is_made_here(self) -> bool:
+        if self._opens.get():
+            return True
         return self._is_at_a_site() if self._sites else _places().issuperset(self._frames)
 
     def _is_at_a_site(self) -> bool:
         return bool(self._sites) and not self._sites.isdisjoint(_places())
+
+
+def _as_url(text: str) -> str:
+    """A text that names a database as a URL: of a file's path that of SQLite."""
+    return text if not text or "://" in text else f"sqlite:///{'' if text == _IN_MEMORY else text}"
+
+
+def _same_place(one: str, other: str) -> bool:
+    return place(_as_url(one)) == place(_as_url(other))
 
 
 def _kind_of_url(text: str) -> str:

@@ -16,6 +16,7 @@ from .connections import (
     OneInMemory,
     RedirectConnection,
     RedirectSession,
+    RemoveFirst,
 )
 from .copies import RebindCopies
 from .outside import TellOfDatabases
@@ -30,6 +31,7 @@ INTERVENTIONS: Tuple[Type[Intervention], ...] = (
     EditModule, EditSettings, PathFirst,
     LeaveOut, RunOnly, RunFirst, AfterEach, OneProcess, RestoreFolder, StopWhenRefused,
     NoPool, NoRouting, NoCreator, OneInMemory, CommitAfter, RedirectSession, RedirectConnection, LeadElsewhere,
+    RemoveFirst,
     ApplyOverride, FollowName, RedirectCall, RebindCopies,
     NoLifespan,
     LeaveBehind, TellOfDatabases,

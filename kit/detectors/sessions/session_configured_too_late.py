@@ -1,0 +1,137 @@
+"""session-configured-too-late: a factory of sessions that the tests bind to their engine when its session is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kit.analysis.case import Case, Leak, of_leak, within
+from kit.analysis.model import Finding, fact, first
+from kit.analysis.reach import called_by_tests
+from kit.detectors.kind import Explanation, Kind, Strength
+from kit.detectors.planning.candidate import Candidate
+from kit.detectors.planning.context import Context
+from kit.evidence.model import Engine, FactoryBound, Session
+from kit.probes.interventions.connections import RemoveFirst
+from kit.probes.places import place as place_in
+
+NAME = "session-configured-too-late"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The session that was there, and where it was opened."""
+
+    session: str
+    made: str
+
+
+def detect(case: Case) -> Iterator[Finding[About]]:
+    """For each leak: was its session kept by a scope, whose factory the tests bound to another engine after that?"""
+    sessions = {session.session: session for session in case.evidence.sessions if session.scoped}
+    for leak in case.leaks:
+        names = {getattr(reach.entry, "session", None) for reach in leak.reaches}
+        for session in [sessions[name] for name in sorted(filter(None, names)) if name in sessions]:
+            bound = _bound_late(case, leak, session)
+            if bound is not None:
+                yield _finding(case, leak, session, bound)
+                break
+
+
+def _bound_late(case: Case, leak: Leak, session: Session) -> FactoryBound | None:
+    """The last binding by the tests, to another place, once a session was there and before a leak was reached by it."""
+    there = place_in(leak.engine.url) if leak.engine is not None else None
+    mine = [reach.entry for reach in leak.reaches if getattr(reach.entry, "session", None) == session.session]
+    found = [
+        bound
+        for bound in case.evidence.factories_bound
+        if bound.factory == session.factory
+        and bound.process == session.process
+        and session.at_s < bound.at_s <= mine[-1].at_s
+        and case.done_by_tests(bound)
+        and place_in(_engine(case, bound.engine).url) != there
+    ]
+    return found[-1] if found and session.factory is not None else None
+
+
+def _engine(case: Case, name: str) -> Engine:
+    return next(engine for engine in case.evidence.engines if engine.engine == name)
+
+
+def _finding(case: Case, leak: Leak, session: Session, bound: FactoryBound) -> Finding[About]:
+    evidence, engine = case.evidence, _engine(case, bound.engine)
+    chain, opened = evidence.chain(bound), evidence.chain(session)
+    at = called_by_tests(chain, case.of_tests) or first(chain)
+    where = f"{opened[0].file}:{opened[0].line}" if opened else "?"
+    led = leak.engine.url if leak.engine is not None else leak.first.connection.configured
+    return of_leak(
+        case,
+        leak,
+        NAME,
+        f"{leak.database.name} answered {within(leak.tests)}, through the session that {where} had opened on the "
+        f"engine of {led}, and that was kept. {case.leads(chain[:3])} binds its factory to {engine.url} AFTER that, "
+        f"which holds for sessions that are opened later: remove() was not called before.",
+        at,
+        About(session.session, where),
+        (
+            fact(evidence, session, f"session opened on the engine of {led}, and kept"),
+            fact(evidence, bound, f"its factory was bound to {engine.url}", at),
+        ),
+    )
+
+
+def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+    """The scope's session removed first, and what it had reached before led elsewhere."""
+    if not finding.file or not finding.line:
+        return
+    removed = RemoveFirst(finding.file, finding.line)
+    before = _before(finding, context)
+    led = (context.led_elsewhere(before[0], sites=context.sites_of(before)),) if before else ()
+    beside = f", and what {finding.about.made} reached before led elsewhere" if led else ""
+    yield Candidate(finding, f"{removed.label}{beside}", (removed, *led), advice(finding))
+
+
+def _before(finding: Finding[About], context: Context) -> list[Leak]:
+    """The other leaks through the same session, outside of the tests: they are there whatever is configured later."""
+    return [
+        leak
+        for leak in context.case.leaks
+        if not leak.tests
+        and any(getattr(reach.entry, "session", None) == finding.about.session for reach in leak.reaches)
+    ]
+
+
+def advice(finding: Finding[About]) -> str:
+    """Put the session away first."""
+    return (
+        f"Call remove() on the scoped_session before {finding.where} configures it; and let {finding.about.made} open "
+        "no session while modules are imported."
+    )
+
+
+KIND = Kind(
+    NAME,
+    "A session from before its factory was configured",
+    Explanation(
+        what="The tests bind a factory of sessions to their own engine, and the session that the application uses had "
+        "been opened before that, on another engine.",
+        comes_about="A scoped_session keeps one session for each thread until remove() is called: one that was opened "
+        "while a module was imported, or in an earlier test. configure() does not reach it.",
+        example="""
+        Session = scoped_session(sessionmaker(bind=engine))
+        COLOURS = Session().scalars(select(Colour)).all()   # when the module is imported
+
+        @pytest.fixture
+        def database():
+            Session.configure(bind=test_engine)             # without Session.remove() before
+        """,
+        proved="A re-run in which the session is removed before that line, and what it had reached before goes "
+        "elsewhere.",
+        to_do="Call remove() before configure().",
+    ),
+    Strength.CAUSE,
+    detect,
+    interventions,
+    advice,
+    because="{where} binds the factory of sessions to the tests' engine only after the session was opened",
+)

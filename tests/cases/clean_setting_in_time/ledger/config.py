@@ -1,0 +1,1 @@
+CONFIG = {"title": "Ledger", "database": "sqlite:///ledger.db"}
