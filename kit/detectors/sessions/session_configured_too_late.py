@@ -1,4 +1,4 @@
-"""session-configured-too-late: a factory of sessions that the tests bind to their engine when its session is there."""
+"""session-configured-too-late: a factory of sessions that the tests configure when its scoped session is open."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: was its session kept by a scope, whose factory the tests bound to another engine after that?"""
+    """For each leak: was its session a scoped one, whose factory the tests configured for another engine later?"""
     sessions = {session.session: session for session in case.evidence.sessions if session.scoped}
     for leak in case.leaks:
         names = {getattr(reach.entry, "session", None) for reach in leak.reaches}
@@ -39,7 +39,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _bound_late(case: Case, leak: Leak, session: Session) -> FactoryBound | None:
-    """The last binding by the tests, to another place, once a session was there and before a leak was reached by it."""
+    """The tests' last configuration for another place, after a session was opened and before a leak through it."""
     there = place_in(leak.engine.url) if leak.engine is not None else None
     mine = [reach.entry for reach in leak.reaches if getattr(reach.entry, "session", None) == session.session]
     found = [
@@ -68,31 +68,31 @@ def _finding(case: Case, leak: Leak, session: Session, bound: FactoryBound) -> F
         case,
         leak,
         NAME,
-        f"{leak.database.name} answered {within(leak.tests)}, through the session that {where} had opened on the "
-        f"engine of {led}, and that was kept. {case.leads(chain[:3])} binds its factory to {engine.url} AFTER that, "
-        f"which holds for sessions that are opened later: remove() was not called before.",
+        f"{leak.database.name} answered {within(leak.tests)}, through the scoped session that {where} had opened on "
+        f"the engine of {led}. {case.leads(chain[:3])} configures its factory for {engine.url} AFTER that, which has no "
+        "effect on a session that is open: remove() was not called before.",
         at,
         About(session.session, where),
         (
-            fact(evidence, session, f"session opened on the engine of {led}, and kept"),
-            fact(evidence, bound, f"its factory was bound to {engine.url}", at),
+            fact(evidence, session, f"session opened on the engine of {led}"),
+            fact(evidence, bound, f"its factory configured for {engine.url}", at),
         ),
     )
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The scope's session removed first, and what it had reached before led elsewhere."""
+    """The scoped session removed first, and the connections that it had made before redirected."""
     if not finding.file or not finding.line:
         return
     removed = RemoveFirst(finding.file, finding.line)
     before = _before(finding, context)
     led = (context.led_elsewhere(before[0], sites=context.sites_of(before)),) if before else ()
-    beside = f", and what {finding.about.made} reached before led elsewhere" if led else ""
+    beside = f", and the earlier connections of {finding.about.made} redirected" if led else ""
     yield Candidate(finding, f"{removed.label}{beside}", (removed, *led), advice(finding))
 
 
 def _before(finding: Finding[About], context: Context) -> list[Leak]:
-    """The other leaks through the same session, outside of the tests: they are there whatever is configured later."""
+    """The other leaks through the same session, outside of the tests: no later configuration takes them away."""
     return [
         leak
         for leak in context.case.leaks
@@ -102,7 +102,7 @@ def _before(finding: Finding[About], context: Context) -> list[Leak]:
 
 
 def advice(finding: Finding[About]) -> str:
-    """Put the session away first."""
+    """Remove the session first."""
     return (
         f"Call remove() on the scoped_session before {finding.where} configures it; and let {finding.about.made} open "
         "no session while modules are imported."
@@ -111,12 +111,12 @@ def advice(finding: Finding[About]) -> str:
 
 KIND = Kind(
     NAME,
-    "A session from before its factory was configured",
+    "A scoped session opened before its factory is configured",
     Explanation(
-        what="The tests bind a factory of sessions to their own engine, and the session that the application uses had "
-        "been opened before that, on another engine.",
+        what="The tests configure a factory of sessions for their own engine, and the application's scoped session was "
+        "open already, on another engine.",
         comes_about="A scoped_session keeps one session for each thread until remove() is called: one that was opened "
-        "while a module was imported, or in an earlier test. configure() does not reach it.",
+        "while a module was imported, or in an earlier test. configure() has no effect on it.",
         example="""
         Session = scoped_session(sessionmaker(bind=engine))
         COLOURS = Session().scalars(select(Colour)).all()   # when the module is imported
@@ -125,13 +125,12 @@ KIND = Kind(
         def database():
             Session.configure(bind=test_engine)             # without Session.remove() before
         """,
-        proved="A re-run in which the session is removed before that line, and what it had reached before goes "
-        "elsewhere.",
+        proved="A re-run in which the session is removed before that line, and its earlier connections are redirected.",
         to_do="Call remove() before configure().",
     ),
     Strength.CAUSE,
     detect,
     interventions,
     advice,
-    because="{where} binds the factory of sessions to the tests' engine only after the session was opened",
+    because="{where} configures the factory of sessions only after the scoped session was opened",
 )

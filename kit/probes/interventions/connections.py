@@ -225,7 +225,7 @@ class RedirectSession(Intervention):
 
 @dataclass(frozen=True)
 class RemoveFirst(Intervention):
-    """The session of a scope is removed before a line binds its factory to another engine."""
+    """A scoped session is removed before a line configures its factory."""
 
     op = "remove-first"
     file: File
@@ -233,7 +233,7 @@ class RemoveFirst(Intervention):
 
     @property
     def label(self) -> str:
-        return f"with the session of the scope removed before {self.file}:{self.line} configures another engine"
+        return f"with the scoped session removed before {self.file}:{self.line} configures its factory"
 
     def apply(self, rerun: Rerun) -> None:
         from .elsewhere import lines
