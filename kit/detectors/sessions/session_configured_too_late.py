@@ -69,8 +69,8 @@ def _finding(case: Case, leak: Leak, session: Session, bound: FactoryBound) -> F
         leak,
         NAME,
         f"{leak.database.name} answered {within(leak.tests)}, through the scoped session that {where} had opened on "
-        f"the engine of {led}. {case.leads(chain[:3])} configures its factory for {engine.url} AFTER that, which has no "
-        "effect on a session that is open: remove() was not called before.",
+        f"the engine of {led}. {case.leads(chain[:3])} configures its factory for {engine.url} AFTER that, which has "
+        "no effect on a session that is open: remove() was not called before.",
         at,
         About(session.session, where),
         (

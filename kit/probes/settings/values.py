@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 
 from ..environ import names_a_database
 from ..frames import APPLICATION, owner
-from ..objects import bases, held_by, is_a, module_of, name_of, path_of, pointer_to, space_of
+from ..objects import address, bases, held_by, is_a, module_of, name_of, path_of, pointer_to, space_of
 from ..own import functools, gc, re, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..places import URL, place
@@ -16,7 +16,10 @@ from ..sources import url_as_text
 ABSENT: Any = object()
 Ask = Callable[[], Any]
 
-_PLAIN = frozenset((int, float, bool, bytes, complex, list, tuple, set, frozenset, FunctionType, ModuleType))
+# By their addresses: a class can have an idea of its own of what it equals.
+_PLAIN = frozenset(map(address, (
+    int, float, bool, bytes, complex, list, tuple, set, frozenset, FunctionType, ModuleType,
+)))  # fmt: skip
 _URLS = ("sqlalchemy", "pydantic", "pydantic_core", "starlette", "databases")
 _IN_MEMORY = ":memory:"
 _LONGEST = 500  # characters of a text that names a database
@@ -57,7 +60,7 @@ def _text(value: Any) -> Optional[str]:
     kind = type(value)
     if kind is str:
         return value  # type: ignore[no-any-return]
-    if kind in _PLAIN or is_a(value, type):
+    if address(kind) in _PLAIN or is_a(value, type):
         return None
     if is_a(value, str):
         return str.__str__(value)
@@ -86,7 +89,7 @@ def is_configuration(name: str) -> bool:
 def parts_of(thing: Any) -> Optional[Iterator[Part]]:
     """Return what a thing holds, without asking it; None for what is not looked into."""
     kind = type(thing)
-    if kind is str or thing is None or kind in _PLAIN:
+    if kind is str or thing is None or address(kind) in _PLAIN:
         return None
     if is_a(thing, dict):
         return _of_mapping(thing) if dict.__len__(thing) <= _ENTRIES_AT_MOST else None
