@@ -1,4 +1,4 @@
-"""The command `kit`: arguments to calls. What a command needs is imported when it runs, so that help comes at once."""
+"""The command line. What a command needs is imported when it runs, so that help appears at once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Ended(KeyboardInterrupt):
-    """A signal that asks for the end; what is under way clears up as it does for Ctrl-C."""
+    """A signal that asks the process to end; running code cleans up as for Ctrl-C."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -42,7 +42,7 @@ class Ended(KeyboardInterrupt):
 
 
 class Finite(click.FloatRange):
-    """A range of numbers, of which `nan` and `inf` are none."""
+    """A range of numbers without `nan` and `inf`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read the number; a usage error where it is none or not in the range."""
@@ -58,7 +58,7 @@ def _above_0(flag: str, name: str, unit: str, text: str, **more: Any) -> Callabl
 
 
 class Commands(click.Group):
-    """A group of commands that tells a user's mistake, an interrupt and a fault of the kit apart."""
+    """A group of commands that distinguishes a user's mistake, an interrupt and a fault of the kit."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command.
@@ -98,7 +98,7 @@ def _signals_that_end() -> AbstractContextManager[None]:
 
 
 def _open_closed_streams() -> None:
-    """Give the numbers of standard streams that are closed to files that lead nowhere.
+    """Open /dev/null for each standard stream that is closed.
 
     Else the next file that is opened, a lock or a server's log, would get the number, and all that is printed.
     """
@@ -142,7 +142,7 @@ def _reason(error: Exception) -> str:
 
 
 def _say(text: str, *, nl: bool = True) -> None:
-    """Print what others may have written: it has no secret, and does nothing to a terminal."""
+    """Print text of unknown origin, without secrets and without control characters."""
     from kit.probes.redact import redact
     from kit.report.printable import printable
 
@@ -152,7 +152,7 @@ def _say(text: str, *, nl: bool = True) -> None:
 def _print(text: str, *, err: bool = False, nl: bool = True) -> None:
     try:
         click.echo(text, err=err, nl=nl)
-    except BrokenPipeError:  # whoever read it has read enough
+    except BrokenPipeError:  # the reader has closed the pipe
         raise
     except OSError as error:
         raise OutputError(error) from error
@@ -166,7 +166,7 @@ def _end(message: str, code: int) -> NoReturn:
     learn(*secrets_of_command(sys.argv))
     try:
         click.echo(shortened(printable(f"kit: {redact(message)}"), _MESSAGE_AT_MOST), err=True)
-    except OSError:  # nobody can be told but by the exit code, which Python would change as it flushes once more
+    except OSError:  # only the exit code is left to report it, which Python would change at its last flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     sys.exit(code)
 
@@ -206,7 +206,7 @@ def up(compose: bool, external: bool, writable: bool, **ports: Any) -> None:
 
 
 def _external_urls() -> tuple[str, str]:
-    # By the environment: what stands on a command line, every user of the machine can read.
+    # By the environment: every user of the machine can read a command line.
     found = [os.environ.get(name) for name in EXTERNAL]
     if not all(found):
         raise click.UsageError(f"--external takes the servers' URLs from {' and '.join(EXTERNAL)}: set both.")
@@ -252,7 +252,7 @@ def status(export: bool) -> None:
 
 
 def _variables(pair: Pair) -> Mapping[str, str]:
-    """Return what the project under study reads when it is run by hand. The kit itself finds the pair without."""
+    """Return the variables that the project under study reads when it is run by hand. The kit does not need them."""
     return {"PRODUCTION_DATABASE_URL": pair.production.url("asyncpg"), "TEST_DATABASE_URL": pair.test.url("asyncpg")}
 
 

@@ -1,13 +1,13 @@
-"""What can go wrong, as a person meets it.
+"""The errors that a user can meet.
 
     KitError                 the kit could not do what was asked; `kit` prints it in one line and exits with 2
-    ├── PairError            the two servers could not be had
+    ├── PairError            the two servers are not available
     ├── StackError           an environment for trials could not be made
-    ├── TrialError           a trial was asked for that cannot be run
+    ├── TrialError           a requested trial cannot be run
     ├── NotebookError        a notebook, or a parameter of it, cannot be used
     ├── TraceError           a command cannot be traced, or cannot be run again
     │   └── NotStarted       there is no such command, or it does not run here
-    ├── GuardError           the guard cannot be set up in a project, or does not bite
+    ├── GuardError           the guard cannot be set up in a project, or does not work
     └── EvidenceError        a record cannot be read
 """
 
@@ -33,7 +33,7 @@ class KitError(Exception):
 
 
 class PairError(KitError):
-    """The two servers could not be had."""
+    """The two servers are not available."""
 
 
 class StackError(KitError):
@@ -41,7 +41,7 @@ class StackError(KitError):
 
 
 class TrialError(KitError):
-    """A trial was asked for that cannot be run."""
+    """A requested trial cannot be run."""
 
 
 class NotebookError(KitError):
@@ -53,7 +53,7 @@ class TraceError(KitError):
 
 
 class NotStarted(TraceError):
-    """There is no such command, or it does not run here; `returncode` is what a shell says of it."""
+    """There is no such command, or it does not run here; `returncode` is the exit code that a shell would give."""
 
     def __init__(self, found: str, returncode: int, *, wanted: str = "", remedy: str = "") -> None:
         self.returncode = returncode
@@ -61,7 +61,7 @@ class NotStarted(TraceError):
 
 
 class GuardError(KitError):
-    """The guard cannot be set up in a project, or does not bite."""
+    """The guard cannot be set up in a project, or does not work."""
 
 
 class EvidenceError(KitError):

@@ -1,17 +1,17 @@
-"""Ending what was started: one process with everything below it, in whatever session or group it has put itself.
+"""Ending what was started: a process with all its descendants, in whatever session or group they are.
 
-The order is always the same. Where the caller names a signal to ask with, all that belongs together gets it, and its
-end is waited for; what is left is stopped, so that nothing of it can start more, and killed; and it is gone when the
+The order is always the same. If the caller names a signal to ask with, all these processes get it, and their
+end is waited for; the rest is stopped, so that it cannot start more, and killed. All are gone when the
 call returns.
 
-What belongs to a process is known by its group and session, by descent, and by a mark: a variable with a value of its
-own, which every process inherits. An orphan has no parent to be found by. One that has put off all three gets away.
+Processes belong together by group and session, by descent, and by a mark: a variable with a unique
+value, which every process inherits. An orphan cannot be found by descent. One that has dropped all three escapes.
 
-The standard library alone does this, not psutil: `kit trace` runs where no extra is installed, and this file is a
-program, too, which runs alone (`python -I -S`). It is the watcher of a command: it waits for the end of the process
-that started it, and ends the command where that was killed. Two parts of the kit end processes by code of their own,
-because they run alone in an interpreter that need not have the kit: `kit/pair/guard.py`, which ends servers that are
-its own children, and `kit/trials/worker/processes.py`, which takes in the orphans below it and tells by `waitpid` what
+This uses the standard library, not psutil: `kit trace` runs where no extra is installed, and this file is also a
+program that runs alone (`python -I -S`), the watcher of a command: it waits for the end of the process
+that started it, and ends the command if that was killed. Two parts of the kit end processes by code of their own,
+because they run alone in an interpreter without the kit: `kit/pair/guard.py`, which ends servers that are
+its own children, and `kit/trials/worker/processes.py`, which adopts the orphans below it and sees by `waitpid` what
 is left.
 """
 
@@ -32,9 +32,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 ASK_S = 10.0
-"""How long what was asked to end may take."""
+"""How long processes may take to end after they were asked."""
 END_S = 10.0
-"""How long what was killed may take to be gone."""
+"""How long killed processes may take to be gone."""
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a process to end, besides Ctrl-C."""
 _PROC = Path("/proc")
@@ -56,9 +56,9 @@ class _Process:
 
 
 def end(leader: int, mark: str = "", *, ask: signal.Signals | None = None, within_s: float = ASK_S) -> None:
-    """End the process `leader` with all that belongs to it; what is gone already is no error.
+    """End the process `leader` with all that belongs to it; it may have ended already.
 
-    `mark` is NAME=VALUE, in the environment of each. A leader of 0 is not known: then the mark alone tells. With `ask`
+    `mark` is NAME=VALUE, in the environment of each. With a leader of 0 only the mark counts. With `ask`
     all get this signal first, and have `within_s` seconds.
     """
     if ask is not None:
@@ -86,7 +86,7 @@ def run(command: Sequence[str], *, timeout_s: float, **options: Any) -> subproce
     """Run a command as `subprocess.run` does, and keep what it prints; `options` are those of Popen.
 
     At its limit, and where this process is interrupted, everything that it started ends with it: a child that ran on
-    would hold the output open, and who waits for its end would wait for the child. Raises subprocess.TimeoutExpired.
+    would hold the output open, so that waiting for its end would wait for the child. Raises subprocess.TimeoutExpired.
     """
     given = options.pop("input", None)
     if given is not None:
@@ -163,7 +163,7 @@ def wait_for(pids: Iterable[int], limit_s: float) -> bool:
 
 
 def wait_for_group(leader: int, limit_s: float) -> None:
-    """Give what is in a process group time to end by itself, as helpers do whose main process has gone."""
+    """Give the processes of a group time to end by themselves, as helpers do when their main process has ended."""
     deadline = time.monotonic() + limit_s
     while (left := deadline - time.monotonic()) > 0 and (members := _group(leader)):
         wait_for(members, left)
@@ -175,7 +175,7 @@ def _ends(pid: int, deadline: float) -> bool:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
             return True
-        except OSError:  # a kernel that has none, or no descriptor is left: then it is looked at
+        except OSError:  # the kernel has none, or no descriptor is left: then poll
             return _seen_to_end(pid, deadline)
         try:
             poll = select.poll()
@@ -289,7 +289,7 @@ _COLUMNS = "pid=,ppid=,pgid=,stat="
 
 
 def _told(line: str) -> _Process:
-    """A process as a line of ps tells of it, which knows no sessions."""
+    """A process from a line of ps, which shows no sessions."""
     pid, above, together, letters = line.split(None, 3)
     return _Process(int(pid), int(above), int(together), 0, letters.startswith("Z"))
 
@@ -304,7 +304,7 @@ def _ps(*words: str) -> list[str]:
 class Watcher:
     """A process that ends a command when this one is killed, and ends itself when the block is left.
 
-    It is there before the command is: `follow` tells it which process that is.
+    It is started before the command: `follow` tells it which process that is.
     """
 
     def __init__(self, mark: str) -> None:
@@ -329,13 +329,13 @@ class Watcher:
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None
-        with suppress(OSError):  # somebody has ended the watcher: the command goes on without it
+        with suppress(OSError):  # the watcher has been ended: the command goes on without it
             self._process.stdin.write(line.encode())
             self._process.stdin.flush()
 
 
 def _watch(mark: str) -> None:
-    """Wait until who started this has ended, and end its command where it could not say that it is done."""
+    """Wait until the starter has ended, and end its command if it did not report that it is done."""
     lines = sys.stdin.read().split()
     if "done" not in lines:
         end(int(lines[0]) if lines else 0, mark, ask=signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Writes docs/findings.md anew, out of the registry of the kinds of finding."""
+"""Writes docs/findings.md from the registry of the kinds of finding."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ databases that a case names are made. --path is put first on PATH: the `bin` of 
     missed       none of these
     false alarm  of a clean project: a cause is proved, or a finding is told     (unsure: neither, but not CLEAN)
 
-Ends with 1 where an answer was wrong or a false alarm. Run strangers' projects in a sandbox: their code is executed.
+Ends with 1 where an answer was wrong or a false alarm. Run unknown projects in a sandbox: their code is executed.
 """
 
 from __future__ import annotations

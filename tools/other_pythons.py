@@ -2,7 +2,7 @@
 
     sudo python3 tools/other_pythons.py [--short] [--suite sid] [VERSION ...]      3.14 and 3.15 by default
 
-Wants Linux, root, a network, git and debootstrap. The system goes into a folder of its own, which is removed
+Needs Linux, root, a network, git and debootstrap. The system goes into a folder of its own, which is removed
 at the end. All that is mounted for it is mounted in a namespace of its own, and is gone with the last process in it,
 however that ends. Each version runs twice: set up by pip, as root, in the foreground; and set up by uv, as an ordinary
 user, in the background, where a shell has SIGINT and SIGQUIT ignored.

@@ -5,8 +5,8 @@
     python tools/other_suites.py run FOLDER [SUITE ...] [--json FILE]              needs none
 
 `get` makes, for each suite, a folder with its tests at a pinned version and an environment; `run` writes to that folder
-and nowhere else. Wanted is no difference at all: `run` ends with 1 where there is one. An outcome counts as different
-where it was seen in every run with the probes in, and in no plain one; what comes and goes is named apart.
+and nowhere else. There should be no difference: `run` ends with 1 if there is one. An outcome counts as different
+if it occurred in every run with the probes, and in no plain one; unsteady outcomes are listed separately.
 
 These are other people's programs: run them where they can do no harm (a container, a user of its own).
 """

@@ -1,4 +1,4 @@
-"""Where pytest reads a project's options, and how the guard's lines get in there with everything else as it was."""
+"""Where pytest reads a project's options, and how the guard's lines are added there without any other change."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""`kit guard init`: the few lines of configuration that turn the guard on in a project, and the proof that they bite.
+"""`kit guard init`: the few lines of configuration that turn the guard on in a project, and the proof that they work.
 
 The lines go into the file that the project's own pytest reads. Three things are proved, with that file in its place:
 pytest reads it and has the guard on; the tests that it collects are those that it collected before; and of tests that
 are planted in a folder of their own, those that must be stopped are, those that must pass do, and with the guard taken
-off nothing is stopped. Where the proof fails or is interrupted, the file is put back as it was, byte for byte.
+off nothing is stopped. If the proof fails or is interrupted, the file is restored, byte for byte.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ _NAMED_AT_MOST = 5  # tests that are collected no more
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A project whose guard is on and bites. `diff` is empty where nothing had to be written."""
+    """A project whose guard is on and works. `diff` is empty where nothing had to be written."""
 
     config: Path
     diff: str
@@ -93,10 +93,10 @@ class Setup:
 
 
 def init(project: Path, allow: Sequence[str], python: str | None = None) -> Setup:
-    """Turn the guard on in a project, for these databases and those already on its list, and prove that it bites.
+    """Turn the guard on in a project, for these databases and those already on its list, and prove that it works.
 
     `python` runs the project's tests; None takes the virtual environment that is active or lies in the project, else
-    this interpreter. Raises GuardError where the configuration cannot be changed or does not bite; it then is as
+    this interpreter. Raises GuardError where the configuration cannot be changed or does not work; it then is as
     it was.
     """
     project = project.resolve()
@@ -142,7 +142,7 @@ def written(entry: str) -> tuple[str, ...]:
 
 @contextmanager
 def _written(path: Path, before: str | None, after: str) -> Iterator[None]:
-    """Have the file written; put it back where what follows fails, is interrupted, or is ended by a signal."""
+    """Write the file; restore it if what follows fails, is interrupted, or is ended by a signal."""
     if before == after:
         yield
         return

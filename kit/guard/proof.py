@@ -1,4 +1,4 @@
-"""What the pytest of a project itself says: which file it reads, which tests it collects, how planted tests end.
+"""What a project's pytest reports: which file it reads, which tests it collects, how planted tests end.
 
 Each is a run of the project's own interpreter with a plugin that writes down what pytest knows. Reports that the
 project's own options ask for go to a folder that is removed, and nothing is compiled into the project.

@@ -1,13 +1,13 @@
-"""The guard of a run of pytest: no test reaches a database that its list does not name, and none fails unseen.
+"""The guard of a run of pytest: no test reaches a database off the list, and no refusal goes unnoticed.
 
-A refused connection raises where it was asked for. Whether or not that comes through (an application may swallow it, a
-thread has nobody to tell), the refusal is also kept, and written to a file by the processes that this one starts; after
+A refused connection raises where it was requested. Whether or not that error gets through (an application may catch it,
+a thread cannot report it), the refusal is also kept, and written to a file by the processes that this one starts; after
 each phase of a test both are looked at, and the phase fails.
 
 The guard stays in this process until the interpreter's end. What is refused after the last test (in a thread that is
-left, by `atexit`) is said on standard error as it happens, and the process ends with a status of its own. Where pytest
-was called by a program that goes on (`pytest.main`), the guard is taken out as the run ends, and comes back for what
-the run has left to be done at the program's end.
+left, by `atexit`) is reported on standard error as it happens, and the process ends with a status of its own. Where
+pytest was called by a program that goes on (`pytest.main`), the guard is taken out as the run ends, and comes back for
+what the run has left to be done at the program's end.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Probes: what an interpreter can tell about the databases it uses. Standard library only, Python 3.9 and later.
+"""Probes: what can be observed inside an interpreter about the databases it uses. Standard library only, Python 3.9+.
 
 One file for each question, one shape: made with what it needs, then `install(hooks)`.
 
@@ -12,7 +12,7 @@ One file for each question, one shape: made with what it needs, then `install(ho
     pytest_use      which test was under way, and how it ended
     unittest_use    the same where unittest runs by itself
     gate            may this database be used? Stops a connection that may not (only where an allow-list is given)
-    interventions   a folder: what a re-run does otherwise, to see what it decides (only where that is asked for)
+    interventions   a folder: what a re-run changes, to see whether that decides (only in re-runs)
 
 Without an allow-list and an intervention they change no behaviour, and `remove()` puts everything back. What they see
 goes to a file for each process in the folder that `install` is given (`recorder`).

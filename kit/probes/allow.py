@@ -1,6 +1,6 @@
 """Which databases may be used: an allow-list, and whether a database is among what it names. See `entries`.
 
-A database in memory is nobody else's, so it needs no entry. A server must be what it was asked for: where it says
+An in-memory database belongs to its process, so it needs no entry. A server must be the requested one: where it says
 that its database has another name, as it does behind a proxy's alias, only its own word (`server:`, or the database's
 name alone) lets it through.
 """

@@ -1,4 +1,4 @@
-"""Values as JSON. Nothing of theirs is called: what is none of JSON's kinds is named by its type."""
+"""Values as JSON, without calling any of their code: a value of no JSON type is named by its type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the interpreter itself tells of: files that are opened, modules that are executed, folders that are gone to,
+"""What the interpreter's audit events show: files that are opened, modules that are executed, changes of folder,
 and processes that are started."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The interpreter's own events (PEP 578): heard whatever a program has replaced, and however it came to call.
+"""The interpreter's audit events (PEP 578): received whatever a program has replaced, and whatever calls.
 
-A hook cannot be taken out. One for all of the guard's and the probes' listeners is put in when the first of them asks;
-where nobody listens to an event it returns at once.
+An audit hook cannot be removed. One hook for all listeners of guard and probes is added when the first asks for it;
+for an event without listeners it returns at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _hooked = False
 
 
 def listen(event: str, listener: Listener) -> Callable[[], None]:
-    """Have `listener` hear an event, with the event's arguments, before what it tells of is done; return what ends it.
+    """Call `listener` with an event's arguments before the event takes place; return a function that ends this.
 
     What a listener raises stops what was to be done, and is raised there.
     """

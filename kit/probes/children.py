@@ -1,4 +1,4 @@
-"""Processes that this one starts: a Python among them is given what carries the probes, whatever was done to variables.
+"""Processes that this one starts: each Python gets the variables that load the probes, whatever was done to variables.
 
 What a process is started with is not touched where it holds the variables already. A process without an environment of
 its own inherits the interpreter's, which is not `os.environ`: that is a copy, which a test may clear or replace. There
@@ -91,7 +91,7 @@ class Started(Listening):
 
 
 class Children:
-    """Sees to it that Python processes which are started from here take the probes in."""
+    """Makes Python processes that are started from here load the probes."""
 
     def __init__(self, carrying: Carrying, told: Optional[Listening] = None) -> None:
         self._carrying, self._told = carrying, told or Listening()
@@ -124,7 +124,7 @@ class Children:
             self._held[name] = None
 
     def _have_it_inherited(self) -> None:
-        """Put back what carries the probes, where the interpreter's own environment does not hold it any more."""
+        """Restore the variables that load the probes, if the interpreter's own environment no longer has them."""
         wanted: Dict[str, Optional[str]] = {**self._carrying(self._held.get("PYTHONPATH"))}
         if wanted:
             wanted.setdefault(STARTED_IN, None)

@@ -1,4 +1,4 @@
-"""What a database's own client is told to run: which databases its statements make, change, drop or go over to.
+"""The statements that a database's own client runs: which databases they create, change, drop or switch to.
 
 They are read as those are that a driver sends (`maintenance`), after what the client itself puts into them.
 """

@@ -1,4 +1,4 @@
-"""Programs that connect by themselves (`psql`, `mysqldump`, `sqlite3` ...): where their words and variables lead them.
+"""Native clients (`psql`, `mysqldump`, `sqlite3` ...): which database their arguments and variables name.
 
 Read as the programs read them: what is given, then the service or the file of options that is named, then variables,
 then what is built in. What cannot be read from outside is said so, and not guessed.
@@ -28,7 +28,7 @@ class Asked(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """The words of a client, apart: the values of its options, by their long names or one letter, and all else."""
+    """The arguments of a client, parsed: the values of its options, by long name or letter, and the rest."""
 
     options: Mapping[str, Sequence[str]]
     rest: Tuple[str, ...]

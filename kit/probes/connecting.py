@@ -1,4 +1,4 @@
-"""For which engine and session does SQLAlchemy connect at this moment? Its own frames say so, before any event does."""
+"""The engine and session for which SQLAlchemy is connecting, from its own frames, before any event tells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is under way at this moment: which test, in which phase, and which request.
+"""What is running at this moment: which test, in which phase, and which request.
 
 The test and its phase belong to the process (pytest runs one test at a time); the request belongs to a flow of
 control, and follows it into tasks and worker threads by a context variable.

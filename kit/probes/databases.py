@@ -93,7 +93,7 @@ class Transaction:
 
 
 class Listener:
-    """Hears of what happens on connections; each method does nothing unless it is overridden."""
+    """A listener for what happens on connections; each method does nothing unless it is overridden."""
 
     def file(self, path: str) -> None:
         """A SQLite file is about to be opened, which may."""

@@ -1,4 +1,4 @@
-"""Databases that no driver's probe knows: asked through SQLAlchemy's dialect, as the pool gets a new connection."""
+"""Databases without a driver's probe: asked through SQLAlchemy's dialect when the pool gets a new connection."""
 
 from __future__ import annotations
 

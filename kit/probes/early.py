@@ -1,4 +1,4 @@
-"""What had connected before the guard came in, or has kept what connects: it would go on unseen."""
+"""What had connected before the guard was loaded, or holds functions that connect, which the guard would not see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one grammar of an allow-list's entries: for trace, for the re-runs of diagnose, and for the guard.
+"""The one grammar of allow-list entries: for trace, for the re-runs of diagnose, and for the guard.
 
     localhost:5433/testdb       a server's database, by the host and port where it is asked for
     [::1]:5433/testdb           the same, by an address of version 6; by a unix socket: [/run/postgresql]:5433/testdb
@@ -43,7 +43,7 @@ _ANOTHER = re.compile(r"\s\S*(://|:[\d*?[\]-]+/)")
 
 
 class MalformedEntry(ValueError):
-    """An entry that cannot be meant as it is written: what was found, what is wanted, what to do."""
+    """A malformed entry: what was found, what is wanted, what to do."""
 
     def __init__(self, found: str, wanted: str = WANTED, remedy: str = "") -> None:
         self.found, self.wanted, self.remedy = found, wanted, remedy

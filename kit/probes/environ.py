@@ -1,4 +1,4 @@
-"""Who reads and writes the variables that name a database, and when."""
+"""Which code reads and writes the variables that name a database, and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose code is running: the application's own frames, out of a stack that is mostly libraries'."""
+"""Which code is running: the application's own frames, out of a stack that is mostly libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects of the program's: what is what in the record, and what is in them, though nothing of theirs is called.
+"""The program's objects: their names in the record, and their contents, without calling any of their code.
 
 Nothing is kept alive for it either: an object is known by its address, as long as it is the same one.
 """

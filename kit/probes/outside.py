@@ -1,4 +1,4 @@
-"""State outside the process: who holds the run is told which databases are reached, and is asked for a look at them.
+"""State outside the process: `kit diagnose` is told which databases are reached, and is asked to compare them.
 
 The process itself opens no connection for it. It says, by a unix socket and sealed, how to get to each database that
 the program has reached, and waits while that one looks. What is in memory has no other way in than the program's own

@@ -1,4 +1,4 @@
-"""Where the packets of a connection really go: the operating system's word, whatever name or address was asked for."""
+"""Where the packets of a connection really go, from the operating system, whatever name or address was requested."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Texts that only those can read who were given a key: what must lie in a file for a while, and may hold a password.
+"""Encrypted texts, for what must be in a file for a while and may contain a password.
 
-The key is in variables of processes alone, so that what a killed run leaves behind tells nobody anything.
+The key is only in variables of processes, so that what a killed run leaves behind cannot be read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files that hold settings: which ones the program read, and which lines of theirs can lead to a database."""
+"""Settings files: which ones the program read, and which of their lines can name a database."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def as_the_report_told(runs: Iterable[Evidence], test: str) -> pandas.DataFrame:
 
 
 def which_server_answered(runs: Iterable[Evidence], test: str | None = None) -> pandas.DataFrame:
-    """One row for each request that used a database: which variable led there, who answered, by which way."""
+    """One row for each request that used a database: which variable led there, who answered, by which route."""
     rows: dict[tuple[object, ...], list[object]] = {}
     for evidence in runs:
         requests = {request.number: f"{request.method} {request.path}" for request in evidence.requests}
@@ -64,7 +64,7 @@ def which_server_answered(runs: Iterable[Evidence], test: str | None = None) -> 
                     _variable(sighting), sighting.side, sighting.how,
                     _place(sighting.chain[:1]),
                 ])
-    columns = ["run", "test", "request", "URL from", "answered by", "way", "opened at"]
+    columns = ["run", "test", "request", "URL from", "answered by", "route", "opened at"]
     return _table(columns, rows.values())
 
 

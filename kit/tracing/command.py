@@ -1,4 +1,4 @@
-"""Runs a command as it would run without the kit, but with the probes carried in, and reads what they saw.
+"""Runs a command as it would run without the kit, but with the probes loaded, and reads what they recorded.
 
 The command keeps the terminal, its input and output, its signals and its exit code. What the probes write goes to a
 folder of the kit's own, which is gone when the answer has been read.

@@ -1,4 +1,4 @@
-"""The files that an answer is written to: whole or not at all, and known to be writable before anything is run."""
+"""The files to which an answer is written: completely or not at all, and checked before anything is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a command guarded, by the kit (--stop) or by pytest's --db-guard, as far as can be known before it runs?"""
+"""Is a command guarded, by the kit (--stop) or by pytest's --db-guard, as far as is known before it runs?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drivers: an adapter for each, which sees a connection as it opens and has the server's own word on who it is.
+"""The drivers: an adapter for each, which sees a connection when it opens and asks the server for its identity.
 
 A new driver is a module here, a row of ADAPTERS, and its tests.
 """

@@ -1,4 +1,4 @@
-"""What the probes of all drivers share: asking a new connection, closing it where it is refused, naming its place."""
+"""Shared by all drivers' probes: asking a new connection, closing it if it is refused, naming its address."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def database_of(database: Optional[str], replication: Optional[str]) -> Optional
 
 
 def told(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:
-    """What a driver was told about the place, as it stands or as a URL; "" where that was nothing."""
+    """The address that was given to a driver, as it is or as a URL; "" if there was none."""
     learn_all({"told": args[:1], **kwargs})
     whole = next((given for given in (*args[:1], kwargs.get("dsn"), kwargs.get("conninfo")) if given), None)
     by_name = any(kwargs.get(name) for name in _TOLD)

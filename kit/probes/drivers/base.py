@@ -1,4 +1,4 @@
-"""What every adapter of a driver has: the modules it goes into, what leads elsewhere in them, its objects' classes."""
+"""What every adapter of a driver has: the modules it watches, the functions that redirect, its objects' classes."""
 
 from __future__ import annotations
 

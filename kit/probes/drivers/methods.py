@@ -1,4 +1,4 @@
-"""Hearing of a method of a class, whose objects keep their class, whoever made them and when.
+"""Watching a method of a class, whose objects keep their class, whatever made them and when.
 
 The class of a driver that is written in C takes no attribute; its dictionary does. What is put there for a method
 is not called in its place: it is asked for the method as an object's attribute, and hands on the method itself, so that

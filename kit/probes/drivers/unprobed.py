@@ -1,4 +1,4 @@
-"""Drivers that no adapter knows: none of their connections can be judged, so that it is said by which one was made.
+"""Drivers without an adapter: their connections cannot be judged, so that only the driver's name is reported.
 
 Under the guard, and in a re-run that has an allow-list, such a connection is stopped, unless the driver is allowed by
 its name. What SQLAlchemy connects by one of them is judged by the place that it was told. A client of a server that is

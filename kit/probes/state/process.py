@@ -1,4 +1,4 @@
-"""State of the whole process: what no module's own dictionary shows, or what has to be asked for and set."""
+"""State of the whole process that is in no module's dictionary, and is read and set by functions."""
 
 from __future__ import annotations
 
