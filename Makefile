@@ -42,10 +42,10 @@ bench: $(INSTALLED) ## measure what the kit costs; a table, and a JSON file in b
 soak: $(INSTALLED) ## load the kit: many trials, pairs, runs, traces; a table of what changes and what is left; SHORT=yes takes few
 	@$(PY) tools/soak.py $(if $(SHORT),--short)
 
-picture: $(INSTALLED) ## draw the README's picture anew, from two live trials
+picture: $(INSTALLED) ## draw the README's picture again, from two live trials
 	@$(PY) tools/picture.py
 
-lock: $(INSTALLED) ## write requirements.lock anew from pyproject.toml (remove it first for the newest versions)
+lock: $(INSTALLED) ## write requirements.lock again from pyproject.toml (remove it first for the newest versions)
 	@$(PY) -m uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 --all-extras \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--output-file requirements.lock
@@ -58,7 +58,7 @@ clean: ## remove the environment and everything else that was made here, the run
 $(INSTALLED): requirements.lock pyproject.toml
 	@UV='$(UV)' PYTHON='$(PYTHON)' sh tools/environment.sh $(VENV) requirements.lock
 
-# An interpreter that is named on the command line, and is not the environment's, makes it anew.
+# An interpreter that is named on the command line, and is not the environment's, makes it again.
 VERSION := -c 'import sys; print(sys.version_info[:2])' 2>/dev/null
 ifneq ($(PYTHON),)
 ifneq ($(shell $(PYTHON) $(VERSION)),$(shell $(PY) $(VERSION)))

@@ -106,7 +106,7 @@ def _open_closed_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number, and is not handed on to what is started
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number, and is not inherited by child processes
 
 
 class OutputError(KitError):
@@ -388,7 +388,7 @@ def trace(command: tuple[str, ...], **options: Any) -> None:
 @_above_0(
     "--budget", "budget_min", "MINUTES", "Minutes for all runs; what is known by then is reported. Default: no limit."
 )
-@click.option("--fresh", is_flag=True, help="Make all runs anew, also after a diagnosis that was stopped.")
+@click.option("--fresh", is_flag=True, help="Run everything again, also after a diagnosis that was stopped.")
 @click.option(
     "--test", "tests", multiple=True, metavar="ID",
     help="Find the other test, the state and the line on which this test depends.",

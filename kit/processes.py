@@ -128,7 +128,7 @@ def signal_handlers(
     """Set these signal handlers for the block, and put back those that were there before.
 
     A signal that is ignored (nohup) stays ignored, unless it is in `even_ignored`. A handler that was not set from
-    Python stays, because it could not be put back. In any thread but the main one nothing changes: Python lets only the
+    Python stays, because it could not be restored. In any thread but the main one nothing changes: Python lets only the
     main thread set handlers, and runs them there.
     """
     before: dict[signal.Signals, Any] = {}

@@ -2,7 +2,7 @@
 
 A file that the interpreter reads as it starts (a .pth beside the libraries, there for the time of the run) begins the
 measurement in each process of this environment, whatever variables it is given: commands, kernels, re-runs, traced
-programs, parents of trials; and anew in each fork. Not measured are what a signal kills, interpreters that read no
+programs, parents of trials; and again in each fork. Not measured are what a signal kills, interpreters that read no
 such file (-S, -I), and other interpreters: the stack of 2023-11, and the older Pythons of `make pythons`, where the
 same code runs once more. A tracer is on in every process, so that tests of what a program finds of its interpreter
 may fail here; this run does not judge them, `make test-all` does. All arguments are pytest's.

@@ -440,7 +440,7 @@ def server(needed: bool) -> Iterator[int]:
 
 
 def fresh_database(port: int, statements: Sequence[str]) -> None:
-    """Make the suites' database anew."""
+    """Make the suites' database again."""
     import psycopg
 
     with psycopg.connect(f"postgresql://{USER}@127.0.0.1:{port}/postgres", autocommit=True) as connection:

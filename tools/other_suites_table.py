@@ -17,7 +17,7 @@ class Suite:
     arguments: tuple[str, ...] = ("tests",)  # of pytest
     variables: tuple[tuple[str, str], ...] = ()
     without: tuple[str, ...] = ()  # folders of its source that would hide what is installed
-    drawn: str = ""  # what a test's name has that is drawn anew in each run, as a regular expression
+    drawn: str = ""  # what a test's name has that is drawn again in each run, as a regular expression
     postgres: bool = False
     prepare: tuple[str, ...] = ()  # statements in the fresh database
     needed_source: str = ""  # where PyPI's source distribution has no tests: what --source is to be given

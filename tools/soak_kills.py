@@ -36,7 +36,7 @@ from kit.processes import ENDING, signal_handlers
 
 KIT = Path(__file__).parents[1]
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
-# Each with the seconds after which it is done, or up, on a machine that does nothing else; measured anew at the start.
+# Each with the seconds after which it is done, or up, on a machine that does nothing else; measured again at the start.
 COMMANDS: Mapping[str, Sequence[str]] = {
     "up": ("up",),
     "first up": ("up",),

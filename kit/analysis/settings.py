@@ -1,4 +1,4 @@
-"""Settings that the tests gave a database of their own: which of them did not come to what led astray? Pure."""
+"""Settings to which the tests gave a database of their own: which of them did not reach the wrong engine? Pure."""
 
 from __future__ import annotations
 

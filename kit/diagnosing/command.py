@@ -247,7 +247,7 @@ class Diagnosing:
             if self.reruns.stopped:
                 return replace(found, confirmed=False)
             small = with_one_more(symptom, small, self._still) if found.confirmed else None
-            more = f"{self._still[0]} shows it all the same: with that test, too" if small else "with all tests"
+            more = f"{self._still[0]} still shows it: with that test, too" if small else "with all tests"
             say(f"looking once more, {more}")
         found = self._searched(symptom, planned)
         self._try_diffs(symptom, found)

@@ -231,7 +231,7 @@ def _half_shown(found: Found) -> Iterator[str]:
     if found.needed and not found.confirmed:
         changed = " and ".join(one.label for one in found.needed)
         each = "each of them" if len(found.needed) > 1 else "it"
-        yield f"Gone {changed}; that it comes back with {each} put back was not seen, so no cause is proved."
+        yield f"Gone {changed}; no run showed that it comes back with {each} restored, so no cause is proved."
 
 
 def _unobserved(found: Sequence[Found]) -> Iterator[str]:

@@ -232,7 +232,7 @@ def _comparable(
     # A fixture whose connection is redirected to nothing has got to its line, and its test does not reach its body.
     in_fixtures = _affected_in_fixtures(symptom) - set(now) if nowhere else set[str]()
     missing = [test for test in symptom.tests if test not in now and test not in left_out | in_fixtures]
-    if missing and not run.refusals:  # at which no further test is begun
+    if missing and not run.refusals:  # after which no more tests are begun
         return Effect.VOID, f"{counted(len(missing), 'test')} no longer ran, {missing[0]} first"
     if not symptom.tests and run.exit_code and (run.exit_code != first.exit_code or not again.reached) and not nowhere:
         reached = "" if again.reached else " and reached no database"

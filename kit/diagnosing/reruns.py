@@ -39,12 +39,12 @@ class Guard:
 
     first: bool = False
     yes: bool = False
-    drivers: tuple[str, ...] = ()  # without a probe, that may connect all the same
+    drivers: tuple[str, ...] = ()  # without a probe, that may still connect
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that the first run may take, and each further one (None: by the first), and the minutes for all."""
+    """Seconds that the first run may take, and each re-run (None: by the first), and the minutes for all."""
 
     first_s: float
     each_s: float | None = None
@@ -118,7 +118,7 @@ class Reruns:
         return traced
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal: end the run that is under way, and make no further one."""
+        """Handle a signal: end the current run, and start no more."""
         end = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
         self.stopped, self.interrupted = _INTERRUPTED, self.interrupted or end
         if self._under_way:

@@ -1,7 +1,7 @@
 """From candidates to causes with few runs. Pure but for `run`, which makes one.
 
 First everything that the findings suggest is changed at once; where the symptom is gone, delta debugging leaves out
-what is not needed. Then each cause is put back alone, which must bring the symptom back.
+what is not needed. Then each cause is restored alone, which must bring the symptom back.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def repeats_needed(seen: int, of: int) -> int:
 
 
 def _less(chosen: tuple[Candidate, ...], one: Candidate) -> tuple[Candidate, ...]:
-    """The changes with one of them put back."""
+    """The changes with one of them restored."""
     return tuple(other for other in chosen if other is not one)
 
 

@@ -2,7 +2,7 @@
 
 First one test for each way to the wrong database, with the test in which its engine was made. Where these alone do not
 show it, they depend on tests before them: of those, the half that still brings it about is kept, again and again. All
-tests are collected all the same, so that what collection does stays as it was. Pure but for `shows`, which makes a run.
+tests are still collected, so that what collection does stays as it was. Pure but for `shows`, which makes a run.
 """
 
 from __future__ import annotations

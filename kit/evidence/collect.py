@@ -72,7 +72,7 @@ class _Stack:
 
 @dataclass
 class _Reading:
-    """Events on their way to entries: stacks are pooled over processes, names given anew as they appear."""
+    """Events on their way to entries: stacks are pooled over processes, names given again as they appear."""
 
     project: Path
     unread: Unread

@@ -2,7 +2,7 @@
 
 An event is defined in one place: its dataclass in `kit.evidence.model`, and the field of `Evidence` that keeps it,
 which names the event (`Event`). What a process wrote in words of its own is marked in the type of a field, at any
-depth: a name that is given anew for the whole run (`ConnectionName` ...), a file (`File`), a number of a stack
+depth: a name that is given again for the whole run (`ConnectionName` ...), a file (`File`), a number of a stack
 (`Stack`). `kit.evidence.collect` reads events by these marks, and `tests/evidence/test_events.py` holds what the probes
 write to them: they run where nothing of the kit is, and import none of this.
 """
@@ -24,7 +24,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a value of a process's own stands for. A name is given anew behind a letter, whichever process wrote it."""
+    """What a value of a process's own stands for. A name is given again behind a letter, whichever process wrote it."""
 
     of: str
 

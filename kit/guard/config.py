@@ -83,7 +83,7 @@ def _needed(name: str) -> Any:
 # iniconfig, pytest's own reader, says which sections and keys there are, and in which lines; the lines are written
 # here. configupdater was measured on the files of tests/guard/test_config.py, and is worse: it reads by configparser's
 # rules, which are not pytest's. Of `[pytest]  # see [x]` it makes another section, and adds a second [pytest], with
-# which pytest does not start. It writes LF into files with CRLF, and lays values out anew, without their comments and
+# which pytest does not start. It writes LF into files with CRLF, and lays values out again, without their comments and
 # blank lines.
 
 

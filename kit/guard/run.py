@@ -258,7 +258,7 @@ def allow_list(config: pytest.Config) -> AllowList:
 
 
 def _take_out_the_controllers() -> Callable[[Refusal], None] | None:
-    """Take out the guard that was carried into this process; return what tells whoever carried it."""
+    """Remove the guard that was loaded into this process; return what reports to the one that loaded it."""
     guarding = sys.modules.get(f"{_CARRIED}.guarding")  # it is not there where a trace alone was carried in
     guard = guarding.end_carried() if guarding is not None else None
     return guard.tell if guard is not None else None

@@ -195,7 +195,7 @@ class Guard:
         if name in self.data:
             release_memory(self.data[name])
         if name in self.data and name not in self.stopping and not self.ending:
-            # For whoever finds the server gone: one that was killed has written nothing about it.
+            # For those who find the server gone: one that was killed has written nothing about it.
             # It is put there whole: who finds it reads it.
             record = os.path.join(self.directory, name + ENDED)
             with contextlib.suppress(OSError):

@@ -142,7 +142,7 @@ def description(pair: Pair) -> str:
 def check(pair: Pair) -> None:
     """Raise PairError naming the first server that does not answer any more, with the end of its log.
 
-    For whoever has just lost a connection and wants to know whether the server went, or only the connection.
+    For a caller that has lost a connection, to learn whether the server went, or only the connection.
     """
     for side in pair.sides:
         if not _listens(side):

@@ -122,7 +122,7 @@ def _pack(archive: Path, data: Path) -> subprocess.Popen[bytes]:
             ["tar", "-b", BLOCKS, "-cf", "-", "-C", str(data), "."],
             stdout=file,
             stderr=subprocess.DEVNULL,
-            env=server_environment() | {"COPYFILE_DISABLE": "1"},  # no metadata of macOS as further files
+            env=server_environment() | {"COPYFILE_DISABLE": "1"},  # no metadata of macOS as extra files
         )
 
 

@@ -2,7 +2,7 @@
 
 What a process is started with is not touched where it holds the variables already. A process without an environment of
 its own inherits the interpreter's, which is not `os.environ`: that is a copy, which a test may clear or replace. There
-the variables are put back, where they are missing, at the moment in which something is started (`os.environ` stays as
+the variables are restored, where they are missing, at the moment in which something is started (`os.environ` stays as
 the test made it). An environment of its own is copied and added to, but for a program that starts no other (`single`).
 
 An interpreter that is told to ignore the environment (`-I`, `-E`) or to start without `site` (`-S`) leaves it behind.
@@ -64,7 +64,7 @@ class Starting(NamedTuple):
 
 
 class Listening:
-    """Whoever is told of processes. All of it may be left as it is."""
+    """A listener for processes; every method may stay as it is."""
 
     def starting(self, process: Starting) -> None:
         """Hear of a process before it is started; what is raised here stops it."""
@@ -239,7 +239,7 @@ class Children:
         self._about_to_start("/bin/sh", ("sh", "-c", event[0]), None)
 
     def _executing(self, event: Tuple[Any, ...]) -> None:
-        """The event comes when the environment has been read already, so the call is made anew with another one."""
+        """The event comes when the environment has been read already, so the call is made again with another one."""
         path, words, environ = event[:3]
         self._about_to_start(path, words, environ, added=True)
         own = self._with_own(environ, path, words)

@@ -1,6 +1,6 @@
 """Putting probes in, and taking them out again.
 
-Every change is written down as it is made, so that removal is a loop and what was there before is put back. A change
+Every change is written down as it is made, so that removal is a loop and what was there before is restored. A change
 to a library is made when the library is imported, or at once where it is already there: both ways end the same.
 """
 
@@ -68,7 +68,7 @@ class Hooks:
     def when_imported(self, module: str, install: Callable[[Any], None], again: bool = False) -> None:
         """Call `install(module)` once the module has been executed; now, where it already has.
 
-        With `again` also each time that it is executed anew: reloaded, or imported after it was taken away.
+        With `again` also each time that it is executed again: reloaded, or imported after it was taken away.
         """
         if self._finder is None:
             self._finder = _AfterImport(self)
@@ -150,7 +150,7 @@ class Hooks:
 def out_of_traceback(error: BaseException) -> None:
     """Take the caller's frame, which is a probe's, out of the way that an error shows; to be followed by `raise`.
 
-    Python before 3.11 shows the frame all the same; pytest leaves it out there for its `__tracebackhide__`.
+    Python before 3.11 still shows the frame; pytest leaves it out there for its `__tracebackhide__`.
     """
     traceback = error.__traceback__
     if traceback is not None and traceback.tb_frame is sys._getframe(1):

@@ -169,7 +169,7 @@ def install(
 
 
 def remove() -> None:
-    """Take every probe out, and put back what was there before."""
+    """Remove every probe, and restore what was there before."""
     global _installed
     if _installed is not None:
         _installed.end()

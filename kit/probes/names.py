@@ -134,7 +134,7 @@ class NamesProbe:
                         yield (f"app {self._objects.of('app', app)}", f"state.{name}{inner}"), held
 
     def _modules(self) -> Iterator[Tuple[str, _Space]]:
-        """Give the application's modules; what they can hold is looked up anew where a global has come or gone."""
+        """Give the application's modules; what they can hold is looked up again where a global has come or gone."""
         if self._loaded != len(sys.modules):
             self._loaded = len(sys.modules)
             for name, module in list(sys.modules.items()):

@@ -2,7 +2,7 @@
 
 The process itself opens no connection for it. It says, by a unix socket and sealed, how to get to each database that
 the program has reached, and waits while that one looks. What is in memory has no other way in than the program's own
-connection: its content is handed over, and what is to be put back is run on that connection.
+connection: its content is handed over, and what is to be restored is run on that connection.
 """
 
 from __future__ import annotations
@@ -319,7 +319,7 @@ class Looking:
 
     @quietly
     def ends(self, put_back: Tuple[str, ...], keep: Tuple[str, ...]) -> Dict[str, Any]:
-        """Return what differs now, once what is to be put back has been."""
+        """Return what differs now, once what is to be restored has been."""
         answer = self._holder.ask(do="ends", memories=self._in_memory(), put_back=put_back, keep=keep)
         for key, statements in answer.get("run", {}).items():
             _run(self._memories[key], statements)

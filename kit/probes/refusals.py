@@ -52,5 +52,5 @@ def say(text: str) -> None:
     stream = sys.__stderr__ if sys.stderr is None else sys.stderr
     try:
         print(text, file=stream, flush=True)
-    except (OSError, ValueError, AttributeError):  # there is none, or it is closed: it is refused all the same
+    except (OSError, ValueError, AttributeError):  # there is none, or it is closed: it is still refused
         return

@@ -4,7 +4,7 @@ An entry `host:port/name` names a place, and a place is no proof: a forwarder, a
 So the server that answers first at a place is written down by its identity, and the place is held to it:
 
 1. Another server at the same place is refused. A server whose cluster was made after the first had answered may take
-   its place: tests make their own anew. (A `system_identifier` of Postgres holds the second in which it was made.)
+   its place: tests make their own again. (A `system_identifier` of Postgres holds the second in which it was made.)
 2. A server that was refused under another name is refused here, too, where something lies between: where the address
    and port that it calls its own are not those that were reached.
 3. A server that is known by an entry is let through under another name or address of this machine, too (a unix socket,

@@ -235,7 +235,7 @@ class SQLAlchemyProbe:
 
     def _connection(self, connection: Any) -> Optional[Connection]:
         """The connection behind SQLAlchemy's; where no probe saw it open, it is written down unobserved."""
-        fairy = connection._dbapi_connection  # `connection.connection` would connect anew where it is gone
+        fairy = connection._dbapi_connection  # `connection.connection` would connect again where it is gone
         if fairy is None:
             return None
         driver_connection = _innermost(getattr(fairy, "driver_connection", None) or fairy.dbapi_connection)

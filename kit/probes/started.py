@@ -72,9 +72,9 @@ def why_bare(found: Command, variable: str) -> Optional[str]:
     if found.elsewhere:
         return f"{found.elsewhere} starts it elsewhere"
     if variable not in found.environ:
-        return "the variables that carry the probes are taken away before it starts"
+        return "the variables that load the probes are removed before it starts"
     if CARRIED not in found.environ.get("PYTHONPATH", "").split(os.pathsep):
-        return "PYTHONPATH is set anew before it starts"
+        return "PYTHONPATH is replaced before it starts"
     return f"started with {found.words[1]}" if any(word in _LEAVING for word in found.words[1:2]) else None
 
 

@@ -66,7 +66,7 @@ def trace(
 ) -> Traced:
     """Run `command` in `folder` with the probes in, and return what they saw.
 
-    `extra` are further variables for the command. With `stopping` a connection that is not on its list is refused.
+    `extra` are additional variables for the command. With `stopping` a connection that is not on its list is refused.
     With `quiet` its output is kept in the evidence, its input is empty, and at `timeout_s` it is ended with all that it
     started; without, terminal and signals are the command's.
     Raises TraceError where the command cannot be started.
@@ -99,7 +99,7 @@ def trace(
 
 
 def _folder_of_the_record(own: Path) -> Path:
-    """Make the folder that the probes write to; root's programs may change their user, and write to it all the same.
+    """Make the folder that the probes write to; root's programs may change their user, and still write to it.
 
     Its name cannot be guessed: others may write to it, and none of them can list or read what is in it.
     """

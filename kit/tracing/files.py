@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kit.errors import TraceError
 
-# Where no file can be put beside another, and the other can be written all the same (a file that is mounted, say).
+# Where no file can be put beside another, and the other can still be written (a file that is mounted, say).
 _NONE_BESIDE = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV, errno.EROFS)
 _REMEDY = "name a file in an existing folder that you may write to"
 

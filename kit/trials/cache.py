@@ -1,6 +1,6 @@
 """Evidence that is kept in a run's folder, under a name made of everything that it depends on.
 
-Whoever asks for the same trial of the same code, in this process or another of the same run, gets what is kept.
+A second request for the same trial of the same code, in this process or another of the same run, gets it.
 """
 
 from __future__ import annotations

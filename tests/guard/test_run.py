@@ -1102,7 +1102,7 @@ def test_what_cannot_be_judged(run: Run, workers: tuple[str, ...]) -> None:
     assert "test_it.py:6 test_unread requested a database by sqlite3, and which one cannot be known" in ran.output
     assert "allow it by its name: db_guard_drivers = sqlite3" in ran.output
     assert re.search(r"db-guard: not guarded: python\S*: started with an option \(-I, .*test_it\.py:13", ran.output)
-    assert re.search(r"not guarded: python\S*: PYTHONPATH is set anew before it starts, .*test_it\.py:16", ran.output)
+    assert re.search(r"not guarded: python\S*: PYTHONPATH is replaced before it starts, .*test_it\.py:16", ran.output)
     assert not (ran.folder / "prod.db").exists()
     again = run({"test_it.py": UNREAD}, *workers, "-o", "db_guard_drivers=sqlite3", "-k", "unread")
     assert again.outcomes == {"test_unread": "passed"}

@@ -90,7 +90,7 @@ def test_ways_that_are_not_stopped(pair: Pair, tmp_path: Path) -> None:
         "role_that_all_databases_share",
     }  # fmt: skip
     assert ran.reached == ran.outcomes.keys() - silent, ran.output
-    for named in ("(-I, -E or -S)", "are taken away", "PYTHONPATH is set anew", "another interpreter"):
+    for named in ("(-I, -E or -S)", "are removed", "PYTHONPATH is replaced", "another interpreter"):
         assert re.search(rf"not guarded: .*{re.escape(named)}.*(conftest|through)\.py:\d", ran.output), named
 
 

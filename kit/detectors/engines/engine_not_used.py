@@ -106,7 +106,7 @@ KIND = Kind(
         what="The tests make an engine for their own database, nobody ever connects with it, and the application's "
         "engine answers.",
         comes_about="The engine is put into a container, a module or an application that does not serve the test, or "
-        "the override opens a session on the application's engine all the same.",
+        "the override still opens a session on the application's engine.",
         example="""
         engine = create_engine("sqlite:///test.db")
 

@@ -116,7 +116,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
     """Copies of the name following it."""
     module, name, bound = finding.about.module, finding.about.name, finding.about.bound
     if module:
-        fix = f"Where the tests replace {module}.{name}, replace {bound} too, or bind it anew (configure(bind=...))."
+        fix = f"Where the tests replace {module}.{name}, replace {bound} too, or bind it again (configure(bind=...))."
         yield proposed_by(finding, RebindCopies(module, name), fix if bound else advice(finding))
 
 

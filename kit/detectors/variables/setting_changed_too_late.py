@@ -110,7 +110,7 @@ def advice(finding: Finding[About]) -> str:
     return (
         f"Set {about.variable} before {made}: pass it to the function that creates the application or the engine (a "
         "factory that tests call with their own value), or set it before the module is imported; or let the tests "
-        "create the engine anew once it is set."
+        "create the engine again once it is set."
     )
 
 
@@ -133,8 +133,8 @@ KIND = Kind(
         """,
         proved="A re-run in which the engine, or the connection, is redirected to the database that the setting names "
         "at that moment.",
-        to_do="Pass the setting to what creates the application (create_app(TEST_URL)), or create the engine anew once "
-        "it is set.",
+        to_do="Pass the setting to what creates the application (create_app(TEST_URL)), or create the engine again "
+        "once it is set.",
     ),
     Strength.CAUSE,
     detect,

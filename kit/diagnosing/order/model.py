@@ -72,7 +72,7 @@ class Dependence:
 
     `units` is the smallest set found of what must come before. `pieces` are the places whose values decide: with them
     put back the test ends as it does without the units. `alone_enough` is True where it ends as with the units though
-    all other places were put back.
+    all other places were restored.
     """
 
     test: str

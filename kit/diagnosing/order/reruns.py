@@ -114,12 +114,12 @@ class Reruns:
         return "that is done under pytest only, after tests that ran to their end"
 
     def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
-        """Run it with these places put back after the units."""
+        """Run it with these places restored after the units."""
         shown = places[0] if len(places) == 1 else f"{len(places)} pieces of state"
         return self._run(what, f"the same, {shown} restored", replace(self._looking(what), put_back=tuple(places)))
 
     def keep(self, what: Selection, places: Sequence[str]) -> Ended:
-        """Run it with all other places put back after the units."""
+        """Run it with all other places restored after the units."""
         kept = replace(self._looking(what), keep=tuple(places))
         return self._run(what, "the same, everything else restored", kept)
 

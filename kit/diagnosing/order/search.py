@@ -67,10 +67,10 @@ class Runs(Protocol):
         """Say why nothing was looked at in the latest run."""
 
     def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
-        """Run it with these places put back after the units."""
+        """Run it with these places restored after the units."""
 
     def keep(self, what: Selection, places: Sequence[str]) -> Ended:
-        """Run it with all other places put back after the units."""
+        """Run it with all other places restored after the units."""
 
 
 def search(
@@ -185,7 +185,7 @@ def _which_state(found: Dependence, runs: Runs) -> Dependence:
 
 
 def _around(pieces: Sequence[Piece], mine: Sequence[Piece]) -> tuple[str, ...]:
-    """Return what holds the pieces that decide, and goes with them if it is put back: modules and loggers that came."""
+    """Return what holds the pieces that decide, and goes with them if it is restored: modules and loggers that came."""
     if any(piece.holder in _NAMES_OF_OTHERS for piece in mine):
         return ()
     return tuple(piece.place for piece in pieces if piece.holder in _NAMES_OF_OTHERS and not piece.before)

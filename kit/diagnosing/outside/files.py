@@ -90,7 +90,7 @@ def _write(wanted: Mapping[Path, Kept]) -> None:
 
 
 def _quietly(do: Callable[[Path, Kept], None], path: Path, was: Kept) -> None:
-    """What cannot be put back stays: the run then ends as it would without it, and nothing is claimed."""
+    """What cannot be restored stays: the run then ends as it would without it, and nothing is claimed."""
     try:
         if not _leads_elsewhere(path):
             do(path, was)

@@ -42,7 +42,7 @@ class _Known:
     store: Store
     first: Contents | None = None
     left: Contents | None = None
-    mark: str = ""  # tells it from one of the same name that was made anew
+    mark: str = ""  # tells it from one of the same name that was made again
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Keeper:
 
     @property
     def databases(self) -> list[str]:
-        """The databases that are looked at, and put back between runs: files and those of servers."""
+        """The databases that are looked at, and restored between runs: files and those of servers."""
         with self._serves:
             return [known.name for known in self._known.values()]
 
@@ -115,7 +115,7 @@ class Keeper:
                 try:
                     known.store.put_back(contents, None)
                 except CannotBeAsked as error:
-                    self.not_looked_at[known.name] = f"it could not be put back between runs ({redact(str(error))})"
+                    self.not_looked_at[known.name] = f"it could not be restored between runs ({redact(str(error))})"
 
     # --- what the runs tell -------------------------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class Keeper:
         return None
 
     def _check(self, server: Server) -> Callable[[Client], None]:
-        """Whoever answers is asked who it is, and held to the list, before anything else is said to it."""
+        """The server that answers is asked for its identity, and checked against the list, before anything else."""
 
         def check(client: Client) -> None:
             word: dict[str, str | None] = {}
@@ -229,7 +229,7 @@ class Keeper:
     def _ended(
         self, memories: Mapping[str, SqliteFile], put_back: Collection[str], keep: Collection[str]
     ) -> dict[str, Any]:
-        """Say what differs, and put back what is to be put back; what is in memory, who asks puts back."""
+        """Report what differs, and restore what is to be restored; what is in memory, who asks restores it."""
         names = self._names(memories)
         found: list[dict[str, Any]] = []
         run: dict[str, Any] = {}

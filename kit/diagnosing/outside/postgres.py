@@ -86,7 +86,7 @@ class Postgres:
             return _contents(client)
 
     def put_back(self, before: Contents, labels: Collection[str] | None) -> None:
-        """Put back all of it in one transaction, or nothing."""
+        """Restore all of it in one transaction, or nothing."""
         with self._connected() as client:
             client.run("begin")
             wanted = [
@@ -170,7 +170,7 @@ def _setting(role: str, database: str, name: str) -> str:
 
 
 def _without_triggers(client: Client) -> None:
-    """Neither triggers nor foreign keys say anything to what is put back, where the role may do that."""
+    """Neither triggers nor foreign keys say anything to what is restored, where the role may do that."""
     client.run("savepoint kit")
     try:
         client.run("set local session_replication_role = replica")

@@ -35,7 +35,7 @@ class SqliteFile:
             return _contents(connection)
 
     def put_back(self, before: Contents, labels: Collection[str] | None) -> None:
-        """Put back tables in one transaction."""
+        """Restore tables in one transaction."""
         if not self._path.is_file():
             return
         with self._open("rw") as connection:

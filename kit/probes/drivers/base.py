@@ -117,7 +117,7 @@ class ServerAdapter(Adapter):
 
     @quietly
     def _made_pool(self, pool: Any, place: Any, named: Any) -> None:
-        """A pool was made. What is a function, asked anew for each connection, is not known before one opens."""
+        """A pool was made. What is a function, asked again for each connection, is not known before one opens."""
         whole, by_name = (place if type(place) is str else ""), (named if type(named) is dict else {})
         self._databases.made_pool(pool, self.name, told((whole,), by_name), whole, self._sources)
 

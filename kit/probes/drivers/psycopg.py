@@ -203,7 +203,7 @@ class Psycopg(ServerAdapter):
             raise
 
     def _ask_late(self, libpq: Any) -> Reached:
-        """Ask a connection that was not seen as it opened. Whoever uses it waits for the answer, but not for ever."""
+        """Ask a connection that was not seen as it opened. Its user waits for the answer, but not for ever."""
         __tracebackhide__ = True
         is_idle = libpq.transaction_status == _IDLE and not libpq.is_busy()
         answer = _wait(_answer(libpq)) if is_idle else (None, "it is executing something else")

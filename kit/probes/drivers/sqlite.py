@@ -222,7 +222,7 @@ class Sqlite(Adapter):
     def _hear_authorizer(self, connection: Any, method: Any) -> Any:
         """The application sets an authorizer, of which a connection has one: it is the application's from here on.
 
-        Where there is a list of what is allowed, files that are attached are asked for all the same.
+        Where there is a list of what is allowed, attached files are still requested.
         """
         self._hear(connection, method)
         attaching = self._attaching.get(address(connection))

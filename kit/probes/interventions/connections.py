@@ -294,7 +294,7 @@ class LeadElsewhere(Intervention):
     It is that of the engine which was made at `engine_file`, where that is of the same kind and already there; else it
     is an empty file, `nowhere`, or a server that is not there. With `of` it is those engines alone that have this URL,
     with `to` they lead to where that one does; both are as evidence shows them. With `sites` it is what is connected by
-    way of any of these lines, whoever made the engine. `there` is the whole URL of a database that is allowed: what is
+    way of any of these lines, whatever made the engine. `there` is the whole URL of a database that is allowed: what is
     of its kind leads to it, instead of nowhere. With `follow` it leads to where this place of the program's state leads
     at that moment (module.global.attribute['key']), once that names another database than `until`.
     """

@@ -13,7 +13,7 @@ from .base import Intervention, Rerun
 
 @dataclass(frozen=True)
 class RebindCopies(Intervention):
-    """Whoever copied a global of a module (`from module import name`) gets what it is set to."""
+    """Copies of a module's global (`from module import name`) get what it is set to."""
 
     op = "rebind-copies"
     module: str

@@ -1,4 +1,4 @@
-"""Telling who holds the run which databases are reached, and which files written, so that they can be put back."""
+"""Reports to `kit diagnose` which databases are reached and which files written, so that they can be restored."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ _REDIRECTED: Dict[int, Callable[..., Any]] = {}
 
 
 def _redirect(function: Any, apps: "_Apps", rerun: Rerun) -> bool:
-    """Give a function other code, so that whoever holds it, under whatever name, calls its override."""
+    """Give a function other code, so that every holder of it, under any name, calls its override."""
     if function.__code__.co_freevars:
         return False
     as_it_was = types.FunctionType(

@@ -1,4 +1,4 @@
-"""Looking at state: what a test, or the collection of a module, leaves behind is written down, and put back or kept."""
+"""Looking at state: what a test, or the collection of a module, leaves behind is written down, and restored or kept."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class _Looking:
 
     @quietly
     def ends(self, unit: str) -> None:
-        """Write down what differs if this was the last unit, and put back what is to be put back."""
+        """Write down what differs if this was the last unit, and restore what is to be restored."""
         if self._snapshot is None or unit != self._units[-1]:
             return
         if self._watches:

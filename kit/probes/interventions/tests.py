@@ -127,7 +127,7 @@ class AfterEach(Intervention):
 
 @dataclass(frozen=True)
 class StopWhenRefused(Intervention):
-    """No further test is begun once a connection has been refused."""
+    """No more tests are begun once a connection has been refused."""
 
     op = "stop"
 
@@ -163,7 +163,7 @@ class StopWhenRefused(Intervention):
 
 @dataclass(frozen=True)
 class RestoreFolder(Intervention):
-    """The working directory is put back after each test."""
+    """The working directory is restored after each test."""
 
     op = "restore-folder"
 

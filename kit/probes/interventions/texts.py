@@ -72,7 +72,7 @@ class EditModule(Intervention):
 
 @dataclass(frozen=True)
 class EditSettings(Intervention):
-    """Lines of a file of settings read otherwise, by whoever opens it as text or as bytes."""
+    """Lines of a file of settings read otherwise, when opened as text or as bytes."""
 
     op = "edit-data"
     file: File

@@ -90,7 +90,7 @@ class Choice:
 
 
 def stop_when(refused: Callable[[], bool], hooks: Hooks) -> None:
-    """Begin no further test once a connection has been refused, be it while they were loaded."""
+    """Begin no more tests once a connection has been refused, be it while they were loaded."""
     from unittest.result import TestResult
 
     def stopping(original: Any) -> Any:

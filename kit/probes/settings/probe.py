@@ -1,7 +1,7 @@
 """Watches the texts in a program's state that name a database: in its modules, objects, mappings and fixtures.
 
 They are looked at when an engine is made or a database is used, and after each fixture and phase of a test. That takes
-a comparison of each with what it was; what has changed is looked through anew, and the line that did it is looked up
+a comparison of each with what it was; what has changed is looked through again, and the line that did it is looked up
 in the text of the code that has just run.
 """
 

@@ -178,7 +178,7 @@ def _of_cache(function: Any) -> Iterator[Part]:
 
 
 def _of_configuration(provider: Any) -> Iterator[Part]:
-    """Give what a Configuration of dependency_injector's holds: its mapping, anew each time that it is asked."""
+    """Give what a Configuration of dependency_injector's holds: its mapping, again each time that it is asked."""
     held = _configured(provider)
     yield from _of_provided(provider, held, ()) if type(held) is dict else ()
 

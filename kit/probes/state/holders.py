@@ -1,4 +1,4 @@
-"""What can hold state, how its content is read, and how one entry of it is put back."""
+"""What can hold state, how its content is read, and how one entry of it is restored."""
 
 from __future__ import annotations
 

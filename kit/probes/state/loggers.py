@@ -85,7 +85,7 @@ def _write(called: str, label: str, value: Any) -> None:
 
 
 def _forget_what_is_enabled(manager: Any) -> None:
-    """Loggers keep whether a level is enabled: a level that is put back does not count otherwise."""
+    """Loggers keep whether a level is enabled: a level that is restored does not count otherwise."""
     for logger in _loggers(manager).values():
         cached = held_by(logger).get("_cache")
         if type(cached) is dict:

@@ -74,7 +74,7 @@ def frozen(value: Any) -> Any:
 
 
 def thawed(value: Any) -> Any:
-    """Return a value as it is put back."""
+    """Return a value as it is restored."""
     return value.copied if type(value) is Counter else value
 
 

@@ -1,7 +1,7 @@
 """Makes an environment of exactly what a lock names, once, and finds it again.
 
 An environment is used only when the file that says it is complete is there, which is written last; so one that was
-interrupted is made anew. Two processes that ask at once make it once.
+interrupted is made again. Two processes that ask at once make it once.
 """
 
 from __future__ import annotations

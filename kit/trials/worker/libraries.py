@@ -54,7 +54,7 @@ def load_probes() -> None:
     load(PROBES, folder).loaded_ahead = True  # type: ignore[attr-defined]
     importlib.import_module(f"{PROBES}.installed")
     owner = importlib.import_module(f"{PROBES}.frames").owner
-    for module in list(sys.modules.values()):  # whose a file is they would ask in each fork anew
+    for module in list(sys.modules.values()):  # whose a file is they would ask in each fork again
         file = getattr(module, "__file__", None)
         if isinstance(file, str):
             owner(file)
@@ -80,7 +80,7 @@ def import_libraries(also: Iterable[str] = (), before_each: Callable[[], None] =
 
 
 def _of_pytest() -> Iterator[str]:
-    with suppress(ImportError):  # a stack without pytest runs its trials all the same
+    with suppress(ImportError):  # a stack without pytest still runs its trials
         from _pytest import config
 
         yield from (f"_pytest.{name}" for name in config.default_plugins)
