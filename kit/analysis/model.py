@@ -47,7 +47,7 @@ class Finding(Generic[About]):
     @property
     def where(self) -> str:
         """The culprit's location as file:line."""
-        return place(self.file, self.line)
+        return location(self.file, self.line)
 
 
 def explained_by(kind: str) -> str:
@@ -55,7 +55,7 @@ def explained_by(kind: str) -> str:
     return f"kit explain {kind}"
 
 
-def place(file: str | None, line: int | None) -> str:
+def location(file: str | None, line: int | None) -> str:
     """A source location, as it is written in messages."""
     return f"{file}:{line}" if file and line else file or "?"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from kit.analysis.model import Fact, fact, place
+from kit.analysis.model import Fact, fact, location
 from kit.evidence.model import Callable, Evidence, Override
 
 
@@ -101,7 +101,7 @@ def _key(
                 mismatch, why = Mismatch.OTHER_OBJECT, _another_object
             said = why(known, replace(twin, name=known_as.get(twin.callable, twin.name)))
             if mismatch is Mismatch.STALE and again is not None:
-                said += f" It was: {again.what}, by {place(again.file, again.line)}."
+                said += f" It was: {again.what}, by {location(again.file, again.line)}."
             return Key(known, app, False, changes, twin, mismatch, said)
     return Key(known, app, False, changes)
 
@@ -188,15 +188,15 @@ _LIKENESSES: tuple[tuple[Mismatch, _Like, _Why], ...] = (
         Mismatch.STALE,
         lambda known, twin: known.name == twin.name,
         lambda known, twin: (
-            f"The application depends on another object of the same name ({place(twin.file, twin.line)}): the module "
-            "was executed again, or the name was rebound, after the route was declared."
+            f"The application depends on another object of the same name ({location(twin.file, twin.line)}): the "
+            "module was executed again, or the name was rebound, after the route was declared."
         ),
     ),
     (
         Mismatch.OTHER_OBJECT,
         lambda known, twin: _short(known) == _short(twin) or known.file == twin.file is not None,
         lambda known, twin: (
-            f"The nearest dependency is `{twin.name}` ({place(twin.file, twin.line)}). The key must be the object "
+            f"The nearest dependency is `{twin.name}` ({location(twin.file, twin.line)}). The key must be the object "
             "that is in Depends(...)."
         ),
     ),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kit.analysis.inferred_allowlist import unnamed
-from kit.analysis.model import Finding, counted, explained_by, place
+from kit.analysis.model import Finding, counted, explained_by, location
 from kit.analysis.url_source_text import origin_said
 from kit.answer.diagnosis import Cause, Diagnosis, Effect, Run, Status
 from kit.answer.model import Answer, entries_said, nothing_found, saw_nothing
@@ -161,7 +161,7 @@ def _happened(symptom: Symptom, found: Found, project: Project) -> str:
     if found.confirmed and symptom.wrong:
         return headline(symptom, found.needed[0], project) + _how_often(found)
     causes, findings = found.needed if found.confirmed else (), findings_of(symptom)
-    where = place(causes[0].file, causes[0].line) if causes else findings[0].where if findings else ""
+    where = location(causes[0].file, causes[0].line) if causes else findings[0].where if findings else ""
     return f"{symptom_said(symptom)}{f', through {where}' if where else ''}."
 
 

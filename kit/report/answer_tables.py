@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kit.analysis.model import place
+from kit.analysis.model import location
 from kit.analysis.reach import Reach
 from kit.answer.diagnosis import Diagnosis
 from kit.answer.model import Answer
@@ -62,7 +62,7 @@ def steps(answer: Answer) -> pandas.DataFrame:
                 round(1000 * step.at_s),
                 step.lane,
                 step.what,
-                place(step.where.file, step.where.line) if step.where else "",
+                location(step.where.file, step.where.line) if step.where else "",
             ]
             for step in timeline(answer, subject(answer))
         ],
@@ -84,7 +84,7 @@ def causes(diagnosis: Diagnosis) -> pandas.DataFrame:
     """One row for each cause that was proved: where it is, and what to change."""
     return _table(
         ["kind", "where", "what to change"],
-        [[cause.kind, place(cause.file, cause.line), "\n".join(cause.remedies)] for cause in diagnosis.causes],
+        [[cause.kind, location(cause.file, cause.line), "\n".join(cause.remedies)] for cause in diagnosis.causes],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from kit.analysis.model import explained_by, place
+from kit.analysis.model import explained_by, location
 from kit.analysis.stopped import guard_said
 from kit.answer.diagnosis import Cause, Diagnosis, Run
 from kit.answer.model import Answer
@@ -40,10 +40,10 @@ def as_commands(diagnosis: Diagnosis) -> str:
 
 def _why(diagnosis: Diagnosis) -> Iterator[str]:
     for cause in diagnosis.causes:
-        yield f"{cause.kind}, {place(cause.file, cause.line)}: {cause.what}"
+        yield f"{cause.kind}, {location(cause.file, cause.line)}: {cause.what}"
         yield f"  More: {explained_by(cause.kind)}"
         yield from (
-            f"  {place(fact.file, fact.line)}  {fact.what}" if fact.file else f"  {fact.what}"
+            f"  {location(fact.file, fact.line)}  {fact.what}" if fact.file else f"  {fact.what}"
             for fact in cause.finding.evidence
         )
     for symptom in sorted({cause.symptom for cause in diagnosis.causes}):
@@ -54,7 +54,7 @@ def together(causes: list[Cause]) -> Iterator[str]:
     """How the causes of one thing act; nothing where there is one."""
     if len(causes) < 2:
         return
-    places = " and ".join(place(cause.file, cause.line) for cause in causes)
+    places = " and ".join(location(cause.file, cause.line) for cause in causes)
     if all(cause.alone for cause in causes):
         yield (
             f"{places} act together: removing either one is enough."

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kit.analysis.case import Case, attached_to, of_leak, within
-from kit.analysis.model import Finding, Nothing, first, place
+from kit.analysis.model import Finding, Nothing, first, location
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import NOWHERE, Candidate
 from kit.detectors.planning.context import Context
@@ -29,7 +29,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
             leak,
             NAME,
             f"{leak.database.name} is attached as {name} to {f'a connection to {to.name}' if to else 'a connection'} "
-            f"at {place(at.file, at.line) if at else '?'}, {within(leak.tests)}: statements on {name} run there, "
+            f"at {location(at.file, at.line) if at else '?'}, {within(leak.tests)}: statements on {name} run there, "
             "whichever database the connection was opened on.",
             at,
             Nothing(),

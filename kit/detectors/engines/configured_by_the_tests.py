@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.analysis.case import Case, of_leak, within
-from kit.analysis.model import Finding, Nothing, place
+from kit.analysis.model import Finding, Nothing, location
 from kit.analysis.reach import called_by_tests
 from kit.analysis.url_source import origin_of
 from kit.detectors.kind import Explanation, Kind, Strength
@@ -28,7 +28,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
                 case,
                 leak,
                 NAME,
-                f"{leak.database.name} answered {within(leak.tests)}: {place(caller.file, caller.line)} makes the "
+                f"{leak.database.name} answered {within(leak.tests)}: {location(caller.file, caller.line)} makes the "
                 f"application create its engine ({case.leads(chain[:3])}).",
                 caller,
                 Nothing(),

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak, of_leak, within
-from kit.analysis.model import Finding, fact, first, place
+from kit.analysis.model import Finding, fact, first, location
 from kit.analysis.opened_by_tests import by_tests
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
 from kit.detectors.planning.shared import redirected_session
 from kit.evidence.model import Engine, Frame
-from kit.probes.places import place as place_in
+from kit.probes.places import place
 
 NAME = "engine-not-used"
 
@@ -49,7 +49,7 @@ def _finding(case: Case, leak: Leak, engine: Engine, ours: Engine) -> Finding[Ab
         leak,
         NAME,
         f"{leak.database.name} answered {within(leak.tests)}: {who} the engine made at "
-        f"{place(instead.file, instead.line) if instead else '?'}, and nothing uses the engine of {ours.url} that the "
+        f"{location(instead.file, instead.line) if instead else '?'}, and nothing uses the engine of {ours.url} that the "
         f"tests make at {made.file}:{made.line}.",
         at,
         About(f"{made.file}:{made.line}", override.name if override is not None else ""),
@@ -60,7 +60,7 @@ def _finding(case: Case, leak: Leak, engine: Engine, ours: Engine) -> Finding[Ab
 def _of_tests(case: Case, leak: Leak) -> Engine | None:
     """The last engine of another database that test code made before a leak, and that was never connected."""
     connected = {one.engine for one in case.evidence.connections} | {use.engine for use in case.evidence.uses}
-    there = place_in(leak.engine.url) if leak.engine is not None else None
+    there = place(leak.engine.url) if leak.engine is not None else None
     return next(
         (
             engine
@@ -68,7 +68,7 @@ def _of_tests(case: Case, leak: Leak) -> Engine | None:
             if engine.process == leak.first.entry.process
             and engine.at_s <= leak.first.entry.at_s
             and engine.engine not in connected
-            and place_in(engine.url) != there
+            and place(engine.url) != there
             and any(case.of_tests(frame.file) for frame in case.evidence.chain(engine)[:1])
         ),
         None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.analysis.case import Case, tests_said
-from kit.analysis.model import Fact, Finding, Nothing, fact, first, place
+from kit.analysis.model import Fact, Finding, Nothing, fact, first, location
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -32,9 +32,10 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
         where = first(case.evidence.chain(others[0]))
         yield Finding(
             NAME,
-            f"each connection of the engine made at {place(at.file, at.line)} ({engine.url}, {engine.pool}) is an "
+            f"each connection of the engine made at {location(at.file, at.line)} ({engine.url}, {engine.pool}) is an "
             f"in-memory database of its own: {made.verb} {', '.join(made.tables)} went to one, and "
-            f"{place(where.file, where.line) if where else 'a use'} in {tests_said(tests)} to another, which is empty.",
+            f"{location(where.file, where.line) if where else 'a use'} in {tests_said(tests)} to another, which is "
+            "empty.",
             at.file,
             at.line,
             Nothing(),

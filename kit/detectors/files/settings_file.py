@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak, of_leak, within
-from kit.analysis.model import Fact, Finding, first, place
+from kit.analysis.model import Fact, Finding, first, location
 from kit.analysis.reach import MODULE
 from kit.analysis.url_source import leads_to, loaded_from_file, named_in_files, origin_of
 from kit.detectors.kind import Explanation, Kind, Strength, never
@@ -46,7 +46,7 @@ def _finding(
         event = next((opened for opened in case.evidence.settings_files if opened.file == file), None)
     at = first(case.evidence.chain(event)) if event is not None else None
     at = None if at is None or at.file.startswith("site-packages") else at
-    by = f", which {place(at.file, at.line)} loads" if at is not None else ""
+    by = f", which {location(at.file, at.line)} loads" if at is not None else ""
     outside = " (outside the folder in which the command ran)" if file.startswith(("/", "..")) else ""
     return of_leak(
         case,

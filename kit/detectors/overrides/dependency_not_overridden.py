@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit.analysis.case import Case, of_leak, within
-from kit.analysis.model import Finding, first, place
+from kit.analysis.model import Finding, first, location
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -47,7 +47,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
             f"{within(leak.tests)}: {leak.database.name} answered, and not {ours.database.name}, whose engine the "
             f"tests make at {made}.",
             leak.opener,
-            About(dependency.name, place(made.file, made.line) if made else ""),
+            About(dependency.name, location(made.file, made.line) if made else ""),
         )
 
 

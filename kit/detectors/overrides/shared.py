@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit.analysis.case import Case
-from kit.analysis.model import Fact, Finding, fact, first, place
+from kit.analysis.model import Fact, Finding, fact, first, location
 from kit.analysis.overrides import Key, Mismatch, executed_again, keys
 from kit.detectors.planning.candidate import Candidate, diff
 from kit.detectors.planning.context import Context
@@ -31,7 +31,7 @@ def on_keys(case: Case, kind: str, *mismatches: Mismatch) -> Iterator[tuple[Key,
             continue
         change = next((change for change in key.changes if change.op != "removed"), key.changes[0])
         set_at = first(case.evidence.chain(change))
-        where = f" ({place(key.callable.file, key.callable.line)})" if key.callable.file else ""
+        where = f" ({location(key.callable.file, key.callable.line)})" if key.callable.file else ""
         application = _application(case.evidence, key.app)
         message = f"override key `{key.name}`{where} matches no dependency of {application}."
         yield key, Finding(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak, of_leak
-from kit.analysis.model import Finding, fact, first, place
+from kit.analysis.model import Finding, fact, first, location
 from kit.analysis.starters import starters
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
@@ -44,7 +44,7 @@ def _finding(case: Case, leak: Leak, asked: Variable, child: Child) -> Finding[A
         NAME,
         f"{leak.database.name} answered in {child.program}, which {at or 'the program'} starts{by} with an "
         f"environment of its own: it lacks {asked.name}, which is set in the tests' process, and reads it at "
-        f"{place(reader.file, reader.line) if reader else '?'}.",
+        f"{location(reader.file, reader.line) if reader else '?'}.",
         at,
         About(asked.name),
         (fact(case.evidence, child, f"{child.program} started without {asked.name}"),),

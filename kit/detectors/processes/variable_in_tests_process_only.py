@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak, of_leak
-from kit.analysis.model import Finding, fact, first, place
+from kit.analysis.model import Finding, fact, first, location
 from kit.analysis.other_processes import with_tests
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
@@ -56,8 +56,8 @@ def _missed(case: Case, leak: Leak, theirs: set[int]) -> tuple[Variable | None, 
 
 def _finding(case: Case, leak: Leak, asked: Variable, given: Variable) -> Finding[About]:
     at, reader = first(case.evidence.chain(given)), first(case.evidence.chain(asked))
-    read = place(reader.file, reader.line) if reader else "?"
-    where = place(at.file, at.line) if at else "the tests"
+    read = location(reader.file, reader.line) if reader else "?"
+    where = location(at.file, at.line) if at else "the tests"
     process = case.evidence.processes[asked.process]
     return of_leak(
         case,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak, of_leak, within
-from kit.analysis.model import Finding, fact, first, place
+from kit.analysis.model import Finding, fact, first, location
 from kit.analysis.url_source import origin_of, writer
 
 
@@ -26,7 +26,7 @@ def held_by_variable(case: Case, leak: Leak, kind: str, *, inherited: bool) -> I
         return
     read = source.read if inherited else written
     at = first(case.evidence.chain(read)) if read is not None else None
-    asked = f", and is read at {place(at.file, at.line)}" if at is not None and inherited else ""
+    asked = f", and is read at {location(at.file, at.line)}" if at is not None and inherited else ""
     asked += _set_beside(case, leak, source.variable) if inherited else ""
     by = writer(case.evidence, written) + ("" if inherited else ", which sets it")
     yield of_leak(

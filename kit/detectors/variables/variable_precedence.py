@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak, of_leak
-from kit.analysis.model import Finding, fact, first, place
+from kit.analysis.model import Finding, fact, first, location
 from kit.analysis.opened_by_tests import by_tests
 from kit.analysis.url_source import Source, origin_of, writer
 from kit.detectors.kind import Explanation, Kind, Strength
@@ -53,13 +53,13 @@ def _went_first(case: Case, leak: Leak, source: Source, name: str, written: Vari
         why = (
             f", and not from {others[-1].name}, which {writer(evidence, others[-1])} had set: {name} takes precedence "
             "at "
-            f"{place(read.file, read.line) if read else '?'}."
+            f"{location(read.file, read.line) if read else '?'}."
         )
     yield of_leak(
         case,
         leak,
         NAME,
-        f"{made.what} of {leak.database.name} ({place(at.file, at.line) if at else '?'}) took its URL from "
+        f"{made.what} of {leak.database.name} ({location(at.file, at.line) if at else '?'}) took its URL from "
         f"{source.named}, written by {writer(evidence, written)}{why}",
         read,
         About(name, others[-1].name if others and kept is None else "", kept is not None),
