@@ -49,8 +49,8 @@ def _finding(case: Case, leak: Leak, engine: Engine, ours: Engine) -> Finding[Ab
         leak,
         NAME,
         f"{leak.database.name} answered {within(leak.tests)}: {who} the engine made at "
-        f"{location(instead.file, instead.line) if instead else '?'}, and nothing uses the engine of {ours.url} that the "
-        f"tests make at {made.file}:{made.line}.",
+        f"{location(instead.file, instead.line) if instead else '?'}, and nothing uses the engine of {ours.url} that "
+        f"the tests make at {made.file}:{made.line}.",
         at,
         About(f"{made.file}:{made.line}", override.name if override is not None else ""),
         (fact(evidence, ours, f"engine made by the tests ({ours.url}), and never connected"),),
