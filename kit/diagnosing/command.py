@@ -168,7 +168,7 @@ class Diagnosing:
             for candidate in likely:
                 say(f"  - run {candidate.label}")
             for candidate in (*others, *planned.last):
-                say(f"  - if they do not suffice: {candidate.label}")
+                say(f"  - if needed: {candidate.label}")
         if self.symptoms:
             say(f"at most {RUNS_AT_MOST} runs, {self._limits_said()}")
             failed = {test for symptom in self.symptoms if symptom.failing for test in symptom.affected}

@@ -89,8 +89,8 @@ def _head(answer: Answer) -> Iterator[str]:
     yield ""
     yield (
         f"{counted(len(answer.databases) - len(refused), 'database')} reached"
-        f"{f', {len(refused)} refused' if refused else ''}; {counted(len(tests), 'test')}, {len(reached)} of which "
-        f"reached one."
+        f"{f', {len(refused)} refused' if refused else ''}; "
+        f"{len(reached)} of {counted(len(tests), 'test')} reached one."
     )
 
 

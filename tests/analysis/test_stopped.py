@@ -60,7 +60,7 @@ def test_a_refused_connection_is_a_fact_of_the_answer() -> None:
     (opened,) = contract(found)["databases"][0]["opened"]
     assert (opened["engine"], opened["refused"]) == ("e1", True)
     said = text(found, 1000)
-    assert "0 databases reached, 1 refused; 1 test, 0 of which reached one." in said
+    assert "0 databases reached, 1 refused; 0 of 1 test reached one." in said
     assert "1 connection refused, in 1 test. The outcomes of tests may differ" in said
     assert "1 test with a refused connection failed" in said
     assert f"app/db.py:9 get_db in {TEST}, once, refused" in said

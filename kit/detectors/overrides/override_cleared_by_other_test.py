@@ -83,5 +83,5 @@ KIND = Kind(
     detect,
     interventions,
     advice,
-    because="{where} takes the override away",
+    because="{where} removes the override",
 )

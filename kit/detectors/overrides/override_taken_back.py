@@ -72,5 +72,5 @@ KIND = Kind(
     detect,
     interventions,
     advice,
-    because="{where} takes the override back before the test is over",
+    because="{where} removes the override before the test is over",
 )

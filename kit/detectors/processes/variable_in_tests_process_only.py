@@ -112,5 +112,5 @@ KIND = Kind(
     detect,
     interventions,
     advice,
-    because="{where} sets {variable} in the tests' process alone, and another one answers",
+    because="{where} sets {variable} in the tests' process only, and another process answers",
 )

@@ -132,5 +132,5 @@ KIND = Kind(
     detect,
     interventions,
     advice,
-    because="{where} configures the factory of sessions only after the scoped session was opened",
+    because="{where} configures the session factory only after the scoped session was opened",
 )

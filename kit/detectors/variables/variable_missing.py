@@ -54,5 +54,5 @@ KIND = Kind(
     interventions,
     advice,
     never,
-    because="{variable} is not set, and the default at {where} is taken",
+    because="{variable} is not set, and the default at {where} is used",
 )
