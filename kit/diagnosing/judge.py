@@ -18,12 +18,12 @@ from kit.diagnosing.as_far import asks, is_child, not_as_far, program, taken_awa
 from kit.evidence.model import Evidence, Refusal
 from kit.probes.allow import MalformedEntry
 from kit.probes.interventions.base import Intervention
-from kit.probes.interventions.connections import LeadElsewhere, RedirectConnection, RedirectSession
+from kit.probes.interventions.connections import RedirectConnection, RedirectEngine, RedirectSession
 from kit.probes.interventions.variables import SetVariable
 from kit.probes.places import place
 
 # These redirect a connection: its test gets as far as before, and may then fail for lack of its rows.
-_LEAD_ELSEWHERE = (LeadElsewhere, RedirectSession, RedirectConnection, SetVariable)
+_REDIRECTS = (RedirectEngine, RedirectSession, RedirectConnection, SetVariable)
 _RAN = ("passed", "failed", "xfailed", "xpassed")
 
 
@@ -249,7 +249,7 @@ def _comparable(
         return Effect.VOID, _no_longer_asks(symptom, idle, now, run)
     if nowhere:
         return Effect.GONE, "only the replacement database was tried"
-    led = any(isinstance(one, _LEAD_ELSEWHERE) for one in interventions)
+    led = any(isinstance(one, _REDIRECTS) for one in interventions)
     lost = _no_longer_passes(symptom, run, symptom.affected if led else ())
     return (Effect.VOID, lost) if lost else (Effect.GONE, _instead(symptom, again))
 

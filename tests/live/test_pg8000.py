@@ -11,7 +11,7 @@ from kit.pair import Pair
 from kit.probes.drivers.pg8000 import NO_PROBE
 from kit.probes.interventions import INTERVENTIONS_VARIABLE
 from kit.probes.interventions.base import Intervention
-from kit.probes.interventions.connections import LeadElsewhere, RedirectConnection
+from kit.probes.interventions.connections import RedirectConnection, RedirectEngine
 from tests.live.test_drivers import guarded, place
 from tests.live.test_probes import urls
 from tests.probes.seen import run
@@ -154,7 +154,7 @@ def test_one_functions_connections_lead_where_the_tests_lead(pair: Pair, tmp_pat
 @pytest.mark.parametrize(("line", "led"), [(12, "astray"), (16, "by_keyword")])
 def test_what_a_line_opens_is_led_to_no_server(pair: Pair, tmp_path: Path, line: int, led: str) -> None:
     """A place that is given by position is led elsewhere as one that is given by keyword; nobody else's is."""
-    answered, output = rerun(pair, tmp_path, LeadElsewhere((("it.py", line),)))
+    answered, output = rerun(pair, tmp_path, RedirectEngine((("it.py", line),)))
     production, test = (side.identity.system_identifier for side in (pair.production, pair.test))
     assert answered == ([test, production] if led == "astray" else [production, test, production])
     assert set(line.split()[0] for line in output.splitlines()) == {led}

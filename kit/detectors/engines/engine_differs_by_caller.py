@@ -12,7 +12,7 @@ from kit.analysis.reach import Reach
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
-from kit.probes.interventions.connections import LeadElsewhere
+from kit.probes.interventions.connections import RedirectEngine
 
 NAME = "engine-differs-by-caller"
 
@@ -66,7 +66,7 @@ def _of_another_caller(case: Case, leak: Leak) -> Reach | None:
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
     """The engine of this caller alone, redirected to the database of the other's."""
     about = finding.about
-    led = LeadElsewhere(about.lines, of=about.url, to=about.to)
+    led = RedirectEngine(about.lines, of=about.url, to=about.to)
     label = f"with the engine of {finding.where} redirected to the other caller's database"
     yield Candidate(finding, label, (led,), advice(finding))
 

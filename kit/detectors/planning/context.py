@@ -15,7 +15,7 @@ from kit.detectors.planning.allowed_databases import allowed_url
 from kit.detectors.planning.candidate import Candidate, TextOf, Values, another
 from kit.detectors.planning.statements import Statement, statement_at
 from kit.evidence.model import Frame
-from kit.probes.interventions.connections import LeadElsewhere
+from kit.probes.interventions.connections import RedirectEngine
 from kit.probes.interventions.texts import EditSettings
 
 if TYPE_CHECKING:
@@ -116,11 +116,11 @@ class Context:
 
     def led_elsewhere(
         self, leak: Leak, frames: tuple[tuple[str, int], ...] = (), sites: tuple[tuple[str, int], ...] = ()
-    ) -> LeadElsewhere:
+    ) -> RedirectEngine:
         """What is made through all these frames, or connected through any of these lines, redirected if it can be."""
         meant = self.engine_of_tests()
         url = leak.engine.url if leak.engine is not None else leak.first.connection.configured
-        return LeadElsewhere(
+        return RedirectEngine(
             frames,
             meant.file if meant else "",
             meant.line if meant else 0,

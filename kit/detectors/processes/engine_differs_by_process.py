@@ -11,7 +11,7 @@ from kit.analysis.other_processes import in_another_process
 from kit.detectors.kind import Explanation, Kind, Strength, never
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
-from kit.probes.interventions.connections import LeadElsewhere
+from kit.probes.interventions.connections import RedirectEngine
 
 NAME = "engine-differs-by-process"
 
@@ -49,7 +49,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
     """The engine of one worker, redirected to the database of the same line in another; not for a driver's own pool."""
     if "." in finding.about.pool or finding.file is None or finding.line is None:
         return
-    led = LeadElsewhere(((finding.file, finding.line),), of=finding.about.url, to=finding.about.to)
+    led = RedirectEngine(((finding.file, finding.line),), of=finding.about.url, to=finding.about.to)
     label = f"with the engine of {finding.where} redirected to its database in another process"
     yield Candidate(finding, label, (led,), advice(finding))
 

@@ -14,7 +14,7 @@ from kit.detectors.planning.allowed_databases import named_there
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
 from kit.evidence.model import Frame, Setting
-from kit.probes.interventions.connections import LeadElsewhere
+from kit.probes.interventions.connections import RedirectEngine
 
 NAME = "setting-changed-too-late"
 
@@ -99,7 +99,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
             what = "engine" if frames else "connections"
             label = f"with the {what} of {about.made or finding.where} redirected to the value of {about.place}"
             there = named_there(context, about.value)
-            led = LeadElsewhere(frames, sites=sites, there=there, follow=about.place, until=about.before)
+            led = RedirectEngine(frames, sites=sites, there=there, follow=about.place, until=about.before)
             yield Candidate(finding, label, (led,), advice(finding))
 
 

@@ -1,7 +1,7 @@
-"""What every intervention has: its fields, its label, what it takes away from the run, how it is put in.
+"""What every intervention has: its fields, its label, what it keeps from running, how it is applied.
 
-An intervention is one thing that a re-run does otherwise, in memory only: nobody's files are touched. Who plans a
-re-run makes one, it goes to the run as JSON, and who puts it in reads the same type.
+An intervention is one thing that a re-run changes, in memory only: no file is changed. The planner of a
+re-run makes it, it goes to the run as JSON, and the code that applies it reads the same type.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ LineRange = Tuple[int, int]  # the first line and the last, from 1
 
 @dataclass(frozen=True)
 class TakenAway:
-    """What a run does not do because of an intervention, so that it cannot reach a database by it either.
+    """What a run does not do because of an intervention, so that it cannot reach a database there.
 
-    `tests` are ids of tests, or files of them. `lines` are lines of a file that do not run as they stand, `route` the
-    way in which code gets its connection that is not run at all.
+    `tests` are ids of tests, or files of them. `lines` are lines of a file that are replaced, `route` the
+    route to a connection that is not run at all.
     """
 
     tests: Tuple[str, ...] = ()

@@ -288,18 +288,18 @@ class RedirectConnection(Intervention):
 
 
 @dataclass(frozen=True)
-class LeadElsewhere(Intervention):
-    """An engine, or a connection, that is made by way of all of these lines leads to another database.
+class RedirectEngine(Intervention):
+    """An engine, or a connection, that is made through all of these lines is redirected to another database.
 
-    It is that of the engine which was made at `engine_file`, where that is of the same kind and already there; else it
-    is an empty file, `nowhere`, or a server that is not there. With `of` it is those engines alone that have this URL,
-    with `to` they lead to where that one does; both are as evidence shows them. With `sites` it is what is connected by
-    way of any of these lines, whatever made the engine. `there` is the whole URL of a database that is allowed: what is
-    of its kind leads to it, instead of nowhere. With `follow` it leads to where this place of the program's state leads
-    at that moment (module.global.attribute['key']), once that names another database than `until`.
+    It is that of the engine which was made at `engine_file`, if that is of the same kind and exists already; else it
+    is an empty file, `nowhere`, or a server that does not exist. With `of` only engines with this URL are redirected,
+    with `to` they go to that URL; both are as evidence shows them. With `sites` it is what is connected through
+    any of these lines, whatever made the engine. `there` is the full URL of an allowed database: what is
+    of its kind is redirected to it, instead of nowhere. With `follow` it goes to what this piece of the
+    program's state names at that moment (module.global.attribute['key']), once that is another database than `until`.
     """
 
-    op = "lead-elsewhere"
+    op = "redirect-engine"
     frames: Tuple[Tuple[File, int], ...] = ()
     engine_file: File = ""
     engine_line: int = 0

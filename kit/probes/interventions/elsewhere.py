@@ -1,4 +1,4 @@
-"""Puts in `LeadElsewhere`: what was made by way of certain lines leads to another database than it names."""
+"""Applies `RedirectEngine`: what was made through certain lines is redirected to another database than it names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .connections import NOWHERE
 if TYPE_CHECKING:
     from ..databases import Databases
     from ..settings.probe import SettingsProbe
-    from .connections import LeadElsewhere
+    from .connections import RedirectEngine
 
 _FRAMES_AT_MOST = 500
 _URL = re.compile(
@@ -40,7 +40,7 @@ class Elsewhere:
     `took_hold` is called as often as something is led elsewhere.
     """
 
-    def __init__(self, wanted: LeadElsewhere, took_hold: Callable[[], None]) -> None:
+    def __init__(self, wanted: RedirectEngine, took_hold: Callable[[], None]) -> None:
         self._frames = [(os.path.realpath(file), line) for file, line in wanted.frames]
         self._sites = {(os.path.realpath(file), line) for file, line in wanted.sites}
         self._there, self._follow, self._until = wanted.there, wanted.follow, wanted.until

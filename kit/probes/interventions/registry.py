@@ -9,12 +9,12 @@ from .applications import NoLifespan
 from .base import Intervention, as_tuples
 from .connections import (
     CommitAfter,
-    LeadElsewhere,
     NoCreator,
     NoPool,
     NoRouting,
     OneInMemory,
     RedirectConnection,
+    RedirectEngine,
     RedirectSession,
     RemoveFirst,
 )
@@ -30,7 +30,7 @@ INTERVENTIONS: Tuple[Type[Intervention], ...] = (
     SetVariable, PinVariable, UnsetVariable, HandOnVariable, DropFromFiles, RememberVariables,
     EditModule, EditSettings, PathFirst,
     LeaveOut, RunOnly, RunFirst, AfterEach, OneProcess, RestoreFolder, StopWhenRefused,
-    NoPool, NoRouting, NoCreator, OneInMemory, CommitAfter, RedirectSession, RedirectConnection, LeadElsewhere,
+    NoPool, NoRouting, NoCreator, OneInMemory, CommitAfter, RedirectSession, RedirectConnection, RedirectEngine,
     RemoveFirst,
     ApplyOverride, FollowName, RedirectCall, RebindCopies,
     NoLifespan,

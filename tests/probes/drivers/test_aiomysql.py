@@ -14,7 +14,7 @@ import pytest
 from kit.probes.drivers.aiomysql import NO_PROBE
 from kit.probes.interventions import INTERVENTIONS_VARIABLE
 from kit.probes.interventions.base import Intervention
-from kit.probes.interventions.connections import LeadElsewhere, NoPool, RedirectConnection
+from kit.probes.interventions.connections import NoPool, RedirectConnection, RedirectEngine
 from tests.probes.drivers.mysql import SERVER
 from tests.probes.seen import Seen, run
 from tests.projects import LIGHT
@@ -219,7 +219,7 @@ def test_one_functions_connections_lead_where_the_tests_lead(tmp_path: Path) -> 
 @pytest.mark.parametrize("led", ["astray", "by_position", "by_pool"])
 def test_what_a_line_opens_is_led_to_no_server(tmp_path: Path, led: str) -> None:
     """A place that is given by position, or to a pool, is led elsewhere as one that is given by keyword."""
-    seen = rerun(tmp_path, LeadElsewhere((("it.py", LINES[led]),)))
+    seen = rerun(tmp_path, RedirectEngine((("it.py", LINES[led]),)))
     assert {line.split()[0] for line in seen.output.splitlines()} == {led}
     assert len(seen.of("connection")) == (3 if led == "astray" else 4)
     assert "127.0.0.1" in seen.output

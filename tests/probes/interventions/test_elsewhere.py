@@ -13,7 +13,7 @@ from kit.probes.drivers import ADAPTERS
 from kit.probes.drivers.base import Opener
 from kit.probes.gate import ALLOW_VARIABLE, allow_text
 from kit.probes.interventions import INTERVENTIONS_VARIABLE
-from kit.probes.interventions.connections import NOWHERE, LeadElsewhere
+from kit.probes.interventions.connections import NOWHERE, RedirectEngine
 from kit.probes.interventions.elsewhere import to_nowhere
 from tests.probes.seen import Seen, run
 
@@ -41,7 +41,7 @@ def led(
 ) -> tuple[Seen, set[str]]:
     """Run a program with what is made by way of these lines led elsewhere; return also the files that came of it."""
     project = tmp_path / "project"
-    led_elsewhere = LeadElsewhere(
+    led_elsewhere = RedirectEngine(
         tuple(("it.py", line) for line in frames), "it.py" if engine_line else "", engine_line or 0,
         nowhere=str(tmp_path / "nowhere"), **more,
     ).placed(str(project))  # fmt: skip
@@ -58,7 +58,7 @@ def test_an_engine_is_led_to_the_tests_one_or_nowhere(tmp_path: Path, tests: str
     """Only the engine that was made by way of all the lines is led, to one of its kind where there is one."""
     seen, files = led(tmp_path, ENGINES.format(tests=tests), [5, 7], line)
     assert files == {there, "other.db"}
-    assert seen.one("change")["op"] == "lead-elsewhere"
+    assert seen.one("change")["op"] == "redirect-engine"
 
 
 def test_only_the_engine_of_the_named_url_is_led_to_the_named_place(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from kit.probes.interventions import base, registry
 from kit.probes.interventions.base import File, Intervention, TakenAway
-from kit.probes.interventions.connections import LeadElsewhere
+from kit.probes.interventions.connections import RedirectEngine
 from kit.probes.interventions.registry import INTERVENTIONS, intervention_from
 from kit.probes.interventions.state import Watched
 from kit.probes.interventions.tests import LeaveOut
@@ -98,7 +98,7 @@ def test_the_files_of_each_are_named_whole(kind: type[Intervention]) -> None:
 
 def test_a_file_that_is_not_named_stays_so() -> None:
     """Where nothing is named, nothing is placed."""
-    assert LeadElsewhere((("app.py", 1),)).placed("/project") == LeadElsewhere((("/project/app.py", 1),))
+    assert RedirectEngine((("app.py", 1),)).placed("/project") == RedirectEngine((("/project/app.py", 1),))
 
 
 def called(path: Path) -> Iterator[str]:
