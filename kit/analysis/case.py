@@ -88,7 +88,7 @@ def case_of(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) ->
 
 
 def _programs(evidence: Evidence) -> frozenset[str]:
-    """The files that tests are in, or, where no runner told of a test, those that were run as programs."""
+    """The files that tests are in, or, where no runner reported a test, those that were run as programs."""
     tests = {outcome.test for outcome in evidence.outcomes} | {use.test for use in evidence.uses if use.test}
     if tests:
         return frozenset(test.partition("::")[0] for test in tests)

@@ -81,9 +81,9 @@ class Kind(Generic[About]):
 
     `detect` finds it in a run. `interventions` are what a re-run may change to prove one, the likeliest first; `advice`
     is what to do about one. `settles` tells whether a finding explains its leak: where none does, the kinds of
-    `kit.detectors.fallback` are asked, and there an engine that the tests made to no use is told too. `route` is the
-    route (`Reach.how`) that it stands for, "" where it stands for none. `because` is the clause that ends "the tests
-    read X because ...", with {where} and {variable}; "" where the title has to do.
+    `kit.detectors.fallback` are asked, and there an engine that the tests made and nothing uses is reported, too.
+    `route` is the route (`Reach.how`) that it stands for, "" where it stands for none. `because` is the clause that
+    ends "the tests read X because ...", with {where} and {variable}; "" where the title has to do.
     """
 
     name: str

@@ -52,9 +52,9 @@ class Frame:
 class Entry:
     """One thing that a probe saw: when, in which process, during which test and request, and whose code led to it.
 
-    `stack` is an index into `Evidence.stacks`; None where nobody's code led to it. `phase` is start, configure,
-    collection, setup, call, teardown, between or finish; `stage` is set where a request is a lifespan, a websocket
-    or a background task.
+    `stack` is an index into `Evidence.stacks`; None where no code of the project led to it. `phase` is start,
+    configure, collection, setup, call, teardown, between or finish; `stage` is set where a request is a lifespan, a
+    websocket or a background task.
     """
 
     at_s: float

@@ -294,7 +294,7 @@ def take_name(uid: int, gid: int) -> None:
 def remove(directory: str) -> None:
     """Remove what is there of a directory, its lock last.
 
-    As long as the lock is there and held, somebody is at work; there and held by nobody, anybody may remove the rest.
+    As long as the lock is there and held, a command is running; there and held by nobody, anybody may remove the rest.
     """
     try:
         names = os.listdir(directory)

@@ -1,7 +1,7 @@
 """Which databases may be used: an allow-list, and whether a database is among what it names. See `entries`.
 
 An in-memory database belongs to its process, so it needs no entry. A server must be the requested one: where it says
-that its database has another name, as it does behind a proxy's alias, only its own word (`server:`, or the database's
+that its database has another name, as it does behind a proxy's alias, only its identity (`server:`, or the database's
 name alone) lets it through.
 """
 
@@ -23,7 +23,7 @@ __all__ = [
 Observed = Optional[Mapping[str, Optional[str]]]
 
 _KEPT_AT_MOST = 10_000  # judgements
-_ANSWERED = ("system_identifier", "cluster_name", "database")  # of a server's own word, what an entry can name
+_ANSWERED = ("system_identifier", "cluster_name", "database")  # of a server's identity, what an entry can name
 
 
 def place_of(url: str, peer: Optional[Peer] = None) -> Place:
@@ -70,7 +70,7 @@ def sqlite_file(database: object, uri: bool = False) -> Optional[str]:
 
 
 class Match(NamedTuple):
-    """The entries that let a server's database through, and why: by its own word, its place, or its address alone."""
+    """The entries that let a server's database through, and why: by its identity, its place, or its address alone."""
 
     by_word: FrozenSet[str] = frozenset()
     by_place: FrozenSet[str] = frozenset()
@@ -116,7 +116,7 @@ class AllowList:
         return found
 
     def allows_server(self, configured: str, observed: Observed, peer: Optional[Peer] = None) -> bool:
-        """Tell whether a connection may be used: `configured` is its URL, `observed` the server's own word if any.
+        """Tell whether a connection may be used: `configured` is its URL, `observed` the server's own report, if any.
 
         `peer` is where its packets go: an entry for the host that has this address lets it through under any name.
         """
@@ -264,7 +264,7 @@ def entry_for_file(path: str, base: str) -> str:
 def entry_for_server(
     configured: str, observed: Observed, peer: Optional[Peer] = None, by_word: bool = False,
 ) -> str:
-    """The entry that allows this server's database: its place, or its own word where that differs, or `by_word`."""
+    """The entry that allows this server's database: its place, or its identity where that differs, or `by_word`."""
     place, word = place_of(configured, peer), observed or {}
     if word.get("database") is not None and (by_word or word["database"] != place.database):
         cluster = f"@{escaped(word['cluster_name'] or '')}" if by_word and word.get("cluster_name") else ""

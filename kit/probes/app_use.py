@@ -20,7 +20,7 @@ from .routes import Routes
 
 
 class AppProbe:
-    """Follows each request into the application that took it; tells of applications, their routes and overrides."""
+    """Follows each request into the application that took it; reports applications, their routes and overrides."""
 
     def __init__(self, recorder: Recorder, databases: Databases) -> None:
         self._recorder, self._objects = recorder, databases.objects

@@ -214,7 +214,7 @@ class Children:
         hooks.replace(util, "spawnv_passfds", starting)
 
     def _watch_uvloop(self, hooks: Hooks, uvloop: ModuleType) -> None:
-        """Its loop starts processes by itself, in C, and the interpreter does not tell of them."""
+        """Its loop starts processes by itself, in C, and the interpreter does not report them."""
         def hear(loop: Any, method: Any) -> Any:
             def start(protocol_factory: Any, program: Any, *args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True

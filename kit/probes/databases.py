@@ -36,7 +36,7 @@ _TABLES_AT_MOST = 5  # of one statement that are named
 
 
 class Connection:
-    """One connection to a database, as long as it lives. `pooled` ones tell of their use through SQLAlchemy.
+    """One connection to a database, as long as it lives. `pooled` ones report their use through SQLAlchemy.
 
     `asks` tells whether a transaction is open, where the driver's object can be asked: None where it is gone.
     `shows_ends` says whether the end of a transaction is noticed: a raw connection of sqlite3 can be closed unseen.

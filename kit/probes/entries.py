@@ -67,7 +67,7 @@ class Place(NamedTuple):
 
 
 class Server(NamedTuple):
-    """A server by its own word; None where any will do."""
+    """A server by its identity; None where any will do."""
 
     number: Optional[str]
     cluster: Optional[str]
@@ -75,7 +75,7 @@ class Server(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What one entry lets through. `text` is the entry as it is shown and handed on, without user and password."""
+    """What one entry lets through. `text` is the entry as it is shown and passed on, without user and password."""
 
     text: str
     files: Tuple[str, ...] = ()
@@ -227,7 +227,7 @@ def _outside_brackets(text: str) -> str:
         found = found[:start] + "_" * (end + 1 - start) + found[end + 1:]
 
 
-# --- by the server's own word --------------------------------------------------------------------------------------
+# --- by the server's own report --------------------------------------------------------------------------------------
 
 
 def _of_server(entry: str) -> Rule:

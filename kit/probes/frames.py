@@ -49,8 +49,8 @@ def absolute(filename: str) -> str:
 def application_stack(seen: Optional[List[CodeType]] = None, everything: bool = False) -> Stack:
     """Return the application's frames that led here, innermost first.
 
-    Where no application code is on the stack (a plugin, a background thread of a library), what started the thread,
-    and else the innermost library frames stand in for it, so that an event says who was at work. Every code of the
+    Where no application code is on the stack (a plugin, a background thread of a library), what started the thread, and
+    else the innermost library frames stand in for it, so that an event says which code was running. Every code of the
     application's that is running is added to `seen`, innermost first; with `everything`, every code.
     """
     own: List[List[Any]] = []

@@ -29,7 +29,7 @@ class DatabaseRefused(Exception):
 
 
 class Reached(NamedTuple):
-    """What is known of a connection to a server: its place as a URL, the server's own word, where the packets go."""
+    """What is known of a connection to a server: its place as a URL, the server's own report, where the packets go."""
 
     configured: str
     observed: Optional[Dict[str, Any]]

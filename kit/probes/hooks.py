@@ -31,7 +31,7 @@ class Hooks:
         self._again: Dict[str, List[Callable[[ModuleType], None]]] = {}
         self._finder: Optional[_AfterImport] = None
         self._done: Set[str] = set()
-        self.by_finder: Set[str] = set()  # what is being executed, and will be told of
+        self.by_finder: Set[str] = set()  # what is being executed, and will be reported
         self.failures: Dict[str, str] = {}
 
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -81,7 +81,7 @@ class Hooks:
         self.catch_up(module)
 
     def catch_up_late(self, tell: Callable[[str], None]) -> None:
-        """Put in what is waiting for modules that have come in unheard, and tell of each: it was not seen until now."""
+        """Put in what is waiting for modules that have come in unheard, and report each: it was not seen until now."""
         waiting = list(self._on_import)
         self.catch_up(*waiting) if waiting else None
         for name in waiting:

@@ -1,4 +1,4 @@
-"""What arrives in the midst of a callback (an interrupt, a signal's handler's error) and must not end there.
+"""What arrives in the middle of a callback (an interrupt, a signal's handler's error) and must not end there.
 
 A library in C that calls a probe back swallows what is raised in it. It is raised again where the library was called.
 """

@@ -56,7 +56,7 @@ class Objects:
 class Notes(Generic[Value]):
     """What is known of some objects, by which object it is: whether two are equal is not asked of them.
 
-    At the moment at which an object goes, no line of Python runs for it: that can be in the midst of anything, and at
+    At the moment at which an object goes, no line of Python runs for it: that can be in the middle of anything, and at
     the end of the stack. Its pointer is put on a list, and looked after with the next object.
     """
 

@@ -168,7 +168,7 @@ class Touching:
             self._holder.ask(do="touched", path=path)
 
 
-# Events that tell of a change, with the place of each path among their arguments, and of what it is relative to.
+# Events that report a change, with the place of each path among their arguments, and of what it is relative to.
 _EVENTS = (
     ("os.remove", ((0, 1),)), ("os.rename", ((0, 2), (1, 3))), ("os.truncate", ((0, -1),)), ("os.mkdir", ((0, 2),)),
     ("os.rmdir", ((0, 1),)), ("os.link", ((1, 3),)), ("os.symlink", ((1, 2),)),

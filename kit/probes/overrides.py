@@ -21,7 +21,7 @@ NAME = "dependency_overrides"
 class Overrides:
     """Follows `dependency_overrides` of each application, also where it is given a whole new dictionary.
 
-    The dictionary that an application makes for itself is replaced by one that tells of its changes. One that comes
+    The dictionary that an application makes for itself is replaced by one that reports its changes. One that comes
     from elsewhere stays the very object that it is, for others may hold it: `look` compares it with what it held.
     """
 
@@ -51,7 +51,7 @@ class Overrides:
 
     @quietly
     def look(self, app: Any) -> None:
-        """Tell of what has changed in a dictionary that comes from elsewhere, or has come without being assigned."""
+        """Report what has changed in a dictionary that comes from elsewhere, or has come without being assigned."""
         overrides = held_by(app).get(NAME)
         if type(overrides) is WatchedOverrides and overrides.is_of(app):
             return
@@ -106,7 +106,7 @@ def _is_fastapis(caller: Optional[FrameType]) -> bool:
 
 
 class WatchedOverrides(Dict[Any, Any]):
-    """The application's dictionary; every change is told of. Copied or pickled it is a plain dictionary.
+    """The application's dictionary; every change is reported. Copied or pickled it is a plain dictionary.
 
     What has changed is read off what it holds: no key is asked more often than without this.
     """
@@ -119,7 +119,7 @@ class WatchedOverrides(Dict[Any, Any]):
         self._app = ref(app)
 
     def is_of(self, app: Any) -> bool:
-        """Tell whether it is this application that it tells of."""
+        """Tell whether it is this application that it reports on."""
         return self._app() is app
 
     def _do(self, change: Callable[..., Any], *args: Any, **named: Any) -> Any:
@@ -135,7 +135,7 @@ class WatchedOverrides(Dict[Any, Any]):
 
     @quietly
     def _compare(self, before: List[Tuple[Any, Any]]) -> None:
-        """Tell of what is different: a key that stays keeps its place, one that is new comes last."""
+        """Report what is different: a key that stays keeps its place, one that is new comes last."""
         app, now = self._app(), list(dict.items(self))
         if app is None:
             return

@@ -171,7 +171,7 @@ class PytestProbe:
 
             @hookimpl(tryfirst=True)
             def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
-                """A phase is over. No wrapper tells of that, whose frames would be in what a failure shows."""
+                """A phase is over. No wrapper reports that, whose frames would be in what a failure shows."""
                 probe.phase_ended()
                 if call.when in _NEXT:
                     CURRENT.enter(_NEXT[call.when] if call.excinfo is None else "teardown", item.nodeid)

@@ -1,6 +1,6 @@
 """A probe that fails must not end the program under study: it is switched off, that is said, and nothing is raised.
 
-What arrives from outside in the midst of a probe is the program's own and goes on to it: an interrupt, the end of the
+What arrives from outside in the middle of a probe is the program's own and goes on to it: an interrupt, the end of the
 interpreter, and whatever a handler of a signal raises. Where the program has no room left (in memory, or on its stack)
 a probe cannot work for that once, and is not switched off for it.
 """
@@ -46,7 +46,7 @@ def quietly(function: Function) -> Function:
 
 
 def failed(name: str, error: BaseException) -> None:
-    """Switch a probe off that has failed, and tell of it."""
+    """Switch a probe off that has failed, and report it."""
     if not isinstance(error, _FOR_ONCE):
         _off.add(name)
     try:
@@ -62,7 +62,7 @@ def switched_off() -> Dict[str, str]:
 
 
 def tell() -> None:
-    """Tell of the failures that have not been told of."""
+    """Report the failures that have not been reported."""
     for name, why in list(failures.items()) if listeners else ():
         if name not in _told:
             _told.add(name)
@@ -89,7 +89,7 @@ _args: Callable[[BaseException], Any] = vars(BaseException)["args"].__get__
 
 
 def is_of_a_signals_handler(error: BaseException) -> bool:
-    """Tell whether a handler of a signal's raised an error: it came by chance in the midst of what a probe does."""
+    """Tell whether a handler of a signal's raised an error: it came by chance in the middle of what a probe does."""
     traceback, running = error.__traceback__, []
     while traceback is not None:
         running.append(traceback.tb_frame.f_code)

@@ -40,7 +40,7 @@ class RecordFile:
         return bool(self._lines)
 
     def append(self, line: bytes) -> bool:
-        """Write a line; one that comes in the midst of another is done after it. False where it is lost."""
+        """Write a line; one that comes in the middle of another is done after it. False where it is lost."""
         if self.is_gone:
             return False
         self._lines.append(line)

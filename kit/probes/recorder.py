@@ -91,7 +91,7 @@ class Recorder:
 
     @_counted_where_it_fails
     def plain(self, kind: str, **fields: Any) -> None:
-        """Write one event that nobody's code led to: a header, a count, an end."""
+        """Write one event that no code of the project led to: a header, a count, an end."""
         with self._lock:
             if self._open():
                 self._write(f'"kind":"{kind}","at_s":{self._now()}', fields)

@@ -100,7 +100,7 @@ def _tell_pydantic_1(settings: Any, variables: Dict[Tuple[type, str], str], aske
 @quietly
 def _tell(source: Any, field: Any, looked_for: Any, asked: Asked) -> None:
     if all(field is not own for own in source.settings_cls.model_fields.values()):
-        return  # of an inner model, whose variables have been told of with it
+        return  # of an inner model, whose variables have been reported with it
     names = [name for _, name, _ in looked_for]
     if any(_ask(source, name, field.default, asked) for name in names):
         return

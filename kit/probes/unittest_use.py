@@ -121,7 +121,7 @@ def _list(result: Any, name: str) -> List[Any]:
 
 
 def _outcome(before: Dict[str, int], result: Any) -> Tuple[str, Optional[str]]:
-    """How a test ended that a result has told of since, and the last line of why."""
+    """How a test ended that a result has reported since, and the last line of why."""
     for name, outcome in _LISTS.items():
         told = _list(result, name)[before[name]:]
         if told:

@@ -142,14 +142,14 @@ def carrying(environ: Mapping[str, str], seen: Path, epoch: float) -> dict[str, 
     """The environment in which every Python that is started has the probes in and writes to the folder `seen`."""
     own = {FOLDER_VARIABLE: str(seen), "ISOLATION_PROBES_EPOCH": repr(epoch)}
     path = os.pathsep.join(filter(None, [str(CARRIED), environ.get("PYTHONPATH")]))
-    # tox hands on no variable that it has not been told of.
+    # tox passes no variable that its configuration does not name.
     passed = "testenv.pass_env+=PYTHONPATH,ISOLATION_PROBES_*"
     override = ";".join(filter(None, [environ.get("TOX_OVERRIDE"), passed]))
     return {**environ, **own, "PYTHONPATH": path, "TOX_OVERRIDE": override}
 
 
 def _run_in_place(command: Sequence[str], environ: Mapping[str, str], folder: Path, mark: str) -> int:
-    """Run with this process's terminal, and hand on the signals that reach this process alone."""
+    """Run with this process's terminal, and forward the signals that reach this process alone."""
     with Watcher(mark) as watcher:
         process = _start(command, env=dict(environ), cwd=folder)
         watcher.follow(process.pid)

@@ -1,4 +1,4 @@
-"""What the kinds share that tell of a variable which was missing, so that a default leads to the leak."""
+"""Shared by the kinds about a variable which was missing, so that a default leads to the leak."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kinds share that tell of the variable which holds the URL of a leak."""
+"""Shared by the kinds about the variable which holds the URL of a leak."""
 
 from __future__ import annotations
 

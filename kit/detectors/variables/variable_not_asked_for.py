@@ -31,7 +31,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak that no variable led to: which variable did the tests set in vain, and which was missing?"""
+    """For each leak that no variable led to: which variable did the tests set without effect, and which was not set?"""
     for leak in case.leaks:
         source = origin_of(case.evidence, leak.first)
         if by_tests(case, leak) or source.kind == "variable":
@@ -54,7 +54,7 @@ def _finding(case: Case, leak: Leak, event: Variable, asked: Variable) -> Findin
 
 
 def _in_a_file(case: Case, leak: Leak, asked: Variable | None) -> Iterator[Finding[About]]:
-    """A dotenv file that was read has a name like the one that was missing, and leads elsewhere."""
+    """A dotenv file that was read has a name like the one that was missing, and names another database."""
     lines = [] if asked is None else list(_lines_in_vain(case, leak, asked))
     if asked is None or not lines:
         return

@@ -78,7 +78,8 @@ class Kernel:
     ) -> Kernel:
         """Start a kernel in `folder` and return it when it answers. KernelFailed after `timeout_s`.
 
-        Cells write no more than `amount` allows. `wrote` is told of each message that went into the outputs of a cell.
+        Cells write no more than `amount` allows. `wrote` is called with each message that went into the outputs of a
+        cell.
         """
         kernel = cls(nb, amount, wrote)
         try:

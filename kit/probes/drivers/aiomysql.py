@@ -137,7 +137,7 @@ class Aiomysql(ServerAdapter):
         self._databases.made_pool(pool, self.name, place, "", self._sources, self.dialect)
 
     async def _asked(self, connection: Any) -> None:
-        """Ask a new connection who its server is, and tell of it."""
+        """Ask a new connection who its server is, and report it."""
         __tracebackhide__ = True
         self._databases.forget(connection)
         learn_all({"user": text(connection.user), "password": text(getattr(connection, "_password", None))})

@@ -53,7 +53,7 @@ class Attaching:
         self.hears_statements = True  # until the program has a trace or an authorizer of its own
 
     def watch(self, connection: Any) -> None:
-        """Be asked before a statement is prepared, where one can be refused; else `runs` is to be told of each."""
+        """Be asked before a statement is prepared, where one can be refused; else `runs` is to be called for each."""
         from _sqlite3 import Connection
 
         self._find = _finder(connection)
@@ -93,7 +93,7 @@ class Attaching:
                 out_of_traceback(error)
                 raise
 
-        if type(theirs) is FunctionType:  # an error in it is told of under its name
+        if type(theirs) is FunctionType:  # an error in it is reported under its name
             authorize.__name__, authorize.__qualname__ = theirs.__name__, theirs.__qualname__
         return authorize
 
@@ -136,7 +136,7 @@ class Attaching:
 
         def look(frame: FrameType, event: str, argument: Any) -> None:
             __tracebackhide__ = True
-            if frame is not caller and caller.f_lasti == at:  # a callback, in the midst of the call
+            if frame is not caller and caller.f_lasti == at:  # a callback, in the middle of the call
                 return
             sys.setprofile(None)
             self._look(connection, stack)
@@ -168,7 +168,7 @@ class Attaching:
             raise self._databases.refused_file(attached.file, stack, DRIVER)
 
     def heard(self, connection: Any, stack: Optional[Stack]) -> None:
-        """Tell of what was attached in a thread of aiosqlite's; `stack` led to it, where these frames do not."""
+        """Report what was attached in a thread of aiosqlite's; `stack` led to it, where these frames do not."""
         __tracebackhide__ = True
         while self.in_thread:
             attached = self.in_thread.pop(0)

@@ -1,7 +1,7 @@
 """Watching a method of a class, whose objects keep their class, whatever made them and when.
 
-The class of a driver that is written in C takes no attribute; its dictionary does. What is put there for a method
-is not called in its place: it is asked for the method as an object's attribute, and hands on the method itself, so that
+The class of a driver that is written in C takes no attribute; its dictionary does. What is put there for a method is
+not called in its place: it is asked for the method as an object's attribute, and passes on the method itself, so that
 errors, warnings and signatures are the driver's own, as if nobody were there. A method that is taken from the class
 (`Connection.execute`) is the driver's own, too, and is heard of only where that is asked for.
 """

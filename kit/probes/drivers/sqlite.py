@@ -176,7 +176,7 @@ class Sqlite(Adapter):
                 self._touched.pop(number, None)
 
     def _failed(self) -> None:
-        """Tell of what this thread, or one that has ended, asked for and did not get."""
+        """Report what this thread, or one that has ended, asked for and did not get."""
         for number in list(self._asked):
             if number == threading.get_ident() or number not in sys._current_frames():
                 asked = self._asked.pop(number, None)
@@ -272,7 +272,7 @@ class Sqlite(Adapter):
         number = address(connection)
         try:
             self._touched[number] = ref(connection)
-        except TypeError:  # of a kind that cannot be pointed at; another one with its id is told of as it is made
+        except TypeError:  # of a kind that cannot be pointed at; another one with its id is reported when it is made
             self._touched[number] = None
 
     @quietly
@@ -354,7 +354,7 @@ class Sqlite(Adapter):
         return call
 
     def _heard(self, connection: Any, stack: Optional[Stack]) -> None:
-        """A call of aiosqlite's is over: tell of what its thread has attached."""
+        """A call of aiosqlite's is over: report what its thread has attached."""
         __tracebackhide__ = True
         attaching = self._attaching.get(address(connection))
         if attaching is not None and attaching.in_thread and address(connection) in self._in_threads:

@@ -37,7 +37,7 @@ class Elsewhere:
 
     With `of` it is those alone whose URL names this place, with `to` they lead to that one.
 
-    `took_hold` is called as often as something is led elsewhere.
+    `took_hold` is called as often as something is redirected.
     """
 
     def __init__(self, wanted: RedirectEngine, took_hold: Callable[[], None]) -> None:
@@ -51,7 +51,7 @@ class Elsewhere:
         self._redirected: "WeakSet[Any]" = WeakSet()  # dialects, which the engines that are derived from one share
         self._rightly: List[Any] = []
         self._nowhere: Dict[str, Any] = {}
-        self._named: "Notes[bool]" = Notes()  # objects of peewee's that were made by way of the frames
+        self._named: "Notes[bool]" = Notes()  # objects of peewee's that were made through the frames
         self._opens: "ContextVar[bool]" = ContextVar("opens_such_a_one", default=False)
 
     def install(self, hooks: Hooks) -> None:

@@ -1,6 +1,6 @@
 """Puts in `RedirectConnection`: the connections that one function opens by itself lead where the tests' own code leads.
 
-Unlike what is led to a place that is not there, this can show that a function goes past what stands in for it: the rest
+Unlike a redirection to nothing, this can show that a function goes past what stands in for it: the rest
 of the run finds what it needs.
 """
 

@@ -229,7 +229,7 @@ class SettingsProbe:
                 self._changed_before(root, known.globals.get("__file__"))
 
     def _changed_before(self, root: _Root, file: Any) -> None:
-        """Tell of what a module's own text gives another value than it is found with."""
+        """Report what a module's own text gives another value than it is found with."""
         for name, (keys, text) in root.texts.items():
             written = self._lines.literal(file, keys) if type(file) is str else None
             if written is not None and written != text and text_of_setting(keys[-1], written) and text:

@@ -1,4 +1,4 @@
-"""When modules of the program have been imported, in the midst of a test: what they hold then is their beginning."""
+"""When modules of the program have been imported, in the middle of a test: what they hold then is their beginning."""
 
 from __future__ import annotations
 

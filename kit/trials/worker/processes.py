@@ -38,7 +38,7 @@ def be_first_to_go() -> None:
 
 
 def limits_of(pid: int | str) -> tuple[str, ...]:
-    """What a process hands on to those that it starts: its resource limits, and its mask for new files."""
+    """What a process passes on to those that it starts: its resource limits, and its mask for new files."""
     with suppress(OSError), open(f"/proc/{pid}/limits") as limits, open(f"/proc/{pid}/status") as status:
         return (*limits, *(line for line in status if line.startswith("Umask")))
     return ()
@@ -83,7 +83,7 @@ def wait_for_descendants(ended: Callable[[int, int], None]) -> None:
 
 
 def end_descendants(ended: Callable[[int, int], None]) -> int:
-    """Kill everything below this process and return how many there were; `ended(pid, status)` is told of each child.
+    """Kill everything below this process and return how many there were; `ended(pid, status)` is called for each child.
 
     They are stopped first, parents before children, so that none can have another child meanwhile.
     """
