@@ -51,6 +51,14 @@ PROJECT = {
             with Session() as db:
                 return db.execute(text("select 2")).scalar()
     """,
+    "tests/__init__.py": "",
+    "tests/books.py": """
+        import sqlite3
+
+
+        def books():
+            return sqlite3.connect("live.db").execute("select 3").fetchone()[0]
+    """,
     "tests/conftest.py": """
         import pytest
         from fastapi.testclient import TestClient
@@ -85,7 +93,7 @@ PROJECT = {
 CAUSES = (
     ("client", 'assert client.get("/report").status_code == 200'),  # a session past the dependencies
     ("bare", 'assert client.get("/goods").status_code == 200'),  # an override that a fixture clears
-    ("", 'assert sqlite3.connect("live.db").execute("select 3").fetchall()'),  # opened by the test itself
+    ("", "assert books() == 3"),  # opened by the tests themselves
 )
 """What a test of each cause asks for, and does."""
 SOUND = ("client", 'assert client.get("/goods").status_code == 200')
@@ -108,7 +116,7 @@ def figures(*, short: bool) -> Iterator[Figure]:
 
 def write(folder: Path, tests: int, causes: int) -> None:
     """Write a project with so many tests, of which each cause has one in fifty."""
-    body = ["import sqlite3", "import pytest", ""]
+    body = ["from tests.books import books", ""]
     for number in range(tests):
         cause = number % 50 - 10
         asks, does = CAUSES[cause] if 0 <= cause < causes else SOUND

@@ -18,7 +18,7 @@ from kit.detectors.planning.candidate import Candidate
 from kit.diagnosing.budget import Budget
 from kit.diagnosing.conclusion import concluded, ended_at_limit, findings_of, not_allowed, nothing_wrong, symptom_said
 from kit.diagnosing.journal import Journal, Shown, opened
-from kit.diagnosing.judge import Symptom, effect, is_remedy, symptoms_of, the_case
+from kit.diagnosing.judge import Symptom, effect, is_remedy, symptoms_of, the_case, together
 from kit.diagnosing.order import dependences as order
 from kit.diagnosing.order.model import Dependence
 from kit.diagnosing.order.reruns import outcomes_of
@@ -227,31 +227,62 @@ class Diagnosing:
             return not_allowed(self.first, self.symptoms)
         if self.tests:
             return self._of_order(self.tests)
-        found = []
-        for symptom, planned in zip(self.symptoms, self.plans, strict=True):
-            self._idle.clear()
-            found.append(self._search(symptom, planned))
+        found = self._found()
         diagnosis = concluded(self.first, self.symptoms, found, self.runs, self._project())
         if diagnosis.status is not Status.PROVED and all(symptom.failing for symptom in self.symptoms):
             failed = [test for symptom in self.symptoms for test in symptom.affected]
             return self._of_order(failed[:_TESTS_AT_MOST], diagnosis)
         return diagnosis
 
-    def _search(self, symptom: Symptom, planned: Plan) -> Found:
-        """Look for the causes with as few tests as show it, and confirm them with all; else look with all."""
+    def _found(self) -> list[Found]:
+        """Look for the causes of each symptom with few tests, and confirm them in one run of all; else one by one."""
+        few = [self._on_few(symptom, planned) for symptom, planned in zip(self.symptoms, self.plans, strict=True)]
+        known = [one[1] for one in few if one is not None and one[1].confirmed]
+        if len(known) == len(self.symptoms) > 1 and self._hold_together(known):
+            return known
+        return [
+            self._search(symptom, planned, one)
+            for symptom, planned, one in zip(self.symptoms, self.plans, few, strict=True)
+        ]
+
+    def _on_few(self, symptom: Symptom, planned: Plan) -> tuple[Symptom, Found] | None:
+        """What as few tests as show it tell of the causes, with those tests; None where there is no such selection."""
+        self._idle.clear()
+        self._made[True] = 0
         small = self._selected(symptom)
-        while small is not None:
-            found = self._searched(small, planned, shown=True)
+        return None if small is None else (small, self._searched(small, planned, shown=True))
+
+    def _search(self, symptom: Symptom, planned: Plan, few: tuple[Symptom, Found] | None) -> Found:
+        """Confirm with all tests what few have told, and look further where that does not hold."""
+        self._idle.clear()
+        while few is not None:
+            small, found = few
             if found.confirmed and self._holds_with_all(symptom, found):
                 return found
             if self.reruns.stopped:
                 return replace(found, confirmed=False)
-            small = with_one_more(symptom, small, self._still) if found.confirmed else None
-            more = f"{self._still[0]} still shows it: with that test, too" if small else "with all tests"
-            say(f"looking once more, {more}")
+            more = with_one_more(symptom, small, self._still) if found.confirmed else None
+            with_it = f"{self._still[0]} still shows it: with that test, too" if more else "with all tests"
+            say(f"looking once more, {with_it}")
+            few = None if more is None else (more, self._searched(more, planned, shown=True))
         found = self._searched(symptom, planned)
         self._try_diffs(symptom, found)
         return found
+
+    def _hold_together(self, found: Sequence[Found]) -> bool:
+        """Tell whether with all causes changed at once no test reaches anything wrong, diffs applied where printed."""
+        joint = together(self.symptoms)
+        chosen = tuple(one for each in found for one in each.needed)
+        edits = [(one, as_edit(one.fix)) for one in chosen]
+        try:
+            if any(edit for _, edit in edits) and not any(one.left_out for one in chosen):
+                labels = tuple(applied(one) if edit else one.label for one, edit in edits)
+                changes = [change for one, edit in edits for change in ([_edited(edit)] if edit else one.interventions)]
+                if self._run(joint, (), labels, changes) is Effect.GONE:
+                    return True
+            return self._try(joint, chosen) is Effect.GONE
+        except OutOfRuns:
+            return False
 
     def _searched(self, symptom: Symptom, planned: Plan, shown: bool = False) -> Found:
         held = lambda one: one.interventions not in self._idle  # noqa: E731
@@ -291,9 +322,7 @@ class Diagnosing:
             for candidate in (*found.needed, *found.also) if found.confirmed else ():
                 edit = as_edit(candidate.fix)
                 if edit is not None:
-                    file, first, last, text = edit
-                    change = EditModule(file, ((first, last, text),))
-                    shown[candidate] = self._run(symptom, (), (applied(candidate),), [change])
+                    shown[candidate] = self._run(symptom, (), (applied(candidate),), [_edited(edit)])
         except OutOfRuns:
             return shown
         return shown
@@ -416,6 +445,11 @@ def _ended(evidence: Evidence, test: str) -> tuple[Effect, str]:
 
 
 _EFFECTS = {"passed": Effect.GONE, "failed": Effect.STAYS}
+
+
+def _edited(edit: tuple[str, int, int, str]) -> EditModule:
+    file, first, last, text = edit
+    return EditModule(file, ((first, last, text),))
 
 
 def _case_of(symptom: Symptom) -> Case:

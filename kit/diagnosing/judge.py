@@ -73,6 +73,18 @@ def symptoms_of(first: Answer) -> tuple[Symptom, ...]:
     )
 
 
+def together(symptoms: Sequence[Symptom]) -> Symptom:
+    """All symptoms as one: what is wrong is wrong for all of them, and no test is left out."""
+    return Symptom(
+        symptoms[0].first,
+        frozenset().union(*(one.wrong for one in symptoms)),
+        tuple(dict.fromkeys(test for one in symptoms for test in one.affected)),
+        symptoms[0].tests,
+        False,
+        tuple(leak for one in symptoms for leak in one.leaks),
+    )
+
+
 def _apart(case: Case) -> list[tuple[Leak, ...]]:
     """Sort leaks into sets that can be looked into one at a time. One outside the tests is there in every run."""
     sets: list[tuple[Leak, ...]] = []

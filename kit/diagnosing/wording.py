@@ -132,7 +132,7 @@ def _to_change(cause: Cause, runs: Sequence[Run]) -> Iterator[str]:
         together = ", together with the other causes" if len(run.changed) > 1 else ""
         yield f"Tried in run {number}{together}, and no test that had passed failed: {cause.changed}."
     if cause.fix.startswith("--- "):
-        tried = next((run for run in runs if run.effect is Effect.GONE and run.changed == (applied(cause),)), None)
+        tried = next((run for run in runs if run.effect is Effect.GONE and applied(cause) in run.changed), None)
         yield f"Tried in run {runs.index(tried) + 1}, in memory:" if tried else "Untried:"
         yield cause.fix
     elif cause.fix:

@@ -596,6 +596,17 @@ class Evidence:
         """The application's frames that led to an entry, innermost first."""
         return self.stacks[entry.stack] if entry.stack is not None else ()
 
+    def lineage(self, process: int) -> frozenset[int]:
+        """A process and those that it was forked from: what they had made and changed before, it began with."""
+        numbers = {one.pid: number for number, one in enumerate(self.processes)}
+        found = {process}
+        while process < len(self.processes) and self.processes[process].forked:
+            process = numbers.get(self.processes[process].ppid, process)
+            if process in found:
+                break
+            found.add(process)
+        return frozenset(found)
+
     def sightings(self) -> tuple[Sighting, ...]:
         """Every use of a connection, joined with the connection, its engine and the place that each was made."""
         connections = {connection.connection: connection for connection in self.connections}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from kit.answer.diagnosis import Status
 from tests.projects import diagnosed, traced, write
 
@@ -66,3 +68,52 @@ def test_an_engine_that_is_used_is_not_told(tmp_path: Path) -> None:
     """The same override, with the tests' own sessions."""
     project = write(tmp_path, {"shop.py": APPLICATION, "test_shop.py": TESTS.format(session="TestingSession")})
     assert traced(project, allow=["test.db"]).findings == ()
+
+
+# The tests replace the engine in its module, after a job has taken a copy of it.
+JOBS = {
+    "shop/__init__.py": "",
+    "shop/database.py": """
+        from sqlalchemy import create_engine
+        engine = create_engine("sqlite:///prod.db")
+    """,
+    "shop/jobs.py": """
+        import multiprocessing
+        from sqlalchemy import text
+        from shop.database import engine
+
+        def count():
+            with engine.connect() as connection:
+                return connection.execute(text("select 1")).scalar()
+
+        def run():
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                return pool.apply(count)
+    """,
+    "tests/conftest.py": """
+        import pytest
+        from sqlalchemy import create_engine
+        import shop.database
+
+        @pytest.fixture(autouse=True)
+        def database(monkeypatch):
+            monkeypatch.setattr(shop.database, "engine", create_engine("sqlite:///test.db"))
+    """,
+    "tests/test_jobs.py": """
+        from shop.jobs import {function}
+
+        def test_count():
+            assert {function}() == 1
+    """,
+}
+
+
+@pytest.mark.parametrize("function", ["count", "run"])
+def test_a_copy_is_the_cause_also_in_a_fork(tmp_path: Path, function: str) -> None:
+    """What was replaced before a fork counts in it; that the tests make an engine of their own is not denied."""
+    files = {name: text.replace("{function}", function) for name, text in JOBS.items()}
+    _, diagnosis = diagnosed(write(tmp_path, files), allow=["test.db"])
+    assert diagnosis.status is Status.PROVED
+    assert [(cause.kind, cause.file, cause.line) for cause in diagnosis.causes] == [
+        ("from-import-early-binding", "shop/jobs.py", 8)
+    ]

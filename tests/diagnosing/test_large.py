@@ -108,6 +108,21 @@ def test_what_is_not_so_with_all_tests_is_not_proved(tmp_path: Path) -> None:
     assert (diagnosis.status, diagnosis.causes) == (Status.UNRESOLVED, ())
 
 
+def test_causes_of_different_tests_are_confirmed_in_one_run(tmp_path: Path) -> None:
+    """Each is looked into with one test, and one run of all tests does without all of them."""
+    files = {**STORES, "tests/test_own.py": """
+        import sqlite3
+
+        def test_own():
+            assert sqlite3.connect("live.db").execute("select 3").fetchall()
+    """}  # fmt: skip
+    _, diagnosis = diagnosed(write(tmp_path, files), allow=["test.db"])
+    assert diagnosis.status is Status.PROVED
+    assert {(cause.file, cause.line) for cause in diagnosis.causes} == {("stores.py", 8), ("tests/test_own.py", 5)}
+    assert [run.left_out for run in diagnosis.runs] == [80, 80, 80, 80, 0]
+    assert len(diagnosis.runs[-1].changed) == 2
+
+
 def test_a_small_suite_is_run_as_a_whole(tmp_path: Path) -> None:
     """Where a selection spares next to nothing, every run has all tests."""
     files = {**STORES, "tests/test_stores.py": STORES["tests/test_stores.py"].replace("range(40)", "range(2)")}

@@ -61,11 +61,12 @@ def _of_tests(case: Case, leak: Leak) -> Engine | None:
     """The last engine of another database that test code made before a leak, and that was never connected."""
     connected = {one.engine for one in case.evidence.connections} | {use.engine for use in case.evidence.uses}
     there = place(leak.engine.url) if leak.engine is not None else None
+    lineage = case.evidence.lineage(leak.first.entry.process)
     return next(
         (
             engine
             for engine in reversed(case.evidence.engines)
-            if engine.process == leak.first.entry.process
+            if engine.process in lineage
             and engine.at_s <= leak.first.entry.at_s
             and engine.engine not in connected
             and place(engine.url) != there

@@ -56,12 +56,13 @@ def _replaced(case: Case, leak: Leak) -> Name | None:
     """The name of the leak's engine until a test, or its fixture, replaced it."""
     if leak.engine is None:
         return None
+    lineage = case.evidence.lineage(leak.first.entry.process)
     return next(
         (
             event
             for event in case.evidence.names
             if event.op == "rebound"
-            and event.process == leak.first.entry.process
+            and event.process in lineage
             and event.test is not None
             and event.test in leak.tests
             and event.stage is None

@@ -15,6 +15,7 @@ from kit.detectors.planning.candidate import NOWHERE, Candidate, nowhere
 from kit.detectors.planning.context import Context
 from kit.evidence.model import Engine, Evidence, Frame, Use
 from kit.probes.interventions.variables import SetVariable
+from kit.probes.places import place
 
 NAME = "no-separate-test-db"
 # Destructive statements first, then changes, then additions.
@@ -39,6 +40,8 @@ def detect(case: Case) -> Iterator[Finding[About]]:
         return
     if any(event.op == "set" and case.done_by_tests(event) for event in case.evidence.variables):
         return  # they name one, and why it is not reached is another question
+    if _made_another(case):
+        return  # likewise
     if named_by_settings(case):
         return
     if any(goes_elsewhere(leak.first) or _another_is_named(case.evidence, leak) for leak in case.leaks):
@@ -71,6 +74,13 @@ def _by_tests(case: Case) -> Iterator[tuple[Use, Frame]]:
         frame = next((frame for frame in case.evidence.chain(use) if case.of_tests(frame.file)), None)
         if frame is not None and use.request is None:
             yield use, frame
+
+
+def _made_another(case: Case) -> bool:
+    """Tell whether the tests make an engine of a place that no leak's engine has."""
+    wrong = {place(leak.engine.url) for leak in case.leaks if leak.engine is not None}
+    made = (engine for engine in case.evidence.engines if case.done_by_tests(engine))
+    return any(place(engine.url) not in wrong for engine in made)
 
 
 def _another_is_named(evidence: Evidence, leak: Leak) -> bool:
