@@ -11,7 +11,7 @@ from kit.analysis.inferred_allowlist import at_odds
 from kit.analysis.model import Fact, Finding, counted, fact
 from kit.analysis.model import first as first_frame
 from kit.analysis.reach import MODULE, Reach, done_by_tests, is_test_file
-from kit.analysis.url_source import origin_of, parts_of, writer
+from kit.analysis.url_source import parts_of, url_source_of, writer
 from kit.evidence.model import Engine, Entry, Evidence, Frame
 
 About = TypeVar("About")
@@ -175,7 +175,7 @@ def _attached_fact(case: Case, reach: Reach) -> Iterator[Fact]:
 def _parts_facts(evidence: Evidence, reach: Reach) -> Iterator[Fact]:
     """The variables from which a server's URL was built, if no single variable holds it."""
     made, url = (reach.engine, reach.engine.url) if reach.engine else (reach.connection, reach.connection.configured)
-    if origin_of(evidence, reach).variable is not None:
+    if url_source_of(evidence, reach).variable is not None:
         return
     for part, event in parts_of(evidence, made, url).items():
         missing = event.op == "missing"

@@ -14,7 +14,7 @@ from kit.analysis.callers import asked_by_the_application
 from kit.analysis.led_elsewhere import goes_elsewhere
 from kit.analysis.named_by_application import named_by_application
 from kit.analysis.reach import Reach, called_by_tests, done_by_tests, is_test_file
-from kit.analysis.url_source import leads_to, origin_of
+from kit.analysis.url_source import leads_to, url_source_of
 from kit.evidence.model import Engine, Evidence, Frame, Override, Setting, Use, Variable
 from kit.probes.allow import place_of
 from kit.probes.places import FILE, URL, place
@@ -74,7 +74,7 @@ def _is_beside(reach: Reach, other: Reach) -> bool:
 
 
 def _is_named_by_tests(evidence: Evidence, reach: Reach) -> bool:
-    made, written = _made(evidence, reach), origin_of(evidence, reach).written
+    made, written = _made(evidence, reach), url_source_of(evidence, reach).written
     if reach.connection.fresh or (reach.how == "override" and not reach.connection.attached_as):
         return True
     if made and is_test_file(made[0].file):
@@ -180,7 +180,7 @@ def _of_its_own_accord(evidence: Evidence, reach: Reach) -> bool:
         return False
     if reach.engine is not None and reach.engine.request is None and called_by_tests(made):
         return False
-    written = origin_of(evidence, reach).written
+    written = url_source_of(evidence, reach).written
     return (written is None or not done_by_tests(evidence, written)) and not _by_a_setting(evidence, reach)
 
 

@@ -114,7 +114,7 @@ def parts_of(evidence: Evidence, made: Entry, url: str) -> dict[str, Variable]:
     return found
 
 
-def origin_of(evidence: Evidence, reach: Reach) -> Source:
+def url_source_of(evidence: Evidence, reach: Reach) -> Source:
     """The URL source of a reach; without an engine, the variable that held the URL when it was opened."""
     if reach.engine is not None:
         return source_of(evidence, reach.engine)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from kit.analysis.model import first
 from kit.analysis.reach import Reach
-from kit.analysis.url_source import named_in_files, origin_of, parts_of, writer
+from kit.analysis.url_source import named_in_files, parts_of, url_source_of, writer
 from kit.evidence.model import Evidence
 
 
-def origin_said(evidence: Evidence, reach: Reach) -> str:
+def url_source_said(evidence: Evidence, reach: Reach) -> str:
     """The clause for what a reach led to; it begins with "its URL"."""
-    source, engine = origin_of(evidence, reach), reach.engine
+    source, engine = url_source_of(evidence, reach), reach.engine
     if source.kind == "variable" and source.written is not None:
         return f"its URL comes from {source.named}, last written by {writer(evidence, source.written)}"
     if source.kind == "default" and source.asked is not None:

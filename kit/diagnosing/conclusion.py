@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kit.analysis.inferred_allowlist import unnamed
 from kit.analysis.model import Finding, counted, explained_by, location
-from kit.analysis.url_source_text import origin_said
+from kit.analysis.url_source_text import url_source_said
 from kit.answer.diagnosis import Cause, Diagnosis, Effect, Run, Status
 from kit.answer.model import Answer, entries_said, nothing_found, saw_nothing
 from kit.detectors.planning.candidate import Candidate
@@ -65,8 +65,8 @@ def _unnamed(first: Answer) -> Iterator[str]:
         wrote = f" It was written to, at {writing.used[0]}." if writing is not None and writing.used else ""
         yield (
             f"{reach.database.name} was reached, at {reach.opener or 'no line of the project'}, and no override, no "
-            f"engine and no variable of the tests leads there: {origin_said(first.evidence, reach)}.{wrote} If it is "
-            f"a test database: --allow {shlex.quote(entry_of(first, reach.database))}"
+            f"engine and no variable of the tests leads there: {url_source_said(first.evidence, reach)}.{wrote} If it "
+            f"is a test database: --allow {shlex.quote(entry_of(first, reach.database))}"
         )
 
 

@@ -12,7 +12,7 @@ from kit.analysis.case import Leak, named
 from kit.analysis.model import Finding
 from kit.analysis.past_override import culprit
 from kit.analysis.past_override import overridden as is_overridden
-from kit.analysis.url_source import named_in_files, origin_of, parts_of
+from kit.analysis.url_source import named_in_files, parts_of, url_source_of
 from kit.detectors.engines import engine_made_early, import_time_engine
 from kit.detectors.files import dotenv_precedence, module_from_elsewhere, settings_file
 from kit.detectors.kind import proposed
@@ -187,7 +187,7 @@ def _no_lifespan(leak: Leak, context: Context) -> Candidate:
 def _variables(leak: Leak, context: Context) -> Iterator[Candidate]:
     """What the URL of a leak came from: a dotenv file, or a variable that was there at the start."""
     evidence = context.case.evidence
-    source = origin_of(evidence, leak.first)
+    source = url_source_of(evidence, leak.first)
     for file, line, name, value in named_in_files(evidence, leak.engine) if leak.engine else ():
         yield _line_of_file(leak, context, file, line, name, value or "")
     if source.variable is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kit.analysis.case import Case, of_leak, within
 from kit.analysis.model import Finding, Nothing, location
 from kit.analysis.reach import called_by_tests
-from kit.analysis.url_source import origin_of
+from kit.analysis.url_source import url_source_of
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -19,7 +19,7 @@ NAME = "configured-by-the-tests"
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
     """For each leak: did the application make its engine on a call of test code, from no variable?"""
     for leak in case.leaks:
-        if leak.engine is None or origin_of(case.evidence, leak.first).variable is not None:
+        if leak.engine is None or url_source_of(case.evidence, leak.first).variable is not None:
             continue
         chain = case.evidence.chain(leak.engine)
         caller = called_by_tests(chain, case.of_tests)

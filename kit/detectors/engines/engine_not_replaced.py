@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kit.analysis.case import Case, Leak, of_leak, tests_said
 from kit.analysis.model import Finding, Nothing, first
 from kit.analysis.opened_by_tests import by_tests
-from kit.analysis.url_source_text import origin_said
+from kit.analysis.url_source_text import url_source_said
 from kit.detectors.kind import Explanation, Kind, Strength, Without, never
 from kit.evidence.model import Frame
 
@@ -28,7 +28,7 @@ def _message(case: Case, leak: Leak) -> str:
     return (
         f"{leak.database.name} was reached by {case.leads(leak.first.chain[:4])} ({leak.first.how}) in "
         f"{tests_said(leak.tests)}, through {what} of the application's own ({case.leads(chain[:4])}): "
-        f"{origin_said(case.evidence, leak.first)}.{_kept(case, leak)}"
+        f"{url_source_said(case.evidence, leak.first)}.{_kept(case, leak)}"
     )
 
 

@@ -9,7 +9,7 @@ from kit.analysis.case import Case, Leak, reach_facts
 from kit.analysis.led_elsewhere import goes_elsewhere
 from kit.analysis.model import Finding, fact
 from kit.analysis.settings import named_by_settings
-from kit.analysis.url_source import named_in_files, origin_of, passed_over, source_of, writer
+from kit.analysis.url_source import named_in_files, passed_over, source_of, url_source_of, writer
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import NOWHERE, Candidate, nowhere
 from kit.detectors.planning.context import Context
@@ -85,7 +85,7 @@ def _made_another(case: Case) -> bool:
 
 def _another_is_named(evidence: Evidence, leak: Leak) -> bool:
     """Tell whether a settings file that was read names another database than the one that answered."""
-    source = origin_of(evidence, leak.first)
+    source = url_source_of(evidence, leak.first)
     name, value = source.variable, source.written.value if source.written is not None else None
     return name is not None and passed_over(evidence, name, value) is not None
 

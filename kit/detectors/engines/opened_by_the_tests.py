@@ -8,7 +8,7 @@ from kit.analysis.case import Case, Leak, reach_facts, within
 from kit.analysis.model import Finding, Nothing
 from kit.analysis.opened_by_tests import made_by_tests
 from kit.analysis.other_processes import in_another_process
-from kit.analysis.url_source import origin_of
+from kit.analysis.url_source import url_source_of
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -42,7 +42,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 def _named_from_outside(case: Case, leak: Leak) -> bool:
     """Tell whether the tests only opened what a variable named that the command was started with."""
-    written = origin_of(case.evidence, leak.first).written
+    written = url_source_of(case.evidence, leak.first).written
     return written is not None and written.op == "inherited"
 
 

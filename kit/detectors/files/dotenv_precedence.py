@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kit.analysis.case import Case, Leak, of_leak
 from kit.analysis.model import Fact, Finding, fact, first
 from kit.analysis.reach import MODULE
-from kit.analysis.url_source import loaded_from_file, origin_of, passed_over, writer
+from kit.analysis.url_source import loaded_from_file, passed_over, url_source_of, writer
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -37,7 +37,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 def _loaded_over(case: Case, leak: Leak) -> Finding[About] | None:
     """A loader overwrote the tests' variable from a file."""
     evidence = case.evidence
-    source = origin_of(evidence, leak.first)
+    source = url_source_of(evidence, leak.first)
     if source.written is None or source.variable is None or not loaded_from_file(source.written):
         return None
     before = [event for event in _writes(evidence, source.variable, leak) if event.at_s < source.written.at_s]
@@ -64,7 +64,7 @@ def _loaded_over(case: Case, leak: Leak) -> Finding[About] | None:
 def _loaded_before(case: Case, leak: Leak) -> Finding[About] | None:
     """A loader wrote the variable from one file, which so takes precedence over another that the settings read."""
     evidence = case.evidence
-    source = origin_of(evidence, leak.first)
+    source = url_source_of(evidence, leak.first)
     if source.written is None or source.variable is None or not loaded_from_file(source.written):
         return None
     other = passed_over(evidence, source.variable, source.written.value)

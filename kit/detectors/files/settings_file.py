@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kit.analysis.case import Case, Leak, of_leak, within
 from kit.analysis.model import Fact, Finding, first, location
 from kit.analysis.reach import MODULE
-from kit.analysis.url_source import leads_to, loaded_from_file, named_in_files, origin_of
+from kit.analysis.url_source import leads_to, loaded_from_file, named_in_files, url_source_of
 from kit.detectors.kind import Explanation, Kind, Strength, never
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -31,7 +31,7 @@ class About:
 def detect(case: Case) -> Iterator[Finding[About]]:
     """For each leak: was its variable loaded out of a file, or did the settings read the file themselves?"""
     for leak in case.leaks:
-        source, lines = origin_of(case.evidence, leak.first), _lines(case, leak)
+        source, lines = url_source_of(case.evidence, leak.first), _lines(case, leak)
         loaded = source.written is not None and loaded_from_file(source.written)
         if lines and (source.variable is None or loaded):
             yield _finding(case, leak, lines[0], source.written)

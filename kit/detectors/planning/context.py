@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kit.analysis.case import Case, Leak
 from kit.analysis.model import Finding
 from kit.analysis.reach import Reach
-from kit.analysis.url_source_text import origin_said
+from kit.analysis.url_source_text import url_source_said
 from kit.detectors.planning.allowed_databases import allowed_url
 from kit.detectors.planning.candidate import Candidate, TextOf, Values, another
 from kit.detectors.planning.statements import Statement, statement_at
@@ -164,7 +164,7 @@ class Context:
         return next((finding for finding in mine if set(leak.tests) <= set(finding.tests)), None)
 
     def _engine_not_replaced(self, leak: Leak, frame: Frame, made: str) -> Finding[object]:
-        why = origin_said(self.case.evidence, leak.first)
+        why = url_source_said(self.case.evidence, leak.first)
         return Finding(
             next(kind.name for kind in self.kinds if kind.strength.stands_for_nothing),
             f"{frame.file}:{frame.line} makes the {made} that leads to {leak.database.name}; {why}.",

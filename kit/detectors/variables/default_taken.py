@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak, of_leak, within
 from kit.analysis.model import Fact, Finding, fact
-from kit.analysis.url_source import origin_of
+from kit.analysis.url_source import url_source_of
 from kit.evidence.model import Frame, Variable
 
 
@@ -41,7 +41,7 @@ def went_without(
 
 def asked_in_vain(case: Case, leak: Leak) -> Variable | None:
     """The variable that was missing when the application asked for it: a leak's URL comes from its default."""
-    source = origin_of(case.evidence, leak.first)
+    source = url_source_of(case.evidence, leak.first)
     if source.kind == "variable":
         return None
     if source.asked is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kit.analysis.case import Case, Leak, of_leak, within
 from kit.analysis.model import Finding, fact, first
-from kit.analysis.url_source import origin_of, writer
+from kit.analysis.url_source import url_source_of, writer
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -73,7 +73,8 @@ def _made_before(case: Case, leak: Leak, made: Made, late: Variable) -> str:
     evidence, chain = case.evidence, case.evidence.chain(made.entry)
     importer = next((frame for frame in chain if case.of_tests(frame.file)), None)
     imported = f", imported at {importer.file}:{importer.line}" if importer is not None else ""
-    old = "its old value" if origin_of(evidence, leak.first).kind == "variable" else "the default that was used instead"
+    by_variable = url_source_of(evidence, leak.first).kind == "variable"
+    old = "its old value" if by_variable else "the default that was used instead"
     made_where = f"{chain[0].file}:{chain[0].line}" if chain else "?"
     return (
         f"{changed(late)} changed at {writer(evidence, late)} AFTER {made.what} {made.url} was created from {old} "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak, of_leak, within
 from kit.analysis.model import Finding, fact, first, location
-from kit.analysis.url_source import origin_of, writer
+from kit.analysis.url_source import url_source_of, writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class HeldAbout:
 
 def held_by_variable(case: Case, leak: Leak, kind: str, *, inherited: bool) -> Iterator[Finding[HeldAbout]]:
     """The finding that a variable holds a leak's URL: `inherited` from what started the command, or set in the run."""
-    source = origin_of(case.evidence, leak.first)
+    source = url_source_of(case.evidence, leak.first)
     written = source.written
     if written is None or source.variable is None or (written.op == "inherited") is not inherited:
         return

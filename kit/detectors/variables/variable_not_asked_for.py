@@ -10,7 +10,7 @@ from kit.analysis.case import Case, Leak, of_leak
 from kit.analysis.model import Fact, Finding, fact, first
 from kit.analysis.opened_by_tests import by_tests
 from kit.analysis.reach import MODULE
-from kit.analysis.url_source import leads_to, origin_of, writer
+from kit.analysis.url_source import leads_to, url_source_of, writer
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate, diff
 from kit.detectors.planning.context import Context
@@ -33,7 +33,7 @@ class About:
 def detect(case: Case) -> Iterator[Finding[About]]:
     """For each leak that no variable led to: which variable did the tests set without effect, and which was not set?"""
     for leak in case.leaks:
-        source = origin_of(case.evidence, leak.first)
+        source = url_source_of(case.evidence, leak.first)
         if by_tests(case, leak) or source.kind == "variable":
             continue
         asked = [source.asked] if source.asked is not None else None  # the very one whose default was taken

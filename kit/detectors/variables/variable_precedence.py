@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kit.analysis.case import Case, Leak, of_leak
 from kit.analysis.model import Finding, fact, first, location
 from kit.analysis.opened_by_tests import by_tests
-from kit.analysis.url_source import Source, origin_of, writer
+from kit.analysis.url_source import Source, url_source_of, writer
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -33,7 +33,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
     for leak in case.leaks:
         if by_tests(case, leak) or written_late(case, leak) is not None:
             continue
-        source = origin_of(case.evidence, leak.first)
+        source = url_source_of(case.evidence, leak.first)
         written = source.written
         if source.variable is not None and written is not None and not case.done_by_tests(written):
             yield from _went_first(case, leak, source, source.variable, written)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kit.analysis.case import Case, Leak
 from kit.analysis.opened_by_tests import by_tests
 from kit.analysis.reach import MODULE
-from kit.analysis.url_source import leads_to, origin_of
+from kit.analysis.url_source import leads_to, url_source_of
 from kit.evidence.model import Connection, Engine, Frame, Variable
 
 
@@ -59,7 +59,7 @@ def written_late(case: Case, leak: Leak) -> Variable | None:
     """
     if by_tests(case, leak):
         return None
-    made, source = made_for(leak), origin_of(case.evidence, leak.first)
+    made, source = made_for(leak), url_source_of(case.evidence, leak.first)
     if isinstance(made.entry, Engine) and source.kind == "variable" and source.since:
         return source.since[0]
     asked = asked_for(case, leak, case.evidence.variables) if source.asked is None else [source.asked]
