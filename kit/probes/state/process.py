@@ -28,6 +28,12 @@ def holders() -> Iterator[Holder]:
     yield from _of_numpy()
 
 
+def things() -> Iterator[Any]:
+    """Give the objects which these hold, that a library's own name leads to as well."""
+    yield from (os.environ, attribute(os.environ, "_data"), sys.modules)
+    yield from (holder.thing for holder in holders() if holder.kind in (SEQUENCE, MAPPING))
+
+
 def modules() -> Holder:
     """Return what holds the modules that are loaded."""
     return Holder("sys.modules", sys.modules, MAPPING)

@@ -64,6 +64,7 @@ class Snapshot:
         self._known: Set[int] = set()
         self._modules: Dict[str, ModuleType] = {}
         self._library_holders = 0
+        self._known.update(address(thing) for thing in process.things())  # told by their names there alone
         self.add_modules()
         for holder in process.holders():
             self._add(PROCESS, holder)

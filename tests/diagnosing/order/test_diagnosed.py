@@ -31,6 +31,8 @@ def test_register():
 def test_limit(monkeypatch):
     monkeypatch.setenv("LIMIT", "99")
     assert store.limit() == "99"  # <- limit
+def test_variable():
+    os.environ["SHOP"] = "x"  # <- variable
 def test_elsewhere(tmp_path):
     os.chdir(tmp_path)  # <- folder
 """
@@ -40,6 +42,7 @@ def test_not_debugging(): assert not store.CONFIG["debug"]
 def test_no_names(): assert store.NAMES == []
 def test_ten(): assert store.limit() == "10"
 def test_here(): assert os.path.exists("store.py")
+def test_no_variable(): assert "SHOP" not in os.environ
 def test_has_names(): assert store.NAMES
 def test_never(): assert 0
 def test_not_collected_after_it(): assert not hasattr(store, "late")
@@ -92,13 +95,16 @@ def test_a_fixture_that_changes_a_dictionary(project: Path) -> None:
         ("test_no_names", "store.NAMES", "names"),
         ("test_ten", "store.limit", "limit"),
         ("test_here", "the process's working directory", "folder"),
+        ("test_no_variable", "os.environ['SHOP']", "variable"),
     ],
 )
 def test_other_pieces_of_state(project: Path, test: str, place: str, mark: str) -> None:
     """A list that is changed in place, a cache that is filled and a folder that is left are each found with a line."""
-    cause = cause_of(diagnosed(project, test))
+    found = diagnosed(project, test)
+    cause = cause_of(found)
     assert (cause["kind"], cause["at"]) == ("state-left-by-test", ("test_first.py", line_of(FIRST, mark)))
     assert place in cause["what"]
+    assert found.unproved == ()
 
 
 def test_a_test_that_needs_another(project: Path) -> None:
