@@ -51,6 +51,8 @@ def unproved(found: Dependence) -> Iterator[str]:
     """Say what was not shown."""
     if found.role is not Role.INDEPENDENT and not found.pieces:
         yield f"{said(found)}; {found.reason}."
+    if found.pieces and found.reason:
+        yield f"{said(found)}; {found.reason}."
     if found.pieces and not found.alone_enough:
         names = " and ".join(piece.place for piece in found.pieces)
         yield (

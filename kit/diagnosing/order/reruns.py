@@ -63,6 +63,7 @@ class Reruns:
     _looked: tuple[str, ...] = ()
     _unread: tuple[tuple[str, str], ...] = ()
     _failed_probes: tuple[str, ...] = ()  # of the latest run
+    _timed_out: bool = False
 
     def run(self, what: Selection) -> Ended:
         """Run the test after the units; the same is not run twice."""
@@ -111,6 +112,8 @@ class Reruns:
         """Say why nothing was looked at in the latest run."""
         if self._failed_probes:
             return f"the probe {'; '.join(self._failed_probes)}, which is a fault of the kit to report"
+        if self._timed_out:
+            return "the run was ended at its time limit (--timeout)"
         return "that is done under pytest only, after tests that ran to their end"
 
     def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
@@ -128,6 +131,7 @@ class Reruns:
 
     def _run(self, what: Selection, said: str, *more: Intervention) -> Ended:
         evidence = self.again(said, [*self._selecting(what), *more])
+        self._timed_out = evidence.timed_out
         self._failed_probes = tuple(
             f"{name} failed ({why})" for process in evidence.processes for name, why in process.failures.items()
         )

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Protocol
 
@@ -164,24 +164,64 @@ def _which_state(found: Dependence, runs: Runs) -> Dependence:
     pieces = runs.left_behind(what)
     if pieces is None:
         return replace(found, reason=f"the state that it leaves behind could not be compared: {runs.why_not()}")
-
-    def decides(places: Sequence[str]) -> bool:
-        ended = runs.put_back(what, places)
-        return _alike(ended, alone) and ended.others == with_them.others
-
+    state = _State(what, pieces, with_them, alone, runs)
     tried: tuple[str, ...] = ()
     for groups in accumulate(GROUPS):
         places = tuple(piece.place for piece in pieces if piece.group in groups)
-        if places != tried and decides(places):
-            needed = minimal(places, decides)
-            mine = tuple(piece for piece in pieces if piece.place in needed)
-            alone_enough = _alike(runs.keep(what, (*needed, *_around(pieces, mine))), with_them)
-            unknown = any(not piece.is_outside for piece in mine)
-            return replace(
-                found, pieces=(runs.left_behind(what, mine) if unknown else None) or mine, alone_enough=alone_enough
+        if places != tried and state.decides(places):
+            needed = (state.needed_together(places) if found.role is Role.NEEDY else ()) or minimal(
+                places, state.decides
             )
+            mine = tuple(piece for piece in pieces if piece.place in needed)
+            alone_enough = state.is_enough(needed)
+            found = replace(found, pieces=mine, alone_enough=alone_enough)
+            return found if all(piece.is_outside for piece in mine) else _with_lines(found, what, runs)
         tried = places
     return replace(found, reason=_NOTHING_DECIDES.format(len(pieces), *runs.scope()))
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the units leave behind, and how the test ends after them and without them."""
+
+    what: Selection
+    pieces: tuple[Piece, ...]
+    with_them: Ended
+    alone: Ended
+    runs: Runs
+    kept: dict[tuple[str, ...], bool] = field(default_factory=dict)
+
+    def decides(self, places: Sequence[str]) -> bool:
+        """Tell whether the test ends as it does without the units if these places are put back."""
+        ended = self.runs.put_back(self.what, places)
+        return _alike(ended, self.alone) and ended.others == self.with_them.others
+
+    def is_enough(self, places: Sequence[str]) -> bool:
+        """Tell whether the test ends as it does after the units if all other places are put back."""
+        key = tuple(places)
+        if key not in self.kept:
+            mine = [piece for piece in self.pieces if piece.place in places]
+            ended = self.runs.keep(self.what, (*places, *_around(self.pieces, mine)))
+            self.kept[key] = _alike(ended, self.with_them)
+        return self.kept[key]
+
+    def needed_together(self, places: Sequence[str]) -> tuple[str, ...]:
+        """Return the fewest places found that are enough for a test that needs them; none where they do not decide.
+
+        Each that is put back makes such a test fail, so that to ask for the fewest of these would name one of many.
+        """
+        if not self.is_enough(places):
+            return ()
+        together = minimal(places, self.is_enough)
+        return together if self.decides(together) else ()
+
+
+def _with_lines(found: Dependence, what: Selection, runs: Runs) -> Dependence:
+    """Return it with the lines that wrote its pieces, or with why there are none."""
+    written = runs.left_behind(what, found.pieces)
+    if written is None:
+        return replace(found, reason=f"the line that wrote it was not found: {runs.why_not()}")
+    return replace(found, pieces=written)
 
 
 def _around(pieces: Sequence[Piece], mine: Sequence[Piece]) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from typing import Any, Callable, Dict, Optional, Tuple
 from ..objects import bases, held_by, is_a, module_of, space_of, takes_attributes
 from ..own import collections, functools, threading
 from ..own import own_builtins as __builtins__  # noqa: F401
-from .mappings import MAPPING, keys_of
-from .values import ABSENT, LENGTH_AT_MOST, Content, Entries, Holder, Kind, thawed
+from .mappings import MAPPING
+from .values import ABSENT, LENGTH_AT_MOST, Content, Entries, Kind, Parts, thawed
 
 deque = collections.deque
 
@@ -46,18 +46,6 @@ def kind_of(thing: Any) -> Optional[Kind]:
     if any(module_of(base) == "_random" for base in bases(type(thing))):
         return RANDOM
     return INSTANCE if takes_attributes(thing) or _slots(thing) else None
-
-
-def asker(holder: Holder, label: str) -> Callable[[], Any]:
-    """Return a function that tells what an entry holds now, without reading its whole holder where possible."""
-    thing, kind = holder.thing, holder.kind
-    if kind in (MODULE, INSTANCE) and (kind is MODULE or label not in _slots(thing)):
-        held, name = held_by(thing), label[1:]
-        return lambda: held.get(name, ABSENT)
-    key = keys_of(thing).get(label, ABSENT) if kind is MAPPING else ABSENT
-    if key is not ABSENT:
-        return lambda: dict.get(thing, key, ABSENT)
-    return lambda: kind.read(thing).get(label, ABSENT)
 
 
 # --- lists, sets ------------------------------------------------------------------------------------------------------
@@ -110,6 +98,22 @@ def _write_held(thing: Any, label: str, value: Any) -> None:
         held.pop(label[1:], None)
     else:
         held[label[1:]] = thawed(value)
+
+
+def _held_asker(thing: Any, label: str) -> Callable[[], Any]:
+    held, name = held_by(thing), label[1:]
+    return lambda: held.get(name, ABSENT)
+
+
+def _class_asker(kind: type, label: str) -> Callable[[], Any]:
+    space, name = space_of(kind), label[1:]
+    return lambda: space.get(name, ABSENT)
+
+
+def _instance_asker(thing: Any, label: str) -> Callable[[], Any]:
+    if label not in _slots(thing):
+        return _held_asker(thing, label)
+    return lambda: _read_instance(thing).get(label, ABSENT)
 
 
 def _read_class(kind: type) -> Entries:
@@ -216,11 +220,11 @@ def _write_cache(function: Any, label: str, value: Tuple[int, int]) -> None:
     function.cache_clear()  # what was in it before comes again when it is asked for
 
 
-SEQUENCE = Kind(_read_sequence, _write_sequence)
-SET = Kind(_read_set, _write_set)
-MODULE = Kind(_read_module, _write_held)
-CLASS = Kind(_read_class, _write_class)
-INSTANCE = Kind(_read_instance, _write_instance)
+SEQUENCE = Kind(_read_sequence, _write_sequence, asker=lambda thing, label: lambda: Parts(_iterator(thing)))
+SET = Kind(_read_set, _write_set, asker=lambda thing, label: lambda: Parts(_iterator(thing), is_ordered=False))
+MODULE = Kind(_read_module, _write_held, asker=_held_asker)
+CLASS = Kind(_read_class, _write_class, asker=_class_asker)
+INSTANCE = Kind(_read_instance, _write_instance, asker=_instance_asker)
 FUNCTION = Kind(_read_function, _write_function)
 CACHE = Kind(_read_cache, _write_cache)
 LOCAL = Kind(_read_local, _write_local)

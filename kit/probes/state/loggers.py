@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional
 
 from ..objects import attribute, held_by
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..own import sys
 from .mappings import MAPPING
-from .values import ABSENT, Content, Entries, Holder, Kind
+from .values import ABSENT, Content, Entries, Holder, Kind, Parts
 
 NEW: Entries = {  # what a logger holds that nobody has configured
     ".level": 0, ".disabled": False, ".propagate": True, ".handlers": Content([]), ".filters": Content([]),
@@ -112,4 +112,19 @@ def _some(wanted: Any) -> Kind:
     return Kind(read, _write_held)
 
 
-LOGGER = Kind(_read, _write)
+def _asker(called: str, label: str) -> Callable[[], Any]:
+    known: Any = _known(_manager())
+    root = held_by(sys.modules["logging"])["root"]
+    name, part = called[len(_NAMED) + 1 : -2], label[1:]
+
+    def ask() -> Any:
+        held = held_by(root if called == _ROOT else known.get(name))
+        value = held.get(part, ABSENT)
+        if part in _LISTS:
+            return Parts(() if value is ABSENT else value)
+        return NEW[label] if value is ABSENT else value
+
+    return ask
+
+
+LOGGER = Kind(_read, _write, asker=_asker)

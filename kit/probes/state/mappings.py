@@ -6,7 +6,7 @@ Only keys are asked for their hash whose class leaves that to the interpreter or
 from __future__ import annotations
 
 from types import FunctionType
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from ..objects import bases, held_by, is_a, module_of, name_of, qualname_of, space_of
 from ..own import collections
@@ -89,4 +89,19 @@ def _put_in_order(mapping: Dict[Any, Any], keys: Dict[str, Any]) -> None:
         family.__setitem__(mapping, key, value)
 
 
-MAPPING = Kind(_read, _write, keys_of, _restore)
+def _asker(mapping: Dict[Any, Any], label: str) -> Callable[[], Any]:
+    """Ask for one key; for one that is not there yet, look at the keys again where the latest of them is another."""
+    key = keys_of(mapping).get(label, ABSENT)
+    seen: List[Any] = [key, None, -1]  # the key, and the latest of all and their number, as it was looked for
+
+    def ask() -> Any:
+        if seen[0] is ABSENT:
+            latest, number = next(dict.__reversed__(mapping), None), dict.__len__(mapping)
+            if latest is not seen[1] or number != seen[2]:
+                seen[:] = keys_of(mapping).get(label, ABSENT), latest, number
+        return ABSENT if seen[0] is ABSENT else dict.get(mapping, seen[0], ABSENT)
+
+    return ask
+
+
+MAPPING = Kind(_read, _write, keys_of, _restore, _asker)

@@ -58,6 +58,12 @@ def _write_environment(_: Any, label: str, value: Any) -> None:
         os.environ[name] = value
 
 
+def _environment_asker(_: Any, label: str) -> Callable[[], Any]:
+    data: Any = attribute(os.environ, "_data")
+    key = os.environ.encodekey(label[2:-2])
+    return lambda: data.get(key, ABSENT)
+
+
 def _locale() -> Any:
     return _module("_locale").setlocale(_module("_locale").LC_ALL)
 
@@ -148,7 +154,7 @@ def _write_numpy(numbers: Any, label: str, value: Any) -> None:
     numbers.set_state((name, _module("numpy").frombuffer(keys, dtype=kind), *rest))
 
 
-_ENVIRONMENT = Kind(_read_environment, _write_environment)
-_SETTINGS = Kind(_read_settings, _write_settings)
+_ENVIRONMENT = Kind(_read_environment, _write_environment, asker=_environment_asker)
+_SETTINGS = Kind(_read_settings, _write_settings, asker=lambda _, label: _ASKED[label][1])
 _SYS = Kind(_read_sys, _write_sys)
 _NUMPY = Kind(_read_numpy, _write_numpy)

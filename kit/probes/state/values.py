@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
 from ..objects import address, module_of
 from ..own import itertools
@@ -20,12 +20,14 @@ class Kind(NamedTuple):
     """A way to hold state. `write` puts one entry back; with ABSENT it takes the entry away.
 
     `remember` returns what has to be known of a holder as it was to put an entry back, and `restore` is given it.
+    `asker` returns a function that tells what an entry holds at a moment, for many moments: it does not read the rest.
     """
 
     read: Callable[[Any], Entries]
     write: Callable[[Any, str, Any], None]
     remember: Optional[Callable[[Any], Any]] = None
     restore: Optional[Callable[[Any, str, Any, Any], None]] = None
+    asker: Optional[Callable[[Any, str], Callable[[], Any]]] = None
 
 
 class Holder(NamedTuple):
@@ -39,6 +41,13 @@ class Holder(NamedTuple):
     def remembered(self) -> "Holder":
         """Return it with what has to be known of it, as it is now, to put an entry back later on."""
         return self._replace(memory=self.kind.remember(self.thing)) if self.kind.remember else self
+
+    def asker(self, label: str) -> Callable[[], Any]:
+        """Return a function that tells what an entry holds at a moment."""
+        if self.kind.asker is not None:
+            return self.kind.asker(self.thing, label)
+        read, thing = self.kind.read, self.thing
+        return lambda: read(thing).get(label, ABSENT)
 
     def put_back(self, label: str, value: Any) -> None:
         """Let an entry hold a value again; ABSENT takes it away."""
@@ -56,6 +65,15 @@ class Content:
     def __init__(self, values: List[Any], is_ordered: bool = True) -> None:
         self.values = values
         self.tokens = [token(value) for value in values] if is_ordered else frozenset(map(token, values))
+
+
+class Parts:
+    """What a container holds at a moment, by the identity of its values alone: read before each line that runs."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, values: Iterable[Any], is_ordered: bool = True) -> None:
+        self.parts: Any = tuple(map(address, values)) if is_ordered else frozenset(map(address, values))
 
 
 class Counter:
@@ -90,6 +108,8 @@ def token(value: Any) -> Any:
     """Return what tells a value from another: itself, if it is simple, else where it is."""
     if type(value) is Content:
         return tuple(value.tokens) if type(value.tokens) is list else value.tokens
+    if type(value) is Parts:
+        return value.parts
     if type(value) is Counter:
         return value.text
     if type(value) is itertools.count:

@@ -9,7 +9,6 @@ from ..frames import APPLICATION, absolute, owner
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..own import sys, threading
 from ..quiet import is_of_a_signals_handler
-from .holders import asker
 from .values import Holder, frozen, token
 
 Line = Tuple[str, int, str]  # file, line, function
@@ -30,16 +29,12 @@ class Writer:
 
     def watch(self, place: str, holder: Holder, label: str) -> None:
         """Watch an entry from now on."""
-        ask = asker(holder, label)
+        ask = holder.asker(label)
         self._entries.append((place, ask, _held_now(ask)))
 
     def begin(self) -> None:
         """Follow the lines that run, in this thread and in those that are started, from the next call on."""
         self._before = sys.gettrace()
-        stack, frame = self._stack(), sys._getframe(1)
-        while frame is not None:
-            stack.insert(0, [frame, frame.f_lineno])
-            frame = frame.f_back  # type: ignore[assignment]
         of_threads = sys.modules.get("threading")
         if of_threads is not None:
             of_threads.settrace(self._called)
@@ -58,7 +53,10 @@ class Writer:
 
     def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
         self._look()
-        self._stack().append([frame, frame.f_lineno])
+        stack = self._stack()
+        if stack and _is_program(stack[-1][0]) and not _is_program(frame):  # the program's line is the one to name
+            return None
+        stack.append([frame, frame.f_lineno])
         return self._ran
 
     def _ran(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -82,11 +80,16 @@ class Writer:
 
     def _lines(self) -> Tuple[Line, ...]:
         """Return the application's lines that are running, innermost first; a library's where there is none."""
-        every = [(frame.f_code, line) for frame, line in reversed(self._stack())]
-        mine = [(code, line) for code, line in every if owner(code.co_filename) is APPLICATION]
+        every = [(frame, line) for frame, line in reversed(self._stack())]
+        mine = [(frame, line) for frame, line in every if _is_program(frame)]
         return tuple(
-            (absolute(code.co_filename), line, code.co_name) for code, line in (mine or every)[:_LINES_KEPT]
+            (absolute(frame.f_code.co_filename), line, frame.f_code.co_name)
+            for frame, line in (mine or every)[:_LINES_KEPT]
         )
+
+
+def _is_program(frame: FrameType) -> bool:
+    return owner(frame.f_code.co_filename) is APPLICATION
 
 
 def _held_now(ask: Callable[[], Any]) -> Any:

@@ -197,6 +197,16 @@ def test_what_decides_outside_of_the_process_is_not_claimed() -> None:
     assert asked_of(world, "failed").reason == "the state that it leaves behind could not be compared: a probe failed"
 
 
+def test_a_line_that_could_not_be_looked_for_is_said() -> None:
+    """Where the run that looks for the line comes to no end, the piece is there, and why it has no line."""
+    world = World(lambda what, restored: TESTS[3] in what.units and "app.config" not in restored)
+    left_behind = world.left_behind
+    world.left_behind = lambda what, watch=(): None if watch else left_behind(what)  # type: ignore[method-assign]
+    found = asked_of(world, "failed")
+    assert [(one.place, one.written) for one in found.pieces] == [("app.config", ())]
+    assert found.reason == "the line that wrote it was not found: a probe failed"
+
+
 def test_a_place_that_is_not_enough_by_itself_is_said() -> None:
     """Where the test passes though only the other places were put back, the piece alone is not what makes it fail."""
     world = World(
@@ -205,6 +215,24 @@ def test_a_place_that_is_not_enough_by_itself_is_said() -> None:
     found = asked_of(world, "failed")
     assert [one.place for one in found.pieces] == ["app.config"] or [one.place for one in found.pieces] == ["app.noise"]
     assert not found.alone_enough
+
+
+def test_all_that_a_needy_test_needs_is_named() -> None:
+    """A test that needs two places, each of which would do to make it fail, names both, and no third."""
+    world = World(
+        lambda what, restored: TESTS[5] not in what.units or bool({"app.config", "app.other"} & restored)
+    )  # fmt: skip
+    found = asked_of(world, "passed")
+    assert (found.role, [one.place for one in found.pieces]) == (Role.NEEDY, ["app.config", "app.other"])
+    assert found.alone_enough
+
+
+def test_a_needy_test_with_two_places_to_choose_from() -> None:
+    """Where either of two places is enough, neither is claimed to decide by itself: both are what must be there."""
+    world = World(
+        lambda what, restored: TESTS[5] not in what.units or {"app.config", "app.other"} <= restored
+    )  # fmt: skip
+    assert [one.place for one in asked_of(world, "passed").pieces] == ["app.config", "app.other"]
 
 
 def test_what_holds_a_piece_stays_with_it() -> None:

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
+import os
+import textwrap
 import threading
 from typing import Any
 
-from kit.probes.state.holders import SEQUENCE
+from kit.probes.state import loggers, process
+from kit.probes.state.holders import CLASS, SEQUENCE, SET
 from kit.probes.state.mappings import MAPPING
 from kit.probes.state.values import Holder, Kind
 from kit.probes.state.writer import Writer
@@ -92,3 +96,59 @@ def test_an_entry_that_cannot_be_read_raises_nothing_into_the_program() -> None:
 
     found = written(change, Holder("rows", rows, Kind(read, SEQUENCE.write)), "")
     assert [line for _, line, _ in found] == [line_of(change, "# here")]
+
+
+def test_each_kind_of_entry_is_asked_for_by_itself() -> None:
+    """A variable, a class's attribute, a set, a key that was not there and a logger's handlers each name their line."""
+    class Shop:
+        limit = 1
+
+    names, config = {"a"}, {"x": 1}
+
+    def change() -> None:
+        os.environ["KIT_WRITER"] = "1"  # the variable
+        Shop.limit = 2  # the attribute
+        names.add("b")  # the set
+        config["y"] = 2  # the key
+        logging.getLogger("kit.writer").addHandler(logging.NullHandler())  # the handler
+        os.environ.pop("KIT_WRITER")  # the variable again
+
+    logger = loggers.named("logging.getLogger('kit.writer')")
+    environment = next(one for one in process.holders() if one.name == "os.environ")
+    assert logger is not None
+    entries = {
+        "the variable": (environment, "['KIT_WRITER']"),
+        "the attribute": (Holder("Shop", Shop, CLASS), ".limit"),
+        "the set": (Holder("names", names, SET), ""),
+        "the key": (Holder("config", config, MAPPING), "['y']"),
+        "the handler": (logger, ".handlers"),
+    }
+    writer = Writer()
+    for place, (holder, label) in entries.items():
+        writer.watch(place, holder, label)
+    writer.begin()
+    change()
+    writer.end()
+    lines = {place: [found[0][1] for found in writes] for place, writes in writer.writes.items()}
+    again = [line_of(change, "# the variable again")]
+    assert lines == {
+        place: [line_of(change, f"# {place}"), *(again if place == "the variable" else ())] for place in entries
+    }  # fmt: skip
+
+
+def test_lines_of_libraries_below_a_line_of_the_program_s_are_not_followed() -> None:
+    """A long work of a library's takes no comparison at each of its lines: they would name the program's line all."""
+    config, asked = {"debug": False}, []
+
+    def read(mapping: dict[str, bool]) -> dict[str, Any]:
+        asked.append(1)
+        return MAPPING.read(mapping)
+
+    def change() -> None:
+        for _ in range(20):
+            textwrap.dedent("  a line\n  another one\n" * 50)
+        config.update(debug=True)  # here
+
+    found = written(change, Holder("config", config, Kind(read, MAPPING.write)), "['debug']")
+    assert [line for _, line, _ in found] == [line_of(change, "# here")]
+    assert len(asked) < 400
