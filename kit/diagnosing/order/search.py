@@ -189,12 +189,16 @@ class _State:
     with_them: Ended
     alone: Ended
     runs: Runs
+    restored: dict[tuple[str, ...], bool] = field(default_factory=dict)
     kept: dict[tuple[str, ...], bool] = field(default_factory=dict)
 
     def decides(self, places: Sequence[str]) -> bool:
         """Tell whether the test ends as it does without the units if these places are put back."""
-        ended = self.runs.put_back(self.what, places)
-        return _alike(ended, self.alone) and ended.others == self.with_them.others
+        key = tuple(places)
+        if key not in self.restored:
+            ended = self.runs.put_back(self.what, places)
+            self.restored[key] = _alike(ended, self.alone) and ended.others == self.with_them.others
+        return self.restored[key]
 
     def is_enough(self, places: Sequence[str]) -> bool:
         """Tell whether the test ends as it does after the units if all other places are put back."""
