@@ -125,11 +125,12 @@ def _send(number: signal.Signals, pids: Iterable[int]) -> None:
 def signal_handlers(
     handlers: Mapping[signal.Signals, Handler], *, even_ignored: Collection[int] = ()
 ) -> Iterator[None]:
-    """Set these signal handlers for the block, and put back those that were there before.
+    """Set these signal handlers for the block, and restore those that were there before.
 
     A signal that is ignored (nohup) stays ignored, unless it is in `even_ignored`. A handler that was not set from
     Python stays, because it could not be restored. In any thread but the main one nothing changes: Python lets only the
-    main thread set handlers, and runs them there.
+    main thread set handlers, and runs them there. What runs alone, without the kit (`kit/pair`'s own process for its
+    servers, `kit/trials/worker`), sets its handlers itself, once and for good.
     """
     before: dict[signal.Signals, Any] = {}
     try:
