@@ -10,7 +10,7 @@ value, which every process inherits. An orphan cannot be found by descent. One t
 This uses the standard library, not psutil: `kit trace` runs where no extra is installed, and this file is also a
 program that runs alone (`python -I -S`), the watcher of a command: it waits for the end of the process
 that started it, and ends the command if that was killed. Two parts of the kit end processes by code of their own,
-because they run alone in an interpreter without the kit: `kit/pair/guard.py`, which ends servers that are
+because they run alone in an interpreter without the kit: `kit/pair/supervisor.py`, which ends servers that are
 its own children, and `kit/trials/worker/processes.py`, which adopts the orphans below it and sees by `waitpid` what
 is left.
 """
@@ -129,8 +129,8 @@ def signal_handlers(
 
     A signal that is ignored (nohup) stays ignored, unless it is in `even_ignored`. A handler that was not set from
     Python stays, because it could not be restored. In any thread but the main one nothing changes: Python lets only the
-    main thread set handlers, and runs them there. What runs alone, without the kit (`kit/pair`'s own process for its
-    servers, `kit/trials/worker`), sets its handlers itself, once and for good.
+    main thread set handlers, and runs them there. What runs alone, without the kit (`kit/pair/supervisor.py`,
+    `kit/trials/worker`), sets its handlers itself, once and for good.
     """
     before: dict[signal.Signals, Any] = {}
     try:

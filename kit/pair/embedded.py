@@ -21,7 +21,7 @@ from kit.pair.binaries import Binaries
 from kit.pair.identifiers import renew
 from kit.pair.model import DATABASES, SIDES, USERS, Pair, Side, SideName
 from kit.pair.places import Account
-from kit.pair.run import Guard, RunDirectory, sweep
+from kit.pair.run import RunDirectory, Supervisor, sweep
 from kit.pair.settings import NOT_IN_SHM, as_arguments, embedded_settings
 from kit.pair.template import Template
 
@@ -36,15 +36,15 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A pair that is up, and the guard that it dies with."""
+    """A pair that is up, and the supervisor that it dies with."""
 
     pair: Pair
-    guard: Guard
+    supervisor: Supervisor
     directory: RunDirectory
 
     def close(self) -> None:
         """End both servers and remove their data."""
-        self.guard.close()
+        self.supervisor.close()
 
 
 @contextmanager
@@ -58,19 +58,19 @@ def open_embedded(ports: tuple[int, int] | None = None) -> Iterator[Pair]:
 
 
 def start(ports: tuple[int, int] | None = None) -> Running:
-    """Start both servers side by side. They die with this process unless their guard is told otherwise."""
+    """Start both servers side by side. They die with this process unless their supervisor is told otherwise."""
     user = places.account()
     found = programs.find(user)
     sweep()
     directory = RunDirectory.make(user)
-    guard = Guard(directory, user)
+    supervisor = Supervisor(directory, user)
     directory.release()
     try:
-        pair = _Start(found, user, directory, guard, ports).pair()
+        pair = _Start(found, user, directory, supervisor, ports).pair()
     except BaseException:
-        guard.close()
+        supervisor.close()
         raise
-    return Running(pair, guard, directory)
+    return Running(pair, supervisor, directory)
 
 
 class _Start:
@@ -81,10 +81,10 @@ class _Start:
         found: Binaries,
         user: Account | None,
         directory: RunDirectory,
-        guard: Guard,
+        supervisor: Supervisor,
         ports: tuple[int, int] | None,
     ) -> None:
-        self.binaries, self.user, self.directory, self.guard = found, user, directory, guard
+        self.binaries, self.user, self.directory, self.supervisor = found, user, directory, supervisor
         self.fixed = dict(zip(SIDES, ports, strict=True)) if ports is not None else None
         self.ports: dict[SideName, int] = {}
 
@@ -104,7 +104,7 @@ class _Start:
         secret.unlink()
         self.start_servers()
         in_parallel(lambda side: self.populate(side, template.password))
-        self.guard.stop(*SIDES)
+        self.supervisor.stop(*SIDES)
         template.keep({side: self.data(side) for side in SIDES})
 
     def fill_from(self, template: Template) -> bool:
@@ -117,11 +117,11 @@ class _Start:
             for side in SIDES if tar else ():
                 self.make_data_directory(side)
                 options, archive = template.unpacking(side, self.data(side))
-                self.guard.run(f"tar {side}", [str(tar), *options], environ, given=archive)
+                self.supervisor.run(f"tar {side}", [str(tar), *options], environ, given=archive)
                 running.append(f"tar {side}")
         load_driver()  # takes as long as the unpacking, so both are done at once
-        self.guard.wait_for(*running, timeout_s=math.inf)
-        if [self.guard.ended[name] for name in running] == [0] * len(SIDES) and self.tell_apart():
+        self.supervisor.wait_for(*running, timeout_s=math.inf)
+        if [self.supervisor.ended[name] for name in running] == [0] * len(SIDES) and self.tell_apart():
             return True
         template.discard()
         for side in SIDES:
@@ -173,7 +173,7 @@ class _Start:
         ]
         if self.binaries.version[0] >= 16:  # before, it leaves a segment in /dev/shm when it is killed
             command += as_arguments(NOT_IN_SHM)
-        self.guard.run(
+        self.supervisor.run(
             f"initdb {side}", command, programs.server_environment(), log=self.said(side),
             as_named=places.named_stand_in(),
         )  # fmt: skip
@@ -181,11 +181,11 @@ class _Start:
 
     def finish(self, outputs: Mapping[SideName, int]) -> None:
         """Wait for both initdb. Raises PairError with what one says that has failed."""
-        self.guard.wait_for(*(f"initdb {side}" for side in outputs), timeout_s=math.inf)
+        self.supervisor.wait_for(*(f"initdb {side}" for side in outputs), timeout_s=math.inf)
         said = {side: _whole(reading) for side, reading in outputs.items()}
         for side, words in said.items():
             self.said(side).unlink()
-            if self.guard.ended[f"initdb {side}"] != 0:
+            if self.supervisor.ended[f"initdb {side}"] != 0:
                 raise faults.explain(f"the data directory of {side} could not be created", words)
 
     def said(self, side: SideName) -> Path:
@@ -199,8 +199,8 @@ class _Start:
         sizes = {side: self.launch(side) for side in waiting}
         deadline = time.monotonic() + READY_S
         while waiting:
-            self.guard.listen(READY_POLL_S)
-            for side in [side for side in waiting if side in self.guard.ended]:
+            self.supervisor.listen(READY_POLL_S)
+            for side in [side for side in waiting if side in self.supervisor.ended]:
                 said = self.said_since(side, sizes[side])
                 tries += 1
                 if self.fixed or tries > PORT_TRIES or "could not create any TCP/IP sockets" not in said:
@@ -226,7 +226,7 @@ class _Start:
         size = log.stat().st_size if log.exists() else 0
         settings = embedded_settings(side, self.directory.name, self.ports[side], self.binaries.version)
         argv = [self.binaries.postgres, "-D", str(self.data(side)), *as_arguments(settings)]
-        self.guard.start(side, argv, log, programs.server_environment())
+        self.supervisor.start(side, argv, log, programs.server_environment())
         return size
 
     def said_since(self, side: SideName, position: int) -> str:
@@ -241,7 +241,7 @@ class _Start:
             lines = (self.data(side) / "postmaster.pid").read_text("utf-8", "replace").split("\n")
         except OSError:
             return False
-        mine = side in self.guard.pids and lines[0] == str(self.guard.pids[side])
+        mine = side in self.supervisor.pids and lines[0] == str(self.supervisor.pids[side])
         return mine and len(lines) > 7 and lines[7].strip() == "ready"
 
     def admin_url(self, side: SideName, password: str, database: str = "postgres") -> str:

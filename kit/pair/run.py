@@ -1,4 +1,4 @@
-"""The directory of one running pair, the lock that tells whether somebody still has it, and the guard that holds it."""
+"""The directory of one running pair, the lock that shows whether it is in use, and the supervisor that holds it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pathlib import Path
 
 from kit import processes, workfolder
 from kit.errors import PairError
-from kit.pair import guard as guard_program
+from kit.pair import supervisor as supervisor_program
 from kit.pair.places import DATA_VARIABLE, RUN_PREFIX, Account, all_bases, choose_data_base
 
 ANSWER_S = 30.0
 
 
 class RunDirectory:
-    """A directory of one pair, locked for as long as its guard, or the process that makes it, lives."""
+    """A directory of one pair, locked for as long as its supervisor, or the process that makes it, lives."""
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path, self.lock = path, lock
@@ -47,7 +47,7 @@ class RunDirectory:
         return self.path.name.removeprefix(RUN_PREFIX)
 
     def release(self) -> None:
-        """Give up this process's hold of the lock; the guard keeps its own."""
+        """Give up this process's hold of the lock; the supervisor keeps its own."""
         os.close(self.lock)
 
 
@@ -63,11 +63,11 @@ def sweep() -> list[Path]:
 def clear(directory: Path) -> None:
     """Remove a directory that nobody holds, and end what still runs on it."""
     end_leftovers(directory)
-    guard_program.remove(str(directory))
+    supervisor_program.remove(str(directory))
 
 
 def end_leftovers(directory: Path) -> None:
-    """End servers that lost their guard and were not ended by the kernel, as can happen on macOS."""
+    """End servers that lost their supervisor and were not ended by the kernel, as can happen on macOS."""
     for pid_file in directory.glob("*/postmaster.pid"):
         try:
             pid = int(pid_file.read_text("utf-8", "replace").split("\n")[0])
@@ -76,7 +76,7 @@ def end_leftovers(directory: Path) -> None:
         data = str(pid_file.parent)
         if runs_on(pid, data):
             processes.end(pid, ask=signal.SIGQUIT, within_s=ANSWER_S)
-        guard_program.release_memory(data)
+        supervisor_program.release_memory(data)
 
 
 def runs_on(pid: int, data: str) -> bool:
@@ -84,20 +84,20 @@ def runs_on(pid: int, data: str) -> bool:
     return b"-D %b " % os.fsencode(data) in processes.arguments(pid)
 
 
-def is_guard(pid: int, directory: str) -> bool:
-    """Whether the process `pid` is the guard of `directory`, and not somebody who got its number."""
-    return b"%b %b " % (os.fsencode(guard_program.__file__), os.fsencode(directory)) in processes.arguments(pid)
+def is_supervisor(pid: int, directory: str) -> bool:
+    """Whether the process `pid` is the supervisor of `directory`, and not somebody who got its number."""
+    return b"%b %b " % (os.fsencode(supervisor_program.__file__), os.fsencode(directory)) in processes.arguments(pid)
 
 
-class Guard:
-    """Our end of the guard process: orders out, events in."""
+class Supervisor:
+    """Our end of the supervisor process: orders out, events in."""
 
     def __init__(self, directory: RunDirectory, user: Account | None) -> None:
         account = [str(user.uid), str(user.gid)] if user is not None else []
         self.directory = directory
         self.owner = os.getpid()
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard_program.__file__, str(directory.path), str(self.owner), *account],
+            [sys.executable, "-I", "-S", supervisor_program.__file__, str(directory.path), str(self.owner), *account],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -151,7 +151,7 @@ class Guard:
         return True
 
     def listen(self, timeout_s: float) -> None:
-        """Take in what the guard has said by now, waiting at most `timeout_s` for something."""
+        """Take in what the supervisor has said by now, waiting at most `timeout_s` for something."""
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], timeout_s)
         if not readable:
@@ -176,7 +176,7 @@ class Guard:
         self._let_live()
 
     def detach(self) -> None:
-        """Have the servers outlive this process, until SIGTERM reaches the guard."""
+        """Have the servers outlive this process, until SIGTERM reaches the supervisor."""
         self._order({"detach": True})
         self._let_live()
 
@@ -186,7 +186,7 @@ class Guard:
             return
         self._let_go()
         self.process.wait()
-        if self.directory.path.exists():  # the guard was killed
+        if self.directory.path.exists():  # the supervisor was killed
             clear(self.directory.path)
 
     def _order(self, order: Mapping[str, object]) -> None:
@@ -206,5 +206,5 @@ class Guard:
             if pipe is not None and not pipe.closed:
                 try:
                     pipe.close()
-                except OSError:  # the guard went first
+                except OSError:  # the supervisor went first
                     continue

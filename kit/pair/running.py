@@ -18,10 +18,10 @@ import msgspec
 
 from kit.errors import PairError
 from kit.pair import places
-from kit.pair.guard import END, ENDED
 from kit.pair.logs import ServerLog
 from kit.pair.model import SIDES, Kind, Pair, Side, SideName
-from kit.pair.run import clear, is_guard, runs_on
+from kit.pair.run import clear, is_supervisor, runs_on
+from kit.pair.supervisor import END, ENDED
 from kit.typed import typed
 from kit.workfolder import LOCK, is_held
 
@@ -41,13 +41,13 @@ _USUAL = (
 class State:
     """What the state file holds: the pair, and what ends it.
 
-    `directory`, `guard` and `pids` (the process numbers of the guard and of each side's server) belong to an embedded
-    pair, `compose` to one in containers. `folder` is where `kit up` was called, empty when that is not known.
+    `directory`, `supervisor` and `pids` (the process numbers of the supervisor and of each side's server) belong to an
+    embedded pair, `compose` to one in containers. `folder` is where `kit up` was called, empty when that is not known.
     """
 
     pair: Pair
     directory: Path | None
-    guard: int
+    supervisor: int
     pids: Mapping[SideName, int]
     compose: Mapping[str, Any] | None
     folder: str
@@ -160,7 +160,7 @@ def dead(side: Side) -> PairError:
 def _how_it_ended(record: Path) -> str:
     deadline = time.monotonic() + RECORD_S
     while not record.exists() and is_held(record.parent) and time.monotonic() < deadline:
-        time.sleep(DOWN_POLL_S)  # the guard writes it a moment after the end
+        time.sleep(DOWN_POLL_S)  # the supervisor writes it a moment after the end
     try:
         status = int(record.read_text())
     except (OSError, ValueError):
@@ -229,15 +229,19 @@ def _leave_embedded(ports: tuple[int, int] | None, owner: int | None) -> Pair:
         _write(directory / OWNER, str(places.state_file().absolute()))
         _remember(
             running.pair,
-            {"directory": str(directory), "guard": running.guard.process.pid, "pids": dict(running.guard.pids)},
+            {
+                "directory": str(directory),
+                "guard": running.supervisor.process.pid,
+                "pids": dict(running.supervisor.pids),
+            },
         )
     except BaseException:
         running.close()
         raise
     if owner is None:
-        running.guard.detach()
+        running.supervisor.detach()
     else:
-        running.guard.watch(owner)
+        running.supervisor.watch(owner)
     return running.pair
 
 
@@ -308,13 +312,13 @@ def _text_of(path: Path) -> str:
 
 def _end_embedded(directory: Path) -> None:
     if is_held(directory):
-        _end_guard(directory)
+        _end_supervisor(directory)
     if _is_ours(directory):
-        clear(directory)  # a guard that was killed has left it, and one that ends has only just let go of it
+        clear(directory)  # a supervisor that was killed has left it, and one that ends has only just let go of it
 
 
-def _end_guard(directory: Path) -> None:
-    """Tell the guard to end, by a pipe that nobody but the guard of this directory reads."""
+def _end_supervisor(directory: Path) -> None:
+    """Tell the supervisor to end, by a pipe that nobody but the supervisor of this directory reads."""
     with suppress(OSError):  # it has just ended, or there is no pipe, and the lock will tell
         descriptor = os.open(directory / END, os.O_WRONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "wb") as pipe:
@@ -322,21 +326,21 @@ def _end_guard(directory: Path) -> None:
     deadline = time.monotonic() + DOWN_S
     while is_held(directory):
         if time.monotonic() > deadline:
-            guard = _guard_of(directory)
+            supervisor = _supervisor_of(directory)
             raise PairError(
                 f"the servers in {directory} did not stop within {DOWN_S:.0f} s",
-                remedy=f"end the process {guard or 'that holds ' + str(directory / LOCK)}, then kit down",
+                remedy=f"end the process {supervisor or 'that holds ' + str(directory / LOCK)}, then kit down",
             )
         time.sleep(DOWN_POLL_S)
 
 
-def _guard_of(directory: Path) -> int | None:
-    """The process number of a directory's guard, if the state file names it and the process is that guard."""
+def _supervisor_of(directory: Path) -> int | None:
+    """The process number of a directory's supervisor, if the state file names it and the process is that supervisor."""
     try:
         state = _recall()
     except PairError:
         return None
-    return state.guard if state is not None and is_guard(state.guard, str(directory)) else None
+    return state.supervisor if state is not None and is_supervisor(state.supervisor, str(directory)) else None
 
 
 def _remember(pair: Pair, more: Mapping[str, object]) -> None:

@@ -85,5 +85,5 @@ def test_a_server_that_dies_costs_its_own_notebook(tmp_path: Path) -> None:
 
 
 def test_servers_fail_in_every_way(tmp_path: Path) -> None:
-    """Stopped, killed, without its guard, without connections for the role or anybody: each is its own notebook's."""
+    """Stopped, killed, without its supervisor, without connections for the role or anybody: each is one notebook's."""
     check(run(tmp_path, *FAULTS, jobs=2), *FAULTS)

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kit.pair import Pair, embedded, guard
+from kit.pair import Pair, embedded, supervisor
 from kit.pair.connect import identify
 from kit.pair.places import account, choose_data_base
 from kit.pair.run import sweep
@@ -34,8 +34,8 @@ from kit.pair import embedded
 {first}
 running = embedded.start()
 {before}
-print(json.dumps({{"servers": running.guard.pids, "guard": running.guard.process.pid, "url": running.pair.test.url(),
-                   "directory": str(running.directory.path)}}), flush=True)
+print(json.dumps({{"servers": running.supervisor.pids, "supervisor": running.supervisor.process.pid,
+                   "url": running.pair.test.url(), "directory": str(running.directory.path)}}), flush=True)
 sys.stdin.readline()
 {after}
 """
@@ -63,12 +63,12 @@ class Owner:
 
     process: subprocess.Popen[str]
     servers: list[Watched]
-    guard: Watched
+    supervisor: Watched
     url: str
     directory: Path
 
     def __post_init__(self) -> None:
-        self.watched = [self.guard, *self.servers]
+        self.watched = [self.supervisor, *self.servers]
 
     def told_to_go_on(self) -> None:
         assert self.process.stdin is not None
@@ -93,7 +93,7 @@ def owner(before: str = "", after: str = "", first: str = "") -> Iterator[Owner]
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
         servers = [Watched(pid) for pid in told["servers"].values()]
-        found = Owner(process, servers, Watched(told["guard"]), told["url"], Path(told["directory"]))
+        found = Owner(process, servers, Watched(told["supervisor"]), told["url"], Path(told["directory"]))
         try:
             yield found
         finally:
@@ -103,7 +103,7 @@ def owner(before: str = "", after: str = "", first: str = "") -> Iterator[Owner]
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_the_servers_end_with_their_killed_owner(number: signal.Signals) -> None:
-    """An owner ended by a signal, even one that it cannot see, takes servers, guard and data with it."""
+    """An owner ended by a signal, even one that it cannot see, takes servers, supervisor and data with it."""
     with owner() as pair:
         assert identify(pair.url).database == "testdb"
         pair.process.send_signal(number)
@@ -121,27 +121,29 @@ def test_the_servers_end_with_an_owner_that_forgot_them(after: str) -> None:
 
 
 def test_a_fork_that_holds_the_pipe_does_not_keep_the_servers() -> None:
-    """A forked child of the owner lives on after it, with the guard's pipe open, and the servers end all the same."""
+    """A forked child of the owner lives on after it, with the supervisor's pipe open, and the servers still end."""
     with owner(before="child = os.fork()\nif child == 0:\n    os.read(0, 1)\n    os._exit(0)") as pair:
-        (child,) = (one for one in psutil.Process(pair.process.pid).children() if one.pid != pair.guard.process.pid)
+        known = pair.supervisor.process.pid
+        (child,) = (one for one in psutil.Process(pair.process.pid).children() if one.pid != known)
         pair.process.kill()
         pair.assert_gone()
         assert child.is_running()
         child.kill()
 
 
-def test_without_the_kernels_help_the_guard_looks_for_itself(tmp_path: Path) -> None:
+def test_without_the_kernels_help_the_supervisor_looks_for_itself(tmp_path: Path) -> None:
     """Where no process's end is an event, as on macOS, the servers end with their owner too, forks or not."""
-    program = tmp_path / "guard.py"
+    program = tmp_path / "supervisor.py"
     program.write_text(
         "import os, sys\n"
         "sys.platform = 'darwin'\n"
         "vars(os).pop('pidfd_open', None)\n"
-        f"exec(compile(open({guard.__file__!r}).read(), {guard.__file__!r}, 'exec'))\n"
+        f"exec(compile(open({supervisor.__file__!r}).read(), {supervisor.__file__!r}, 'exec'))\n"
     )
-    first = f"from kit.pair import run; run.guard_program.__file__ = {str(program)!r}"
+    first = f"from kit.pair import run; run.supervisor_program.__file__ = {str(program)!r}"
     with owner(first=first, before="child = os.fork()\nif child == 0:\n    os.read(0, 1)\n    os._exit(0)") as pair:
-        (child,) = (one for one in psutil.Process(pair.process.pid).children() if one.pid != pair.guard.process.pid)
+        known = pair.supervisor.process.pid
+        (child,) = (one for one in psutil.Process(pair.process.pid).children() if one.pid != known)
         pair.process.kill()
         pair.process.wait()
         pair.assert_gone()
@@ -149,13 +151,13 @@ def test_without_the_kernels_help_the_guard_looks_for_itself(tmp_path: Path) -> 
         child.kill()
 
 
-def test_the_guard_killed_with_the_owner_leaves_no_server() -> None:
-    """Owner and guard killed at one moment leave no server, and the directory that they leave is swept."""
+def test_the_supervisor_killed_with_the_owner_leaves_no_server() -> None:
+    """Owner and supervisor killed at one moment leave no server, and the directory that they leave is swept."""
     with owner() as pair:
-        pair.guard.process.suspend()  # it can do nothing about the owner's death
+        pair.supervisor.process.suspend()  # it can do nothing about the owner's death
         pair.process.kill()
         pair.process.wait()
-        pair.guard.process.kill()
+        pair.supervisor.process.kill()
         if sys.platform != "linux":
             sweep()  # elsewhere the kernel ends no server for us
         pair.assert_gone()
@@ -194,18 +196,18 @@ def test_a_fork_of_the_owner_does_not_take_the_pair_down() -> None:
 
 
 def test_an_interrupt_at_the_terminal_leaves_the_servers_to_their_owner() -> None:
-    """SIGINT to the owner's whole process group, as a terminal sends it, reaches neither guard nor servers."""
+    """SIGINT to the owner's whole process group, as a terminal sends it, reaches neither supervisor nor servers."""
     with owner(before="import signal; signal.signal(2, signal.SIG_IGN)", after="sys.stdin.readline()") as pair:
         os.killpg(pair.process.pid, signal.SIGINT)
         pair.told_to_go_on()
         assert identify(pair.url).database == "testdb"
 
 
-def test_a_killed_guard_is_cleaned_up_by_the_owner() -> None:
-    """When only the guard was killed, closing still ends the servers and removes their data."""
+def test_a_killed_supervisor_is_cleaned_up_by_the_owner() -> None:
+    """When only the supervisor was killed, closing still ends the servers and removes their data."""
     running = embedded.start()
-    servers = [Watched(pid) for pid in running.guard.pids.values()]
-    running.guard.process.kill()
+    servers = [Watched(pid) for pid in running.supervisor.pids.values()]
+    running.supervisor.process.kill()
     running.close()
     for server in servers:
         server.assert_gone()
@@ -250,8 +252,8 @@ def test_a_start_that_is_ended_as_it_unpacks_leaves_nothing(
         with told.open() as pipe:
             assert pipe.readline() == "unpacking\n"
         (directory,) = (base / "data").iterdir()
-        (guard_process,) = psutil.Process(starting.pid).children()
-        watched = [Watched(one.pid) for one in (guard_process, *guard_process.children(recursive=True))]
+        (supervising,) = psutil.Process(starting.pid).children()
+        watched = [Watched(one.pid) for one in (supervising, *supervising.children(recursive=True))]
         starting.send_signal(number)
     try:
         for one in watched:

@@ -72,11 +72,11 @@ def test_a_pair_may_die_with_a_process_that_is_named() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as owner:
         url = command(f"from kit.pair import up; print(up(owner={owner.pid}).test.url())")
         assert identify(url).database == "testdb"
-        guard = psutil.Process(json.loads(state_file().read_text())["guard"])
-        descriptor = os.pidfd_open(guard.pid) if sys.platform == "linux" else None
+        supervisor = psutil.Process(json.loads(state_file().read_text())["guard"])
+        descriptor = os.pidfd_open(supervisor.pid) if sys.platform == "linux" else None
         owner.kill()
     if descriptor is None:
-        guard.wait(20)
+        supervisor.wait(20)
     else:
         assert select.select([descriptor], [], [], 20)[0]
         os.close(descriptor)
@@ -199,7 +199,7 @@ def damaged(whole: dict[str, Any]) -> Iterator[str]:
 
 
 def test_only_what_is_its_own_is_ended() -> None:
-    """A state that names another's process as the guard, or another folder, ends and removes nothing but the pair."""
+    """A state that names another's process as the supervisor, or another folder, ends and removes only the pair."""
     up()
     whole = json.loads(state_file().read_text())
     elsewhere = state_file().parent / "kit-pair-elsewhere"

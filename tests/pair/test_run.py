@@ -11,7 +11,7 @@ import pytest
 
 from kit.errors import PairError
 from kit.pair import run
-from kit.pair.run import Guard, RunDirectory, end_leftovers, runs_on, sweep
+from kit.pair.run import RunDirectory, Supervisor, end_leftovers, runs_on, sweep
 from kit.workfolder import is_held
 
 
@@ -33,19 +33,19 @@ def test_a_directory_is_held_until_its_last_holder_lets_go(base: Path) -> None:
     assert list(base.iterdir()) == []
 
 
-def test_the_guard_holds_the_directory_and_removes_it(base: Path) -> None:
-    """A guard inherits the lock, and its orderly end leaves nothing behind."""
+def test_the_supervisor_holds_the_directory_and_removes_it(base: Path) -> None:
+    """A supervisor inherits the lock, and its orderly end leaves nothing behind."""
     directory = RunDirectory.make(None)
-    guard = Guard(directory, None)
+    supervisor = Supervisor(directory, None)
     directory.release()
     assert is_held(directory.path)
     assert sweep() == []
-    guard.close()
+    supervisor.close()
     assert list(base.iterdir()) == []
 
 
 def test_a_directory_that_is_half_removed_goes_at_once(base: Path) -> None:
-    """One without a lock, as a killed guard leaves it, is not waited for."""
+    """One without a lock, as a killed supervisor leaves it, is not waited for."""
     directory = base / "kit-pair-half"
     (directory / "production").mkdir(parents=True)
     assert sweep() == [directory]
@@ -101,85 +101,85 @@ def test_a_leftover_server_is_ended(tmp_path: Path) -> None:
         assert leftover.wait() == -3
 
 
-def test_a_guard_that_is_gone_is_an_error(base: Path) -> None:
-    """Orders to a killed guard raise, instead of waiting for an answer that cannot come."""
+def test_a_supervisor_that_is_gone_is_an_error(base: Path) -> None:
+    """Orders to a killed supervisor raise, instead of waiting for an answer that cannot come."""
     directory = RunDirectory.make(None)
-    guard = Guard(directory, None)
+    supervisor = Supervisor(directory, None)
     directory.release()
-    guard.process.kill()
-    guard.process.wait()
+    supervisor.process.kill()
+    supervisor.process.wait()
     with pytest.raises(PairError, match="the process that watches the servers has ended"):
-        guard.listen(run.ANSWER_S)
+        supervisor.listen(run.ANSWER_S)
     with pytest.raises(PairError, match="the process that watches the servers has ended"):
-        guard.stop("test")
-    guard.close()
+        supervisor.stop("test")
+    supervisor.close()
     assert list(base.iterdir()) == []
 
 
 def test_a_program_that_cannot_be_executed_ends_with_its_reason(base: Path, tmp_path: Path) -> None:
     """A server that is none is told as an end, with the reason in its log."""
     directory = RunDirectory.make(None)
-    guard = Guard(directory, None)
+    supervisor = Supervisor(directory, None)
     directory.release()
     log = tmp_path / "log"
-    guard.start("test", ["/nonexistent/postgres", "-D", str(tmp_path)], log, {})
-    while "test" not in guard.ended:
-        guard.listen(run.ANSWER_S)
-    assert guard.ended == {"test": 127}
+    supervisor.start("test", ["/nonexistent/postgres", "-D", str(tmp_path)], log, {})
+    while "test" not in supervisor.ended:
+        supervisor.listen(run.ANSWER_S)
+    assert supervisor.ended == {"test": 127}
     assert log.read_text() == "could not execute /nonexistent/postgres: No such file or directory\n"
-    guard.close()
+    supervisor.close()
 
 
 def test_a_program_that_is_under_way_ends_before_its_directory_goes(base: Path) -> None:
-    """What still writes, with all that it has started, is ended by the guard, and nothing is left of the directory."""
+    """What still writes, with all that it has started, is ended by the supervisor, and the directory is gone."""
     directory = RunDirectory.make(None)
-    guard = Guard(directory, None)
+    supervisor = Supervisor(directory, None)
     directory.release()
     begun = directory.path / "begun"
     os.mkfifo(begun)
     writing = f"i=0; echo up >> {begun}; while :; do i=$((i+1)); mkdir -p {directory.path}/d$i; done"
-    guard.run("writer", ["/bin/sh", "-c", f"({writing}) & wait"], {"PATH": os.defpath})
+    supervisor.run("writer", ["/bin/sh", "-c", f"({writing}) & wait"], {"PATH": os.defpath})
     with begun.open() as pipe:
         assert pipe.readline() == "up\n"
-    guard.close()
+    supervisor.close()
     assert list(base.iterdir()) == []
 
 
 def test_a_program_has_its_input_and_its_end(base: Path, tmp_path: Path) -> None:
     """It reads the file that is named, writes to the log, and its status is told; one without its input has failed."""
     directory = RunDirectory.make(None)
-    guard = Guard(directory, None)
+    supervisor = Supervisor(directory, None)
     directory.release()
     (tmp_path / "in").write_text("words")
     (tmp_path / "out").touch()
     for name, given in (("cat", tmp_path / "in"), ("none", tmp_path / "missing")):
-        guard.run(name, ["/bin/sh", "-c", "cat; exit 3"], {"PATH": os.defpath}, log=tmp_path / "out", given=given)
-    assert guard.wait_for("cat", "none", timeout_s=run.ANSWER_S)
-    assert guard.ended == {"cat": 3, "none": 127}
+        supervisor.run(name, ["/bin/sh", "-c", "cat; exit 3"], {"PATH": os.defpath}, log=tmp_path / "out", given=given)
+    assert supervisor.wait_for("cat", "none", timeout_s=run.ANSWER_S)
+    assert supervisor.ended == {"cat": 3, "none": 127}
     assert (tmp_path / "out").read_text() == "words"
-    guard.close()
+    supervisor.close()
 
 
-def test_whoever_has_the_directory_ends_the_guard(base: Path) -> None:
-    """A word into the pipe of the directory ends servers and guard, without a process number."""
+def test_whoever_has_the_directory_ends_the_supervisor(base: Path) -> None:
+    """A word into the pipe of the directory ends servers and supervisor, without a process number."""
     directory = RunDirectory.make(None)
-    guard = Guard(directory, None)
+    supervisor = Supervisor(directory, None)
     directory.release()
     while not (directory.path / "end").exists():
-        guard.listen(0.01)
-    guard.detach()
+        supervisor.listen(0.01)
+    supervisor.detach()
     with (directory.path / "end").open("w") as pipe:
         pipe.write("end\n")
-    os.waitpid(guard.process.pid, 0)
+    os.waitpid(supervisor.process.pid, 0)
     assert list(base.iterdir()) == []
 
 
-END_OF_A_GUARD = """
+END_OF_A_SUPERVISOR = """
 import os, sys
-from kit.pair.guard import Guard
+from kit.pair.supervisor import Supervisor
 removed = []
 sys.addaudithook(lambda event, args: removed.append(args[0]) if event in ("os.remove", "os.rmdir") else None)
-Guard(sys.argv[1], os.getpid(), None).close()
+Supervisor(sys.argv[1], os.getpid(), None).close()
 print(*map(os.path.basename, removed))
 """
 
@@ -192,7 +192,7 @@ def test_the_lock_goes_last(base: Path) -> None:
         (directory.path / name / "file").touch()
         (directory.path / f"{name}.log").touch()
     (directory.path / "link").symlink_to(base)
-    command = [sys.executable, "-c", END_OF_A_GUARD, str(directory.path)]
+    command = [sys.executable, "-c", END_OF_A_SUPERVISOR, str(directory.path)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     directory.release()
     assert answer.stdout.split()[-2:] == ["lock", directory.path.name]

@@ -1,4 +1,4 @@
-"""The guard: a small process that starts servers and ends them when their owner is gone, however it went.
+"""The supervisor: a small process that starts servers and ends them when their owner is gone, however it went.
 
 Run by path with `python -I -S`, so that it starts in milliseconds and holds nothing but the standard library. It reads
 one JSON order per line on stdin and answers one JSON event per line on stdout:
@@ -13,8 +13,8 @@ one JSON order per line on stdin and answers one JSON event per line on stdout:
 The end of the watched process, SIGTERM, anything written to the pipe `end` in the directory and, until an order to
 watch or detach, the end of stdin all mean: end every server and program, remove the directory, leave.
 Who has only the directory ends it by that pipe: a process number in a file may be somebody else's by then.
-A server asks the kernel for SIGQUIT at the guard's death (Linux), so that it does not outlive the guard either; a
-program asks for SIGTERM. The guard has one thread, because that promise ends with the thread that made it.
+A server asks the kernel for SIGQUIT at the supervisor's death (Linux), so that it does not outlive that either; a
+program asks for SIGTERM. The supervisor has one thread, because that promise ends with the thread that made it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WATCH_INTERVAL_S = 0.25
 FAST_STOP_S = 10.0
 
 
-class Guard:
+class Supervisor:
     """Servers by name, one directory, and the process that they all die with."""
 
     def __init__(self, directory: str, starter: int, account: tuple[int, int] | None) -> None:
@@ -169,14 +169,14 @@ class Guard:
     def fork(
         self, argv: list[str], order: dict[str, object], given: int, log: int, at_death: signal.Signals
     ) -> int:
-        """Start a program that gets the signal `at_death` when the guard dies; both descriptors are closed here."""
-        guard = os.getpid()
+        """Start a program that gets the signal `at_death` at the supervisor's end; both descriptors are closed here."""
+        supervisor = os.getpid()
         pid = os.fork()
         if pid == 0:
             try:
                 if at_death is signal.SIGTERM:
                     os.setpgid(0, 0)  # so that what it starts itself ends with it
-                become_server(guard, (given, log), argv, order, self.account, at_death)
+                become_server(supervisor, (given, log), argv, order, self.account, at_death)
             finally:
                 os._exit(127)
         os.close(given)
@@ -243,7 +243,7 @@ class Guard:
 
 
 def become_server(
-    guard: int,
+    supervisor: int,
     streams: tuple[int, int],
     argv: list[str],
     order: dict[str, object],
@@ -265,7 +265,7 @@ def become_server(
     if sys.platform == "linux":
         # After the change of user, which clears it.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, at_death, 0, 0, 0)
-        if os.getppid() != guard:
+        if os.getppid() != supervisor:
             return
     try:
         os.execve(argv[0], argv, dict(order["env"]))  # type: ignore[call-overload]
@@ -336,8 +336,8 @@ def release_memory(data: str) -> None:
 
 
 def main(directory: str, starter: str, *account: str) -> None:
-    """Guard `directory` for the process `starter`; servers run as `account` (uid, gid) when one is given."""
-    Guard(directory, int(starter), (int(account[0]), int(account[1])) if account else None).run()
+    """Supervisor `directory` for the process `starter`; servers run as `account` (uid, gid) when one is given."""
+    Supervisor(directory, int(starter), (int(account[0]), int(account[1])) if account else None).run()
 
 
 if __name__ == "__main__":
