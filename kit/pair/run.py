@@ -159,7 +159,7 @@ class Supervisor:
         received = os.read(self.process.stdout.fileno(), 65536)
         if not received:
             raise PairError(
-                "the process that watches the servers has ended", remedy="try again; then look at the system log"
+                "the supervisor of the servers has ended", remedy="try again; then look at the system log"
             )
         *lines, self._unread = (self._unread + received).split(b"\n")
         for line in lines:
@@ -195,7 +195,7 @@ class Supervisor:
             self.process.stdin.write(json.dumps(order).encode() + b"\n")
             self.process.stdin.flush()
         except OSError as error:
-            raise PairError("the process that watches the servers has ended", remedy="try again") from error
+            raise PairError("the supervisor of the servers has ended", remedy="try again") from error
 
     def _let_live(self) -> None:
         self._let_go()

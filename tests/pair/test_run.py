@@ -108,9 +108,9 @@ def test_a_supervisor_that_is_gone_is_an_error(base: Path) -> None:
     directory.release()
     supervisor.process.kill()
     supervisor.process.wait()
-    with pytest.raises(PairError, match="the process that watches the servers has ended"):
+    with pytest.raises(PairError, match="the supervisor of the servers has ended"):
         supervisor.listen(run.ANSWER_S)
-    with pytest.raises(PairError, match="the process that watches the servers has ended"):
+    with pytest.raises(PairError, match="the supervisor of the servers has ended"):
         supervisor.stop("test")
     supervisor.close()
     assert list(base.iterdir()) == []
