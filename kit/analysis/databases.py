@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
@@ -65,6 +66,22 @@ class Allowed:
         if self.patterns is None:
             return None
         return self.entries.allows_server(asked, None) if "://" in asked else self.entries.allows_file(asked)
+
+    def differing(self, url: str) -> dict[str, str]:
+        """What of a server's URL, host, port or database, is another in the entry next to it, and what is wanted there.
+
+        "" is wanted where the entry has a pattern. Empty where no entry names a server by its place.
+        """
+        asked = place_of(url)
+        nearest: dict[str, str] = {}
+        for place in (place for rule in self.entries.rules for place in rule.places):
+            parts = zip(("host", "port", "database"), asked, place, strict=True)
+            wrong = {
+                name: "" if set(want) & set("*?[") else want for name, has, want in parts if not fnmatchcase(has, want)
+            }
+            if wrong and (not nearest or len(wrong) < len(nearest)):
+                nearest = wrong
+        return nearest
 
     def idle(self, found: Iterable[Database]) -> tuple[str, ...]:
         """The entries that none of these databases matched."""

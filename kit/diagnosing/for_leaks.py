@@ -245,14 +245,19 @@ def _read_at(context: Context, file: str) -> str:
 
 
 def _parts(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """The host, or else the port, from which the URL was built, if the tests have not set it."""
+    """The part from which the URL was built, and which is not the allowed server's, if the tests have not set it.
+
+    Where no entry of the allow-list names a server's place: the host, or else the port.
+    """
     evidence = context.case.evidence
     made = leak.engine or leak.first.connection
     url = leak.engine.url if leak.engine is not None else leak.first.connection.configured
     parts = parts_of(evidence, made, url)
-    event = parts.get("host") or parts.get("port")
-    if event is None or context.case.done_by_tests(event):
+    wanted = context.case.allowed.differing(url) or {"host": "", "port": ""}
+    name = next((name for name in ("host", "port", "database") if name in wanted and name in parts), None)
+    if name is None or context.case.done_by_tests(parts[name]):
         return
+    event, value = parts[name], wanted[name]
     at = next(iter(evidence.chain(event) or evidence.chain(made)), None)
     held = ", ".join(f"{part} from {one.name}={one.value}" for part, one in parts.items())
     finding = _suggested(
@@ -266,8 +271,8 @@ def _parts(leak: Leak, context: Context) -> Iterator[Candidate]:
     )
     yield Candidate(
         finding,
-        f"with {event.name} naming another server",
-        (SetVariable(event.name, NOWHERE if event is parts.get("host") else "1"),),
+        f"with {event.name} set to {value}" if value else f"with {event.name} naming another server",
+        (SetVariable(event.name, value or ("1" if name == "port" else NOWHERE)),),
         f"Set {event.name}, too, to that of the test server, before the application reads it.",
         at=(at.file, at.line) if at else None,
     )

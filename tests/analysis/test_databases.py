@@ -133,3 +133,19 @@ def test_the_list_is_read_once_and_each_way_to_a_database_judged_once(monkeypatc
     allowed = Allowed(("localhost:5433/of_this_test", "x.db"), "/project")
     assert {(allowed.judge(server), allowed.judge(file)) for _ in range(1000)} == {(False, True)}
     assert done == {"rules": 1, "_file_patterns": 1, "place_of": len(urls)}
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        (("127.0.0.1:5433/shop",), {"port": "5433"}),
+        (("db.test:5433/shop_test", "127.0.0.1:5432/shop_test"), {"database": "shop_test"}),
+        (("127.0.0.1:*/shop_*",), {"database": ""}),
+        (("*:5432/shop",), {}),
+        (("*/test.db",), {}),
+        (("shop_test",), {"database": "shop_test"}),
+    ],
+)
+def test_what_differs_from_the_entry_next_to_it(entries: tuple[str, ...], expected: dict[str, str]) -> None:
+    """Host, port or database, whichever another entry names differently, with what it names; "" for a pattern."""
+    assert Allowed(entries, "/project").differing("postgresql://app@127.0.0.1:5432/shop") == expected

@@ -38,7 +38,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
         return
     if any(reach.database.id not in wrong for reach in case.reached):
         return
-    if any(event.op == "set" and case.done_by_tests(event) for event in case.evidence.variables):
+    if any(event.op in ("set", "kept") and case.done_by_tests(event) for event in case.evidence.variables):
         return  # they name one, and why it is not reached is another question
     if _made_another(case):
         return  # likewise
