@@ -16,7 +16,7 @@ UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-investigate: $(INSTALLED) ## run every notebook against a live pair of servers; say which claims held
+investigate: $(INSTALLED) ## run every notebook against a live pair of servers; show which claims held
 	@$(PY) -m kit investigate
 
 test: $(INSTALLED) ## check style and types, run the tests that find most of what can break (tests/lengths.py)
@@ -30,7 +30,7 @@ test-all: test ## the same, and then every other test; SHORT=yes takes a third o
 coverage: $(INSTALLED) ## run all tests and show which lines of kit/ they reach, in every process; OF="-m 'not at_length'" takes fewer
 	@$(PY) tools/covered.py $(PYTEST) $(OF)
 
-pythons: $(INSTALLED) ## test what depends on the interpreter under each other Python here, from 3.9 on; say which they are
+pythons: $(INSTALLED) ## test what depends on the interpreter under each other Python here, from 3.9 on; list them
 	@$(PY) tools/pythons.py $(if $(SHORT),--short)
 
 lab: $(INSTALLED) ## open JupyterLab on the notebooks, with the pair up
@@ -50,7 +50,7 @@ lock: $(INSTALLED) ## write requirements.lock again from pyproject.toml (remove 
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--output-file requirements.lock
 
-clean: ## remove the environment and everything else that was made here, the runs excepted
+clean: ## remove the environment and everything else that was created here, except runs
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
 	find kit tests tools notebooks -name __pycache__ -prune -exec rm -rf {} +
 

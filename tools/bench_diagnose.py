@@ -91,7 +91,7 @@ PROJECT = {
     """,
 }
 CAUSES = (
-    ("client", 'assert client.get("/report").status_code == 200'),  # a session past the dependencies
+    ("client", 'assert client.get("/report").status_code == 200'),  # a session without a dependency
     ("bare", 'assert client.get("/goods").status_code == 200'),  # an override that a fixture clears
     ("", "assert books() == 3"),  # opened by the tests themselves
 )

@@ -151,7 +151,7 @@ def _how(
     if override is not None and dependency is not None:
         return "override"
     if dependency is not None:
-        return "called directly" if called_directly(dependency, chain) is not None else "dependency"
+        return "direct call" if called_directly(dependency, chain) is not None else "dependency"
     return _route(evidence, entry, chain)
 
 
@@ -178,10 +178,10 @@ def _route(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
         return "lifespan"
     if entry.request is not None:
         if any(called_directly(known, chain) is not None for known in dependencies_of(evidence)):
-            return "called directly"
+            return "direct call"
         if getattr(entry, "inside", None) is None and in_middleware(evidence, chain):
             return "middleware"
-        return "past the dependencies"
+        return "without a dependency"
     if entry.fixture is not None:
         return "fixture"
     if entry.phase in ("configure", "collection"):

@@ -16,7 +16,7 @@ from kit.analysis.url_source import made_at, source_of, writer
 from kit.detectors.detection import findings
 from kit.evidence.model import Engine, Evidence, Override
 
-FORMAT = 1  # 1: first
+FORMAT = 2  # 1: first; 2: the routes "without a dependency" and "direct call" have these names
 
 
 @dataclass(frozen=True, slots=True)

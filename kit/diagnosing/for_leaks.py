@@ -36,7 +36,7 @@ from kit.probes.interventions.texts import PathFirst
 from kit.probes.interventions.variables import DropFromFiles, SetVariable
 
 _OF_ITSELF = ("middleware", "thread")  # what runs by itself, and can have an engine to itself
-_PAST = ("past the dependencies", "called directly", "background task")  # what code of a request's own does
+_PAST = ("without a dependency", "direct call", "background task")  # what code of a request's own does
 
 
 def for_leak(leak: Leak, context: Context) -> Iterator[Candidate]:
@@ -143,7 +143,7 @@ def _past_fix(leak: Leak, caller: Frame, opener: Frame) -> str:
     if leak.first.how == middleware_session.KIND.route:
         return middleware_session.advice_at(where)
     down = "" if caller == opener else f" (pass it as an argument to {opener.file}:{opener.line})"
-    if leak.first.how == "past the dependencies":
+    if leak.first.how == "without a dependency":
         return f"At {where} use what the dependency supplies{down}, so that the override applies to it."
     return (
         f"At {where} there is no dependency: take the session factory from what tests can set (app.state, an "

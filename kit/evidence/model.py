@@ -667,7 +667,7 @@ class Sighting:
         if self.use.stage is not None:
             return self.use.stage
         if self.use.request is not None:
-            return "past the dependencies"
+            return "without a dependency"
         if self.use.fixture is not None:
             return "fixture"
         return self.use.phase

@@ -29,7 +29,7 @@ from kit.probes.own import atexit, json, os, sys
 from kit.probes.refusals import NOTE, appending_to, say
 
 _SECTION = "db-guard"
-_CARRIED = "_isolation_probes"  # the name of the probes where another process carried them into this one
+_INJECTED = "_isolation_probes"  # the name of the probes where another process loaded them into this one
 _LATE = "after the last test"
 _AGAIN = "refused, although nothing failed in the end (a test was run again, or a report was changed)"
 _NOTES_AT_MOST = 5
@@ -259,7 +259,7 @@ def allow_list(config: pytest.Config) -> AllowList:
 
 def _take_out_the_controllers() -> Callable[[Refusal], None] | None:
     """Remove the guard that was loaded into this process; return what reports to the one that loaded it."""
-    guarding = sys.modules.get(f"{_CARRIED}.guarding")  # it is not there where a trace alone was carried in
+    guarding = sys.modules.get(f"{_INJECTED}.guarding")  # it is not there where only a trace was loaded
     guard = guarding.end_carried() if guarding is not None else None
     return guard.tell if guard is not None else None
 

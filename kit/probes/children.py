@@ -24,7 +24,7 @@ from .recorder import Recorder
 from .single import starts_no_other
 
 STARTED_IN = "ISOLATION_PROBES_STARTED_IN"  # the variable that names the test in which a process was started
-CARRIED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
+INJECT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
 
 _PYTHON = re.compile(r"(python|pypy)\d*(\.\d+)*[dtw]*(\.exe)?")
 _SHEBANG = re.compile(rb"#!.*\b(python|pypy)[\d.]*\b")
@@ -33,7 +33,7 @@ _WITH_A_VALUE = frozenset("WX")  # options that take the rest of their word, or 
 _ENDING_OPTIONS = frozenset("cm")  # what follows is a program's
 _A_LINE = 200  # bytes
 
-Carrying = Callable[[Optional[str]], Dict[str, str]]  # PYTHONPATH as it would be -> the variables that carry the probes
+Injection = Callable[[Optional[str]], Dict[str, str]]  # PYTHONPATH as it would be -> the variables that load the probes
 
 
 class Starting(NamedTuple):
@@ -51,13 +51,13 @@ class Starting(NamedTuple):
 
     @property
     def leaves_all_behind(self) -> bool:
-        """Whether an interpreter is told not to mind what carries the probes."""
+        """Whether an interpreter is told not to mind what loads the probes."""
         return self.python and bool(_options(self.words[1:]) & _LEAVING_ALL_BEHIND)
 
 
     @property
     def why_bare(self) -> str:
-        """Why nothing is carried into it, in words."""
+        """Why nothing is loaded into it, in words."""
         if self.leaves_all_behind:
             return "started with an option (-I, -E or -S) by which it ignores PYTHONPATH or sitecustomize"
         return "started with an environment without the kit's PYTHONPATH"
@@ -70,7 +70,7 @@ class Listening:
         """Hear of a process before it is started; what is raised here stops it."""
 
     def bare(self, process: Starting) -> None:
-        """Hear of a Python that is about to be started without what carries the probes; likewise."""
+        """Hear of a Python that is about to be started without what loads the probes; likewise."""
 
     def started(self, pid: int, process: Starting) -> None:
         """Hear of a process that has been started."""
@@ -93,14 +93,14 @@ class Started(Listening):
 class Children:
     """Makes Python processes that are started from here load the probes."""
 
-    def __init__(self, carrying: Carrying, told: Optional[Listening] = None) -> None:
-        self._carrying, self._told = carrying, told or Listening()
+    def __init__(self, injection: Injection, told: Optional[Listening] = None) -> None:
+        self._injection, self._told = injection, told or Listening()
         self._held: Dict[str, Optional[str]] = {}  # the interpreter's own variables, of the names that matter
         self._begun: Dict[int, Starting] = {}  # what Popen starts, by thread
 
     def install(self, hooks: Hooks) -> None:
         environ = _mapping(_current()) or {}
-        names = {*self._carrying(None), "PYTHONPATH"} if self._carrying(None) else set()
+        names = {*self._injection(None), "PYTHONPATH"} if self._injection(None) else set()
         self._held = {name: environ.get(name) for name in names | {STARTED_IN}}
         for event, listener in {
             "os.putenv": self._putting, "os.unsetenv": self._taking_away, "os.system": self._system,
@@ -125,7 +125,7 @@ class Children:
 
     def _have_it_inherited(self) -> None:
         """Restore the variables that load the probes, if the interpreter's own environment no longer has them."""
-        wanted: Dict[str, Optional[str]] = {**self._carrying(self._held.get("PYTHONPATH"))}
+        wanted: Dict[str, Optional[str]] = {**self._injection(self._held.get("PYTHONPATH"))}
         if wanted:
             wanted.setdefault(STARTED_IN, None)
         for name, value in wanted.items():
@@ -139,15 +139,15 @@ class Children:
     # --- an environment of its own -----------------------------------------------------------------------------------
 
     def _with_own(self, environ: Any, program: Any, words: Any, folder: Any = None) -> Any:
-        """Return the environment with what carries the probes; what is none is left to others to refuse."""
+        """Return the environment with what loads the probes; what is none is left to others to refuse."""
         given = _mapping(environ)
-        carried = self._carrying(given.get("PYTHONPATH")) if given is not None else {}
-        if given is None or not carried or all(given.get(name) == value for name, value in carried.items()):
+        injected = self._injection(given.get("PYTHONPATH")) if given is not None else {}
+        if given is None or not injected or all(given.get(name) == value for name, value in injected.items()):
             return environ
         if starts_no_other(_text(program), _words(words), given, _text(folder) or os.getcwd(), find):
             return environ
-        kept = {name: value for name, value in environ.items() if _text(name) not in carried}
-        return {**kept, **carried}
+        kept = {name: value for name, value in environ.items() if _text(name) not in injected}
+        return {**kept, **injected}
 
     # --- ways to start a process -------------------------------------------------------------------------------------
 
@@ -344,21 +344,21 @@ def _mapping(environ: Any) -> Optional[Dict[str, str]]:
     return {_text(name): _text(value) for name, value in held.items()} if isinstance(held, Mapping) else None
 
 
-def with_carried(python_path: Optional[str]) -> str:
-    """Return a PYTHONPATH on which the folder that carries the probes comes first."""
-    folders = [folder for folder in (python_path or "").split(os.pathsep) if folder and folder != CARRIED]
-    return os.pathsep.join([CARRIED, *folders])
+def with_inject(python_path: Optional[str]) -> str:
+    """Return a PYTHONPATH on which the folder that loads the probes comes first."""
+    folders = [folder for folder in (python_path or "").split(os.pathsep) if folder and folder != INJECT]
+    return os.pathsep.join([INJECT, *folders])
 
 
-def as_here(environ: Mapping[str, str]) -> Carrying:
-    """Carry on what carried the probes into this process, as it is now; nothing where they came by another way."""
+def as_here(environ: Mapping[str, str]) -> Injection:
+    """Pass on what loaded the probes into this process, as it is now; nothing where they came by another way."""
     own = {name: value for name, value in environ.items() if name.startswith("ISOLATION_PROBES_")}
-    carried = "ISOLATION_PROBES_DIR" in own
+    injected = "ISOLATION_PROBES_DIR" in own
 
-    def carrying(python_path: Optional[str]) -> Dict[str, str]:
-        return {**own, "PYTHONPATH": with_carried(python_path), **_started_in()} if carried else {}
+    def injection(python_path: Optional[str]) -> Dict[str, str]:
+        return {**own, "PYTHONPATH": with_inject(python_path), **_started_in()} if injected else {}
 
-    return carrying
+    return injection
 
 
 def _started_in() -> Dict[str, str]:

@@ -185,7 +185,7 @@ def _short(file: str, base: str) -> str:
 
 
 class Listed(NamedTuple):
-    """What carries an allow-list into a process: the list, and a gate's other arguments of the same names."""
+    """What passes an allow-list to a process: the list, and a gate's other arguments of the same names."""
 
     allow: AllowList
     known: Optional[str] = None
@@ -193,7 +193,7 @@ class Listed(NamedTuple):
 
 
 def allow_from(text: Optional[str]) -> Optional[Listed]:
-    """Read an allow-list from the variable that carries it into a process; None where there is none."""
+    """Read an allow-list from the variable that passes it to a process; None where there is none."""
     if not text:
         return None
     found = json.loads(text)

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
 from .allow import AllowList
 from .audited import listen
-from .children import Children, Listening, Starting, current_environ, find, is_python, with_carried
+from .children import Children, Listening, Starting, current_environ, find, is_python, with_inject
 from .clients import CLIENTS, asked_by
 from .drivers import DIALECTS, PACKAGES, DriverProbe
 from .frames import application_stack
@@ -46,8 +46,8 @@ class Started(Listening):
         environ = current_environ() if process.environ is None else process.environ
         words = (process.program, *process.words[1:])
         folder = process.folder or os.getcwd()
-        carried = {**environ, GUARD_VARIABLE: "", "PYTHONPATH": with_carried(environ.get("PYTHONPATH"))}
-        for found in commands(words, carried, folder, CLIENTS):
+        injected = {**environ, GUARD_VARIABLE: "", "PYTHONPATH": with_inject(environ.get("PYTHONPATH"))}
+        for found in commands(words, injected, folder, CLIENTS):
             if isinstance(found, Command) and is_python(found.words[0], found.environ.get("PATH")):
                 self._note_bare(found.name, why_bare(found, GUARD_VARIABLE))
         for asked in asked_by(words, environ, folder, _is_there):
@@ -106,7 +106,7 @@ class Guard:
         DriverProbe(GuardedDatabases(self.gate), statements=False).install(self.hooks)
         self.hooks.when_imported("sqlalchemy", self._watch_other_drivers)
         started = Started(self.gate, note)
-        Children(self._carrying, started).install(self.hooks)
+        Children(self._injection, started).install(self.hooks)
         self.hooks.on_removal(listen("cpython.PyInterpreterState_New", started.another_interpreter))
 
     def idle(self) -> Tuple[str, ...]:
@@ -125,7 +125,7 @@ class Guard:
 
     def carry(self) -> None:
         """Set the variables by which Python processes that are started from here have the guard too."""
-        for name, value in self._carrying(os.environ.get("PYTHONPATH")).items():
+        for name, value in self._injection(os.environ.get("PYTHONPATH")).items():
             self._environ[name] = os.environ.get(name)
             os.environ[name] = value
 
@@ -139,12 +139,12 @@ class Guard:
                 os.environ[name] = value
         self._environ = {}
 
-    def _carrying(self, python_path: Optional[str]) -> Dict[str, str]:
+    def _injection(self, python_path: Optional[str]) -> Dict[str, str]:
         settings = {
             "allow": self.allow.entries, "base": self.allow.base, "file": self.file, "holder": self.holder,
             "known": self.known, "unjudged": sorted(self.gate.unjudged),
         }
-        return {"PYTHONPATH": with_carried(python_path), GUARD_VARIABLE: json.dumps(settings)}
+        return {"PYTHONPATH": with_inject(python_path), GUARD_VARIABLE: json.dumps(settings)}
 
     # --- drivers that have no probe of their own, as far as they are used through SQLAlchemy -------------------------
 
@@ -194,7 +194,7 @@ _carried: Optional[Guard] = None
 
 
 def guard_from(text: str) -> Guard:
-    """Put in the guard that another process carried here."""
+    """Put in the guard that another process loaded here."""
     global _carried
     settings = json.loads(text)
     holder = settings.get("holder")
@@ -206,7 +206,7 @@ def guard_from(text: str) -> Guard:
 
 
 def end_carried() -> Optional[Guard]:
-    """Take out the guard that was carried here, to make room for one of this process's own; return it."""
+    """Take out the guard that was loaded here, to make room for one of this process's own; return it."""
     global _carried
     guard, _carried = _carried, None
     if guard is not None:

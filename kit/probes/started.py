@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Mapping, Optional
 
-from .children import CARRIED, Listening, Started, Starting, current_environ, find, is_python, with_carried
+from .children import INJECT, Listening, Started, Starting, current_environ, find, is_python, with_inject
 from .clients import CLIENTS, Asked, asked_by
 from .own import os
 from .own import own_builtins as __builtins__  # noqa: F401
@@ -41,7 +41,7 @@ class Unwatched(Started):
     @quietly
     def _look(self, process: Starting) -> None:
         environ = {**(current_environ() if process.environ is None else process.environ), _CARRIES: "1"}
-        environ["PYTHONPATH"] = with_carried(environ.get("PYTHONPATH"))
+        environ["PYTHONPATH"] = with_inject(environ.get("PYTHONPATH"))
         folder, words = process.folder or os.getcwd(), (process.program, *process.words[1:])
         for asked in asked_by(words, environ, folder, _is_there):
             self._client(asked)
@@ -68,12 +68,12 @@ class Unwatched(Started):
 
 
 def why_bare(found: Command, variable: str) -> Optional[str]:
-    """Why nothing is carried into a Python that another program starts, by PYTHONPATH and a `variable`; or None."""
+    """Why nothing is loaded into a Python that another program starts, by PYTHONPATH and a `variable`; or None."""
     if found.elsewhere:
         return f"{found.elsewhere} starts it elsewhere"
     if variable not in found.environ:
         return "the variables that load the probes are removed before it starts"
-    if CARRIED not in found.environ.get("PYTHONPATH", "").split(os.pathsep):
+    if INJECT not in found.environ.get("PYTHONPATH", "").split(os.pathsep):
         return "PYTHONPATH is replaced before it starts"
     return f"started with {found.words[1]}" if any(word in _LEAVING for word in found.words[1:2]) else None
 

@@ -32,7 +32,7 @@ from kit.processes import Handler, Watcher, exit_by_signal, marked_pythons, runs
 from kit.tracing.guarded import Stopping, guard_of
 from kit.workfolder import workfolder
 
-CARRIED = Path(__file__).parents[1] / "probes" / "inject"
+INJECT = Path(__file__).parents[1] / "probes" / "inject"
 _FORWARDED = (*processes.ENDING, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCONT)
 _OUTPUT_KEPT = 20_000  # characters, from the end
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # as a shell says it
@@ -78,7 +78,7 @@ def trace(
         seen = _folder_of_the_record(own)
         epoch = time.time()
         stops = stopping.variables(own / "servers") if stopping is not None else {}
-        variables = carrying(environ, seen, epoch) | stops | dict(extra or {})
+        variables = injected(environ, seen, epoch) | stops | dict(extra or {})
         began = time.perf_counter()
         mark = f"{FOLDER_VARIABLE}={seen}"
         if quiet:
@@ -138,10 +138,10 @@ def _read(seen: Path, folder: Path) -> Evidence:
             time.sleep(_LOOKS_S)
 
 
-def carrying(environ: Mapping[str, str], seen: Path, epoch: float) -> dict[str, str]:
+def injected(environ: Mapping[str, str], seen: Path, epoch: float) -> dict[str, str]:
     """The environment in which every Python that is started has the probes in and writes to the folder `seen`."""
     own = {FOLDER_VARIABLE: str(seen), "ISOLATION_PROBES_EPOCH": repr(epoch)}
-    path = os.pathsep.join(filter(None, [str(CARRIED), environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(INJECT), environ.get("PYTHONPATH")]))
     # tox passes no variable that its configuration does not name.
     passed = "testenv.pass_env+=PYTHONPATH,ISOLATION_PROBES_*"
     override = ";".join(filter(None, [environ.get("TOX_OVERRIDE"), passed]))

@@ -38,7 +38,7 @@ class Stopping:
     known: Path | None = None
 
     def variables(self, known: Path) -> dict[str, str]:
-        """What carries it into a run's processes; `known` is the file of this run alone, where there is no other."""
+        """What loads it into a run's processes; `known` is the file of this run alone, where there is no other."""
         return {ALLOW_VARIABLE: allow_text(self.allow, str(self.known or known), self.drivers)}
 
 

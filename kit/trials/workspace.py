@@ -19,7 +19,7 @@ from kit.specimens.trial import Trial
 from kit.trials.fork_server import Ended, ParentAddress
 from kit.workfolder import workfolder
 
-CARRIED = Path(__file__).parents[1] / "probes" / "inject"
+INJECT = Path(__file__).parents[1] / "probes" / "inject"
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "SYSTEMROOT")
 PLUGINS = ("pytest_asyncio.plugin", "pytest_fastapi_deps")
 """The pytest plugins of every trial. No other one that is installed is loaded: it may change what the tests do."""
@@ -82,9 +82,9 @@ def trial_environ(pair: Pair, python: str) -> dict[str, str]:
 
 
 def probe_environ(seen: Path, epoch: float, without: Iterable[str] = ()) -> dict[str, str]:
-    """The variables that carry the probes into every Python process of a run."""
+    """The variables that load the probes into every Python process of a run."""
     return {
-        "PYTHONPATH": str(CARRIED),
+        "PYTHONPATH": str(INJECT),
         "ISOLATION_PROBES_DIR": str(seen),
         "ISOLATION_PROBES_EPOCH": repr(epoch),
         "ISOLATION_PROBES_WITHOUT": ",".join(without),

@@ -40,9 +40,9 @@ def test_only_what_can_be_overridden_is_called_directly() -> None:
     )
     declared = Dependencies(at_s=8.0, request="r1", consulted=True, provider="a1", supplied_by=(("d1", None),))
     overridden = Override(at_s=7.0, op="set", key="d1", app="a1", by=None)
-    assert [reach.how for reach in reaches(evidence, "/project")] == ["past the dependencies"]
+    assert [reach.how for reach in reaches(evidence, "/project")] == ["without a dependency"]
     for known in (replace(evidence, dependencies=(declared,)), replace(evidence, overrides=(overridden,))):
-        assert [reach.how for reach in reaches(known, "/project")] == ["called directly"]
+        assert [reach.how for reach in reaches(known, "/project")] == ["direct call"]
 
 
 def test_an_engine_that_is_kept_from_an_earlier_test_is_told_so() -> None:

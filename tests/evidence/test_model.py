@@ -57,4 +57,4 @@ def test_a_sighting_joins_what_was_configured_with_what_was_observed() -> None:
     assert sighting.connection.configured == "postgresql://u@h/db"
     assert sighting.side == "production"
     assert sighting.opener == ROUTE
-    assert sighting.how == "past the dependencies"
+    assert sighting.how == "without a dependency"

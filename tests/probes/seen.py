@@ -1,4 +1,4 @@
-"""Runs a small project with the probes carried in, in an interpreter of its own, and reads what they wrote."""
+"""Runs a small project with the probes loaded, in an interpreter of its own, and reads what they wrote."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from kit.evidence import collect
 from kit.evidence.model import Evidence
 from kit.evidence.written import events_of
-from kit.trials.workspace import CARRIED
+from kit.trials.workspace import INJECT
 from tests.projects import LIGHT
 
 TIMEOUT_S = 240
@@ -83,7 +83,7 @@ def run(
     write(project, files)
     done = subprocess.run(
         [python, *command], cwd=project, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL,
-        env={**environment(), **(carried(seen, without) if probes else {}), **(environ or {})},
+        env={**environment(), **(injected(seen, without) if probes else {}), **(environ or {})},
     )  # fmt: skip
     if expect is not None:
         assert done.returncode == expect, done.stdout + done.stderr
@@ -96,10 +96,10 @@ def environment() -> dict[str, str]:
     return {**{name: os.environ[name] for name in kept if name in os.environ}, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def carried(seen: Path, without: Iterable[str] = ()) -> dict[str, str]:
-    """The variables that carry the probes into a Python process."""
+def injected(seen: Path, without: Iterable[str] = ()) -> dict[str, str]:
+    """The variables that load the probes into a Python process."""
     return {
-        "PYTHONPATH": str(CARRIED), "ISOLATION_PROBES_DIR": str(seen), "ISOLATION_PROBES_EPOCH": "0",
+        "PYTHONPATH": str(INJECT), "ISOLATION_PROBES_DIR": str(seen), "ISOLATION_PROBES_EPOCH": "0",
         "ISOLATION_PROBES_WITHOUT": ",".join(without),
     }  # fmt: skip
 

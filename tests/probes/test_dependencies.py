@@ -195,7 +195,7 @@ def test_evidence_has_it_all(seen: Seen) -> None:
     evidence = seen.evidence()
     assert evidence.problems == ()
     assert evidence.processes[0].failures == {}
-    assert {sighting.how for sighting in evidence.in_requests()} == {"dependency", "override", "past the dependencies"}
+    assert {sighting.how for sighting in evidence.in_requests()} == {"dependency", "override", "without a dependency"}
 
 
 REPLACED = {

@@ -17,7 +17,7 @@ import pytest
 from kit.probes import own, record_file
 from kit.probes.context import CURRENT
 from kit.probes.recorder import REPEATS_AT_MOST, Recorder
-from tests.probes.seen import PROBED, carried, environment, read, run
+from tests.probes.seen import PROBED, environment, injected, read, run
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_killed_process_leaves_all_it_saw(tmp_path: Path) -> None:
     """)
     )
     done = subprocess.run(
-        [PROBED, "it.py"], cwd=project, env={**environment(), **carried(seen)}, capture_output=True, timeout=60
+        [PROBED, "it.py"], cwd=project, env={**environment(), **injected(seen)}, capture_output=True, timeout=60
     )
     assert done.returncode == -signal.SIGKILL
     found = list(read(seen))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.probes.seen import PROBED, PYTEST, TIMEOUT_S, Seen, carried, environment, run, write
+from tests.probes.seen import PROBED, PYTEST, TIMEOUT_S, Seen, environment, injected, run, write
 
 # A project in which much of what a probe could disturb is tested by the project itself.
 PROJECT = {
@@ -250,7 +250,7 @@ def test_a_sitecustomize_of_its_own_still_runs(tmp_path: Path) -> None:
     write(tmp_path / "project", files)
     seen = tmp_path / "seen"
     seen.mkdir()
-    environ = carried(seen)
+    environ = injected(seen)
     environ["PYTHONPATH"] += os.pathsep + str(tmp_path / "project" / "lib")
     done = subprocess.run(
         [PROBED, "it.py"], cwd=tmp_path / "project", env={**environment(), **environ}, capture_output=True,
@@ -264,7 +264,7 @@ def test_a_sitecustomize_of_its_own_still_runs(tmp_path: Path) -> None:
 def test_an_error_in_its_sitecustomize_is_shown_as_ever(tmp_path: Path) -> None:
     """A sitecustomize that fails is reported by Python as it would be without the probes."""
     errors = []
-    for path in ([], [carried(tmp_path)["PYTHONPATH"]]):
+    for path in ([], [injected(tmp_path)["PYTHONPATH"]]):
         (tmp_path / "lib").mkdir(exist_ok=True)
         (tmp_path / "lib" / "sitecustomize.py").write_text("raise ValueError('mine')\n")
         environ = {**environment(), "ISOLATION_PROBES_DIR": str(tmp_path)}
@@ -369,7 +369,7 @@ def test_an_interpreter_without_the_variables_is_left(tmp_path: Path) -> None:
     code = "import sys; print(*sys.modules); print(sys.modules.get('sitecustomize'), sys.path, file=sys.stderr)"
     bare, left = (
         subprocess.run([sys.executable, "-c", code], env={**environment(), **more}, capture_output=True, text=True)
-        for more in ({}, {"PYTHONPATH": carried(tmp_path)["PYTHONPATH"]})
+        for more in ({}, {"PYTHONPATH": injected(tmp_path)["PYTHONPATH"]})
     )
     assert not [name for name in left.stdout.split() if "isolation" in name]
     assert left.stderr == bare.stderr

@@ -95,7 +95,7 @@ def test_a_command_that_takes_its_folder_away_has_its_answer(command: str, tmp_p
 def test_an_answer_goes_to_standard_output_where_that_is_named(tmp_path: Path) -> None:
     """/dev/stdout is no file to be replaced."""
     done = kit(tmp_path, "trace", "--json", "/dev/stdout", "--", sys.executable, "-c", "pass")
-    assert '"format": 1' in done.stdout
+    assert '"format": 2' in done.stdout
 
 
 def test_a_file_for_two_answers_is_refused() -> None:

@@ -104,5 +104,5 @@ KIND = Kind(
     detect,
     interventions,
     advice,
-    route="called directly",
+    route="direct call",
 )

@@ -23,7 +23,7 @@ class About:
 def detect(case: Case) -> Iterator[Finding[About]]:
     """For each leak of a request that no dependency supplied: which line opened it?"""
     for leak in case.leaks:
-        if leak.first.how == "past the dependencies":
+        if leak.first.how == "without a dependency":
             message = opened_by(case, leak, "code that did not get it from a dependency")
             yield of_leak(case, leak, NAME, message, culprit(case, leak), About(overridden(case, leak)))
 
