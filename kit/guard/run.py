@@ -260,7 +260,7 @@ def allow_list(config: pytest.Config) -> AllowList:
 def _take_out_the_controllers() -> Callable[[Refusal], None] | None:
     """Remove the guard that was loaded into this process; return what reports to the one that loaded it."""
     guarding = sys.modules.get(f"{_INJECTED}.guarding")  # it is not there where only a trace was loaded
-    guard = guarding.end_carried() if guarding is not None else None
+    guard = guarding.end_injected() if guarding is not None else None
     return guard.tell if guard is not None else None
 
 

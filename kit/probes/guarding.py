@@ -190,25 +190,25 @@ def _carried_known() -> Optional[str]:
     return known
 
 
-_carried: Optional[Guard] = None
+_injected: Optional[Guard] = None
 
 
 def guard_from(text: str) -> Guard:
     """Put in the guard that another process loaded here."""
-    global _carried
+    global _injected
     settings = json.loads(text)
     holder = settings.get("holder")
-    _carried = Guard(
+    _injected = Guard(
         AllowList(settings["allow"], settings["base"]), settings["file"], holder=holder and (holder[0], holder[1]),
         unjudged=settings.get("unjudged", ()),
     )
-    return _carried
+    return _injected
 
 
-def end_carried() -> Optional[Guard]:
+def end_injected() -> Optional[Guard]:
     """Take out the guard that was loaded here, to make room for one of this process's own; return it."""
-    global _carried
-    guard, _carried = _carried, None
+    global _injected
+    guard, _injected = _injected, None
     if guard is not None:
         guard.remove()
     return guard
