@@ -306,7 +306,7 @@ MECHANISMS: Mapping[str, Mechanism] = MappingProxyType(
             Mechanism(
                 "global_engine",
                 "Global engine",
-                "The routes do not hand on the session that get_db gave them, so that the queries open sessions "
+                "The routes do not pass on the session that get_db gave them, so that the queries open sessions "
                 "of their own from the module-global factory.",
                 "The Smoking Gun, its last point",
                 _GLOBAL_ENGINE,
