@@ -113,7 +113,7 @@ def test_a_cause_is_proved_without_reaching_production(pair: Pair, tmp_path: Pat
     first, diagnosis = diagnosed(folder, allow=(at(pair.test),), stop=True, **urls)
     assert [(stop.test, str(stop.opener)) for stop in first.stopped] == [("test_shop.py::test_ask", "shop.py:5 ask")]
     assert diagnosis.status is Status.PROVED
-    assert diagnosis.happened.startswith("test_shop.py::test_ask asks for ")
+    assert diagnosis.happened.startswith("test_shop.py::test_ask tries to reach ")
     assert [(cause.kind, cause.line) for cause in diagnosis.causes] == [("variable-inherited", 5)]
     assert MARK not in said_since(pair.production, before)
 
