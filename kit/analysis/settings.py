@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak
-from kit.analysis.url_source import leads_to
+from kit.analysis.reach import Reach
+from kit.analysis.url_source import leads_to, url_source_of
 from kit.evidence.model import Connection, Engine, Setting
 from kit.probes.places import place
 
@@ -19,7 +20,7 @@ class Made:
     what: str
 
 
-def made_for(case: Case, leak: Leak) -> Made:
+def made_for(leak: Leak) -> Made:
     """What a leak went through."""
     engine, connection = leak.engine, leak.first.connection
     if engine is None:
@@ -36,26 +37,55 @@ def named_by_settings(case: Case) -> tuple[Setting, ...]:
     )
 
 
-def handed_over(case: Case, leak: Leak) -> Setting | None:
-    """The change of a setting by the tests, in force when a leak was reached, that did not come to what led there.
+def changed_late(case: Case, leak: Leak) -> Setting | None:
+    """The change of a setting by the tests, in force at a leak, that had held the very place which was reached."""
+    held = (event for event in _in_force(case, leak) if is_held(leak, event))
+    return next((event for event in held if not _is_from_a_variable(case, leak, event)), None)
 
-    One that held the very place which was reached goes before one of which nobody knows who reads it; that one names
-    a database which nothing reached.
+
+def _is_from_a_variable(case: Case, leak: Leak, event: Setting) -> bool:
+    """Tell whether a variable, and not the setting, gave what led there: it was read by the line that made it.
+
+    Or it still holds that, and nothing else does, where it was made once the setting had been changed.
     """
-    found = [event for event in named_by_settings(case) if _concerns(case, leak, event)]
-    held = [event for event in found if is_held(leak, event)]
-    vain = [event for event in found if not any(leads_to(event.value, reach) for reach in case.reached)]
-    return next(iter(held or vain), None)
+    source, made = url_source_of(case.evidence, leak.first), made_for(leak).entry
+    if source.kind != "variable":
+        return False
+    reads = (one for one in case.evidence.variables if one.op == "read" and one.name == source.variable)
+    lines = case.evidence.chain(made)[:1]
+    direct = any(case.evidence.chain(read)[:1] == lines for read in reads if read.at_s <= made.at_s)
+    return direct or (made.at_s > event.at_s and not event.also)
+
+
+def set_in_vain(case: Case, leak: Leak) -> Setting | None:
+    """The change of a setting by the tests, in force at a leak, to a database that only they open themselves."""
+    others = [reach for reach in case.reached if not _opened_by_tests(case, reach)]
+    return next((one for one in _in_force(case, leak) if not any(leads_to(one.value, other) for other in others)), None)
+
+
+def _opened_by_tests(case: Case, reach: Reach) -> bool:
+    made = case.evidence.chain(reach.engine) if reach.engine is not None else reach.chain
+    return bool(made) and case.of_tests(made[0].file)
+
+
+def _in_force(case: Case, leak: Leak) -> tuple[Setting, ...]:
+    return tuple(event for event in named_by_settings(case) if _concerns(case, leak, event))
 
 
 def is_held(leak: Leak, event: Setting) -> bool:
-    """Tell whether a setting held the place of a leak before it was changed."""
-    if not event.before:
+    """Tell whether a setting held the place of a leak before it was changed, and can have given it."""
+    if not event.before or _is_written_elsewhere(leak, event):
         return False
     engine = leak.engine
     if engine is not None and place(event.before) == place(engine.url) is not None:
         return True
     return event.before == leak.first.connection.configured or leads_to(event.before, leak.first)
+
+
+def _is_written_elsewhere(leak: Leak, event: Setting) -> bool:
+    """Tell whether what led there had its text from its own line, or from another global than the setting."""
+    literal = (leak.engine or leak.first.connection).literal
+    return literal is not None and literal != event.name
 
 
 def _concerns(case: Case, leak: Leak, event: Setting) -> bool:

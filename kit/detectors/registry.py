@@ -56,6 +56,7 @@ from kit.detectors.variables import (
     collection_time_import,
     env_set_too_late,
     setting_changed_too_late,
+    setting_not_used,
     variable_not_asked_for,
     variable_precedence,
 )
@@ -85,6 +86,7 @@ DETECTED: tuple[Kind[Any], ...] = (
     dotenv_precedence.KIND,
     env_set_too_late.KIND,
     setting_changed_too_late.KIND,
+    setting_not_used.KIND,
     collection_time_import.KIND,
     variable_precedence.KIND,
     variable_not_asked_for.KIND,

@@ -96,7 +96,8 @@ class Engine(Entry):
 
     Each of these holds the place that its URL names, the one looked at last foremost: `variables`, the lines of
     settings files (file, line, name), and what of the application's own holds it (module.name.attribute). None where
-    nobody watched.
+    nobody watched. `literal` is the global (module.name) that stands at the line which named it and is given that text
+    by its module, "" where the text stands there itself, None for neither.
     """
 
     engine: EngineName
@@ -107,6 +108,7 @@ class Engine(Entry):
     variables: tuple[str, ...] | None = ()
     files: tuple[tuple[File, int, str], ...] | None = ()
     held_by: tuple[str, ...] = ()
+    literal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,7 @@ class Connection(Entry):
     `observed` is None where the server could not be asked, and `why_not` says why. Of a SQLite file that a statement
     attached, `attached_to` is the connection that has it since, and `attached_as` its name there. `fresh` says that a
     file was not there before. `peer` is the other end by the system's word: its address (of a unix socket the folder),
-    its port, and whether it is on this machine.
+    its port, and whether it is on this machine. `literal` is that of an engine, where it has none.
     """
 
     connection: ConnectionName
@@ -141,6 +143,7 @@ class Connection(Entry):
     attached_as: str | None = None
     fresh: bool = False
     peer: tuple[str, str, bool] | None = None
+    literal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

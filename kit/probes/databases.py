@@ -239,6 +239,7 @@ class Databases:
     ) -> str:
         if self.settings is not None:
             self.settings.look()
+            sources["literal"] = None if pooled or engine else self.settings.literal(configured)
         engine = engine or self._opening_for.get()
         number = self.objects.number("connection")
         connection = Connection(number, _database(configured, observed, number), engine, pooled)

@@ -30,13 +30,13 @@ class Sources:
         self._holders: Dict[str, Tuple[int, List[str]]] = {}  # by URL: how many modules there were, what was found
 
     def of(self, url: str, parts: Tuple[Optional[str], ...] = ()) -> Dict[str, Any]:
-        """Return `variables` (names), `files` ([file, line, name]) and `held_by` (module.name.attribute)."""
-        if self.settings is not None:
-            self.settings.read(url)
+        """Return `variables` (names), `files` ([file, line, name]), `held_by` (module.name.attribute) and `literal`."""
+        literal = self.settings.read(url) if self.settings is not None else None
         return {
             "variables": self._environ.sources_of(url, parts) if self._environ else None,
             "files": self._files.sources_of(url) if self._files else None,
             "held_by": self._held_by(url),
+            "literal": literal,
         }
 
     def _held_by(self, url: str) -> List[str]:

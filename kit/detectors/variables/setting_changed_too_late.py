@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak, of_leak, within
 from kit.analysis.model import Finding, fact
 from kit.analysis.opened_by_tests import by_tests
-from kit.analysis.settings import Made, handed_over, is_held, made_for
+from kit.analysis.settings import Made, changed_late, made_for
 from kit.detectors.kind import Explanation, Kind, Strength
-from kit.detectors.planning.allowed_databases import named_there
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
-from kit.evidence.model import Frame, Setting
-from kit.probes.interventions.connections import RedirectEngine
+from kit.detectors.variables.changed_settings import SettingAbout, line_of_tests, redirected_to_setting, set_at
+from kit.evidence.model import Setting
 
 NAME = "setting-changed-too-late"
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """The setting's own name (`variable`), its place in the program, what it held before (as evidence shows it).
-
-    `value` is what it is set to, `made` where the engine is created.
-    """
-
-    variable: str
-    place: str
-    before: str
-    value: str
-    made: str
-
-
-def detect(case: Case) -> Iterator[Finding[About]]:
+def detect(case: Case) -> Iterator[Finding[SettingAbout]]:
     """For each leak: did the tests give a setting another database, which did not come to what leads there?"""
     for leak in case.leaks:
         if by_tests(case, leak):
             continue
-        late = handed_over(case, leak)
+        late = changed_late(case, leak)
         if late is not None:
-            yield _finding(case, leak, made_for(case, leak), late)
+            yield _finding(case, leak, made_for(leak), late)
 
 
-def _finding(case: Case, leak: Leak, made: Made, late: Setting) -> Finding[About]:
-    at, chain = _at(case, late), case.evidence.chain(made.entry)
+def _finding(case: Case, leak: Leak, made: Made, late: Setting) -> Finding[SettingAbout]:
+    at, chain = line_of_tests(case, late), case.evidence.chain(made.entry)
     where = f"{chain[0].file}:{chain[0].line}" if chain else ""
     return of_leak(
         case,
@@ -52,7 +36,7 @@ def _finding(case: Case, leak: Leak, made: Made, late: Setting) -> Finding[About
         NAME,
         _said(case, leak, made, late, where),
         at,
-        About(late.key, late.name, late.before or made.url, late.value, where),
+        SettingAbout(late.name, late.before or made.url, late.value, where),
         (
             fact(case.evidence, made.entry, f"{made.what} made ({made.url})"),
             fact(case.evidence, late, f"{late.name} set to {late.value}", at),
@@ -60,21 +44,8 @@ def _finding(case: Case, leak: Leak, made: Made, late: Setting) -> Finding[About
     )
 
 
-def _at(case: Case, late: Setting) -> Frame | None:
-    """The line of the tests that changed a setting, or called what does."""
-    return next((frame for frame in case.evidence.chain(late) if case.of_tests(frame.file)), None)
-
-
 def _said(case: Case, leak: Leak, made: Made, late: Setting, where: str) -> str:
-    chain = case.evidence.chain(late)
-    by = f" ({case.leads(chain[:3])})" if len(chain) > 1 else ""
-    changed = f"{late.name} is set to {late.value} at {chain[-1].file}:{chain[-1].line}{by}"
-    answered = f"{leak.database.name} answered {within(leak.tests)}"
-    if not is_held(leak, late):
-        return (
-            f"{changed}, and nothing reads it there: {answered}, through the {made.what} created at {where or '?'} "
-            f"({made.url})."
-        )
+    changed, answered = set_at(case, late), f"{leak.database.name} answered {within(leak.tests)}"
     if made.entry.at_s <= late.at_s:
         return (
             f"{changed} AFTER the {made.what} was created from its old value at {where or '?'} ({made.url}). The "
@@ -87,23 +58,12 @@ def _said(case: Case, leak: Leak, made: Made, late: Setting, where: str) -> str:
     )
 
 
-def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
+def interventions(finding: Finding[SettingAbout], context: Context) -> Iterator[Candidate]:
     """The engine, or the connection, redirected to whatever the setting names at that moment."""
-    about, leaks = finding.about, context.leaks_of(finding)
-    for leak in leaks[:1]:
-        entry = leak.engine
-        chain = context.case.evidence.chain(entry) if entry is not None else ()
-        frames = tuple((frame.file, frame.line) for frame in chain if not context.case.of_tests(frame.file))[:4]
-        sites = () if frames else context.sites_of(leaks)
-        if frames or sites:
-            what = "engine" if frames else "connections"
-            label = f"with the {what} of {about.made or finding.where} redirected to the value of {about.place}"
-            there = named_there(context, about.value)
-            led = RedirectEngine(frames, sites=sites, there=there, follow=about.place, until=about.before)
-            yield Candidate(finding, label, (led,), advice(finding))
+    return redirected_to_setting(finding, context, advice(finding))
 
 
-def advice(finding: Finding[About]) -> str:
+def advice(finding: Finding[SettingAbout]) -> str:
     """Change it before it is read."""
     about = finding.about
     made = f"{about.made} reads it" if about.made else "the application reads it"

@@ -7,7 +7,7 @@ which function of the application a test calls to have it written.
 from __future__ import annotations
 
 from types import CodeType, FunctionType, MethodType
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..frames import APPLICATION, Stack, absolute, application_stack, owner
 from ..objects import bases, held_by, is_a, space_of
@@ -54,6 +54,25 @@ class Lines:
         tree = self._tree(file)
         found = None if tree is None else _given(tree, keys)
         return found if type(found) is str else None
+
+    def literal_at(self, file: str, line: int, is_it: Callable[[str], bool]) -> Optional[str]:
+        """Say whether a statement takes a text from where it stands in the program: "" for in it, or in its function.
+
+        The name of the module's global if that one is given the text, and the statement uses it. Else None.
+        """
+        tree = self._tree(file)
+        statement, around = _statement_at(tree, line) if tree is not None else (None, None)
+        if statement is None:
+            return None
+        if any(is_it(text) for text in _texts(statement)):
+            return ""
+        for name in _names(statement):
+            if around is not tree and any(is_it(text) for text in _assigned(around, name)):
+                return ""
+            given = self.literal(file, (name,))
+            if given is not None and is_it(given):
+                return name
+        return None
 
     def _in_function(self, code: _Ran, key: str, calls: int) -> Stack:
         node = self._function(code)
@@ -119,6 +138,44 @@ def _given(tree: Any, keys: Tuple[str, ...]) -> Any:
         entries = zip(value.keys, value.values) if isinstance(value, Dict) else ()
         value = next((given for known, given in entries if isinstance(known, Constant) and known.value == one), None)
     return value.value if isinstance(value, Constant) else None
+
+
+def _statement_at(tree: Any, line: int) -> Tuple[Any, Any]:
+    """The innermost statement that covers a line, with the function or module around it; None where there is none."""
+    from ast import AsyncFunctionDef, FunctionDef, stmt, walk
+
+    covering = [
+        node for node in walk(tree) if isinstance(node, stmt) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    functions = [node for node in covering if isinstance(node, (FunctionDef, AsyncFunctionDef))]
+    if not covering or hasattr(covering[-1], "body"):
+        return None, None
+    return covering[-1], functions[-1] if functions else tree
+
+
+def _texts(tree: Any) -> Iterator[str]:
+    from ast import Constant, walk
+
+    for node in walk(tree):
+        if isinstance(node, Constant) and type(node.value) is str:
+            yield node.value
+
+
+def _names(tree: Any) -> Iterator[str]:
+    from ast import Name, walk
+
+    for node in walk(tree):
+        if isinstance(node, Name) and not _is_stored(node):
+            yield node.id
+
+
+def _assigned(function: Any, name: str) -> Iterator[str]:
+    """The texts that a function assigns to a name."""
+    from ast import Assign, Name, walk
+
+    for node in walk(function):
+        if isinstance(node, Assign) and any(isinstance(one, Name) and one.id == name for one in node.targets):
+            yield from _texts(node.value)
 
 
 def _outside_functions(tree: Any) -> Iterator[Any]:

@@ -1,19 +1,20 @@
 """Watches the texts in a program's state that name a database: in its modules, objects, mappings and fixtures.
 
-They are looked at when an engine is made or a database is used, and after each fixture and phase of a test. That takes
-a comparison of each with what it was; what has changed is looked through again, and the line that did it is looked up
-in the text of the code that has just run.
+They are looked at when an engine is made or a database is used, and after each phase of a test. That takes a comparison
+of each with what it was; what has changed is looked through again, and the line that did it is looked up in the text of
+the code that has just run.
 """
 
 from __future__ import annotations
 
 from types import FrameType, ModuleType
-from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
+from ..context import CURRENT
 from ..environ import shown
-from ..frames import APPLICATION, Stack, owner
+from ..frames import APPLICATION, Stack, absolute, owner
 from ..objects import address, held_by, is_a, pointer_to
-from ..own import functools, sys
+from ..own import functools, re, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import quietly
 from ..recorder import Recorder
@@ -33,29 +34,34 @@ Texts = Dict[str, Tuple[Tuple[str, ...], str]]  # how a place is written -> the 
 
 
 class _Root:
-    """A global, or a fixture's value, with the texts in it. `asks` and `sizes` tell whether anything is different."""
+    """A global, or a fixture's value, with the texts in it.
 
-    __slots__ = ("ask", "asks", "first", "name", "sizes", "texts")
+    `held` are its texts as they were last seen, `objects` the addresses of what leads to them, `sizes` how much their
+    mappings hold: by these it is told whether anything is different. `owned` tells which root looks into an object,
+    where several globals hold it.
+    """
 
-    def __init__(self, name: str, ask: Ask) -> None:
-        self.name, self.ask = name, ask
+    __slots__ = ("ask", "depth", "first", "held", "name", "objects", "owned", "sizes", "texts")
+
+    def __init__(self, name: str, ask: Ask, owned: Dict[int, str], depth: int = _DEPTH) -> None:
+        self.name, self.ask, self.owned, self.depth = name, ask, owned, depth
         self.texts: Texts = {}
         self.first: Dict[str, str] = {}
-        self.asks: List[Tuple[Ask, Callable[[Any], bool]]] = []
+        self.held: List[Tuple[Ask, Any]] = []
+        self.objects: List[Tuple[Ask, int]] = []
         self.sizes: List[Tuple[Callable[[], int], int]] = []
 
-    def is_still(self) -> bool:
-        """Tell whether everything in it that was asked for is the same."""
-        for ask, is_it in self.asks:
-            if not is_it(ask()):
-                return False
-        return all(size() == before for size, before in self.sizes)
-
-    def look(self, key: str, depth: int = _DEPTH) -> bool:
+    def look(self, key: str) -> bool:
         """Look through all that it holds; False where no text in it names a database."""
-        self.texts, self.asks, self.sizes = {}, [], []
+        self.forget()
+        self.texts, self.held, self.objects, self.sizes = {}, [], [], []
         value = self.ask()
-        return value is not ABSENT and self._look(self.name, (key,), value, self.ask, depth, set())
+        return value is not ABSENT and self._look(self.name, (key,), value, self.ask, self.depth, set())
+
+    def forget(self) -> None:
+        """Leave what it holds to others."""
+        for where in [where for where, name in self.owned.items() if name == self.name]:
+            del self.owned[where]
 
     def settle(self) -> None:
         """Take what it holds now for what it held at first."""
@@ -67,44 +73,44 @@ class _Root:
         text = text_of_setting(keys[-1], value)
         if text is not None:
             self.texts[name] = keys, text
-            self.asks.append((ask, _the_same(value)))
+            self.held.append((ask, value))
             return True
         if depth <= 0 or len(seen) > _LOOKED_AT_MOST:
             return False
-        parts = parts_of(value)
-        if parts is None or address(value) in seen:
+        parts, where = parts_of(value), address(value)
+        if parts is None or where in seen:
             return False
-        seen.add(address(value))
+        if depth == self.depth and self.owned.get(where, self.name) != self.name:
+            self.objects.append((ask, where))
+            return True
+        seen.add(where)
         found = is_configuration(name)
         for part in parts:
             inner = (*keys, part.key) if part.key else keys
             found |= self._look(name + part.suffix, inner, part.value, part.ask, depth - 1, seen)
         if found:
-            self.asks.append((ask, _the_same(value)))
+            if depth == self.depth:
+                self.owned[where] = self.name
+            self.objects.append((ask, where))
             size = size_of(value)
             if size is not None:
                 self.sizes.append((size, size()))
         return found
 
 
-def _the_same(value: Any) -> Callable[[Any], bool]:
-    """Return what tells whether something is this very value, which is not kept alive for it where it can be."""
-    pointer = pointer_to(value)
-    if pointer is None:
-        return functools.partial(_is, value)
-    return lambda other: pointer() is other
-
-
-def _is(value: Any, other: Any) -> bool:
-    return value is other
-
-
 class _Module:
-    __slots__ = ("count", "globals", "known")
+    __slots__ = ("count", "globals", "known", "name", "text")
 
-    def __init__(self, globals_: Dict[str, Any]) -> None:
-        self.globals, self.count = globals_, -1
+    def __init__(self, name: str, globals_: Dict[str, Any]) -> None:
+        self.name, self.globals, self.count = name, globals_, -1
         self.known: Set[str] = set()
+        self.text: Optional[str] = None
+
+    def defines(self, name: str) -> bool:
+        """Tell whether the module's own text assigns to a global, which others only import."""
+        if self.text is None:
+            self.text = _text_of(self.globals.get("__file__"))
+        return re.search(rf"(?m)^(class\s+)?{re.escape(name)}\b\s*[:=(]", self.text) is not None
 
 
 class SettingsProbe:
@@ -116,7 +122,14 @@ class SettingsProbe:
         self._modules: Dict[str, _Module] = {}
         self._roots: Dict[str, _Root] = {}
         self._apart: Dict[str, _Root] = {}  # values of fixtures, and of functions that named a database
-        self._is_looking = False
+        self._literals: Dict[Tuple[str, int, str], Optional[str]] = {}
+        self._owned: Dict[int, str] = {}  # the address of an object -> the root that looks into it
+        self._ran: List[Any] = []  # functions of fixtures that have run since it was last looked
+        self._dull: Set[str] = set()  # fixtures and locals in which there was nothing to look at
+        self._held: List[Tuple[Ask, Any, _Root]] = []
+        self._objects: List[Tuple[Ask, int, _Root]] = []
+        self._sizes: List[Tuple[Callable[[], int], int, _Root]] = []
+        self._is_looking = self._has_begun = self._is_watching = False
 
     @quietly
     def look(self, ran: Tuple[Any, ...] = ()) -> None:
@@ -132,30 +145,56 @@ class SettingsProbe:
     @quietly
     def made(self, fixture: str, function: Any, value: Any) -> None:
         """A fixture was made, by a function that may have changed something: what it holds is looked at, too."""
-        self.look((function,))
-        self._take_in(f"fixture {fixture}", fixture, value, _DEPTH)
+        self._ran.append(function)
+        if fixture not in self._dull and not self._take_in(f"fixture {fixture}", fixture, value, _DEPTH):
+            self._dull.add(fixture)
 
     @quietly
-    def read(self, url: str) -> None:
-        """A database was named: what holds its URL in the functions that are running is looked at, too."""
+    def read(self, url: str) -> Optional[str]:
+        """A database was named: what holds its URL in the functions that are running is looked at, too.
+
+        Returns the global (module.name) whose text in the program is the URL, "" for a text that stands there at the
+        line that named it, None for neither.
+        """
         self.look()
         frames = [frame for frame in _frames() if frame.f_code.co_name != "<module>"]
         for frame in sorted(frames, key=lambda frame: owner(frame.f_code.co_filename) is not APPLICATION):
             for name, value in list(frame.f_locals.items()):
-                where = f"{frame.f_globals.get('__name__')}.{frame.f_code.co_name}"
-                self._take_in(f"{where}.{name}", name, value, _DEPTH_OF_LOCALS, url)
+                place = f"{frame.f_globals.get('__name__')}.{frame.f_code.co_name}.{name}"
+                if place not in self._dull and not self._take_in(place, name, value, _DEPTH_OF_LOCALS, url):
+                    self._dull.add(place)
+        return self.literal(url)
 
-    def _take_in(self, name: str, key: str, value: Any, depth: int, url: str = "") -> None:
-        """Look at an object from now on, as long as it is there; with `url` only if it holds the place of that."""
+    @quietly
+    def literal(self, url: str) -> Optional[str]:
+        """Return what `read` does, of the line that is running."""
+        frame = next((one for one in _frames() if owner(one.f_code.co_filename) is APPLICATION), None)
+        if frame is None:
+            return None
+        file, line = absolute(frame.f_code.co_filename), frame.f_lineno
+        if (file, line, url) not in self._literals:
+            name = self._lines.literal_at(file, line, lambda text: _is_setting(text) and names(text, url))
+            self._literals[file, line, url] = f"{frame.f_globals.get('__name__')}.{name}" if name else name
+        return self._literals[file, line, url]
+
+    def _take_in(self, name: str, key: str, value: Any, depth: int, url: str = "") -> bool:
+        """Look at an object from now on, as long as it is there; with `url` only if it holds the place of that.
+
+        Returns whether it has anything to look at.
+        """
         pointer = pointer_to(value) if parts_of(value) is not None and not is_a(value, type) else None
         if pointer is None or len(self._apart) >= _APART_AT_MOST:
-            return
-        if any(root.ask() is value for root in self._apart.values()):
-            return
-        root = _Root(name, pointer)
-        if root.look(key, depth) and (not url or any(names(text, url) for _, text in root.texts.values())):
+            return False
+        if address(value) in self._owned:
+            return True
+        root = _Root(name, pointer, self._owned, depth)
+        if root.look(key) and (not url or any(names(text, url) for _, text in root.texts.values())):
             root.settle()
             self._apart[name] = root
+            self._is_watching = False
+            return True
+        root.forget()
+        return False
 
     def text_at(self, name: str) -> str:
         """Return the text that a place holds now; "" where it holds none."""
@@ -167,10 +206,33 @@ class SettingsProbe:
         for name, root in list(self._apart.items()):
             if root.ask() is None:
                 del self._apart[name]
-        for root in [*self._roots.values(), *self._apart.values()]:
-            if not root.is_still():
-                self._changed(root, ran)
+                self._is_watching = False
+        if not self._is_watching:
+            self._watch()
+        for root in self._different():
+            self._changed(root, (*ran, *self._ran))
+            self._is_watching = False
+        if CURRENT.test is not None and not self._has_begun:
+            self._has_begun = True  # what had nothing in it when its module was imported can have by now
+            for module in self._modules.values():
+                module.count, module.known = -1, set()
         self._take_in_modules()
+        self._ran.clear()
+
+    def _watch(self) -> None:
+        """Put what is compared into lists, which takes less than to go through roots."""
+        every = [*self._roots.values(), *self._apart.values()]
+        self._held = [(ask, value, root) for root in every for ask, value in root.held]
+        self._objects = [(ask, where, root) for root in every for ask, where in root.objects]
+        self._sizes = [(size, before, root) for root in every for size, before in root.sizes]
+        self._is_watching = True
+
+    def _different(self) -> List[_Root]:
+        """The roots in which anything is different, each once."""
+        found = [root for ask, value, root in self._held if ask() is not value]
+        found += [root for ask, where, root in self._objects if address(ask()) != where]
+        found += [root for size, before, root in self._sizes if size() != before]
+        return list({root.name: root for root in found}.values())
 
     def _changed(self, root: _Root, ran: Tuple[Any, ...]) -> None:
         before = root.texts
@@ -207,26 +269,32 @@ class SettingsProbe:
             self._loaded = len(sys.modules)
             for name, module in list(sys.modules.items()):
                 if name not in self._modules and is_a(module, ModuleType) and _is_the_applications(module):
-                    self._modules[name] = _Module(held_by(module))
+                    self._modules[name] = _Module(name, held_by(module))
         for name, known in list(self._modules.items()):
             loaded = sys.modules.get(name)
             if not is_a(loaded, ModuleType) or held_by(loaded) is not known.globals:
                 del self._modules[name]
                 self._loaded = 0
-            elif len(known.globals) != known.count:
-                self._take_in_globals(name, known)
-
-    def _take_in_globals(self, module: str, known: _Module) -> None:
-        known.count = len(known.globals)
-        for name in [name for name in known.globals if name not in known.known]:
-            known.known.add(name)
-            if type(name) is not str or name.startswith(("__", "@")):
-                continue
-            root = _Root(f"{module}.{name}", functools.partial(dict.get, known.globals, name, ABSENT))
+        new = [(known, name) for known in self._modules.values() for name in self._new_globals(known)]
+        for known, name in sorted(new, key=lambda one: not one[0].defines(one[1])) if new else ():
+            root = _Root(
+                f"{known.name}.{name}", functools.partial(dict.get, known.globals, name, ABSENT), self._owned
+            )
             if root.look(name):
                 root.settle()
                 self._roots[root.name] = root
+                self._is_watching = False
                 self._changed_before(root, known.globals.get("__file__"))
+
+    def _new_globals(self, known: _Module) -> List[str]:
+        if len(known.globals) == known.count:
+            return []
+        known.count = len(known.globals)
+        new = [name for name in known.globals if type(name) is str and name not in known.known]
+        known.known.update(new)
+        return [
+            name for name in new if not name.startswith(("__", "@")) and f"{known.name}.{name}" not in self._roots
+        ]
 
     def _changed_before(self, root: _Root, file: Any) -> None:
         """Report what a module's own text gives another value than it is found with."""
@@ -235,6 +303,18 @@ class SettingsProbe:
             if written is not None and written != text and text_of_setting(keys[-1], written) and text:
                 root.first[name] = written
                 self._tell(root, name, keys, written, text, ())
+
+
+def _text_of(file: Any) -> str:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as text:
+            return text.read()
+    except (OSError, TypeError, ValueError):
+        return ""
+
+
+def _is_setting(text: str) -> bool:
+    return bool(text_of_setting("", text))
 
 
 def _frames() -> List[FrameType]:

@@ -91,7 +91,7 @@ def test_a_setting_that_is_given_another_database_is_told_with_its_line(
     event = found.one("setting", op="changed")
     assert event["name"] == place
     assert "test" in event["value"]
-    assert (event["test"], event["fixture"]) == ("test_it.py::test_it", "changed")
+    assert (event["test"], event["phase"]) == ("test_it.py::test_it", "setup")
     assert found.places(event)[-1] == "test_it.py:10 changed"
 
 
