@@ -97,10 +97,10 @@ class Lines:
         tree = self._tree(code.file)
         if tree is None or not code.line:
             return tree
-        from ast import AsyncFunctionDef, FunctionDef, walk
+        from ast import AsyncFunctionDef, FunctionDef
 
         kinds = FunctionDef, AsyncFunctionDef
-        for node in walk(tree):
+        for node in _walk(tree):
             if isinstance(node, kinds):
                 first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
                 if code.line in (first, node.lineno):
@@ -140,12 +140,22 @@ def _given(tree: Any, keys: Tuple[str, ...]) -> Any:
     return value.value if isinstance(value, Constant) else None
 
 
+def _walk(tree: Any) -> Iterator[Any]:
+    """A node and all below it, the nearest first. (The one of `ast` imports something each time that it is called.)"""
+    from ast import iter_child_nodes
+
+    waiting = [tree]
+    for node in waiting:
+        waiting.extend(iter_child_nodes(node))
+        yield node
+
+
 def _statement_at(tree: Any, line: int) -> Tuple[Any, Any]:
     """The innermost statement that covers a line, with the function or module around it; None where there is none."""
-    from ast import AsyncFunctionDef, FunctionDef, stmt, walk
+    from ast import AsyncFunctionDef, FunctionDef, stmt
 
     covering = [
-        node for node in walk(tree) if isinstance(node, stmt) and node.lineno <= line <= (node.end_lineno or 0)
+        node for node in _walk(tree) if isinstance(node, stmt) and node.lineno <= line <= (node.end_lineno or 0)
     ]
     functions = [node for node in covering if isinstance(node, (FunctionDef, AsyncFunctionDef))]
     if not covering or hasattr(covering[-1], "body"):
@@ -154,26 +164,26 @@ def _statement_at(tree: Any, line: int) -> Tuple[Any, Any]:
 
 
 def _texts(tree: Any) -> Iterator[str]:
-    from ast import Constant, walk
+    from ast import Constant
 
-    for node in walk(tree):
+    for node in _walk(tree):
         if isinstance(node, Constant) and type(node.value) is str:
             yield node.value
 
 
 def _names(tree: Any) -> Iterator[str]:
-    from ast import Name, walk
+    from ast import Name
 
-    for node in walk(tree):
+    for node in _walk(tree):
         if isinstance(node, Name) and not _is_stored(node):
             yield node.id
 
 
 def _assigned(function: Any, name: str) -> Iterator[str]:
     """The texts that a function assigns to a name."""
-    from ast import Assign, Name, walk
+    from ast import Assign, Name
 
-    for node in walk(function):
+    for node in _walk(function):
         if isinstance(node, Assign) and any(isinstance(one, Name) and one.id == name for one in node.targets):
             yield from _texts(node.value)
 
@@ -232,9 +242,8 @@ def _code_of(function: Any) -> Iterator[_Ran]:
 
 def _line_that_writes(tree: Any, key: str) -> int:
     """The first line that surely writes a key, or else that calls something of what is under it; 0 for none."""
-    from ast import walk
 
-    nodes: List[Any] = list(walk(tree))
+    nodes: List[Any] = list(_walk(tree))
     sure = [node.lineno for node in nodes if _writes(node, key)]
     called = [node.lineno for node in nodes if _sets_within(node, key)] if not sure else []
     return min(sure or called, default=0)
@@ -285,9 +294,9 @@ def _sets_within(node: Any, key: str) -> bool:
 
 def _called(node: Any, globals_: Dict[str, Any]) -> Iterator[Tuple[int, _Ran]]:
     """Give the functions of the application and of the tests that code calls by name, with the line of the call."""
-    from ast import Attribute, Call, Name, walk
+    from ast import Attribute, Call, Name
 
-    for call in walk(node):
+    for call in _walk(node):
         if not isinstance(call, Call):
             continue
         function: Optional[Any] = None
