@@ -21,6 +21,7 @@ from kit.diagnosing.order.model import FILES, FRESH, ROWS, Dependence, Piece, Ro
 GROUPS = ((ROWS, FILES), ("project", "fixtures", "process"), ("libraries",), ("modules",), (FRESH,))
 _NAMES_OF_OTHERS = ("sys.modules", "logging.root.manager.loggerDict")
 _PASSED, _FAILED = "passed", "failed"
+_NAMED_AT_MOST = 6  # places that only act together
 _TRIED_AT_MOST = 4  # tests right after which it ended otherwise
 
 
@@ -169,9 +170,7 @@ def _which_state(found: Dependence, runs: Runs) -> Dependence:
     for groups in accumulate(GROUPS):
         places = tuple(piece.place for piece in pieces if piece.group in groups)
         if places != tried and state.decides(places):
-            needed = (state.needed_together(places) if found.role is Role.NEEDY else ()) or minimal(
-                places, state.decides
-            )
+            needed = state.needed(places, found.role)
             mine = tuple(piece for piece in pieces if piece.place in needed)
             alone_enough = state.is_enough(needed)
             found = replace(found, pieces=mine, alone_enough=alone_enough)
@@ -209,10 +208,21 @@ class _State:
             self.kept[key] = _alike(ended, self.with_them)
         return self.kept[key]
 
-    def needed_together(self, places: Sequence[str]) -> tuple[str, ...]:
-        """Return the fewest places found that are enough for a test that needs them; none where they do not decide.
+    def needed(self, places: Sequence[str], role: Role) -> tuple[str, ...]:
+        """Return the fewest places that decide. Where these are not enough by themselves, those that are together."""
+        together = self.needed_together(places) if role is Role.NEEDY else ()
+        if together:
+            return together
+        fewest = minimal(places, self.decides)
+        if role is Role.VICTIM and not self.is_enough(fewest):
+            together = self.needed_together(places)
+        return together if 0 < len(together) <= _NAMED_AT_MOST else fewest
 
-        Each that is put back makes such a test fail, so that to ask for the fewest of these would name one of many.
+    def needed_together(self, places: Sequence[str]) -> tuple[str, ...]:
+        """Return the fewest places found with which it ends as it does after the units; none where they do not decide.
+
+        Where each of several has to be as the units left it, any one that is put back decides: to ask for the fewest
+        that decide names one of many.
         """
         if not self.is_enough(places):
             return ()
