@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from types import FunctionType, MemberDescriptorType, ModuleType
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..objects import bases, held_by, is_a, module_of, space_of, takes_attributes
 from ..own import collections, functools, threading
@@ -15,6 +15,9 @@ from .values import ABSENT, LENGTH_AT_MOST, Content, Entries, Kind, Parts, thawe
 deque = collections.deque
 
 LOCAL_HELD = threading.local.__getattribute__  # with "__dict__": what a `threading.local` holds for this thread
+
+_SUBCLASSES: Callable[[type], List[type]] = type.__subclasses__
+_PARENTS: Callable[[type], Tuple[type, ...]] = vars(type)["__bases__"].__get__
 
 _NOT_STATE = frozenset((
     "__builtins__", "__cached__", "__dict__", "__weakref__", "__doc__", "__loader__", "__spec__", "__file__",
@@ -127,6 +130,22 @@ def _write_class(kind: type, label: str, value: Any) -> None:
         type.__setattr__(kind, label[1:], thawed(value))
 
 
+class _LetGo:
+    """Stands in for a base class of one that was derived from it in the meantime."""
+
+
+def _read_subclasses(kind: type) -> Entries:
+    return {"": Content(_SUBCLASSES(kind), is_ordered=False)}
+
+
+def _write_subclasses(kind: type, label: str, value: Content) -> None:
+    """Let the class know only those that were derived from it; one that has gone cannot come back."""
+    for derived in _SUBCLASSES(kind):
+        if not any(derived is one for one in value.values):
+            parents = tuple(_LetGo if base is kind else base for base in _PARENTS(derived))
+            type.__setattr__(derived, "__bases__", parents)
+
+
 def _slots(thing: Any) -> Dict[str, Any]:
     return {
         f".{name}": slot for base in bases(type(thing)) if module_of(base) != "builtins"
@@ -224,6 +243,10 @@ SEQUENCE = Kind(_read_sequence, _write_sequence, asker=lambda thing, label: lamb
 SET = Kind(_read_set, _write_set, asker=lambda thing, label: lambda: Parts(_iterator(thing), is_ordered=False))
 MODULE = Kind(_read_module, _write_held, asker=_held_asker)
 CLASS = Kind(_read_class, _write_class, asker=_class_asker)
+SUBCLASSES = Kind(
+    _read_subclasses, _write_subclasses,
+    asker=lambda kind, label: lambda: Parts(_SUBCLASSES(kind), is_ordered=False),
+)  # fmt: skip
 INSTANCE = Kind(_read_instance, _write_instance, asker=_instance_asker)
 FUNCTION = Kind(_read_function, _write_function)
 CACHE = Kind(_read_cache, _write_cache)

@@ -11,7 +11,7 @@ from ..own import functools, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import is_of_a_signals_handler, reason
 from . import loggers, process
-from .holders import INSTANCE, MODULE, kind_of
+from .holders import CLASS, INSTANCE, MODULE, SUBCLASSES, kind_of
 from .imports import under_way
 from .values import ABSENT, Content, Entries, Holder, differ, frozen, is_simple
 
@@ -162,6 +162,8 @@ class Snapshot:
             return
         if kind is not None:
             waiting.append((Holder(name, thing, kind), left - 1))
+            if kind is CLASS and group != LIBRARIES:
+                self._add(group, Holder(f"{name}.__subclasses__()", thing, SUBCLASSES))
 
 
 def _within(name: str, value: Any) -> Iterator[Tuple[str, Any]]:

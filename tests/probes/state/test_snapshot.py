@@ -74,6 +74,7 @@ def default(value, known=[]):
 """
 
 Change = Callable[[Any], object]
+DERIVED: list[type] = []
 
 
 @pytest.fixture
@@ -115,6 +116,7 @@ CHANGES: dict[str, Change] = {
     ".cached": lambda m: m.cached(),
     ".decorated (closure calls)": lambda m: m.decorated(),
     ".default (default 0)": lambda m: m.default(1),
+    ".Registry.__subclasses__()": lambda m: DERIVED.append(type("Derived", (m.Registry,), {})),
     ".added": lambda m: setattr(m, "added", 1),
     ".decorated": lambda m: delattr(m, "decorated"),
 }
