@@ -13,9 +13,10 @@ from kit.probes.drivers import ADAPTERS
 from kit.probes.drivers.base import Opener
 from kit.probes.gate import ALLOW_VARIABLE, allow_text
 from kit.probes.interventions import INTERVENTIONS_VARIABLE
-from kit.probes.interventions.connections import NOWHERE, RedirectEngine
+from kit.probes.interventions.connections import NOWHERE, RedirectEngine, RemoveFirst
 from kit.probes.interventions.elsewhere import to_nowhere
 from tests.probes.seen import Seen, run
+from tests.probes.test_peewee_use import PEEWEE
 
 ENGINES = """\
     import sqlalchemy
@@ -121,3 +122,72 @@ def test_a_driver_is_led_to_no_server_of_another_kind(tmp_path: Path) -> None:
     seen, _ = led(tmp_path, program, [4], there="postgresql://app:word@127.0.0.7:5433/tests")
     assert "127.0.0.1" in seen.output
     assert "127.0.0.7" not in seen.output
+
+
+FOLLOWING = """\
+    import sqlalchemy
+
+    CONFIG = {"database": "sqlite:///own.db"}
+    engine = sqlalchemy.create_engine(CONFIG["database"])
+
+    def use(table):
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"create table {table} (a)")
+
+    use("before")
+    CONFIG["database"] = "sqlite:///tests.db"
+    use("after")
+    """
+
+
+@pytest.mark.parametrize(("there", "first"), [("sqlite:///there.db", "there.db"), ("", "nowhere")])
+def test_an_engine_follows_a_setting_that_is_changed(tmp_path: Path, there: str, first: str) -> None:
+    """It goes where the setting points at that moment; while that is its old place, to the one that is given."""
+    place = "__main__.CONFIG['database']"
+    _, files = led(tmp_path, FOLLOWING, [4], follow=place, until="sqlite:///own.db", there=there)
+    assert files == {first, "tests.db"}
+
+
+IN_FOLDER = """def in_folder(url):
+        import os
+        return url.replace("///", f"///{os.getcwd()}/instance/")
+
+    CONFIG = {"""
+
+
+def test_a_file_that_a_setting_names_is_in_the_folder_of_the_one_before(tmp_path: Path) -> None:
+    """Flask-SQLAlchemy takes the path of a file from a folder of its own: so does what follows its setting."""
+    program = FOLLOWING.replace('CONFIG["database"])', 'in_folder(CONFIG["database"]))')
+    program = program.replace("CONFIG = {", IN_FOLDER)
+    (tmp_path / "project" / "instance").mkdir(parents=True)
+    led(tmp_path, program, [8], follow="__main__.CONFIG['database']", until="sqlite:///own.db", there="sqlite:///x.db")
+    assert {file.name for file in (tmp_path / "project" / "instance").iterdir()} == {"x.db", "tests.db"}
+
+
+def test_an_object_of_peewees_follows_a_setting(tmp_path: Path) -> None:
+    """What an object of a database opens is redirected by the line that named its database."""
+    program = f"{PEEWEE}\nCONFIG['database'] = 'tests.db'\ndatabase.connect()\n"
+    _, files = led(tmp_path, program, [10], follow="__main__.CONFIG['database']", until="own.db", there="there.db")
+    assert files == {"tests.db"}
+
+
+REMOVED = """\
+    import sqlalchemy
+    from sqlalchemy.orm import scoped_session, sessionmaker
+
+    Session = scoped_session(sessionmaker(sqlalchemy.create_engine("sqlite:///own.db")))
+    kept = Session()
+    Session.configure(bind=sqlalchemy.create_engine("sqlite:///tests.db"))
+    Session().execute(sqlalchemy.text("create table t (a)"))
+    """
+
+
+@pytest.mark.parametrize(("line", "file"), [(6, "tests.db"), (5, "own.db")])
+def test_a_scoped_session_is_removed_before_its_factory_is_configured(tmp_path: Path, line: int, file: str) -> None:
+    """The session that comes after a configuration at that line is one of the new engine; at another it is the old."""
+    removing = RemoveFirst("it.py", line).placed(str(tmp_path / "project"))
+    interventions = tmp_path / "interventions.json"
+    interventions.write_text(json.dumps([removing.as_json()]))
+    seen = run(tmp_path, {"it.py": REMOVED}, "it.py", environ={INTERVENTIONS_VARIABLE: str(interventions)})
+    assert {path.name for path in seen.folder.glob("*.db")} == {file}
+    assert len(seen.of("change", op="remove-first")) == (line == 6)
