@@ -41,13 +41,10 @@ class Lines:
         `ran` are functions that have run; what is running now, and then all texts of tests, are looked through, too.
         """
         codes = [*_running(), *(one for function in ran for one in _code_of(function))]
-        for number, key in enumerate(keys[::-1]):
-            every = [self._in_function(code, key, _CALLS_AT_MOST) for code in codes]
-            every += [self._in_module(code, key) for code in _files_of_tests()] if not number else []
-            found = next(filter(None, every), ())
-            if found:
-                return found
-        return ()
+        every = ((code, key) for key in keys[::-1] for code in codes)
+        found = next(filter(None, (self._in_function(code, key, _CALLS_AT_MOST) for code, key in every)), ())
+        of_modules = (self._in_module(code, keys[-1]) for code in _files_of_tests())
+        return found or next(filter(None, of_modules), ())
 
     def literal(self, file: str, keys: Tuple[str, ...]) -> Optional[str]:
         """Return the text that a module's own text gives what these keys lead to, where it gives it one just once."""

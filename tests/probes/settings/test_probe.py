@@ -95,6 +95,34 @@ def test_a_setting_that_is_given_another_database_is_told_with_its_line(
     assert found.places(event)[-1] == "test_it.py:10 changed"
 
 
+def test_what_is_taken_from_an_object_as_a_whole_has_the_line_that_takes_it(tmp_path: Path) -> None:
+    """Where a fixture hands over an object that holds the key, it is that line which is told, not the object's own."""
+    files = {
+        "app/flasky.py": """\
+            class Config(dict):
+                def from_object(self, thing):
+                    for name in dir(thing):
+                        if name.isupper():
+                            self[name] = getattr(thing, name)
+
+            class App:
+                config = Config(DATABASE="sqlite:///own.db")
+
+            app = App()
+            """,
+        "conftest.py": """\
+            import app.flasky
+
+            class TestConfig:
+                DATABASE = "sqlite:///test.db"
+            """,
+    }
+    body = "from app.flasky import app\nfrom conftest import TestConfig\napp.config.from_object(TestConfig)"
+    found = seen(tmp_path, body, files)
+    event = found.one("setting", name="app.flasky.App.config['DATABASE']")
+    assert found.places(event) == ["test_it.py:11 changed"]
+
+
 def test_the_line_of_the_application_that_a_fixture_calls_is_told_first(tmp_path: Path) -> None:
     """The function that writes a setting goes before the line of the tests that calls it."""
     found = seen(tmp_path, "config.use('sqlite:///test.db')")
