@@ -27,11 +27,11 @@ def test_guarded(case: Case, python: Path, prepare: Callable[[Case], Prepared]) 
     ran = prepared.run(python, options=(*PLUGIN, "--db-guard", "-o", allow), path=ROOT)
     if not case.forbidden:
         assert ran.outcomes == case.outcomes, ran.output
-        assert "asked for" not in ran.output
+        assert " requested " not in ran.output
         return
     assert ran.exit_code != 0
     output = ran.output.replace("postgresql://projectuser@", "")
-    assert [database for database in prepared.forbidden if f" asked for {database}" not in output] == []
+    assert [database for database in prepared.forbidden if f" requested {database}" not in output] == []
     for database in case.databases:
         for question, answer in database.after.items():
             assert prepared.ask(database, question) != answer, ran.output

@@ -155,7 +155,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(small_lock: Path, tmp_
 def test_a_package_that_is_not_the_locked_one_is_refused(small_lock: Path, tmp_path: Path) -> None:
     """With hashes that fit nothing there is an error of one line, and no environment is left."""
     small_lock.write_text(re.sub(r"sha256:\w+", "sha256:" + "0" * 64, small_lock.read_text()))
-    with pytest.raises(StackError, match=r"stack small could not be made.*To do: ") as caught:
+    with pytest.raises(StackError, match=r"stack small could not be created.*To do: ") as caught:
         environment_of(small_lock, tmp_path / "cache")
     assert "\n" not in str(caught.value)
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
