@@ -29,6 +29,11 @@ class _Ran(NamedTuple):
     globals: Dict[str, Any]
 
 
+def is_of_tests(file: str) -> bool:
+    """Tell whether a file belongs to the tests, by its name or its folder."""
+    return _OF_TESTS.search(file) is not None
+
+
 class Lines:
     """Finds lines in the texts of files, each of which is read once."""
 

@@ -19,7 +19,7 @@ from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import quietly
 from ..recorder import Recorder
 from ..redact import learn_all
-from .lines import Lines
+from .lines import Lines, is_of_tests
 from .values import ABSENT, Ask, is_configuration, names, parts_of, size_of, text_of_setting
 
 _DEPTH = 4  # from a module's global
@@ -157,7 +157,11 @@ class SettingsProbe:
         line that named it, None for neither.
         """
         self.look()
-        frames = [frame for frame in _frames() if frame.f_code.co_name != "<module>"]
+        # Until Python 3.13, to look at a function's locals keeps them alive as long as it runs: not for those of tests.
+        frames = [
+            frame for frame in _frames()
+            if frame.f_code.co_name != "<module>" and not is_of_tests(frame.f_code.co_filename)
+        ]
         for frame in sorted(frames, key=lambda frame: owner(frame.f_code.co_filename) is not APPLICATION):
             for name, value in list(frame.f_locals.items()):
                 place = f"{frame.f_globals.get('__name__')}.{frame.f_code.co_name}.{name}"
