@@ -119,6 +119,18 @@ def _read_settings(_: Any) -> Entries:
     return found
 
 
+def _setting_asker(_: Any, label: str) -> Callable[[], Any]:
+    return _folder_that_is_there if label == "working directory" else _ASKED[label][1]
+
+
+def _folder_that_is_there() -> str:
+    """Return the working directory; that its folder was removed is no change of it."""
+    folder = os.getcwd()
+    if not folder:
+        raise FileNotFoundError("the working directory was removed")
+    return folder
+
+
 def _write_settings(_: Any, label: str, value: Any) -> None:
     _ASKED[label][2](None if value is ABSENT else value)
 
@@ -155,6 +167,6 @@ def _write_numpy(numbers: Any, label: str, value: Any) -> None:
 
 
 _ENVIRONMENT = Kind(_read_environment, _write_environment, asker=_environment_asker)
-_SETTINGS = Kind(_read_settings, _write_settings, asker=lambda _, label: _ASKED[label][1])
+_SETTINGS = Kind(_read_settings, _write_settings, asker=_setting_asker)
 _SYS = Kind(_read_sys, _write_sys)
 _NUMPY = Kind(_read_numpy, _write_numpy)

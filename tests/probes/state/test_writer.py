@@ -6,7 +6,10 @@ import logging
 import os
 import textwrap
 import threading
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from kit.probes.state import loggers, process
 from kit.probes.state.holders import CLASS, SEQUENCE, SET
@@ -134,6 +137,22 @@ def test_each_kind_of_entry_is_asked_for_by_itself() -> None:
     assert lines == {
         place: [line_of(change, f"# {place}"), *(again if place == "the variable" else ())] for place in entries
     }  # fmt: skip
+
+
+def test_a_folder_that_is_removed_later_on_was_changed_where_it_was_changed_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a working directory whose folder is gone at the end, the line that went there is named, and no other."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "gone"
+    folder.mkdir()
+
+    def change() -> None:
+        os.chdir(folder)  # here
+        folder.rmdir()
+
+    settings = next(one for one in process.holders() if one.name == "the process's ")
+    assert [line for _, line, _ in written(change, settings, "working directory")] == [line_of(change, "# here")]
 
 
 def test_lines_of_libraries_below_a_line_of_the_program_s_are_not_followed() -> None:
