@@ -138,7 +138,7 @@ def _that_failed(ask: _Question, alone: str) -> Dependence:
             return ask.depends(Role.NEEDY, (other,))
     if len(others) > 1 and ask.ended(others[::-1]) == _PASSED:
         return ask.depends(Role.NEEDY, others[::-1])
-    return ask.independent("it fails alone, too, after each other test, after all of them, and in reverse order")
+    return ask.independent(f"it fails alone, too{_among(others)}")
 
 
 def _that_passed(ask: _Question, alone: str) -> Dependence:
@@ -155,7 +155,11 @@ def _that_passed(ask: _Question, alone: str) -> Dependence:
             return ask.depends(Role.VICTIM, order)
     if ask.modules and ask.ended((), Unit.MODULE) == _FAILED:
         return ask.depends(Role.NEEDY, ask.modules, Unit.MODULE)
-    return ask.independent("it passes alone, after each other test, after all of them, and in reverse order")
+    return ask.independent(f"it passes alone{_among(others)}")
+
+
+def _among(others: Sequence[str]) -> str:
+    return ", after each other test, after all of them, and in reverse order" if others else "; there is no other test"
 
 
 def _which_state(found: Dependence, runs: Runs) -> Dependence:

@@ -274,3 +274,10 @@ def test_rows_are_asked_first_and_those_of_a_new_database_last() -> None:
         found = asked_of(World(fails, pieces=pieces), "failed")
         assert [piece.place for piece in found.pieces] == [decides]
         assert asked[: len(tried)] == tried
+
+
+@pytest.mark.parametrize(("first", "said"), [("failed", "it fails alone, too; "), ("passed", "it passes alone; ")])
+def test_of_a_suite_of_one_test_nothing_is_said_of_others(first: str, said: str) -> None:
+    """Where there is no other test, no run after others is told of."""
+    world = World(lambda what, restored: first == "failed")
+    assert search(TESTS[0], first, (), (), (), world).reason == f"{said}there is no other test"
