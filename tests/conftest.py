@@ -42,8 +42,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the run, all its workers and their children, a state of its own: the user's pair is not the tests'."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell, for what it starts in the background
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests start, and interrupt, must hear it
+    # A shell ignores the one for what it starts in the background, nohup the other: what tests start must hear both.
+    for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
     if hasattr(config, "workerinput"):
         return
     for name in [name for name in os.environ if name.startswith(("KIT_PRODUCTION_", "KIT_TEST_", "KIT_PAIR_"))]:
