@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
 from ..objects import address, module_of
-from ..own import itertools
+from ..own import gc, itertools
 from ..own import own_builtins as __builtins__  # noqa: F401
 
 ABSENT: Any = object()
@@ -82,13 +82,22 @@ class Counter:
     __slots__ = ("copied", "text")
 
     def __init__(self, count: Any) -> None:
-        self.copied: Any = itertools.count(*itertools.count.__reduce__(count)[1])
         self.text = itertools.count.__repr__(count)
+        # Its __reduce__, which has the numbers, too, warns since Python 3.12, and is gone with 3.14.
+        numbers = self.text[len("count("):-1].split(", ")
+        self.copied: Any = itertools.count(*(float(one) if set(one) & set(".en") else int(one) for one in numbers))
+
+    @staticmethod
+    def can_be(value: Any) -> bool:
+        """Tell whether a value is a count of plain numbers, which ask nothing of the program's code."""
+        return type(value) is itertools.count and all(
+            type(one) in (int, float) or one is itertools.count for one in gc.get_referents(value)
+        )
 
 
 def frozen(value: Any) -> Any:
     """Return a value that stays as it is; one that is counted on in place is copied."""
-    return Counter(value) if type(value) is itertools.count else value
+    return Counter(value) if Counter.can_be(value) else value
 
 
 def thawed(value: Any) -> Any:
