@@ -170,7 +170,7 @@ class Diagnosing:
             for candidate in (*others, *planned.last):
                 say(f"  - if needed: {candidate.label}")
         if self.symptoms:
-            say(f"at most {RUNS_AT_MOST} runs, {self._limits_said()}")
+            say(f"at most {RUNS_AT_MOST} runs of all tests, {self._limits_said()}")
             failed = {test for symptom in self.symptoms if symptom.failing for test in symptom.affected}
             if failed:
                 say(f"  - if none of them explains it: {_order_said(min(len(failed), _TESTS_AT_MOST))}")
@@ -184,6 +184,8 @@ class Diagnosing:
 
     def go_on(self, fresh: bool) -> None:
         """Use what the runs of a diagnosis have shown that was stopped, and write down those of this one."""
+        if not self.symptoms or self.tests:
+            return
         seen = {
             "command": [*redact_command(self.reruns.command)], "allow": [*self.reruns.allow],
             "guarded": not self.reruns.guard.yes, "environment": sorted(self.reruns.environ.items()),
@@ -207,8 +209,8 @@ class Diagnosing:
             self.journal.end()
             return diagnosis
         why = f"Stopped after {counted(len(self.runs), 'run')}: {self.reruns.stopped}."
-        if self.journal.file is not None and not self.tests:
-            why += " The same command goes on from there: for a day it is known what these runs have shown."
+        if self.journal.file is not None:
+            why += " To go on from there, run the same command again within a day."
         return replace(diagnosis, unproved=(why, *diagnosis.unproved))
 
     def _diagnose(self) -> Diagnosis:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _FOLDER = "diagnoses"
 _TEXTS = (".py", ".toml", ".ini", ".cfg", ".yml", ".yaml", ".sh", ".sql", ".env")
 _NAMED = ("Makefile", "Dockerfile", ".envrc")
 _BYTES_AT_MOST = 1_000_000
+_TEXTS_AT_MOST = 20_000
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -78,11 +80,14 @@ class Journal:
 def opened(place: Path, about: Any, fresh: bool = False) -> Journal:
     """The journal of the diagnosis of a project in `place`, with what is `about` it as JSON has it; removes old ones.
 
-    With `fresh` nothing that was kept is used.
+    With `fresh` nothing that was kept is used. Nothing is kept where the project's texts are too many to compare.
     """
     folder = cache_path() / _FOLDER
     _sweep(folder)
-    file = folder / f"{_digest([str(place), about, list(_texts(place))])}.jsonl"
+    texts = list(islice(_texts(place), _TEXTS_AT_MOST + 1))
+    if len(texts) > _TEXTS_AT_MOST:
+        return Journal()
+    file = folder / f"{_digest([str(place), about, texts])}.jsonl"
     if fresh:
         with suppress(OSError):
             file.unlink(missing_ok=True)

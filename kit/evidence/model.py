@@ -662,7 +662,7 @@ class Sighting:
 
     @property
     def how(self) -> str:
-        """How the connection was come by: override, dependency, background task, lifespan, past dependencies ..."""
+        """How the connection was obtained: override, dependency, background task, lifespan, past dependencies ..."""
         if self.override is not None and self.dependency is not None:
             return "override"
         if self.dependency is not None:

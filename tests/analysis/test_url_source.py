@@ -1,4 +1,4 @@
-"""Where a place came from is said in a clause, whichever way it was come by."""
+"""Where a URL came from is said in a clause, whichever way it was set."""
 
 from __future__ import annotations
 

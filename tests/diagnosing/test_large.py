@@ -164,7 +164,8 @@ def test_an_interrupted_diagnosis_tells_what_it_knows_and_goes_on(tmp_path: Path
     assert process.returncode == (130 if number is signal.SIGINT else 143 if number is signal.SIGTERM else -number)
     if number is not signal.SIGKILL:
         assert told.startswith("UNRESOLVED")
-        assert "Stopped after 2 runs: it was interrupted. The same command goes on from there" in " ".join(told.split())
+        said = " ".join(told.split())
+        assert "Stopped after 2 runs: it was interrupted. To go on from there, run the same command again" in said
         assert "\nrun 2, " in told
     (kept,) = cache.rglob("*.jsonl")
     lines = kept.read_text().splitlines()

@@ -233,7 +233,8 @@ def _code_of(function: Any) -> Iterator[_Ran]:
     if type(function) is MethodType:
         for base in bases(type(function.__self__)):
             for name in ("setUp", "setup_method", "setup", "asyncSetUp", "setUpClass", "setup_class"):
-                yield from _code_of(getattr(space_of(base).get(name), "__func__", space_of(base).get(name)))
+                found = space_of(base).get(name)
+                yield from _code_of(found.__func__ if type(found) in (classmethod, staticmethod) else found)
         function = function.__func__
     while is_a(function, FunctionType) and "__wrapped__" in held_by(function):
         function = held_by(function)["__wrapped__"]

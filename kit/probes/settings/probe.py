@@ -28,6 +28,7 @@ _ALSO_AT_MOST = 5
 _APART_AT_MOST = 50  # values of fixtures and locals that are looked at
 _FRAMES_AT_MOST = 30
 _DEPTH_OF_LOCALS = 3
+_OF_A_FUNCTION = 1  # inspect.CO_OPTIMIZED: the locals of classes and of what is executed can be the program's mapping
 _OWN = __name__.partition(".settings")[0]
 
 Texts = Dict[str, Tuple[Tuple[str, ...], str]]  # how a place is written -> the keys that lead to it, its text
@@ -160,11 +161,11 @@ class SettingsProbe:
         # Until Python 3.13, to look at a function's locals keeps them alive as long as it runs: not for those of tests.
         frames = [
             frame for frame in _frames()
-            if frame.f_code.co_name != "<module>" and not is_of_tests(frame.f_code.co_filename)
+            if frame.f_code.co_flags & _OF_A_FUNCTION and not is_of_tests(frame.f_code.co_filename)
         ]
         for frame in sorted(frames, key=lambda frame: owner(frame.f_code.co_filename) is not APPLICATION):
             for name, value in list(frame.f_locals.items()):
-                place = f"{frame.f_globals.get('__name__')}.{frame.f_code.co_name}.{name}"
+                place = f"{_module_of(frame)}.{frame.f_code.co_name}.{name}"
                 if place not in self._dull and not self._take_in(place, name, value, _DEPTH_OF_LOCALS, url):
                     self._dull.add(place)
         return self.literal(url)
@@ -178,7 +179,7 @@ class SettingsProbe:
         file, line = absolute(frame.f_code.co_filename), frame.f_lineno
         if (file, line, url) not in self._literals:
             name = self._lines.literal_at(file, line, lambda text: _is_setting(text) and names(text, url))
-            self._literals[file, line, url] = f"{frame.f_globals.get('__name__')}.{name}" if name else name
+            self._literals[file, line, url] = f"{_module_of(frame)}.{name}" if name else name
         return self._literals[file, line, url]
 
     def _take_in(self, name: str, key: str, value: Any, depth: int, url: str = "") -> bool:
@@ -321,18 +322,24 @@ def _is_setting(text: str) -> bool:
     return bool(text_of_setting("", text))
 
 
+def _module_of(frame: FrameType) -> str:
+    """The name of the module that a frame runs in; "" where a program has put something else there."""
+    name = dict.get(frame.f_globals, "__name__")
+    return name if type(name) is str else ""
+
+
 def _frames() -> List[FrameType]:
     """The functions that are running, the probes' own left aside, innermost first."""
     found: List[FrameType] = []
     frame = sys._getframe(1)
     while frame is not None and len(found) < _FRAMES_AT_MOST:
-        if not str(frame.f_globals.get("__name__")).startswith(_OWN):
+        if not _module_of(frame).startswith(_OWN):
             found.append(frame)
         frame = frame.f_back  # type: ignore[assignment]
     return found
 
 
 def _is_the_applications(module: ModuleType) -> bool:
-    file = held_by(module).get("__file__")
-    of_tests = str.rpartition(held_by(module).get("__name__") or "", ".")[2].startswith(("conftest", "test_"))
+    file, name = held_by(module).get("__file__"), held_by(module).get("__name__")
+    of_tests = type(name) is str and name.rpartition(".")[2].startswith(("conftest", "test_"))
     return type(file) is str and owner(file) is APPLICATION and not of_tests

@@ -32,7 +32,8 @@ _NOT_LOOKED_INTO = frozenset((
 ))  # fmt: skip
 _OF_A_URL = re.compile(r"(?i)(^|_)(ur[il]|dsn)$")
 _CONFIGURATION = re.compile(r"(?i)(config|settings|conf)(['\"]\])?$")
-_OF_INJECTOR = "dependency_injector.providers.Configuration"
+_PROVIDERS = "dependency_injector.providers."
+_OF_INJECTOR = f"{_PROVIDERS}Configuration"
 
 
 class Part(NamedTuple):
@@ -195,10 +196,15 @@ def _of_provided(provider: Any, held: Dict[Any, Any], keys: Tuple[str, ...]) -> 
 
 
 def _configured(provider: Any) -> Any:
-    try:
-        return provider()
-    except Exception:  # of its own: what it needs is not there yet
-        return None
+    """Return the mapping that a Configuration holds, or that was put over it last, without calling anything of it.
+
+    None for one that another provider was put over, which would be the program's code.
+    """
+    held = gc.get_referents(provider)
+    over = next((one for one in held if name_of(type(one)).startswith(_PROVIDERS)), None)
+    if over is not None:
+        held = gc.get_referents(over) if name_of(type(over)) == f"{_PROVIDERS}Object" else []
+    return next((one for one in held if type(one) is dict), None)
 
 
 def _count_provided(provider: Any) -> int:
