@@ -34,32 +34,33 @@ def detect(case: Case) -> Iterator[Finding[About]]:
         for session in [sessions[name] for name in sorted(filter(None, names)) if name in sessions]:
             bound = _bound_late(case, leak, session)
             if bound is not None:
-                yield _finding(case, leak, session, bound)
+                yield _finding(case, leak, session, *bound)
                 break
 
 
-def _bound_late(case: Case, leak: Leak, session: Session) -> FactoryBound | None:
-    """The tests' last configuration for another place, after a session was opened and before a leak through it."""
+def _bound_late(case: Case, leak: Leak, session: Session) -> tuple[FactoryBound, Engine] | None:
+    """The tests' last configuration for another place, after a session was opened and before a leak through it.
+
+    With its engine; one that the record does not have says nothing.
+    """
+    engines = {engine.engine: engine for engine in case.evidence.engines}
     there = place_in(leak.engine.url) if leak.engine is not None else None
     mine = [reach.entry for reach in leak.reaches if getattr(reach.entry, "session", None) == session.session]
     found = [
-        bound
+        (bound, engines[bound.engine])
         for bound in case.evidence.factories_bound
         if bound.factory == session.factory
         and bound.process == session.process
         and session.at_s < bound.at_s <= mine[-1].at_s
         and case.done_by_tests(bound)
-        and place_in(_engine(case, bound.engine).url) != there
+        and bound.engine in engines
+        and place_in(engines[bound.engine].url) != there
     ]
     return found[-1] if found and session.factory is not None else None
 
 
-def _engine(case: Case, name: str) -> Engine:
-    return next(engine for engine in case.evidence.engines if engine.engine == name)
-
-
-def _finding(case: Case, leak: Leak, session: Session, bound: FactoryBound) -> Finding[About]:
-    evidence, engine = case.evidence, _engine(case, bound.engine)
+def _finding(case: Case, leak: Leak, session: Session, bound: FactoryBound, engine: Engine) -> Finding[About]:
+    evidence = case.evidence
     chain, opened = evidence.chain(bound), evidence.chain(session)
     at = called_by_tests(chain, case.of_tests) or first(chain)
     where = f"{opened[0].file}:{opened[0].line}" if opened else "?"

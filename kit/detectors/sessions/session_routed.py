@@ -21,19 +21,20 @@ _BY = {"get_bind": "its class's own get_bind()", "binds": "the `binds` that it w
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
     """For each leak through a session that has an engine of its own: was it routed to another one, and by what?"""
     sessions = {session.session: session for session in case.evidence.sessions}
+    engines = {engine.engine: engine for engine in case.evidence.engines}
     for leak in case.leaks:
         session = sessions.get(getattr(leak.first.entry, "session", None) or "")
         if session is None or leak.engine is None or session.routed_at is None or session.routed_by is None:
             continue
-        if session.engine is not None and session.engine != leak.engine.engine:
-            yield _finding(case, leak, leak.engine, session)
+        own = engines.get(session.engine or "")  # a record that was cut may not have it
+        if own is not None and own.engine != leak.engine.engine:
+            yield _finding(case, leak, leak.engine, session, own)
 
 
-def _finding(case: Case, leak: Leak, engine: Engine, session: Session) -> Finding[Nothing]:
+def _finding(case: Case, leak: Leak, engine: Engine, session: Session, own: Engine) -> Finding[Nothing]:
     assert session.routed_at is not None
     assert session.routed_by is not None
     at = first(case.evidence.stacks[session.routed_at])
-    own = next(one for one in case.evidence.engines if one.engine == session.engine)
     what = f"where the session is routed: {session.routed_by}"
     return of_leak(
         case,
