@@ -106,7 +106,7 @@ def plain(diagnosis: Diagnosis) -> dict[str, Any]:
         "status": diagnosis.status,
         "happened": diagnosis.happened,
         "causes": [_cause(cause) for cause in diagnosis.causes],
-        "runs": [asdict(run) for run in diagnosis.runs],
+        "runs": [asdict(run) | {"change": run.change} for run in diagnosis.runs],
         "unproved": diagnosis.unproved,
     }
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from kit.answer.diagnosis import Diagnosis, Effect, Run, Status, plain
 from kit.report.answer_page import page
 from tests.report.test_answer_tables import of
 
@@ -22,3 +23,14 @@ def test_each_cell_of_a_way_says_what_it_is() -> None:
     (ways,) = re.findall(r'<table class="routes">(.*?)</table>', page(of("production")), re.DOTALL)
     assert re.findall(r'data-label="(.*?)"', ways) == ["how", "opened at", "in", "times"]
     assert "<td>" not in ways
+
+
+def test_the_page_of_a_diagnosis_shows_each_run() -> None:
+    """What was changed, how many tests were left out, and what it showed; of a run as it is, that it was unchanged."""
+    runs = (
+        Run((), Effect.STAYS, "prod.db was reached", 1.0, left_out=98),
+        Run(("without A", "without B"), Effect.GONE, "not reached", 2.0, remedy=True),
+    )
+    shown = page(of("production"), plain(Diagnosis(Status.PROVED, "It happened.", (), runs)))
+    for text in ("unchanged, 98 tests left out", "still there", "without A and without B", "gone"):
+        assert text in shown
