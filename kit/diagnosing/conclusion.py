@@ -159,7 +159,7 @@ def findings_of(symptom: Symptom) -> tuple[Finding[object], ...]:
 
 def _happened(symptom: Symptom, found: Found, project: Project) -> str:
     if found.confirmed and symptom.wrong:
-        return headline(symptom, found.needed[0], project) + _how_often(found)
+        return headline(symptom, found.needed, project) + _how_often(found)
     causes, findings = found.needed if found.confirmed else (), findings_of(symptom)
     where = location(causes[0].file, causes[0].line) if causes else findings[0].where if findings else ""
     return f"{symptom_said(symptom)}{f', through {where}' if where else ''}."

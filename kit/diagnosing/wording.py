@@ -42,9 +42,16 @@ def inherited_by(candidate: Candidate, first: Answer) -> str:
     return named[0] if written == {"inherited"} else ""
 
 
-def headline(symptom: Symptom, candidate: Candidate, project: Project) -> str:
-    """Say in one sentence what the tests reach, and why."""
-    return f"{_who(symptom)} {_does(symptom)} {_databases(symptom)} because {_because(symptom, candidate, project)}."
+def headline(symptom: Symptom, needed: Sequence[Candidate], project: Project) -> str:
+    """Say in one sentence what the tests reach, and why: of several causes each, with how many tests it is one of."""
+    reached = f"{_who(symptom)} {_does(symptom)} {_databases(symptom)}"
+    reasons = [f"because {_because(symptom, one, project)}" for one in needed]
+    if len(needed) == 1:
+        return f"{reached} {reasons[0]}."
+    shares = [set(one.finding.tests) & set(symptom.affected) for one in needed]
+    if all(shares) and sum(map(len, shares)) == len(set().union(*shares)):  # each has tests of its own
+        reasons = [f"{len(share)} {reason}" for share, reason in zip(shares, reasons, strict=True)]
+    return f"{reached}: {', and '.join(reasons)}."
 
 
 def _who(symptom: Symptom) -> str:
