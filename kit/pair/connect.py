@@ -1,4 +1,4 @@
-"""The kit's own connections, and the question who answers. The one place that imports the driver."""
+"""The kit's own connections, and the query for a server's identity. The only module that imports the driver."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import psycopg
 
 CONNECT_TIMEOUT_S = 10
-# Passwords here are random, so more rounds add no safety, only time to each of thousands of connections; 4096 is the
-# least that RFC 7677 allows, and some drivers insist on it.
+# The passwords are random, so more rounds add no security, only time to each of thousands of connections. 4096 is the
+# minimum of RFC 7677, and some drivers require it.
 SCRAM_ROUNDS = 4096
 
 
@@ -39,7 +39,7 @@ def connect(url: str, *, application: str = "kit-pair", options: str = "") -> ps
 
 
 def open_connection(url: str, **settings: Any) -> psycopg.Connection[tuple[Any, ...]]:
-    """What psycopg.connect gives for this URL and these settings, whatever the user's variables say to libpq."""
+    """Call psycopg.connect with this URL and these settings, isolated from the user's libpq variables."""
     import psycopg
 
     with without_libpq_variables():
@@ -47,14 +47,14 @@ def open_connection(url: str, **settings: Any) -> psycopg.Connection[tuple[Any, 
 
 
 def libpq_variables() -> list[str]:
-    """The variables by which libpq, and asyncpg, fill in what a URL leaves open: all whose names begin with PG."""
+    """The variables with which libpq and asyncpg complete a URL: all whose names begin with PG."""
     return [name for name in os.environ if name.startswith("PG")]
 
 
 class _Hidden:
-    """Takes libpq's variables out of this process's environment while at least one connection is being opened.
+    """Removes libpq's variables from this process's environment while at least one connection is being opened.
 
-    A setting of each connection could not do it: PGSERVICE and PGTZ overrule what is left out of it, and what is in it.
+    Settings of a connection cannot do this: PGSERVICE and PGTZ override both omitted and given settings.
     """
 
     def __init__(self) -> None:
@@ -79,12 +79,12 @@ _hidden = _Hidden()
 
 
 def without_libpq_variables() -> AbstractContextManager[None]:
-    """While this is entered, a connection that is opened goes by its own settings, not by the user's variables."""
+    """A context in which new connections use only their own settings, not the user's libpq variables."""
     return _hidden
 
 
 def load_driver() -> None:
-    """Import the driver, which takes longer than all else that is imported here; without it, say how to get it."""
+    """Import psycopg, the slowest import of this package. Raises PairError when it is not installed."""
     try:
         import psycopg  # noqa: F401
     except ImportError as error:
@@ -94,7 +94,7 @@ def load_driver() -> None:
 
 
 def identify(url: str) -> Identity:
-    """Ask the server behind `url` who it is. Raises PairError when it may not tell."""
+    """Ask the server behind `url` for its identity. Raises PairError when it cannot be reached or reports none."""
     with connect(url) as connection:
         import psycopg
 
@@ -108,14 +108,14 @@ def identify(url: str) -> Identity:
 
 
 def ask_identity(connection: psycopg.Connection[tuple[Any, ...]]) -> Identity:
-    """Ask over an open connection who answers it."""
+    """Query the server's identity over an open connection."""
     row = connection.execute(IDENTITY_SQL).fetchone()
-    assert row is not None  # the query has one row by construction
+    assert row is not None  # the query has exactly one row by construction
     return Identity.from_row(row)
 
 
 def unreachable(url: str, said: str) -> PairError:
-    """The error for a server that did not let us in."""
+    """The error for a connection that failed; `said` is the driver's message."""
     from kit.probes.redact import redact
 
     where = _place(url)
@@ -150,7 +150,7 @@ def new_password() -> str:
 
 
 def scram_verifier(password: str) -> str:
-    """What a server keeps of `password` for SCRAM-SHA-256, so that the password itself is in no statement."""
+    """The SCRAM-SHA-256 verifier of `password`, so that no SQL statement contains the password itself."""
     salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ROUNDS)
     stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()

@@ -36,7 +36,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A pair that is up, and the supervisor that it dies with."""
+    """A running pair, and the supervisor that ends its servers."""
 
     pair: Pair
     supervisor: Supervisor
@@ -49,7 +49,7 @@ class Running:
 
 @contextmanager
 def open_embedded(ports: tuple[int, int] | None = None) -> Iterator[Pair]:
-    """A pair of one's own, on free ports unless two are given (production's, test's); taken down at the end."""
+    """A new pair, taken down at the end. `ports` (production's, test's) default to free ones."""
     running = start(ports)
     try:
         yield running.pair
@@ -58,7 +58,7 @@ def open_embedded(ports: tuple[int, int] | None = None) -> Iterator[Pair]:
 
 
 def start(ports: tuple[int, int] | None = None) -> Running:
-    """Start both servers side by side. They die with this process unless their supervisor is told otherwise."""
+    """Start both servers in parallel. They end with this process unless their supervisor gets another order."""
     user = places.account()
     found = programs.find(user)
     sweep()
@@ -74,7 +74,7 @@ def start(ports: tuple[int, int] | None = None) -> Running:
 
 
 class _Start:
-    """The steps from an empty directory to a pair that answers."""
+    """The steps from an empty directory to a pair that accepts connections."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class _Start:
         return Pair(production, test, "embedded", writable=True)
 
     def fill_from_nothing(self, template: Template) -> None:
-        """initdb on both sides, then databases, roles and rows, then keep the result as the template."""
+        """Run initdb on both sides, create databases, roles and rows, then keep the result as the template."""
         secret = self.secret_file(template.password)
         outputs = {side: self.initdb(side, secret) for side in SIDES}
         self.finish(outputs)
@@ -108,7 +108,7 @@ class _Start:
         template.keep({side: self.data(side) for side in SIDES})
 
     def fill_from(self, template: Template) -> bool:
-        """Unpack both sides of the template; one that cannot be unpacked is removed, and False says so."""
+        """Unpack both sides of the template. A template that cannot be unpacked is removed; returns False then."""
         from kit.pair.connect import load_driver
 
         tar, environ = shutil.which("tar"), programs.server_environment()
@@ -119,7 +119,7 @@ class _Start:
                 options, archive = template.unpacking(side, self.data(side))
                 self.supervisor.run(f"tar {side}", [str(tar), *options], environ, given=archive)
                 running.append(f"tar {side}")
-        load_driver()  # takes as long as the unpacking, so both are done at once
+        load_driver()  # takes as long as the unpacking, so both run at the same time
         self.supervisor.wait_for(*running, timeout_s=math.inf)
         if [self.supervisor.ended[name] for name in running] == [0] * len(SIDES) and self.tell_apart():
             return True
@@ -129,9 +129,9 @@ class _Start:
         return False
 
     def tell_apart(self) -> bool:
-        """Give both copies system identifiers of their own; False where one is no data directory.
+        """Give both copies their own system identifiers. Returns False when a copy is no data directory.
 
-        A control file of a version that is not known keeps the template's: runs still differ in their cluster names.
+        A control file of an unknown version keeps the template's identifier: runs still differ in their cluster names.
         """
         try:
             for side in SIDES:
@@ -152,7 +152,7 @@ class _Start:
             os.chown(self.data(side), self.user.uid, self.user.gid)
 
     def secret_file(self, password: str) -> Path:
-        """A file that only initdb's user can read: an argument or a variable would be seen by others."""
+        """Write a file that only initdb's user can read; others could see an argument or a variable."""
         path = self.directory.path / "password"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -162,16 +162,16 @@ class _Start:
         return path
 
     def initdb(self, side: SideName, secret: Path) -> int:
-        """Start to make the data directory of a side; return where what initdb says can be read."""
+        """Start initdb for a side; return the file descriptor from which its output can be read."""
         self.make_data_directory(side)
-        # A pipe, because a file would stay empty where the disk is full, which is what initdb would say.
+        # A pipe, because on a full disk a file would stay empty, and the full disk is what initdb reports.
         os.mkfifo(self.said(side), 0o600)
         reading = os.open(self.said(side), os.O_RDONLY | os.O_NONBLOCK)
         command = [
             *(self.binaries.initdb, "-D", str(self.data(side)), "-U", SUPERUSER, f"--pwfile={secret}"),
             *("--locale=C", "-E", "UTF8", "-A", "scram-sha-256", "-N", "--wal-segsize=1"),
         ]
-        if self.binaries.version[0] >= 16:  # before, it leaves a segment in /dev/shm when it is killed
+        if self.binaries.version[0] >= 16:  # an older initdb leaves a segment in /dev/shm when it is killed
             command += as_arguments(NOT_IN_SHM)
         self.supervisor.run(
             f"initdb {side}", command, programs.server_environment(), log=self.said(side),
@@ -180,7 +180,7 @@ class _Start:
         return reading
 
     def finish(self, outputs: Mapping[SideName, int]) -> None:
-        """Wait for both initdb. Raises PairError with what one says that has failed."""
+        """Wait for both initdb processes. Raises PairError with the output of one that failed."""
         self.supervisor.wait_for(*(f"initdb {side}" for side in outputs), timeout_s=math.inf)
         said = {side: _whole(reading) for side, reading in outputs.items()}
         for side, words in said.items():
@@ -192,7 +192,7 @@ class _Start:
         return self.directory.path / f"{side}.said"
 
     def start_servers(self) -> None:
-        """Start both at once and wait for both; another free port where somebody was faster to take one."""
+        """Start both servers and wait until both are ready; a port taken in the meantime is replaced by a free one."""
         waiting: set[SideName] = set(SIDES)
         tries = 0
         self.choose_ports(waiting)
@@ -221,7 +221,7 @@ class _Start:
             self.ports[side] = free[side]
 
     def launch(self, side: SideName) -> int:
-        """Have one server started; return where in its log this start begins."""
+        """Order the start of one server; return the size of its log before the start, in bytes."""
         log = self.log(side)
         size = log.stat().st_size if log.exists() else 0
         settings = embedded_settings(side, self.directory.name, self.ports[side], self.binaries.version)
@@ -236,7 +236,7 @@ class _Start:
             return ""
 
     def is_ready(self, side: SideName) -> bool:
-        """The server's own word in its pid file, the one that pg_ctl waits for."""
+        """Whether the pid file says "ready", as pg_ctl checks it."""
         try:
             lines = (self.data(side) / "postmaster.pid").read_text("utf-8", "replace").split("\n")
         except OSError:
@@ -248,7 +248,7 @@ class _Start:
         return f"postgresql://{SUPERUSER}:{quote(password, safe='')}@{HOST}:{self.ports[side]}/{database}"
 
     def populate(self, side: SideName, password: str) -> None:
-        """Make the side's database and role by the same SQL that the containers run."""
+        """Create the side's database and role with the same SQL files that the containers run."""
         from kit.pair.connect import connect, new_password, scram_verifier
         from kit.pair.populate import create_database, populate
 
@@ -261,7 +261,7 @@ class _Start:
 
     @contextmanager
     def explaining(self, side: SideName) -> Iterator[None]:
-        """Turn what the driver raises into what the server's log says about it."""
+        """Replace an exception of the driver by a PairError that quotes the server's log."""
         import psycopg
 
         try:
@@ -270,7 +270,7 @@ class _Start:
             raise faults.explain(f"the server {side} failed", f"{error}\n{self.said_since(side, 0)}") from error
 
     def side(self, name: SideName, template_password: str) -> Side:
-        """Give the roles passwords of this run's own, and ask the server who it is."""
+        """Set new passwords for the roles, and ask the server for its identity."""
         from kit.pair.connect import connect, identify, new_password, scram_verifier
 
         admin_password, password = new_password(), new_password()
@@ -294,13 +294,13 @@ class _Start:
 
 
 def _whole(reading: int) -> str:
-    """All that is in a pipe whose writers have gone; it is closed."""
+    """Read a pipe whose writers have exited, and close it."""
     with os.fdopen(reading, "rb") as file:
         return (file.read() or b"").decode(errors="replace")
 
 
 def in_parallel(work: Callable[[SideName], Answer]) -> list[Answer]:
-    """What `work` gives for production and for test, done at the same time."""
+    """Call `work` for production and for test at the same time; return both results in this order."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(len(SIDES)) as executor:
@@ -308,7 +308,7 @@ def in_parallel(work: Callable[[SideName], Answer]) -> list[Answer]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at this moment, all different."""
+    """Different ports on which nothing listens at this moment."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:

@@ -1,4 +1,4 @@
-"""A pair that somebody else runs, named by two URLs: never started, and written to only when that was said."""
+"""A pair that somebody else runs, named by two URLs: never started, and written to only with permission."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ URL_FORM = "postgresql://user:password@host:port/database"
 
 
 def open_external(production: str, test: str, *, writable: bool = False) -> Pair:
-    """The pair behind two URLs, each asked who it is.
+    """The pair behind two URLs; each server is asked for its identity.
 
-    With `writable`, a side without the table `sites` gets it (production with its rows); one that has it is left as
-    it is. Raises PairError when both URLs reach one server, by whatever names, or a URL cannot be used.
+    With `writable`, a side without the table `sites` gets it (production with its rows); a side that has it is not
+    changed. Raises PairError when both URLs reach one server, under whatever names, or when a URL cannot be used.
     """
     pair = Pair(
         side_from_url("production", production), side_from_url("test", test), kind="external", writable=writable
@@ -29,7 +29,7 @@ def open_external(production: str, test: str, *, writable: bool = False) -> Pair
 
 
 def pair_from_environment(environ: Mapping[str, str] = os.environ) -> Pair | None:
-    """The pair that the variables KIT_PRODUCTION_URL and KIT_TEST_URL name, or None when they are not set.
+    """The pair named by the variables KIT_PRODUCTION_URL and KIT_TEST_URL, or None when they are not set.
 
     Raises PairError when only one is set, or both reach one server.
     """
@@ -50,7 +50,7 @@ def pair_from_environment(environ: Mapping[str, str] = os.environ) -> Pair | Non
 
 
 def side_from_url(name: SideName, url: str, *, admin: str | None = None, log: Path | None = None) -> Side:
-    """One side, after asking its server who it is."""
+    """One side of a pair, with the identity of its server. Raises PairError for a bad URL or no connection."""
     from kit.pair.connect import identify
 
     parts = _parts(name, url)
@@ -65,14 +65,14 @@ def side_from_url(name: SideName, url: str, *, admin: str | None = None, log: Pa
 
 
 def _parts(name: str, url: str) -> SplitResult:
-    """A URL taken apart. Raises PairError for one that names no user or host, or has what no URL can have."""
+    """Split a URL. Raises PairError when it names no user or host, or is malformed."""
     from kit.probes.redact import redact
 
     try:
         parts = urlsplit(url)
         usable = parts.scheme.split("+")[0] in ("postgresql", "postgres") and parts.port != 0
         usable = usable and None not in (parts.hostname, parts.username) and "\0" not in unquote(url)
-    except ValueError:  # brackets that do not fit, a port that is no number
+    except ValueError:  # unbalanced brackets, or a port that is not a number
         usable = False
     if not usable:
         raise PairError(
@@ -84,7 +84,7 @@ def _parts(name: str, url: str) -> SplitResult:
 
 
 def refuse_one_server(pair: Pair) -> None:
-    """Raise PairError when both sides are one server, as its own identity tells, whatever the URLs look like."""
+    """Raise PairError when both sides report the same server identity, however the URLs are written."""
     production, test = pair.sides
     if production.identity.server == test.identity.server:
         raise PairError(

@@ -1,4 +1,4 @@
-"""What Postgres says when it cannot start, in words that a person can act on."""
+"""Error messages of Postgres at start, explained with a remedy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong: how Postgres puts it, and what to say instead, or with `quoted` beside it."""
+    """A known fault: the pattern of Postgres' message, and its explanation. With `quoted`, the message is shown too."""
 
     pattern: str
     found: str
@@ -27,7 +27,7 @@ class Fault:
     quoted: bool = True
 
 
-# The first that fits is said, so the precise ones come first.
+# The first match is used, so precise patterns come first.
 FAULTS = (
     Fault(
         r"could not create shared memory segment: No space left on device",
@@ -100,7 +100,7 @@ FAULTS = (
 
 
 def explain(event: str, said: str, *, port: int | None = None) -> PairError:
-    """The error for an event ("the server test did not start") that says what a program's last words, `said`, mean."""
+    """The error for `event` ("the server test did not start"), explaining a program's last output, `said`."""
     words = tail(said)
     for fault in FAULTS:
         if re.search(fault.pattern, said):
@@ -111,13 +111,13 @@ def explain(event: str, said: str, *, port: int | None = None) -> PairError:
 
 
 def holder_of(port: int) -> str:
-    """Which program listens on a port of the loopback address, as far as this user may know."""
+    """Describe the program that listens on a port of the loopback address, as far as this user may see it."""
     kind = "a PostgreSQL server" if _speaks_postgres(port) else "another program"
     try:
         import psutil
     except ImportError:
         return kind
-    with suppress(psutil.Error, OSError):  # this user may not know
+    with suppress(psutil.Error, OSError):  # this user may not see it
         for one in psutil.net_connections("tcp"):
             if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port and one.pid:
                 return f"{kind} ({psutil.Process(one.pid).name()}, process {one.pid})"
@@ -125,7 +125,7 @@ def holder_of(port: int) -> str:
 
 
 def _speaks_postgres(port: int) -> bool:
-    """Whether a server answers the question for encryption as PostgreSQL does."""
+    """Whether the listener answers an SSLRequest as PostgreSQL does."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_S) as connection:
             connection.settimeout(ANSWER_S)
@@ -136,7 +136,7 @@ def _speaks_postgres(port: int) -> bool:
 
 
 def tail(text: str) -> str:
-    """The last lines of a log that tell something, on one line."""
+    """The last informative lines of a log, joined into one line."""
     telling = [line.strip() for line in text.splitlines() if re.search(r"FATAL|PANIC|ERROR|error|could not|HINT", line)]
     lines = telling or [line.strip() for line in text.splitlines() if line.strip()]
     return " / ".join(" ".join(line.replace("\t", " ").split()) for line in lines[-TAIL_LINES:])

@@ -1,8 +1,8 @@
-"""A system identifier of its own for a data directory that is a copy.
+"""Give the copy of a data directory a system identifier of its own.
 
-Postgres gives the identifier as it makes a directory, and no program of its own changes that alone (pg_resetwal keeps
-it; pg_createsubscriber changes it in the same two places as this does). It stands in the control file, which ends with
-a checksum, and at the beginning of each file of the write-ahead log.
+initdb sets the identifier, and no program of Postgres changes only that (pg_resetwal keeps it; pg_createsubscriber
+changes it in the same two places as this module). It is stored in the control file, which ends with a checksum, and at
+the beginning of each file of the write-ahead log.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from pathlib import Path
 
 _IDENTIFIER = struct.Struct("=Q")
 _CHECKSUM = struct.Struct("=I")
-_IN_LOG = 24  # bytes, after the short header that every page of the log has
+_IN_LOG = 24  # bytes, after the short header of every WAL page
 _RECORD_AT_MOST = 1024  # bytes; the rest of the control file is zeros
 _CASTAGNOLI = 0x82F63B78
 
 
 def new_identifier() -> int:
-    """An identifier that no server has: the time in seconds, as in Postgres' own, and a random number."""
+    """A new identifier: the time in seconds, as in Postgres' own, and a random number."""
     return int(time.time()) << 32 | secrets.randbits(32)
 
 
 def renew(data: Path) -> bool:
-    """Give the stopped server of a data directory a new system identifier.
+    """Give the data directory of a stopped server a new system identifier.
 
-    False, and nothing is changed, where the control file is not as it is known. OSError where it cannot be written.
+    Returns False, and changes nothing, when the layout of the control file is unknown. Raises OSError when it cannot be
+    written.
     """
     control = data / "global" / "pg_control"
     content = bytearray(control.read_bytes())
@@ -60,7 +61,7 @@ def _advanced(state: int, content: bytes | bytearray) -> int:
 
 
 def _end_of_record(content: bytearray) -> int | None:
-    """Where the checksum stands, which differs between versions: it is that of all that is before it."""
+    """The offset of the checksum, which differs between versions: its value is the CRC of all bytes before it."""
     state = 0xFFFFFFFF
     step = _CHECKSUM.size
     for end in range(0, min(len(content), _RECORD_AT_MOST) - step, step):

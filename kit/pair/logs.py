@@ -1,4 +1,4 @@
-"""The second witness: what a server itself wrote down about connections and statements."""
+"""The second witness: the servers' own logs of connections and statements."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LineKind = Literal["connection", "disconnection", "statement", "error", "other"]
 POLL_S = 0.01
 WHOLE_S = 1.0
 
-# The form that settings.LOG_PREFIX gives. An entry begins with a time; lines that continue it begin with a tab.
+# The format of settings.LOG_PREFIX. An entry begins with a time; its continuation lines begin with a tab.
 _ENTRY = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) UTC\t(?P<pid>\d+)\t(?P<application>[^\t]*)\t(?P<user>[^\t]*)\t"
     r"(?P<database>[^\t]*)\t(?P<level>[A-Z0-9]+):  (?P<text>.*)",
     re.DOTALL,
 )
 _BEGINNING = re.compile(rb"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC\t", re.MULTILINE)
-# What belongs to the entry before it, and is written by the server in one piece with it.
+# Parts of the previous entry, which the server writes together with it.
 _PARTS = frozenset({"DETAIL", "HINT", "CONTEXT", "QUERY", "STATEMENT", "LOCATION", "BACKTRACE"})
 _FAILURES = frozenset({"ERROR", "FATAL", "PANIC"})
 _STATEMENT = re.compile(r"(?:statement|execute [^:]*|fastpath function call): (?P<sql>.*)", re.DOTALL)
@@ -40,11 +40,11 @@ _UNKNOWN = "[unknown]"
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One entry of a server's log, however many lines it took.
+    """One entry of a server's log, which may span several lines.
 
     `at` is when the server wrote it, in UTC to the millisecond; `pid` is the backend, as in Identity.backend_pid;
-    `application`, `user` and `database` are empty where the server did not know them yet. `kind` is "connection" when
-    a client was let in, "statement" for SQL (then `text` is the SQL alone), "error" for what the server refused.
+    `application`, `user` and `database` are empty as long as the server does not know them. `kind` is "connection" when
+    a client was authorized, "statement" for SQL (then `text` is the SQL alone), "error" for what the server refused.
     """
 
     at: datetime
@@ -57,20 +57,20 @@ class LogLine:
 
 
 class ServerLog:
-    """A server's log file, read by byte positions while the server writes on."""
+    """A server's log file, read by byte positions while the server appends to it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def position(self) -> int:
-        """Where the log ends now, in bytes; a client's statements are in it before the client has its answer."""
+        """The present end of the log, in bytes. A statement is logged before the client gets its answer."""
         try:
             return os.stat(self.path).st_size
         except OSError as error:
             raise self._unreadable(error) from error
 
     def read(self, start: int = 0, end: int | None = None) -> tuple[LogLine, ...]:
-        """The entries that begin at the bytes from `start` up to `end`, None meaning the log's end now."""
+        """The entries that begin at byte `start` or later and before `end` (None: the present end of the log)."""
         try:
             content = self._whole_entries(start)
         except OSError as error:
@@ -78,19 +78,19 @@ class ServerLog:
         return parse(content, None if end is None else end - start)
 
     def of_application(self, application: str, start: int = 0, end: int | None = None) -> tuple[LogLine, ...]:
-        """The entries of one application name, with those that its backends wrote before it was known."""
+        """The entries of one application name, including those that its backends wrote before the name was known."""
         lines = self.read(start, end)
         pids = {line.pid for line in lines if line.application == application}
         return tuple(line for line in lines if line.pid in pids)
 
     def between(self, earliest: datetime, latest: datetime) -> tuple[LogLine, ...]:
-        """The entries of a span of time, both ends included; times are aware ones."""
+        """The entries from `earliest` to `latest`, both included; both are timezone-aware."""
         return tuple(line for line in self.read() if earliest <= line.at <= latest)
 
     def wait_for_end_of(self, pids: Collection[int], start: int = 0, *, timeout_s: float = 5.0) -> int:
-        """Wait until these backends have logged their end, and return the log's position then.
+        """Wait until these backends have logged their disconnection; return the log's position after it.
 
-        A server writes of a disconnection a moment after the client has gone. Raises PairError after `timeout_s`.
+        A server logs a disconnection a moment after the client has gone. Raises PairError after `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -107,7 +107,7 @@ class ServerLog:
             time.sleep(POLL_S)
 
     def _whole_entries(self, start: int) -> bytes:
-        """The log from `start`; an entry that is being written at this moment is waited for."""
+        """The log from `start`, after waiting for an entry that is just being written."""
         deadline = time.monotonic() + WHOLE_S
         while True:
             with open(self.path, "rb") as file:
@@ -125,9 +125,9 @@ class ServerLog:
 
 
 def parse(content: bytes, end: int | None = None) -> tuple[LogLine, ...]:
-    """The entries in a piece of a log that begin before byte `end`, None meaning all of them.
+    """The entries in a piece of a log that begin before byte `end` (None: all of them).
 
-    What comes before the first beginning of an entry, and what is no entry at all, is left out.
+    Text before the first entry, and lines that are not an entry, are left out.
     """
     found: list[LogLine] = []
     for start, entry in _entries(content):
@@ -157,7 +157,7 @@ def _line(match: re.Match[str]) -> LogLine:
     if match["level"] in _FAILURES:
         kind, text = "error", f"{match['level']}:  {text}"
     elif authorized := _AUTHORIZED.match(text):
-        # The name is in the text: the settings that came with the connection are not in force yet.
+        # The name in the text is used: the connection's own settings are not in force yet.
         kind, application = "connection", authorized["application"] or application
     elif text.startswith("disconnection: "):
         kind = "disconnection"
@@ -169,7 +169,7 @@ def _line(match: re.Match[str]) -> LogLine:
 
 def _with_part(line: LogLine, part: str) -> LogLine:
     if line.kind == "statement":
-        return line  # its text is the SQL alone
+        return line  # the text of a statement is the SQL alone
     return LogLine(line.at, line.pid, line.application, line.user, line.database, line.kind, f"{line.text}\n{part}")
 
 

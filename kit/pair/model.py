@@ -1,4 +1,4 @@
-"""What a pair is: two sides, each a live server with the identity that it gave itself. Values only."""
+"""The values of a pair: two sides, each a live server with the identity that it reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DATABASES: dict[SideName, str] = {"production": "projectdb", "test": "testdb"}
 USERS: dict[SideName, str] = {"production": "projectuser", "test": "testuser"}
 SEEDED_SITES = 731
 
-# Every column is text, because system_identifier and oids do not fit the integers of every reader (JSON, JavaScript).
+# Every column is text, because system_identifier and oids exceed the integers of some readers (JSON, JavaScript).
 IDENTITY_SQL = """\
 select (pg_control_system()).system_identifier::text as system_identifier,
        current_setting('cluster_name') as cluster_name,
@@ -34,10 +34,10 @@ select (pg_control_system()).system_identifier::text as system_identifier,
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a server says it is, to one connection.
+    """The identity that a server reports over one connection.
 
     `started` is ISO 8601 in UTC; `host` is None over a unix socket; `backend_pid` is the process that served this
-    connection, by which the server's log is matched.
+    connection, with which its entries in the server's log are found.
     """
 
     system_identifier: str
@@ -55,7 +55,7 @@ class Identity:
 
     @classmethod
     def from_row(cls, row: Sequence[str | None]) -> Identity:
-        """Read the row that IDENTITY_SQL gives."""
+        """Build an Identity from a row of IDENTITY_SQL."""
         system_identifier, cluster_name, timeline, standby, started, host, *rest = row
         port, database, database_oid, user, version, backend_pid = (cast(str, value) for value in rest)
         return cls(
@@ -75,7 +75,7 @@ class Identity:
 
     @property
     def server(self) -> str:
-        """The identity of the server, without the place in it: equal exactly when one server answered both."""
+        """The server's identity without host and port: equal exactly when one server answered both connections."""
         role = "standby" if self.standby else "primary"
         return f"{self.system_identifier}/{self.cluster_name}/{self.timeline}/{role}"
 
@@ -84,8 +84,8 @@ class Identity:
 class Side:
     """One live server with its database.
 
-    `admin` is a superuser's URL, or None when the kit was given none; `log` is the server's own log, or None when it
-    cannot be read from here.
+    `admin` is a superuser's URL, or None when the kit has none; `log` is the server's log file, or None when it is not
+    readable from here.
     """
 
     name: SideName
@@ -99,13 +99,13 @@ class Side:
     log: Path | None
 
     def url(self, driver: str | None = None) -> str:
-        """The URL with its password, for a driver of SQLAlchemy's (`asyncpg`), or plain when `driver` is None."""
+        """The URL with its password; `driver` is a driver of SQLAlchemy (`asyncpg`), None gives a plain URL."""
         scheme = f"postgresql+{driver}" if driver else "postgresql"
         return f"{scheme}://{quote(self.user, safe='')}:{quote(self.password, safe='')}@{self._place}"
 
     @property
     def redacted(self) -> str:
-        """The URL without its password, fit to be shown."""
+        """The URL without its password, safe to show."""
         return f"postgresql://{quote(self.user, safe='')}@{self._place}"
 
     @property
@@ -116,10 +116,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two servers that are up: production with its sites, and test without.
+    """Two running servers: production with its sites, and test without.
 
-    `writable` says whether the kit itself may write to them: always to servers that it started, never to others
-    unless their owner said so.
+    `writable` says whether the kit itself may write to them: always to servers that it started, to others only with
+    their owner's permission.
     """
 
     production: Side
@@ -133,7 +133,7 @@ class Pair:
         return (self.production, self.test)
 
     def environ(self) -> dict[str, str]:
-        """The variables by which another process finds this pair; they hold passwords."""
+        """The variables with which another process finds this pair. They contain passwords."""
         found = {"KIT_PAIR_KIND": self.kind, "KIT_PAIR_WRITABLE": "1" if self.writable else "0"}
         for side in self.sides:
             prefix = f"KIT_{side.name.upper()}_"

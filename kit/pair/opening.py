@@ -1,4 +1,4 @@
-"""Which pair is used: the one that the environment names, else the one that was left running, else one of one's own."""
+"""Choose the pair: the one named by the environment, else the one that is up, else a new one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ def open_pair(
     urls: tuple[str, str] | None = None,
     writable: bool = False,
 ) -> Iterator[Pair]:
-    """A live pair: the one that KIT_PRODUCTION_URL and KIT_TEST_URL name, else the one that `kit up` left running,
-    else an embedded one, taken down at the end.
+    """A live pair: the one that the environment names, else the one that is up, else a new embedded one.
 
-    A `kind`, `ports` (production's, test's) or `urls` ask for a pair of one's own instead. `writable` concerns `urls`
-    only: those servers are never written to without it. Raises PairError when there is no pair to be had.
+    The environment names it by KIT_PRODUCTION_URL and KIT_TEST_URL; `kit up` leaves one running; a new one is taken
+    down at the end.
+
+    With a `kind`, `ports` (production's, test's) or `urls`, only those are used. `writable` applies to `urls`: without
+    it the kit never writes to those servers. Raises PairError when no pair can be opened.
     """
     if kind is None and ports is None and urls is None:
         found = _pair_that_is_up()

@@ -1,4 +1,4 @@
-"""Where a pair's things go: data in memory where there is room, state and templates in the user's own directories."""
+"""Directories of a pair: data in memory when there is enough space, state and templates in the user's directories."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Account:
     gid: int
 
     def as_popen(self) -> dict[str, Any]:
-        """The arguments by which `subprocess` starts a program as this user."""
+        """The arguments with which `subprocess` starts a program as this user."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def account() -> Account | None:
-    """The user to drop to, or None when we are not root and stay who we are."""
+    """The user to switch to, or None when we are not root. Raises PairError when the system has no such user."""
     if os.geteuid() != 0:
         return None
     import pwd
@@ -55,9 +55,9 @@ def account() -> Account | None:
 
 
 def named_stand_in() -> tuple[int, int] | None:
-    """The numbers of a user and a group with a name, when this ordinary user has none, as Postgres' initdb wants one.
+    """The uid and gid of a user with a name, when the current user has none: initdb requires a name.
 
-    None when the user has a name, or may become another one.
+    None when the user has a name, or is root and switches to another user anyway.
     """
     import pwd
 
@@ -66,30 +66,30 @@ def named_stand_in() -> tuple[int, int] | None:
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:
-        entries = [entry for entry in pwd.getpwall() if entry.pw_uid != 0]  # which Postgres refuses
+        entries = [entry for entry in pwd.getpwall() if entry.pw_uid != 0]  # Postgres refuses root
         return (entries[0].pw_uid, entries[0].pw_gid) if entries else None
     return None
 
 
 def state_directory() -> Path:
-    """The directory of the state file, private to this user; made when missing."""
+    """The directory of the state file, private to this user; created when missing."""
     return _private(state_file().parent, STATE_VARIABLE)
 
 
 def cache_directory() -> Path:
-    """The directory of templates, private to this user; made when missing."""
+    """The directory of templates, private to this user; created when missing."""
     return _private(cache_path(), "XDG_CACHE_HOME")
 
 
 def cache_path() -> Path:
-    """The path of what can be made again, whether or not it exists."""
+    """The path of the cache directory, which may not exist."""
     import platformdirs
 
     return _of_this_user(platformdirs.user_cache_dir)
 
 
 def state_file() -> Path:
-    """The path of the state file, whether or not it or its directory exists."""
+    """The path of the state file; neither it nor its directory need exist."""
     import platformdirs
 
     chosen = os.environ.get(STATE_VARIABLE)
@@ -119,13 +119,13 @@ def _private(directory: Path, variable: str) -> Path:
 
 
 def data_bases() -> list[Path]:
-    """The existing directories in which data directories may be made, the best one first."""
+    """Candidate parents of data directories, the best first. The one in KIT_DATA_DIR need not exist."""
     chosen = os.environ.get(DATA_VARIABLE)
     return [Path(chosen)] if chosen else _usual_bases()
 
 
 def all_bases() -> list[Path]:
-    """Every directory in which a run of this user may have left a data directory, whatever is chosen now."""
+    """Every directory in which a run of this user may have left data, whatever KIT_DATA_DIR is now."""
     return list(dict.fromkeys([*data_bases(), *_usual_bases()]))
 
 
@@ -134,13 +134,13 @@ def _usual_bases() -> list[Path]:
     if os.geteuid() == 0:
         named += [Path("/run"), Path("/var/cache"), Path("/var/lib")]
     found = [path for path in named if path.is_absolute() and path.is_dir()]
-    with suppress(PairError):  # a home that cannot be written to is one choice less
+    with suppress(PairError):  # without a writable home there is one candidate less
         found.append(cache_directory())
     return [path for path in found if os.access(path, os.W_OK | os.X_OK)]
 
 
 def choose_data_base(user: Account | None) -> Path:
-    """The first base with comfortable room, else the one with most; refused when that is too little."""
+    """The first candidate with COMFORTABLE_MB free, else the roomiest. Raises PairError when that is too small."""
     bases = [base for base in data_bases() if user is None or is_open_to(base, user)]
     if not bases:
         raise PairError(
@@ -166,7 +166,7 @@ def choose_data_base(user: Account | None) -> Path:
 
 
 def free_mb(directory: Path) -> int:
-    """Free room in megabytes; 0 for a directory that is not there."""
+    """Free space in megabytes; 0 when the directory does not exist."""
     try:
         return shutil.disk_usage(directory).free // 1_000_000
     except OSError:
@@ -174,7 +174,7 @@ def free_mb(directory: Path) -> int:
 
 
 def is_open_to(path: Path, user: Account) -> bool:
-    """Whether `user` can enter `path` and every directory above it, as far as they are there."""
+    """Whether `user` can enter `path` and all its parents, as far as they exist."""
     return all(_can_enter(place.stat(), user) for place in _with_parents(path.resolve()) if place.exists())
 
 

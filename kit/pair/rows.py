@@ -1,4 +1,4 @@
-"""How many sites the databases of a pair hold, as their servers count them."""
+"""The number of sites in a pair's databases, as their servers count them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def count_sites(pair: Pair) -> dict[str, int | None]:
-    """The number of sites on each side; None where there is no table. PairError where a server does not answer."""
+    """The number of sites on each side, None without a table. Raises PairError when a server does not answer."""
     if isinstance(pair, Slot):
         return {keeper.side.name: keeper.ask(_count) for keeper in pair.keepers}
     found: dict[str, int | None] = {}

@@ -1,4 +1,4 @@
-"""The directory of one running pair, the lock that shows whether it is in use, and the supervisor that holds it."""
+"""The directory of a running pair, its lock, and the supervisor that holds the lock."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ANSWER_S = 30.0
 
 
 class RunDirectory:
-    """A directory of one pair, locked for as long as its supervisor, or the process that makes it, lives."""
+    """The directory of one pair, locked as long as its supervisor, or the process that made it, lives."""
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path, self.lock = path, lock
 
     @classmethod
     def make(cls, user: Account | None) -> RunDirectory:
-        """Make and lock a new directory where there is room."""
+        """Make and lock a new directory where there is enough space. Raises PairError when there is none."""
         base = choose_data_base(user)
         try:
             path, lock = workfolder.make(base, RUN_PREFIX)
@@ -38,21 +38,21 @@ class RunDirectory:
                 f"cannot make a directory in {base}: {error.strerror}",
                 remedy=f"set {DATA_VARIABLE} to a directory that you can write to",
             ) from error
-        path.chmod(0o711)  # the servers' user passes through, and lists nothing
+        path.chmod(0o711)  # the servers' user passes through it and need not list it
         return cls(path, lock)
 
     @property
     def name(self) -> str:
-        """What tells this run from every other."""
+        """The unique part of the directory's name."""
         return self.path.name.removeprefix(RUN_PREFIX)
 
     def release(self) -> None:
-        """Give up this process's hold of the lock; the supervisor keeps its own."""
+        """Close this process's descriptor of the lock; the supervisor keeps its own."""
         os.close(self.lock)
 
 
 def sweep() -> list[Path]:
-    """Remove what killed runs of this user left behind, and return what was removed."""
+    """Remove what killed runs of this user left behind; return the directories of pairs that were removed."""
     found = workfolder.abandoned((RUN_PREFIX,), all_bases())
     for directory in found:
         clear(directory)
@@ -61,13 +61,13 @@ def sweep() -> list[Path]:
 
 
 def clear(directory: Path) -> None:
-    """Remove a directory that nobody holds, and end what still runs on it."""
+    """Remove a directory that no process holds, after ending servers that still run on it."""
     end_leftovers(directory)
     supervisor_program.remove(str(directory))
 
 
 def end_leftovers(directory: Path) -> None:
-    """End servers that lost their supervisor and were not ended by the kernel, as can happen on macOS."""
+    """End servers that outlived their supervisor, which can happen on macOS."""
     for pid_file in directory.glob("*/postmaster.pid"):
         try:
             pid = int(pid_file.read_text("utf-8", "replace").split("\n")[0])
@@ -80,17 +80,17 @@ def end_leftovers(directory: Path) -> None:
 
 
 def runs_on(pid: int, data: str) -> bool:
-    """Whether the process `pid` is a server on the data directory `data`, and not somebody who got its number."""
+    """Whether process `pid` is a server on the data directory `data`, not another process that got its number."""
     return b"-D %b " % os.fsencode(data) in processes.arguments(pid)
 
 
 def is_supervisor(pid: int, directory: str) -> bool:
-    """Whether the process `pid` is the supervisor of `directory`, and not somebody who got its number."""
+    """Whether process `pid` is the supervisor of `directory`, not another process that got its number."""
     return b"%b %b " % (os.fsencode(supervisor_program.__file__), os.fsencode(directory)) in processes.arguments(pid)
 
 
 class Supervisor:
-    """Our end of the supervisor process: orders out, events in."""
+    """The client of the supervisor process: sends orders, receives events."""
 
     def __init__(self, directory: RunDirectory, user: Account | None) -> None:
         account = [str(user.uid), str(user.gid)] if user is not None else []
@@ -104,14 +104,14 @@ class Supervisor:
             cwd="/",
             env={"LC_ALL": "C", "PATH": os.defpath},
             pass_fds=(directory.lock,),
-            start_new_session=True,  # an interrupt at the terminal is the owner's business
+            start_new_session=True,  # an interrupt at the terminal is for the owner to handle
         )
         self.ended: dict[str, int] = {}
-        self.pids: dict[str, int] = {}  # of what runs
+        self.pids: dict[str, int] = {}  # of running servers and programs
         self._unread = b""
 
     def start(self, name: str, argv: list[str], log: Path, env: Mapping[str, str]) -> None:
-        """Have a server started; `pids` tells its process when the answer has been read."""
+        """Order the start of a server; its process number is in `pids` once the answer was read."""
         self.ended.pop(name, None)
         self.pids.pop(name, None)
         self._order({"start": name, "argv": argv, "log": str(log), "env": dict(env)})
@@ -126,23 +126,23 @@ class Supervisor:
         given: Path = Path(os.devnull),
         as_named: tuple[int, int] | None = None,
     ) -> None:
-        """Have a program run that reads `given`, writes to `log`, and ends by itself; `ended` has its status then.
+        """Order the run of a program that reads `given`, writes to `log` and exits; its status is then in `ended`.
 
-        `as_named` are the numbers of a user and a group that the program takes itself for, where the system allows it.
+        `as_named` are the uid and gid that the program sees as its own, on systems that allow it.
         """
         self.ended.pop(name, None)
         order = {"run": name, "argv": argv, "log": str(log), "env": dict(env), "input": str(given)}
         self._order(order | {"as_named": as_named})
 
     def stop(self, *names: str) -> None:
-        """Have servers stopped in order, and wait until they have ended."""
+        """Stop servers cleanly and wait until they have exited. Raises PairError when they do not."""
         for name in names:
             self._order({"stop": name})
         if not self.wait_for(*names, timeout_s=ANSWER_S):
             raise PairError(f"the servers {', '.join(names)} did not stop within {ANSWER_S:.0f} s")
 
     def wait_for(self, *names: str, timeout_s: float) -> bool:
-        """Wait until these servers or programs have ended; False where they have not within `timeout_s`."""
+        """Wait until these servers or programs have exited; False when some have not within `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while any(name not in self.ended for name in names):
             if time.monotonic() > deadline:
@@ -151,7 +151,7 @@ class Supervisor:
         return True
 
     def listen(self, timeout_s: float) -> None:
-        """Take in what the supervisor has said by now, waiting at most `timeout_s` for something."""
+        """Read events, waiting at most `timeout_s` for the first. Raises PairError when the supervisor has exited."""
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], timeout_s)
         if not readable:
@@ -171,17 +171,17 @@ class Supervisor:
                 self.ended[event["ended"]] = event["status"]
 
     def watch(self, owner: int) -> None:
-        """Have the servers die with the process `owner` instead of this one."""
+        """Order the servers to end with the process `owner` instead of this one."""
         self._order({"watch": owner})
         self._let_live()
 
     def detach(self) -> None:
-        """Have the servers outlive this process, until SIGTERM reaches the supervisor."""
+        """Order the servers to outlive this process, until SIGTERM reaches the supervisor."""
         self._order({"detach": True})
         self._let_live()
 
     def close(self) -> None:
-        """End the servers and remove their directory. In a fork of the owner, do nothing: they are not the fork's."""
+        """End the servers and remove their directory. Does nothing in a fork of the owner."""
         if os.getpid() != self.owner:
             return
         self._let_go()
@@ -199,12 +199,12 @@ class Supervisor:
 
     def _let_live(self) -> None:
         self._let_go()
-        self.process.returncode = 0  # it is somebody else's from here; Popen would warn that it is still running
+        self.process.returncode = 0  # it has another owner from here on; Popen would warn that it is still running
 
     def _let_go(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None and not pipe.closed:
                 try:
                     pipe.close()
-                except OSError:  # the supervisor went first
+                except OSError:  # the supervisor exited first
                     continue

@@ -1,4 +1,4 @@
-"""The pair that was left running on purpose: `kit up`, `kit status`, `kit down`, and the one file that they share."""
+"""The pair that `kit up` leaves running, `kit status`, `kit down`, and the state file that they share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FORMAT = 1
 DOWN_S = 20.0
 DOWN_POLL_S = 0.005
 CONNECT_S = 2.0
-OWNER = "kept-by"  # in a kept pair's directory: the path of the state file that it belongs to
+OWNER = "kept-by"  # in the directory of a pair left running: the path of the state file that it belongs to
 LAST_WORDS = 3  # entries of a log
 RECORD_S = 2.0
 _USUAL = (
@@ -39,10 +39,10 @@ _USUAL = (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the state file holds: the pair, and what ends it.
+    """The content of the state file: the pair, and what is needed to end it.
 
     `directory`, `supervisor` and `pids` (the process numbers of the supervisor and of each side's server) belong to an
-    embedded pair, `compose` to one in containers. `folder` is where `kit up` was called, empty when that is not known.
+    embedded pair, `compose` to one in containers. `folder` is where `kit up` was called, empty when unknown.
     """
 
     pair: Pair
@@ -61,11 +61,11 @@ def up(
     writable: bool = False,
     owner: int | None = None,
 ) -> Pair:
-    """Leave a pair running and remember it; the one that is up already is given again.
+    """Leave a pair running and write the state file; a pair that is already up is returned again.
 
-    `urls` (production's, test's) belong to the kind external, and `writable` says that the kit may write there.
-    `owner` is the number of a process that embedded servers die with; None means that they outlive everybody.
-    Raises PairError when the pair that is up is not of this kind or on these ports.
+    `urls` (production's, test's) are for the kind external, and `writable` permits the kit to write there. `owner` is
+    the number of a process with which embedded servers end; None lets them run until `kit down`. Raises PairError when
+    the pair that is up is of another kind or on other ports.
     """
     with _only_one():
         found = _still_up()
@@ -87,9 +87,9 @@ def up(
 
 
 def down() -> bool:
-    """End the pair that was left running; False when there was none. Servers that the kit did not start go on.
+    """End the pair that was left running; False when there was none. Servers that the kit did not start keep running.
 
-    What the kit started is found by its directories also where the state file is damaged or gone.
+    What the kit started is found by its directories, even when the state file is damaged or lost.
     """
     from kit.pair import compose
 
@@ -115,7 +115,7 @@ def _unreadable(path: Path, error: OSError) -> PairError:
 
 
 def status() -> Pair | None:
-    """The pair that was left running, or None. Raises PairError when one of its servers has died since."""
+    """The pair that was left running, or None. Raises PairError when one of its servers has died."""
     state = _recall()
     if state is None or (state.directory is not None and not is_held(state.directory)):
         return None
@@ -130,7 +130,7 @@ def status() -> Pair | None:
 
 
 def description(pair: Pair) -> str:
-    """In one line: that a pair is up, of which kind, since when, and for the one that was left running, by whom."""
+    """One line: kind and start time of the pair, and for the one left running, the folder where it was started."""
     state = _recall()
     since = pair.production.identity.started[:16].replace("T", " ")
     line = f"The pair is up ({pair.kind}), since {since} UTC"
@@ -140,9 +140,9 @@ def description(pair: Pair) -> str:
 
 
 def check(pair: Pair) -> None:
-    """Raise PairError naming the first server that does not answer any more, with the end of its log.
+    """Raise PairError for the first server that no longer accepts connections, with the end of its log.
 
-    For a caller that has lost a connection, to learn whether the server went, or only the connection.
+    For a caller that lost a connection and needs to know whether the server died or only the connection.
     """
     for side in pair.sides:
         if not _listens(side):
@@ -150,7 +150,7 @@ def check(pair: Pair) -> None:
 
 
 def dead(side: Side) -> PairError:
-    """The error for a server that was up and is no more: how it ended, and the last that it wrote about itself."""
+    """The error for a server that has died: its exit status, and its last log entries about itself."""
     found = f"the server {side.name} on {side.host}:{side.port} has died"
     if side.log is not None:
         found += _how_it_ended(side.log.parent / f"{side.name}{ENDED}") + _last_words(side.log)
@@ -160,7 +160,7 @@ def dead(side: Side) -> PairError:
 def _how_it_ended(record: Path) -> str:
     deadline = time.monotonic() + RECORD_S
     while not record.exists() and is_held(record.parent) and time.monotonic() < deadline:
-        time.sleep(DOWN_POLL_S)  # the supervisor writes it a moment after the end
+        time.sleep(DOWN_POLL_S)  # the supervisor writes it a moment after the exit
     try:
         status = int(record.read_text())
     except (OSError, ValueError):
@@ -169,7 +169,7 @@ def _how_it_ended(record: Path) -> str:
 
 
 def _last_words(log: Path) -> str:
-    """The last entries that are about the server, not about its sessions and what it was asked there."""
+    """The last entries about the server itself, not about its sessions and their statements."""
     try:
         start = max(0, log.stat().st_size - 65_536)
         lines = ServerLog(log).read(start)
@@ -185,7 +185,7 @@ def _last_words(log: Path) -> str:
 
 @contextmanager
 def _only_one() -> Iterator[None]:
-    """Let one `up` or `down` of this user work at a time."""
+    """Allow one `up` or `down` of this user at a time."""
     path = places.state_directory() / "lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -199,11 +199,11 @@ def _only_one() -> Iterator[None]:
 
 
 def _still_up() -> Pair | None:
-    _recall()  # one that is damaged is said, and not replaced
+    _recall()  # raises for a damaged state file instead of replacing it
     try:
         return status()
     except PairError:
-        return None  # half of it is gone; what is left is taken down before the next
+        return None  # one server is gone; the other is taken down before the next start
 
 
 def _refuse_another(found: Pair, kind: Kind, ports: tuple[int, int] | None, urls: tuple[str, str] | None) -> None:
@@ -259,7 +259,7 @@ def _leave_compose(ports: tuple[int, int] | None) -> Pair:
 
 
 def _take_down() -> bool:
-    """End what is up. A state that cannot be read is no reason to leave its servers running."""
+    """End what is up. An unreadable state file is no reason to leave its servers running."""
     try:
         state = _recall()
     except PairError:
@@ -267,7 +267,7 @@ def _take_down() -> bool:
     found = places.state_file().exists()
     directories = _kept()
     if state is not None and state.directory is not None and _is_kept(state.directory):
-        directories.append(state.directory)  # once more, unless KIT_DATA_DIR is another one now
+        directories.append(state.directory)  # again, unless KIT_DATA_DIR has changed since
     for directory in dict.fromkeys(directories):
         _end_embedded(directory)
     from kit.pair import compose
@@ -285,7 +285,7 @@ def _take_down() -> bool:
 
 
 def _kept() -> list[Path]:
-    """The directories of pairs that were left running and belong to this state file, whatever is in that."""
+    """The directories of running pairs that belong to this state file, whatever the file contains."""
     return [path for base in places.all_bases() for path in base.glob(f"{places.RUN_PREFIX}*") if _is_kept(path)]
 
 
@@ -294,7 +294,7 @@ def _is_kept(directory: Path) -> bool:
 
 
 def _is_ours(directory: Path) -> bool:
-    """Whether this is a pair's directory that this user has made, and so nothing else is lost with it."""
+    """Whether this is a pair's directory made by this user, so that its removal destroys nothing else."""
     try:
         found = directory.lstat()
     except OSError:
@@ -314,12 +314,12 @@ def _end_embedded(directory: Path) -> None:
     if is_held(directory):
         _end_supervisor(directory)
     if _is_ours(directory):
-        clear(directory)  # a supervisor that was killed has left it, and one that ends has only just let go of it
+        clear(directory)  # a killed supervisor has left it, and one that is ending has only just released its lock
 
 
 def _end_supervisor(directory: Path) -> None:
-    """Tell the supervisor to end, by a pipe that nobody but the supervisor of this directory reads."""
-    with suppress(OSError):  # it has just ended, or there is no pipe, and the lock will tell
+    """Order the supervisor to end, through a pipe that only the supervisor of this directory reads."""
+    with suppress(OSError):  # it has just exited, or there is no pipe; the lock shows which
         descriptor = os.open(directory / END, os.O_WRONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "wb") as pipe:
             pipe.write(b"end\n")
@@ -335,7 +335,7 @@ def _end_supervisor(directory: Path) -> None:
 
 
 def _supervisor_of(directory: Path) -> int | None:
-    """The process number of a directory's supervisor, if the state file names it and the process is that supervisor."""
+    """The process number of a directory's supervisor, if the state file names it and that process is the supervisor."""
     try:
         state = _recall()
     except PairError:
@@ -352,12 +352,12 @@ def _remember(pair: Pair, more: Mapping[str, object]) -> None:
 def _here() -> str:
     try:
         return os.getcwd()
-    except OSError:  # it was removed
+    except OSError:  # the folder was removed
         return ""
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file of this user's own beside its place, and put it there whole."""
+    """Write a file of this user's own atomically."""
     half = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -380,7 +380,7 @@ def _unwritable(path: Path, error: OSError) -> PairError:
 
 
 def _recall() -> State | None:
-    """What the state file holds, or None where there is none. Raises PairError for one that is damaged or forged."""
+    """The content of the state file, or None when there is none. Raises PairError when it is damaged or forged."""
     path = places.state_file()
     try:
         found = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))

@@ -1,4 +1,4 @@
-"""How both servers are run, embedded or in containers: what they log, and what they may forget."""
+"""Settings of both servers, embedded or in containers: logging and durability."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 
 from kit.pair.model import SideName
 
-# Fields of a log line, separated by tabs: the server takes control characters out of application names, and lines
-# that continue a message begin with a tab, so a line that begins with a time begins an entry.
+# Fields of a log line, separated by tabs. The server removes control characters from application names, and
+# continuation lines of a message begin with a tab, so a line that begins with a time begins an entry.
 LOG_PREFIX = "%m\t%p\t%a\t%u\t%d\t"
 
 LOGGING = {
@@ -24,8 +24,8 @@ LOGGING = {
     "log_min_error_statement": "error",
 }
 
-# Nothing in these servers outlives the machine, so nothing has to reach a disk. Commits are still written before they
-# are answered (synchronous_commit), because a server that comes back after a killed backend must have them all.
+# The data need not survive a crash of the machine, so nothing has to reach a disk. Commits are still written before
+# they are answered (synchronous_commit), because a server that restarts after a killed backend must have them all.
 FORGETFUL = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -33,15 +33,15 @@ FORGETFUL = {
     "max_wal_senders": "0",
 }
 
-# In the data directory, which goes with the server: /dev/shm is kept small by containers, and what a killed server has
-# there stays for good.
+# In the data directory, which is removed with the server: containers keep /dev/shm small, and what a killed server
+# leaves there stays forever.
 NOT_IN_SHM = {"dynamic_shared_memory_type": "mmap"}
 
 CLIENT_CHECK = {"client_connection_check_interval": "500ms"}
 
 
 def cluster_name(side: SideName, run: str) -> str:
-    """The name by which a server tells which side it is and of which run; no client can change it."""
+    """The name by which a server tells its side and its run; no client can change it."""
     return f"kit-{side}-{run}"
 
 
@@ -61,11 +61,11 @@ def embedded_settings(side: SideName, run: str, port: int, version: tuple[int, i
         **LOGGING,
         **FORGETFUL,
     }
-    if version[0] >= 15 or sys.platform == "linux":  # before 15, only Linux could notice a client that went away
+    if version[0] >= 15 or sys.platform == "linux":  # before 15, only Linux detected a client that had gone
         settings |= CLIENT_CHECK
     return settings
 
 
 def as_arguments(settings: dict[str, str]) -> list[str]:
-    """The settings as the server program takes them."""
+    """The settings as command line arguments of the server program."""
     return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

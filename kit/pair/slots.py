@@ -1,10 +1,10 @@
-"""Slots: databases of one's own on both servers of a pair, so that trials run side by side without meeting.
+"""Slots: databases of their own on both servers of a pair, so that parallel trials do not share one.
 
-A reset does the least that is right. Medians for one side, Postgres 18 in memory, on a machine with other work:
+A reset does the least work that is correct. Medians for one side, Postgres 18 in memory, on a machine with other load:
 
-    nothing written on the whole server          0.3 ms    one question
-    nothing left of what was written             5 ms      the catalogs and the table compared with how they began
-    rows or the next number changed              8 ms      TRUNCATE, and the rows again
+    no write on the whole server                 0.3 ms    one query
+    no difference left by writes                 5 ms      catalogs and table compared with the seeded state
+    rows or the sequence changed                 8 ms      TRUNCATE, and the rows inserted again
     anything else: tables, functions, settings   30 ms     the database dropped and cloned from a template
 """
 
@@ -34,19 +34,19 @@ TEMPLATE_LOCK = 731_731
 END_S = 10
 END_POLL_S = 0.002
 
-# Without the time-out that pg_terminate_backend takes: it looks every 100 ms only.
+# Without the timeout argument of pg_terminate_backend, which polls only every 100 ms.
 SESSIONS_SQL = """\
 select pid, pg_terminate_backend(pid) from pg_stat_activity
 where datname = %s and backend_type = 'client backend' and pid <> all(%s)"""
 
-# Both change with every write that a session of this database makes: a write takes a transaction number of the
-# server's, save for nextval, which the sequence shows.
+# One of both changes with every write in this database: a write takes a transaction number of the server, except for
+# nextval, which the sequence shows.
 ACTIVITY_SQL = """\
 select pg_snapshot_xmax(pg_current_snapshot())::text, pg_sequence_last_value(to_regclass('public.sites_id_seq'))"""
 
-# A new version of a row has a higher xmin than every row before it, so an equal count with an equal sum means equal
-# rows. Statistics are left out, since autovacuum writes them, and so are the columns of user tables that TRUNCATE and
-# vacuum change.
+# A new version of a row has a higher xmin than every row before it, so equal counts and equal sums mean equal rows.
+# Statistics are left out because autovacuum writes them, and so are the columns of user tables that TRUNCATE and vacuum
+# change.
 CATALOGS_SQL = """\
 select format('select count(*), sum(xmin::text::bigint)::text from pg_catalog.%I', relname)
 from pg_class
@@ -69,9 +69,9 @@ from public.sites"""
 
 @dataclass(frozen=True, slots=True)
 class Slot(Pair):
-    """A pair whose databases are this slot's own; it can be used wherever a pair can.
+    """A pair with databases of this slot's own, usable wherever a pair is.
 
-    `number` counts from 0. The roles, the servers and their logs are shared with the other slots; the log's lines of
+    `number` counts from 0. The roles, the servers and their logs are shared with the other slots; the log entries of
     this slot are those with its databases' names. A reset may give a database a new oid.
     """
 
@@ -79,21 +79,21 @@ class Slot(Pair):
     keepers: tuple[Keeper, Keeper] = field(repr=False, compare=False)
 
     def reset(self) -> None:
-        """Bring both databases back to how they began: production with its 731 rows, test with none.
+        """Restore both databases to their seeded state: production with its 731 rows, test with none.
 
-        Sessions that are still open there are ended. Raises PairError when a server does not answer.
+        Open sessions in them are ended. Raises PairError when a server does not answer.
         """
         for keeper in self.keepers:
             keeper.reset()
 
     def end_sessions(self) -> int:
-        """End every session in this slot's databases on both servers, and return how many there were."""
+        """End every session in this slot's databases on both servers; return how many there were."""
         return sum(keeper.end_sessions() for keeper in self.keepers)
 
 
 @contextmanager
 def open_slots(pair: Pair, count: int) -> Iterator[tuple[Slot, ...]]:
-    """`count` slots on a pair, dropped at the end. Raises PairError where the kit may not make databases."""
+    """`count` slots on a pair, dropped at the end. Raises PairError where the kit may not create databases."""
     for side in pair.sides:
         if side.admin is None or not pair.writable:
             raise PairError(
@@ -122,7 +122,7 @@ def _open_slot(pair: Pair, number: int, name: str, closing: ExitStack) -> Slot:
 
 
 def ensure_template(side: Side) -> None:
-    """Make the database that slots are cloned from, if the server has none yet; nobody can connect to it."""
+    """Create the database that slots are cloned from, unless the server has it. It accepts no connections."""
     from psycopg import sql
 
     with _connect(side, "postgres") as connection:
@@ -131,7 +131,7 @@ def ensure_template(side: Side) -> None:
         if found == (True,):
             return
         template = sql.Identifier(TEMPLATE)
-        connection.execute(sql.SQL("drop database if exists {}").format(template))  # one that was never finished
+        connection.execute(sql.SQL("drop database if exists {}").format(template))  # left by a run that was interrupted
         create_database(connection, TEMPLATE)
         with _connect(side, TEMPLATE) as inside:
             populate(inside, side.name, side.user, side.password)
@@ -139,7 +139,7 @@ def ensure_template(side: Side) -> None:
 
 
 class Keeper:
-    """One database of a slot: made, compared with its seeded state, brought back to it, dropped."""
+    """One database of a slot: created, compared with its seeded state, restored to it, dropped."""
 
     def __init__(self, side: Side, database: str) -> None:
         self.side, self.database = side, database
@@ -149,35 +149,35 @@ class Keeper:
         self.inside: Connection | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Keeper], tuple[Side, str]]:
-        # A connection cannot go to another process, and what it has not seen seeded it clones at the first reset.
+        # A connection cannot be pickled. The new keeper has no seeded state and therefore clones at its first reset.
         return Keeper, (self.side, self.database)
 
     def slot_side(self) -> Side:
-        """The side as it is in this slot."""
+        """The side with this slot's database."""
         from kit.pair.connect import identify
 
         side = replace(self.side, database=self.database)
         return replace(side, identity=identify(side.url()))
 
     def create(self) -> None:
-        """Clone the template, and remember how the clone looks."""
+        """Clone the template and record the clone's state."""
         self.seeded = self._retried(self._clone)
 
     def reset(self) -> None:
-        """Do the least that brings the seeded state back."""
+        """Restore the seeded state with the least work."""
         self.end_sessions()
         self.seeded = self._retried(self._restore)
 
     def end_sessions(self) -> int:
-        """End all sessions in this database but the keeper's own, and return how many there were."""
+        """End all sessions in this database except the keeper's own; return how many there were."""
         return self._retried(self._end_sessions)
 
     def ask(self, question: Callable[[Connection], Answer]) -> Answer:
-        """Put a question to this database over the keeper's own connection."""
+        """Call `question` with the keeper's own connection to this database; return its result."""
         return self._retried(lambda: question(self._inside()))
 
     def drop(self) -> None:
-        """Remove the database and let the connections go."""
+        """Drop the database and close the connections."""
         self._retried(self._drop)
         self.close()
 
@@ -189,12 +189,12 @@ class Keeper:
         activity = _activity(inside)
         if activity == seeded.activity:
             return seeded
-        # Relations first: a table made or dropped, the usual case, shows there at a quarter of the cost.
+        # Relations first: a created or dropped table, the usual case, shows there at a quarter of the cost.
         if _relations(inside) != seeded.relations or self._definitions(inside) != seeded.definitions:
             return self._clone()
         if _rows(inside) != seeded.rows:
             self._refill(inside)
-        # TRUNCATE leaves the schema as it is compared here alone.
+        # TRUNCATE changes nothing that is compared of the schema.
         return replace(seeded, activity=_activity(inside), rows=_rows(inside))
 
     def _refill(self, inside: Connection) -> None:
@@ -212,7 +212,7 @@ class Keeper:
         self._outside().execute(owner.format(sql.Identifier(self.database), sql.Identifier(self.side.user)))
         self._outside().execute(sql.SQL("alter role {} reset all").format(sql.Identifier(self.side.user)))
         inside = self._inside()
-        # A clone is a copy of files, so its catalogs are those of the clone before, which were read then.
+        # A clone is a copy of files, so its catalogs equal those of the previous clone, which were read then.
         if self.seeded is not None:
             return replace(self.seeded, activity=_activity(inside), rows=_rows(inside))
         return State(_activity(inside), _relations(inside), self._definitions(inside), _rows(inside))
@@ -223,7 +223,7 @@ class Keeper:
         if self.inside is not None:
             self.inside.close()
             self.inside = None
-        # Waited for here, because DROP DATABASE looks every 100 ms only; FORCE ends what comes in between.
+        # Waited for here, because DROP DATABASE polls only every 100 ms; FORCE ends sessions opened in between.
         self._end_sessions()
         statement = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(self.database))
         self._outside().execute(statement)
@@ -243,7 +243,7 @@ class Keeper:
         return len(found)
 
     def _definitions(self, inside: Connection) -> tuple[Any, ...]:
-        if not self.catalogs:  # one statement over all of them, because sixty would be sixty round trips
+        if not self.catalogs:  # one statement for all of them: sixty statements would be sixty round trips
             self.catalogs = " union all ".join(row[0] for row in inside.execute(CATALOGS_SQL)).encode()
         found = inside.execute(self.catalogs).fetchall()
         return (*found, *inside.execute(SETTINGS_SQL, (self.side.user,)).fetchall())
@@ -259,7 +259,7 @@ class Keeper:
         return self.inside
 
     def _retried(self, step: Callable[[], Answer]) -> Answer:
-        """Do a step; once more over new connections when the server has closed the old ones, as after a crash."""
+        """Run a step; once more over new connections when the server has closed the old ones, as after a crash."""
         import psycopg
 
         try:
@@ -273,7 +273,7 @@ class Keeper:
             raise PairError(f"{self.database} on {self.side.redacted} cannot be reset: {words}") from error
 
     def close(self) -> None:
-        """Let the connections go; the next step opens new ones."""
+        """Close the connections; the next step opens new ones."""
         for connection in (self.inside, self.outside):
             if connection is not None:
                 connection.close()
@@ -282,7 +282,7 @@ class Keeper:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a database looks: what its server has done, which relations and what else it defines, its rows."""
+    """The state of a database: the server's write activity, relations, other definitions, and rows."""
 
     activity: tuple[Any, ...]
     relations: tuple[Any, ...]
@@ -304,7 +304,7 @@ def _rows(inside: Connection) -> tuple[Any, ...]:
 
 def _one(inside: Connection, statement: str) -> tuple[Any, ...]:
     row = inside.execute(statement.encode()).fetchone()
-    assert row is not None  # aggregates always give one row
+    assert row is not None  # an aggregate always gives one row
     return row
 
 

@@ -1,20 +1,20 @@
-"""The supervisor: a small process that starts servers and ends them when their owner is gone, however it went.
+"""The supervisor: a small process that starts servers and ends them when their owner exits, in whatever way.
 
-Run by path with `python -I -S`, so that it starts in milliseconds and holds nothing but the standard library. It reads
-one JSON order per line on stdin and answers one JSON event per line on stdout:
+Run by path with `python -I -S`, so that it starts in milliseconds and loads only the standard library. It reads one
+JSON order per line on stdin and writes one JSON event per line on stdout:
 
-    {"watch": PID}                                          die with this process instead of with the starter
+    {"watch": PID}                                          end with this process instead of the starter
     {"start": NAME, "argv": [...], "log": PATH, "env": {}}  -> {"started": NAME, "pid": PID}
     {"run": NAME, "argv": [...], "log": PATH, "env": {}, "input": PATH, "as_named": [UID, GID] or null}
-                                                            the same, for a program that ends by itself
-    {"stop": NAME}                                          -> {"ended": NAME, "status": STATUS}, as for any end
+                                                            the same, for a program that exits by itself
+    {"stop": NAME}                                          -> {"ended": NAME, "status": STATUS}, as for any exit
     {"detach": true}                                        outlive the starter
 
-The end of the watched process, SIGTERM, anything written to the pipe `end` in the directory and, until an order to
-watch or detach, the end of stdin all mean: end every server and program, remove the directory, leave.
-Who has only the directory ends it by that pipe: a process number in a file may be somebody else's by then.
-A server asks the kernel for SIGQUIT at the supervisor's death (Linux), so that it does not outlive that either; a
-program asks for SIGTERM. The supervisor has one thread, because that promise ends with the thread that made it.
+It ends every server and program, removes the directory and exits when the watched process has exited, on SIGTERM, when
+anything is written to the pipe `end` in the directory, and at the end of stdin unless an order to watch or detach came
+before. The pipe is for a caller that knows only the directory: a process number in a file may have been reused. A
+server gets SIGQUIT from the kernel when the supervisor dies (Linux), so that it cannot outlive it; a program gets
+SIGTERM. The supervisor has one thread, because the kernel sends that signal when the thread that forked ends.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FAST_STOP_S = 10.0
 
 
 class Supervisor:
-    """Servers by name, one directory, and the process that they all die with."""
+    """Servers by name, one directory, and the process with which they end."""
 
     def __init__(self, directory: str, starter: int, account: tuple[int, int] | None) -> None:
         self.directory, self.account = directory, account
@@ -61,7 +61,7 @@ class Supervisor:
         for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(ignored, signal.SIG_IGN)
         os.mkfifo(os.path.join(directory, END), 0o600)
-        # Opened for both, so that it has no end when one who wrote goes away.
+        # Opened for reading and writing, so that it does not reach end of file when a writer closes it.
         self.end_fd = os.open(os.path.join(directory, END), os.O_RDWR | os.O_NONBLOCK)
         self.watch(starter)
 
@@ -79,7 +79,7 @@ class Supervisor:
         except ProcessLookupError:
             self.ending = True
         except OSError:
-            return  # a kernel without pidfd: the interval below looks instead
+            return  # a kernel without pidfd: the owner is polled instead
 
     def run(self) -> None:
         while not self.ending:
@@ -156,12 +156,12 @@ class Supervisor:
     ) -> None:
         try:
             source = os.open(given, os.O_RDONLY)
-        except OSError:  # it has just been removed
+        except OSError:  # the file has just been removed
             self.tell({"ended": name, "status": 127})
             return
         try:
             log = os.open(str(order["log"]), how, 0o600)
-        except OSError:  # no room for a log
+        except OSError:  # no space for a log
             log = os.open(os.devnull, os.O_WRONLY)
         known[name] = self.fork(argv, order, source, log, at_death)
         self.tell({"started": name, "pid": known[name]})
@@ -169,13 +169,13 @@ class Supervisor:
     def fork(
         self, argv: list[str], order: dict[str, object], given: int, log: int, at_death: signal.Signals
     ) -> int:
-        """Start a program that gets the signal `at_death` at the supervisor's end; both descriptors are closed here."""
+        """Start a program that gets the signal `at_death` when the supervisor dies. Closes both descriptors here."""
         supervisor = os.getpid()
         pid = os.fork()
         if pid == 0:
             try:
                 if at_death is signal.SIGTERM:
-                    os.setpgid(0, 0)  # so that what it starts itself ends with it
+                    os.setpgid(0, 0)  # so that its children end with it
                 become_server(supervisor, (given, log), argv, order, self.account, at_death)
             finally:
                 os._exit(127)
@@ -195,8 +195,8 @@ class Supervisor:
         if name in self.data:
             release_memory(self.data[name])
         if name in self.data and name not in self.stopping and not self.ending:
-            # For those who find the server gone: one that was killed has written nothing about it.
-            # It is put there whole: who finds it reads it.
+            # A killed server has logged nothing about its end, so callers that find it gone read this record. It is
+            # written atomically, because they may read it at any time.
             record = os.path.join(self.directory, name + ENDED)
             with contextlib.suppress(OSError):
                 with open(record + ".new", "w") as file:
@@ -209,15 +209,15 @@ class Supervisor:
         try:
             os.write(1, json.dumps(event).encode() + b"\n")
         except OSError:
-            return  # nobody listens any more; the servers matter, not the telling
+            return  # the reader has gone; the servers matter, not the event
 
     def signal_server(self, name: str, number: signal.Signals) -> None:
         if name in self.servers:
             os.kill(self.servers[name], number)
 
     def close(self) -> None:
-        # What is in them goes away with them, so there is nothing to write back: SIGQUIT, the immediate stop. It still
-        # gives back the shared memory, which SIGKILL would not.
+        # Their data is removed with them, so nothing has to be written back: SIGQUIT, the immediate shutdown. Unlike
+        # SIGKILL it still releases the shared memory.
         for name in list(self.servers):
             self.signal_server(name, signal.SIGQUIT)
         self.signal_programs(signal.SIGTERM)
@@ -237,7 +237,7 @@ class Supervisor:
 
     def signal_programs(self, number: signal.Signals) -> None:
         for pid in self.programs.values():
-            for leader in (-pid, pid):  # the second where it has not become a leader yet
+            for leader in (-pid, pid):  # the second for a process that is not a group leader yet
                 with contextlib.suppress(OSError):
                     os.kill(leader, number)
 
@@ -250,7 +250,7 @@ def become_server(
     account: tuple[int, int] | None,
     at_death: signal.Signals,
 ) -> None:
-    """Replace this forked child by a server or program. Never returns."""
+    """Replace this forked child by a server or program. Never returns, except when it cannot be executed."""
     for number, file in zip((0, 1, 2), (streams[0], streams[1], streams[1]), strict=True):
         os.dup2(file, number)
     os.closerange(3, 256)
@@ -263,7 +263,7 @@ def become_server(
     if order.get("as_named"):
         take_name(*order["as_named"])  # type: ignore[misc]
     if sys.platform == "linux":
-        # After the change of user, which clears it.
+        # After the change of user, which clears the setting.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, at_death, 0, 0, 0)
         if os.getppid() != supervisor:
             return
@@ -274,10 +274,10 @@ def become_server(
 
 
 def take_name(uid: int, gid: int) -> None:
-    """Appear to oneself as another user, in a user namespace of one's own; files are still the real user's.
+    """Map this process's uid and gid to others in a new user namespace; file access still uses the real ones.
 
-    For programs that want a user with an entry in the system's list. Where the kernel does not allow it nothing is
-    changed, and the program says what it wants.
+    For programs that require an entry in the system's user database. When the kernel does not allow it, nothing
+    changes, and the program reports the missing entry.
     """
     real_uid, real_gid = os.geteuid(), os.getegid()
     if sys.platform != "linux" or ctypes.CDLL(None).unshare(CLONE_NEWUSER) != 0:
@@ -292,9 +292,9 @@ def take_name(uid: int, gid: int) -> None:
 
 
 def remove(directory: str) -> None:
-    """Remove what is there of a directory, its lock last.
+    """Remove a directory's content, then its lock, then the directory.
 
-    As long as the lock is there and held, a command is running; there and held by nobody, anybody may remove the rest.
+    A lock that exists and is held means that a command is running; if it is not held, anybody may remove the rest.
     """
     try:
         names = os.listdir(directory)
@@ -304,7 +304,7 @@ def remove(directory: str) -> None:
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
         else:
-            with contextlib.suppress(OSError):  # another who clears up was faster
+            with contextlib.suppress(OSError):  # another process removed it first
                 os.unlink(path)
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -321,9 +321,10 @@ def is_alive(pid: int) -> bool:
 
 
 def release_memory(data: str) -> None:
-    """Give back the System V segment of a server that was killed before it could.
+    """Release the System V shared memory of a server that was killed before it could.
 
-    Such segments are few on macOS and outlive their processes. A server that stopped has removed its pid file.
+    macOS allows few such segments, and they outlive their processes. A server that stopped cleanly has removed its pid
+    file.
     """
     try:
         with open(os.path.join(data, "postmaster.pid"), encoding="utf-8", errors="replace") as file:
@@ -336,7 +337,7 @@ def release_memory(data: str) -> None:
 
 
 def main(directory: str, starter: str, *account: str) -> None:
-    """Supervisor `directory` for the process `starter`; servers run as `account` (uid, gid) when one is given."""
+    """Supervise `directory` for the process `starter`; servers run as `account` (uid, gid) if given."""
     Supervisor(directory, int(starter), (int(account[0]), int(account[1])) if account else None).run()
 
 

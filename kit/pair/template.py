@@ -1,7 +1,7 @@
-"""Ready data directories, one per side and kept in the user's cache, so that a start need not run initdb.
+"""Cached data directories, one per side, so that a start need not run initdb.
 
-A copy gets a system identifier (`kit.pair.identifiers`), a cluster name and passwords of its own; a template's password
-only serves to set them.
+A copy gets its own system identifier (`kit.pair.identifiers`), cluster name and passwords; a template's password is
+only used to set them.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from kit.pair.populate import FILES, SQL
 PREFIX = "template-"
 RECORD = "template.json"
 UNUSED_DAYS = 14
-BLOCKS = "512"  # of 512 bytes: larger reads and writes than usual save a quarter of the time
-LAYOUT = "1"  # raised when what a template holds changes otherwise than by the SQL files
+BLOCKS = "512"  # of 512 bytes: larger than the default, which saves a quarter of the time
+LAYOUT = "1"  # raised when the content of a template changes other than by the SQL files
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Both sides' archives, or the place for them; `password` is their superuser's, until a run sets its own."""
+    """The archives of both sides, which may not exist yet. `password` is the superuser's until a run sets its own."""
 
     directory: Path | None
     password: str = field(repr=False)
@@ -42,7 +42,7 @@ class Template:
 
     @classmethod
     def of(cls, binaries: Binaries, user: Account | None) -> Template:
-        """The template for these programs, SQL files and user; without a writable cache, one that is never kept."""
+        """The template for these programs, SQL files and user. Without a writable cache, keep() does nothing."""
         from kit.pair.connect import new_password
 
         try:
@@ -53,9 +53,9 @@ class Template:
         return cls(directory, kept or new_password(), user, is_kept=kept is not None)
 
     def keep(self, data: Mapping[SideName, Path]) -> None:
-        """Archive the data directories of two stopped servers; the first of several runs at once wins.
+        """Archive the data directories of two stopped servers. Of several concurrent runs, the first one's is kept.
 
-        Without room for it, or without tar, nothing is kept and the next start is a first one again.
+        Without space for it, or without tar, nothing is kept, and the next start runs initdb again.
         """
         if self.directory is None:
             return
@@ -78,17 +78,17 @@ class Template:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def unpacking(self, side: SideName, data: Path) -> tuple[list[str], Path]:
-        """What `tar` is told to fill the empty data directory of a side, and the file that it reads.
+        """The arguments with which `tar` fills a side's empty data directory, and the file for its standard input.
 
-        By its input, because the servers' user may not enter root's cache.
+        Not by path, because the servers' user may not enter root's cache.
         """
         assert self.directory is not None
-        os.utime(self.directory)  # used now, which prune() asks for
+        os.utime(self.directory)  # marks it as used, for prune()
         return ["-b", BLOCKS, "-xpf", "-", "-C", str(data)], self.directory / f"{side}.tar"
 
 
 def prune(cache: Path, *, keep: Path) -> None:
-    """Remove templates that no start has used for `UNUSED_DAYS`, such as those of programs since replaced."""
+    """Remove templates unused for `UNUSED_DAYS` days, such as those of replaced programs."""
     for directory in cache.glob(f"{PREFIX}*"):
         with suppress(OSError):  # another run is pruning too
             if directory != keep and time.time() - directory.stat().st_mtime > UNUSED_DAYS * 86_400:
@@ -96,14 +96,14 @@ def prune(cache: Path, *, keep: Path) -> None:
 
 
 def _write_record(directory: Path, password: str) -> None:
-    """Write, last of all, what a template holds: a template with its record is whole."""
+    """Write the record as the last file: a template with a matching record is complete."""
     record = {"password": password, "bytes": _sizes(directory)}
     with os.fdopen(os.open(directory / RECORD, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(record, file)
 
 
 def _password_of(directory: Path) -> str | None:
-    """The password of a template that is whole, or None."""
+    """The password of a complete template, or None."""
     try:
         record = json.loads((directory / RECORD).read_text())
         return str(record["password"]) if record["bytes"] == _sizes(directory) else None
@@ -122,7 +122,7 @@ def _pack(archive: Path, data: Path) -> subprocess.Popen[bytes]:
             ["tar", "-b", BLOCKS, "-cf", "-", "-C", str(data), "."],
             stdout=file,
             stderr=subprocess.DEVNULL,
-            env=server_environment() | {"COPYFILE_DISABLE": "1"},  # no metadata of macOS as extra files
+            env=server_environment() | {"COPYFILE_DISABLE": "1"},  # no macOS metadata as extra files
         )
 
 
