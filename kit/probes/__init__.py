@@ -1,21 +1,21 @@
-"""Probes: what can be observed inside an interpreter about the databases it uses. Standard library only, Python 3.9+.
+"""Probes: observe, inside an interpreter, the databases that it uses. Standard library only, Python 3.9 and later.
 
-One file for each question, one shape: made with what it needs, then `install(hooks)`.
+One module for each question, all of one shape: a constructor with its dependencies, then `install(hooks)`.
 
-    environ         who read or wrote a variable that names a database, and when
-    audit           which settings files were read, and which file of the application's was executed twice
-    sqlalchemy_use  which engine was made, by whom, from which variable; which session each statement came through
-    drivers         which server answered a new connection: asks it; which transactions were left open
-    threads         whose code started a thread
-    app_use         which application took a request, which override supplied a dependency, and which was never asked
-    names           which names hold an engine, a session or an application, and which were given another
-    pytest_use      which test was under way, and how it ended
-    unittest_use    the same where unittest runs by itself
-    gate            may this database be used? Stops a connection that may not (only where an allow-list is given)
-    interventions   a folder: what a re-run changes, to see whether that decides (only in re-runs)
+    environ         reads and writes of the variables that name a database, with their stacks
+    audit           settings files that were read; files of the application that were executed twice
+    sqlalchemy_use  engines, with the stack and the variable behind each; the session of each statement
+    drivers         the server that answers a new connection, by its own identity; transactions left open
+    threads         the stack that started each thread
+    app_use         the application of each request; overrides that supplied a dependency, and those never called
+    names           names that hold an engine, a session or an application, and names that were assigned another
+    pytest_use      the current test, and its outcome
+    unittest_use    the same where unittest runs without pytest
+    gate            refuses connections to databases off the allow-list (only if one is given)
+    interventions   a folder: what a re-run changes, to find out whether it is a cause (only in re-runs)
 
-Without an allow-list and an intervention they change no behaviour, and `remove()` puts everything back. What they see
-goes to a file for each process in the folder that `install` is given (`recorder`).
+Without an allow-list and interventions they change no behaviour, and `remove()` restores everything. Each process
+writes its events to a file of its own in the folder that `install` is given (`recorder`).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "Installed", "allow_from", "guard_from", "install", "remove"]
 
-_HOME = {"allow_from": "gate", "guard_from": "guarding"}  # all others are of `installed`
+_HOME = {"allow_from": "gate", "guard_from": "guarding"}  # all others are in `installed`
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, and no more: the guard needs little of all this."""
+    """Import a public name on first use, and nothing else: the guard needs only a few of these modules."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

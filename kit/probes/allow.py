@@ -1,8 +1,8 @@
-"""Which databases may be used: an allow-list, and whether a database is among what it names. See `entries`.
+"""The allow-list: its entries, and whether a database is on it. For the grammar of entries see `entries`.
 
-An in-memory database belongs to its process, so it needs no entry. A server must be the requested one: where it says
-that its database has another name, as it does behind a proxy's alias, only its identity (`server:`, or the database's
-name alone) lets it through.
+An in-memory database belongs to its process and needs no entry. A server is matched by the host and port requested; if
+it reports another database name than was requested (as behind a proxy that has aliases), only an entry for its identity
+(`server:`, or the database name alone) allows it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = [
 Observed = Optional[Mapping[str, Optional[str]]]
 
 _KEPT_AT_MOST = 10_000  # judgements
-_ANSWERED = ("system_identifier", "cluster_name", "database")  # of a server's identity, what an entry can name
+_ANSWERED = ("system_identifier", "cluster_name", "database")  # fields of a server's identity that an entry can name
 
 
 def place_of(url: str, peer: Optional[Peer] = None) -> Place:
-    """Read the place out of a URL, with or without user and password; the port is the scheme's where it names none.
+    """Parse a URL into its place, with or without user and password; a missing port is the default port of the scheme.
 
-    The host is where the packets go: an address in the query (`hostaddr`) overrules it, as does the `peer` of a
-    connection that was asked for by an address.
+    The host is the network destination: an address in the query (`hostaddr`) replaces it, and so does `peer`, the
+    remote end of the socket, if the URL names an address rather than a host name.
     """
     scheme, _, rest = url.partition("://")
     rest, _, query = rest.partition("?")
@@ -52,7 +52,7 @@ def _is_address(host: str) -> bool:
 
 
 def sqlite_file(database: object, uri: bool = False) -> Optional[str]:
-    """The absolute path that sqlite3 would open for `database`; None where it would be in memory or temporary."""
+    """Return the absolute path that sqlite3 would open for `database`; None for an in-memory or temporary database."""
     name = os.fsdecode(database) if isinstance(database, (str, bytes, os.PathLike)) else ""
     if uri and name.startswith("file:"):
         name, _, query = name[len("file:"):].partition("#")[0].partition("?")
@@ -65,12 +65,12 @@ def sqlite_file(database: object, uri: bool = False) -> Optional[str]:
         return None
     try:
         return os.path.realpath(name)
-    except ValueError:  # no file can have this name here: the one who opens it says so
+    except ValueError:  # an invalid file name on this system: opening it raises the error
         return name
 
 
 class Match(NamedTuple):
-    """The entries that let a server's database through, and why: by its identity, its place, or its address alone."""
+    """The entries that allow a server's database, by what matched: its identity, its place, or only its address."""
 
     by_word: FrozenSet[str] = frozenset()
     by_place: FrozenSet[str] = frozenset()
@@ -85,10 +85,9 @@ class Match(NamedTuple):
 
 
 class AllowList:
-    """The entries, without passwords, and whether a database is among them.
+    """The entries, without passwords, and whether a database is on the list.
 
-    `base` is the folder that relative paths are read from. MalformedEntry where an entry cannot be meant as it is
-    written.
+    `base` is the folder that relative paths are resolved against. Raises MalformedEntry for an entry that is not valid.
     """
 
     def __init__(self, entries: Iterable[str], base: str) -> None:
@@ -100,11 +99,11 @@ class AllowList:
         self._judged_servers: Dict[Tuple[object, ...], Match] = {}
 
     def allows_file(self, path: Optional[str]) -> bool:
-        """Tell whether a SQLite file may be opened; `path` is absolute, None in memory."""
+        """Return whether a SQLite file may be opened, by its absolute path; None, for in memory, is always allowed."""
         return path is None or bool(self.for_file(path))
 
     def for_file(self, path: str) -> FrozenSet[str]:
-        """The entries that let a file through."""
+        """Return the entries that allow a file, given by its absolute path."""
         found = self._judged.get(path)
         if found is None:
             if len(self._judged) >= _KEPT_AT_MOST:
@@ -116,16 +115,17 @@ class AllowList:
         return found
 
     def allows_server(self, configured: str, observed: Observed, peer: Optional[Peer] = None) -> bool:
-        """Tell whether a connection may be used: `configured` is its URL, `observed` the server's own report, if any.
+        """Return whether a connection is allowed, by its URL and the identity that the server reported, if any.
 
-        `peer` is where its packets go: an entry for the host that has this address lets it through under any name.
+        `peer` is the remote end of the socket: an entry whose host resolves to that address allows the connection
+        whatever host name was requested.
         """
         return bool(self.for_server(configured, observed, peer))
 
     def for_server(self, configured: str, observed: Observed, peer: Optional[Peer] = None) -> Match:
-        """The entries that let a server's database through.
+        """Return the entries that allow a server's database.
 
-        A suite opens many connections in few ways: each way is looked at once.
+        Results are cached: a suite opens many connections with few distinct arguments.
         """
         word = observed or {}
         way = (configured, peer, bool(word), *map(word.get, _ANSWERED))
@@ -153,18 +153,18 @@ class AllowList:
         ))
 
     def names_port_of(self, place: Place) -> FrozenSet[str]:
-        """The entries of one host that name this port and database, whatever the host."""
+        """Return the entries for one host that name this port and database; the host itself is not compared."""
         return frozenset(
             rule.text for rule in self.rules for one in rule.places if _is_literal(one) and _is_at(place, one[1:], 1)
         )
 
     def is_of_one_place(self, entry: str) -> bool:
-        """Whether an entry names one host and port, and no pattern of them."""
+        """Return whether an entry names one host and port, without wildcards."""
         return any(_is_literal(place) for rule in self.rules if rule.text == entry for place in rule.places)
 
     def lets_all_through(self) -> Tuple[Tuple[str, str], ...]:
-        """The entries that nothing is stopped by, each with what it lets through."""
-        odd = "\x01"  # what nothing is called
+        """Return the entries that allow everything, each with a description of what it allows."""
+        odd = "\x01"  # a name that no server, database or file has
         found = []
         for rule in self.rules:
             alone = AllowList([rule.text], self.base)
@@ -179,7 +179,7 @@ class AllowList:
         return tuple(found)
 
     def idle(self, matched: Iterable[str]) -> Tuple[str, ...]:
-        """The entries that are not among those that let something through; what is in memory needs none."""
+        """Return the entries that are not in `matched`, without those for in-memory databases."""
         used = set(matched)
         return tuple(
             rule.text for rule in self.rules if rule.text not in used and (rule.files or rule.places or rule.servers)
@@ -187,7 +187,7 @@ class AllowList:
 
 
 def _file_patterns(names: Iterable[str], base: str) -> Tuple[FrozenSet[str], FrozenSet[str]]:
-    """The paths that names stand for, and the patterns."""
+    """Return the absolute paths of file names, and the glob patterns that they are matched as."""
     exact, patterns = set(), set()
     pending = [name for name in names if name not in ("", ":memory:")]
     while pending:
@@ -195,13 +195,13 @@ def _file_patterns(names: Iterable[str], base: str) -> Tuple[FrozenSet[str], Fro
         exact.add(os.path.realpath(os.path.join(base, name)))
         pattern = name if os.path.isabs(name) else os.path.join(_literal(base), name)
         patterns |= {os.path.normpath(pattern), os.path.realpath(pattern)}
-        if name.startswith("*/"):  # in whichever folder: the list's own is one of them
+        if name.startswith("*/"):  # in any folder, which includes the list's own
             pending.append(name[len("*/"):])
     return frozenset(exact), frozenset(patterns)
 
 
 def _literal(path: str) -> str:
-    """A path as a pattern that matches nothing else."""
+    """Escape a path so that it matches only itself as a glob pattern."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
@@ -221,7 +221,7 @@ def _is_literal(place: Place) -> bool:
 
 
 def _leads_to(pattern: Place, place: Place, peer: Optional[Peer]) -> bool:
-    """Whether the entry's host is called otherwise than what was asked for, and is the address that was reached."""
+    """Return whether the entry's host has another name than the requested host, but resolves to the address reached."""
     if not _is_literal(pattern) or not _is_at(place, pattern[1:], 1):
         return False
     reached = peer.host if peer is not None else place.host
@@ -232,7 +232,7 @@ _addresses: Dict[str, FrozenSet[str]] = {}
 
 
 def addresses(host: str) -> FrozenSet[str]:
-    """The addresses of a host, which the system is asked for once; none of what has none."""
+    """Return the IP addresses of a host, looked up once per process; empty for a host that does not resolve."""
     if host not in _addresses:
         _addresses[host] = frozenset(_looked_up(host))
     return _addresses[host]
@@ -252,7 +252,7 @@ def _looked_up(host: str) -> List[str]:
 
 
 def entry_for_file(path: str, base: str) -> str:
-    """The entry that allows this file and no other."""
+    """Return the entry that allows this file and no other."""
     inside = os.path.relpath(path, base)
     if inside.startswith(".."):
         return escaped(path)
@@ -264,7 +264,7 @@ def entry_for_file(path: str, base: str) -> str:
 def entry_for_server(
     configured: str, observed: Observed, peer: Optional[Peer] = None, by_word: bool = False,
 ) -> str:
-    """The entry that allows this server's database: its place, or its identity where that differs, or `by_word`."""
+    """Return the entry for this server's database: by place, or by identity if `by_word` or if the two names differ."""
     place, word = place_of(configured, peer), observed or {}
     if word.get("database") is not None and (by_word or word["database"] != place.database):
         cluster = f"@{escaped(word['cluster_name'] or '')}" if by_word and word.get("cluster_name") else ""

@@ -1,4 +1,4 @@
-"""FastAPI and Starlette: which applications there are, and which one serves a request."""
+"""FastAPI and Starlette: the applications of the process, and the one that serves each request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .routes import Routes
 
 
 class AppProbe:
-    """Follows each request into the application that took it; reports applications, their routes and overrides."""
+    """Wraps the handling of each request; records applications, their routes and their overrides."""
 
     def __init__(self, recorder: Recorder, databases: Databases) -> None:
         self._recorder, self._objects = recorder, databases.objects
@@ -30,7 +30,7 @@ class AppProbe:
         self._overrides = Overrides(self._overridden)
         self._numbers: "Notes[str]" = Notes()
         self._apps: Dict[str, "ReferenceType[Any]"] = {}
-        self.on_lifespan: List[Callable[[], None]] = []  # called before an application's lifespan and when it is up
+        self.on_lifespan: List[Callable[[], None]] = []  # called before a lifespan and once its startup is complete
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -40,11 +40,11 @@ class AppProbe:
         self._dependencies.install(hooks)
 
     def alive(self) -> List[Any]:
-        """Return the applications that are still there."""
+        """Return the applications that still exist."""
         return [app for app in (pointer() for pointer in list(self._apps.values())) if app is not None]
 
     def check_overrides(self) -> None:
-        """Compare the overrides that have changed with what the applications depend on."""
+        """Compare overrides that have changed since the last check with the dependencies of the applications."""
         self._tell_of_those_that_are_gone()
         for app in self.alive():
             self._overrides.look(app)
@@ -106,7 +106,7 @@ class AppProbe:
             self._recorder.plain("app_gone", app=number)
 
     def _number(self, app: Any) -> str:
-        """Name an application; one that was made before the probes were in is named when it is first seen."""
+        """Return an application's number; one made before the probes were installed gets it when it is first seen."""
         return self._objects.of("app", app) or self._made(app)
 
     @quietly
@@ -124,7 +124,7 @@ class AppProbe:
     def _request(self, app: Any, scope: Any) -> Optional[Request]:
         said = scope if type(scope) is dict else {}
         stage, method, path = (text_of(said.get(name)) for name in ("type", "method", "path"))
-        if stage is None:  # it will be refused
+        if stage is None:  # not a valid scope: the application will reject it
             return None
         outer, number = REQUEST.get(), self._number(app)
         request = Request(self._objects.number("request"), number, stage, method or "", path or "")

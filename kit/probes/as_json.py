@@ -1,4 +1,4 @@
-"""Values as JSON, without calling any of their code: a value of no JSON type is named by its type."""
+"""JSON encoding that calls no code of the values: a value of a type unknown to JSON becomes the name of its type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WORDS: Dict[Any, str] = {None: "null", True: "true", False: "false"}
 
 
 def value_as_json(value: Any) -> str:
-    """Write a value as JSON. Nearly all are texts or nothing."""
+    """Encode a value as JSON. The first cases are the common ones."""
     kind = type(value)
     if kind is str:
         return quoted(value)
@@ -25,7 +25,7 @@ def value_as_json(value: Any) -> str:
 
 
 def _other(value: Any, kind: type) -> str:
-    """A class that is derived from one of JSON's may have another idea of its text, its items or its length."""
+    """Encode a value by the base class's own methods: a subclass may override its text, items or length."""
     if issubclass(kind, str):
         return quoted(str.__str__(value))
     if issubclass(kind, int):

@@ -1,7 +1,7 @@
-"""Native clients (`psql`, `mysqldump`, `sqlite3` ...): which database their arguments and variables name.
+"""Native clients (`psql`, `mysqldump`, `sqlite3` ...): the databases that their arguments and variables name.
 
-Read as the programs read them: what is given, then the service or the file of options that is named, then variables,
-then what is built in. What cannot be read from outside is said so, and not guessed.
+Sources in the order of the programs themselves: arguments, then the service or options file, then variables, then
+defaults. What cannot be determined from outside gives a reason (`why_not`), never a guess.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from .own import os, re
 from .own import own_builtins as __builtins__  # noqa: F401
 from .shells import Command, Unreadable, commands, read
 
-ANY = "*"  # the name of a database, where a program has all of a server's
+ANY = "*"  # the database name of a program that accesses all databases of a server
 
 
 class Asked(NamedTuple):
-    """What a client would connect to: a server's database as a URL, or a file; or why that cannot be read."""
+    """The destination of a client: a server's database as a URL, or a file; or why it cannot be determined."""
 
     client: str
     url: str = ""
@@ -28,7 +28,7 @@ class Asked(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """The arguments of a client, parsed: the values of its options, by long name or letter, and the rest."""
+    """The parsed arguments of a client: option values by long name or letter, and positional arguments."""
 
     options: Mapping[str, Sequence[str]]
     rest: Tuple[str, ...]
@@ -45,8 +45,8 @@ class _Words(NamedTuple):
 
 class _Postgres(NamedTuple):
     valued: str  # the letters of options that take a value
-    names: str = "first"  # what the words that are no option name: first, made (a database that is made), nothing
-    all_of: FrozenSet[str] = frozenset()  # options by which it has all databases
+    names: str = "first"  # positional arguments: first is a database, made (created or dropped), nothing
+    all_of: FrozenSet[str] = frozenset()  # options that select all databases
     always_all: bool = False
 
 
@@ -79,7 +79,7 @@ _VALUED = frozenset({
     "defaults-file", "defaults-extra-file", "defaults-group-suffix", "protocol", "default-character-set",
     "login-path", "result-file", "where", "ignore-table", "plugin-dir",
 })  # fmt: skip
-_OF_PLACES = ("host", "port", "dbname", "database", "username")  # which may be cut short, as getopt takes them
+_OF_PLACES = ("host", "port", "dbname", "database", "username")  # getopt accepts unambiguous prefixes of these
 _MYSQL: Dict[str, str] = {
     name: "hPuDeS" for name in (
         "mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlcheck", "mysqlshow", "mysqlslap", "mariadb",
@@ -105,7 +105,7 @@ _CONNECTS_ELSEWHERE = re.compile(r"(?m)(?:^|\s)\\c(?:onnect)?\b")
 _INCLUDED = re.compile(r"(?m)^[ \t]*\\(i|ir|include|include_relative)[ \t]+(\S[^\n]*?)[ \t]*$")
 _BY_A_SHELL = re.compile(r"(?m)\\!([^\n]*)")
 _READ = re.compile(r"(?m)^[ \t]*\.read[ \t]+(\S[^\n]*?)[ \t]*$")
-_TEXTS_AT_MOST = 50  # files that are run by files
+_TEXTS_AT_MOST = 50  # including files that files include
 _PAIR = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|\S*)")
 _ATTACHED = re.compile(r"(?i)\battach\b(?:\s+database)?(?:\s+if\s+not\s+exists)?\s*(?:'((?:[^']|'')*)')?")
 _OPENED = re.compile(r"(?m)^\s*\.(?:open|backup|save|restore|clone)\b(.*)$")
@@ -115,7 +115,10 @@ _MENTIONED = re.compile(r"(?:^|[\s;&|(/`])(" + "|".join(sorted(map(re.escape, CL
 def asked_by(
     words: Sequence[str], environ: Mapping[str, str], folder: str, is_there: Callable[[str, Mapping[str, str]], bool],
 ) -> Iterator[Asked]:
-    """What the clients would connect to that a command starts; `is_there` tells whether a program can be found."""
+    """Yield the destinations of the clients that a command starts, without duplicates.
+
+    `is_there(program, environ)` tells whether a program exists; a client that does not is left out.
+    """
     yield from dict.fromkeys(_asked_by(words, environ, folder, is_there))
 
 
@@ -134,7 +137,7 @@ def _asked_by(
 
 
 def _program(command: Command) -> str:
-    """A program as it can be looked for from here."""
+    """Return a program's path relative to this process's folder, or its bare name if it is looked up in PATH."""
     name = command.words[0]
     return os.path.join(command.folder, name) if os.path.dirname(name) else name
 
@@ -153,7 +156,7 @@ def _asked(command: Command) -> Iterator[Asked]:
 
 
 def _apart(words: Sequence[str], valued: str, attached: str = "") -> _Words:
-    """Take words apart, as getopt does: options may come last, and `--` ends them."""
+    """Parse arguments as getopt does: options may follow positional arguments, and `--` ends them."""
     options: Dict[str, List[str]] = {}
     rest: List[str] = []
     given = list(words)
@@ -219,7 +222,7 @@ def _postgres(command: Command) -> Iterator[Asked]:
 
 
 def _run_by_psql(command: Command, words: _Words, settings: Mapping[str, str]) -> Iterator[Asked]:
-    """psql can be told to connect elsewhere, by what it runs, and to change a database that it is not connected to."""
+    """Yield what psql's own commands and files reach: other databases, other clients."""
     variables = dict(told.partition("=")[::2] for told in words.all_of("v", "set", "variable"))
     texts = [(text, "what it runs", command.folder) for text in words.all_of("c", "command")]
     texts += [_file_of_psql(file, command.folder) for file in words.all_of("f", "file")]
@@ -248,14 +251,14 @@ def _file_of_psql(file: str, folder: str) -> Tuple[str, str, str]:
 
 
 def _writes_a_script(name: str, words: _Words) -> bool:
-    """pg_restore without a database writes what it would run."""
+    """Return whether pg_restore only writes a script, as it does without a database."""
     return name == "pg_restore" and not words.has("d", "dbname")
 
 
 def _settings(given: Mapping[str, str], environ: Mapping[str, str]) -> Optional[Dict[str, str]]:
-    """Put together what libpq would: a connection string goes before options, these before the service, then variables.
+    """Merge settings with libpq's precedence: connection string, options, service, variables.
 
-    None where a service is named that is not to be found.
+    None if a service is named that is not defined.
     """
     told = {name: value for name, value in given.items() if value}
     name = told.get("dbname", "")
@@ -274,7 +277,7 @@ def _settings(given: Mapping[str, str], environ: Mapping[str, str]) -> Optional[
 
 
 def conninfo(text: str) -> Dict[str, str]:
-    """The settings of a connection string, `host=... dbname=...` or a URL."""
+    """Parse a connection string, `host=... dbname=...` or a URL, into its settings."""
     if "://" not in text.partition("=")[0]:
         pairs = {name: value for name, value in _PAIR.findall(text)}
         return {
@@ -306,7 +309,7 @@ def _service(name: str, environ: Mapping[str, str]) -> Optional[Dict[str, str]]:
 
 
 def _sections(text: str) -> Dict[str, Dict[str, str]]:
-    """The sections of a file of options."""
+    """Parse an options file into its sections."""
     found: Dict[str, Dict[str, str]] = {}
     section: Dict[str, str] = {}
     for line in map(str.strip, text.splitlines()):

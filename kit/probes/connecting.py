@@ -1,4 +1,4 @@
-"""The engine and session for which SQLAlchemy is connecting, from its own frames, before any event tells."""
+"""The engine and session that SQLAlchemy is connecting for, read from its stack frames before it fires any event."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .quiet import quietly
 
 
 class Connecting(NamedTuple):
-    """The names of an engine and of a session, and the session itself; None where there is none."""
+    """The names of an engine and a session in the record, and the session itself; each None if unknown."""
 
     engine: Optional[str] = None
     session: Optional[str] = None
@@ -21,7 +21,7 @@ class Connecting(NamedTuple):
 
 @quietly
 def connecting(objects: Objects) -> Connecting:
-    """Say for whom a connection is being made; it may be asked for by a coroutine that a greenlet waits for."""
+    """Return the engine and session that a connection is being made for, read from the stack."""
     engine = session = held = None
     for frame in _frames():
         name = frame.f_code.co_name
@@ -36,7 +36,7 @@ def connecting(objects: Objects) -> Connecting:
 
 
 def _frames() -> Iterator[FrameType]:
-    """SQLAlchemy's frames that led here, and those of the greenlet whose coroutine runs here."""
+    """Yield SQLAlchemy's frames on the stack, and those of the greenlet that awaits this coroutine."""
     for frame in callers("sqlalchemy"):
         yield frame
         if frame.f_code.co_name == "greenlet_spawn":

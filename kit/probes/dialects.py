@@ -1,4 +1,4 @@
-"""Databases without a driver's probe: asked through SQLAlchemy's dialect when the pool gets a new connection."""
+"""Databases without a driver probe: their identity is queried through SQLAlchemy's dialect when the pool connects."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _QUESTIONS = {
 
 
 def ask(dbapi_connection: Any, dialect: Any) -> Tuple[Optional[Dict[str, Any]], Optional[str], str]:
-    """Return what the server says of itself, or why it was not asked, and the name of the dialect as its place.
+    """Return the server's identity or the reason why there is none, and its URL, made from dialect and identity.
 
-    Something that only stands in for the driver's connection is not asked: a test may count what is done to it.
+    A replacement for the driver's connection is not queried: a test may count the calls on it.
     """
     configured = f"{dialect.name}+{dialect.driver}://"
     questions = _QUESTIONS.get(dialect.name)

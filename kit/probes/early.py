@@ -1,4 +1,4 @@
-"""What had connected before the guard was loaded, or holds functions that connect, which the guard would not see."""
+"""What bypasses a guard that is loaded too late: connections, and functions that connect, from before it was loaded."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from .guarding import Guard
 
 _ADAPTERS = {kind: adapter for adapter in ADAPTERS for kind in adapter.connections}
-_TOOLS = ("coverage", "testmon", "IPython")  # they keep what they know in SQLite
+_TOOLS = ("coverage", "testmon", "IPython")  # these keep their own data in SQLite
 _FIRST = "Load the guard first: name it before all other plugins (-p kit-db-guard at the beginning of addopts)."
 
 
 def opened_before(guard: "Guard") -> List[str]:
-    """Say which connections are open that the list does not allow; the run cannot be guarded."""
+    """Return messages about open connections that are off the allow-list, and the remedy; [] if there are none.
+
+    With any message, the run cannot be guarded.
+    """
     found = [f"{name} was opened before it{holder}." for name, holder in _connections(guard)]
     forks = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
     if getattr(forks, "_forkserver_pid", None) is not None:
@@ -31,7 +34,7 @@ def _connections(guard: "Guard") -> Iterator[Tuple[str, str]]:
         return
     classes = tuple(kinds)
     for thing in gc.get_objects():
-        if issubclass(type(thing), classes):  # isinstance would ask a stand-in what it stands for
+        if issubclass(type(thing), classes):  # isinstance would call __class__ of a mock
             kind = next(kinds[known] for known in type(thing).__mro__ if known in kinds)
             name = _not_allowed(guard, kind, thing)
             if name is not None:
@@ -47,15 +50,15 @@ def _kinds() -> Dict[type, Tuple[str, str]]:
 
 
 def _not_allowed(guard: "Guard", kind: Tuple[str, str], connection: Any) -> Optional[str]:
-    """Return what a connection leads to, if it is open and nothing on the list allows that."""
+    """Return the destination of a connection if it is open and off the allow-list; else None."""
     try:
         return _ADAPTERS[kind].leads_off(connection, guard.allow)
-    except Exception as error:  # closed, another thread's, or of a kind that does not tell
+    except Exception as error:  # closed, owned by another thread, or without an answer
         return None if "closed" in str(error).lower() else f"a connection of {kind[0]}"
 
 
 def _holders(thing: Any) -> Iterator[str]:
-    """Name the modules that hold an object, or whose objects do."""
+    """Yield the names of the modules whose globals or objects hold an object."""
     for referrer in gc.get_referrers(thing):
         if type(referrer) is dict and isinstance(referrer.get("__name__"), str):
             yield referrer["__name__"]

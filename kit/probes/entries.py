@@ -1,17 +1,17 @@
-"""The one grammar of allow-list entries: for trace, for the re-runs of diagnose, and for the guard.
+"""The grammar of allow-list entries, the same for trace, for the re-runs of diagnose, and for the guard.
 
-    localhost:5433/testdb       a server's database, by the host and port where it is asked for
-    [::1]:5433/testdb           the same, by an address of version 6; by a unix socket: [/run/postgresql]:5433/testdb
-    server:7429385720384756123/testdb   by the server's own identity, wherever it is reached; without /testdb each
-                                of its databases; @name after the number holds its cluster_name too
+    localhost:5433/testdb       a server's database, by the host and port requested
+    [::1]:5433/testdb           the same, by an IPv6 address; by a unix socket: [/run/postgresql]:5433/testdb
+    server:7429385720384756123/testdb   by the server's own identity, at any host and port; without /testdb all its
+                                databases; @name after the number requires this cluster_name, too
     postgresql+asyncpg://app@db:5433/testdb   a URL stands for the host, port and database, or the file, in it
-    data/test.db, /tmp/pytest-*   a file; relative to the list's folder, `*` crosses folders
+    data/test.db, /tmp/pytest-*   a file; relative to the list's folder, `*` also matches slashes
     testdb                      no colon, slash or dot: a database of that name on any server, every database of a
                                 server with that cluster_name, or a file of that name
     kit-test/testdb             cluster_name and database, as trace shows them, or a file in a folder
 
-`*`, `?` and `[...]` stand for what they do in a shell, except in a URL, where `?` begins the query. An entry that
-cannot be meant as it is written is refused; no password that stands in it is kept or shown.
+`*`, `?` and `[...]` are wildcards as in a shell, except in a URL, where `?` begins the query. An ambiguous or invalid
+entry is rejected; a password in an entry is never kept or shown.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ PORTS = {
 FILE_SCHEMES = ("sqlite", "duckdb", "file")
 WANTED = "host:port/name, a file, or server:system_identifier/name"
 _BY_PLACE = "write host:port/name, without user and password"
-_DIGITS_OF_A_SERVER = 15  # at least: no file is named so
+_DIGITS_OF_A_SERVER = 15  # at least; unlikely as a file name
 _NO_PORT = "has a port that is no number from 1 to 65535"
 _HIGHEST_PORT = 65535
 _SCHEME = re.compile(r"[A-Za-z][\w.+-]*\Z")
 _IN_A_PORT = re.compile(r"(\d|[*?]|\[!?[\d-]+\])+\Z")
-_IN_A_NUMBER = re.compile(r"[\da-fA-F*?[\]!-]+\Z")  # of Postgres a number, of MySQL a UUID
+_IN_A_NUMBER = re.compile(r"[\da-fA-F*?[\]!-]+\Z")  # a number for Postgres, a UUID for MySQL
 _CONNECTION_STRING = re.compile(r"(?i)\s*(host|hostaddr|port|dbname|database|user|password|service|server|driver)\s*=")
-_IN_BRACKETS = re.compile(r"\[[^]]*[:/][^]]*\]")  # an address of version 6, or a folder
+_IN_BRACKETS = re.compile(r"\[[^]]*[:/][^]]*\]")  # an IPv6 address, or a folder
 _PLACEHOLDER = re.compile(r"\$\{?\w|\{\{|%\(\w+\)s|\{env:")
 _LISTED = re.compile(r"\[\s*(\"[^]\"]|'[^]'])")
 _ANOTHER = re.compile(r"\s\S*(://|:[\d*?[\]-]+/)")
 
 
 class MalformedEntry(ValueError):
-    """A malformed entry: what was found, what is wanted, what to do."""
+    """An entry that is not valid: what was found, what is expected, and what to do."""
 
     def __init__(self, found: str, wanted: str = WANTED, remedy: str = "") -> None:
         self.found, self.wanted, self.remedy = found, wanted, remedy
@@ -55,7 +55,7 @@ class MalformedEntry(ValueError):
 
 
 class Place(NamedTuple):
-    """Where a server is asked for. A unix socket's host is the folder that it lies in."""
+    """The host, port and database requested. The host of a unix socket is its folder."""
 
     host: str
     port: str
@@ -67,7 +67,7 @@ class Place(NamedTuple):
 
 
 class Server(NamedTuple):
-    """A server by its identity; None where any will do."""
+    """A server by its identity; None matches any value."""
 
     number: Optional[str]
     cluster: Optional[str]
@@ -75,7 +75,7 @@ class Server(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What one entry lets through. `text` is the entry as it is shown and passed on, without user and password."""
+    """What one entry allows. `text` is the entry as shown and passed on, without user and password."""
 
     text: str
     files: Tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class Rule(NamedTuple):
 
 
 def rules(entries: Iterable[str]) -> Tuple[Rule, ...]:
-    """Read entries; MalformedEntry names the first that cannot be meant as it is written."""
+    """Parse entries, without duplicates. Raises MalformedEntry for the first that is not valid."""
     found: Dict[str, Rule] = {}
     for entry in entries:
         for rule in read(entry):
@@ -93,7 +93,7 @@ def rules(entries: Iterable[str]) -> Tuple[Rule, ...]:
 
 
 def read(entry: str) -> List[Rule]:
-    """Read one entry; a URL that names several hosts is as many rules."""
+    """Parse one entry; a URL with several hosts gives one rule for each."""
     entry = entry.strip()
     _check_writing(entry)
     if "://" in entry:
@@ -110,7 +110,7 @@ def read(entry: str) -> List[Rule]:
 
 
 def _check_writing(entry: str) -> None:
-    """Refuse what is wrong in an entry of any kind."""
+    """Raise MalformedEntry for mistakes that are wrong in every kind of entry."""
     if not entry:
         raise MalformedEntry("An entry of the allow-list is empty", remedy="remove it, or name a database")
     if not entry.isprintable():
@@ -141,7 +141,7 @@ def _refuse(entry: str, what: str, remedy: str, wanted: str = WANTED) -> NoRetur
 
 
 def shown(entry: str) -> str:
-    """An entry that may hold anything, without what may be a password in it."""
+    """Return an arbitrary entry with everything masked that may be a password."""
     before, at, after = entry.rpartition("@")
     if at and not entry.startswith("server:"):
         scheme, mark, _ = before.partition("://")
@@ -187,7 +187,7 @@ def _of_place(entry: str) -> Rule:
 
 
 def _is_literal(host: str) -> bool:
-    """Whether it is an address of version 6 or a folder, in brackets."""
+    """Return whether a host is an IPv6 address or a folder, in brackets."""
     return host.startswith("[") and host.endswith("]") and (":" in host or "/" in host)
 
 
@@ -200,7 +200,7 @@ def _host(text: str) -> str:
 
 
 def same_host(host: str) -> str:
-    """A host in one spelling: a name in small letters, an address and a folder as the system has them."""
+    """Normalize a host: a name to lower case, an address or a folder to the system's own spelling."""
     if host.startswith("/"):
         return host if set(host) & set("*?[") else os.path.realpath(host)
     if ":" in host and not set(host) & set("*?["):
@@ -214,14 +214,14 @@ def same_host(host: str) -> str:
 
 
 def _outside_brackets(text: str) -> str:
-    """The text with what stands in closed brackets blotted out, so that positions stay: `[a/b]` is `_____`."""
+    """Replace closed brackets by underscores of the same length to keep positions: `[a/b]` becomes `_____`."""
     found, start = text, 0
     while True:
         start = found.find("[", start)
         if start < 0:
             return found
         first = start + 1 + found.startswith("!", start + 1)
-        end = found.find("]", first + 1)  # a ] that comes first is one of the letters
+        end = found.find("]", first + 1)  # a leading ] is part of the set
         if end < 0:
             return found
         found = found[:start] + "_" * (end + 1 - start) + found[end + 1:]
@@ -267,7 +267,7 @@ def _of_url(entry: str) -> List[Rule]:
 
 
 def _hosts(hosts: str, query: List[Tuple[str, str]]) -> List[str]:
-    """The hosts of a URL, each with its port if any: of the query, which goes first, or before the path."""
+    """Return the hosts of a URL, each with its port if any: those in the query, or else those in the authority."""
     asked = [value for name, value in query if name in ("hostaddr", "host", "unix_sock", "unix_socket")]
     asked = [value for name, value in query if name == "hostaddr"] or asked
     return ",".join(asked).split(",") if asked else hosts.split(",")
@@ -318,7 +318,7 @@ def _file(name: str) -> str:
 
 
 def _of_name(entry: str) -> Rule:
-    """A file; and, where it does not look like one, a server or a database by name."""
+    """Parse a file name that may also be the name of a server or a database, unless it can only be a path."""
     cluster, slash, database = entry.rpartition("/")
     if entry[0] in "/.~" or "." in database or "\\" in entry or not database:
         return Rule(entry, files=(entry,))
@@ -334,7 +334,7 @@ def _of_name(entry: str) -> Rule:
 
 
 def escaped(name: str) -> str:
-    """A name as an entry that matches it and nothing else."""
+    """Escape a name so that, as an entry, it matches only itself."""
     found = "".join(f"[{letter}]" if letter in "*?[,#;\"'${%" else letter for letter in name)
     found = "".join(letter if letter.isprintable() else "?" for letter in found)
     return re.sub(r"^\s|\s$", lambda blank: f"[{blank[0]}]", found)

@@ -1,4 +1,4 @@
-"""Which code is running: the application's own frames, out of a stack that is mostly libraries."""
+"""The frames of the running code: the application's own, out of a stack that is mostly libraries."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ _FRAMES_AT_MOST = 500  # a runaway recursion must not make a probe slow
 _APPLICATION_FRAMES_AT_MOST = 24
 _LIBRARY_FRAMES_AT_MOST = 3
 
-_files: Dict[str, Tuple[str, str, str]] = {}  # a code's file as it says -> whose it is, its absolute path, its package
-STARTED_BY: "Notes[Stack]" = Notes()  # of a thread: the frames which started it
-_passed: Dict[str, str] = {}  # a module's file, a library's or the interpreter's -> its package; "" where it has none
-_projects: Dict[str, FrozenSet[str]] = {}  # a site-packages folder -> what in it was installed from a local folder
+_files: Dict[str, Tuple[str, str, str]] = {}  # co_filename -> owner, absolute path, package
+STARTED_BY: "Notes[Stack]" = Notes()  # thread -> the stack that started it
+_passed: Dict[str, str] = {}  # __file__ of a library or the interpreter -> package or ""
+_projects: Dict[str, FrozenSet[str]] = {}  # site-packages -> packages installed from a local folder
 
 
 def owner(filename: str) -> str:
-    """Say whose code a file holds: the application's, a library's, the interpreter's (as the probes' own counts).
+    """Return the owner of a file: application, library, or interpreter (which includes the probes).
 
-    `runner` is the one file of pytest below which every test runs: what called pytest led to no event of a test.
+    `runner` is the file of pytest that runs each test: the frames outside of it have nothing to do with the test.
     """
     return _file(filename)[0]
 
 
 def absolute(filename: str) -> str:
-    """Return the path of a code's file."""
+    """Return the absolute path of a code object's file."""
     return _file(filename)[1]
 
 
 def application_stack(seen: Optional[List[CodeType]] = None, everything: bool = False) -> Stack:
-    """Return the application's frames that led here, innermost first.
+    """Return the application's frames on the stack, innermost first.
 
-    Where no application code is on the stack (a plugin, a background thread of a library), what started the thread, and
-    else the innermost library frames stand in for it, so that an event says which code was running. Every code of the
-    application's that is running is added to `seen`, innermost first; with `everything`, every code.
+    Without one (a plugin, a background thread of a library), return the stack that started the thread, or else the
+    innermost library frames, so that each event has a location. The code object of each application frame is appended
+    to `seen`, innermost first; with `everything`, the code object of each frame.
     """
     own: List[List[Any]] = []
     libraries: List[Frame] = []
     package_of = _passed.get
-    unnamed = True  # a frame is there, or may come, that wants a library
+    unnamed = True  # the innermost frames have no library yet
     frame: Optional[FrameType] = sys._getframe(1)
     greenlet = None
-    for _ in range(_FRAMES_AT_MOST):  # runs for each frame of each event: nearly all are passed by its first lines
+    for _ in range(_FRAMES_AT_MOST):  # hot loop: most frames take only the first lines of its body
         if frame is None:
             frame, greenlet = _caller_of_greenlet(greenlet)
             if frame is None:
@@ -95,7 +95,7 @@ def application_stack(seen: Optional[List[CodeType]] = None, everything: bool = 
 
 
 def running(folder: str, function: Optional[str] = None) -> Optional[FrameType]:
-    """Return the innermost frame of a function of a library, by its folder in site-packages; None where none runs."""
+    """Return a library's innermost frame (of `function`, if given), by its folder in site-packages; None without one."""
     for frame in callers(folder):
         if function is None or frame.f_code.co_name == function:
             return frame
@@ -103,7 +103,7 @@ def running(folder: str, function: Optional[str] = None) -> Optional[FrameType]:
 
 
 def callers(folder: str) -> Iterator[FrameType]:
-    """The frames of a library that led here, by its folder in site-packages, innermost first."""
+    """Yield a library's frames on the stack, by its folder in site-packages, innermost first."""
     part = os.sep + folder + os.sep
     frame: Optional[FrameType] = sys._getframe(1)
     greenlet = None
@@ -118,30 +118,33 @@ def callers(folder: str) -> Iterator[FrameType]:
 
 
 def current_thread() -> Optional[threading.Thread]:
-    """Return the thread that runs; None for one that Python did not start (asking for that would make it known)."""
+    """Return the current thread; None for one that Python did not start.
+
+    threading.current_thread() would register a dummy for that one, which the program could notice.
+    """
     return threading.current_thread()
 
 
 def thread_name() -> Optional[str]:
-    """Name the thread that runs; None for the main one."""
+    """Return the name of the current thread; None for the main thread."""
     thread = current_thread()
     return None if thread is threading.main_thread() else name_of_thread(thread)
 
 
 def name_of_thread(thread: Any) -> str:
-    """Return the name that a thread was given. (Its class can have another, which it makes up when it is asked.)"""
+    """Return the name that a thread was given. (A subclass can override `name` with code that must not run here.)"""
     name = held_by(thread).get("_name") if thread is not None else None
     return str.__str__(name) if isinstance(name, str) else "?"
 
 
 def started_by() -> Stack:
-    """Return the frames that started this thread; () for the main thread and for a pool's, which serves many."""
+    """Return the stack that started this thread; () for the main thread and for worker threads of pools."""
     thread = current_thread()
     return (STARTED_BY.get(thread) or ()) if thread is not None else ()
 
 
 def _caller_of_greenlet(greenlet: Any) -> Tuple[Optional[FrameType], Any]:
-    """Step out of the greenlet in which SQLAlchemy runs its synchronous half under asyncio."""
+    """Return the frame outside a greenlet, and that greenlet: SQLAlchemy runs synchronous code in one under asyncio."""
     if greenlet is None:
         module = sys.modules.get("greenlet")
         getcurrent = getattr(module, "getcurrent", None)
@@ -164,9 +167,9 @@ def _file(filename: str) -> Tuple[str, str, str]:
 
 
 def _learn(file: Any) -> None:
-    """Remember a module's file whose frames can be passed without a look at their code.
+    """Remember a file of a library or the interpreter, so that its frames are skipped without reading their code.
 
-    Asking a frame for its code raises an event of the interpreter's audit, which takes longer than all else here.
+    Reading `f_code` raises an audit event, which takes longer than everything else here.
     """
     if isinstance(file, str) and file not in _passed:
         whose, _, package = _file(file)
@@ -179,7 +182,7 @@ def _function(code: CodeType) -> str:
 
 
 def _owner(path: str) -> Tuple[str, str]:
-    """Say whose a file is, and the name of its package where it is a library's."""
+    """Return the owner of a file, and for a library the name of its package, else ""."""
     if path.startswith(("<", _OWN, _CARRIED, _WORKER)):
         return INTERPRETER, ""
     for name in _SITE_FOLDERS:
@@ -195,7 +198,7 @@ def _owner(path: str) -> Tuple[str, str]:
 
 
 def _is_local_project(site: str, inside: str) -> bool:
-    """Tell whether a package came from a folder or an archive of this machine, as tox and others install a project."""
+    """Return whether a package was installed from a folder or an archive of this machine, as tox installs a project."""
     if site not in _projects:
         _projects[site] = _local_projects(site)
     top = inside.split(os.sep, 1)[0]
@@ -214,7 +217,7 @@ def _local_projects(site: str) -> FrozenSet[str]:
                 url = json.load(file).get("url", "")
             with open(os.path.join(site, record, "RECORD"), encoding="utf-8") as file:
                 installed = {line.partition(",")[0] for line in file}
-        except (OSError, ValueError):  # most come from an index, and have no such file
+        except (OSError, ValueError):  # packages from an index have no direct_url.json
             continue
         if url.startswith("file:"):
             found.update(path.split("/", 1)[0] for path in installed if path.endswith(".py"))

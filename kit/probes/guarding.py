@@ -1,8 +1,8 @@
-"""The guard of one process: the gate at every driver, and nothing that writes down what else happens.
+"""The guard of one process: the gate at every driver, without the recording of other events.
 
-It goes on in Python processes that this one starts: they are given the variables that carry it, also where they are
-given an environment of their own. An interpreter that is told to ignore the environment (`-I`, `-E`) leaves it behind.
-A native client that is started (`psql`, `mysqldump`, `sqlite3` ...) is judged by its words and variables.
+It is inherited by Python processes that this one starts: they get its environment variables, even if they are started
+with an environment of their own. An interpreter started with `-I`, `-E` or `-S` ignores these. A native client (`psql`,
+`mysqldump`, `sqlite3` ...) is judged by its arguments and variables before it starts.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from .started import why_bare
 GUARD_VARIABLE = "ISOLATION_PROBES_GUARD"
 
 
-_KNOWN = ".servers"  # after the name of the file of refusals
+_KNOWN = ".servers"  # suffix to the name of the refusals file
 
 
 class Started(Listening):
-    """Judges the programs that are started: a native client by where it would connect to."""
+    """Judges each program before it starts: a native client by the database that it would connect to."""
 
     def __init__(self, gate: Gate, note: Optional[Callable[[str], None]]) -> None:
         self._gate, self._note = gate, note
 
     def starting(self, process: Starting) -> None:
         __tracebackhide__ = True
-        if process.python:  # it has the guard
+        if process.python:  # its own guard judges its connections
             return
         environ = current_environ() if process.environ is None else process.environ
         words = (process.program, *process.words[1:])
@@ -68,7 +68,7 @@ class Started(Listening):
             self._note_bare(os.path.basename(process.program), process.why_bare)
 
     def another_interpreter(self, event: Any) -> None:
-        """One more in this process, with modules of its own."""
+        """Report another interpreter in this process, which has modules of its own and therefore no guard."""
         self._note_bare("Python", "another interpreter in this process")
 
     def _note_bare(self, name: str, why: Optional[str]) -> None:
@@ -82,12 +82,12 @@ def _is_there(program: str, environ: Mapping[str, str]) -> bool:
 
 
 class Guard:
-    """In force from its making until `remove`.
+    """Active from construction until `remove`.
 
-    Refusals are told at the end of `file`, which `holder` has open, a line of JSON each; or to `tell`.
-    `unjudged` are drivers and programs that may connect though nobody can tell where to; `note` is told of a Python
-    that is started without the guard, else that is told as a refusal is, as a NOTE. What is known of servers is in the
-    file `known`, one for the run and all that it starts.
+    Refusals go to `tell`; by default they are appended to `file` as lines of JSON (`holder` is a process that has it
+    open). `unjudged` are drivers and programs that may connect although their destination cannot be determined. `note`
+    is called for a Python that is started without the guard; by default that goes to `tell` as a NOTE. The identities
+    of servers are shared in the file `known` by all processes of the run.
     """
 
     def __init__(
@@ -110,27 +110,27 @@ class Guard:
         self.hooks.on_removal(listen("cpython.PyInterpreterState_New", started.another_interpreter))
 
     def idle(self) -> Tuple[str, ...]:
-        """The entries of the list that have let nothing through so far, in any process of the run."""
+        """Return the entries of the allow-list that have not matched so far in any process of the run."""
         return self.gate.servers.idle()
 
     def forget_servers(self) -> None:
-        """Remove the file of what is known of servers, where it is this guard's own."""
+        """Remove the file of server identities if this guard created it."""
         if self.known == f"{self.file}{_KNOWN}" and os.path.exists(self.known):
             os.unlink(self.known)
 
     @property
     def failures(self) -> Mapping[str, str]:
-        """What the guard could not be put into, or has failed since, and why: it is blind there."""
+        """The hooks that could not be set or have failed since, each with the reason: the guard does not work there."""
         return {**self.hooks.failures, **switched_off()}
 
     def carry(self) -> None:
-        """Set the variables by which Python processes that are started from here have the guard too."""
+        """Set the variables that load the guard into Python processes started from here."""
         for name, value in self._injection(os.environ.get("PYTHONPATH")).items():
             self._environ[name] = os.environ.get(name)
             os.environ[name] = value
 
     def remove(self) -> None:
-        """Take the guard out of this process, and put its variables back."""
+        """Remove the guard from this process and restore its variables."""
         self.hooks.remove()
         for name, value in self._environ.items():
             if value is None:
@@ -146,7 +146,7 @@ class Guard:
         }
         return {"PYTHONPATH": with_inject(python_path), GUARD_VARIABLE: json.dumps(settings)}
 
-    # --- drivers that have no probe of their own, as far as they are used through SQLAlchemy -------------------------
+    # --- drivers without a probe of their own, if they are used through SQLAlchemy -----------------------------------
 
     def _watch_other_drivers(self, sqlalchemy: ModuleType) -> None:
         from sqlalchemy import event
@@ -156,8 +156,8 @@ class Guard:
         self.hooks.on_removal(lambda: event.remove(Engine, "do_connect", self._connecting))
 
     def _connecting(self, dialect: Any, record: Any, args: Any, parameters: Mapping[str, Any]) -> None:
-        __tracebackhide__ = True  # else pytest would show what it was given, the password too
-        driver, name = (attribute(dialect, what) for what in ("driver", "name"))  # one of a project's own may have none
+        __tracebackhide__ = True  # else pytest shows the arguments, with the password
+        driver, name = (attribute(dialect, what) for what in ("driver", "name"))  # a custom dialect may lack both
         if type(driver) is str and driver in DIALECTS and _is_the_drivers_own(attribute(dialect, "dbapi")):
             return
         told = {**_settings(args), **{name.lower(): value for name, value in parameters.items()}}
@@ -171,20 +171,20 @@ class Guard:
 
 
 def _is_the_drivers_own(dbapi: Any) -> bool:
-    """Tell whether a dialect connects by a driver that has an adapter, and not by what was given in its place."""
-    if dbapi is None or type(dbapi).__module__.partition(".")[0] == "sqlalchemy":  # what is around an async driver
+    """Return whether a dialect connects through a driver that has an adapter, and not through a replacement of it."""
+    if dbapi is None or type(dbapi).__module__.partition(".")[0] == "sqlalchemy":  # the wrapper of an async driver
         return True
     return isinstance(dbapi, ModuleType) and str(vars(dbapi).get("__name__")).partition(".")[0] in PACKAGES
 
 
 def _settings(args: Any) -> Dict[str, Any]:
-    """Read `name=value` out of the texts that a driver is given by position (ODBC)."""
+    """Parse `name=value` pairs from the connection strings among the positional arguments (ODBC)."""
     found = (pair for text in args if isinstance(text, str) for pair in re.findall(r"(\w+)\s*=\s*([^;\s]+)", text))
     return {name.lower(): value for name, value in found}
 
 
 def _carried_known() -> Optional[str]:
-    """The file of what is known of servers, of the guard that this process runs under."""
+    """Return the file of server identities of the guard that was loaded from the environment; None without one."""
     text = os.environ.get(GUARD_VARIABLE)
     known: Optional[str] = json.loads(text).get("known") if text else None
     return known
@@ -194,7 +194,7 @@ _injected: Optional[Guard] = None
 
 
 def guard_from(text: str) -> Guard:
-    """Put in the guard that another process loaded here."""
+    """Install the guard that another process passed on through GUARD_VARIABLE, whose value is `text`."""
     global _injected
     settings = json.loads(text)
     holder = settings.get("holder")
@@ -206,7 +206,7 @@ def guard_from(text: str) -> Guard:
 
 
 def end_injected() -> Optional[Guard]:
-    """Take out the guard that was loaded here, to make room for one of this process's own; return it."""
+    """Remove the guard that was loaded from the environment, so that this process can install its own; return it."""
     global _injected
     guard, _injected = _injected, None
     if guard is not None:

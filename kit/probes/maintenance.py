@@ -1,4 +1,4 @@
-"""Which databases a statement makes, changes or drops: any of a server's, whichever of them the connection is to."""
+"""The databases that a statement creates, alters or drops; they can differ from the one that the connection is to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .own import own_builtins as __builtins__  # noqa: F401
 from .own import re
 from .sql_tokens import Token, statements_of
 
-# What nearly every statement is passed by at a glance: the words may have a comment of some length between them.
+# A cheap filter that nearly every statement fails. The two words may have a comment of some length between them.
 _SPEAKS = r"(?is)\b(?:create|drop|alter)\b.{0,1000}?\b%s\b"
 _OF_DATABASES = {"postgresql": _SPEAKS % "database", "mysql": _SPEAKS % "(?:database|schema)" + r"|\buse\b"}
 _PATTERNS: Dict[Tuple[str, type], Any] = {
@@ -20,28 +20,28 @@ TEMPLATES_OF_ALL = ("template0", "template1", "default")
 
 
 class Named(NamedTuple):
-    """A database that a statement speaks of, and what it does to it, as it is written in SQL."""
+    """A database named in a statement, and the action on it, as written in SQL."""
 
     action: str
     database: str
 
 
 def may_name(statement: Union[str, bytes], dialect: str = "postgresql") -> bool:
-    """Tell at a glance whether a text may speak of a database: nearly none does."""
+    """Return whether a text may name a database. Cheap, since nearly no statement does."""
     kind = bytes if isinstance(statement, bytes) else str
     return _PATTERNS[dialect, kind].search(statement) is not None
 
 
 def named_in(statement: Union[str, bytes], dialect: str = "postgresql") -> Tuple[Named, ...]:
-    """Return the databases that a text of one statement or several makes, changes, drops, copies or goes over to.
+    """Return the databases that one or several statements create, alter, drop, copy or switch to.
 
-    In MySQL a schema is a database, and USE goes over to another.
+    In MySQL a schema is a database, and USE switches to another.
     """
     if not may_name(statement, dialect):
         return ()
     if isinstance(statement, bytes):
         statement = statement.decode(errors="replace")
-    if dialect == "mysql":  # which runs what stands in such comments
+    if dialect == "mysql":  # MySQL executes the content of such comments
         statement = _RUN_ALL_THE_SAME.sub(r" \1 ", statement)
     found: List[Named] = []
     for tokens in statements_of(statement):
@@ -73,5 +73,5 @@ def _named(tokens: List[Token], dialect: str) -> Iterator[Named]:
 
 
 def _before_sign(words: List[str], number: int) -> List[str]:
-    """Return the word before a sign that stands before what is looked at."""
+    """Return the word before the previous token if that token is a sign such as `=`; else an empty list."""
     return words[number - 2:number - 1] if not words[number - 1] else []

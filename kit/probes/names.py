@@ -1,7 +1,6 @@
-"""Names that hold an engine, a maker of sessions, a pool or an application: who holds the same one, and who was given
-another and did not give it back.
+"""Names that hold an engine, a session factory, a pool or an application: which share one, and which are rebound.
 
-Looked at between the phases of each test, so it tells in which phase a name changed, not on which line.
+Compared between the phases of each test: the phase of a change is known, the line is not.
 """
 
 from __future__ import annotations
@@ -39,23 +38,23 @@ _KINDS = {
     *CONNECTIONS, *POOLS,
     ("databases.core", "Database"), ("starlette.applications", "Starlette"),
 }
-_VALUES_AT_MOST = 50  # of a dictionary that is looked into
+_VALUES_AT_MOST = 50  # of a dictionary; larger ones are not searched
 
 Place = Tuple[str, str]  # module or application, name
 
 
 class Held:
-    """What a name holds; nothing is kept alive for it."""
+    """The object that a name holds, by a weak reference."""
 
     __slots__ = ("described", "engine", "id", "is_bound_for_good", "pointer")
 
     def __init__(self, value: Any, engine: Optional[str], described: Dict[str, Any]) -> None:
         self.id, self.engine, self.described = address(value), engine, described
-        self.is_bound_for_good = False  # whether it can lead to no other engine, as an engine cannot
+        self.is_bound_for_good = False  # true for an engine, which cannot be bound to another
         self.pointer = pointer_to(value)
 
     def holds(self, value: Any) -> bool:
-        """Tell whether it is this very object, which could be pointed at."""
+        """Return whether `value` is this very object; False for objects without weak references."""
         return self.pointer is not None and self.pointer() is value
 
     def is_still(self, value: Any, engine: Optional[str]) -> bool:
@@ -65,7 +64,7 @@ class Held:
 
 
 class _Space:
-    """The globals of one module, and which of them can hold something, as of when there were `count` of them."""
+    """The globals of a module, their `count` when last examined, and the `slots` that can hold such an object."""
 
     __slots__ = ("count", "globals", "slots")
 
@@ -75,7 +74,7 @@ class _Space:
 
 
 class NamesProbe:
-    """Watches the globals of the application's modules, what its own objects among them hold, and `app.state`."""
+    """Watches the globals of the application's modules, the attributes of its own objects in them, and `app.state`."""
 
     def __init__(self, recorder: Recorder, objects: Objects, apps: Callable[[], List[Any]]) -> None:
         self._recorder, self._objects, self._apps = recorder, objects, apps
@@ -87,7 +86,7 @@ class NamesProbe:
 
     @quietly
     def check(self) -> None:
-        """Compare what the names hold now with what they held before, and write down what is different."""
+        """Compare what the names hold with the previous check, and record the differences."""
         before, now = self._held, {}
         for place, value in self._look():
             old = before.get(place)
@@ -134,7 +133,7 @@ class NamesProbe:
                         yield (f"app {self._objects.of('app', app)}", f"state.{name}{inner}"), held
 
     def _modules(self) -> Iterator[Tuple[str, _Space]]:
-        """Give the application's modules; what they can hold is looked up again where a global has come or gone."""
+        """Yield the application's modules; their slots are updated when the number of their globals has changed."""
         if self._loaded != len(sys.modules):
             self._loaded = len(sys.modules)
             for name, module in list(sys.modules.items()):
@@ -168,7 +167,7 @@ class NamesProbe:
         return known
 
     def _is_one(self, type_: type) -> bool:
-        """Tell whether a type is one of the kinds of things that are looked for, or derived from one."""
+        """Return whether a type is one of _KINDS, or a subclass of one."""
         known = self._of_type.get(type_)
         if known is None:
             known = any((module_of(base), qualname_of(base)) in _KINDS for base in bases(type_))
@@ -182,7 +181,7 @@ class NamesProbe:
         }
 
     def _engine_of(self, value: Any) -> Optional[str]:
-        """Name the engine that something is, or is bound to."""
+        """Return the name of the engine that an object is, or is bound to; None without one."""
         found = self._objects.of("engine", value)
         if found is not None or not self._is_of_sqlalchemy(type(value)):
             return found
@@ -217,9 +216,9 @@ def _is_of_the_applications(kind: type) -> bool:
 
 
 def _within(value: Any) -> Iterator[Tuple[str, Any]]:
-    """Give what a global holds without asking it: an object's or a class's attributes, defaults, a dictionary's values.
+    """Yield the objects that a global holds, without calling it: attributes, defaults of parameters, dictionary values.
 
-    Each comes with how it is written behind the global's name: `.engine`, `(sessions=)`, `['main']`.
+    Each comes with the suffix to the global's name that leads to it: `.engine`, `(sessions=)`, `['main']`.
     """
     kind = type(value)
     if kind is FunctionType:
@@ -239,7 +238,7 @@ def _within(value: Any) -> Iterator[Tuple[str, Any]]:
 
 
 def _shown(key: Any) -> str:
-    """A key as it is written; of a kind of the program's, only which kind that is."""
+    """Return the repr of a key of a built-in type, else the name of its type: its own repr must not be called."""
     return repr(key) if type(key) in (str, int, bytes, float, bool, type(None)) else f"<{qualname_of(type(key))}>"
 
 

@@ -1,8 +1,8 @@
-"""State outside the process: `kit diagnose` is told which databases are reached, and is asked to compare them.
+"""State outside the process: `kit diagnose` learns which databases are reached, and compares their contents.
 
-The process itself opens no connection for it. It says, by a unix socket and sealed, how to get to each database that
-the program has reached, and waits while that one looks. What is in memory has no other way in than the program's own
-connection: its content is handed over, and what is to be restored is run on that connection.
+This process opens no connection for that. It sends the credentials of each database that the program reaches,
+encrypted, over a unix socket, and waits while `kit diagnose` looks. An in-memory database is accessible only through
+the program's own connection: its content is sent over, and the statements that restore it run on that connection.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _TAKES, _MAKES = ("delete", "truncate", "drop"), ("create", "alter")
 
 
 class Holder:
-    """Who holds the run, at the other end of a unix socket.
+    """The `kit diagnose` process, at the other end of a unix socket.
 
-    A process that has given up its rights may not get there, nor does one that outlives the run: it goes on as if
-    nobody had wanted to know.
+    A process that dropped its privileges may be unable to connect, and so is one that outlives the run: then it goes on
+    without asking.
     """
 
     def __init__(self, socket: str, seal_key: str) -> None:
         self._socket, self._seal, self._is_lost = socket, Seal(seal_key), False
 
     def ask(self, **message: Any) -> Dict[str, Any]:
-        """Send a message and wait for the answer; nothing where nobody is there, who is not asked again."""
+        """Send a message and return the answer; {} if the connection fails, after which no further attempt is made."""
         try:
             return {} if self._is_lost else self._asked(message)
         except OSError:
@@ -68,7 +68,7 @@ class Holder:
 
 
 class Telling(Listener):
-    """Tells which databases are reached, before the program runs its first statement there."""
+    """Reports each database reached, before the program runs its first statement there."""
 
     def __init__(self, holder: Holder, once: bool = True) -> None:
         self._holder, self._once = holder, once
@@ -99,7 +99,7 @@ class Telling(Listener):
         return True
 
 
-Note = Tuple[str, Optional[Frame]]  # what is said, and of which line
+Note = Tuple[str, Optional[Frame]]  # the text, and the line that it is about
 
 
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -109,9 +109,9 @@ _NOT_OF_THE_PROGRAM = frozenset((
 
 
 class Touching:
-    """Tells which files of a folder the application's code writes to, makes or removes, before it does.
+    """Reports which files of a folder the application writes, creates or removes, before it does so.
 
-    `writes` has the frames that did it last, by the file's path.
+    `writes` maps the path of each file to the stack that did so last.
     """
 
     def __init__(self, holder: Holder, folder: str, once: bool = True) -> None:
@@ -122,7 +122,7 @@ class Touching:
         self.writes: Dict[str, Stack] = {}
 
     def install(self, hooks: Hooks) -> None:
-        """Listen to the interpreter."""
+        """Listen to the interpreter's audit events."""
         hooks.on_removal(listen("open", self._quiet(self._opened)))
         for event, places in _EVENTS:
             hooks.on_removal(listen(event, self._quiet(self._changing(places))))
@@ -168,7 +168,7 @@ class Touching:
             self._holder.ask(do="touched", path=path)
 
 
-# Events that report a change, with the place of each path among their arguments, and of what it is relative to.
+# Audit events of a change, with the index of each path among their arguments and of the dir_fd that it is relative to.
 _EVENTS = (
     ("os.remove", ((0, 1),)), ("os.rename", ((0, 2), (1, 3))), ("os.truncate", ((0, -1),)), ("os.mkdir", ((0, 2),)),
     ("os.rmdir", ((0, 1),)), ("os.link", ((1, 3),)), ("os.symlink", ((1, 2),)),
@@ -176,7 +176,7 @@ _EVENTS = (
 
 
 class Write(NamedTuple):
-    """A statement that wrote: where to, by whose code, what else is to be said of it; `commit` as it was committed."""
+    """A statement that wrote, with its database, connection, stack and notes, and the stacks that committed it."""
 
     key: str
     connection: str
@@ -188,7 +188,7 @@ class Write(NamedTuple):
 
 
 class Journal(Listener):
-    """Keeps each statement that writes, in order, and who committed it; what is rolled back is left out."""
+    """Keeps the statements that write, in order, with the stacks that committed them; drops those rolled back."""
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
@@ -218,7 +218,7 @@ class Journal(Listener):
                 write.commit.append(stack)
 
     def of(self, difference: Dict[str, str]) -> Optional[Write]:
-        """Return what wrote what differs: of a table the last that can have changed its rows so, or that made it."""
+        """Return the statement behind a difference: the last that can have changed it so, or that created it."""
         key, last = difference["key"], _table_of(difference).rpartition(".")[2].lower()
         found = [write for write in self.writes if write.key == key and last in write.statement.tables]
         if not found:
@@ -230,13 +230,13 @@ class Journal(Listener):
         if not difference["after"] or before > after:
             likely = takes
         elif difference["kind"] not in ("sequence", "setting") and not after:
-            likely = makes[:1]  # once it is there, another "create ... if not exists" changes nothing
+            likely = makes[:1]  # the first created it; a later "create ... if not exists" changes nothing
         else:
             likely = adds
         return next(reversed(likely or found), None)
 
     def told_of(self, difference: Dict[str, str]) -> Dict[str, Any]:
-        """Say of what differs who wrote it, and how."""
+        """Return the stack and the notes of the statement behind a difference; empty if none is known."""
         last = self.of(difference)
         if last is None:
             return {"written": (), "notes": ()}
@@ -249,7 +249,7 @@ class Journal(Listener):
         }
 
     def _emptied_elsewhere(self, difference: Dict[str, str]) -> Iterator[Note]:
-        """Say who empties the table of that name in another schema, and leaves this one as it is."""
+        """Note a statement that empties the table of the same name in another schema, and therefore not this one."""
         schema, _, table = difference["name"].rpartition(".")
         pattern = re.compile(rf"(?i)([a-z_0-9]+)\s*\.\s*\"?{re.escape(table)}\b")
         for write in self.writes if difference["kind"] == "table" else ():
@@ -261,7 +261,7 @@ class Journal(Listener):
                 return
 
     def _notes(self, connection: Connection) -> Iterator[Note]:
-        """Say of a session that its statements run on another connection than the one that it was given."""
+        """Note a session that runs its statements on another connection than the one that it is bound to."""
         session = connection.session[0]() if connection.session is not None else None
         given = _connection_given_to(session)
         own = connection.pointer() if connection.pointer is not None else None
@@ -276,20 +276,20 @@ class Journal(Listener):
 
 
 def _number(said: str) -> int:
-    """The rows that are said, "3 rows"; 0 for what has none."""
+    """Return the row count in a text such as "3 rows"; 0 for any other text."""
     first = said.partition(" ")[0]
     return int(first) if first.isdigit() else 0
 
 
 def _table_of(difference: Dict[str, str]) -> str:
-    """The table that a difference is about: that of a sequence is in its name."""
+    """Return the table that a difference is about; for a sequence, the table in its name."""
     name = difference["name"]
     is_sequence = difference["kind"] == "sequence" and name.endswith("_seq")
     return "_".join(name.split("_")[:-2]) if is_sequence and name.count("_") > 1 else name
 
 
 def _connection_given_to(session: Any) -> Any:
-    """The driver's connection behind the one of SQLAlchemy's that a session was bound to; None where it was to none."""
+    """Return the driver's connection behind the SQLAlchemy connection that a session is bound to; None without one."""
     bind = attribute(session, "bind") if session is not None else None
     fairy = attribute(bind, "_dbapi_connection") if bind is not None else None
     given = attribute(fairy, "dbapi_connection") if fairy is not None else None
@@ -297,7 +297,7 @@ def _connection_given_to(session: Any) -> Any:
 
 
 class Looking:
-    """One look at what is left outside of the process between two moments."""
+    """A comparison of the state outside the process between two moments."""
 
     def __init__(self, holder: Holder, databases: Databases, files: Touching) -> None:
         self._holder, self._databases, self._files = holder, databases, files
@@ -308,18 +308,18 @@ class Looking:
 
     @quietly
     def begins(self) -> None:
-        """Have everything that was reached looked at, from which on differences count."""
+        """Take the snapshot that later differences are relative to, of everything reached so far."""
         self.journal.writes.clear()
         self._holder.ask(do="begins", memories=self._in_memory())
 
     @quietly
     def adopts(self) -> None:
-        """Have what is new since then looked at: it belongs to a fixture that outlives its test."""
+        """Add everything new to the snapshot: it belongs to a fixture that outlives its test."""
         self._holder.ask(do="adopts", memories=self._in_memory())
 
     @quietly
     def ends(self, put_back: Tuple[str, ...], keep: Tuple[str, ...]) -> Dict[str, Any]:
-        """Return what differs now, once what is to be restored has been."""
+        """Restore `put_back`, and return the answer with the differences that are there now."""
         answer = self._holder.ask(do="ends", memories=self._in_memory(), put_back=put_back, keep=keep)
         for key, statements in answer.get("run", {}).items():
             _run(self._memories[key], statements)
@@ -333,7 +333,7 @@ class Looking:
         return {"written": [(file, line, function) for file, line, function, _ in stack], "notes": ()}
 
     def _in_memory(self) -> Dict[str, str]:
-        """Hand over what is in memory: each database's content as a file's, as hexadecimal digits."""
+        """Return the content of each in-memory database, as hexadecimal digits, by the number of its connection."""
         found = {}
         for own in _connections_of_sqlite():
             known = self._databases.of(own)
@@ -345,13 +345,13 @@ class Looking:
 
 
 def _connections_of_sqlite() -> List[Any]:
-    """Those that are there: nothing can point at one of the driver's own class."""
+    """Return the open sqlite3 connections, found by the garbage collector: the class has no weak references."""
     sqlite3 = sys.modules.get("_sqlite3")
     return [] if sqlite3 is None else [one for one in gc.get_objects() if is_a(one, sqlite3.Connection)]
 
 
 def _content(connection: Any) -> Optional[bytes]:
-    """The whole of a database of SQLite's in memory; None where it cannot be had (in another thread, before 3.11)."""
+    """Return the serialized content of an in-memory SQLite database; None in another thread, and before Python 3.11."""
     from _sqlite3 import Connection, Error
 
     from .drivers.methods import own_method
@@ -366,7 +366,7 @@ def _content(connection: Any) -> Optional[bytes]:
 
 
 def _run(connection: Any, statements: List[Tuple[str, List[Any]]]) -> None:
-    """Run statements on the program's own connection, in a transaction, unless one is open."""
+    """Run statements on the program's own connection: in its open transaction, else in one of their own."""
     from _sqlite3 import Connection
 
     from .drivers.methods import own_method
@@ -383,5 +383,5 @@ def _run(connection: Any, statements: List[Tuple[str, List[Any]]]) -> None:
 
 
 def is_there(socket: str) -> bool:
-    """Tell whether anybody can be asked."""
+    """Return whether the socket exists."""
     return bool(socket) and os.path.exists(socket)

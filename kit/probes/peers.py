@@ -1,4 +1,4 @@
-"""Where the packets of a connection really go, from the operating system, whatever name or address was requested."""
+"""The actual remote end of a connection, from the operating system, whatever name or address was requested."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .own import own_builtins as __builtins__  # noqa: F401
 
 
 class Peer(NamedTuple):
-    """The other end. `host` is an address, or the folder of a unix socket; `here` says that it is on this machine."""
+    """The remote end. `host` is an address, or the folder of a unix socket; `here` is true if it is on this machine."""
 
     host: str
     port: str
@@ -17,7 +17,7 @@ class Peer(NamedTuple):
 
 
 def peer_of(descriptor: int) -> Optional[Peer]:
-    """Ask the system about an open socket, by a duplicate of it that is closed again; None where it is no socket."""
+    """Return the remote end of an open socket, via a duplicate of its descriptor; None if it is no connected socket."""
     import _socket  # a program may have replaced socket.socket, as pytest-socket does
 
     try:
@@ -33,7 +33,7 @@ def peer_of(descriptor: int) -> Optional[Peer]:
 
 
 def peer_from(other: Any, own: Any) -> Optional[Peer]:
-    """Read the two ends of a connection as sockets name them."""
+    """Make a Peer from the socket addresses of both ends; None for an address of another form."""
     if isinstance(other, (str, bytes)):
         folder, _, name = os.fsdecode(other).rpartition("/")
         return Peer(folder, name.rpartition(".")[2], True) if name else None
@@ -45,6 +45,6 @@ def peer_from(other: Any, own: Any) -> Optional[Peer]:
 
 
 def _plain(address: str) -> str:
-    """An address without a zone, and of a version 4 address in version 6's clothes the address itself."""
+    """Return an address without its zone, and an IPv4-mapped IPv6 address as IPv4."""
     address = address.partition("%")[0]
     return address[len("::ffff:"):] if address.startswith("::ffff:") and "." in address else address

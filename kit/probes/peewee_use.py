@@ -1,4 +1,4 @@
-"""peewee: which object of a database was made by whom, and which connections it opened."""
+"""peewee: the stack that made each Database object, and the connections opened by it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DIALECTS = {"SqliteDatabase": "sqlite", "PostgresqlDatabase": "postgresql", "My
 
 
 class PeeweeProbe:
-    """An object of a database stands for an engine: it names the place, and connects when it is first used."""
+    """Treats a Database object as an engine: it holds the URL, and connects on first use."""
 
     def __init__(self, databases: Databases, sources: Optional[Sources]) -> None:
         self._databases, self._sources = databases, sources
@@ -53,7 +53,7 @@ class PeeweeProbe:
 
 
 def _url(dialect: str, name: str, database: Any) -> str:
-    """Return the URL of what an object names; a name can be a URL itself."""
+    """Return the URL of a Database object; its name can be a URL itself."""
     if "://" in name:
         return name
     if dialect == "sqlite":

@@ -1,4 +1,4 @@
-"""pytest: which test is under way, in which phase, and how it ended."""
+"""pytest: the current test, its phase and its outcome."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from .recorder import Recorder
 from .redact import beginning, learn_all, without_secrets
 
 MESSAGE_AT_MOST = 400  # characters
-_NEXT = {"setup": "call", "call": "teardown"}  # the phase that follows one that has not failed
+_NEXT = {"setup": "call", "call": "teardown"}  # phase -> the next one, if it passed
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 
 class HookMarker(Protocol):
-    """pytest's decorator of hooks."""
+    """pytest's hookimpl decorator."""
 
     def __call__(self, *, tryfirst: bool = False, hookwrapper: bool = False) -> Callable[[Hook], Hook]: ...
 
 
 class PytestProbe:
-    """A plugin that pytest is given as it configures itself; it prints nothing and decides nothing."""
+    """Registers a plugin when pytest configures itself; the plugin prints nothing and changes no outcome."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self.between_phases: List[Callable[[], None]] = []  # called as a test begins, and after each of its phases
+        self.between_phases: List[Callable[[], None]] = []  # called at a test's start and after each phase
         self.after_test: List[Callable[[], None]] = []
-        self.after_fixture: List[Callable[[str, Any, Any], None]] = []  # its name, its function, what it gave
-        self._item: Any = None  # the test under way
-        self._controls = False  # workers of pytest-xdist run the tests, and know what in their ids is secret
+        self.after_fixture: List[Callable[[str, Any, Any], None]] = []  # name, function, value
+        self._item: Any = None  # the current test
+        self._controls = False  # pytest-xdist's controller: only its workers know the secrets in test ids
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -85,17 +85,17 @@ class PytestProbe:
 
     @quietly
     def functions(self) -> Tuple[Any, ...]:
-        """Return the function of the test under way, where it has one."""
+        """Return a tuple with the function of the current test, empty without one."""
         found = held_by(self._item).get("_obj") if self._item is not None else None
         return () if found is None else (found,)
 
     def phase_ended(self) -> None:
-        """A test has begun, or one of its phases is over."""
+        """Call the listeners at the start of a test, and at the end of each of its phases."""
         for call in self.between_phases:
             call()
 
     def test_ended(self) -> None:
-        """A test is over, whichever runner ran it."""
+        """Call the listeners at the end of a test of any runner."""
         for call in self.after_test:
             call()
 
@@ -104,12 +104,12 @@ class PytestProbe:
         if report.outcome == "failed":
             message = _message(report)
             if self._controls and message is not None:
-                message = message.partition("\n")[0]  # ids follow, where workers have collected different tests
+                message = message.partition("\n")[0]  # the ids that follow can contain secrets
             self._recorder.plain("outcome", test=report.nodeid, when="collect", outcome="failed", message=message)
 
     @quietly
     def _reported(self, report: Any) -> None:
-        if hasattr(report, "node"):  # pytest-xdist tells the controller again what its worker has told
+        if hasattr(report, "node"):  # pytest-xdist repeats a worker's report in the controller
             return
         if report.when == "call" or report.outcome != "passed":
             self._recorder.plain(
@@ -125,7 +125,7 @@ class PytestProbe:
             def pytest_cmdline_main(self) -> Iterator[None]:
                 outer = CURRENT.phase, CURRENT.test, CURRENT.fixture, CURRENT.scope, CURRENT.collecting
                 yield
-                if outer[1] is not None:  # a test has run pytest itself
+                if outer[1] is not None:  # pytest was run by a test
                     CURRENT.enter(*outer[:2])
                     CURRENT.fixture, CURRENT.scope, CURRENT.collecting = outer[2:]
 
@@ -151,7 +151,7 @@ class PytestProbe:
 
             @hookimpl(hookwrapper=True, tryfirst=True)
             def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
-                outer = CURRENT.test  # a test may run pytest itself
+                outer = CURRENT.test  # a test can run pytest
                 learn_parameters(item)
                 CURRENT.enter("setup", item.nodeid)
                 probe.phase_ended()
@@ -171,7 +171,7 @@ class PytestProbe:
 
             @hookimpl(tryfirst=True)
             def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
-                """A phase is over. No wrapper reports that, whose frames would be in what a failure shows."""
+                """End a phase. A wrapper around the phase could do so, too, but its frames would show in tracebacks."""
                 probe.phase_ended()
                 if call.when in _NEXT:
                     CURRENT.enter(_NEXT[call.when] if call.excinfo is None else "teardown", item.nodeid)
@@ -189,14 +189,14 @@ class PytestProbe:
 
 
 def id_in_record(item: Any) -> str:
-    """Return a test's id as the record has it: without the secrets among its parameters."""
+    """Return a test's id as in the record: secrets among its parameters are masked."""
     learn_parameters(item)
     return str(without_secrets({"test": item.nodeid})["test"])
 
 
 @quietly
 def learn_parameters(item: Any) -> None:
-    """Learn the secrets among a test's parameters, which are in its name: `test_login[hunter22]` of `password`."""
+    """Learn the secrets among a test's parameters, which its id contains: `test_login[hunter22]` of `password`."""
     parameters = attribute(attribute(item, "callspec"), "params")
     if type(parameters) is dict:
         learn_all(parameters)
@@ -209,7 +209,7 @@ def _outcome(report: Any) -> str:
 
 
 def _raised(report: Any) -> Dict[str, str]:
-    """Return the line that raised the error of a test that failed, as a field of its outcome."""
+    """Return the location that raised the error of a failed test, as a field of its outcome."""
     crash = getattr(report.longrepr, "reprcrash", None) if report.outcome == "failed" else None
     return {} if crash is None else {"at": f"{crash.path}:{crash.lineno}"}
 

@@ -1,8 +1,7 @@
-"""A probe that fails must not end the program under study: it is switched off, that is said, and nothing is raised.
+"""A failing probe must not end the program: it is switched off and reported, and the exception is swallowed.
 
-What arrives from outside in the middle of a probe is the program's own and goes on to it: an interrupt, the end of the
-interpreter, and whatever a handler of a signal raises. Where the program has no room left (in memory, or on its stack)
-a probe cannot work for that once, and is not switched off for it.
+Exceptions that reach a probe from outside go on to the program: KeyboardInterrupt, SystemExit, and any exception raised
+by a signal handler. A probe that fails for lack of memory or stack is reported, but not switched off.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from .own import functools, signal
 from .own import own_builtins as __builtins__  # noqa: F401
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Tell = Callable[[str, str], None]  # the probe's function, why it failed
+Tell = Callable[[str, str], None]  # the probe's function, the reason
 
 _FOR_ONCE = (RecursionError, MemoryError)
 
-failures: Dict[str, str] = {}  # the probe's function -> why it failed first
+failures: Dict[str, str] = {}  # the probe's function -> the reason of its first failure
 _off: Set[str] = set()
 _told: Set[str] = set()
 listeners: List[Tell] = []
 
 
 def quietly(function: Function) -> Function:
-    """Make a probe's function return None where it fails, and from then on. A refusal by the gate is no failure."""
+    """Make a probe's function return None when it raises, and switch it off. DatabaseRefused goes to the program."""
     name = function.__qualname__
 
     @functools.wraps(function)
@@ -46,23 +45,23 @@ def quietly(function: Function) -> Function:
 
 
 def failed(name: str, error: BaseException) -> None:
-    """Switch a probe off that has failed, and report it."""
+    """Switch off a function that has failed, and report it; not after a lack of memory or stack."""
     if not isinstance(error, _FOR_ONCE):
         _off.add(name)
     try:
         failures.setdefault(name, reason(error))
         tell()
-    except _FOR_ONCE:  # it is told later
+    except _FOR_ONCE:  # reported with the next failure
         return
 
 
 def switched_off() -> Dict[str, str]:
-    """The probes' functions that have failed and stay off, and why each did."""
+    """Return the functions that are switched off, each with the reason."""
     return {name: why for name, why in failures.items() if name in _off}
 
 
 def tell() -> None:
-    """Report the failures that have not been reported."""
+    """Report the failures that have not been reported yet."""
     for name, why in list(failures.items()) if listeners else ():
         if name not in _told:
             _told.add(name)
@@ -71,7 +70,7 @@ def tell() -> None:
 
 
 def clear() -> None:
-    """Begin anew, with all probes on and nobody to tell."""
+    """Reset: all functions switched on, no failures, no listeners."""
     failures.clear()
     _off.clear()
     _told.clear()
@@ -79,7 +78,7 @@ def clear() -> None:
 
 
 def reason(error: BaseException) -> str:
-    """The kind of an error and its first line."""
+    """Return the type of an error and its first line."""
     kind = type(error)
     said = str(error) if kind.__module__ == "builtins" else next(iter(_args(error)), "")
     return f"{kind.__name__}: {said if type(said) is str else ''}".splitlines()[0]
@@ -89,7 +88,7 @@ _args: Callable[[BaseException], Any] = vars(BaseException)["args"].__get__
 
 
 def is_of_a_signals_handler(error: BaseException) -> bool:
-    """Tell whether a handler of a signal's raised an error: it came by chance in the middle of what a probe does."""
+    """Return whether a signal handler raised an error, which then only happened to interrupt a probe."""
     traceback, running = error.__traceback__, []
     while traceback is not None:
         running.append(traceback.tb_frame.f_code)
@@ -98,7 +97,7 @@ def is_of_a_signals_handler(error: BaseException) -> bool:
 
 
 def _code_of(handler: Any) -> Optional[CodeType]:
-    """Return the code of a handler that is Python's. Others do not raise, or are not to be told from a probe's own."""
+    """Return the code of a handler written in Python; None for another, which cannot be recognized in a traceback."""
     for _ in range(10):
         kind = type(handler)
         if kind is functools.partial:

@@ -1,8 +1,8 @@
-"""The file of one process's record, which shares its numbers of open files with the program.
+"""The file that a process writes its record to, safe for programs that manage file descriptors themselves.
 
-A program counts its open files, hands them on, and closes those that it did not open, as every daemon does. So the
-record is open only while something is written to it. Threads may do all that meanwhile: a number is written to, or
-closed, only after the system has said that it stands for the file that was opened.
+A program may count its open descriptors, pass them on, and close those that it did not open (as every daemon does). So
+the file is open only during a write. Since other threads may do all that during the write, the descriptor is written to
+or closed only after `fstat` has confirmed that it still refers to this file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import List, Optional, Tuple
 from .own import os
 from .own import own_builtins as __builtins__  # noqa: F401
 
-WAITING_AT_MOST = 1024 * 1024  # bytes that are kept while they cannot be written
+WAITING_AT_MOST = 1024 * 1024  # bytes kept in memory while writing fails
 
 _FLAGS = (
     os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -21,26 +21,26 @@ _FLAGS = (
 
 
 class RecordFile:
-    """Lines go to its end, each at once. What cannot be written for now waits; what cannot wait is counted in `lost`.
+    """Appends lines to a file, each at once. Lines that cannot be written yet are kept; `lost` counts those dropped.
 
-    `is_gone` says that the file was removed: then nothing is kept, and nothing said.
+    `is_gone` is true once the file has been removed: from then on, lines are dropped without being counted.
     """
 
     def __init__(self, path: str) -> None:
         self.path, self.is_gone, self.lost, self.why = path, False, 0, ""
         self._identity: Optional[Tuple[int, int]] = None
         self._size = 0  # bytes, at least
-        self._lines: List[bytes] = []  # that wait; the first may have been written in part
-        self._waiting = self._begun = 0  # bytes that wait; bytes of the first line that are written
+        self._lines: List[bytes] = []  # not written yet; the first may be partly written
+        self._waiting = self._begun = 0  # bytes not written yet; bytes written of the first line
         self._busy = False
 
     @property
     def waiting(self) -> bool:
-        """Whether there are lines that could not be written yet."""
+        """Whether some lines could not be written yet."""
         return bool(self._lines)
 
     def append(self, line: bytes) -> bool:
-        """Write a line; one that comes in the middle of another is done after it. False where it is lost."""
+        """Write a line; one that arrives during another write is written after it. Return False if the line is lost."""
         if self.is_gone:
             return False
         self._lines.append(line)
@@ -50,7 +50,7 @@ class RecordFile:
         self._busy = True
         try:
             self._write()
-        except OSError as error:  # a full disk, a limit: it may be gone by the next line
+        except OSError as error:  # a full disk or a quota: the next line may succeed
             self.why = f"{type(error).__name__}: {error.strerror}"
         finally:
             self._busy = False
@@ -78,7 +78,7 @@ class RecordFile:
                 os.close(number)
 
     def _is_this(self, number: int) -> bool:
-        """Ask the system whether a number is this file's. (A file that was removed can leave its inode to another.)"""
+        """Return whether a descriptor refers to this file. (The inode alone can be that of a newer, shorter file.)"""
         try:
             status = os.fstat(number)
         except OSError:
@@ -86,7 +86,7 @@ class RecordFile:
         return (status.st_dev, status.st_ino) == self._identity and status.st_size >= self._size
 
     def _opened(self) -> Optional[int]:
-        """Open the file by its path, where it is the same; None where it is gone. The first time it is made."""
+        """Open the file, creating it the first time. Return None if it was removed or replaced."""
         try:
             number = os.open(self.path, _FLAGS | (os.O_CREAT | os.O_EXCL if self._identity is None else 0), 0o600)
         except (FileNotFoundError, NotADirectoryError):

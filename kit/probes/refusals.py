@@ -1,6 +1,6 @@
-"""Where a refusal is told: in the process of the run itself, which keeps it, or to it, from a process that it started.
+"""How a refusal is reported: a line in the refusals file of the run, which may belong to a parent process.
 
-A refusal is told also where the test has taken the folder of temporary files away, or put another file system in.
+It still arrives if the test has removed the folder of temporary files or mounted another file system over it.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from typing import Any, Callable, Dict, Optional, Tuple
 from .own import json, os, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 
-NOTE = "note"  # of a Python that was started without the guard: what is told has nothing else
+NOTE = "note"  # the only key of a report about a Python that was started without the guard
 Refusal = Dict[str, Any]
-Holder = Tuple[int, int]  # a process that has the file open, and the file's number there
+Holder = Tuple[int, int]  # the pid of a process that has the file open, and its file descriptor there
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
 def appending_to(path: str, holder: Optional[Holder] = None) -> Callable[[Refusal], None]:
-    """Tell of refusals as lines of JSON at the end of a file, whole lines from any number of processes.
+    """Return a function that appends a refusal to a file as a line of JSON; lines of several processes do not mix.
 
-    The file is there: it is made by who reads it. Where it was removed, it is reached through its `holder`.
+    The file must exist: its reader creates it. If it was removed, it is opened through its `holder` (/proc/PID/fd/N);
+    if that fails, too, the refusal goes to standard error.
     """
     def tell(refusal: Refusal) -> None:
         line = (json.dumps(refusal, default=repr) + "\n").encode()
@@ -48,9 +49,9 @@ def _to_the_terminal(refusal: Refusal) -> None:
 
 
 def say(text: str) -> None:
-    """Write a line to standard error, where the process has one."""
+    """Write a line to standard error, if the process has one."""
     stream = sys.__stderr__ if sys.stderr is None else sys.stderr
     try:
         print(text, file=stream, flush=True)
-    except (OSError, ValueError, AttributeError):  # there is none, or it is closed: it is still refused
+    except (OSError, ValueError, AttributeError):  # missing or closed; the connection is refused anyway
         return

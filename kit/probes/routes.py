@@ -1,4 +1,4 @@
-"""What an application depends on: the callables of its routes, and the override keys that are none of them."""
+"""The dependencies of an application: the callables of its routes, and the override keys that match none of them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
 
-_GRAPHS_AT_MOST = 200  # that are written down by one process
-_GLOBALS_AT_MOST = 500  # callables for which a global is looked for
-_DEEP_AT_MOST = 40  # mounted in mounted, dependencies of dependencies
+_GRAPHS_AT_MOST = 200  # recorded by one process
+_GLOBALS_AT_MOST = 500  # callables that are searched for among globals
+_DEEP_AT_MOST = 40  # nesting of mounts, and of dependencies
 
-Graph = Tuple[Tuple[int, ...], Set[Any]]  # what tells one state of the routes from another; the callables
+Graph = Tuple[Tuple[int, ...], Set[Any]]  # a fingerprint of the routes; the callables
 
 
 class Routes:
-    """Describes an application's dependencies when an override of it is to be compared with them."""
+    """Records an application's dependencies when its overrides have to be compared with them."""
 
     def __init__(self, recorder: Recorder, objects: Objects, callables: Callables) -> None:
         self._recorder, self._objects, self._callables = recorder, objects, callables
@@ -28,11 +28,11 @@ class Routes:
         self._written: Set[Tuple[Any, ...]] = set()
         self._described: "Notes[bool]" = Notes()
         self._globals: Dict[str, Optional[str]] = {}  # by the callable's number
-        self._parts: Dict[Tuple[Any, ...], str] = {}  # -> the first application that is made of them
+        self._parts: Dict[Tuple[Any, ...], str] = {}  # -> the first application with these
 
     @quietly
     def describe_parts(self, app: Any) -> None:
-        """Say once what an application is made of: its endpoints, its middleware, its lifespan."""
+        """Record an application's endpoints, middleware and lifespan, once."""
         number = self._objects.of("app", app)
         if number is None or self._described.get(app):
             return
@@ -54,12 +54,12 @@ class Routes:
 
     @quietly
     def changed(self, app: Any) -> None:
-        """An override of this application was set or taken away."""
+        """Note that an override of this application was set or removed."""
         self._changed.set(app, True)
 
     @quietly
     def check(self, app: Any, alive: Callable[[], List[Any]]) -> None:
-        """Where its overrides have changed: say which keys are among its dependencies, and which are not."""
+        """If the application's overrides have changed, record which keys match its dependencies, and which do not."""
         if not self._changed.pop(app):
             return
         held: Any = held_by(app).get("dependency_overrides")
@@ -79,7 +79,7 @@ class Routes:
             self._describe(other)
 
     def _known_as(self, *groups: Any) -> Iterator[List[str]]:
-        """Give [callable, the global that holds it], for those that their own names do not lead to."""
+        """Yield [callable, global] for callables held by a global that their own names do not refer to."""
         for call in {address(call): call for group in groups for call in group}.values():
             number = self._callables.name(call)
             if number is not None and number not in self._globals and len(self._globals) < _GLOBALS_AT_MOST:
@@ -98,7 +98,7 @@ class Routes:
         return known[1]
 
     def _describe(self, app: Any) -> None:
-        """Write down what an application depends on, once for each state."""
+        """Record an application's routes with their dependencies, once for each state."""
         routes = []
         for path, provider, dependant in _endpoints(app):
             calls = tuple(self._callables.name(call) for call in _calls(dependant))
@@ -112,7 +112,7 @@ class Routes:
 
 
 def _endpoints(app: Any) -> Iterator[Tuple[str, Any, Any]]:
-    """Give (path, provider of overrides, dependant) of each route; a mounted application with overrides has its own."""
+    """Yield (path, overrides provider, dependant) of each route, except in mounts that have overrides of their own."""
     for route in _flat(_routes_of(app), 0):
         dependant = attribute(route, "dependant")
         if dependant is not None:
@@ -120,7 +120,7 @@ def _endpoints(app: Any) -> Iterator[Tuple[str, Any, Any]]:
 
 
 def _routes_of(app: Any) -> List[Any]:
-    """Return what an application, or its router, has for routes: those that come last too, a frontend's."""
+    """Return the routes of an application or router, with its low-priority ones (a frontend's)."""
     router = attribute(app, "router", app)
     found = [attribute(router, name) for name in ("routes", "_low_priority_routes")]
     return [route for routes in found if type(routes) is list for route in routes]
@@ -135,9 +135,9 @@ def _middleware(app: Any) -> Iterator[Any]:
 
 
 def _flat(routes: Any, depth: int, every: bool = False) -> Iterator[Any]:
-    """Give every route, out of included routers (a tree from FastAPI 0.137 on) and of mounted ones.
+    """Yield all routes, including those of included routers (a tree since FastAPI 0.137) and of mounts.
 
-    Without `every`, only those that FastAPI solves dependencies for.
+    Without `every`, only routes whose dependencies FastAPI resolves.
     """
     if depth > _DEEP_AT_MOST:
         return
@@ -150,23 +150,23 @@ def _flat(routes: Any, depth: int, every: bool = False) -> Iterator[Any]:
         inner = attribute(route, "starlette_route") or route
         solved = next((one for one in (route, inner) if attribute(one, "dependant") is not None), None)
         if every or solved is not None:
-            yield solved or route  # of an included router, a websocket's own has what the context around it lacks
+            yield solved or route  # an included router's context can lack the dependant of a websocket route
         mounted = _mounted(inner)
         if mounted is not None:
             yield from _flat(mounted, depth + 1, every)
 
 
 def _is_fastapis(route: Any, method: str) -> bool:
-    """Tell whether a route has a method of FastAPI's, and not one that the program put in its place."""
+    """Return whether a route has FastAPI's own method of this name, and no override of it."""
     found = next((space_of(base)[method] for base in bases(type(route)) if method in space_of(base)), None)
     return type(found) is FunctionType and found.__module__ == "fastapi.routing"
 
 
 def _mounted(route: Any) -> Optional[List[Any]]:
-    """Return the routes of what is mounted, where it consults no overrides of its own."""
+    """Return the routes of a mounted application; None if it has overrides of its own."""
     is_mount = {"starlette.routing.Mount", "starlette.routing.Host"} & set(map(name_of, bases(type(route))))
     app = attribute(route, "app") if is_mount else None
-    for _ in range(_DEEP_AT_MOST):  # out of the middleware around it
+    for _ in range(_DEEP_AT_MOST):  # unwrap middleware
         if app is None or "dependency_overrides" in held_by(app):
             return None
         if attribute(attribute(app, "router", app), "routes") is not None:
@@ -187,7 +187,7 @@ def _calls(dependant: Any, depth: int = 0) -> Iterator[Any]:
 
 
 def _state(app: Any) -> Iterator[int]:
-    """Give numbers that change when a route is added anywhere."""
+    """Yield numbers that change when a route is added anywhere."""
     pending = [_routes_of(app)]
     for routes in pending:
         yield len(routes)

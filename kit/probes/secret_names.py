@@ -1,4 +1,4 @@
-"""Which names are names of secrets: variables, parameters, keys, options, headers. Standard library only."""
+"""The names that secrets have: variables, parameters, keys, options, headers. Standard library only."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MARKS = (
 )  # fmt: skip
 """Every name of a secret has one of these in it, in small letters."""
 
-_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # of snake_case, kebab-case and camelCase; digits say nothing
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # of snake_case, kebab-case and camelCase, without digits
 
 
 def words(text: str) -> FrozenSet[str]:
-    """Return the words of a text as a set."""
+    """Split a text into a set of words."""
     return frozenset(text.split())
 
 
@@ -37,7 +37,7 @@ _KEYS = words(
     "app server db database django flask stripe openai anthropic sendgrid mailgun twilio google azure aws gcp github "
     "gitlab slack sentry datadog cloudflare algolia firebase crypto cipher hashing csrf token cookie"
 )
-# What a name ends in that says something about a secret, and does not hold it.
+# The last words of names for facts about a secret, not for the secret itself.
 _ABOUT = words(
     "file files path paths dir dirs directory folder type types url urls uri uris name names field fields length len "
     "min max count number size policy hasher hashers header headers prefix suffix regex pattern validator validators "
@@ -55,7 +55,7 @@ _COUNTED = words("max min num n total prompt completion input output new stop sp
 
 @functools.lru_cache(maxsize=4096)
 def names_a_secret(name: str) -> bool:
-    """Tell whether what has this name is a secret: `DB_PASS`, `sslpassword`, `apiKey`, not `password_file`, `key`."""
+    """Return whether a name is that of a secret: `DB_PASS`, `sslpassword`, `apiKey`; not `password_file`, `key`."""
     lower = name.lower()
     if not any(mark in lower for mark in MARKS):
         return False

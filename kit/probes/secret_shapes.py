@@ -1,11 +1,11 @@
-"""Where in a text a secret stands, told by the shape of what is around it. Standard library only.
+"""Where a text contains secrets, recognized by their context and shape. Standard library only.
 
-A secret is what follows a name of one (`password=`, `"apiKey": `, `--db-pass `, `IDENTIFIED BY `), what stands in a
-URL where a password is expected, and what looks like nothing else (a private key, a JSON web token, a header with
-credentials). Each way of looking is gone only where the text has one of its marks: most texts have none.
+A secret is a value after the name of one (`password=`, `"apiKey": `, `--db-pass `, `IDENTIFIED BY `), the password part
+of a URL, or a text of an unmistakable shape (a private key, a JSON web token, a header with credentials). Each pattern
+is tried only if the text contains one of its marks, a cheap test that most texts fail.
 
-What is no secret is left, so that the text can be read: a type (`password: str`), a placeholder (`%s`, `${DB_PASS}`),
-a reference (`password=settings.password`), a sentence about passwords.
+Anything else is kept, so that the text stays readable: a type (`password: str`), a placeholder (`%s`, `${DB_PASS}`), a
+reference (`password=settings.password`), a sentence about passwords.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ _NAME_AT_MOST = 80  # characters, on each side of a mark
 
 
 def spans(text: str) -> List[Span]:
-    """Return where secrets stand in `text`, in order and apart from each other.
+    """Return the (start, end) of each secret in `text`, in order and without overlaps.
 
-    A text may be escaped, as JSON within JSON, HTML or a URL's parameter is: it is looked through as it stands, and
-    as it is meant.
+    A text may be escaped, like JSON within JSON, HTML or a URL's parameter: it is searched as it is, and unescaped.
     """
     found = _spans(text)
     view, places = text, None
@@ -46,7 +45,7 @@ def spans(text: str) -> List[Span]:
 def _spans(text: str) -> List[Span]:
     lower = text.lower()
     found: List[Span] = []
-    if len(lower) != len(text):  # a letter whose small form is longer: positions would differ
+    if len(lower) != len(text):  # some letters are longer in lower case: positions would shift
         lower = "".join(letter.lower() if letter < "\x80" else letter for letter in text)
     if any(mark in lower for mark in MARKS):
         found += _named(text, lower)
@@ -70,7 +69,10 @@ _NAMED = {"quot": '"', "apos": "'", "amp": "&", "lt": "<", "gt": ">", "n": "\n",
 
 
 def _decoded(text: str) -> Optional[Tuple[str, List[int]]]:
-    """Take one layer of escapes off; for each sign of what is left, and for the end, its place in `text`."""
+    """Remove one layer of escapes. Return the result, and the position in `text` of each of its characters and its end.
+
+    None if the text has no escapes.
+    """
     if "\\" not in text and "&" not in text and "%" not in text:
         return None
     pieces, places, at = [], [], 0
@@ -93,7 +95,7 @@ def _meant(escape: Match[str]) -> str:
 
 
 def _apart(found: List[Span], text: str) -> List[Span]:
-    """Join the spans that overlap, and leave out those that hold nothing or are hidden already."""
+    """Merge overlapping spans, and drop those that are empty or masked already."""
     joined: List[Span] = []
     for start, end in sorted(found):
         if not text[start:end].strip("*. \t"):
@@ -133,10 +135,10 @@ _VALUE_OF = (
     rf"(?:{_Q})?(?:value|default|content|val)(?:{_Q})?\s*[:=]\s*"
 )
 _VALUE_BEFORE = rf"(?i){_Q}value{_Q}:\s*{_Q}(?P<secret>[^\n\"'`]+){_Q},\s*{_Q}(?:name|key){_Q}:\s*{_Q}\Z"
-_NESTED = r"[ \t]*:[ \t]*\n[ \t]+value:[ \t]*"  # a variable of a CI file, with what is said about it
-_VALIDATED = r"\n  [^\n]*\binput_value=(?P<secret>[^\n]+?), input_type="  # what pydantic says of a field
-_OF_A_KEY = r"\)=\((?P<secret>[^\n]+?)\)(?=\s+(?:already|is)\b|\s*\Z)"  # what Postgres says of a row's key
-_GIVEN_OTHERWISE = (  # what is taken where a setting is not there
+_NESTED = r"[ \t]*:[ \t]*\n[ \t]+value:[ \t]*"  # a CI variable with its description
+_VALIDATED = r"\n  [^\n]*\binput_value=(?P<secret>[^\n]+?), input_type="  # pydantic's validation errors
+_OF_A_KEY = r"\)=\((?P<secret>[^\n]+?)\)(?=\s+(?:already|is)\b|\s*\Z)"  # Postgres's errors about a key
+_GIVEN_OTHERWISE = (  # the default of a setting
     rf"(?:{_Q}(?:,\s*\w+=\w+)*,\s*(?:default\s*=\s*)|{_Q}[)\]][ \t]+or[ \t]+)(?={_Q})"
 )
 _WITH_ANOTHER = (  # `environ.get("X", "...")`
@@ -156,7 +158,7 @@ _XML = r"[^<>\n]{0,200}>\s{0,40}(?P<secret>[^<\s][^<\n]*)\s{0,40}</"
 _XML_KEY = r"[\"']\s*/?>(?P<secret>[^<\n]+)</"
 _OPEN_QUOTE = rf"(?P<prefix>[bBrRuUfFeEnN]{{0,2}})(?P<quote>'''|\"\"\"|{_Q})"
 _WRAPPED = rf"(?:[A-Za-z_][\w.]*\(\s*)+(?=[bBrRuUfFeEnN]{{0,2}}{_Q})"
-# What gives what it is given, in another form; of another function the argument is a name, as of `environ.get("X")`.
+# Calls that return their argument in another form. The argument of other calls is a name, as in `environ.get("X")`.
 _WRAPPER = (
     r"(?:.*\()?(?:[\w.]*\.)?(?:[A-Z]\w*|(?:un)?quote(?:_plus)?|str|repr|bytes|bytearray|password|secret)\(\s*"
 )
@@ -187,7 +189,7 @@ _PROSE = _words(
     "bool float any string text object optional secretstr secretbytes hidden unchanged changed not-set varchar "
     "boolean passed failed error skipped done"
 )
-# What is told of a password without a sign between: no word of English has digits among its letters.
+# A password after its name without a separator: English words have no digits among their letters.
 _MIXED_WORD = r"(?P<secret>(?=[^\s'\"(=]*\d)(?=[^\s'\"(=]*[A-Za-z])(?![-(]|v?\d)[^\s'\",;:()<>=]{6,})(?![(=])"
 _TAGS = r"(?:[!&][\w!.-]*[ \t]+)+"
 _REPR = r"<[A-Z]\w*[ :(](?P<secret>[^<>\n]+)>"
@@ -197,8 +199,8 @@ _HEADER = r"(?:(?:Bearer|Basic|Digest|Token|ApiKey|Negotiate|AWS4-HMAC-SHA256)[ 
 
 
 def _named(text: str, lower: str) -> Iterator[Span]:
-    """Give what follows the names of secrets."""
-    beyond = [0] * len(MARKS)  # where each mark is to be looked for next
+    """Yield the values that follow the names of secrets."""
+    beyond = [0] * len(MARKS)  # the next position of each mark; -1 for none
     done = 0
     while True:
         for number, mark in enumerate(MARKS):
@@ -210,7 +212,7 @@ def _named(text: str, lower: str) -> Iterator[Span]:
         at = min(following)
         left = _LEFT.search(text, max(0, done, at - _NAME_AT_MOST), at)
         right = _RIGHT.match(text, at, at + _NAME_AT_MOST)
-        assert left is not None  # it can be empty
+        assert left is not None  # the pattern matches an empty text
         assert right is not None
         start, done = left.start(), right.end()
         if names_a_secret(text[start:done]) or _in_a_query(text, start, text[start:done]):
@@ -220,7 +222,7 @@ def _named(text: str, lower: str) -> Iterator[Span]:
 
 
 def _in_a_query(text: str, start: int, name: str) -> bool:
-    """Tell whether a name that means little elsewhere is that of a parameter of a URL, where it means a secret."""
+    """Return whether a name is that of a URL parameter that is a secret only there, such as `key` or `sig`."""
     return text[start - 1 : start] in ("?", "&") and name.lower() in ("key", "sig", "signature", "auth", "apikey")
 
 
@@ -251,7 +253,7 @@ def _after(text: str, start: int, end: int) -> Iterator[Span]:
         yield from _value(text, nested.end(), name, "equals")
         return
     together = _compiled(_TOGETHER).match(text, end)
-    if together is not None:  # `user, password = "...", "..."`: which value is whose is not counted
+    if together is not None:  # all values are masked, not only the password's
         names = _compiled(_NAMES_BEFORE).search(text[max(0, start - 4 * _NAME_AT_MOST) : start])
         if names is not None and (names["names"] or text[end : end + 1] == ","):
             yield together.span("secret")
@@ -270,7 +272,7 @@ def _after(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _said_of(text: str, start: int, end: int) -> Optional[Span]:
-    """Tell where a value stands that a table or an error shows with the name that it has."""
+    """Return the value next to a name in a table, or in an error of pydantic or Postgres; None without one."""
     before = text[start - 1 : start]
     if before == "(":
         shown = _compiled(_OF_A_KEY).match(text, end)
@@ -286,11 +288,11 @@ def _said_of(text: str, start: int, end: int) -> Optional[Span]:
 def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span]:
     kind, at = str(link.lastgroup), link.end()
     if link["bracket"] and not link["close"]:
-        return  # what has the name is the key, not the value: `scope[_ROUTE_KEY] = route`
+        return  # the name is that of a key, not of its value
     if not link["close"] and text[at - 1] in ":=" and text[start - 1 : start] == text[at : at + 1] in _QUOTES:
         return  # the end of a quoted `'password:'`
     if name.lower().endswith("cookie") and kind != "colon":
-        return  # a header's line holds one
+        return  # only in a header line, `Cookie: ...`
     option = name.startswith("-") and not name.startswith("---")
     if kind == "comma":
         if link["close"] is None:
@@ -317,8 +319,8 @@ def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span
 
 
 def _value(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
-    """Give where the value of a name stands: within its quotes, within its brackets, or as far as it goes."""
-    tags = _compiled(_TAGS).match(text, at) if kind == "colon" else None  # of YAML
+    """Yield the span of a value: within its quotes or brackets, or up to its end."""
+    tags = _compiled(_TAGS).match(text, at) if kind == "colon" else None  # YAML tags
     at = tags.end() if tags is not None else at
     another = _compiled(_WITH_ANOTHER).match(text, at)
     if another is not None:
@@ -378,10 +380,10 @@ def _quoted(text: str, at: int, name: str = "") -> Iterator[Span]:
     elif not _compiled(_NOTHING).fullmatch(text, start, end) and re.search(r"\w", text[start:end]):
         yield start, end
     else:
-        yield start, start  # quotes are here, and nothing in them
+        yield start, start  # quoted, but nothing to mask
 
 
-_BRACKETS_AT_MOST = 2000  # characters within them
+_BRACKETS_AT_MOST = 2000  # characters between brackets
 
 
 def _bracketed(text: str, at: int, name: str) -> Iterator[Span]:
@@ -400,7 +402,7 @@ def _bracketed(text: str, at: int, name: str) -> Iterator[Span]:
 
 
 def _names_a_variable(inside: str) -> bool:
-    """Tell whether braces hold the name of what is put there, as in a format, and not a value."""
+    """Return whether braces contain a variable's name, as in a format string, instead of a value."""
     return (inside.isidentifier() and inside.islower() and names_a_secret(inside)) or bool(
         re.match(r"[a-z_]\w*(?:\.\w+)+(?:![rsa])?\Z", inside)
     )
@@ -408,7 +410,7 @@ def _names_a_variable(inside: str) -> bool:
 
 def _bare(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
     if re.match(r"[A-Za-z][\w+.-]*:(?://|\\/)", text[at : at + 40]):
-        return  # a URL, in which its password is found
+        return  # a URL: `_in_urls` finds its password
     nothing = _compiled(_NOTHING).match(text, at)
     if nothing is not None and text[nothing.end() : nothing.end() + 1] in _BLANK_OR_STOP:
         return
@@ -429,7 +431,7 @@ def _bare(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
 
 
 def _is_a_reference(name: str, value: str, kind: str) -> bool:
-    """Tell whether a value is code that gets the secret from somewhere, and not the secret."""
+    """Return whether a value is code that refers to the secret, instead of the secret itself."""
     if value == name or value.startswith((name + ".", name + "[", name + "(")) or _compiled(_REFERENCE).match(value):
         return True
     last = value.rpartition(".")[2]
@@ -442,7 +444,7 @@ def _is_type_or_prose(text: str, at: int, end: int) -> bool:
 
 
 def _end_of_bare(text: str, at: int) -> int:
-    """Return where a value without quotes ends: what is inside it may be any sign, what follows it is another key."""
+    """Return the end of a value without quotes: it may contain any sign, but not a following key."""
     for end in range(at, len(text)):
         letter = text[end]
         if letter.isspace():
@@ -493,7 +495,7 @@ _LONG_AND_MIXED = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.~-]{16,}$")
 
 
 def _in_urls(text: str) -> Iterator[Span]:
-    """Give the passwords of URLs, also of those in which they should have been quoted and were not."""
+    """Yield the passwords in URLs, including those that should have been percent-encoded and were not."""
     for slashes in _compiled(_SLASHES).finditer(text):
         scheme = _SCHEME.search(text, max(0, slashes.start() - 40), slashes.start())
         if scheme is not None:
@@ -502,7 +504,7 @@ def _in_urls(text: str) -> Iterator[Span]:
 
 def _in_url(text: str, scheme: str, at: int) -> Iterator[Span]:
     user = _compiled(_USER).match(text, at)
-    assert user is not None  # it can be empty
+    assert user is not None  # the pattern matches an empty text
     after, end = text[user.end() : user.end() + 1], user.end()
     web = _OF_WEB.match(scheme) is not None
     if after == "@" and (_USER_IS_THE_SECRET.match(scheme) or (web and _LONG_AND_MIXED.match(user.group()))):
@@ -511,7 +513,7 @@ def _in_url(text: str, scheme: str, at: int) -> Iterator[Span]:
         return
     at = end + 1
     if web and _LONG_AND_MIXED.match(user.group()) and "@" in text[at : at + 60]:
-        yield user.span()  # a token in the user's place
+        yield user.span()  # a token as the user name
     if _TEMPLATE.match(text, at):
         return
     found = _compiled(_PLAIN).match(text, at)
@@ -527,7 +529,7 @@ def _in_url(text: str, scheme: str, at: int) -> Iterator[Span]:
 
 
 def _is_within(text: str, at: int) -> bool:
-    """Tell whether digits that look like a port are the beginning of a password with an unquoted slash."""
+    """Return whether digits that look like a port start a password with an unescaped slash."""
     return _compiled(r"\d+/[^\s?@'\"<>]*@").match(text, at) is not None
 
 
@@ -547,13 +549,13 @@ _BEARER, _BASIC, _COMPARED = ("bearer ", "bearer%20"), ("basic ",), ("' = ", "' 
 
 
 def _is_mixed(found: Match[str]) -> bool:
-    """Tell whether a text can be no ordinary word: it has a digit, a sign within, or capitals in its midst."""
+    """Return whether a text is no ordinary word: it contains a digit, a sign, or a capital after the first letter."""
     inner = found["secret"].strip(".-=/")
     return not inner.isalpha() or (inner[1:] != inner[1:].lower())
 
 
 def _is_credentials(found: Match[str]) -> bool:
-    """Tell whether a text is a user and a password in base64."""
+    """Return whether a text is `user:password` in base64."""
     try:
         return b":" in a2b_base64(found["secret"])
     except ValueError:
@@ -568,7 +570,7 @@ _INSERTED = (
     r"\binsert into\s+[\w.\"`]+\s*\([^()]{0,1000}?(?:password|passwd|secret|token|api_?key)[^()]{0,1000}\)\s*values\s*"
     r"(?P<secret>\([^\n]*[\"'][^\n]*\))"
 )
-# What SQLAlchemy adds to an error of a statement that names a secret's column.
+# The parameters that SQLAlchemy adds to an error, if the statement names a column for a secret.
 _SAID_WITH_IT = (
     r"\[SQL: (?:insert into|update)\b(?=[^\n]{0,2000}?(?:password|passwd|secret|token|api_?key))[^\n]*\n"
     r"\[parameters: (?P<secret>[^\n]+)\]"
@@ -577,7 +579,7 @@ _SAID_WITH_IT = (
 _SET = ("setattr(",)
 _OF_DOCKER = ('"auth"', "'auth'")
 
-# What has these marks is often no secret.
+# These marks are ambiguous: each match is checked.
 _CHECKED = {
     _OF_DOCKER: _is_credentials, _SET: _is_compared_with_a_secret,
     _BEARER: _is_mixed, _BASIC: _is_credentials, _COMPARED: _is_compared_with_a_secret,

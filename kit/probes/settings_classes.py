@@ -1,6 +1,6 @@
-"""pydantic-settings, and pydantic 1 before it, copies the whole environment: which variables do its classes ask for?
+"""pydantic-settings and pydantic 1: which variables their classes look up, since both copy the whole environment.
 
-And what is put in the place of what a variable gave, once the settings are there?
+Also recorded: a value that is assigned to a field later.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 
 SETTINGS = "pydantic_settings"
-_OF_PYDANTIC_1 = ("pydantic.env_settings", "pydantic.v1.env_settings")  # by itself, and within pydantic 2
-Asked = Callable[[str, Optional[str], Optional[str]], None]  # name, value (None: it is not there), the default
+_OF_PYDANTIC_1 = ("pydantic.env_settings", "pydantic.v1.env_settings")  # on its own, and bundled with pydantic 2
+Asked = Callable[[str, Optional[str], Optional[str]], None]  # name, value (None: not set), the default
 Assigned = Callable[[str, str], None]  # name, value
 
 
 def watch(hooks: Hooks, asked: Asked, assigned: Assigned) -> None:
-    """Tell of each variable that a class of settings looks for in the environment, not of those in files.
+    """Call `asked` for each variable that a settings class looks up in the environment (not in files).
 
-    And of each text that is assigned to a field of settings, by the name of its variable.
+    And `assigned` for each text assigned to a field, with the name of the field's variable.
     """
     hooks.when_imported("pydantic_settings", lambda module: _watch(hooks, module, asked, assigned))
     for name in _OF_PYDANTIC_1:
@@ -67,7 +67,7 @@ def _assigning(variables: Dict[Tuple[type, str], str], assigned: Assigned) -> Ca
 
 def _watch_pydantic_1(hooks: Hooks, module: Any, asked: Asked, assigned: Assigned) -> None:
     variables: Dict[Tuple[type, str], str] = {}
-    source = vars(module).get("EnvSettingsSource")  # pydantic 2 has a module of this name, and nothing in it
+    source = vars(module).get("EnvSettingsSource")  # pydantic 2 has an empty module of this name
     if source is None:
         return
 
@@ -84,7 +84,7 @@ def _watch_pydantic_1(hooks: Hooks, module: Any, asked: Asked, assigned: Assigne
 
 @quietly
 def _tell_pydantic_1(settings: Any, variables: Dict[Tuple[type, str], str], asked: Asked) -> None:
-    held: Any = os.environ._data  # type: ignore[attr-defined]  # looking must not count as reading
+    held: Any = os.environ._data  # reading os.environ itself would be recorded
     exactly = settings.__config__.case_sensitive
     values = {os.environ.decodekey(name): os.environ.decodevalue(value) for name, value in held.items()}
     values = values if exactly else {name.lower(): value for name, value in values.items()}
@@ -100,7 +100,7 @@ def _tell_pydantic_1(settings: Any, variables: Dict[Tuple[type, str], str], aske
 @quietly
 def _tell(source: Any, field: Any, looked_for: Any, asked: Asked) -> None:
     if all(field is not own for own in source.settings_cls.model_fields.values()):
-        return  # of an inner model, whose variables have been reported with it
+        return  # a field of an inner model: its variables were reported with the outer field
     names = [name for _, name, _ in looked_for]
     if any(_ask(source, name, field.default, asked) for name in names):
         return
@@ -110,7 +110,7 @@ def _tell(source: Any, field: Any, looked_for: Any, asked: Asked) -> None:
 
 
 def _tell_inner(source: Any, prefix: str, model: Any, given: Any, asked: Asked) -> None:
-    """Tell of the variables for the fields of a settings class's inner model, such as DB__URL for `url` of `db`."""
+    """Report the variables for the fields of a nested model, such as DB__URL for `url` of `db`."""
     fields = getattr(model, "model_fields", None) if is_a(model, type) else None
     for inner, field in fields.items() if type(fields) is dict else ():
         default = attribute(given, inner, field.default)

@@ -1,6 +1,6 @@
-"""Which programs a command leads to: through a shell's text, a script, or a program that starts another.
+"""The programs that a command starts: through shell code, a script, or a program that starts another.
 
-A text is read as far as it is plain: variables that are known are put in, and what cannot be known keeps its `$`.
+Shell code is parsed only in part: known variables are expanded, and unknown ones keep their `$`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 
 
 class Starter(NamedTuple):
-    """A program that starts another: its options that take the next word, and the words that come before the other."""
+    """A program that starts another: its options that take a value, and its arguments before the other's name."""
 
     valued: FrozenSet[str] = frozenset()
     before: int = 0
-    text: FrozenSet[str] = frozenset()  # its options whose value is a shell's text
-    subcommands: FrozenSet[str] = frozenset()  # one of which has to be there
-    tells: FrozenSet[str] = frozenset()  # its options by which it only tells where the other is
-    elsewhere: bool = False  # where nothing of this machine's is known
+    text: FrozenSet[str] = frozenset()  # options whose value is shell code
+    subcommands: FrozenSet[str] = frozenset()  # one of these is required
+    tells: FrozenSet[str] = frozenset()  # options that only print where the other program is
+    elsewhere: bool = False  # runs it where names and files of this machine do not apply
 
 
 def _options(text: str) -> FrozenSet[str]:
@@ -63,7 +63,7 @@ STARTERS: Dict[str, Starter] = {
     "lxc": Starter(before=1, subcommands=frozenset({"exec"}), elsewhere=True),
     "ssh": Starter(_options("-b -c -D -E -e -F -I -i -J -L -l -m -O -o -p -Q -R -S -W -w"), before=1, elsewhere=True),
 }
-_NOT_KNOWN = "$"  # stands for words that come from elsewhere
+_NOT_KNOWN = "$"  # stands for arguments that are read from standard input
 
 _PUNCTUATION = "();<>&|\n"
 _KEYWORDS = frozenset({"if", "then", "else", "elif", "while", "until", "do", "!", "{", "}", "exec", "time"})
@@ -77,9 +77,9 @@ _DEEP_AT_MOST = 6  # scripts that start scripts
 
 
 class Command(NamedTuple):
-    """A program that would be started: its words, and what it would have for variables and working directory.
+    """A program that would be started, with its arguments, variables and working directory.
 
-    `elsewhere` is the program that starts it where this machine's servers and files may be others.
+    `elsewhere` names the program that would start it in another environment (container, ssh), else "".
     """
 
     words: Tuple[str, ...]
@@ -93,7 +93,7 @@ class Command(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A text of a shell's that cannot be parsed."""
+    """Shell code that cannot be parsed."""
 
     text: str
 
@@ -101,9 +101,9 @@ class Unreadable(NamedTuple):
 def commands(
     words: Sequence[str], environ: Mapping[str, str], folder: str, known: FrozenSet[str] = frozenset(), depth: int = 0,
 ) -> Iterator[object]:
-    """Every command that the words of one lead to, itself if it leads to no other: `Command`s and `Unreadable`s.
+    """Yield a `Command` for each program that a command leads to (itself if it starts no other), or an `Unreadable`.
 
-    What is `known` by its name is taken for that, though it may be a script that starts another.
+    A program whose name is in `known` is not opened, even if it is a script that starts another.
     """
     if not words or depth > _DEEP_AT_MOST:
         return
@@ -132,7 +132,7 @@ def commands(
 def _started_by(
     starter: Starter, words: Sequence[str], environ: Dict[str, str], folder: str, known: FrozenSet[str], depth: int,
 ) -> Iterator[object]:
-    """What the words of a starter lead to, after its own options and what else it takes."""
+    """Yield what a starter runs: the words after its own options and arguments."""
     rest = list(words[1:])
     if starter.subcommands:
         while rest and rest[0] not in starter.subcommands:
@@ -167,7 +167,7 @@ def _started_by(
 
 
 def of_shell(words: Sequence[str], folder: str) -> Optional[str]:
-    """The text that a shell is to run: of its option -c, or of its script."""
+    """Return the code that a shell runs: the value of -c, or its script; None without one."""
     rest, is_text = list(words[1:]), False
     while rest:
         word = rest.pop(0)
@@ -188,7 +188,7 @@ def _shell_script(program: str, folder: str) -> Optional[str]:
 
 
 def read(path: str, beginning: bytes = b"") -> Optional[str]:
-    """Read a small file of text; None where there is none with this beginning."""
+    """Read the beginning of a text file; None if it is missing, binary, or does not start with `beginning`."""
     try:
         with open(path, "rb") as file:
             found = file.read(len(beginning))
@@ -243,7 +243,7 @@ def _tokens(text: str) -> Optional[List[str]]:
 
 
 def _split(tokens: Sequence[str]) -> Iterator[List[str]]:
-    """The words of each command, without what is written to files or read from them."""
+    """Yield the words of each command, without redirections."""
     words: List[str] = []
     skip = False
     for token in tokens:

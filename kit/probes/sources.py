@@ -1,4 +1,4 @@
-"""Where the URL of an engine came from: variables, lines of settings files, and the objects that hold it."""
+"""URL sources: the variables, the lines of settings files, and the objects that an engine's URL can come from."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _HOLDERS_AT_MOST = 20
 
 
 class Sources:
-    """Compares a URL with all that the program can have taken it from. Without a probe, its part is None."""
+    """Compares a URL with all values that it can come from. Without the probe for it, a part of the result is None."""
 
     def __init__(self, environ: Optional[EnvironmentProbe], files: Optional[SettingsFiles]) -> None:
         self._environ, self._files = environ, files
         self.settings: Optional[SettingsProbe] = None
-        self._holders: Dict[str, Tuple[int, List[str]]] = {}  # by URL: how many modules there were, what was found
+        self._holders: Dict[str, Tuple[int, List[str]]] = {}  # URL -> number of modules at the search, its result
 
     def of(self, url: str, parts: Tuple[Optional[str], ...] = ()) -> Dict[str, Any]:
         """Return `variables` (names), `files` ([file, line, name]), `held_by` (module.name.attribute) and `literal`."""
@@ -48,7 +48,7 @@ class Sources:
 
 
 def _holders(url: str) -> Iterator[str]:
-    """Look for the URL in the application's modules: as a global, or on an object that is one or is cached by one."""
+    """Search the application's modules for the URL: in globals, and in attributes of objects in globals or caches."""
     wanted = place(url)
     if wanted is None:
         return
@@ -69,7 +69,7 @@ def _holders(url: str) -> Iterator[str]:
 
 
 def _cached(function: Any) -> Iterator[Any]:
-    """Give what a function of functools.lru_cache has kept, among other things of its own."""
+    """Yield the results that a functools.lru_cache wrapper keeps (and some internals of it)."""
     for kept in gc.get_referents(function):
         if type(kept) is dict:
             yield from kept.values()
@@ -78,7 +78,7 @@ def _cached(function: Any) -> Iterator[Any]:
 
 
 def _attributes(holder: Any) -> List[Tuple[str, Any]]:
-    """Return an object's own attributes, and its class's, where the class is the application's."""
+    """Return the attributes of an object and of its class, if the class is the application's."""
     kind = holder if is_a(holder, type) else type(holder)
     module: Any = sys.modules.get(module_of(kind))
     file = held_by(module).get("__file__")
@@ -89,7 +89,7 @@ def _attributes(holder: Any) -> List[Tuple[str, Any]]:
 
 
 def _text(value: Any) -> str:
-    """Return the text of a URL; of other values nothing, for asking them could run code of the application's."""
+    """Return the text of a URL; "" for a value whose conversion could run the application's code."""
     if is_a(value, str):
         return str.__str__(value)
     package = module_of(type(value)).partition(".")[0]
@@ -99,9 +99,10 @@ def _text(value: Any) -> str:
 
 
 def url_as_text(url: Any) -> Optional[str]:
-    """Return the text of a URL of SQLAlchemy's; None for anything else.
+    """Return a SQLAlchemy URL as text, with its password; None for anything else.
 
-    Its password can be an object that makes a text of itself, each time it is asked: that one is left out.
+    A password that is an object is masked: its `__str__` is the program's code and may return another text on each
+    call.
     """
     if not is_a(url, tuple) or not {"sqlalchemy.engine.url.URL"} & set(map(name_of, bases(type(url)))):
         return None

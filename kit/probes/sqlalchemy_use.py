@@ -1,4 +1,4 @@
-"""SQLAlchemy: which engine was made by whom, and which engine and session each statement came through."""
+"""SQLAlchemy: the stack that made each engine, and the engine and session of each statement."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from .recorder import Recorder
 from .redact import learn_all, redact
 from .sources import Sources, url_as_text
 
-_FRAMES_OF_A_SCOPE = 6  # of SQLAlchemy's own, from the session that is made to the scope that asked for it
+_FRAMES_OF_A_SCOPE = 6  # SQLAlchemy's own, from Session.__init__ to ScopedRegistry.__call__
 _UNSEEN = "no probe saw this driver connect"
 
 
 class SQLAlchemyProbe:
-    """Uses the library's own events where it has one; the constructors of engine and session have none.
+    """Listens to the library's events; engines and sessions have none for their construction, so `__init__` is wrapped.
 
-    `asks` says whether a connection that no driver's probe saw is asked through its dialect.
+    `asks` says whether a connection without a driver probe is queried for its identity through its dialect.
     """
 
     def __init__(self, recorder: Recorder, databases: Databases, sources: Sources, asks: bool) -> None:
         self._recorder, self._databases, self._sources, self._asks = recorder, databases, sources, asks
         self._objects = databases.objects
-        self._listeners: Set[Tuple[Optional[str], CodeType]] = set()  # that were told of, of each engine
+        self._listeners: Set[Tuple[Optional[str], CodeType]] = set()  # already recorded, by engine
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -59,7 +59,7 @@ class SQLAlchemyProbe:
         self._listen(event, Engine, "before_cursor_execute", self._executing)
         self._listen(event, Engine, "commit", self._committed)
         self._listen(event, Engine, "rollback", self._rolled_back)
-        Engine._has_events = had_events  # the program's own listeners; of ours, each connection knows
+        Engine._has_events = had_events  # as the program's own listeners set it; ours set it on Connection below
         self._hooks.replace_by(Connection, "_has_events", _HasEvents())
         self._listen(event, Pool, "connect", self._connected)
         self._listen(event, Pool, "checkin", self._returned)
@@ -107,7 +107,7 @@ class SQLAlchemyProbe:
 
     @quietly
     def _made(self, engine: Any, pool: Any, dialect: Any, url: Any) -> None:
-        number = self._objects.new("engine", dialect)  # which the engines that are derived from one share
+        number = self._objects.new("engine", dialect)  # engines derived by execution_options() share the dialect
         full = url_as_text(url) or ""
         learn_all({"url": full})
         self._recorder.event(
@@ -142,7 +142,7 @@ class SQLAlchemyProbe:
 
     @quietly
     def _configured(self, factory: Any, before: Optional[str]) -> None:
-        """A factory of sessions was bound to another engine: the sessions that it has made keep theirs."""
+        """Record that a session factory was bound to another engine; sessions it has already made keep theirs."""
         number, engine = self._objects.of("factory", attribute(factory, "class_")), self._bound_to(factory)
         if number is not None and engine is not None and engine != before:
             self._recorder.event("factory_bound", apart=(number, engine), factory=number, engine=engine, before=before)
@@ -151,12 +151,12 @@ class SQLAlchemyProbe:
         return self._objects.of("engine", attribute(bind, "dialect")) if bind is not None else None
 
     def _routing(self, session: Any) -> Dict[str, Any]:
-        """What sends a session's statements to other engines than its own: its class, or what it was given."""
+        """Return how a session chooses other engines than its own: its class overrides get_bind, or it has binds."""
         code = code_of(next(space["get_bind"] for space in map(space_of, bases(type(session))) if "get_bind" in space))
         if code is not None and owner(code.co_filename) is APPLICATION:
             at: Stack = ((absolute(code.co_filename), code.co_firstlineno, code.co_name, None),)
             return {"routed_by": "get_bind", "stacks": {"routed_at": at}}
-        if attribute(session, "binds") or attribute(session, "_Session__binds"):  # as of 2.1, and before
+        if attribute(session, "binds") or attribute(session, "_Session__binds"):  # since 2.1, and before
             at = self._databases.factories.get(type(session)) or application_stack()
             return {"routed_by": "binds", "stacks": {"routed_at": at}}
         return {}
@@ -172,7 +172,7 @@ class SQLAlchemyProbe:
 
     @quietly
     def _connected(self, dbapi_connection: Any, record: Any) -> None:
-        """The pool has a new connection. Where no driver's probe saw it open, it is asked through its dialect."""
+        """Assign a new connection to its engine; one that no driver probe saw is queried through its dialect."""
         driver_connection = _innermost(getattr(record, "driver_connection", dbapi_connection))
         known = self._databases.of(driver_connection)
         pool = getattr(record, "_ConnectionRecord__pool", None)
@@ -193,7 +193,7 @@ class SQLAlchemyProbe:
             )
 
     def _tell_listeners(self, engine: str, dialect: Any) -> None:
-        """Write down the application's own functions that may change where an engine connects to."""
+        """Record the application's do_connect listeners, which can change where an engine connects to."""
         for listener in dialect.dispatch.do_connect:
             code = code_of(listener)
             if code is None or owner(code.co_filename) is not APPLICATION or (engine, code) in self._listeners:
@@ -234,8 +234,8 @@ class SQLAlchemyProbe:
             self._databases.ended(known, is_commit)
 
     def _connection(self, connection: Any) -> Optional[Connection]:
-        """The connection behind SQLAlchemy's; where no probe saw it open, it is written down unobserved."""
-        fairy = connection._dbapi_connection  # `connection.connection` would connect again where it is gone
+        """Return the record of a connection; one that no probe saw open is recorded now, without an identity."""
+        fairy = connection._dbapi_connection  # `connection.connection` would reconnect if it was closed
         if fairy is None:
             return None
         driver_connection = _innermost(getattr(fairy, "driver_connection", None) or fairy.dbapi_connection)
@@ -252,7 +252,7 @@ class SQLAlchemyProbe:
 
 
 class _HasEvents:
-    """Says of each connection of SQLAlchemy's that somebody listens. What is set is kept for when this is gone."""
+    """Makes SQLAlchemy fire the events of every connection. Assigned values are kept, to be in force after removal."""
 
     def __get__(self, connection: Any, owner: Any = None) -> bool:
         return True
@@ -262,7 +262,7 @@ class _HasEvents:
 
 
 def _is_of_a_scope() -> bool:
-    """Tell whether a session is being made for a scoped_session, which keeps it until it is removed."""
+    """Return whether the session is being made by a scoped_session, which keeps it until `remove()`."""
     near = itertools.islice(callers("sqlalchemy"), _FRAMES_OF_A_SCOPE)
     return any(
         frame.f_code.co_name == "__call__" and frame.f_code.co_filename.endswith("_collections.py") for frame in near
@@ -274,6 +274,6 @@ def _unasked(dialect: Any) -> Tuple[None, str, str]:
 
 
 def _innermost(driver_connection: Any) -> Any:
-    """The connection that was seen to open: that of one driver can be wrapped in another's."""
+    """Return the connection that the driver probe saw open: one driver can wrap the connection of another."""
     holder = INNER.get(module_of(type(driver_connection)).partition(".")[0])
     return attribute(driver_connection, holder) if holder is not None else driver_connection

@@ -1,4 +1,4 @@
-"""What a statement does, as far as its text says: does it write, to which tables, does it end a transaction?"""
+"""What a statement does, from its text: whether it writes, to which tables, and whether it ends a transaction."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from .own import own_builtins as __builtins__  # noqa: F401
 from .sql_tables import tables_in
 from .sql_tokens import Token, statements_of
 
-_STATEMENTS_AT_MOST = 2000  # that are remembered; a program has few, an ORM's loop may make many
-_TEXT_AT_MOST = 4000  # characters of a statement that are looked at
+_STATEMENTS_AT_MOST = 2000  # cached; a program has few, but a loop over an ORM can generate many
+_TEXT_AT_MOST = 4000  # characters of a statement that are parsed
 
 _WRITES = frozenset(
     ("insert", "update", "delete", "truncate", "create", "drop", "alter", "copy", "merge", "replace")
@@ -19,9 +19,9 @@ _EXPLAINED = _WRITES_WITHIN | {"select", "with", "values", "create"}
 
 
 class Statement(NamedTuple):
-    """What is known of a text of one statement or several.
+    """The facts about a text of one or several statements.
 
-    `tables` are named without their schema, in lower case; `verb` is the text's first word, in lower case.
+    `tables` are lower case, without schema; `verb` is the first word in lower case, "" without one.
     """
 
     writes: bool
@@ -34,7 +34,7 @@ _known: Dict[str, Statement] = {}
 
 
 def read(text: str) -> Statement:
-    """Return what a statement does; of a very long one, what its beginning says."""
+    """Parse a text of one or several statements, with a cache; of a very long text only the beginning."""
     statement = _known.get(text)
     if statement is None:
         if len(_known) >= _STATEMENTS_AT_MOST:
@@ -70,6 +70,6 @@ def _writes(tokens: List[Token]) -> bool:
 
 def _ends(tokens: List[Token]) -> bool:
     words = [token.text for token in tokens[:3]]
-    if words[0] == "rollback":  # to a savepoint: the transaction goes on
+    if words[0] == "rollback":  # rollback to a savepoint does not end the transaction
         return "to" not in words
     return tokens[0].is_word and words[0] in ("commit", "end", "abort")

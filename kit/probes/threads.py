@@ -1,4 +1,4 @@
-"""Threads: whose code started one, for a library's thread has no frame of the application's on its own stack."""
+"""Threads: the stack that started each, since a library's thread has no application frame on its own stack."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .objects import Notes
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 
-_POOLS = ("ThreadPoolExecutor", "AnyIO worker thread", "asyncio_")  # their threads serve whoever comes
+_POOLS = ("ThreadPoolExecutor", "AnyIO worker thread", "asyncio_")  # worker threads of pools, which serve any caller
 _under_sqlalchemy: "Notes[bool]" = Notes()
 
 
 def is_under_sqlalchemy() -> bool:
-    """Tell whether SQLAlchemy started the thread that runs, as it does through aiosqlite."""
+    """Return whether SQLAlchemy started the current thread, as it does for aiosqlite."""
     thread = current_thread()
     return thread is not None and bool(_under_sqlalchemy.get(thread))
 
 
 class ThreadProbe:
-    """Notes of each new thread who started it."""
+    """Records for each new thread the stack that started it."""
 
     def install(self, hooks: Hooks) -> None:
         hooks.when_imported("threading", lambda threading: self._watch(hooks, threading))

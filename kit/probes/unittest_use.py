@@ -1,4 +1,4 @@
-"""unittest run by itself: which test is under way, and how it ended. What pytest runs, pytest tells of."""
+"""unittest without pytest: the current test, and its outcome. For tests that pytest runs, see `pytest_use`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .quiet import quietly
 from .recorder import Recorder
 from .redact import beginning
 
-_LISTS = {  # of a result, with how a test ended that adds to them
+_LISTS = {  # attributes of a TestResult, with the outcome of a test that appends to them
     "errors": "failed", "failures": "failed", "unexpectedSuccesses": "xpassed", "expectedFailures": "xfailed",
     "skipped": "skipped",
 }
 
 
-_Begun = Tuple[str, float, Dict[str, int]]  # a test's name, when it began, how much its result held
+_Begun = Tuple[str, float, Dict[str, int]]  # test name, start time, lengths of the result's lists
 
 
 class UnittestProbe:
-    """Each test is known as pytest would call it: file::Class::method."""
+    """Names each test as pytest would: file::Class::method."""
 
     def __init__(self, recorder: Recorder, phase_ended: Callable[[], None], test_ended: Callable[[], None]) -> None:
         self._recorder, self._phase_ended, self._test_ended = recorder, phase_ended, test_ended
@@ -42,7 +42,7 @@ class UnittestProbe:
         def running(original: Any) -> Any:
             def run(test: Any, result: Any = None) -> Any:
                 __tracebackhide__ = True
-                # Where there is one, the test is pytest's, or this process another test's.
+                # If a test is current already, pytest runs this one, or another test started this process.
                 begun = probe._begun(test, result) if CURRENT.test is None else None
                 told = None
                 try:
@@ -70,7 +70,7 @@ class UnittestProbe:
         name, began_s, before = begun
         self._phase_ended()
         self._test_ended()
-        CURRENT.enter("setup", None)  # of a class, or a module, where it is anything's
+        CURRENT.enter("setup", None)  # what follows can be the fixture of a class or module
         if result is None:
             return
         outcome, message = _outcome(before, result)
@@ -100,11 +100,11 @@ class UnittestProbe:
 
 
 def name_of(test: Any, folder: str) -> str:
-    """Return what pytest would call a test that it is given from a folder."""
+    """Return the id that pytest would give a test when run from `folder`."""
     kind = type(test)
     file = held_by(sys.modules.get(module_of(kind))).get("__file__")
     method = text_of(attribute(test, "_testMethodName", "run"))
-    if type(file) is not str or module_of(kind).startswith("unittest."):  # of a module that cannot be imported
+    if type(file) is not str or module_of(kind).startswith("unittest."):  # a failed import
         return f"{name_of_class(kind)}.{method}"
     inside = os.path.relpath(file, folder).replace(os.sep, "/")
     return f"{inside}::{qualname_of(kind)}::{method}"
@@ -115,13 +115,13 @@ def _counted(result: Any) -> Dict[str, int]:
 
 
 def _list(result: Any, name: str) -> List[Any]:
-    """Return a list of a result's; a class of results can have something else in its place."""
+    """Return a list of a result; a custom result class can hold something else under that name."""
     found = attribute(result, name)
     return found if type(found) is list else []
 
 
 def _outcome(before: Dict[str, int], result: Any) -> Tuple[str, Optional[str]]:
-    """How a test ended that a result has reported since, and the last line of why."""
+    """Return how a test ended, from what its result has gained since `before`, and the last line of its traceback."""
     for name, outcome in _LISTS.items():
         told = _list(result, name)[before[name]:]
         if told:
