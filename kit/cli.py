@@ -432,12 +432,38 @@ def explain(kind: str | None) -> None:
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--start-over", multiple=True, metavar="NOTEBOOK", help="Replace your copy of this notebook, or all, by a new one."
+)
+@click.option("--in-place", is_flag=True, help="Open the notebooks themselves, not copies of them.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[JUPYTERLAB_OPTION ...]")
-def lab(arguments: tuple[str, ...]) -> None:
-    """Open JupyterLab on the notebooks, with the pair running."""
+def lab(arguments: tuple[str, ...], start_over: tuple[str, ...], in_place: bool) -> None:
+    """Open JupyterLab on copies of the notebooks, with a pair up.
+
+    The copies are in the folder work and stay there. A copy that you have edited is replaced only by --start-over, and
+    kept in work/replaced then.
+    """
     from kit.notebooks.lab import open_lab
 
-    sys.exit(open_lab(arguments, os.environ))
+    sys.exit(open_lab(arguments, os.environ, start_over=start_over, in_place=in_place))
+
+
+@main.command()
+@click.option("--student", "audience", flag_value="student", help="Without solutions, and with the answers folded.")
+@click.option("--teacher", "audience", flag_value="teacher", help="With every exercise solved.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+def edition(audience: str | None, folder: Path) -> None:
+    """Write the notebooks for a class into a folder.
+
+    DIR is new or empty. The kit's own notebooks stay as they are.
+    """
+    if audience is None:
+        raise click.UsageError("Say for whom: --student or --teacher.")
+    from kit.notebooks.editions import Edition, write
+    from kit.notebooks.originals import originals
+
+    made = write(Edition(audience), folder, originals())
+    _say(f"{len(made)} notebooks are in {folder}.")
 
 
 @main.group()

@@ -173,12 +173,21 @@ def test_status_without_a_pair(tmp_path: Path) -> None:
     assert invoke("down", KIT_STATE_DIR=state).stdout == "No pair was up.\n"
 
 
-def test_lab_needs_a_folder_of_notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`kit lab` outside the project says that there are no notebooks, and starts nothing."""
-    monkeypatch.chdir(tmp_path)
-    result = invoke("lab")
+def test_an_edition_is_for_somebody(tmp_path: Path) -> None:
+    """`kit edition` says for whom it can be made when that is left out, and writes nothing."""
+    result = invoke("edition", str(tmp_path / "class"))
     assert result.exit_code == 2
-    assert "has no folder 'notebooks'" in result.stderr
+    assert "--student or --teacher" in result.stderr
+    assert not (tmp_path / "class").exists()
+
+
+def test_a_notebook_that_is_not_there_cannot_be_started_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`kit lab --start-over` with a name of no notebook lists the names, and starts nothing."""
+    monkeypatch.chdir(tmp_path)
+    result = invoke("lab", "--start-over", "04_apps")
+    assert result.exit_code == 2
+    assert "There is no notebook 04_apps" in result.stderr
+    assert "04_app_instances" in result.stderr
 
 
 @pytest.mark.parametrize("entry", ["[", "://", "host:port/db", "[::1", "server:", "server:x", "", "me:SECRET@h:1/d"])

@@ -43,8 +43,10 @@ def project() -> dict:
 
 
 def dependencies(project: dict) -> list[Requirement]:
+    """Return what comes from elsewhere: an extra may name another one of the project's own."""
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
-    return [Requirement(text) for entries in lists for text in entries]
+    found = [Requirement(text) for entries in lists for text in entries]
+    return [one for one in found if one.name != project["name"]]
 
 
 def without_comments(text: str) -> str:
@@ -236,16 +238,30 @@ def test_the_changelog_has_this_version() -> None:
     assert Version(kit.__version__) > Version("0")
 
 
+def test_the_lab_comes_with_what_it_opens(project: dict) -> None:
+    """The extra that brings JupyterLab brings what the notebooks need, so that one name installs a whole workbench."""
+    assert f"{project['name']}[notebooks]" in project["optional-dependencies"]["lab"]
+
+
 def test_the_wheel_has_every_file(tmp_path: Path) -> None:
-    """The wheel holds every file of the package: code, SQL, templates, locks and the project under study."""
+    """The wheel holds every file of the package, and the notebooks: code, SQL, templates, locks, the specimen."""
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     files = {str(path.relative_to(ROOT)) for path in (ROOT / "kit").rglob("*") if path.is_file()}
-    assert packed == {name for name in files if not re.search(r"__pycache__|\.pytest_cache|\.egg-info", name)}
+    notebooks = {f"kit/notebooks/originals/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    kept = {name for name in files if not re.search(r"__pycache__|\.pytest_cache|\.egg-info", name)}
+    assert packed == kept | notebooks
     assert any(name.endswith(".sql") for name in packed)
     assert any(name.endswith(".sh") for name in packed)
+
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    asked = "import kit.notebooks.originals as o; print(*o.originals(), sep='\\n')"
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    found = subprocess.run([sys.executable, "-c", asked], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert {str(Path(line).relative_to(tmp_path / "installed")) for line in found.stdout.splitlines()} == notebooks
 
 
 # The make targets, in a folder of their own: a project without dependencies, with a build backend that fetches nothing.

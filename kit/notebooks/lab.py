@@ -7,39 +7,57 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from kit import processes
 from kit.errors import NotebookError
+from kit.notebooks import copies, originals
 
-FOLDER = "notebooks"
+WORK = "work"
 _END_S = 30.0  # for JupyterLab to end its kernels
 
 
-def open_lab(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+def open_lab(
+    arguments: Sequence[str], environ: Mapping[str, str], *, start_over: Collection[str] = (), in_place: bool = False
+) -> int:
     """Run JupyterLab with `arguments` of its own until the user ends it, and return its exit code.
 
-    Raises NotebookError when JupyterLab is not installed or there is no folder of notebooks here.
+    It opens copies of the notebooks, in `work` beside their folder, else in the working directory; with `in_place` the
+    notebooks themselves. `start_over` names copies to replace, or `all` (`kit/notebooks/copies.py`).
+
+    NotebookError when JupyterLab is not installed or the copies cannot be made.
     """
     from kit.pair import description, open_pair
 
-    folder = _folder(_here())
     if importlib.util.find_spec("jupyterlab") is None:
-        raise NotebookError(
-            "JupyterLab is not installed", remedy='pip install "fastapi-database-isolation-kit[notebooks,lab]"'
-        )
+        raise NotebookError("JupyterLab is not installed", remedy='pip install "fastapi-database-isolation-kit[lab]"')
+    folder = _folder(_here(), start_over, in_place)
     with open_pair() as pair:
         print(description(pair), file=sys.stderr, flush=True)
         options = [str(folder), *_as_root(), *arguments]
         return _run(options, {**environ, **pair.environ()})
 
 
-def _folder(here: Path) -> Path:
-    for directory in (here, *here.parents):
-        if any((directory / FOLDER).glob("*.ipynb")):
-            return directory / FOLDER
-    raise NotebookError(f"{here} has no folder {FOLDER!r}", remedy="change into the project's folder")
+def _folder(here: Path, start_over: Collection[str], in_place: bool) -> Path:
+    """The folder to open: the notebooks in this folder or one above it, else the kit's own; or their copies."""
+    above = next((one for one in (here, *here.parents) if originals.notebooks_in(one / originals.NAME)), None)
+    sources = originals.notebooks_in(above / originals.NAME) if above is not None else originals.originals()
+    if in_place:
+        return sources[0].parent
+    folder = (above or here) / WORK
+    _report(folder, copies.refresh(folder, sources, start_over))
+    return folder
+
+
+def _report(folder: Path, done: copies.Refreshed) -> None:
+    if done.made:
+        print(f"Copied to {folder}: {', '.join(done.made)}.", file=sys.stderr)
+    if done.aside is not None:
+        print(f"The copies that you had changed are in {done.aside}.", file=sys.stderr)
+    for name in done.outdated:
+        newer = f"The original of {folder / name}.ipynb is newer, and your copy has changes of yours, so it was kept."
+        print(f"{newer} To replace it: kit lab --start-over {name}", file=sys.stderr)
 
 
 def _as_root() -> list[str]:

@@ -112,9 +112,11 @@ def test_lab_has_the_pair_and_takes_it_down(environ: dict[str, str], tmp_path: P
     )
     with lab_process(tmp_path, environ, number) as lab:
         assert lab.stderr is not None
+        assert lab.stderr.readline() == f"Copied to {tmp_path / 'work'}: empty.\n"
         assert lab.stderr.readline().startswith("The pair is up (embedded), since ")
         assert any("is running at" in line for line in lab.stderr)
         (jupyterlab,) = [one for one in psutil.Process(lab.pid).children() if "KIT_TEST_URL" in one.environ()]
+        assert str(tmp_path / "work") in jupyterlab.cmdline()
         test_url = jupyterlab.environ()["KIT_TEST_URL"]
         with psycopg.connect(test_url) as connection:
             assert connection.execute("select current_database()").fetchone() == ("testdb",)

@@ -11,8 +11,8 @@ from typing import Any
 
 from kit.errors import KitError, NotebookError
 from kit.notebooks.investigate import exercises, parameters
+from kit.notebooks.originals import NAME, notebooks_in, originals
 
-NOTEBOOKS = Path("notebooks")
 STACK_PARAMETER = "stack"
 KERNEL = "python3"
 
@@ -74,12 +74,9 @@ def nbformat() -> Any:
 
 
 def _paths(asked: Sequence[Path]) -> list[Path]:
-    """Return absolute paths; all of `notebooks` when none is asked for, save those that begin with an underscore."""
+    """Return absolute paths; when none is asked for, all of the folder `notebooks`, or else all of the kit's own."""
     if not asked:
-        found = sorted(path for path in NOTEBOOKS.glob("*.ipynb") if not path.name.startswith("_"))
-        if not found:
-            raise NotebookError(f"There is no notebook in {NOTEBOOKS.resolve()}", remedy="name one")
-        return [path.resolve() for path in found]
+        return [path.resolve() for path in notebooks_in(Path(NAME)) or originals()]
     for path in asked:
         if not path.is_file():
             raise NotebookError(f"There is no notebook {path}", remedy="correct the path")

@@ -1,0 +1,69 @@
+"""Editions of the notebooks for a class: for students, without solutions; for teachers, with every exercise solved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from kit.errors import NotebookError
+from kit.notebooks.investigate import exercises
+from kit.notebooks.investigate.tasks import nbformat
+
+ANSWER = "**Answer.**"
+_PARAGRAPH = re.compile(rf"^{re.escape(ANSWER)}.*?(?=\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
+_BEFORE_ANSWER = "The answer: open it after your own predictions"
+_FOLDED = "<details><summary>Solution</summary>"
+
+
+class Edition(StrEnum):
+    """For whom copies of the notebooks are made."""
+
+    STUDENT = "student"
+    TEACHER = "teacher"
+
+
+def write(edition: Edition, folder: Path, sources: Sequence[Path]) -> list[Path]:
+    """Write this edition of the notebooks into a folder that is new or empty, and return the files.
+
+    NotebookError where there is something in the folder, or it cannot be written to.
+    """
+    if folder.is_dir() and any(folder.iterdir()):
+        raise NotebookError(f"{folder} is not empty", wanted="a folder that is new or empty", remedy="name another one")
+    made = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in sources:
+            nb = nbformat().read(source, as_version=4)
+            change(nb, edition)
+            nbformat().write(nb, folder / source.name)
+            made.append(folder / source.name)
+    except OSError as error:
+        raise NotebookError(
+            f"{error.filename or folder} cannot be written: {error.strerror}", remedy="name another folder"
+        ) from error
+    return made
+
+
+def change(nb: Any, edition: Edition) -> None:
+    """Change a notebook in place into the edition. NotebookError where an exercise has no solution."""
+    if edition is Edition.TEACHER:
+        exercises.put_solutions_in(nb)
+        for cell in _solutions(nb):
+            cell.source = cell.source.replace(_FOLDED, _FOLDED.replace("<details", "<details open", 1))
+    else:
+        solutions = _solutions(nb)
+        nb.cells = [cell for cell in nb.cells if not any(cell is one for one in solutions)]
+        for cell in nb.cells[:1]:
+            cell.source = _PARAGRAPH.sub(_fold, cell.source, count=1)
+
+
+def _solutions(nb: Any) -> list[Any]:
+    return [cell for cell in nb.cells if exercises.SOLUTION_TAG in cell.metadata.get("tags", [])]
+
+
+def _fold(answer: re.Match[str]) -> str:
+    text = answer[0].removeprefix(ANSWER).strip()
+    return f"<details><summary>{_BEFORE_ANSWER}</summary>\n\n{text}\n\n</details>"
