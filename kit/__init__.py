@@ -1,16 +1,16 @@
 """Which database your tests reached, what opened it, and which change stops it.
 
-The public names, each imported when it is first used, so that importing this package opens, reads and prints nothing:
+The public names. Each is imported at its first use, so importing this package opens, reads and prints nothing:
 
 | name | what it is |
 | --- | --- |
-| `trace`, `Answer`, `Finding` | run a command with the probes in; which databases it reached, and what is wrong |
-| `diagnose`, `Diagnosis` | the same, and prove by re-runs why |
-| `investigate`, `Investigation` | run notebooks, and say which claims held |
+| `trace`, `Answer`, `Finding` | run a command with the probes; which databases it reached, and the defects found |
+| `diagnose`, `Diagnosis` | the same, then prove the cause by re-runs |
+| `investigate`, `Investigation` | run notebooks, and report which claims held |
 | `open_pair`, `Pair` | the two servers that trials run against |
-| `Trial`, `run`, `Evidence` | one way to build and run the project under study, and what was seen of it |
-| `isolation`, `Ruling`, `Verdict` | did every request stay on the test server |
-| `KitError` | what is wrong with what was asked: what was found, what was wanted, what to do |
+| `Trial`, `run`, `Evidence` | one way to build and run the project under study, and the evidence of that run |
+| `isolation`, `Ruling`, `Verdict` | whether every request stayed on the test server |
+| `KitError` | a request that cannot be met: what was found, what was wanted, what to do |
 
 docs/from-python.md has an example of each that runs.
 """
@@ -53,12 +53,12 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
+    """Import a public name at its first use."""
     if name not in _HOME:
         raise AttributeError(f"module 'kit' has no attribute {name!r}; its names: {', '.join(sorted(_HOME))}")
     return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:
-    """Return the public names beside the package's own."""
+    """Return the package's own names and the public names."""
     return sorted({*globals(), *_HOME})

@@ -1,4 +1,4 @@
-"""The command line. What a command needs is imported when it runs, so that help appears at once."""
+"""The command line. Each command imports its dependencies when it runs, so that help appears at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COULD_NOT_RUN = 2
 MEGABYTE = 1_000_000
 INSTALL = 'pip install "fastapi-database-isolation-kit[notebooks]".'
 _MESSAGE_AT_MOST = 20_000  # characters
-INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+INTERRUPTED = 130  # the exit code that a shell gives a program that Ctrl-C ended
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -45,7 +45,7 @@ class Finite(click.FloatRange):
     """A range of numbers without `nan` and `inf`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read the number; a usage error where it is none or not in the range."""
+        """Parse the number. Raises a usage error when it is not finite or not in the range."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
@@ -63,8 +63,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command.
 
-        It exits with 2 when it could not do its work, with 130 when it was interrupted, and with what a shell says of
-        the signal when another one ended it.
+        Exits with 2 when the command could not do its work, with 130 after Ctrl-C, and with 128 plus its number after
+        another signal.
         """
         _open_closed_streams()
         try:
@@ -80,14 +80,14 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
-            # Never 1, by which a command says that it did its work and that a claim fell.
+            # Never 1, the exit code of a command that did its work and found that a claim fell.
             _end(_reason(error), COULD_NOT_RUN)
 
 
 def _signals_that_end() -> AbstractContextManager[None]:
-    """Have SIGTERM and SIGHUP end a command as Ctrl-C does, from its first step to its last.
+    """Make SIGTERM and SIGHUP end a command as Ctrl-C does, from its first step to its last.
 
-    A handler that the calling program has set stays; a command that needs another one sets it later.
+    A handler set by the calling program stays; a command that needs another handler sets it later.
     """
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
@@ -100,7 +100,7 @@ def _signals_that_end() -> AbstractContextManager[None]:
 def _open_closed_streams() -> None:
     """Open /dev/null for each standard stream that is closed.
 
-    Else the next file that is opened, a lock or a server's log, would get the number, and all that is printed.
+    Otherwise the next opened file, a lock or a server's log, would get the stream's descriptor and with it all output.
     """
     for number in range(3):
         try:
@@ -120,14 +120,14 @@ class OutputError(KitError):
 
 
 def _flush_output() -> None:
-    """Write what is still to be written. OutputError where that is not possible, and then it goes nowhere."""
+    """Flush standard output. Raises OutputError when that fails, and discards the rest of the output."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python fails again when it exits
         raise OutputError(error) from error
 
 
@@ -142,7 +142,7 @@ def _reason(error: Exception) -> str:
 
 
 def _say(text: str, *, nl: bool = True) -> None:
-    """Print text of unknown origin, without secrets and without control characters."""
+    """Print text of unknown origin without secrets and control characters."""
     from kit.probes.redact import redact
     from kit.report.printable import printable
 
@@ -166,7 +166,7 @@ def _end(message: str, code: int) -> NoReturn:
     learn(*secrets_of_command(sys.argv))
     try:
         click.echo(shortened(printable(f"kit: {redact(message)}"), _MESSAGE_AT_MOST), err=True)
-    except OSError:  # only the exit code is left to report it, which Python would change at its last flush
+    except OSError:  # only the exit code can report it now, and Python would change it at its last flush
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     sys.exit(code)
 
@@ -206,7 +206,7 @@ def up(compose: bool, external: bool, writable: bool, **ports: Any) -> None:
 
 
 def _external_urls() -> tuple[str, str]:
-    # By the environment: every user of the machine can read a command line.
+    # From the environment, because every user of the machine can read a command line.
     found = [os.environ.get(name) for name in EXTERNAL]
     if not all(found):
         raise click.UsageError(f"--external takes the servers' URLs from {' and '.join(EXTERNAL)}: set both.")
@@ -252,7 +252,7 @@ def status(export: bool) -> None:
 
 
 def _variables(pair: Pair) -> Mapping[str, str]:
-    """Return the variables that the project under study reads when it is run by hand. The kit does not need them."""
+    """Return the variables that the project under study reads when run by hand. The kit itself does not need them."""
     return {"PRODUCTION_DATABASE_URL": pair.production.url("asyncpg"), "TEST_DATABASE_URL": pair.test.url("asyncpg")}
 
 

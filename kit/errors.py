@@ -17,7 +17,7 @@ TO_DO = "To do: "
 
 
 class KitError(Exception):
-    """Says what was found, what was wanted and what to do, in one line."""
+    """An error in one line: what was found, what was wanted, what to do."""
 
     def __init__(self, found: str, *, wanted: str = "", remedy: str = "") -> None:
         self.found, self.wanted, self.remedy = found, wanted, remedy
@@ -53,7 +53,7 @@ class TraceError(KitError):
 
 
 class NotStarted(TraceError):
-    """There is no such command, or it does not run here; `returncode` is the exit code that a shell would give."""
+    """The command does not exist or cannot be executed; `returncode` is the exit code that a shell would give."""
 
     def __init__(self, found: str, returncode: int, *, wanted: str = "", remedy: str = "") -> None:
         self.returncode = returncode

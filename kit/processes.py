@@ -1,18 +1,16 @@
-"""Ending what was started: a process with all its descendants, in whatever session or group they are.
+"""End a process with all its descendants, whatever their session or process group.
 
-The order is always the same. If the caller names a signal to ask with, all these processes get it, and their
-end is waited for; the rest is stopped, so that it cannot start more, and killed. All are gone when the
-call returns.
+The order is always the same. If the caller names a signal, all these processes get it and have time to exit. Those that
+remain are stopped, so that they cannot start more, and then killed. All have exited when the call returns.
 
-Processes belong together by group and session, by descent, and by a mark: a variable with a unique
-value, which every process inherits. An orphan cannot be found by descent. One that has dropped all three escapes.
+Processes belong together by group and session, by descent, and by a mark: a variable with a unique value, which every
+process inherits. An orphan cannot be found by descent. A process that has left all three escapes.
 
 This uses the standard library, not psutil: `kit trace` runs where no extra is installed, and this file is also a
-program that runs alone (`python -I -S`), the watcher of a command: it waits for the end of the process
-that started it, and ends the command if that was killed. Two parts of the kit end processes by code of their own,
-because they run alone in an interpreter without the kit: `kit/pair/supervisor.py`, which ends servers that are
-its own children, and `kit/trials/worker/processes.py`, which adopts the orphans below it and sees by `waitpid` what
-is left.
+program that runs alone (`python -I -S`), the watcher of a command: it waits until the process that started it exits,
+and ends the command if that process was killed. Two parts of the kit end processes with their own code, because they
+run in an interpreter without the kit: `kit/pair/supervisor.py`, which ends servers that are its own children, and
+`kit/trials/worker/processes.py`, which adopts orphaned descendants and finds the remaining ones by `waitpid`.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ END_S = 10.0
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a process to end, besides Ctrl-C."""
 _PROC = Path("/proc")
-_LOOKS_S = 0.01  # between two looks, where the system does not wake who waits
+_LOOKS_S = 0.01  # the polling interval where the system does not notify a waiter
 
 Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
@@ -49,17 +47,17 @@ class _Process:
     parent: int
     group: int
     session: int
-    dead: bool  # its parent has not looked after it yet
+    dead: bool  # it has exited, and its parent has not waited for it yet
 
 
 # --- ending --------------------------------------------------------------------------------------------------------
 
 
 def end(leader: int, mark: str = "", *, ask: signal.Signals | None = None, within_s: float = ASK_S) -> None:
-    """End the process `leader` with all that belongs to it; it may have ended already.
+    """End the process `leader`, which may have exited already, with all that belongs to it.
 
-    `mark` is NAME=VALUE, in the environment of each. With a leader of 0 only the mark counts. With `ask`
-    all get this signal first, and have `within_s` seconds.
+    `mark` is NAME=VALUE, in the environment of each. With a leader of 0 only the mark counts. With `ask`, all get this
+    signal first and have `within_s` seconds to exit.
     """
     if ask is not None:
         _send(ask, belonging(leader, mark))
@@ -67,7 +65,7 @@ def end(leader: int, mark: str = "", *, ask: signal.Signals | None = None, withi
         while (left := deadline - time.monotonic()) > 0 and (living := belonging(leader, mark)):
             wait_for(living, left)
     _kill(leader, mark)
-    if leader:  # where it is no group's number, there is none to kill
+    if leader:  # a leader of 0 is no group
         end_group(leader)
 
 
@@ -77,16 +75,16 @@ def end_others(mark: str = "") -> None:
 
 
 def end_group(leader: int) -> None:
-    """Kill what is left of a process group, and of nothing else."""
+    """Kill the remaining processes of a group, and no others."""
     with suppress(ProcessLookupError, PermissionError):  # the latter on macOS, for a group of zombies
         os.killpg(leader, signal.SIGKILL)
 
 
 def run(command: Sequence[str], *, timeout_s: float, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a command as `subprocess.run` does, and keep what it prints; `options` are those of Popen.
+    """Run a command as `subprocess.run` does and capture its output; `options` are those of Popen.
 
-    At its limit, and where this process is interrupted, everything that it started ends with it: a child that ran on
-    would hold the output open, so that waiting for its end would wait for the child. Raises subprocess.TimeoutExpired.
+    When the timeout expires or this process is interrupted, all its descendants are ended with it: a surviving child
+    would hold the output open, so that reading it would wait for the child. Raises subprocess.TimeoutExpired.
     """
     given = options.pop("input", None)
     if given is not None:
@@ -104,7 +102,7 @@ def run(command: Sequence[str], *, timeout_s: float, **options: Any) -> subproce
 
 def _kill(leader: int, mark: str) -> None:
     found: set[int] = set()
-    # All are stopped before any is killed, so that none can start another meanwhile, or lose its parent.
+    # All are stopped before any is killed, so that none can start another in between, or lose its parent.
     while fresh := belonging(leader, mark, found) - found:
         _send(signal.SIGSTOP, fresh)
         found |= fresh
@@ -125,12 +123,12 @@ def _send(number: signal.Signals, pids: Iterable[int]) -> None:
 def signal_handlers(
     handlers: Mapping[signal.Signals, Handler], *, even_ignored: Collection[int] = ()
 ) -> Iterator[None]:
-    """Set these signal handlers for the block, and restore those that were there before.
+    """Set these signal handlers for the block, then restore the previous ones.
 
     A signal that is ignored (nohup) stays ignored, unless it is in `even_ignored`. A handler that was not set from
-    Python stays, because it could not be restored. In any thread but the main one nothing changes: Python lets only the
-    main thread set handlers, and runs them there. What runs alone, without the kit (`kit/pair/supervisor.py`,
-    `kit/trials/worker`), sets its handlers itself, once and for good.
+    Python stays, because it could not be restored. Outside the main thread nothing changes: Python lets only the main
+    thread set handlers, and runs them there. Programs that run without the kit (`kit/pair/supervisor.py`,
+    `kit/trials/worker`) set their handlers themselves, permanently.
     """
     before: dict[signal.Signals, Any] = {}
     try:
@@ -147,7 +145,7 @@ def signal_handlers(
 
 
 def exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:
-    """A handler: raise SystemExit with the exit code of a shell, so that what is under way is cleaned up."""
+    """A handler: raise SystemExit with the exit code of a shell, so that cleanup code runs."""
     raise SystemExit(128 + number)
 
 
@@ -155,16 +153,17 @@ def exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def wait_for(pids: Iterable[int], limit_s: float) -> bool:
-    """Wait until these processes have ended, at most `limit_s`; whether they have.
+    """Wait at most `limit_s` seconds until these processes have exited; return whether they have.
 
-    They need not be children. A zombie has ended: it stays for as long as its parent, which may be stopped, leaves it.
+    They need not be children. A zombie counts as exited: it remains until its parent, which may be stopped, waits for
+    it.
     """
     deadline = time.monotonic() + limit_s
     return all([_ends(pid, deadline) for pid in pids])
 
 
 def wait_for_group(leader: int, limit_s: float) -> None:
-    """Give the processes of a group time to end by themselves, as helpers do when their main process has ended."""
+    """Give the processes of a group time to exit by themselves, as helpers do when their main process has exited."""
     deadline = time.monotonic() + limit_s
     while (left := deadline - time.monotonic()) > 0 and (members := _group(leader)):
         wait_for(members, left)
@@ -176,7 +175,7 @@ def _ends(pid: int, deadline: float) -> bool:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
             return True
-        except OSError:  # the kernel has none, or no descriptor is left: then poll
+        except OSError:  # no pidfd in this kernel, or no descriptor left: poll
             return _seen_to_end(pid, deadline)
         try:
             poll = select.poll()
@@ -207,7 +206,7 @@ def _group(leader: int) -> set[int]:
 
 
 def belonging(leader: int, mark: str = "", found: Iterable[int] = ()) -> set[int]:
-    """The living processes that belong to `leader`, itself among them, or to those `found` before; never this one."""
+    """The living processes that belong to `leader`, including it, or to `found`; never this process."""
     table = [one for one in _table() if one.pid != os.getpid()]
     roots = {leader, *found} - {0}
     known = {one.pid for one in table if one.pid in roots or (leader and leader in (one.group, one.session))}
@@ -219,7 +218,7 @@ def belonging(leader: int, mark: str = "", found: Iterable[int] = ()) -> set[int
 
 
 def runs(pid: int, mark: str = "") -> bool:
-    """Whether a process runs, with the mark if one is given; one that hides its environment is taken to have it."""
+    """Whether a process runs, with the mark if one is given. One whose environment is unreadable counts as marked."""
     process = _process(pid)
     if process is None or process.dead:
         return False
@@ -228,12 +227,12 @@ def runs(pid: int, mark: str = "") -> bool:
 
 
 def marked_pythons(mark: str) -> set[int]:
-    """The Pythons that carry the mark, where the system tells which program a process runs."""
+    """The Python processes that carry the mark, on systems that show the program of a process (/proc)."""
     return {pid for pid in _marked(mark, (one.pid for one in _table())) if _is_python(pid)}
 
 
 def arguments(pid: int) -> bytes:
-    """The command line of a process, a blank after each word; nothing where there is none, or it has ended."""
+    """The command line of a process with a blank after each word; empty when the process is unknown or has exited."""
     if _PROC.is_dir():  # small containers have no ps
         with suppress(OSError):
             return (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ")
@@ -253,20 +252,20 @@ def _marked(mark: str, pids: Iterable[int]) -> set[int]:
     if _PROC.is_dir():
         wanted = mark.encode()
         return {pid for pid in pids if wanted in _environment(pid)}
-    # On macOS ps shows the environment of this user's own processes behind their commands.
+    # On macOS, ps shows the environment of this user's own processes after their commands.
     lines = _ps("-A", "-E", "-ww", "-o", "pid=,command=") if sys.platform == "darwin" else ()
     return {int(line.split(None, 1)[0]) for line in lines if mark in line.split()} & set(pids)
 
 
 def _environment(pid: int) -> list[bytes]:
-    """The variables of a process; empty where it may not be asked, has ended, or wrote something else there."""
+    """The variables of a process; empty when they are unreadable or overwritten, or the process has exited."""
     with suppress(OSError):
         return [part for part in (_PROC / str(pid) / "environ").read_bytes().split(b"\0") if b"=" in part]
     return []
 
 
 def _table() -> Iterator[_Process]:
-    """Every process of the system."""
+    """All processes of the system."""
     if _PROC.is_dir():
         found = (_process(int(name)) for name in os.listdir(_PROC) if name.isdigit())
         yield from (one for one in found if one is not None)
@@ -275,11 +274,11 @@ def _table() -> Iterator[_Process]:
 
 
 def _process(pid: int) -> _Process | None:
-    """A process, None where it has ended."""
+    """A process, or None when it has exited."""
     if not _PROC.is_dir():
         return next(map(_told, _ps("-o", _COLUMNS, "-p", str(pid))), None)
     with suppress(OSError):
-        # The name of the program stands in brackets, and may hold anything.
+        # The program's name is in parentheses and may contain any character.
         state, *numbers = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[:4]
         parent, group, session = map(int, numbers)
         return _Process(pid, parent, group, session, state in (b"Z", b"X"))
@@ -303,9 +302,9 @@ def _ps(*words: str) -> list[str]:
 
 
 class Watcher:
-    """A process that ends a command when this one is killed, and ends itself when the block is left.
+    """A process that ends a command when this one is killed, and exits at the end of the block.
 
-    It is started before the command: `follow` tells it which process that is.
+    It is started before the command; `follow` passes it the command's process number.
     """
 
     def __init__(self, mark: str) -> None:
@@ -318,7 +317,7 @@ class Watcher:
         return self
 
     def follow(self, leader: int) -> None:
-        """The command has begun."""
+        """Pass the process number of the command to the watcher."""
         self._say(f"{leader}\n")
 
     def __exit__(self, *error: object) -> None:
@@ -330,13 +329,13 @@ class Watcher:
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None
-        with suppress(OSError):  # the watcher has been ended: the command goes on without it
+        with suppress(OSError):  # the watcher was killed: the command goes on without it
             self._process.stdin.write(line.encode())
             self._process.stdin.flush()
 
 
 def _watch(mark: str) -> None:
-    """Wait until the starter has ended, and end its command if it did not report that it is done."""
+    """Wait until the starter has exited, and end its command unless the starter reported that it is done."""
     lines = sys.stdin.read().split()
     if "done" not in lines:
         end(int(lines[0]) if lines else 0, mark, ask=signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Plain data to the frozen values of this kit, checked as it is read."""
+"""Conversion of plain data to the frozen values of this kit, with type checks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _first = threading.Lock()
 
 
 def typed(data: Any, type_: type[Type]) -> Type:
-    """Return `data`, of a decoder's making, as a value of `type_`. msgspec.ValidationError where it is none.
+    """Convert decoded `data` to `type_`. Raises msgspec.ValidationError when it does not fit.
 
-    What msgspec works out about a dataclass it keeps before that is whole, and a second thread that meets it at that
-    moment ends the process by a segmentation fault (seen with 0.22). So the first value of a type is read alone.
+    msgspec caches what it derives from a dataclass before that is complete; a second thread that reads the cache at
+    that moment crashes with a segmentation fault (seen with 0.22). So the first value of each type is converted under a
+    lock.
     """
     if type_ in _read:
         return msgspec.convert(data, type_)

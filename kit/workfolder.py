@@ -1,7 +1,6 @@
-"""A folder of the kit's own for one piece of work: locked while its owner lives, and gone with the work.
+"""Temporary folders of the kit: locked while their owner lives, and removed when its work is done.
 
-Where the owner was killed the folder stays. The next start of anything that makes such folders sees that nobody holds
-the lock, and removes it.
+The folder of a killed owner remains. The next start that makes such folders finds its lock free and removes it.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from pathlib import Path
 LOCK = "lock"
 NEWBORN = "new."
 NEWBORN_S = 60.0
-# The kinds of folders in the directory for temporary files: each start removes what was left of all of them.
+# The folders in the system's temporary directory: each start removes abandoned ones of all these kinds.
 TEMPORARY = ("kit-trace-", "kit-diagnose-", "kit-trial-", "kit-parent-", "kit-kernel-", "kit-tmp-", "kit-suite-")
-_ABOVE_STREAMS = 3  # standard input, output and error have the numbers before
+_ABOVE_STREAMS = 3  # standard input, output and error have the lower numbers
 
 
 @contextmanager
 def workfolder(prefix: str) -> Iterator[Path]:
-    """A new folder in the one for temporary files, after what killed owners of such folders left is removed.
+    """A new folder in the system's temporary directory; abandoned ones are removed first.
 
-    OSError where it cannot be made.
+    Raises OSError when it cannot be made.
     """
     base = Path(tempfile.gettempdir())
     sweep((*TEMPORARY, prefix), (base,))
@@ -41,9 +40,10 @@ def workfolder(prefix: str) -> Iterator[Path]:
 
 
 def make(base: Path, prefix: str) -> tuple[Path, int]:
-    """A new folder in `base`, for this user alone, and its lock: held until this descriptor and its copies are closed.
+    """A new folder in `base` for this user alone, and its lock: held until this descriptor and its copies are closed.
 
-    The folder gets its name when it has its lock. So one of that name without a lock is being removed, or was left.
+    The folder is renamed to its final name when it is locked. A folder of that name without a lock is therefore being
+    removed, or was abandoned.
     """
     newborn = base / f"{prefix}{NEWBORN}{os.getpid()}.{secrets.token_hex(4)}"
     newborn.mkdir(mode=0o700)
@@ -61,11 +61,11 @@ def make(base: Path, prefix: str) -> tuple[Path, int]:
 
 
 def take_lock(folder: Path) -> int:
-    """Lock a new folder, and return the lock: it is held until this descriptor, and its copies, are closed."""
-    # Locked before it has its name: a sweep takes a lock that nobody holds for one that was left.
+    """Lock a new folder; the lock is held until the returned descriptor and its copies are closed."""
+    # Locked before it gets its final name, because a sweep treats a free lock as abandoned.
     opened = os.open(folder / f"{LOCK}.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        # Where standard streams are closed, the number would be one of theirs, and a child's stream would replace it.
+        # With standard streams closed, the lock would get the number of one, and a child's stream would replace it.
         lock = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, _ABOVE_STREAMS)
     finally:
         os.close(opened)
@@ -75,7 +75,7 @@ def take_lock(folder: Path) -> int:
 
 
 def sweep(prefixes: Iterable[str], bases: Iterable[Path]) -> list[Path]:
-    """Remove this user's folders with these prefixes that killed owners left in `bases`; return what was removed."""
+    """Remove this user's abandoned folders with these prefixes in `bases`; return the removed ones."""
     found = abandoned(prefixes, bases)
     for folder in found:
         remove(folder)
@@ -83,32 +83,32 @@ def sweep(prefixes: Iterable[str], bases: Iterable[Path]) -> list[Path]:
 
 
 def abandoned(prefixes: Iterable[str], bases: Iterable[Path]) -> list[Path]:
-    """This user's folders with these prefixes in `bases` that nobody has any more."""
+    """This user's abandoned folders with these prefixes in `bases`."""
     starts = tuple(prefixes)
     folders: list[Path] = []
     for base in dict.fromkeys(bases):
-        with suppress(OSError):  # a base that is not there, or is closed, has nothing of ours
+        with suppress(OSError):  # a missing or closed base contains nothing of ours
             folders += [base / name for name in os.listdir(base) if name.startswith(starts)]
     return [folder for folder in folders if is_abandoned(folder)]
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder, its lock last: what is left by one that is killed meanwhile is held by nobody, and seen."""
+    """Remove a folder, its lock last: after an interrupted removal the lock is free, and the next sweep finds it."""
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         elif path.name != LOCK:
-            with suppress(OSError):  # another sweep was faster
+            with suppress(OSError):  # another sweep removed it first
                 path.unlink()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Whether a folder is this user's, and nobody has it any more."""
+    """Whether a folder is this user's and no process holds it."""
     try:
         found = folder.lstat()
     except OSError:
-        return False  # another sweep was faster
+        return False  # another sweep removed it first
     if found.st_uid != os.geteuid() or not folder.is_dir() or folder.is_symlink():
         return False
     if (folder / LOCK).exists():
@@ -117,13 +117,13 @@ def is_abandoned(folder: Path) -> bool:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process still holds the lock of this folder."""
+    """Whether a process holds the lock of this folder."""
     try:
         descriptor = os.open(folder / LOCK, os.O_RDWR)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask at once do not mislead each other
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two concurrent checks do not block each other
     except BlockingIOError:
         return True
     finally:
@@ -132,7 +132,7 @@ def is_held(folder: Path) -> bool:
 
 
 def _maker_lives(name: str) -> bool:
-    """Whether the name is that of a folder which is just being made, by a process that is there."""
+    """Whether this is the name of a folder that a living process is just making."""
     _, newborn, rest = name.partition(NEWBORN)
     if not newborn:
         return False

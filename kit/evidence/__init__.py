@@ -1,1 +1,1 @@
-"""What one run left behind, read from the probes' files and the servers' logs, and the verdict on it."""
+"""The evidence of one run, from the probes' files and the servers' logs, and the verdict on it."""

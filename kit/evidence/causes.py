@@ -1,7 +1,7 @@
-"""From many verdicts to causes: which mechanisms are sufficient, necessary, modifiers or innocent. Pure.
+"""From verdicts to causes: which mechanisms are sufficient, necessary, modifiers or innocent. Pure.
 
-A *truth table* says, for each set of mechanisms that were on together, whether the failure was there. It is complete:
-every combination of its factors was run.
+A *truth table* maps each set of mechanisms that were on together to whether the failure occurred. It is complete: every
+combination of its factors was run.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ TruthTable = Mapping[frozenset[str], bool]
 
 
 class Role(StrEnum):
-    """What one mechanism does for the failure, by what happens when it alone is switched.
+    """The effect of one mechanism on the failure, from runs that differ in it alone.
 
-    SUFFICIENT: with it and nothing else the failure is there. NECESSARY: without it the failure never is. CAUSE: both.
-    MODIFIER: it is neither, and changes what others do, for the failure or against it. INNOCENT: switching it never
-    makes a difference.
+    SUFFICIENT: it causes the failure without any other. NECESSARY: without it the failure never occurs. CAUSE: both.
+    MODIFIER: neither, but it changes the effect of others, for or against the failure. INNOCENT: it never makes a
+    difference.
     """
 
     CAUSE = "cause"
@@ -42,17 +42,17 @@ Groups = tuple[frozenset[tuple[str, bool]], ...]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The shortest condition of the failure, in both forms.
+    """The shortest condition of the failure, in two equivalent forms.
 
-    It is there where every mechanism of one of the alternatives is as written: no alternative, and it is never there;
-    an empty one, and it always is. Or, which is the same: where one mechanism of each of the requirements is.
+    The failure occurs when every mechanism of one alternative is in its given state (on or off); equivalently, when at
+    least one mechanism of each requirement is. No alternative means never; an empty alternative means always.
     """
 
     alternatives: Groups
     requirements: Groups
 
     def __call__(self, on: Iterable[str]) -> bool:
-        """Say whether the failure is there with these mechanisms on, and no others."""
+        """Whether the failure occurs with exactly these mechanisms on."""
         present = frozenset(on)
         return any(all((name in present) is wanted for name, wanted in one) for one in self.alternatives)
 
@@ -64,7 +64,7 @@ class Condition:
 
 
 def truth_table(rulings: Mapping[frozenset[str], Ruling]) -> dict[frozenset[str], bool]:
-    """Read rulings as a truth table; EvidenceError where one of them is UNRESOLVED, for then nothing follows."""
+    """Convert rulings to a truth table. Raises EvidenceError when one is UNRESOLVED, because then nothing follows."""
     for on, ruling in rulings.items():
         if ruling.verdict is Verdict.UNRESOLVED:
             raise EvidenceError(
@@ -87,19 +87,22 @@ def role(table: TruthTable, mechanism: str) -> Role:
 
 
 def main_effect(table: TruthTable, mechanism: str) -> float:
-    """The share of failures with the mechanism on less the share with it off, over all else: from -1 to 1."""
+    """The share of failures with the mechanism on minus the share with it off, from -1 to 1."""
     return _share(table, {mechanism}, set()) - _share(table, set(), {mechanism})
 
 
 def interaction(table: TruthTable, one: str, other: str) -> float:
-    """How much the effect of one mechanism changes when the other is switched on: from -2 to 2, 0 where it does not."""
+    """How much switching on the other mechanism changes the effect of this one: from -2 to 2, 0 for no interaction."""
     with_other = _share(table, {one, other}, set()) - _share(table, {other}, {one})
     without = _share(table, {one}, {other}) - _share(table, set(), {one, other})
     return with_other - without
 
 
 def condition(table: TruthTable) -> Condition:
-    """The shortest condition of the failure, by logic minimisation; it fits every row of the table."""
+    """The shortest condition of the failure, by logic minimisation; it fits every row of the table.
+
+    Raises EvidenceError when the result does not fit, or the table is not complete.
+    """
     from sympy import And, Or, Symbol
     from sympy.logic import POSform, SOPform
 
@@ -114,7 +117,7 @@ def condition(table: TruthTable) -> Condition:
 
 
 def effects(table: TruthTable) -> pandas.DataFrame:
-    """One row a mechanism: its role, its main effect, and the mechanism with which it interacts most."""
+    """One row per mechanism: its role, its main effect, and the mechanism with which it interacts most."""
     import pandas
 
     factors = _factors(table)
@@ -129,7 +132,7 @@ def effects(table: TruthTable) -> pandas.DataFrame:
 
 
 def _factors(table: TruthTable) -> tuple[str, ...]:
-    """The mechanisms of a table, which must have been run in every combination."""
+    """The mechanisms of a table. Raises EvidenceError unless every combination of them was run."""
     factors = tuple(sorted(frozenset().union(*table)))
     wanted = {
         frozenset(name for name, is_on in zip(factors, switches, strict=True) if is_on)
@@ -149,7 +152,7 @@ def _share(table: TruthTable, on: set[str], off: set[str]) -> float:
 
 
 def _groups(formula: Any, outer: Any, inner: Any) -> Groups:
-    """Read a formula of sympy's, a sum of products or a product of sums: groups within groups, or the constants."""
+    """Convert a sympy formula, a sum of products or product of sums, to groups; a constant to none or an empty one."""
     from sympy import Not, false, true
 
     if formula in (false, true):

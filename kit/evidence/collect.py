@@ -1,4 +1,4 @@
-"""From what the two witnesses wrote to evidence: the probes' files on one hand, the servers' logs on the other."""
+"""Evidence from the records of the two witnesses: the probes' files and the servers' logs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kit.typed import typed
 _EVENTS = {
     event: (field, type_, reader_of(type_)) for event, (field, type_) in events_of(Evidence).items()
 }
-_NO_ENTRY = ("process", "stack", "probes", "end", "app_gone", "pooled")  # read apart, or not needed
+_NO_ENTRY = ("process", "stack", "probes", "end", "app_gone", "pooled")  # read separately, or not needed
 _UNKNOWN = "(not in the record)"
 _SHOWN_OF_KIND = 40  # characters
 _OWN_APPLICATIONS = "kit-"
@@ -30,10 +30,10 @@ _WRITING = ("insert", "update", "delete", "truncate", "create", "drop", "alter",
 
 
 def from_probes(folder: Path, project: Path) -> Evidence:
-    """Read the probes' files of one run as far as they go; files of `project` are named from there.
+    """Read the probes' files of one run; names of files in `project` become relative to it.
 
-    What cannot be read is left out, counted, and named in `problems`: a line that is cut off, where a process was
-    killed in mid-word, or that a program wrote into the file.
+    Unreadable lines are left out, counted, and named in `problems`: a line cut off because the process was killed, or
+    one that the program wrote into the file.
     """
     unread = Unread()
     files = read(folder, unread)
@@ -52,12 +52,12 @@ def from_probes(folder: Path, project: Path) -> Evidence:
 
 
 def from_logs(lines: Mapping[str, Iterable[LogLine]]) -> tuple[Backend, ...]:
-    """Count, for each side and connection that is not the kit's own, the statements that its server logged."""
+    """Count the logged statements of each connection that is not the kit's own, for each side."""
     return tuple(backend for side, found in lines.items() for backend in _backends(side, found))
 
 
 def sides_of(pair: Pair) -> dict[str, str]:
-    """Name the servers of a pair by their identity."""
+    """The sides of a pair by their servers' identity."""
     return {side.identity.server: side.name for side in pair.sides}
 
 
@@ -72,7 +72,7 @@ class _Stack:
 
 @dataclass
 class _Reading:
-    """Events on their way to entries: stacks are pooled over processes, names given again as they appear."""
+    """Converts events to entries: pools the stacks of all processes, and renumbers names in order of appearance."""
 
     project: Path
     unread: Unread
@@ -87,7 +87,7 @@ class _Reading:
     statements: dict[str, int] = field(default_factory=dict)
 
     def begin(self, file: ProcessFile) -> ProcessFile:
-        """Take in who a process is and its stacks, and return the file; without its events where it cannot be read."""
+        """Read the identity and stacks of a process; return the file, without its events when its format is unknown."""
         headers = [event for event in file.events if event["kind"] == "process"]
         self._places[file.process] = len(self.processes)
         if not headers:
@@ -108,7 +108,7 @@ class _Reading:
         return file
 
     def take(self, process: str, event: Event) -> None:
-        """Make an entry of an event."""
+        """Convert an event to an entry."""
         kind = event["kind"]
         if kind in _EVENTS:
             self._try(_Reading._enter, process, event)
@@ -116,13 +116,13 @@ class _Reading:
             self.unread.line(process, f"of a kind unknown to this version of the kit ({kind[:_SHOWN_OF_KIND]})")
 
     def end(self, file: ProcessFile) -> None:
-        """Take in what a process wrote at its end, once all that it names has been met."""
+        """Read the events that a process wrote at its end, after everything that they refer to."""
         for event in file.events:
             if event["kind"] == "end":
                 self._try(_Reading._end, file.process, event)
 
     def complete(self) -> None:
-        """Stand in for what events name and no line describes, and say where that may hide a database."""
+        """Add placeholders for callables that are used but not described, and report lost connections."""
         known = {one.callable for one in self.found.get("callables", ())}
         for name in self._names.get("d", {}).values():
             if name not in known:
@@ -130,12 +130,12 @@ class _Reading:
                 self.found.setdefault("callables", []).append(unknown)
         opened = {one.connection for one in self.found.get("connections", ())}
         lost = {use.connection for use in self.found.get("uses", ()) if use.connection not in opened}
-        # Of many connections alike, the probes write down the first ones only.
+        # Of many similar connections, the probes record only the first.
         if lost and not any("connection" in process.left_out for process in self.processes.values()):
             self.unread.say(f"connections were used whose opening is missing from the record ({len(lost)})")
 
     def _try(self, read: Callable[[_Reading, str, Event], None], process: str, event: Event) -> None:
-        """Read an event; one that has another shape than its kind is counted, and all else goes on."""
+        """Read an event; one that does not fit its kind is counted as unreadable."""
         try:
             read(self, process, event)
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError, OverflowError):
@@ -183,7 +183,7 @@ class _Reading:
         self.found.setdefault(name, []).append(entry)
 
     def _meant(self, process: str, mark: Mark, value: Any) -> Any:
-        """What a value of a process's own stands for in the whole run."""
+        """The run-wide meaning of a value that is only valid within one process."""
         if mark is STACK:
             return self._stack_number(process, value)
         if mark is FILE:
@@ -194,7 +194,7 @@ class _Reading:
 
     def _stack_number(self, process: str, number: int) -> int:
         known = self._stack_numbers.get((process, number))
-        if known is None:  # its line is cut off or lost
+        if known is None:  # its line was cut off or lost
             self._pool_stack(process, number, [])
             known = self._stack_numbers[process, number]
         return known
@@ -216,7 +216,7 @@ _OF_PROCESS: Mapping[str, Callable[[_Reading, str, Event], None]] = {
 
 
 def _named(file: str, project: Path) -> str:
-    """Name a file of a library from its site-packages, which stays in the name; one of the project from its folder."""
+    """The name of a library's file from site-packages on, and of a project's file relative to the project."""
     for marker in ("site-packages", "dist-packages"):
         _, found, rest = file.rpartition(f"{os.sep}{marker}{os.sep}")
         if found:

@@ -1,7 +1,7 @@
-"""Evidence: everything that one run left behind, as frozen values that go to JSON and back.
+"""Evidence: everything that one run left behind, as frozen values that convert to JSON and back.
 
-What the probes saw in the process and what the servers logged are kept apart, so that they can be compared.
-Times are seconds since the run began. Files are named from the project's folder where they lie in it.
+What the probes saw in the process and what the servers logged are separate, so that they can be compared. Times are
+seconds since the run began. Names of files in the project are relative to its folder.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from kit.evidence.written import (
 from kit.specimens.trial import Trial
 from kit.typed import typed
 
-FORMAT = 2  # 1: first; 2: what was not seen, and every process that was started
+FORMAT = 2  # 1: first; 2: adds unseen activity, and every process that was started
 _READ = (1, FORMAT)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A place in a program's text. `called_by` is the library that lies between it and the application's next frame."""
+    """A location in the code. `called_by` is the library between it and the application's next frame."""
 
     file: str
     line: int
@@ -50,11 +50,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One thing that a probe saw: when, in which process, during which test and request, and whose code led to it.
+    """One observation of a probe: when, in which process, test and request, and the stack that led to it.
 
-    `stack` is an index into `Evidence.stacks`; None where no code of the project led to it. `phase` is start,
-    configure, collection, setup, call, teardown, between or finish; `stage` is set where a request is a lifespan, a
-    websocket or a background task.
+    `stack` is an index into `Evidence.stacks`; None when no code of the project led to it. `phase` is start, configure,
+    collection, setup, call, teardown, between or finish; `stage` is set when a request is a lifespan, a websocket or a
+    background task.
     """
 
     at_s: float
@@ -72,14 +72,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable(Entry):
-    """A database variable was inherited, read, asked for and missing, set or removed, or kept by `setdefault`.
+    """A database variable was inherited, read, missing, set, removed, or kept by `setdefault`.
 
-    Or, as `assigned`, what settings had made of it was replaced in them.
+    `op` `assigned` means that an attribute of a settings object, derived from the variable, was replaced.
 
-    `value` is redacted; None where it has none. Of one that is missing, it is what was taken instead, where that is
-    known. `same` says that it was set to what it held; `written_by` is the module that set or removed it, such as
-    `dotenv.main`, or that looked for it on behalf of a class of settings; `whole` that it was read with all others, not
-    by its name.
+    `value` is redacted; None when there is none. For a missing variable it is the default that was used, if known.
+    `same` means that it was set to the value that it had; `written_by` is the module that set or removed it, such as
+    `dotenv.main`, or that read it for a settings class; `whole` means that it was read together with all others, not by
+    name.
     """
 
     op: str
@@ -92,12 +92,12 @@ class Variable(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine(Entry):
-    """An engine was made, or a pool of a driver's own.
+    """An engine, or a driver's own pool, was made.
 
-    Each of these holds the place that its URL names, the one looked at last foremost: `variables`, the lines of
-    settings files (file, line, name), and what of the application's own holds it (module.name.attribute). None where
-    nobody watched. `literal` is the global (module.name) that stands at the line which named it and is given that text
-    by its module, "" where the text stands there itself, None for neither.
+    `variables`, `files` (lines of settings files: file, line, name) and `held_by` (names in the application:
+    module.name.attribute) are the sources that contain the database of its URL, the one read last first; None when they
+    were not watched. `literal` is the global (module.name) that the line which named the database uses, and that its
+    module sets to this text; "" when the line contains the text itself, None for neither.
     """
 
     engine: EngineName
@@ -113,7 +113,7 @@ class Engine(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectListener(Entry):
-    """A function of the application's that is told each time an engine connects, and may change where to."""
+    """A function of the application that is called each time an engine connects, and may change the target."""
 
     engine: EngineName
     function: str
@@ -123,12 +123,13 @@ class ConnectListener(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection(Entry):
-    """A driver connected: where it was told to (`configured`), and what the live server said of itself (`observed`).
+    """A driver connected: to the target in `configured`, and the live server reported `observed`.
 
-    `observed` is None where the server could not be asked, and `why_not` says why. Of a SQLite file that a statement
-    attached, `attached_to` is the connection that has it since, and `attached_as` its name there. `fresh` says that a
-    file was not there before. `peer` is the other end by the system's word: its address (of a unix socket the folder),
-    its port, and whether it is on this machine. `literal` is that of an engine, where it has none.
+    `observed` is None when the server could not be asked, with the reason in `why_not`. For a SQLite file that a
+    statement attached, `attached_to` is the connection it was attached to and `attached_as` its schema name. `fresh`
+    means that the file did not exist before. `peer` is the remote end according to the system: its address (the folder
+    of a unix socket), its port, and whether it is on this machine. `literal` is as in Engine, for a connection without
+    an engine.
     """
 
     connection: ConnectionName
@@ -167,7 +168,7 @@ class ForeignLoop(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOpen(Entry):
-    """A transaction was still open when its test had ended; `begun_*` tell when it began, `tables` what it wrote to."""
+    """A transaction was still open after its test; `begun_*` say when and where it began, `tables` what it wrote to."""
 
     connection: ConnectionName
     engine: EngineName | None
@@ -181,7 +182,7 @@ class LeftOpen(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen(Entry):
-    """A table was read on one connection while another had rows in it that were not committed.
+    """A table was read on one connection while another had uncommitted rows in it.
 
     `written_at` is an index into `Evidence.stacks`, `written_in` the test, `written_by` the fixture.
     """
@@ -198,7 +199,7 @@ class Unseen(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What a name holds: which object, of which type, bound to which engine; `app` where it is an application."""
+    """The object that a name holds: its type, and the engine that it is bound to; `app` for an application."""
 
     object: ObjectName
     type: str
@@ -208,10 +209,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name(Entry):
-    """A global of the application's (`module`, `name`), or of an application's state, that leads to a database.
+    """A global of the application (`module`, `name`), or an attribute of an app's state, that leads to a database.
 
-    `op` is held (seen first), rebound (it holds another, or one that is bound elsewhere) or unbound. It was seen at
-    the end of the phase in which it changed.
+    `op` is held (first seen), rebound (to another object, or to an object with another engine) or unbound. The change
+    was seen at the end of the phase in which it happened.
     """
 
     op: str
@@ -223,7 +224,7 @@ class Name(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module(Entry):
-    """A file of the application's was executed again, as module `name`; `names` are all that it is loaded as."""
+    """A file of the application was executed again, as module `name`; `names` are all modules loaded from it."""
 
     file: File
     name: str | None
@@ -234,7 +235,7 @@ class Module(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsFile(Entry):
-    """A file with settings was opened; `entries` are the lines (number, name, value) that can lead to a database."""
+    """A settings file was opened; `entries` are its lines (number, name, value) that can lead to a database."""
 
     file: File
     entries: tuple[tuple[int, str, str | None], ...]
@@ -242,11 +243,12 @@ class SettingsFile(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting(Entry):
-    """A text in the program's state that names a database was replaced by another.
+    """A string in the program's state that names a database was replaced.
 
-    `name` is its place (module.global.attribute['key']), `key` the last part of that, `before` the text that was there,
-    None for none. `op` is changed, or restored where it is the first again that was seen there. `also` are other places
-    which still held what this one had held. Its stack is the line that wrote it, as far as the texts of the tests tell.
+    `name` is its path (module.global.attribute['key']), `key` the last part of the path, `before` the previous string,
+    None for none. `op` is changed, or restored when the first string seen there is back. `also` are other paths that
+    still held the previous string. The stack is the line that assigned it, as far as it can be derived from the tests'
+    source.
     """
 
     op: str
@@ -267,10 +269,10 @@ class Folder(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child(Entry):
-    """A process was started. `pid` is its number and `python` whether it is a Python, None where that is not known.
+    """A process was started. `pid` is its number and `python` whether it is a Python; None when unknown.
 
-    `dropped` are variables that its environment lacks, of those that can lead to a database. `watched` is False where
-    the environment lacks the probes, too, and None where nobody looked.
+    `dropped` are the variables that can lead to a database and are missing from its environment. `watched` is False
+    when the environment also lacks the probes, None when that was not checked.
     """
 
     program: str
@@ -282,11 +284,11 @@ class Child(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSeen(Entry):
-    """What a probe could not see, in its own words.
+    """Activity that a probe could not see, in the probe's words.
 
-    `what` is driver (a library that connected, and has no probe), child (a process that took no probes in), imports
-    (the import system was replaced), record (lines were lost or cut), probe (a probe failed and is off) or client (a
-    database's own program was run: `asked` is the URL or the file that its words and variables lead to).
+    `what` is driver (a library that connected, and has no probe), child (a process that did not load the probes),
+    imports (the import system was replaced), record (lines were lost or cut), probe (a probe failed and is off) or
+    client (a database's own program was run: `asked` is the URL or file that its arguments and variables lead to).
     """
 
     what: str
@@ -299,8 +301,8 @@ class NotSeen(Entry):
 class Refusal(Entry):
     """A connection was stopped before its first statement: `entry` would have to be on the allow-list.
 
-    `because` is why where no entry names it not, `done` how far it came. `connection` names the one that was asked for,
-    None where it is a program's or a statement. The rest is as of a `Use`, as far as it is known before there is one.
+    `because` is the reason when it is not the allow-list, `done` how far the connection got. `connection` is None when
+    a program or a statement was stopped. The other fields are as in `Use`, as far as they are known at that moment.
     """
 
     database: str
@@ -319,7 +321,7 @@ class Refusal(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change(Entry):
-    """An intervention had an effect; `number` is its position among those of the re-run."""
+    """An intervention took effect; `number` is its position in the re-run's list."""
 
     op: str
     number: int
@@ -327,11 +329,11 @@ class Change(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session(Entry):
-    """An SQLAlchemy session was made, on an engine, unless what it asks for is sent to others.
+    """An SQLAlchemy session was made. `engine` is None when it distributes its queries over several engines.
 
-    `routed_by` is get_bind where its class has one of the application's own, binds where it was given some.
-    `routed_at`, an index into `Evidence.stacks`, leads there. `factory` made it; `scoped` where it was for a
-    scoped_session, which keeps it until it is removed.
+    `routed_by` is get_bind when the application's class overrides it, binds when the session was given some;
+    `routed_at`, an index into `Evidence.stacks`, is where. `factory` made the session; `scoped` means that it was made
+    for a scoped_session, which keeps it until it is removed.
     """
 
     session: SessionName
@@ -344,7 +346,7 @@ class Session(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactoryBound(Entry):
-    """A factory of sessions (`sessionmaker`) was bound to another engine (`configure`); `before` is the one before."""
+    """A session factory (`sessionmaker`) was bound to another engine (`configure`); `before` is the previous one."""
 
     factory: FactoryName
     engine: EngineName
@@ -355,9 +357,9 @@ class FactoryBound(Entry):
 class Use(Entry):
     """A connection ran its first statement for a test, phase and request.
 
-    `dependency` is the callable whose value it came through, `override` the one that stood in for it; both None
-    where the application reached past its dependencies. `inside` is endpoint or dependency where the code of one
-    was running, None in middleware and elsewhere. `verb` and `tables` are the first statement's.
+    `dependency` is the callable that supplied it, `override` the callable that replaced that one; both None when it
+    came without a dependency. `inside` is endpoint or dependency when the code of one was running, None in middleware
+    and elsewhere. `verb` and `tables` are those of the first statement.
     """
 
     connection: ConnectionName
@@ -381,7 +383,7 @@ class App(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Entry):
-    """An application took a request (or ran its lifespan). `within` is the outer request, for a mounted application."""
+    """An application received a request, or ran its lifespan. `within` is the outer request, for a mounted one."""
 
     number: RequestName
     app: AppName | None
@@ -393,10 +395,10 @@ class Request(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies(Entry):
-    """What was chosen for each dependency of a request, or of the callable `of`: (declared, override or None).
+    """How each dependency of a request, or of the callable `of`, was resolved: (declared, override or None).
 
-    `consulted` is False where the route has no provider, so that no override can ever reach it. `passed_over` are
-    dependencies whose own name leads to something else by then, each with what it leads to.
+    `consulted` is False when the route has no overrides provider, so that no override can apply. `passed_over` are
+    dependencies whose name has been rebound, each with its present value.
     """
 
     consulted: bool
@@ -408,7 +410,7 @@ class Dependencies(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override(Entry):
-    """An application's overrides changed: `op` is set, replaced or removed."""
+    """An application's overrides changed; `op` is set, replaced or removed."""
 
     op: str
     app: AppName | None
@@ -418,10 +420,10 @@ class Override(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverrideCheck(Entry):
-    """Which override keys of an application are among its dependencies, and which are none of them.
+    """Which override keys of an application match one of its dependencies, and which match none.
 
-    `known_as` names the global (module.name) that holds a callable which its own name does not lead to: (callable,
-    global), of the keys that are none and of all dependencies.
+    `known_as` are (callable, global) pairs: the global (module.name) that holds a callable whose own name does not lead
+    to it, for the unmatched keys and for all dependencies.
     """
 
     app: AppName | None
@@ -432,7 +434,7 @@ class OverrideCheck(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A route with dependencies. `consulted` is False where overrides are never looked up for it."""
+    """A route with dependencies. `consulted` is False when overrides are never looked up for it."""
 
     path: str
     endpoint: CallableName | None
@@ -442,7 +444,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """All that an application depended on, when an override key of some application was none of its dependencies."""
+    """All dependencies of an application, recorded when an override key of some application matched none."""
 
     app: AppName
     routes: tuple[Route, ...]
@@ -450,7 +452,7 @@ class Graph:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppParts:
-    """What an application is made of when it first serves; the parts are callables. `like`: the same as another's."""
+    """The parts of an application at its first request, as callables. `like`: another application with equal parts."""
 
     app: AppName
     like: AppName | None = None
@@ -461,9 +463,9 @@ class AppParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callable:
-    """A dependency, an override, an endpoint ..., and where it is defined.
+    """A dependency, an override, an endpoint or another callable, and where it is defined.
 
-    `type` is function, method, class, instance, partial or annotated; `inner` is what the last two stand for.
+    `type` is function, method, class, instance, partial or annotated; `inner` is the callable wrapped by the last two.
     """
 
     callable: CallableName
@@ -476,9 +478,9 @@ class Callable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a test ended, as pytest says it: passed, failed, skipped, xfailed or xpassed; `message` in one short text.
+    """The outcome of a test, in pytest's terms: passed, failed, skipped, xfailed or xpassed; `message` is short.
 
-    `at` is the line, as `file:line`, that raised the error of a test that failed, None where that is not known.
+    `at` is the location (`file:line`) that raised the error of a failed test, None when unknown.
     """
 
     test: str
@@ -492,9 +494,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """An interpreter that had the probes in. `ended` is False where it was killed before it could say so.
+    """An interpreter with the probes. `ended` is False when it was killed before it could report its end.
 
-    `left_out` counts the events, by kind, that were too many of the same to be written down.
+    `left_out` counts, by kind, the events that were not recorded because there were too many equal ones.
     """
 
     pid: int
@@ -513,7 +515,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """The second witness: what one server logged of one connection that is not the kit's own."""
+    """The second witness: what a server logged about one connection that is not the kit's own."""
 
     side: str
     pid: int
@@ -526,7 +528,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """How many sites one side's database held before a trial and after it, as its server counted; None: no table."""
+    """The number of sites in one side's database before and after a trial, as its server counted; None: no table."""
 
     side: str
     before: int | None
@@ -535,15 +537,14 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that one run left behind. `modes` are variables that name no database, and can decide which is used.
+    """Everything that one run left behind.
 
-    `sides` names each server that is known: its identity -> its side.
+    `modes` are variables that name no database but can decide which one is used. `sides` maps the identity of each
+    known server to its side. `running` are the processes still running after the command had ended. `guard` is how the
+    run was kept from databases off the allow-list: one of the words in `kit.analysis.stopped`, "" when unknown.
 
-    `running` are the processes that ran on when the command had ended. `guard` is what kept the run from databases off
-    the allow-list: one of the words in `kit.analysis.stopped`; "" where that is not known.
-
-    `forked` says that a fork of a warm parent stood in for a new interpreter; where one could not, `why_not_forked`
-    says why. `statements` counts what each connection ran.
+    `forked` means that the run was a fork of a warm parent instead of a new interpreter; `why_not_forked` is why a fork
+    was not possible. `statements` counts the statements of each connection.
     """
 
     trial: Trial | None = None
@@ -600,7 +601,7 @@ class Evidence:
         return self.stacks[entry.stack] if entry.stack is not None else ()
 
     def lineage(self, process: int) -> frozenset[int]:
-        """A process and those that it was forked from: what they had made and changed before, it began with."""
+        """A process and its fork ancestors, whose objects and changes it inherited."""
         numbers = {one.pid: number for number, one in enumerate(self.processes)}
         found = {process}
         while process < len(self.processes) and self.processes[process].forked:
@@ -611,7 +612,7 @@ class Evidence:
         return frozenset(found)
 
     def sightings(self) -> tuple[Sighting, ...]:
-        """Every use of a connection, joined with the connection, its engine and the place that each was made."""
+        """Every use of a connection, joined with the connection, its engine and their stacks."""
         connections = {connection.connection: connection for connection in self.connections}
         engines = {engine.engine: engine for engine in self.engines}
         names = {known.callable: known for known in self.callables}
@@ -634,16 +635,16 @@ class Evidence:
         return tuple(sighting for sighting in self.sightings() if sighting.use.request is not None)
 
     def side(self, connection: Connection) -> str | None:
-        """The side whose server answered a connection; None where it could not be asked, or is neither."""
+        """The side whose server answered a connection; None when it could not be asked, or is neither."""
         observed = connection.observed or {}
         return self.sides.get(server_of(observed)) if observed else None
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One moment at which a database was seen in use.
+    """One use of a database.
 
-    *Configured* is `connection.configured`; *observed* is `side`, which the server itself gave (None: not known).
+    *Configured* is `connection.configured`; *observed* is `side`, from the server itself (None: unknown).
     """
 
     use: Use
@@ -662,7 +663,7 @@ class Sighting:
 
     @property
     def how(self) -> str:
-        """How the connection was obtained: override, dependency, background task, lifespan, past dependencies ..."""
+        """How the connection was obtained: override, dependency, background task, lifespan, without a dependency ..."""
         if self.override is not None and self.dependency is not None:
             return "override"
         if self.dependency is not None:
@@ -677,7 +678,7 @@ class Sighting:
 
 
 def server_of(observed: dict[str, str | None]) -> str:
-    """The identity of a Postgres server as one text, out of what it said of itself; equal to `Identity.server`."""
+    """The identity of a Postgres server as one string, from what it reported; equal to `Identity.server`."""
     role = "standby" if observed.get("standby") == "true" else "primary"
     return f"{observed.get('system_identifier')}/{observed.get('cluster_name')}/{observed.get('timeline')}/{role}"
 
@@ -688,7 +689,7 @@ def to_json(evidence: Evidence) -> bytes:
 
 
 def from_json(data: bytes) -> Evidence:
-    """Read evidence back; EvidenceError where it is not evidence, or of a format that this version does not know."""
+    """Read evidence from JSON. Raises EvidenceError for other data, or a format that this version does not support."""
     try:
         found = msgspec.json.decode(data)
         number = found.get("format") if isinstance(found, dict) else None
@@ -703,7 +704,7 @@ def from_json(data: bytes) -> Evidence:
 
 
 def load(path: Path) -> Evidence:
-    """Read evidence from a file; EvidenceError where it cannot be read."""
+    """Read evidence from a file. Raises EvidenceError when it cannot be read."""
     try:
         return from_json(path.read_bytes())
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The lines of the probes' files, read as far as they go, whatever a program has done to them.
+"""Read the lines of the probes' files, tolerating whatever a program has done to them.
 
-The order of one process's events is that of its lines; between processes it is the time that decides. What cannot be
-read is counted, with its process and the reason, and all else is kept.
+Events of one process keep the order of their lines; between processes the time decides. An unreadable line is counted,
+with its process and the reason, and everything else is kept.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ Event = dict[str, Any]
 
 @dataclass
 class Unread:
-    """What could not be read: how many lines of which process, and why."""
+    """The unreadable parts of a record: how many lines of which process, and why."""
 
     _counts: dict[tuple[str, str], int] = field(default_factory=dict)
-    _said: dict[str, None] = field(default_factory=dict)  # in order, each once
+    _said: dict[str, None] = field(default_factory=dict)  # in order, without duplicates
 
     def line(self, process: str, why: str) -> None:
         """Count a line of a process."""
         self._counts[process, why] = self._counts.get((process, why), 0) + 1
 
     def say(self, sentence: str) -> None:
-        """Keep what is to be said of more than one line."""
+        """Add a sentence that is not about a single line."""
         self._said[sentence] = None
 
     def sentences(self) -> tuple[str, ...]:
-        """All of it, in sentences."""
+        """All counts and sentences, as sentences."""
         counted = (
             f"{_lines(count)} of process {number_in(process)}: {why}" for (process, why), count in self._counts.items()
         )
@@ -48,19 +48,19 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class ProcessFile:
-    """What one process wrote: its events in the order of its lines, each with the time that it is sorted by."""
+    """The file of one process: its events in the order of its lines, each with a time to sort by."""
 
     process: str
     events: tuple[Event, ...]
 
     @property
     def began_s(self) -> float:
-        """When its first line was written."""
+        """The time of its first line, in seconds."""
         return float(self.events[0]["at_s"]) if self.events else 0.0
 
 
 def read(folder: Path, unread: Unread) -> tuple[ProcessFile, ...]:
-    """Read the files of all processes, in the order in which the processes began."""
+    """Read the files of all processes, ordered by the start of the processes."""
     found = [_read_file(path, unread) for path in _files(folder, unread)]
     return tuple(sorted(found, key=lambda file: (file.began_s, file.process)))
 
@@ -72,12 +72,12 @@ def in_order(files: Iterable[ProcessFile]) -> list[tuple[str, Event]]:
 
 
 def number_in(process: str) -> str:
-    """The number of a process, out of the name of its file."""
+    """The process number, from the name of a process's file."""
     return process.partition("-")[0]
 
 
 def _files(folder: Path, unread: Unread) -> list[Path]:
-    """The files that probes can have written; what else the program has put there is named and left alone."""
+    """The files that probes can have written; other entries of the folder are reported and not read."""
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
@@ -85,7 +85,7 @@ def _files(folder: Path, unread: Unread) -> list[Path]:
         return []
     found = []
     for path in entries:
-        # A pipe would never end, and a link leads to what is not the probes'.
+        # A pipe would never end, and a link leads out of the folder.
         if path.suffix == SUFFIX and _is_plain(path) and number_in(path.stem).isdecimal():
             found.append(path)
         else:
@@ -96,7 +96,7 @@ def _files(folder: Path, unread: Unread) -> list[Path]:
 def _is_plain(path: Path) -> bool:
     try:
         return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:  # it has just gone
+    except OSError:  # it has just been removed
         return False
 
 
@@ -147,11 +147,11 @@ def _event(line: bytes, process: str, unread: Unread) -> Event | None:
 
 
 def decoded(line: bytes) -> Any:
-    """A line's value. ValueError or RecursionError where it has none."""
+    """The value of a line. Raises ValueError or RecursionError when it has none."""
     try:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # A file's name need not be text: what is none stands there as half a pair, which msgspec refuses.
+        # A file name may contain undecodable bytes. They are stored as lone surrogates, which msgspec refuses.
         return as_text(json.loads(line, parse_constant=_refuse))
 
 
@@ -160,7 +160,7 @@ def _refuse(constant: str) -> None:
 
 
 def as_text(value: Any) -> Any:
-    """A value whose texts can be written anywhere: half a pair becomes its number, as Python shows it."""
+    """A copy of the value in which lone surrogates are escape sequences, so that its strings can be encoded."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, list):
@@ -171,9 +171,9 @@ def as_text(value: Any) -> Any:
 
 
 def _set_time(event: Event, before_s: float, process: str, unread: Unread) -> float:
-    """Give an event a time that is not before that of the line above, and return it.
+    """Make the time of an event not earlier than the previous line's, and return the later of both.
 
-    A stack has no time of its own. An event that is written `late` has the time at which it was, which stands.
+    A stack has no time of its own. An event marked `late` keeps the time at which it happened.
     """
     given = event.get("at_s")
     at_s = _finite(given)

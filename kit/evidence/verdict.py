@@ -17,7 +17,7 @@ NEEDED_PROBES = ("environment", "engine", "connection", "app", "pytest")
 
 
 class Verdict(StrEnum):
-    """HOLDS: what the rule says was seen. BROKEN: its opposite was seen. UNRESOLVED: neither can be said."""
+    """HOLDS: the rule's statement was observed. BROKEN: its opposite was observed. UNRESOLVED: neither is certain."""
 
     HOLDS = "HOLDS"
     BROKEN = "BROKEN"
@@ -47,9 +47,9 @@ def isolation(evidence: Evidence) -> Ruling:
 
 
 def anywhere(evidence: Evidence) -> Ruling:
-    """Did all that the application's own code ran on a database stay on the test server, in requests and out of them?
+    """Did all statements of the application's own code, inside and outside requests, run on the test server?
 
-    The statements of tests and fixtures do not count. Isolation asks about requests only.
+    The statements of tests and fixtures do not count. `isolation` considers requests only.
     """
     doubt = next(doubts(evidence), None)
     if doubt is not None:
@@ -64,7 +64,7 @@ def anywhere(evidence: Evidence) -> Ruling:
 
 
 def agreed(rulings: Iterable[Ruling]) -> Ruling:
-    """One ruling out of several trials of the same thing: theirs, where all agree; else UNRESOLVED."""
+    """The common ruling of several trials of the same thing; UNRESOLVED when they disagree."""
     rulings = tuple(rulings)
     verdicts = {ruling.verdict for ruling in rulings}
     if len(verdicts) == 1:
@@ -78,7 +78,7 @@ def agreed(rulings: Iterable[Ruling]) -> Ruling:
 
 
 def agreed_by(runs: Iterable[Evidence], key: Callable[[Trial], Key]) -> dict[Key, Ruling]:
-    """One ruling on isolation for each group of runs, which `key` forms out of their trials; in the order of the runs.
+    """The ruling on isolation for each group of runs; `key` returns the group of a trial. In the order of the runs.
 
     Evidence without a trial belongs to no group.
     """
@@ -90,7 +90,7 @@ def agreed_by(runs: Iterable[Evidence], key: Callable[[Trial], Key]) -> dict[Key
 
 
 def doubts(evidence: Evidence) -> Iterator[str]:
-    """Give every reason for which this evidence decides nothing."""
+    """Yield every reason why this evidence decides nothing."""
     yield from evidence.problems
     if evidence.timed_out:
         yield f"the run was ended after {evidence.duration_s:.0f} s, its time limit"

@@ -1,10 +1,10 @@
-"""How an event that the probes write becomes a value of `kit.evidence.model`: by the marks beside the fields there.
+"""Convert the probes' events to values of `kit.evidence.model`, by annotations of the fields there.
 
-An event is defined in one place: its dataclass in `kit.evidence.model`, and the field of `Evidence` that keeps it,
-which names the event (`Event`). What a process wrote in words of its own is marked in the type of a field, at any
-depth: a name that is given again for the whole run (`ConnectionName` ...), a file (`File`), a number of a stack
-(`Stack`). `kit.evidence.collect` reads events by these marks, and `tests/evidence/test_events.py` holds what the probes
-write to them: they run where nothing of the kit is, and import none of this.
+An event is defined in one place: its dataclass in `kit.evidence.model`, and the field of `Evidence` that holds it and
+names the event (`Event`). A value that is only valid within its process is annotated in the type of its field, at any
+depth: a name that is renumbered for the whole run (`ConnectionName` ...), a file (`File`), the number of a stack
+(`Stack`). `kit.evidence.collect` reads events by these annotations, and `tests/evidence/test_events.py` compares them
+with what the probes write: probes run without the kit installed and import nothing of it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The event, by the name that the probes give it, whose values a field of `Evidence` keeps."""
+    """The name of the event, as the probes write it, whose values a field of `Evidence` holds."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a value of a process's own stands for. A name is given again behind a letter, whichever process wrote it."""
+    """The kind of a value that is only valid within its process. `of` is a letter, the prefix of the run-wide name."""
 
     of: str
 
@@ -51,7 +51,7 @@ Reader = Callable[[Any, Meaning], Any]
 
 
 def events_of(evidence: type[Any]) -> Mapping[str, tuple[str, type[Any]]]:
-    """The events: {event: (the field of `evidence` that keeps them, their dataclass)}."""
+    """The events: {event: (the field of `evidence` that holds them, their dataclass)}."""
     return {
         mark.name: (field, get_args(get_args(hint)[0])[0])
         for field, hint in get_type_hints(evidence, include_extras=True).items() if get_origin(hint) is Annotated
@@ -60,10 +60,10 @@ def events_of(evidence: type[Any]) -> Mapping[str, tuple[str, type[Any]]]:
 
 
 def reader_of(hint: Any) -> Reader | None:
-    """What gives every marked value within a value of this type its meaning; None where the type has no mark.
+    """A function that replaces every marked value within a value of this type; None when the type has no mark.
 
-    A dataclass may be written as a list of its fields, and is a dictionary then. What is missing is left to the check
-    of types.
+    A dataclass may be written as a list of its fields, and is converted to a dictionary. Missing fields are left to the
+    type check.
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -76,7 +76,7 @@ def reader_of(hint: Any) -> Reader | None:
 
 
 def _marked(mark: Mark) -> Reader:
-    kind = object if mark is STACK else str  # a number that is damaged is that of a stack which is lost
+    kind = object if mark is STACK else str  # a damaged number still counts as one, of a stack that is lost
     return lambda value, meaning: meaning(mark, value) if isinstance(value, kind) else value
 
 
