@@ -1,4 +1,4 @@
-"""What a run shows: which databases were reached and how, where their URLs came from, what should replace them."""
+"""Analysis of a run: the databases that were reached, the routes, the URL sources, and the inferred allow-list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which caller made a line create an engine that it creates differently for another caller?"""
+"""Which caller made a line create an engine of another database than it creates for other callers?"""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from kit.evidence.model import Evidence, Frame
 
 
 def parting(mine: tuple[Frame, ...], theirs: tuple[Frame, ...]) -> int:
-    """How many of the innermost lines of two chains are the same."""
+    """The number of innermost frames that two chains share."""
     pairs = enumerate(zip(mine, theirs, strict=False))
     return next((number for number, (one, other) in pairs if one != other), min(len(mine), len(theirs)))
 
 
 def caller_apart(evidence: Evidence, reach: Reach, other: Reach) -> Frame | None:
-    """The caller for which a line of the application made a reach's engine, if it made the other's for another one.
+    """The caller for which one line of the application made the engine of `reach`, and another engine for `other`.
 
-    None if they were not made by one line in one process, or the callers do not differ within both chains; also if a
-    variable names the first one's URL, which then decides.
+    None unless both engines were made by one line in one process, for callers that differ within both chains; also None
+    when a variable holds the first URL, because then the variable decides.
     """
     one, two = reach.engine, other.engine
     if one is None or two is None or one.process != two.process or one.engine == two.engine:
@@ -34,7 +34,7 @@ def caller_apart(evidence: Evidence, reach: Reach, other: Reach) -> Frame | None
 
 
 def asked_by_the_application(evidence: Evidence, reach: Reach, reached: Iterable[Reach]) -> bool:
-    """Tell whether a line of the application that made the engine made one of another database for another caller."""
+    """Whether the line that made this engine made one of another database for another caller in the application."""
     return any(
         at is not None and not is_test_file(at.file)
         for other in reached

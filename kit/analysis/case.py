@@ -1,4 +1,4 @@
-"""What detection works on: the evidence, who reached what, and which of it should not have been."""
+"""The input of detection: the evidence, what was reached, and which of it should not have been."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ About = TypeVar("About")
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """One route to a database that should not have been reached, in one test or in many; `first` is its first use."""
+    """One route to a database that should not have been reached, in one or more tests; `first` is its first use."""
 
     first: Reach
     reaches: tuple[Reach, ...]
@@ -31,7 +31,7 @@ class Leak:
 
     @property
     def tests(self) -> tuple[str, ...]:
-        """The tests that took it, in their order."""
+        """The tests with a connection by this route, in order."""
         return tuple(dict.fromkeys(reach.test for reach in self.reaches if reach.test is not None))
 
     @property
@@ -41,13 +41,13 @@ class Leak:
 
     @property
     def opener(self) -> Frame | None:
-        """The line that opened it."""
+        """The application frame that opened the connection."""
         return self.first.opener
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One run, as detection sees it. `wrong` are the identities of all databases that should not have been reached."""
+    """One run, as the input of detection. `wrong` are the identities of databases that should not have been reached."""
 
     evidence: Evidence
     reached: tuple[Reach, ...]
@@ -57,19 +57,19 @@ class Case:
     wrong: frozenset[str] = frozenset()
 
     def of_tests(self, file: str) -> bool:
-        """Tell whether a file belongs to the tests; where the command is no test runner, its own program does."""
+        """Whether a file belongs to the tests; if no test runner ran, the command's own program counts as a test."""
         return is_test_file(file) or file in self.programs
 
     def done_by_tests(self, entry: Entry) -> bool:
-        """Tell whether the tests' own code did something; what a module does when they import it is the module's."""
+        """Whether test code did something; what a module does while tests import it counts as the module's."""
         return done_by_tests(self.evidence, entry, self.of_tests)
 
     def leads(self, chain: tuple[Frame, ...]) -> str:
-        """A call stack as it is written in messages, outermost first."""
+        """A call stack as it is written in messages, outermost frame first."""
         return " -> ".join(f"{frame.file}:{frame.line} {named(frame)}" for frame in reversed(chain))
 
     def served(self, leak: Leak) -> str:
-        """The request of a leak's first use, as method and path; "" if there was none."""
+        """The request of a leak's first use, as method and path; "" without a request."""
         number = leak.first.entry.request
         for request in self.evidence.requests:
             if request.number == number:
@@ -78,7 +78,7 @@ class Case:
 
 
 def case_of(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> Case:
-    """Select what should not have been reached: what is not allowed or, without a list, contradicts the tests."""
+    """Select the reaches off the allow-list or, without a list, those that contradict the tests' own configuration."""
     if allowed.patterns is not None:
         wrong = [reach for reach in reached if allowed.judge(reach.database) is False]
     else:
@@ -88,7 +88,7 @@ def case_of(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) ->
 
 
 def _programs(evidence: Evidence) -> frozenset[str]:
-    """The files that tests are in, or, where no runner reported a test, those that were run as programs."""
+    """The files with tests or, when no runner reported a test, the files that were run as programs."""
     tests = {outcome.test for outcome in evidence.outcomes} | {use.test for use in evidence.uses if use.test}
     if tests:
         return frozenset(test.partition("::")[0] for test in tests)
@@ -97,18 +97,18 @@ def _programs(evidence: Evidence) -> frozenset[str]:
 
 
 def named(frame: Frame) -> str:
-    """A frame's function, by the name in its source."""
+    """The function of a frame as its source names it, "(module)" for top-level code."""
     return "(module)" if frame.function == MODULE else f"{frame.function.rpartition('.')[2]}()"
 
 
 def tests_said(tests: Iterable[str]) -> str:
-    """How many tests, with the name where there is one only."""
+    """The number of tests, or the name of a single one."""
     tests = tuple(tests)
     return tests[0] if len(tests) == 1 else counted(len(tests), "test") if tests else "no test"
 
 
 def within(tests: Iterable[str]) -> str:
-    """Where something happened: in these tests, or outside tests if there are none."""
+    """The clause in these tests, or "outside the tests" when there are none."""
     tests = tuple(tests)
     return f"in {tests_said(tests)}" if tests else "outside the tests"
 
@@ -116,7 +116,7 @@ def within(tests: Iterable[str]) -> str:
 def of_leak(
     case: Case, leak: Leak, kind: str, message: str, at: Frame | None, about: About, facts: Iterable[Fact] = ()
 ) -> Finding[About]:
-    """A finding on one leak, with these facts and those on how the database was reached."""
+    """A finding about one leak, with these facts and those on how its database was reached."""
     return Finding(
         kind,
         message,
@@ -158,7 +158,7 @@ def reach_facts(case: Case, leak: Leak) -> tuple[Fact, ...]:
 
 
 def attached_to(reached: Iterable[Reach], reach: Reach) -> Database | None:
-    """The database to whose connection that of a reach was attached; None where it is a connection of its own."""
+    """The database to which the database of a reach was attached; None when it has a connection of its own."""
     to = reach.connection.attached_to
     return next((other.database for other in reached if to is not None and other.connection.connection == to), None)
 
@@ -173,7 +173,7 @@ def _attached_fact(case: Case, reach: Reach) -> Iterator[Fact]:
 
 
 def _parts_facts(evidence: Evidence, reach: Reach) -> Iterator[Fact]:
-    """The variables from which a server's URL was built, if no single variable holds it."""
+    """The variables from which a server's URL was built, unless a single variable holds the URL."""
     made, url = (reach.engine, reach.engine.url) if reach.engine else (reach.connection, reach.connection.configured)
     if url_source_of(evidence, reach).variable is not None:
         return

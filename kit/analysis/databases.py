@@ -1,4 +1,4 @@
-"""The databases of a run, each identified by what its server or file reported of itself, never by a URL."""
+"""The databases of a run, each identified by what its server or file reported, never by a URL."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _DRIVER = re.compile(r"^[\w.+-]+$")
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One database. `id` is its identity, `name` its name for a reader, `path` a file's, None for a server's.
+    """One database. `id` is its identity, `name` its display name, `path` the path of a file, None for a server.
 
-    `observed` is False where the server could not be asked: then only the configured address is known. `lives_on` is
-    False for a database in memory, which ends with its connection. `asked` holds how it was asked for, what
-    answered, and where the packets went, as an allow-list is asked.
+    `observed` is False when the server could not be asked, so that only the configured address is known. `lives_on` is
+    False for an in-memory database, which ends with its connection. `asked` holds the inputs of an allow-list check:
+    (configured URL, what the server reported, network peer).
     """
 
     id: str
@@ -40,20 +40,20 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The databases that tests may reach, as entries read from `folder`; None means that there is no allow-list."""
+    """The allow-list of a run, its entries relative to `folder`; `patterns` is None when there is no list."""
 
     patterns: tuple[str, ...] | None = None
     folder: str = ""
 
     @property
     def entries(self) -> AllowList:
-        """The patterns as the list that refuses connections; MalformedEntry if one is malformed."""
+        """The patterns as an AllowList. Raises MalformedEntry."""
         return _list(self.patterns or (), self.folder or os.getcwd())
 
     def judge(self, database: Database) -> bool | None:
-        """Say whether a database may be reached; None without an allow-list, and for what lives in memory then.
+        """Whether a database may be reached; None without an allow-list.
 
-        An in-memory database belongs to this process alone: it is always allowed.
+        An in-memory database belongs to this process alone: any allow-list allows it.
         """
         if self.patterns is None:
             return None
@@ -68,9 +68,9 @@ class Allowed:
         return self.entries.allows_server(asked, None) if "://" in asked else self.entries.allows_file(asked)
 
     def differing(self, url: str) -> dict[str, str]:
-        """What of a server's URL, host, port or database, is another in the entry next to it, and what is wanted there.
+        """The parts of a server's URL (host, port, database) that differ from the nearest entry: {part: wanted value}.
 
-        "" is wanted where the entry has a pattern. Empty where no entry names a server by its place.
+        The wanted value is "" when the entry has a pattern there. Empty when no entry names a server by its address.
         """
         asked = place_of(url)
         nearest: dict[str, str] = {}
@@ -84,13 +84,13 @@ class Allowed:
         return nearest
 
     def idle(self, found: Iterable[Database]) -> tuple[str, ...]:
-        """The entries that none of these databases matched."""
+        """The entries that match none of these databases."""
         entries = self.entries
         return entries.idle(entry for database in found for entry in _named_by(entries, database))
 
 
 def allowed(allow: Sequence[str], folder: Path) -> Allowed:
-    """The databases that --allow names for a command; TraceError for a malformed entry."""
+    """The allow-list from a command's --allow options. Raises TraceError for a malformed entry."""
     found = Allowed(tuple(allow) or None, str(folder.resolve()))
     try:
         _ = found.entries
@@ -105,7 +105,7 @@ def _list(patterns: tuple[str, ...], folder: str) -> AllowList:
 
 
 def _named_by(entries: AllowList, database: Database) -> frozenset[str]:
-    """The entries that let a database through, by any of the addresses under which it was requested."""
+    """The entries that allow a database, by any of the addresses under which it was requested."""
     if database.kind == "sqlite":
         return entries.for_file(database.path) if database.path else frozenset()
     return frozenset().union(
@@ -117,11 +117,11 @@ def _named_by(entries: AllowList, database: Database) -> frozenset[str]:
 
 
 def databases(evidence: Evidence, folder: str = "") -> dict[str, Database]:
-    """The database behind each connection: {connection: database}. `folder` is where the command ran."""
+    """The database of each connection: {connection: database}. `folder` is where the command ran."""
     found: dict[str, str] = {}
     pool: dict[str, Database] = {}
     for connection in evidence.connections:
-        if not _DRIVER.match(connection.driver):  # a stand-in for an engine, which is connected to nothing
+        if not _DRIVER.match(connection.driver):  # a stand-in for an engine, which connects to nothing
             continue
         database = _of(connection, folder)
         known = pool.get(database.id, database)
@@ -168,7 +168,7 @@ def _file(connection: Connection, path: str | None, folder: str) -> Database:
 
 
 def _told(connection: Connection, observed: dict[str, str | None]) -> Database:
-    """Another kind of server: `observed` holds what it answered to, in the words of its driver's probe."""
+    """A database of another kind of server: `observed` is what the probe of its driver reported."""
     kind = observed.get("kind") or connection.driver.partition("+")[0]
     place = place_of(connection.configured)
     name = observed.get("database") or place.database
@@ -199,7 +199,7 @@ def _unasked(connection: Connection, folder: str) -> Database:
 
 
 def _asked(connection: Connection) -> tuple[tuple[str, tuple[tuple[str, str | None], ...] | None, Peer | None], ...]:
-    """How it was requested and what answered, without what differs from one connection to the next."""
+    """How a connection was requested and what answered, without the details that differ between connections."""
     observed = connection.observed
     answer = (
         None

@@ -8,7 +8,7 @@ from kit.evidence.model import Engine, Frame
 
 
 def connected_by(case: Case, engine: Engine, opened: tuple[Frame, ...]) -> tuple[Frame | None, str]:
-    """Return what opened an engine's connection: the function that made it, a listener, or an argument."""
+    """Return what opened an engine's connection: a function, a listener, or an argument of the engine."""
     maker = next((frame for frame in opened if frame.called_by == "sqlalchemy"), None)
     if maker is not None:
         return maker, f"{location(maker.file, maker.line)} {named(maker)}"

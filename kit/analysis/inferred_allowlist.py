@@ -1,8 +1,8 @@
 """Which databases contradict the tests' own configuration, in a run without an allow-list. Pure.
 
-The tests show which databases are theirs: by an override, by an engine of their own, by a variable that they
-set. What the application opens by itself besides contradicts that; so does what its own source names,
-whoever opens it, and a database that an engine connects to and its URL does not name.
+The tests show which databases they intend by an override, by an engine of their own, or by a variable that they set.
+Other databases that the application opens by itself contradict that. So does a database that the application's source
+names, whoever opens it, and one that an engine connects to although its URL names another.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CATALOGUES = ("pg_", "sqlite_", "information_schema")  # tables that every serv
 
 
 def at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Reach]:
-    """Each reach that contradicts the tests' configuration, in the order of time."""
+    """Each reach that contradicts the tests' configuration, ordered by time."""
     meant = {reach.database.id for reach in reached if reach.how == "override" and not reach.connection.attached_as}
     meant |= set(_of_tests_own(evidence, reached))
     own = named_by_application(evidence, reached)
@@ -40,11 +40,12 @@ def at_odds(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Reach]:
 
 
 def unnamed(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[Reach]:
-    """The first reach of each lasting database to which nothing of the tests leads.
+    """The first reach of each lasting database that no action of the tests selected.
 
-    Neither an override, nor an engine or a connection that they made, nor a variable that they set; and it is no file
-    that the run has made. An engine that the application made on their call leads there if no other database is in
-    use, and one that it had made for itself, by a line that makes one of another database for others, does not.
+    Tests select a database by an override, by an engine or connection that they made, or by a variable or setting that
+    they set; a file that the run created counts as selected too. An engine that the application made when tests called
+    it counts if no other database is in use. It does not count if the same line makes engines of other databases for
+    other callers in the application.
     """
     first: dict[str, Reach] = {}
     reached = tuple(reached)
@@ -59,14 +60,14 @@ def unnamed(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[Reach]:
             had_made.add(identity)
         if reach.database.lives_on and reach.connection.connection in with_tables:
             in_use.add(identity)
-    # The application opened these on a call of the tests, which does not tell which of several was meant.
+    # The application opened these when tests called it, which does not show which of several databases was meant.
     rivals = [first[identity] for identity in (named | had_made) & in_use]
     named |= {identity for identity in had_made if all(_is_beside(first[identity], rival) for rival in rivals)}
     return (reach for identity, reach in first.items() if reach.database.lives_on and identity not in named)
 
 
 def _is_beside(reach: Reach, other: Reach) -> bool:
-    """Whether two databases are one, or on one server, where tests have a database for each of them."""
+    """Whether two databases are the same, or on the same server, where tests may keep several databases."""
     if reach.database.path is not None or other.database.path is not None:
         return reach.database.id == other.database.id
     here, there = place_of(reach.connection.configured), place_of(other.connection.configured)
@@ -85,17 +86,17 @@ def _is_named_by_tests(evidence: Evidence, reach: Reach) -> bool:
 
 
 def _is_made_for_tests(evidence: Evidence, reach: Reach) -> bool:
-    """Whether the application made the engine on a call of the tests."""
+    """Whether the application made the engine when test code called it."""
     return reach.engine is not None and called_by_tests(_made(evidence, reach)) is not None
 
 
 def _by_configuration(written: Variable) -> bool:
-    """Whether a variable was set from the tests' own configuration."""
+    """Whether a pytest plugin set a variable from the tests' configuration."""
     return (written.written_by or "").partition(".")[0] in ("pytest_env", "pytest_dotenv")
 
 
 def _of_tests_own(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[str]:
-    """The databases in which the tests use tables through an engine, or a connection, that they made themselves."""
+    """The databases in which the tests use tables through an engine or connection that they made themselves."""
     with_tables = _with_tables(evidence)
     for reach in reached:
         made = _made(evidence, reach)
@@ -104,14 +105,14 @@ def _of_tests_own(evidence: Evidence, reached: Iterable[Reach]) -> Iterator[str]
 
 
 def _made(evidence: Evidence, reach: Reach) -> tuple[Frame, ...]:
-    """What determined the database of a reach: its engine, the statement that attached it, or the connection itself."""
+    """The stack that determined the database of a reach: its engine's, its ATTACH statement's, or its own."""
     if reach.connection.attached_as:
         return evidence.chain(reach.connection)
     return evidence.chain(reach.engine) if reach.engine is not None else reach.chain
 
 
 def _with_tables(evidence: Evidence) -> set[str]:
-    """The connections on which a table of a program's own was used."""
+    """The connections on which a table of a program's own, not of the catalogue, was used."""
     return {use.connection for use in evidence.uses if _uses_a_table(use)}
 
 
@@ -120,7 +121,7 @@ def _uses_a_table(use: Use) -> bool:
 
 
 def _named_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Variable | Setting]:
-    """The variables and the settings that the tests set to a database which was not reached."""
+    """The variables and settings that the tests set to a database that was not reached."""
     written: tuple[Variable | Setting, ...] = (*evidence.variables, *evidence.settings)
     for event in written:
         if event.op not in ("set", "changed") or not event.value or not done_by_tests(evidence, event):
@@ -130,7 +131,7 @@ def _named_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[V
 
 
 def _made_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[Engine]:
-    """The engines that the tests made of a database which was not reached."""
+    """The engines that the tests made for a database that was not reached."""
     connected = {one.engine for one in evidence.connections} | {use.engine for use in evidence.uses}
     for engine in evidence.engines:
         made = evidence.chain(engine)
@@ -142,7 +143,7 @@ def _made_in_vain(evidence: Evidence, reached: tuple[Reach, ...]) -> Iterator[En
 
 
 def _led_elsewhere(evidence: Evidence, reach: Reach) -> bool:
-    """Tell whether code of the application made an engine connect to another database than its URL names."""
+    """Whether the application made an engine connect to another database than its URL names."""
     if not goes_elsewhere(reach):
         return False
     frames = (*_made(evidence, reach)[:1], *evidence.chain(reach.connection)[:1])
@@ -156,25 +157,25 @@ def _names_a_place(event: Variable | Setting) -> bool:
 
 
 def _leads_there(value: str, reach: Reach) -> bool:
-    """Tell whether a value names what was reached, or what its name is derived from: `test` and `test_gw0`."""
+    """Whether a value names the reached database or the name it was derived from, as `test` for `test_gw0`."""
     if leads_to(value, reach) or (reach.engine is not None and place(value) == place(reach.engine.url) is not None):
         return True
     if place(value) is None:
         return False
     named, gone_to = place_of(value), place_of(reach.connection.configured)
-    if not named.database:  # a server, or what lives in memory
+    if not named.database:  # a server, or an in-memory database
         return not reach.database.lives_on or (named.host, named.port) == (gone_to.host, gone_to.port)
     return bool(named.host) and named.host == gone_to.host and gone_to.database.startswith(named.database)
 
 
 def _concerns(event: Variable | Setting | Engine, reach: Reach) -> bool:
-    """Tell whether a variable or an engine still applied at a reach: what a test makes for itself ends with it."""
+    """Whether an event was still in effect at a reach: what a test makes for itself ends with the test."""
     lasting = event.test is None or event.scope not in (None, "function")
     return event.process == reach.entry.process and (lasting or event.test == reach.test)
 
 
 def _of_its_own_accord(evidence: Evidence, reach: Reach) -> bool:
-    """Tell whether the application opened it by itself: no code, no engine and no variable of the tests led there."""
+    """Whether the application opened the database by itself: no test code, engine, variable or setting led to it."""
     made, opener = _made(evidence, reach), reach.opener if not reach.connection.attached_as else None
     if not made or is_test_file(made[0].file) or (opener is not None and is_test_file(opener.file)):
         return False
@@ -185,7 +186,7 @@ def _of_its_own_accord(evidence: Evidence, reach: Reach) -> bool:
 
 
 def _by_a_setting(evidence: Evidence, reach: Reach) -> bool:
-    """Tell whether the tests had given a setting the place of a reach before its engine, or connection, was made."""
+    """Whether the tests had set a setting to the reached database before its engine or connection was made."""
     made = reach.engine or reach.connection
     return any(
         event.op == "changed"
@@ -198,7 +199,7 @@ def _by_a_setting(evidence: Evidence, reach: Reach) -> bool:
 
 
 def _outlived(evidence: Evidence, reached: Iterable[Reach]) -> set[int]:
-    """The reaches, by id, through an override that another test had set for itself and not removed."""
+    """The `id()` of each reach through an override that another test had set for itself and not removed."""
     changes: dict[tuple[int, str], list[Override]] = {}
     for change in evidence.overrides:
         changes.setdefault((change.process, change.key), []).append(change)

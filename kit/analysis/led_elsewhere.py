@@ -12,7 +12,7 @@ _HERE = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
 def goes_elsewhere(reach: Reach) -> bool:
-    """Tell whether the engine of a reach names another database than it was connected to."""
+    """Whether the engine of a reach names another database than the one that was connected."""
     engine = reach.engine
     named_there = place(engine.url) if engine is not None else None
     if engine is None or named_there is None or not named_there[3]:
@@ -21,7 +21,7 @@ def goes_elsewhere(reach: Reach) -> bool:
         return False
     if reach.database.path is not None:
         name = named_there[3].lstrip("/.")
-        gone_to_files = reach.database.path, reach.connection.configured  # a link leads elsewhere by itself
+        gone_to_files = reach.database.path, reach.connection.configured  # a link leads to another name
         return not name.startswith("file:") and not any(file.endswith(name) for file in gone_to_files)
     wanted, gone_to = place_of(engine.url), place_of(reach.connection.configured)
     if not wanted.host or not gone_to.host or "host=" in engine.url.partition("?")[2]:

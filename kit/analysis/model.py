@@ -1,4 +1,4 @@
-"""A finding, and the facts that it rests on."""
+"""A finding, and the facts that support it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ About = TypeVar("About", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that was seen, in a sentence, and the source line that did it."""
+    """One observation in a sentence, and its source location."""
 
     what: str
     file: str | None = None
@@ -23,15 +23,15 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """For findings that are about nothing but their location."""
+    """The `about` of a finding that concerns nothing but its location."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding(Generic[About]):
-    """What is wrong, in a sentence that a reader can act on; `file` and `line` are the culprit's.
+    """A defect, in a sentence that a reader can act on; `file` and `line` are the location of its cause.
 
-    `kind` is the name of its kind, `about` what a finding of that kind is about (an override's key, a variable, an
-    engine), by which its interventions are planned. `databases` are the identities of those that were reached because
+    `kind` is the name of its kind; `about` is the subject of the finding (an override's key, a variable, an engine),
+    from which its interventions are planned. `databases` are the identities of the databases that were reached because
     of it.
     """
 
@@ -46,7 +46,7 @@ class Finding(Generic[About]):
 
     @property
     def where(self) -> str:
-        """The culprit's location as file:line."""
+        """The finding's location as file:line."""
         return location(self.file, self.line)
 
 
@@ -61,14 +61,14 @@ def location(file: str | None, line: int | None) -> str:
 
 
 def fact(evidence: Evidence, entry: Entry, what: str, frame: Frame | None = None) -> Fact:
-    """A fact from an entry: its location is the given frame, or the application's innermost."""
+    """A fact about an entry; its location is the given frame, or the application's innermost."""
     if frame is None:
         frame = first(evidence.chain(entry))
     return Fact(what, frame.file if frame else None, frame.line if frame else None, entry.at_s, entry.test)
 
 
 def first(chain: tuple[Frame, ...]) -> Frame | None:
-    """The innermost of a chain of frames."""
+    """The innermost frame of a chain, None for an empty one."""
     return chain[0] if chain else None
 
 

@@ -1,4 +1,4 @@
-"""Which databases does the application's own source name, whatever the tests do? Pure."""
+"""Which databases does the application's own source name, regardless of the tests? Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from kit.evidence.model import Engine, Evidence
 
 
 def named_by_application(evidence: Evidence, reached: Iterable[Reach]) -> frozenset[str]:
-    """The databases, by identity, that last and are named by an engine of the application's own, connected or not.
+    """The identities of lasting databases that are named by an engine of the application's own, connected or not.
 
-    Its URL is a literal in the source, or the default of a variable that is not set: neither who runs the tests nor
-    the tests chose it.
+    The URL of such an engine is a literal in the source, or the default of an unset variable: neither the tests nor
+    their environment chose it.
     """
     urls = {engine.url for engine in evidence.engines if _is_of_its_own(evidence, engine)}
     return frozenset(

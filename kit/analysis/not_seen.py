@@ -1,8 +1,8 @@
-"""What the probes did not see of a run: why, whether a database may have been reached there, and what to do. Pure.
+"""The gaps in a record: why something was not seen, whether it may hide a database, and what to do. Pure.
 
 A gap hides a database only if evidence suggests it: a driver that connected, a native client, a Python without probes,
 a record with lost lines. A suite that runs `git`, or imports a driver and never connects with it, has no gap. A client
-of a server that is not a database (Redis) is reported, since its address was not checked, and hides none.
+of a server that is not a database (Redis) is reported, because its address was not checked, and hides none.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from kit.evidence.model import Child, Evidence, Frame, NotSeen, Process
 
 _PYTHON = re.compile(r"^(python|pypy)[\d.]*[a-z]?$")
 _RUN_AGAIN = "run it again; if it is there again, report it as a fault of the kit"
-# The probes do not know the options of these, and so not which server they use.
+# The probes do not parse the options of these clients, so the server that they use is unknown.
 _CLIENTS = frozenset({
     "clickhouse", "clickhouse-client", "mongo", "mongosh", "mongodump", "mongorestore", "mongoimport", "mongoexport",
     "redis-cli", "cqlsh",
 })  # fmt: skip
-# Programs that start others where no probe sees them; that alone does not suggest a database.
+# Programs that start others out of the probes' sight; that alone does not suggest a database.
 _LAUNCHERS = frozenset({"docker", "docker-compose", "podman", "kubectl", "sudo", "su", "ssh"})
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """One thing that was not seen: `what` it is, its `name`, `why`, and what `to_do` so that it is seen.
+    """One thing that was not seen: its kind (`what`), its `name`, `why`, and what `to_do` so that it is seen.
 
-    `hides` is True where a database can have been reached there. Such a run is never called clean.
+    `hides` is True when a database may have been reached there. A run with such a gap is never called clean.
     """
 
     what: str
@@ -49,7 +49,7 @@ class Gap:
 
 
 def gaps(evidence: Evidence, allowed: Allowed) -> tuple[Gap, ...]:
-    """All that was not seen of a run, what can hide a database first; each thing once.
+    """All gaps of a run without duplicates; those that can hide a database come first.
 
     A client of an allowed database hides none.
     """
@@ -65,19 +65,19 @@ def gaps(evidence: Evidence, allowed: Allowed) -> tuple[Gap, ...]:
 
 
 def hiding(found: Iterable[Gap]) -> tuple[Gap, ...]:
-    """Those of them that can hide a database."""
+    """The gaps that can hide a database."""
     return tuple(gap for gap in found if gap.hides)
 
 
 def hidden_anew(first: Evidence, again: Evidence, allowed: Allowed) -> Gap | None:
-    """What a re-run did unseen and the first run did not; None if there is nothing."""
+    """A gap of a re-run that can hide a database and that the first run did not have; None if there is none."""
     known = {(gap.what, gap.name) for gap in gaps(first, allowed)}
     anew = (gap for gap in hiding(gaps(again, allowed)) if (gap.what, gap.name) not in known)
     return next((gap for gap in anew if gap.what != "run"), None)
 
 
 def _of_probes(evidence: Evidence, allowed: Allowed) -> Iterator[Gap]:
-    """What the probes report that they could not see."""
+    """The gaps that the probes reported."""
     for one in evidence.not_seen:
         at = first(evidence.chain(one))
         if one.what == "client":
@@ -90,7 +90,7 @@ def _of_probes(evidence: Evidence, allowed: Allowed) -> Iterator[Gap]:
 
 
 def _client(one: NotSeen, allowed: Allowed) -> Gap:
-    """A database's own program: where it would connect to is known, or why that is not."""
+    """The gap of a database's own client program, which may have connected to `one.asked`."""
     if one.asked is None:
         reason = f": {one.why}" if one.why else ""
         why = f"{one.name}, a database's own client, was run, and what it connected to is not known{reason}"
@@ -140,7 +140,7 @@ def _processes(evidence: Evidence) -> Iterator[Gap]:
     last = {process.pid: number for number, process in enumerate(evidence.processes)}
     theirs, cut_short = with_tests(evidence), []
     for number, process in enumerate(evidence.processes):
-        if process.ended or last[process.pid] > number:  # the latter went on as another program
+        if process.ended or last[process.pid] > number:  # the latter was replaced by another program (exec)
             continue
         if process.pid in evidence.running:
             yield _ran_on(process.pid, program(process))
@@ -149,7 +149,7 @@ def _processes(evidence: Evidence) -> Iterator[Gap]:
                 "process", program(process), f"process {process.pid} was ended before its probes could report that",
                 "find out what ended it (a signal, os._exit, or exec of another program)",
             )  # fmt: skip
-        elif not process.forked:  # a fork of multiprocessing's ends without a word, and nothing of it is lost
+        elif not process.forked:  # a fork of multiprocessing exits without a report and loses nothing
             cut_short.append(process)
     for pid in evidence.running:
         if pid not in pids:
@@ -173,13 +173,13 @@ def _ran_on(pid: int, name: str) -> Gap:
 
 
 def _children(evidence: Evidence) -> Iterator[Gap]:
-    """Processes that were started, less those that reported."""
+    """The gaps of started processes that did not report."""
     pids = {process.pid for process in evidence.processes}
-    explained = {one.name for one in evidence.not_seen if one.what == "child"}  # with the reason
+    explained = {one.name for one in evidence.not_seen if one.what == "child"}  # already reported, with the reason
     numbered = any(child.pid is not None for child in evidence.children)
     for child in evidence.children:
         name = _name_of(child.program)
-        if child.pid in pids or (numbered and child.pid is None):  # it reported, or stands there with its number
+        if child.pid in pids or (numbered and child.pid is None):  # it reported, or another entry has its number
             continue
         if name in _CLIENTS:
             yield Gap(
@@ -205,6 +205,6 @@ def _name_of(path: str) -> str:
 
 
 def program(process: Process) -> str:
-    """What a process runs, in a word."""
+    """The name of the program that a process runs."""
     name = _name_of(process.argv[0]) if process.argv else ""
     return "python" if name.startswith("-") or not name else name

@@ -1,4 +1,4 @@
-"""Was it opened by test code, on an engine or a connection that test code made?"""
+"""Did test code open a database, with an engine or connection that test code made?"""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from kit.evidence.model import Engine, Frame, SettingsFile, Variable
 
 
 def by_tests(case: Case, leak: Leak) -> bool:
-    """Tell whether test code both opened it and made its engine, outside every request."""
+    """Whether test code both opened the database and made its engine, outside every request."""
     return made_by_tests(case, leak) is not None
 
 
 def made_by_tests(case: Case, leak: Leak) -> Frame | None:
-    """The line of test code that made a leak's engine, or connection; None if the application had a part in it."""
+    """The line of test code that made a leak's engine or connection; None if the application was involved."""
     made = first(case.evidence.chain(leak.engine)) if leak.engine is not None else leak.opener
     if leak.first.how not in IN_TESTS or made is None or leak.opener is None:
         return None
@@ -25,7 +25,7 @@ def made_by_tests(case: Case, leak: Leak) -> Frame | None:
 
 
 def _named_by_application(case: Case, engine: Engine) -> bool:
-    """Tell whether the tests only used the URL of the application's own settings."""
+    """Whether the tests only used the URL from the application's own settings."""
     source = source_of(case.evidence, engine)
     event: Variable | SettingsFile | None = source.written
     if source.written is not None and source.written.op == "inherited":

@@ -1,4 +1,4 @@
-"""In which processes do tests run, and which database did the same line use in another process?"""
+"""Which processes run tests, and which database did the same line use in another process?"""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from kit.evidence.model import Engine, Entry, Evidence
 
 
 def with_tests(evidence: Evidence) -> set[int]:
-    """The processes in which pytest, or unittest, collects or runs tests."""
+    """The processes in which pytest or unittest collects or runs tests."""
     entries: tuple[Entry, ...] = (*evidence.variables, *evidence.modes, *evidence.connections, *evidence.uses)
     return {entry.process for entry in entries if entry.phase != "start" or entry.test is not None}
 
 
 def in_another_process(case: Case, leak: Leak) -> Engine | None:
-    """Another process's engine, made by the same line of the tests, of an allowed database."""
+    """An engine of an allowed database that the same line of the tests made in another process, or None."""
     wrong = {one.database.id for one in case.leaks}
     made = case.evidence.chain(leak.engine)[:1] if leak.engine is not None else ()
     if not made or not case.of_tests(made[0].file):

@@ -1,4 +1,4 @@
-"""The lifetime of an application's override: who set it, who removed it, and when."""
+"""The lifetime of an override: who set it, who removed it, and when."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kit.evidence.model import Override
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An override that was set before a leak and removed. `own`: whoever set it removed it."""
+    """An override that was set and removed before a leak. `own` is True when its setter removed it."""
 
     was_set: Override
     removed: Override
@@ -19,7 +19,7 @@ class Removal:
 
 
 def history(case: Case, reach: Reach) -> list[Override]:
-    """The changes of the override of a reach's dependency until then."""
+    """The changes of the override of a reach's dependency up to the reach."""
     dependency = reach.dependency
     return [
         change
@@ -32,7 +32,7 @@ def history(case: Case, reach: Reach) -> list[Override]:
 
 
 def removal_before(case: Case, leak: Leak) -> Removal | None:
-    """The removal that left a leak's dependency without its override; None where there was none."""
+    """The removal that left a leak's dependency without its override; None when there was none."""
     found = history(case, leak.first)
     was_set = next((change for change in reversed(found) if change.op != "removed"), None)
     if not found or found[-1].op != "removed" or was_set is None:
@@ -41,24 +41,24 @@ def removal_before(case: Case, leak: Leak) -> Removal | None:
 
 
 def taken_back_early(leak: Leak, removal: Removal) -> bool:
-    """Tell whether the code that set an override for a test removed it before that test needed it."""
+    """Whether the code that set an override for a test removed it before that test needed it."""
     return removal.own and removal.removed.test is not None and removal.removed.test == leak.first.test
 
 
 def is_told(leak: Leak, removal: Removal | None) -> bool:
-    """Tell whether a removal explains why a leak's dependency had no override."""
+    """Whether a removal explains why a leak's dependency had no override."""
     return removal is not None and (not removal.own or taken_back_early(leak, removal))
 
 
 def who(change: Override) -> str:
-    """Who changed an override, in words."""
+    """Describe who changed an override."""
     if change.fixture is not None:
         return f"fixture {change.fixture}"
     return change.test or ("the program" if change.phase == "start" else f"code of the {change.phase} phase")
 
 
 def _by_its_own_setter(case: Case, was_set: Override, removed: Override) -> bool:
-    """A fixture that removes what it has set is in order."""
+    """Whether the fixture or test that set an override removed it, which is correct."""
     setter, remover = case.evidence.chain(was_set), case.evidence.chain(removed)
     same = bool(setter and remover) and (setter[0].file, setter[0].function) == (remover[0].file, remover[0].function)
     return same and was_set.test == removed.test

@@ -1,4 +1,4 @@
-"""Which overrides were set, for what, and does each match a dependency of the application that it was set on?"""
+"""Which overrides were set, and does each match a dependency of its application?"""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Mismatch(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of an application's overrides. `nearest` is the dependency that was meant, `why` the reason.
+    """A key of an application's overrides. `nearest` is the dependency that was probably meant, `why` the explanation.
 
-    `known_as` has the globals that hold a callable under another name than its own: {callable: module.name}.
+    `known_as` maps a callable to the global (module.name) that holds it under another name than its own.
     """
 
     callable: Callable
@@ -39,17 +39,17 @@ class Key:
 
     @property
     def name(self) -> str:
-        """What is overridden."""
+        """The name of the overridden callable."""
         return self.known_as.get(self.callable.callable, self.callable.name)
 
     @property
     def nearest(self) -> str | None:
-        """The name of the dependency that was meant; None if none resembles it."""
+        """The name of the dependency that was probably meant; None if none is similar."""
         return self.known_as.get(self.twin.callable, self.twin.name) if self.twin is not None else None
 
 
 def keys(evidence: Evidence) -> tuple[Key, ...]:
-    """Every key that was set, once for each application."""
+    """Every key that was set, once per application."""
     names = {known.callable: known for known in evidence.callables}
     pool: dict[tuple[str, str | None], list[Override]] = {}
     for change in evidence.overrides:
@@ -64,7 +64,7 @@ def keys(evidence: Evidence) -> tuple[Key, ...]:
 
 
 def _alike(found: list[Key]) -> Iterator[Key]:
-    """Merge keys that differ only in the object: a fixture may make its key again for each test."""
+    """Merge keys that differ only in the object, because a fixture may make its key anew for each test."""
     pool: dict[tuple[object, ...], list[Key]] = {}
     for key in found:
         pool.setdefault((key.name, key.callable.file, key.callable.line, key.app, key.matched), []).append(key)
@@ -73,7 +73,7 @@ def _alike(found: list[Key]) -> Iterator[Key]:
 
 
 def executed_again(evidence: Evidence, twin: Callable) -> Iterator[Fact]:
-    """What executed the file of a dependency again."""
+    """The events that executed the file of a dependency again, as facts."""
     for event in evidence.modules:
         if event.file == twin.file and event.file is not None:
             how = "reloaded" if event.reloaded else f"executed again, as {event.name}"
@@ -90,7 +90,7 @@ def _key(
     if _matches(evidence, known, app):
         return Key(known, app, True, changes)
     elsewhere = _declared(evidence)
-    if known.callable in elsewhere:  # another application's: that is another question
+    if known.callable in elsewhere:  # a key of another application has a finding of its own
         return Key(known, app, False, changes, None, Mismatch.OTHER_APPLICATION, "It is one of another application.")
     candidates = [twin for twin in evidence.callables if twin.callable in elsewhere and twin.callable != known.callable]
     for mismatch, like, why in _LIKENESSES:
@@ -107,7 +107,7 @@ def _key(
 
 
 def _why_two(known: Callable) -> str | None:
-    """Why there can be two objects of one name and source, although its file was executed once."""
+    """Why two objects can have the same name and source although their file was executed once; None if unknown."""
     if ".<locals>." in known.name:
         made_by = known.name.partition(".<locals>.")[0].rpartition(".")[2]
         return f"each call of {made_by}() makes another function"
@@ -123,7 +123,7 @@ def _another_object(known: Callable, twin: Callable) -> str:
 
 
 def _matches(evidence: Evidence, known: Callable, app: str | None) -> bool:
-    """Tell whether a key was ever among its application's dependencies; where nobody looked, it was not missed."""
+    """Whether a key was ever among its application's dependencies; unchecked keys count as matching."""
     checks = [check for check in evidence.override_checks if check.app == app]
     if any(known.callable in check.matched for check in checks):
         return True
@@ -131,7 +131,7 @@ def _matches(evidence: Evidence, known: Callable, app: str | None) -> bool:
 
 
 def _declared(evidence: Evidence) -> set[str]:
-    """The dependencies of all applications: those that were described, and those that requests asked for."""
+    """The dependencies of all applications, from their described routes and from requests."""
     described = {call for graph in evidence.graphs for route in graph.routes for call in route.calls}
     return described | {declared for event in evidence.dependencies for declared, _ in event.supplied_by}
 

@@ -1,4 +1,4 @@
-"""Which code opened a database without the override that was meant to replace it?"""
+"""Which code opened a database without using the override that was meant to replace it?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kit.evidence.model import Frame
 
 
 def overridden(case: Case, leak: Leak) -> bool:
-    """Tell whether the test had an override that this code did not use."""
+    """Whether an override was in effect in the test that this code did not use."""
     return any(
         change.op != "removed"
         and change.process == leak.first.entry.process
@@ -19,7 +19,7 @@ def overridden(case: Case, leak: Leak) -> bool:
 
 
 def opened_by(case: Case, leak: Leak, by: str) -> str:
-    """The sentence for a leak that such code opened."""
+    """The message for a leak that was opened `by` such code."""
     return (
         f"{case.served(leak) or leak.first.phase}: {leak.database.name} was opened by {by}: "
         f"{case.leads(leak.first.chain[:4])}, {within(leak.tests)}."
@@ -27,9 +27,9 @@ def opened_by(case: Case, leak: Leak, by: str) -> str:
 
 
 def culprit(case: Case, leak: Leak) -> Frame | None:
-    """The culprit: the line that opened it or, if that line also opens sessions correctly, its caller.
+    """The line that opened the database or, if that line also opens allowed sessions, its caller.
 
-    Of a middleware that has an engine to itself, it is the line that makes that.
+    For a middleware with an engine of its own, it is the line that makes the engine.
     """
     made = case.evidence.chain(leak.engine)[:1] if leak.engine is not None else ()
     if leak.first.how == "middleware" and made and in_middleware(case.evidence, made):
@@ -52,6 +52,6 @@ def culprit(case: Case, leak: Leak) -> Frame | None:
 
 
 def _of_overridden(case: Case) -> set[str]:
-    """The files of the dependencies that are overridden: what calls them directly bypasses the overrides."""
+    """The files of overridden dependencies: a caller that calls them directly bypasses the overrides."""
     keys = {change.key for change in case.evidence.overrides}
     return {known.file for known in case.evidence.callables if known.callable in keys and known.file is not None}

@@ -1,4 +1,4 @@
-"""What reached which database, in which test, and how? One reach for each route."""
+"""What reached which database, in which test, and by which route?"""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from kit.evidence.model import Callable, Connection, Engine, Entry, Evidence, Fr
 
 MODULE = "<module>"
 _TEST_FILE = re.compile(r"(^|/)(conftest|tests?|test_[^/]*|[^/]*_tests?)\.py$|(^|/)tests?/")
-IN_TESTS = ("fixture", "set-up", "test", "teardown")  # how tests themselves reach a database
-Judge = collections.abc.Callable[[str], bool]  # of a file
+IN_TESTS = ("fixture", "set-up", "test", "teardown")  # the routes by which tests themselves reach a database
+Judge = collections.abc.Callable[[str], bool]  # whether a file belongs to the tests
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A database was reached: from which test and phase, how, and by which code.
+    """A database was reached: from which test and phase, by which route (`how`), and by which code.
 
-    `chain` leads to the place that opened the session or connection, innermost first; `used` to the statement.
-    `count` is how many such uses were seen. `entry` is the first of them. `stopped` means that it was requested and
-    refused: no statement came to it.
+    `chain` is the stack that opened the session or connection, innermost first; `used` the stack of the statement.
+    `count` is the number of such uses, `entry` the first of them. `stopped` means that the connection was refused
+    before any statement.
     """
 
     database: Database
@@ -44,14 +44,14 @@ class Reach:
 
     @property
     def opener(self) -> Frame | None:
-        """The first frame of the application, or of its substitute if no application code was involved."""
+        """The innermost frame of `chain`; None for an empty chain."""
         return self.chain[0] if self.chain else None
 
 
 def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] | None = None) -> tuple[Reach, ...]:
-    """Everything that reached a database or was refused, in the order of time.
+    """Everything that reached a database or was refused, ordered by time.
 
-    What one test opens alike is counted together.
+    Equal uses within one test are counted in one reach.
     """
     known = databases(evidence, folder) if known is None else known
     sightings = [sighting for sighting in evidence.sightings() if sighting.connection.connection in known]
@@ -76,7 +76,7 @@ def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] 
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What a record's entries name."""
+    """The record's entries by their names."""
 
     sessions: Mapping[str, Session]
     engines: Mapping[str, Engine]
@@ -104,7 +104,7 @@ def _used(evidence: Evidence, known: Mapping[str, Database], named: _Named, sigh
 
 
 def _unused(evidence: Evidence, known: Mapping[str, Database], named: _Named, connection: Connection) -> Reach:
-    """A connection on which no statement was seen."""
+    """A reach for a connection on which no statement was seen."""
     engine = named.engines.get(connection.engine or "")
     chain = _of_its_pool(evidence, connection, engine)
     return Reach(
@@ -123,7 +123,7 @@ def _unused(evidence: Evidence, known: Mapping[str, Database], named: _Named, co
 def _stopped(
     evidence: Evidence, known: Mapping[str, Database], named: _Named, connection: Connection, refusal: Refusal
 ) -> Reach:
-    """A connection that was refused; its route is that of the engine and the session for which it was being made."""
+    """A reach for a refused connection; its route is that of the engine and session that requested it."""
     engine = named.engines.get(refusal.engine or connection.engine or "")
     session = named.sessions.get(refusal.session or "")
     dependency, override = named.callables.get(refusal.dependency or ""), named.callables.get(refusal.override or "")
@@ -156,21 +156,21 @@ def _how(
 
 
 def _opened_here(evidence: Evidence, sighting: Sighting) -> tuple[Frame, ...]:
-    """The call stack of a connection without an engine that was opened for this use."""
+    """The stack of a connection without an engine that was opened for this use; empty for other connections."""
     opened, use = sighting.connection, sighting.use
     here = (opened.test, opened.phase, opened.request, opened.stage) == (use.test, use.phase, use.request, use.stage)
     return evidence.chain(opened) if here and not opened.pooled and opened.engine is None else ()
 
 
 def _of_its_pool(evidence: Evidence, connection: Connection, engine: Engine | None) -> tuple[Frame, ...]:
-    """The call stack of a connection; if a pool connected in a task of its own, that of the pool."""
+    """The stack of a connection; if a pool opened it in a task of its own, the stack of the engine."""
     chain = evidence.chain(connection)
     by_itself = all(frame.file.startswith("site-packages/") for frame in chain)
     return (evidence.chain(engine) if by_itself and engine is not None else ()) or chain
 
 
 def _route(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
-    """The route by which code outside dependencies reached a database, from what was running at that moment."""
+    """The route of code outside dependencies, from the activity at that moment."""
     chain = tuple(chain)
     if entry.stage == "background":
         return "background task"
@@ -194,12 +194,12 @@ def _route(evidence: Evidence, entry: Entry, chain: Iterable[Frame]) -> str:
 
 
 def is_test_file(file: str) -> bool:
-    """Tell whether a file belongs to the tests, by its name or its folder."""
+    """Whether a file belongs to the tests, by its name or folder."""
     return bool(_TEST_FILE.search(file.replace(os.sep, "/")))
 
 
 def done_by_tests(evidence: Evidence, entry: Entry, of_tests: Judge = is_test_file) -> bool:
-    """Tell whether the tests' own code did something; what a module does when they import it is the module's."""
+    """Whether test code did something; what a module does while tests import it counts as the module's."""
     for frame in evidence.chain(entry):
         if of_tests(frame.file):
             return True
@@ -209,7 +209,7 @@ def done_by_tests(evidence: Evidence, entry: Entry, of_tests: Judge = is_test_fi
 
 
 def called_by_tests(chain: tuple[Frame, ...], of_tests: Judge = is_test_file) -> Frame | None:
-    """The line of test code that called the application; None if they only imported it, or are not on the stack."""
+    """The line of test code that called the application; None if tests only imported it or are not on the stack."""
     return next(
         (
             outer
@@ -221,7 +221,7 @@ def called_by_tests(chain: tuple[Frame, ...], of_tests: Judge = is_test_file) ->
 
 
 def dependencies_of(evidence: Evidence) -> Iterable[Callable]:
-    """What is in some Depends(...), or was overridden; nothing else that applications call can have an override."""
+    """All callables in a Depends(...) or overridden; no other callable of an application can have an override."""
     declared = {call for graph in evidence.graphs for route in graph.routes for call in route.calls}
     declared |= {call for event in evidence.dependencies for call, _ in event.supplied_by}
     declared |= {change.key for change in evidence.overrides}
@@ -229,7 +229,7 @@ def dependencies_of(evidence: Evidence) -> Iterable[Callable]:
 
 
 def called_directly(dependency: Callable, chain: Iterable[Frame]) -> Frame | None:
-    """The frame that called a dependency itself, with no library between; None where FastAPI called it, or nobody."""
+    """The frame that called a dependency without a library in between; None when FastAPI called it, or nothing did."""
     chain = tuple(chain)
     for inner, outer in pairwise(chain):
         if _is_of(dependency, inner) and inner.called_by is None:
@@ -238,14 +238,14 @@ def called_directly(dependency: Callable, chain: Iterable[Frame]) -> Frame | Non
 
 
 def in_middleware(evidence: Evidence, chain: Iterable[Frame]) -> bool:
-    """Tell whether the code of an application's middleware is on a chain."""
+    """Whether code of an application's middleware is on a stack."""
     parts = {call for part in evidence.app_parts for call in part.middleware}
     known = [known for known in evidence.callables if known.callable in parts]
     return any(_is_of(one, frame) for one in known for frame in chain)
 
 
 def _is_of(known: Callable, frame: Frame) -> bool:
-    """Tell whether a frame belongs to a function, or to a method of a class."""
+    """Whether a frame belongs to a function, or to a method of a class."""
     if known.file != frame.file:
         return False
     qualified = known.name.removeprefix(f"{known.name.partition('.')[0]}.")
@@ -256,13 +256,13 @@ def _is_of(known: Callable, frame: Frame) -> bool:
 
 
 def _tails(name: str) -> Iterable[str]:
-    """A dotted name and its suffixes: which part is the module's is not known."""
+    """A dotted name and its suffixes, because it is unknown which part is the module's."""
     parts = name.split(".")
     return (".".join(parts[number:]) for number in range(len(parts)))
 
 
 def _counted(found: Iterable[Reach]) -> tuple[Reach, ...]:
-    """Merge what differs in nothing that is reported."""
+    """Merge reaches that differ in nothing that is reported."""
     pool: dict[tuple[object, ...], Reach] = {}
     for reach in found:
         key = (

@@ -1,4 +1,4 @@
-"""Settings to which the tests gave a database of their own: which of them did not reach the wrong engine? Pure."""
+"""Settings that the tests changed to a database of their own: which changes did not affect a leak's engine? Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kit.probes.places import place
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a leak went through: its engine, or, where it has none, the connection itself."""
+    """The engine of a leak or, without one, its connection."""
 
     entry: Engine | Connection
     url: str
@@ -21,7 +21,7 @@ class Made:
 
 
 def made_for(leak: Leak) -> Made:
-    """What a leak went through."""
+    """The engine of a leak or, without one, its connection."""
     engine, connection = leak.engine, leak.first.connection
     if engine is None:
         return Made(connection, connection.configured, "connection")
@@ -29,7 +29,7 @@ def made_for(leak: Leak) -> Made:
 
 
 def named_by_settings(case: Case) -> tuple[Setting, ...]:
-    """The changes by which the tests gave a setting another database."""
+    """The changes by which tests set a setting to another database."""
     return tuple(
         event
         for event in case.evidence.settings
@@ -38,15 +38,15 @@ def named_by_settings(case: Case) -> tuple[Setting, ...]:
 
 
 def changed_late(case: Case, leak: Leak) -> Setting | None:
-    """The change of a setting by the tests, in force at a leak, that had held the very place which was reached."""
+    """The change of a setting by the tests, in effect at a leak, whose previous value was the reached database."""
     held = (event for event in _in_force(case, leak) if is_held(leak, event))
     return next((event for event in held if not _is_from_a_variable(case, leak, event)), None)
 
 
 def _is_from_a_variable(case: Case, leak: Leak, event: Setting) -> bool:
-    """Tell whether a variable, and not the setting, gave what led there: it was read by the line that made it.
+    """Whether the URL came from a variable rather than the setting: the line that made the engine read the variable.
 
-    Or it still holds that, and nothing else does, where it was made once the setting had been changed.
+    Also when the engine was made after the change, and only the variable still holds the old value.
     """
     source, made = url_source_of(case.evidence, leak.first), made_for(leak).entry
     if source.kind != "variable":
@@ -58,7 +58,7 @@ def _is_from_a_variable(case: Case, leak: Leak, event: Setting) -> bool:
 
 
 def set_in_vain(case: Case, leak: Leak) -> Setting | None:
-    """The change of a setting by the tests, in force at a leak, to a database that only they open themselves."""
+    """The change of a setting by the tests, in effect at a leak, to a database that only the tests opened."""
     others = [reach for reach in case.reached if not _opened_by_tests(case, reach)]
     return next((one for one in _in_force(case, leak) if not any(leads_to(one.value, other) for other in others)), None)
 
@@ -73,7 +73,7 @@ def _in_force(case: Case, leak: Leak) -> tuple[Setting, ...]:
 
 
 def is_held(leak: Leak, event: Setting) -> bool:
-    """Tell whether a setting held the place of a leak before it was changed, and can have given it."""
+    """Whether a setting named the database of a leak before its change, and can be where its URL came from."""
     if not event.before or _is_written_elsewhere(leak, event):
         return False
     engine = leak.engine
@@ -83,13 +83,13 @@ def is_held(leak: Leak, event: Setting) -> bool:
 
 
 def _is_written_elsewhere(leak: Leak, event: Setting) -> bool:
-    """Tell whether what led there had its text from its own line, or from another global than the setting."""
+    """Whether the URL came from a literal at its own line, or from another global than the setting."""
     literal = (leak.engine or leak.first.connection).literal
     return literal is not None and literal != event.name
 
 
 def _concerns(case: Case, leak: Leak, event: Setting) -> bool:
-    """Tell whether a change was in force when the database was reached in some test, and names another one."""
+    """Whether a change was in effect in some test of the leak, and names another database."""
     if event.process != leak.first.entry.process or leads_to(event.value, leak.first):
         return False
     over = [

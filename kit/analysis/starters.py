@@ -1,4 +1,4 @@
-"""What started a process of the run?"""
+"""Which event started a process of the run?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from kit.evidence.model import Child, Entry, Evidence
 
 
 def starters(evidence: Evidence, entry: Entry) -> tuple[Child, ...]:
-    """The starts, by its parent, that may be of the process of an entry: those before it, the last one last."""
+    """The starts in the parent process that may have created the process of an entry, the latest last."""
     processes = evidence.processes
     if entry.process >= len(processes):
         return ()
@@ -19,7 +19,7 @@ def starters(evidence: Evidence, entry: Entry) -> tuple[Child, ...]:
 
 
 def starter(evidence: Evidence, entry: Entry) -> Child | None:
-    """The start of the process of an entry: by its number, else the last that it may have been; None where none is."""
+    """The start that created the process of an entry, by its number, else the latest candidate; None without one."""
     found = starters(evidence, entry)
     numbered = [child for child in found if child.pid is not None]
     return next(reversed(numbered or found), None)

@@ -16,8 +16,8 @@ _HOW_TO = "--stop, with --allow DB, refuses each connection to a database that i
 class Stop:
     """A connection, a client or a statement that was refused before the application's first statement.
 
-    `entry` would have to be on the allow-list, "" if no entry can allow it. `connection`: it was a connection
-    of the program, whose route is shown among the databases. `count` is how often the same was refused at one line.
+    `entry` would have to be on the allow-list, "" if no entry can allow it. `connection` is True for a connection of
+    the program, whose route is listed with the databases. `count` is how often it was refused at the same line.
     """
 
     database: str
@@ -32,7 +32,7 @@ class Stop:
 
     @property
     def opener(self) -> Frame | None:
-        """The first frame of the application that led to it."""
+        """The innermost application frame that led to it; None for an empty chain."""
         return self.chain[0] if self.chain else None
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Stop:
 
 
 def stops(evidence: Evidence) -> tuple[Stop, ...]:
-    """Everything that was refused, in the order of time; the same of one test and place counted together."""
+    """Everything that was refused, ordered by time; equal refusals in one test at one line are counted together."""
     pool: dict[tuple[object, ...], list[Refusal]] = {}
     for refusal in evidence.refusals:
         chain = evidence.chain(refusal)
@@ -61,7 +61,7 @@ def _stop(evidence: Evidence, alike: Sequence[Refusal]) -> Stop:
 
 
 def guard_said(evidence: Evidence) -> str:
-    """Whether the run was guarded, and what that means for what it shows; "" where that is not known."""
+    """Whether the run was guarded, and how that affects its results; "" when unknown."""
     return " ".join(_said(evidence))
 
 

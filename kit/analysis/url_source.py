@@ -1,4 +1,4 @@
-"""Where did an engine's URL come from? The variable that holds it, its last writer, and those who wrote it later."""
+"""Where did an engine's URL come from? The variable that holds it, its last write before, and later writes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ _LOADERS = ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv", "pyte
 class Source:
     """The source of an engine's URL.
 
-    `kind` is variable, default (the variable was read and not set, see `asked`, and this default was
-    used), text (no variable holds it: it is in the source, or was built from parts) or unknown (no probe saw it).
-    `written` is the last write of the variable before the engine was made, `read` its last read; `since` are the
-    later writes of another value, which had no effect on this engine. `also` are variables
-    of the same value, from which it may have come as well.
+    `kind` is variable, default (the variable was read but not set, see `asked`, and this default was used), text (no
+    variable holds it: it is in the source, or was built from parts) or unknown (no probe saw it). `written` is the last
+    write of the variable before the engine was made, `read` its last read; `since` are later writes of another value,
+    which had no effect on this engine. `also` are other variables with the same value, which may be the source as well.
     """
 
     kind: str
@@ -35,7 +34,7 @@ class Source:
 
     @property
     def named(self) -> str:
-        """The variable as it is written in messages."""
+        """The variable as messages name it."""
         if not self.also:
             return self.variable or ""
         holds = "holds" if len(self.also) == 1 else "hold"
@@ -43,7 +42,7 @@ class Source:
 
 
 def source_of(evidence: Evidence, engine: Engine) -> Source:
-    """The source of the URL of an engine."""
+    """The source of an engine's URL."""
     if engine.variables is None:
         return Source("unknown")
     if not engine.variables:
@@ -62,7 +61,7 @@ def source_of(evidence: Evidence, engine: Engine) -> Source:
 
 
 def _as_well(evidence: Evidence, engine: Engine) -> tuple[str, ...]:
-    """The other variables that hold an engine's URL, without those that were never read, if the first was."""
+    """The other variables that hold an engine's URL; unread ones only if the first was not read either."""
     first, *others = engine.variables or ("",)
     asked_for = {
         event.name
@@ -73,7 +72,7 @@ def _as_well(evidence: Evidence, engine: Engine) -> tuple[str, ...]:
 
 
 def named_in_files(evidence: Evidence, engine: Engine) -> list[tuple[str, int, str, str | None]]:
-    """The lines of settings files (file, line, name, value) that hold an engine's URL, or else its database's name."""
+    """The lines of settings files (file, line, name, value) that hold an engine's URL, else its database name."""
     entries = [
         (event.file, line, name, value) for event in evidence.settings_files for line, name, value in event.entries
     ]
@@ -85,7 +84,7 @@ def named_in_files(evidence: Evidence, engine: Engine) -> list[tuple[str, int, s
 
 
 def passed_over(evidence: Evidence, name: str, value: str | None) -> tuple[str, int, str] | None:
-    """The line of a settings file (file, line, value) that was read and gives a variable another value than it has."""
+    """The line of a settings file (file, line, value) that sets a variable to another value than `value`."""
     return next(
         (
             (event.file, line, other)
@@ -98,9 +97,9 @@ def passed_over(evidence: Evidence, name: str, value: str | None) -> tuple[str, 
 
 
 def parts_of(evidence: Evidence, made: Entry, url: str) -> dict[str, Variable]:
-    """The variables from which host, port and database of a server's URL were built, with their last values.
+    """The variables from which host, port and database of a server's URL were built, with their last events.
 
-    Only those that were written, inherited, or missing with this taken instead before it was made.
+    Only variables that were set, inherited, or missing with this default, before the engine or connection was made.
     """
     named = place(url)
     if named is None or not any(named[1:3]):
@@ -115,7 +114,7 @@ def parts_of(evidence: Evidence, made: Entry, url: str) -> dict[str, Variable]:
 
 
 def url_source_of(evidence: Evidence, reach: Reach) -> Source:
-    """The URL source of a reach; without an engine, the variable that held the URL when it was opened."""
+    """The URL source of a reach; without an engine, the variable that held the URL when the connection was opened."""
     if reach.engine is not None:
         return source_of(evidence, reach.engine)
     events = [event for event in evidence.variables if event.process == reach.entry.process]
@@ -142,7 +141,7 @@ def url_source_of(evidence: Evidence, reach: Reach) -> Source:
 
 
 def _default(evidence: Evidence, made: Entry, is_it: Callable[[str], bool]) -> Source:
-    """The source of what was made from the default of a variable that was not set then; text, if there is none."""
+    """The default of an unset variable, if it is the URL of `made`; otherwise text."""
     for asked in reversed(evidence.variables):
         if asked.op != "missing" or asked.process != made.process or asked.at_s > made.at_s or not asked.value:
             continue
@@ -154,7 +153,7 @@ def _default(evidence: Evidence, made: Entry, is_it: Callable[[str], bool]) -> S
 
 
 def _same_server(named: Place | None, reached: Place | None) -> bool:
-    """Tell whether a URL names what was reached; a user and a port that one of them leaves out are the other's."""
+    """Whether a URL names the reached server and database; a missing user or port matches any."""
     if named is None or reached is None or not (named[1] and named[3]):
         return False
     user, port = named[0] or reached[0], named[2] or reached[2]
@@ -162,9 +161,9 @@ def _same_server(named: Place | None, reached: Place | None) -> bool:
 
 
 def leads_to(value: str, reach: Reach) -> bool:
-    """Tell whether a variable's value names the database of a connection: its URL, or the path of its file.
+    """Whether a value names the database of a reach, by its URL or by the path of its file.
 
-    Drivers report it in different forms: with the address beside the host, or without the password.
+    Drivers report a URL in different forms, for example without the password.
     """
     if value == reach.connection.configured or _same_server(place(value), place(reach.connection.configured)):
         return True
@@ -174,7 +173,7 @@ def leads_to(value: str, reach: Reach) -> bool:
 
 
 def writer(evidence: Evidence, event: Variable) -> str:
-    """What wrote a variable, in words: the file, if a library read it from one."""
+    """Describe what wrote a variable; for a library that read it from a file, the file."""
     chain, held = evidence.chain(event), _held_in(evidence, event)
     if event.op == "inherited":
         return f"{INHERITED} ({held} holds the same)" if held else INHERITED
@@ -184,7 +183,7 @@ def writer(evidence: Evidence, event: Variable) -> str:
 
 
 def _held_in(evidence: Evidence, event: Variable) -> str:
-    """The line of a settings file that gives a variable the value which it has; "" where none that was read does."""
+    """The line of a settings file that sets a variable to its present value; "" if no file does."""
     return next(
         (
             f"{file.file}:{line}"
@@ -197,7 +196,7 @@ def _held_in(evidence: Evidence, event: Variable) -> str:
 
 
 def made_at(evidence: Evidence, engine: Engine) -> Frame | None:
-    """The application's line that made an engine."""
+    """The application's frame that made an engine."""
     chain = evidence.chain(engine)
     return chain[0] if chain else None
 
@@ -212,5 +211,5 @@ def _last(events: Iterable[Variable], *ops: str) -> Variable | None:
 
 
 def loaded_from_file(event: Variable) -> bool:
-    """Whether a library that reads dotenv files wrote a variable."""
+    """Whether a library that loads dotenv files wrote a variable."""
     return (event.written_by or "").partition(".")[0] in _LOADERS

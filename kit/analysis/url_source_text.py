@@ -1,4 +1,4 @@
-"""Where a database's URL came from, in a clause: a variable, its default, a file, parts, or the source."""
+"""Describe where a database's URL came from: a variable, its default, a file, parts, or the source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kit.evidence.model import Evidence
 
 
 def url_source_said(evidence: Evidence, reach: Reach) -> str:
-    """The clause for what a reach led to; it begins with "its URL"."""
+    """The clause about the URL of a reach; it begins with "its URL"."""
     source, engine = url_source_of(evidence, reach), reach.engine
     if source.kind == "variable" and source.written is not None:
         return f"its URL comes from {source.named}, last written by {writer(evidence, source.written)}"
