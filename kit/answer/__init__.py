@@ -1,4 +1,4 @@
-"""What is reported of a run: the answer of a trace, the steps that led to a database, the outcome of a diagnosis."""
+"""The reported results: the answer of a trace, the timeline of a reach, the outcome of a diagnosis."""
 
 from __future__ import annotations
 

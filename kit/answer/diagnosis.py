@@ -1,4 +1,4 @@
-"""What re-runs have shown, as values. Pure."""
+"""The results of re-runs, as values. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kit.analysis.model import Finding, counted, explained_by
 
 
 class Status(StrEnum):
-    """PROVED: with the cause the symptom is there, without it is gone. UNRESOLVED: that could not be shown."""
+    """PROVED: the symptom occurs with the cause and not without it. UNRESOLVED: that could not be shown."""
 
     PROVED = "proved"
     UNRESOLVED = "unresolved"
@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a run showed. GONE: the symptom did not come back. VOID: the run cannot be compared with the first."""
+    """The result of a re-run. GONE: the symptom did not recur. VOID: the run cannot be compared with the first."""
 
     GONE = "gone"
     STAYS = "stays"
@@ -26,17 +26,17 @@ class Effect(StrEnum):
 
     @property
     def shown(self) -> str:
-        """The word for a reader."""
+        """The effect as reports show it."""
         return {Effect.GONE: "gone", Effect.STAYS: "still there", Effect.VOID: "inconclusive"}[self]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One re-run of the command: what was changed, what it showed, and the reason.
+    """One re-run of the command: its interventions, its effect, and the reason.
 
-    `remedy` is True where nothing wrong was reached, every test that had passed passed, and what was reached instead is
-    there: what was changed then is a remedy that was tried. `left_out` is how many tests of the first run were left out
-    while something was looked into.
+    `remedy` is True when the re-run shows that the intervention repairs the suite: nothing wrong was reached, every
+    test that had passed passed, and the database reached instead exists. `left_out` is how many tests of the first run
+    were left out.
     """
 
     changed: tuple[str, ...]
@@ -48,19 +48,19 @@ class Run:
 
     @property
     def change(self) -> str:
-        """What was changed, in words, with the number of tests that were left out."""
+        """The interventions in words, and the number of tests left out."""
         without = f", {counted(self.left_out, 'test')} left out" if self.left_out else ""
         return (" and ".join(self.changed) or "unchanged") + without
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A finding that was proved to be a cause, `file` and `line` of what the proof changed, and what to `fix`.
+    """A finding that was proved to be a cause; `file` and `line` are what the proof changed, `fix` is what to change.
 
-    `changed` says what the proof changed. `alone` is True if removing it is enough. `symptom` is the number of
-    what it is a cause of: different things may go wrong in one run, each for its own causes. `written` says which line
-    wrote the variable that the tests inherited. `to_change` says first what was tried and helped, then `fix`, marked as
-    untried where it was not.
+    `changed` describes the intervention. `alone` is True if it is sufficient by itself. `symptom` is the number of the
+    symptom that it causes: one run may have several symptoms, each with its own causes. `written` names the line that
+    wrote a variable which the tests inherited. `to_change` lists remedies that were tried and worked, then `fix`,
+    marked as untried if it was not tried.
     """
 
     finding: Finding[object]
@@ -75,7 +75,7 @@ class Cause:
 
     @property
     def remedies(self) -> tuple[str, ...]:
-        """What is printed under what to change."""
+        """The list that is printed under what to change."""
         return self.to_change or ((self.fix,) if self.fix else ())
 
     @property
@@ -85,13 +85,13 @@ class Cause:
 
     @property
     def what(self) -> str:
-        """What the finding says, and who wrote the variable."""
+        """The finding's message, and where the variable was written."""
         return f"{self.finding.message} {self.written}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The outcome: what happened, why, and what remains unproved."""
+    """The outcome of a diagnosis: what happened, why, and what remains unproved."""
 
     status: Status
     happened: str
@@ -101,7 +101,7 @@ class Diagnosis:
 
 
 def plain(diagnosis: Diagnosis) -> dict[str, Any]:
-    """A diagnosis as plain values, as it is written to JSON."""
+    """A diagnosis as plain values for JSON."""
     return {
         "status": diagnosis.status,
         "happened": diagnosis.happened,

@@ -1,4 +1,4 @@
-"""The whole answer of a trace as one value, in the form that is written to JSON. Pure."""
+"""The answer of a trace as one value, in the form that is written to JSON. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from kit.analysis.url_source import made_at, source_of, writer
 from kit.detectors.detection import findings
 from kit.evidence.model import Engine, Evidence, Override
 
-FORMAT = 2  # 1: first; 2: the routes "without a dependency" and "direct call" have these names
+FORMAT = 2  # 1: first; 2: the routes are named "without a dependency" and "direct call"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the allow-list: whether it matched a database that was reached, and whether it allows everything."""
+    """An allow-list entry: whether it matched a reached database, and what it allows if it allows everything."""
 
     entry: str
     matched: bool
@@ -30,7 +30,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Which databases were reached, by what and how; what is wrong; and, after a diagnosis, why."""
+    """The databases that were reached and by which routes, the overrides, the findings, and what was not seen."""
 
     evidence: Evidence
     allowed: Allowed
@@ -43,16 +43,16 @@ class Answer:
 
     @property
     def stopped(self) -> tuple[Stop, ...]:
-        """What was refused before its first statement."""
+        """The connections that were refused before their first statement."""
         return stops(self.evidence)
 
     def only_asked_for(self, database: Database) -> bool:
-        """Whether a database was requested, and refused each time: nothing reached it."""
+        """Whether a database was requested and refused each time, so that nothing reached it."""
         return all(reach.stopped for reach in self.reached if reach.database.id == database.id)
 
     @property
     def hidden(self) -> tuple[Gap, ...]:
-        """What was not seen and can hide a database: such a run is never called clean."""
+        """The gaps that can hide a database: a run with one is never called clean."""
         return hiding(self.not_seen)
 
     def judged(self, database: Database) -> bool | None:
@@ -84,7 +84,7 @@ def _entries(allowed: Allowed, found: Iterable[Database]) -> Iterator[Entry]:
 
 
 def nothing_found(answer: Answer) -> str:
-    """What to say of a run without findings: that nothing is wrong only if everything that was seen supports it."""
+    """The sentence for a run without findings: "Nothing wrong" only if everything was seen and judged."""
     if saw_nothing(answer):
         return "No test was run and no database was reached, so nothing can be concluded."
     unmatched = [key for key in answer.overrides if not key.matched]
@@ -107,12 +107,12 @@ def nothing_found(answer: Answer) -> str:
 
 
 def saw_nothing(answer: Answer) -> bool:
-    """Whether the run shows nothing at all, good or bad: no test was run, and no database was reached."""
+    """Whether the run shows nothing at all: no test was run, and no database was reached or refused."""
     return not answer.evidence.outcomes and not answer.reached and not answer.stopped
 
 
 def entries_said(answer: Answer) -> tuple[str, ...]:
-    """Remarks on the allow-list: an entry that matched nothing, and one that allows everything."""
+    """Remarks on the allow-list: entries that allow everything, and entries that matched nothing."""
     wide = [
         f"--allow {one.entry} allows {one.lets_through}: none of it is judged wrong"
         for one in answer.entries
@@ -125,7 +125,7 @@ def entries_said(answer: Answer) -> tuple[str, ...]:
 
 
 def contract(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The answer as plain values, as they are written to JSON."""
+    """The answer as plain values for JSON."""
     return {
         "format": FORMAT,
         "guard": {"by": answer.evidence.guard, "said": guard_said(answer.evidence)},

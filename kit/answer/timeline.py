@@ -1,4 +1,4 @@
-"""How it happened, in the order of time: the events of a run that matter for one test, or for the first leak. Pure."""
+"""The events of a run that matter for one test, or for the first leak, ordered by time. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Lane = Literal["variable", "engine", "override", "request", "database"]
 class Step:
     """One event: when, in which lane, what, at which line, and in which phase.
 
-    `allowed` tells of a database whether it may be reached; None without an allow-list, and in other lanes.
+    `allowed` is whether a database may be reached; None without an allow-list, and in other lanes.
     """
 
     at_s: float
@@ -34,7 +34,7 @@ class Step:
 
 
 def subject(answer: Answer) -> Reach | None:
-    """The reach that a timeline is about: the first that was wrong, else the first of a test, else none."""
+    """The reach that the timeline is about: the first leak, else the first reach of a test, else None."""
     leaks = case_of(answer.evidence, answer.reached, answer.allowed).leaks
     if leaks:
         return leaks[0].first
@@ -42,7 +42,7 @@ def subject(answer: Answer) -> Reach | None:
 
 
 def timeline(answer: Answer, about: Reach | None) -> tuple[Step, ...]:
-    """The steps that led to one reach, and the others of its test."""
+    """The steps that led to one reach, and the other reaches of its test."""
     if about is None:
         return ()
     reaches = [reach for reach in answer.reached if reach is about or (about.test and reach.test == about.test)]

@@ -1,4 +1,4 @@
-"""Runs the reader's own command with the probes loaded, and says which database each test reached."""
+"""Runs the reader's command with the probes, and reports which database each test reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands' own work: run, ask, tell. Writes only to the files that it is given and to standard error."""
+"""The commands' own work: run, analyse, report. Writes only to the given files and to standard error."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ def trace_and_report(
     stop: bool = False,
     allow_driver: Sequence[str] = (),
 ) -> int:
-    """Trace a command, tell what was found on standard error and in files, and return the command's own exit code.
+    """Trace a command, report on standard error and in files, and return the command's own exit code.
 
-    An empty `allow` means that there is no allow-list. With `stop` what is not on it is refused; `allow_driver` are the
-    drivers and clients that may then connect though nobody can tell where to. A command that cannot be started gives
-    what a shell gives: 127 where there is none, 126 where it does not run.
+    An empty `allow` means that there is no allow-list. With `stop`, connections off the list are refused;
+    `allow_driver` are drivers and clients that may connect although their target is unknown. A command that cannot be
+    started gives the exit code of a shell: 127 when it does not exist, 126 when it cannot be executed. Raises
+    TraceError for bad options.
     """
     place = here()
     json, html = check(json, html)
@@ -57,20 +58,20 @@ def trace_and_report(
         write(found, None, json, html)
     except KitError as error:
         say(str(error))
-    except Exception:  # the command has ended, and its exit code stands whatever becomes of the answer
+    except Exception:  # the command has ended, and its exit code is returned whatever happens to the answer
         say(f"the answer could not be made, which is a fault of the kit itself\n{traceback.format_exc()}")
     return traced.returncode
 
 
 def ask(traced: Traced, allow: Sequence[str], folder: Path | None = None) -> Answer:
-    """Put every question to a run."""
+    """Analyse the evidence of a run."""
     named = allowed(allow, folder if folder is not None else here())
-    named = replace(named, folder=as_text(named.folder))  # as the record has it
+    named = replace(named, folder=as_text(named.folder))  # in the form in which the record names it
     return answer(traced.evidence, named, named.folder)
 
 
 def tell(found: Answer, traced: Traced, format: str) -> None:
-    """Say what was found, on standard error: standard output is the command's."""
+    """Print the answer on standard error, because standard output belongs to the command."""
     for line in silent(traced.evidence):
         say(line)
     if traced.evidence.processes:
@@ -78,26 +79,26 @@ def tell(found: Answer, traced: Traced, format: str) -> None:
 
 
 def say(line: str) -> None:
-    """Say something of the kit's own on standard error, without passwords."""
+    """Print a line of the kit's own on standard error, without passwords."""
     put(f"kit: {line}\n", sys.stderr)
 
 
 def put(said: str, stream: TextIO | None) -> None:
-    """Write to a standard stream, without secrets, in the letters it takes. Where it is closed, nobody reads it."""
+    """Write to a standard stream, without secrets, in its encoding. Does nothing when the stream is closed."""
     if stream is None:
         return
     said = printable(redact(said))
     try:
         stream.write(said.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8"))
         stream.flush()
-    except (OSError, ValueError):  # the latter where the stream was closed
+    except (OSError, ValueError):  # ValueError when the stream was closed
         return
 
 
 def check(json: Path | None, html: Path | None) -> tuple[Path | None, Path | None]:
-    """The files for an answer, by their whole paths; TraceError, before anything is run, where one cannot be written.
+    """The absolute paths of the answer's files. Raises TraceError, before anything is run, when one cannot be written.
 
-    The command may take its working directory away.
+    Absolute, because the command may remove its working directory.
     """
     json, html = (files.check(path) if path is not None else None for path in (json, html))
     if json is not None and json == html:
@@ -119,7 +120,7 @@ def _need_jinja2() -> None:
 
 
 def write(found: Answer, diagnosis: Mapping[str, Any] | None, json: Path | None, html: Path | None) -> None:
-    """Write the answer to the files that were asked for. TraceError where that fails; what was there before stays."""
+    """Write the answer to the requested files. Raises TraceError on failure; the previous content then remains."""
     if json is not None:
         value = without_secrets(msgspec.to_builtins(contract(found, diagnosis)))
         files.write(json, msgspec.json.format(msgspec.json.encode(value), indent=2))

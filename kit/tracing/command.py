@@ -1,7 +1,7 @@
-"""Runs a command as it would run without the kit, but with the probes loaded, and reads what they recorded.
+"""Run a command as it would run without the kit, but with the probes, and read what they recorded.
 
-The command keeps the terminal, its input and output, its signals and its exit code. What the probes write goes to a
-folder of the kit's own, which is gone when the answer has been read.
+The command keeps the terminal, its input and output, its signals and its exit code. The probes write to a temporary
+folder of the kit, which is removed when it has been read.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from kit.workfolder import workfolder
 
 INJECT = Path(__file__).parents[1] / "probes" / "inject"
 _FORWARDED = (*processes.ENDING, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCONT)
-_OUTPUT_KEPT = 20_000  # characters, from the end
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # as a shell says it
+_OUTPUT_KEPT = 20_000  # characters, from the end of the output
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # exit codes of a shell
 _PREFIX = "kit-trace-"
 FOLDER_VARIABLE = "ISOLATION_PROBES_DIR"
 _LOOKS_S = 0.01
-_LAST_WORDS_S = 1.0  # for helpers that end by themselves once the command has
+_LAST_WORDS_S = 1.0  # time for helpers to exit by themselves after the command
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A command that was run with the probes in, from `began_s` on, in seconds since 1970.
+    """A command that was run with the probes from `began_s` on, in seconds since 1970.
 
-    `returncode` is what a shell would say of it.
+    `returncode` is the exit code that a shell would give.
     """
 
     evidence: Evidence
@@ -64,12 +64,11 @@ def trace(
     quiet: bool = False,
     stopping: Stopping | None = None,
 ) -> Traced:
-    """Run `command` in `folder` with the probes in, and return what they saw.
+    """Run `command` in `folder` with the probes, and return what they saw.
 
-    `extra` are additional variables for the command. With `stopping` a connection that is not on its list is refused.
-    With `quiet` its output is kept in the evidence, its input is empty, and at `timeout_s` it is ended with all that it
-    started; without, terminal and signals are the command's.
-    Raises TraceError where the command cannot be started.
+    `extra` are additional variables for the command. With `stopping`, connections off its allow-list are refused. With
+    `quiet` its output is kept in the evidence, its input is empty, and after `timeout_s` it is ended with all its
+    descendants; otherwise it keeps the terminal and the signals. Raises TraceError when the command cannot be started.
     """
     folder = folder.resolve() if folder is not None else here()
     environ = environ if environ is not None else os.environ
@@ -99,9 +98,9 @@ def trace(
 
 
 def _folder_of_the_record(own: Path) -> Path:
-    """Make the folder that the probes write to; root's programs may change their user, and still write to it.
+    """Make the folder that the probes write to; programs of root that change their user can still write to it.
 
-    Its name cannot be guessed: others may write to it, and none of them can list or read what is in it.
+    Its name cannot be guessed: other users may write to it, but cannot list or read it.
     """
     seen = own / f"seen-{secrets.token_hex(8)}"
     seen.mkdir(0o700)
@@ -112,7 +111,7 @@ def _folder_of_the_record(own: Path) -> Path:
 
 
 def here() -> Path:
-    """The working directory; TraceError where it is gone."""
+    """The working directory. Raises TraceError when it no longer exists."""
     try:
         return Path.cwd().resolve()
     except OSError as error:
@@ -124,12 +123,12 @@ def here() -> Path:
 
 
 def _read(seen: Path, folder: Path) -> Evidence:
-    """Read what the probes wrote, once helpers of the command have had time to end; who runs on is named."""
+    """Read what the probes wrote, after giving helpers of the command time to exit; list those still running."""
     mark = f"{FOLDER_VARIABLE}={seen}"
     deadline = time.monotonic() + _LAST_WORDS_S
     while True:
         evidence = collect.from_probes(seen, folder)
-        # A fork that has not come to anything yet has no file.
+        # A fork without events has no file yet.
         candidates = {*marked_pythons(mark), *(process.pid for process in evidence.processes if not process.ended)}
         running = tuple(sorted(pid for pid in candidates if runs(pid, mark)))
         if not running or time.monotonic() > deadline:
@@ -139,10 +138,10 @@ def _read(seen: Path, folder: Path) -> Evidence:
 
 
 def injected(environ: Mapping[str, str], seen: Path, epoch: float) -> dict[str, str]:
-    """The environment in which every Python that is started has the probes in and writes to the folder `seen`."""
+    """The environment in which every Python that is started loads the probes and writes to the folder `seen`."""
     own = {FOLDER_VARIABLE: str(seen), "ISOLATION_PROBES_EPOCH": repr(epoch)}
     path = os.pathsep.join(filter(None, [str(INJECT), environ.get("PYTHONPATH")]))
-    # tox passes no variable that its configuration does not name.
+    # tox passes only variables that its configuration names.
     passed = "testenv.pass_env+=PYTHONPATH,ISOLATION_PROBES_*"
     override = ";".join(filter(None, [environ.get("TOX_OVERRIDE"), passed]))
     return {**environ, **own, "PYTHONPATH": path, "TOX_OVERRIDE": override}
@@ -160,10 +159,10 @@ def _wait_handing_on(process: subprocess.Popen[bytes]) -> int:
     def forward(number: int, frame: FrameType | None) -> None:
         process.send_signal(number)
 
-    # A terminal sends SIGINT and SIGQUIT to the whole group: the command has received them already.
+    # A terminal sends SIGINT and SIGQUIT to the whole process group: the command has received them already.
     handlers: dict[signal.Signals, Handler] = dict.fromkeys((signal.SIGINT, signal.SIGQUIT), signal.SIG_IGN)
     handlers |= dict.fromkeys(_FORWARDED, forward)
-    with signal_handlers(handlers, even_ignored=_FORWARDED):  # the command may handle what is ignored here
+    with signal_handlers(handlers, even_ignored=_FORWARDED):  # the command may handle signals that are ignored here
         return process.wait()
 
 
@@ -175,7 +174,7 @@ def _run_quietly(
     timeout_s: float | None,
     mark: str,
 ) -> tuple[int | None, str]:
-    # The file has no name: what a program prints outlives nobody.
+    # An unnamed file: the output is gone when its last reader closes it.
     with tempfile.TemporaryFile(dir=workspace) as file, Watcher(mark) as watcher:
         process = _start(
             command,
@@ -188,14 +187,14 @@ def _run_quietly(
         )
         watcher.follow(process.pid)
         try:
-            # The command has a session of its own: the signal that ends this process does not reach it.
+            # The command has a session of its own: a signal that ends this process does not reach it.
             with signal_handlers(dict.fromkeys(processes.ENDING, exit_by_signal)):
                 code: int | None = process.wait(timeout_s)
                 processes.wait_for_group(process.pid, _LAST_WORDS_S)
         except subprocess.TimeoutExpired:
             code = None
         finally:
-            if process.returncode is None:  # ended at its limit, or by a signal to the kit
+            if process.returncode is None:  # after its time limit, or a signal to the kit
                 processes.end(process.pid, mark)
             processes.end_group(process.pid)
             process.wait()
@@ -207,7 +206,7 @@ def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(tuple(command), **options)
     except OSError as error:
         script = shutil.which(command[0], path=options["env"].get("PATH")) if error.errno == errno.ENOEXEC else None
-        if script is not None:  # it names no interpreter, and a shell runs such a script itself
+        if script is not None:  # a script without an interpreter line, which a shell runs itself
             return _start(("/bin/sh", os.path.join(options["cwd"], script), *command[1:]), **options)
         if str(error.filename) == str(options["cwd"]):
             raise TraceError(f"the folder {error.filename} no longer exists ({error.strerror})") from None
@@ -222,11 +221,12 @@ def _start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
 
 def _end_of(output: IO[bytes]) -> str:
     output.seek(max(0, output.seek(0, os.SEEK_END) - 4 * _OUTPUT_KEPT))
-    return redact(output.read().decode(errors="replace"))[-_OUTPUT_KEPT:]  # none is cut in half, and so not known
+    # Redacted before it is cut, because half a secret would not be recognised.
+    return redact(output.read().decode(errors="replace"))[-_OUTPUT_KEPT:]
 
 
 def learn_about(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
-    """Learn the secrets that a run begins with: those of its variables, its arguments and its folder's .env files."""
+    """Register the secrets that are known before a run: from its variables, arguments and the folder's .env files."""
     learn_all(environ)
     learn(*secrets_of_command(command))
     for file in sorted(folder.glob("*.env*")):
@@ -235,7 +235,7 @@ def learn_about(command: Sequence[str], environ: Mapping[str, str], folder: Path
 
 @contextmanager
 def workspace(prefix: str) -> Iterator[Path]:
-    """A folder for the kit's own files, which is gone afterwards; TraceError where none can be made."""
+    """A temporary folder of the kit, removed at the end. Raises TraceError when it cannot be made."""
     with ExitStack() as closing:
         try:
             folder = closing.enter_context(workfolder(prefix))
@@ -247,7 +247,7 @@ def workspace(prefix: str) -> Iterator[Path]:
 
 
 def silent(evidence: Evidence) -> Iterable[str]:
-    """Say why no probe may have reported; nothing where one has."""
+    """The reasons why no probe may have reported; empty when one has."""
     if evidence.processes:
         return
     if evidence.problems:

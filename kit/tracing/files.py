@@ -1,4 +1,4 @@
-"""The files to which an answer is written: completely or not at all, and checked before anything is run."""
+"""The files of an answer: written completely or not at all, and checked before anything is run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 from kit.errors import TraceError
 
-# Where no file can be put beside another, and the other can still be written (a file that is mounted, say).
+# Errors when no new file can be created beside the target, although the target may be writable (a bind mount).
 _NONE_BESIDE = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV, errno.EROFS)
 _REMEDY = "name a file in an existing folder that you may write to"
 
 
 def check(path: Path) -> Path:
-    """Return a path as it is wherever one goes; TraceError where nothing can be written there. Nothing is changed."""
+    """The absolute path of a file. Raises TraceError when it cannot be written. Leaves the file as it is."""
     path = path.absolute()
     target = _target(path)
     if target.is_dir():
@@ -37,7 +37,7 @@ def check(path: Path) -> Path:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file; what was there before stays until all is written. TraceError where it cannot be."""
+    """Write a file; its previous content remains until all is written. Raises TraceError when it cannot be written."""
     target = _target(path)
     try:
         if _is_device(path):
@@ -74,12 +74,12 @@ def _open_beside(target: Path) -> tuple[int, Path]:
 
 
 def _target(path: Path) -> Path:
-    """The file itself, where the path is a link to it: a link stays one."""
+    """The file behind symbolic links, so that a link is not replaced by the file."""
     return Path(os.path.realpath(path))
 
 
 def _is_device(path: Path) -> bool:
-    """Whether it is there and no file: a pipe, a terminal, /dev/null, /dev/stdout."""
+    """Whether the path exists and is not a regular file: a pipe, a terminal, /dev/null, /dev/stdout."""
     try:
         return not stat.S_ISREG(path.stat().st_mode)
     except OSError:

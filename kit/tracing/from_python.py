@@ -1,4 +1,4 @@
-"""`kit.trace`: what the command `kit trace` does, as a function that returns the answer."""
+"""`kit.trace`: the command `kit trace` as a function that returns the answer."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def trace(
     allow_driver: Sequence[str] = (),
     timeout_s: float | None = None,
 ) -> Answer:
-    """Run `command` in `folder` with the probes in, and return which databases it reached, who opened them, and how.
+    """Run `command` in `folder` with the probes; return which databases it reached, what opened them, and how.
 
-    `allow` are the databases that tests may reach (docs/guard.md has the grammar); without it each is shown and none is
-    judged. `environ` is the command's environment, by default this process's own. With `stop` a connection off the
-    list is refused before its first statement, but for the drivers and clients of `allow_driver`. The command's output
-    is in `answer.evidence.output`; after `timeout_s` seconds (None: no limit) it is ended with all that it started, and
-    `answer.evidence.timed_out` is set. `answer.evidence.exit_code` is its exit code.
+    `allow` are the databases that tests may reach (docs/guard.md has the grammar); without it all are shown and none is
+    judged. `environ` is the command's environment, by default this process's. With `stop` a connection off the list is
+    refused before its first statement, except for the drivers and clients of `allow_driver`. The command's output is in
+    `answer.evidence.output`, its exit code in `answer.evidence.exit_code`. After `timeout_s` seconds (None: no limit)
+    it is ended with all its descendants, and `answer.evidence.timed_out` is set.
 
-    Raises KitError where the command cannot be started, the list is not one, or the answer cannot be made.
+    Raises KitError when the command cannot be started, the allow-list is malformed, or the answer cannot be made.
     """
     place = Path(folder).resolve()
     needs_a_list(stop, allow, allow_driver)

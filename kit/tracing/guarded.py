@@ -1,4 +1,4 @@
-"""Is a command guarded, by the kit (--stop) or by pytest's --db-guard, as far as is known before it runs?"""
+"""Is a command guarded, by the kit (--stop) or by pytest's --db-guard, as far as can be known before it runs?"""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _SAID_BEFORE = {
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """What a run may connect to; all else is refused before its first statement.
+    """The allow-list of a guarded run; connections off the list are refused before their first statement.
 
-    `drivers` are those without a probe, and the native clients, that may connect wherever they like. `known` is the
-    file in which the processes of this run, and of those that follow, keep which server was behind each entry.
+    `drivers` are drivers without a probe, and native clients, that may connect anywhere. `known` is the file in which
+    the processes of this run and later ones record the server behind each entry.
     """
 
     allow: AllowList
@@ -38,14 +38,14 @@ class Stopping:
     known: Path | None = None
 
     def variables(self, known: Path) -> dict[str, str]:
-        """What loads it into a run's processes; `known` is the file of this run alone, where there is no other."""
+        """The variables that turn the guard on in a run's processes; `known` is the default of the attribute."""
         return {ALLOW_VARIABLE: allow_text(self.allow, str(self.known or known), self.drivers)}
 
 
 def hold_to_servers(evidence: Evidence, began_s: float, allow: AllowList, known: Path) -> None:
-    """Write into `known` which server was behind each entry in a run that was not guarded.
+    """Record in `known` the server behind each entry, as seen in a run that was not guarded.
 
-    The runs that follow are held to it: another server there is refused, as it is within a guarded run.
+    Later runs refuse another server at the same address, as a guarded run does.
     """
     at_s = 0.0
     servers = Servers(allow, str(known), lambda: began_s + at_s)
@@ -57,7 +57,7 @@ def hold_to_servers(evidence: Evidence, began_s: float, allow: AllowList, known:
 
 
 def needs_a_list(stop: bool, allow: Sequence[str], drivers: Sequence[str]) -> None:
-    """Raise TraceError where a run is to be stopped at what is not on a list, and there is none."""
+    """Raise TraceError for --stop or --allow-driver without an allow-list."""
     if stop and not allow:
         raise TraceError(
             "--stop without --allow",
@@ -74,9 +74,10 @@ def needs_a_list(stop: bool, allow: Sequence[str], drivers: Sequence[str]) -> No
 
 
 def guard_of(command: Sequence[str], folder: Path, environ: Mapping[str, str], stopping: Stopping | None) -> str:
-    """What guards a run, as `Evidence.guard` has it.
+    """The guard of a run, one of the words of `Evidence.guard`.
 
-    pytest's option counts where it stands in the command, in a variable, or in a file that pytest may read in `folder`.
+    pytest's option counts when it is in the command, in PYTEST_ADDOPTS, or in a file that pytest may read in `folder`
+    or above.
     """
     if stopping is not None:
         return BY_STOP
@@ -86,7 +87,7 @@ def guard_of(command: Sequence[str], folder: Path, environ: Mapping[str, str], s
 
 
 def said_before(guard: str) -> str:
-    """What is said of a run before it begins."""
+    """The guard of a run in words, for a message before it begins."""
     return _SAID_BEFORE[guard]
 
 
