@@ -1,4 +1,4 @@
-"""The kinds of finding, a file each: how it is detected, what a re-run changes to prove it, what to do about it."""
+"""The kinds of finding, one file each: how it is detected, which re-run proves it, and what to change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is wrong in one run."""
+"""All findings of one run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Found = Finding[Any]
 
 
 def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -> tuple[_Found, ...]:
-    """Everything that is wrong in one run; a leak that no kind explains is reported as such."""
+    """All findings of one run; a leak that no kind explains gets a finding of a fallback kind."""
     case = case_of(evidence, reached, allowed)
     found = [finding for kind in DETECTED for finding in kind.detect(case)]
     settled = [finding for finding in found if _settles(finding)]
@@ -37,7 +37,7 @@ def _is_weak(finding: _Found) -> bool:
 
 
 def _said_better(weak: _Found, found: list[_Found]) -> bool:
-    """Tell whether another finding says more about the same tests and database."""
+    """Whether a stronger finding covers the same tests and databases."""
     return any(
         not _is_weak(finding)
         and set(weak.databases) <= set(finding.databases)

@@ -1,4 +1,4 @@
-"""For a leak that no other kind explains: where its URL came from, and what should have replaced it."""
+"""The kinds for a leak that no other kind explains: where its URL came from, and what should have replaced it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kit.detectors.routes import database_reached
 from kit.detectors.sessions import session_kept
 from kit.detectors.variables import variable_inherited, variable_missing, variable_removed, variable_set_wrong
 
-# Tried in this order; the first that finds something is reported. The last one always does.
+# Tried in this order; the first one with a finding is reported. The last one always has a finding.
 FALLBACK: tuple[Kind[Any], ...] = (
     settings_file.KIND,
     variable_inherited.KIND,
@@ -39,9 +39,9 @@ UNUSED: Kind[Any] = engine_not_used.KIND
 
 
 def of_unexplained(case: Case, leak: Leak) -> Iterator[Finding[Any]]:
-    """What is known of a leak that nothing else explains.
+    """The findings about a leak that no other kind explains.
 
-    If that leaves open why the tests' set-up is not used, an unused engine of the tests is reported first.
+    If they do not say why the tests' set-up had no effect, an unused engine of the tests is reported first.
     """
     alone = replace(case, leaks=(leak,))
     for kind in FALLBACK:

@@ -1,4 +1,4 @@
-"""What a kind of finding is: all that the kit knows about one defect of a test suite."""
+"""A kind of finding: everything that the kit knows about one defect of a test suite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ About = TypeVar("About")
 
 
 class Strength(Enum):
-    """How far a finding explains why a database was reached, or a test failed."""
+    """How much a finding explains about why a database was reached, or a test failed."""
 
     CAUSE = "a cause"
     ROUTE = "how the database was reached"
@@ -25,25 +25,26 @@ class Strength(Enum):
 
     @property
     def tells_how(self) -> bool:
-        """Whether it explains how the database was reached: a re-run that redirects the engine proves just that."""
+        """Whether it explains how the database was reached, which a re-run with a redirected engine proves."""
         return self is not Strength.CAUSE
 
     @property
     def stands_for_nothing(self) -> bool:
-        """Whether it reports what nothing replaces, which a redirected engine proves, and no more."""
+        """Whether it only says that nothing replaces an engine, which a redirected engine proves."""
         return self is Strength.UNREPLACED
 
     @property
     def idle_once_proved(self) -> bool:
-        """Whether nothing of it is left to prove once the cause is known."""
+        """Whether nothing remains to be proved of it once the cause is known."""
         return self in (Strength.WEAK, Strength.UNREPLACED)
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What `kit explain` says of a kind, and docs/findings.md.
+    """The explanation of a kind in `kit explain` and docs/findings.md.
 
-    `what` is wrong, how it `comes_about`, a small `example` (source code), how it is `proved`, what `to_do`.
+    The fields: `what` is wrong, how it `comes_about`, a small `example` (source code), how it is `proved`, what
+    `to_do`.
     """
 
     what: str
@@ -55,23 +56,23 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Without:
-    """No re-run proves it, and why."""
+    """The reason why no intervention of the kind itself proves a finding."""
 
     reason: str
 
 
 def always(finding: Finding[object]) -> bool:
-    """Every finding of the kind explains its leak."""
+    """`settles` of a kind whose every finding explains its leak."""
     return True
 
 
 def never(finding: Finding[object]) -> bool:
-    """No finding of the kind explains its leak: the fallback kinds are tried, too."""
+    """`settles` of a kind whose findings never explain their leak: the fallback kinds are tried, too."""
     return False
 
 
 def only_by_rerun(case: Case) -> Iterator[Finding[None]]:
-    """Nothing of the kind is seen in one run: a re-run shows it."""
+    """`detect` of a kind that a single run does not show, only a re-run."""
     return iter(())
 
 
@@ -79,11 +80,11 @@ def only_by_rerun(case: Case) -> Iterator[Finding[None]]:
 class Kind(Generic[About]):
     """One kind of finding.
 
-    `detect` finds it in a run. `interventions` are what a re-run may change to prove one, the likeliest first; `advice`
-    is what to do about one. `settles` tells whether a finding explains its leak: where none does, the kinds of
-    `kit.detectors.fallback` are asked, and there an engine that the tests made and nothing uses is reported, too.
-    `route` is the route (`Reach.how`) that it stands for, "" where it stands for none. `because` is the clause that
-    ends "the tests read X because ...", with {where} and {variable}; "" where the title has to do.
+    `detect` yields its findings in a run. `interventions` are the changes of re-runs that may prove one, the likeliest
+    first; `advice` is what to do about one. `settles` says whether a finding explains its leak: a leak without such a
+    finding is passed to the kinds of `kit.detectors.fallback`, which also report an unused engine of the tests. `route`
+    is the route (`Reach.how`) that the kind represents, "" for none. `because` completes "the tests read X because
+    ...", with {where} and {variable}; "" if the title is used instead.
     """
 
     name: str
@@ -98,11 +99,11 @@ class Kind(Generic[About]):
     because: str = ""
 
     def plan(self, finding: Finding[About], context: Context) -> Iterator[Candidate]:
-        """What a re-run may change to prove a finding; nothing where no re-run does."""
+        """The candidates for re-runs that may prove a finding; none if no re-run can."""
         if not isinstance(self.interventions, Without):
             yield from self.interventions(finding, context)
 
 
 def proposed(kind: str, message: str, file: str | None, line: int | None) -> Finding[None]:
-    """A finding that a re-run may confirm, and that the first run does not show."""
+    """A finding that the first run does not show and a re-run may confirm."""
     return Finding(kind, message, file, line, None)

@@ -104,7 +104,7 @@ DETECTED: tuple[Kind[Any], ...] = (
     engine_differs_by_process.KIND,
     engine_differs_by_caller.KIND,
 )
-# Only a re-run shows these.
+# Shown only by a re-run.
 BY_RERUN: tuple[Kind[Any], ...] = (
     engine_made_early.KIND,
     module_from_elsewhere.KIND,
@@ -118,5 +118,5 @@ _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
 def kind_named(name: str) -> Kind[Any]:
-    """The kind of that name; KeyError where there is none."""
+    """The kind with this name. Raises KeyError if there is none."""
     return _BY_NAME[name]

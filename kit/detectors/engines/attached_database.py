@@ -1,4 +1,4 @@
-"""attached-database: a statement that attaches another file to the connection (ATTACH)."""
+"""attached-database: a statement attaches another file to the connection (ATTACH)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "attached-database"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak that was attached to another connection: which statement attached it?"""
+    """For each leak through an attached file: which statement attached it?"""
     for leak in case.leaks:
         name = leak.first.connection.attached_as
         if name is None:
@@ -37,7 +37,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """The statement attaching another file, if it contains the name of this one."""
+    """Attach another file in that statement, if it contains the file's name as a literal."""
     statement, leaks = context.statement(finding.file, finding.line), context.leaks_of(finding)
     name = (leaks[0].database.path or "").rpartition("/")[2] if leaks else ""
     if statement is None or not name or finding.file is None:
@@ -50,7 +50,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Let a setting name it."""
+    """Attach the file that a setting names."""
     return (
         f"At {finding.where} attach the file that a setting names, and let the tests set that to a file of their own: "
         "no URL of an engine and no override decides what is attached."

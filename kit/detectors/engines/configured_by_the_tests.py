@@ -1,4 +1,4 @@
-"""configured-by-the-tests: test code on whose call the application makes the engine of the wrong database."""
+"""configured-by-the-tests: a call in test code makes the application create the engine of the wrong database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "configured-by-the-tests"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak: did the application make its engine on a call of test code, from no variable?"""
+    """For each leak: did the application make its engine when test code called it, with a URL from no variable?"""
     for leak in case.leaks:
         if leak.engine is None or url_source_of(case.evidence, leak.first).variable is not None:
             continue
@@ -36,12 +36,12 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """The call left out."""
+    """Leave out the call."""
     return without_statement(finding, context, advice(finding))
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Name another database there."""
+    """Pass the test database in the call."""
     return f"At {finding.where} name the test database, or leave the application as conftest.py sets it up."
 
 

@@ -1,4 +1,4 @@
-"""connected-elsewhere: an engine whose connections go to another database than its URL names."""
+"""connected-elsewhere: the connections of an engine go to another database than its URL names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "connected-elsewhere"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak through an engine that names another database: what opened its connection?"""
+    """For each leak through an engine that names another database: what opened the connection?"""
     for leak in case.leaks:
         if leak.engine is None or not goes_elsewhere(leak.first):
             continue
@@ -35,12 +35,12 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """Engines connecting to what their URLs name."""
+    """Connect each engine to the database that its URL names."""
     yield proposed_by(finding, NoCreator(), advice(finding))
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Connect to what the URL names."""
+    """Connect to the database that the URL names."""
     return f"At {finding.where} connect to the database that the engine's URL names, or leave `creator` out."
 
 

@@ -1,4 +1,4 @@
-"""engine-differs-by-caller: a line that makes the tests' engine for one caller only."""
+"""engine-differs-by-caller: one line makes the tests' engine for one caller, and another engine for a second caller."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "engine-differs-by-caller"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The call stack of the engine, innermost first, its URL, and that of the other engine."""
+    """The call stack of the engine, innermost first, its URL, and the URL of the other caller's engine."""
 
     lines: tuple[tuple[str, int], ...]
     url: str
@@ -27,7 +27,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak through an engine: does the line that made it make the tests' own for another caller?"""
+    """For each leak through an engine: did the line that made it make an allowed engine for another caller?"""
     for leak in case.leaks:
         other = _of_another_caller(case, leak)
         if leak.engine is None or other is None or other.engine is None:
@@ -49,7 +49,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _of_another_caller(case: Case, leak: Leak) -> Reach | None:
-    """The allowed reach through an engine that the same line made in the same process for another caller."""
+    """The allowed reach through an engine that the same line in the same process made for another caller."""
     wrong = {one.database.id for one in case.leaks}
     return next(
         (
@@ -64,7 +64,7 @@ def _of_another_caller(case: Case, leak: Leak) -> Reach | None:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The engine of this caller alone, redirected to the database of the other's."""
+    """Redirect the engine of this caller alone to the database of the other caller."""
     about = finding.about
     led = RedirectEngine(about.lines, of=about.url, to=about.to)
     label = f"with the engine of {finding.where} redirected to the other caller's database"
@@ -72,7 +72,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Pass what the other caller passes."""
+    """Pass the configuration that the other caller passes."""
     made = ":".join(map(str, finding.about.lines[0]))
     return (
         f"At {finding.where} pass {made} the tests' configuration, as the other caller does, or use the application "

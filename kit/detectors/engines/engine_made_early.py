@@ -1,4 +1,4 @@
-"""engine-made-early: a statement that makes the engine in passing, before the test has named its database."""
+"""engine-made-early: a statement whose value is unused makes the engine before the test names its database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAME = "engine-made-early"
 
 
 def advice(finding: Finding[None]) -> str:
-    """Leave it out."""
+    """Leave out the statement."""
     return f"Leave out the statement at {finding.where}: nothing uses its value, and it makes the engine too early."
 
 

@@ -1,4 +1,4 @@
-"""engine-not-replaced: an engine or a connection of the application's own that nothing in the tests replaces."""
+"""engine-not-replaced: nothing in the tests replaces an engine or connection of the application's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "engine-not-replaced"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak that the tests did not open: did it use an engine or a connection of the application's own?"""
+    """For each leak that the tests did not open: which application line made its engine or opened its connection?"""
     for leak in case.leaks:
         at = _maker(case, leak)
         if at is not None and not by_tests(case, leak):
@@ -33,7 +33,7 @@ def _message(case: Case, leak: Leak) -> str:
 
 
 def _kept(case: Case, leak: Leak) -> str:
-    """The other test in which the engine was made, and what has kept it since, if that is so."""
+    """A clause about the other test that made the engine and the name that kept it; "" if it was not kept."""
     engine = leak.engine
     if engine is None or engine.test is None or set(leak.tests) <= {engine.test}:
         return ""
@@ -44,13 +44,13 @@ def _kept(case: Case, leak: Leak) -> str:
 
 
 def _maker(case: Case, leak: Leak) -> Frame | None:
-    """The application's line that made the engine, or opened the connection."""
+    """The application's line that made the engine or, without an engine, opened the connection."""
     made = first(case.evidence.chain(leak.engine)) if leak.engine is not None else leak.opener
     return made if made is not None and not case.of_tests(made.file) else None
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Make it replaceable."""
+    """Make the engine replaceable by the tests."""
     return (
         "Let the application get it from something that tests can set or override (a setting that they write before "
         f"it is imported, a dependency, app.state), instead of making it at {finding.where}."

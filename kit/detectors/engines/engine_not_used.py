@@ -1,4 +1,4 @@
-"""engine-not-used: an engine that the tests make and nothing uses, while the application's answers."""
+"""engine-not-used: the tests make an engine that nothing uses, while the application's engine answers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NAME = "engine-not-used"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Where the tests make the engine, and the override that opens another one; "" where none does."""
+    """Where the tests make their engine, and the override that opens another engine; "" when no override does."""
 
     ours: str
     override: str
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: did the tests make an engine of another database in time, and was it never connected?"""
+    """For each leak: did the tests make an engine of another database before it that was never connected?"""
     for leak in case.leaks:
         ours = _of_tests(case, leak)
         if ours is not None and leak.engine is not None and not by_tests(case, leak):
@@ -58,7 +58,7 @@ def _finding(case: Case, leak: Leak, engine: Engine, ours: Engine) -> Finding[Ab
 
 
 def _of_tests(case: Case, leak: Leak) -> Engine | None:
-    """The last engine of another database that test code made before a leak, and that was never connected."""
+    """The last engine of another database that test code made before a leak and that was never connected."""
     connected = {one.engine for one in case.evidence.connections} | {use.engine for use in case.evidence.uses}
     there = place(leak.engine.url) if leak.engine is not None else None
     lineage = case.evidence.lineage(leak.first.entry.process)
@@ -77,7 +77,7 @@ def _of_tests(case: Case, leak: Leak) -> Engine | None:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The session that was opened on a leak, bound to the unused engine of the tests."""
+    """Bind the session of a leak to the unused engine of the tests."""
     file, _, line = finding.about.ours.rpartition(":")
     for leak in context.case.leaks:
         if leak.opener is not None and leak.tests == finding.tests and leak.database.id in finding.databases:
@@ -87,7 +87,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Put it to use."""
+    """Use the tests' engine."""
     ours, override = finding.about.ours, finding.about.override
     if override:
         return (

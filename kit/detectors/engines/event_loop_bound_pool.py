@@ -1,4 +1,4 @@
-"""event-loop-bound-pool: a connection that was opened on one event loop and is used on another."""
+"""event-loop-bound-pool: a connection was opened on one event loop and is used on another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "event-loop-bound-pool"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each engine whose connections moved from one loop to another: where was it made, and what used it there?"""
+    """For each engine whose connections were used on another loop: where was it made, and what used them there?"""
     evidence = case.evidence
     engines = {engine.engine: engine for engine in evidence.engines}
     connections = {connection.connection: connection for connection in evidence.connections}
@@ -58,12 +58,12 @@ def _tests(events: tuple[ForeignLoop, ...], event: ForeignLoop) -> Iterator[str]
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """No connection pools."""
+    """Turn off connection pools."""
     yield proposed_by(finding, NoPool(), advice(finding))
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Let no connection outlive its loop."""
+    """Close connections before their event loop ends."""
     return (
         f"Make the engine at {finding.where} with poolclass=NullPool under test, dispose of it after each test, or run "
         "all tests on one loop (loop scope session)."

@@ -1,4 +1,4 @@
-"""from-import-early-binding: a copy of a name that a test replaces, which still holds the old object."""
+"""from-import-early-binding: a test replaces a name, and the application uses a copy that holds the old object."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "from-import-early-binding"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The name that was replaced, and the one that is bound to what it held; "" where that is a copy."""
+    """The name that was replaced, and a name bound to the old object; "" when that is a plain copy."""
 
     module: str
     name: str
@@ -27,7 +27,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: does its engine belong to the object that a name held before the test replaced it?"""
+    """For each leak: does its engine belong to the object that a name held before a test replaced it?"""
     for leak in case.leaks:
         replaced = _replaced(case, leak)
         if replaced is not None and replaced.held_before is not None:
@@ -53,7 +53,7 @@ def _finding(case: Case, leak: Leak, replaced: Name) -> Finding[About]:
 
 
 def _replaced(case: Case, leak: Leak) -> Name | None:
-    """The name of the leak's engine until a test, or its fixture, replaced it."""
+    """The first event in which a test or its fixture replaced the leak's engine under some name."""
     if leak.engine is None:
         return None
     lineage = case.evidence.lineage(leak.first.entry.process)
@@ -78,7 +78,7 @@ def _replaced(case: Case, leak: Leak) -> Name | None:
 
 
 def _holders(case: Case, replaced: Name) -> list[Name]:
-    """The other names of the object that was replaced; if there are none, what is bound to its engine."""
+    """The other names of the replaced object or, if there are none, the names bound to its engine."""
     before = replaced.held_before
     assert before is not None
     found: dict[tuple[str, str], Name] = {}
@@ -93,7 +93,7 @@ def _holders(case: Case, replaced: Name) -> list[Name]:
 
 
 def _bound(used: Name | None, replaced: Name) -> str:
-    """The name that holds another object, which is bound to the one that was replaced; "" where it is a copy."""
+    """The name whose object is bound to the replaced one's engine; "" for a plain copy."""
     if used is None or used.holds is None or replaced.held_before is None:
         return ""
     return "" if used.holds.object == replaced.held_before.object else f"{used.module}.{used.name}"
@@ -114,7 +114,7 @@ def _is_of_module(name: Name, leak: Leak) -> bool:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """Copies of the name following it."""
+    """Make the copies follow the name."""
     module, name, bound = finding.about.module, finding.about.name, finding.about.bound
     if module:
         fix = f"Where the tests replace {module}.{name}, replace {bound} too, or bind it again (configure(bind=...))."
@@ -122,7 +122,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Use it through its module."""
+    """Use the name through its module."""
     module, name = finding.about.module, finding.about.name
     return (
         f"Refer to {name} through its module ({module}.{name}) where it is used, not as a copy or a default value, so "

@@ -1,4 +1,4 @@
-"""global-engine-rebound-not-restored: a global, or a name on app.state, that a test rebinds and leaves so."""
+"""global-engine-rebound-not-restored: a test rebinds a global, or a name on app.state, and does not restore it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from kit.detectors.planning.shared import without_test
 from kit.evidence.model import Engine, Evidence, Frame, Name
 
 NAME = "global-engine-rebound-not-restored"
-_OF_APP = "app "  # as the module of a name on an application's state
-_FOR_MANY = ("session", "package")  # scopes of fixtures, whose doing is meant to last
+_OF_APP = "app "  # stands for the module of a name on an application's state
+_FOR_MANY = ("session", "package")  # fixture scopes whose effect is meant to last
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The test that bound it."""
+    """The test that bound the name."""
 
     test: str
 
@@ -65,7 +65,7 @@ def _finding(case: Case, event: Name, hit: Reach, at: Frame | None) -> Finding[A
 
 
 def _bound(evidence: Evidence) -> Iterator[tuple[Name, Engine, float]]:
-    """Each binding of a name by a test, with the engine that it held from then on, and until when."""
+    """Each binding of a name by a test, the engine that the name then held, and the time until which it held it."""
     engines = {engine.engine: engine for engine in evidence.engines}
     pool: dict[tuple[int, str, str], list[Name]] = {}
     for event in evidence.names:
@@ -78,10 +78,10 @@ def _bound(evidence: Evidence) -> Iterator[tuple[Name, Engine, float]]:
 
 
 def _by_the_test(evidence: Evidence, event: Name, engine: Engine) -> bool:
-    """Tell whether a test bound a name, and not the application, which sets its names at its start or first use."""
+    """Whether a test bound a name, rather than the application, which sets its names at its start or first use."""
     if event.test is None or event.stage is not None or event.op == "unbound":
         return False
-    if event.op == "held" and engine.test != event.test:  # it was only looked at for the first time
+    if event.op == "held" and engine.test != event.test:  # the name was only seen for the first time
         return False
     if event.op == "rebound" and not event.module.startswith(_OF_APP):
         return True
@@ -109,9 +109,9 @@ def _hit(case: Case, event: Name, wrong: set[str], until_s: float) -> Reach | No
 
 
 def _place(evidence: Evidence, event: Name, engine: Engine) -> Frame | None:
-    """The line of the tests that made the engine; if the tests did not, the line that did.
+    """The innermost line of the tests that led to the engine or, without one, the outermost application line.
 
-    None where it had been there before the test that bound a name to it: that line has nothing to do with it.
+    None when the engine existed before the test that bound the name: the line that made it is then unrelated.
     """
     if engine.test != event.test:
         return None
@@ -120,12 +120,12 @@ def _place(evidence: Evidence, event: Name, engine: Engine) -> Frame | None:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The test left out that binds it."""
+    """Leave out the test that binds the name."""
     return without_test(finding, finding.about.test, advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
-    """Put it back."""
+    """Restore the name after the test."""
     return (
         f"Restore what {finding.where} replaces when the test is over (monkeypatch.setattr does), or let init take a "
         "context."

@@ -1,4 +1,4 @@
-"""import-time-engine: a module that opens the database while it is imported, before any test."""
+"""import-time-engine: a module opens the database while it is imported, before any test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "import-time-engine"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak during an import: which module's top level opened it, and what imported that?"""
+    """For each leak during an import: which top-level statement opened it, and which modules imported that one?"""
     for leak in case.leaks:
         statement = _module_statement(leak)
         if leak.first.how != "import" or statement is None:
@@ -36,23 +36,23 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def _dotted(file: str) -> str:
-    """A file as the module that it most likely is."""
+    """The dotted name that a file most likely has as a module."""
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _module_statement(leak: Leak) -> Frame | None:
-    """The innermost frame of a module's top level."""
+    """The innermost frame of a module's top-level code."""
     return next((frame for frame in leak.first.chain if frame.function == MODULE), None)
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """The statement's connections redirected; a run without the statement would prove nothing about the cause."""
+    """Redirect the connections of the statement; a run without it would prove nothing about the cause."""
     label = f"with the connections of {finding.where} redirected"
     return connected_elsewhere(finding, context, context.leaks_of(finding), label, advice(finding))
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Do it later."""
+    """Open the database later than at import."""
     return f"Move the statement at {finding.where} out of the module's top level, into the lifespan or a command."
 
 

@@ -1,4 +1,4 @@
-"""memory-database-each: an in-memory database for each connection, where one was meant for all."""
+"""memory-database-each: each connection has an in-memory database of its own, where one was meant for all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAKES = ("create", "insert")
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each engine in memory: was one connection written to, and another used, in a test that failed?"""
+    """For each in-memory engine: was one connection written to, and another one used in a test that failed?"""
     failed = {one.test for one in case.evidence.outcomes if one.outcome == "failed"}
     by_engine = _uses(case)
     for engine in case.evidence.engines:
@@ -49,7 +49,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def _uses(case: Case) -> dict[str | None, list[Use]]:
-    """The uses of databases that one connection has for itself, by engine: a suite may make an engine for each test."""
+    """The uses of private in-memory databases, by engine, because a suite may make an engine for each test."""
     private = {one.connection for one in case.evidence.connections if _is_private(one)}
     found: dict[str | None, list[Use]] = {}
     for use in case.evidence.uses:
@@ -59,13 +59,13 @@ def _uses(case: Case) -> dict[str | None, list[Use]]:
 
 
 def _is_private(connection: Connection) -> bool:
-    """Whether it is a database in memory that no other connection can reach."""
+    """Whether it is an in-memory database that no other connection can reach."""
     observed = connection.observed or {}
     return "file" in observed and not observed["file"] and "mode=memory" not in connection.configured
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """One connection for all that is in memory."""
+    """Use one connection for each in-memory database."""
     yield proposed_by(finding, OneInMemory(), advice(finding))
 
 

@@ -1,4 +1,4 @@
-"""no-separate-test-db: a suite that has no database of its own."""
+"""no-separate-test-db: the suite has no database of its own."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """If nothing but leaks was reached: which line of the tests does the most harm, and where did the URL come from?"""
+    """If only leaks were reached: which test line did the most harmful statement, and where did the URL come from?"""
     wrong = {leak.database.id for leak in case.leaks}
     if not wrong or case.allowed.patterns is None or case.evidence.overrides:
         return
     if any(reach.database.id not in wrong for reach in case.reached):
         return
     if any(event.op in ("set", "kept") and case.done_by_tests(event) for event in case.evidence.variables):
-        return  # they name one, and why it is not reached is another question
+        return  # the tests name a database; another kind explains why it is not reached
     if _made_another(case):
-        return  # likewise
+        return  # likewise, by an engine
     if named_by_settings(case):
         return
     if any(goes_elsewhere(leak.first) or _another_is_named(case.evidence, leak) for leak in case.leaks):
@@ -69,7 +69,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _by_tests(case: Case) -> Iterator[tuple[Use, Frame]]:
-    """The uses that the tests' own code made outside requests, each with its line."""
+    """The uses by test code outside requests, each with its line."""
     for use in case.evidence.uses:
         frame = next((frame for frame in case.evidence.chain(use) if case.of_tests(frame.file)), None)
         if frame is not None and use.request is None:
@@ -77,14 +77,14 @@ def _by_tests(case: Case) -> Iterator[tuple[Use, Frame]]:
 
 
 def _made_another(case: Case) -> bool:
-    """Tell whether the tests make an engine of a place that no leak's engine has."""
+    """Whether the tests make an engine of another database than the leaks'."""
     wrong = {place(leak.engine.url) for leak in case.leaks if leak.engine is not None}
     made = (engine for engine in case.evidence.engines if case.done_by_tests(engine))
     return any(place(engine.url) not in wrong for engine in made)
 
 
 def _another_is_named(evidence: Evidence, leak: Leak) -> bool:
-    """Tell whether a settings file that was read names another database than the one that answered."""
+    """Whether a settings file that was read names another database than the one that answered."""
     source = url_source_of(evidence, leak.first)
     name, value = source.variable, source.written.value if source.written is not None else None
     return name is not None and passed_over(evidence, name, value) is not None
@@ -126,7 +126,7 @@ def _from(evidence: Evidence, engine: Engine | None) -> str:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The variable naming another database."""
+    """Set the variable to another database."""
     name, url = finding.about.variable, finding.about.url
     value = nowhere(url) if finding.about.whole or not url else NOWHERE
     if name and value:
@@ -135,7 +135,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Give the tests one."""
+    """Give the tests a database of their own."""
     return (
         f"Give the tests a database of their own: set {finding.about.variable} at the top of conftest.py to a test "
         "database, and let the guard (kit guard init) refuse any other."

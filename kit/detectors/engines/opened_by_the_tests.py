@@ -1,4 +1,4 @@
-"""opened-by-the-tests: a database that the tests' own code names and opens."""
+"""opened-by-the-tests: test code names a database and opens it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NAME = "opened-by-the-tests"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each line of the tests that names such a database: what did it open, and in which tests?"""
+    """For each line of the tests that names such a database: which one did it open, and in which tests?"""
     pool: dict[tuple[Frame, str], list[Leak]] = {}
     for leak in case.leaks:
         at = made_by_tests(case, leak)
         if at is None or _named_from_outside(case, leak):
             continue
-        if in_another_process(case, leak) is None:  # else it is not what that line is meant to do
+        if in_another_process(case, leak) is None:  # otherwise engine-differs-by-process reports it
             pool.setdefault((at, leak.database.id), []).append(leak)
     for (at, identity), leaks in pool.items():
         tests = tuple(dict.fromkeys(test for leak in leaks for test in leak.tests))
@@ -41,13 +41,13 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def _named_from_outside(case: Case, leak: Leak) -> bool:
-    """Tell whether the tests only opened what a variable named that the command was started with."""
+    """Whether the tests only opened the database of a variable that the command inherited."""
     written = url_source_of(case.evidence, leak.first).written
     return written is not None and written.op == "inherited"
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """The line's connections redirected to an allowed database. The test that shows it is never left out."""
+    """Redirect the line's connections to an allowed database. The test that shows the leak still runs."""
     leaks = context.leaks_of(finding)
     if leaks and finding.file and finding.line:
         led = context.led_elsewhere(leaks[0], ((finding.file, finding.line),))
@@ -55,7 +55,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Decide whether it is intended."""
+    """Decide whether the connection is intended."""
     return (
         "If that is meant, run these tests apart from the others and allow the database there; if not, name the test "
         f"database at {finding.where}."

@@ -1,4 +1,4 @@
-"""test-module-imported-twice: a file of the tests that is loaded as two modules, with an engine in each."""
+"""test-module-imported-twice: a file of the tests is loaded as two modules, with an engine in each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "test-module-imported-twice"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The module name under which the file was loaded first, and that of the second import."""
+    """The module name under which the file was loaded first, and the name of the second import."""
 
     loaded_as: str
     imported_as: str
@@ -39,7 +39,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _pairs(case: Case, event: Module) -> Iterator[tuple[Engine, Engine]]:
-    """The engines that one line of the file made in both modules: the earlier one, and that of the second module."""
+    """Pairs of engines that one line of the file made: the earlier one, and the second module's."""
     chains = [(engine, case.evidence.chain(engine)[:1]) for engine in case.evidence.engines]
     mine = [one for one in chains if one[1] and one[1][0].file == event.file and one[0].process == event.process]
     importer = case.evidence.chain(event)[:1]
@@ -50,7 +50,7 @@ def _pairs(case: Case, event: Module) -> Iterator[tuple[Engine, Engine]]:
 
 
 def _gone_wrong(case: Case, engine: Engine) -> tuple[str, ...]:
-    """The tests that used an engine and failed, or reached by it what they should not have."""
+    """The tests that used an engine and failed, or reached a wrong database through it."""
     wrong = {one.test for one in case.evidence.outcomes if one.outcome == "failed"}
     wrong |= {test for leak in case.leaks if leak.engine == engine for test in leak.tests}
     used = (use.test for use in case.evidence.uses if use.engine == engine.engine)
@@ -83,7 +83,7 @@ def _finding(
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The import under the name by which the file was loaded first."""
+    """Import the file under the name by which it was loaded first."""
     statement, about = context.statement(finding.file, finding.line), finding.about
     if statement is None or finding.file is None:
         return
@@ -99,7 +99,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Import it by one name."""
+    """Import the file under one name."""
     return (
         f"At {finding.where} import {finding.about.loaded_as} instead of {finding.about.imported_as}, or use a "
         "fixture: pytest loads a conftest.py itself."
