@@ -1,4 +1,4 @@
-"""Overrides that are not in place when a dependency is requested."""
+"""Overrides that are not in effect when a dependency is resolved."""
 
 from __future__ import annotations
 

@@ -15,16 +15,16 @@ from kit.evidence.model import Dependencies, Evidence, Override
 
 @dataclass(frozen=True, slots=True)
 class AppAbout:
-    """The overridden dependency, and the application that the override was set on, in words."""
+    """The overridden dependency, and a description of the application that the override was set on."""
 
     key: str
     made: str
 
 
 def set_elsewhere(case: Case, kind: str, *, consulted: bool) -> Iterator[Finding[AppAbout]]:
-    """The overrides that are set on an application which did not serve a leak's request.
+    """Findings on overrides that are set on an application which did not serve a leak's request.
 
-    `consulted` tells whether any application was asked for its overrides there.
+    `consulted` selects requests for which overrides of some application were looked up, or those for which none were.
     """
     for leak in case.leaks:
         if leak.first.how != "dependency" or leak.first.dependency is None:
@@ -46,7 +46,7 @@ def set_elsewhere(case: Case, kind: str, *, consulted: bool) -> Iterator[Finding
 
 
 def applied_everywhere(finding: Finding[AppAbout], context: Context, fix: str) -> Iterator[Candidate]:
-    """The override applied in every application."""
+    """Apply the override in every application."""
     key = finding.about.key
     yield override_applied(finding, key, key, f"with the override of {key} applied in every application", fix)
 

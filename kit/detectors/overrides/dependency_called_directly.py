@@ -1,4 +1,4 @@
-"""dependency-called-directly: the application's own code calls a dependency, so that no override applies."""
+"""dependency-called-directly: the application's own code calls a dependency, so no override applies."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ NAME = "dependency-called-directly"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The dependency that was called, as module.name; "" where it is not known."""
+    """The dependency that was called, as module.name; "" if unknown."""
 
     callable: str
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak by a direct call: of which dependency, and which line calls it?"""
+    """For each leak by a direct call: which dependency was called, and on which line?"""
     for leak in case.leaks:
         if leak.first.how == KIND.route:
             yield _finding(case, leak)
@@ -46,7 +46,7 @@ def _finding(case: Case, leak: Leak) -> Finding[About]:
 
 
 def _direct_call(evidence: Evidence, chain: tuple[Frame, ...]) -> tuple[str, Frame | None]:
-    """The dependency on the chain that was called, and the frame that called it."""
+    """The dependency on the stack that was called directly, and the frame that called it."""
     for known in dependencies_of(evidence):
         caller = called_directly(known, chain)
         if caller is not None:
@@ -70,14 +70,14 @@ def _standing(case: Case, leak: Leak, dependency: str) -> str:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """Plain calls of the dependency redirected to its override."""
+    """Redirect plain calls of the dependency to its override."""
     name = finding.about.callable
     if name:
         yield proposed_by(finding, RedirectCall(name), advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
-    """Take it as a parameter."""
+    """Take the dependency's value as a parameter."""
     name = finding.about.callable
     return (
         f"At {finding.where} do not call {name}: take its value as a parameter of the endpoint, Depends({name}), and "

@@ -1,4 +1,4 @@
-"""dependency-not-overridden: tests with an engine of their own, and nothing that makes the application use it."""
+"""dependency-not-overridden: the tests have an engine of their own, and nothing makes the application use it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak that a dependency supplied: does nothing override it, while the tests have a database?"""
+    """For each leak through a dependency without an override: do the tests use a database of their own?"""
     ours = next(
         (
             reach
@@ -56,7 +56,7 @@ def _by_tests(case: Case, engine: Engine) -> bool:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The session that the dependency opened, bound to the engine that the tests use instead."""
+    """Bind the session that the dependency opened to the tests' engine."""
     meant = context.engine_of_tests()
     for leak in context.case.leaks:
         if meant and leak.opener and leak.opener.line == finding.line and leak.opener.file == finding.file:
@@ -66,7 +66,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Override it."""
+    """Override the dependency."""
     return (
         f"Where the tests make their client set app.dependency_overrides[{finding.about.callable}] to a function that "
         f"returns a session of their own engine ({finding.about.ours}), or configure the application with that "

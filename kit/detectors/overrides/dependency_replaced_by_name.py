@@ -26,7 +26,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak that a dependency supplied: had the tests replaced its name by then?"""
+    """For each leak through a dependency: had the tests replaced its name before the request?"""
     for leak in case.leaks:
         dependency = leak.first.dependency
         instead = _instead(case, leak) if dependency is not None and leak.first.override is None else None
@@ -60,17 +60,17 @@ def _instead(case: Case, leak: Leak) -> Callable | None:
 
 
 def _is_of_tests(case: Case, other: Callable) -> bool:
-    """A mock, or what a file of the tests defines: not a name that the application itself defines twice."""
+    """Whether it is a mock or defined in a test file, rather than a second definition in the application."""
     return other.name.startswith(_MOCKS) or (other.file is not None and case.of_tests(other.file))
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The dependency looked up by its name."""
+    """Look the dependency up by its name."""
     yield proposed_by(finding, FollowName(finding.about.callable), advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
-    """Override it."""
+    """Override the dependency."""
     name = finding.about.callable
     return (
         f"Instead of replacing the name {name}, set app.dependency_overrides[{name.rpartition('.')[2]}] to a function "

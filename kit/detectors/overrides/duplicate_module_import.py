@@ -1,4 +1,4 @@
-"""duplicate-module-import: a file that is loaded as two modules, so that an override is set on the other's function."""
+"""duplicate-module-import: a file is loaded as two modules, and the override's key comes from the wrong one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "duplicate-module-import"
 
 
 def detect(case: Case) -> Iterator[Finding[KeyAbout]]:
-    """Which override's key comes from a second module of the dependency's own file?"""
+    """Which override's key comes from a second module of the dependency's file?"""
     return (finding for _, finding in on_keys(case, NAME, Mismatch.LOADED_TWICE))
 
 

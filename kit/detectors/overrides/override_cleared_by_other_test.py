@@ -1,4 +1,4 @@
-"""override-cleared-by-other-test: an override that code which had not set it removed from the tests that need it."""
+"""override-cleared-by-other-test: code that did not set an override removed it before the tests that need it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NAME = "override-cleared-by-other-test"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The test that removed it; "" where it was removed outside the tests."""
+    """The test that removed it; "" when it was removed outside the tests."""
 
     test: str
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: did an override of its dependency stand before, and who else removed it?"""
+    """For each leak: was its dependency overridden before, and did other code remove the override?"""
     for leak in case.leaks:
         removal = removal_before(case, leak) if leak.first.how == "dependency" else None
         if removal is not None and not removal.own:
@@ -49,13 +49,13 @@ def _finding(case: Case, leak: Leak, removal: Removal) -> Finding[About]:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The removal left out, or else the test that makes it."""
+    """Leave out the statement that removes it, or the test that does."""
     yield from without_statement(finding, context, advice(finding))
     yield from without_test(finding, finding.about.test, advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
-    """Remove one's own override only."""
+    """Remove only one's own override."""
     return (
         f"At {finding.where} remove only what that test has set (app.dependency_overrides.pop(key, None)), or restore "
         "what was there before; or set the database's override for each test."

@@ -1,4 +1,4 @@
-"""override-key-stale: a key of dependency_overrides that is an older, or newer, object of the dependency's name."""
+"""override-key-stale: a key of dependency_overrides has a dependency's name but is an older or newer object."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "override-key-stale"
 
 
 def detect(case: Case) -> Iterator[Finding[KeyAbout]]:
-    """Which override's key is another object of the name that the application depends on?"""
+    """Which override's key has the name of a dependency but is another object?"""
     return (finding for _, finding in on_keys(case, NAME, Mismatch.STALE))
 
 

@@ -1,4 +1,4 @@
-"""override-key-unmatched: a key of dependency_overrides that is no dependency of its application."""
+"""override-key-unmatched: a key of dependency_overrides is no dependency of its application."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "override-key-unmatched"
 
 
 def detect(case: Case) -> Iterator[Finding[KeyAbout]]:
-    """Which override can never apply, because its key is no dependency of the application?"""
+    """Which override can never apply because its key is no dependency of the application?"""
     return (finding for _, finding in on_keys(case, NAME, Mismatch.OTHER_OBJECT, Mismatch.UNKNOWN))
 
 

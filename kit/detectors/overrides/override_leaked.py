@@ -1,4 +1,4 @@
-"""override-leaked: an override that a test set for itself, and that later tests still get."""
+"""override-leaked: a test set an override for itself, and later tests still get it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ NAME = "override-leaked"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The test that set it."""
+    """The test that set the override."""
 
     test: str
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak through an override: did another test set that for itself, and not remove it?"""
+    """For each leak through an override: did another test set it for itself and not remove it?"""
     for leak in case.leaks:
         if leak.first.how == "override":
             for was_set, tests in _outlived(case, leak):
@@ -33,13 +33,14 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _outlived(case: Case, leak: Leak) -> Iterator[tuple[Override, list[str]]]:
-    """The overrides that outlived their test, each with the tests that got them."""
+    """The overrides that outlived their test, each with the later tests that got them."""
     found: dict[int, tuple[Override, list[str]]] = {}
     for reach in leak.reaches:
         changes = history(case, reach)
         if not changes or changes[-1].op == "removed" or changes[-1].test in (None, reach.test):
             continue
-        if reach.test and changes[-1].scope in (None, "function"):  # a fixture of a wider scope is meant to last
+        # The override of a fixture with a wider scope is meant to last.
+        if reach.test and changes[-1].scope in (None, "function"):
             found.setdefault(id(changes[-1]), (changes[-1], []))[1].append(reach.test)
     yield from found.values()
 
@@ -60,12 +61,12 @@ def _finding(case: Case, leak: Leak, was_set: Override, tests: list[str]) -> Fin
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The test left out that leaves it."""
+    """Leave out the test that sets the override."""
     return without_test(finding, finding.about.test, advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
-    """Remove it when the test is over."""
+    """Remove the override after the test."""
     return "Take the override back when the test is over: app.dependency_overrides.pop(key, None) in its teardown."
 
 

@@ -1,4 +1,4 @@
-"""override-not-in-test: a fixture that sets the override for other tests than those which need it."""
+"""override-not-in-test: the fixture that sets the override does not run for the tests that need it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ NAME = "override-not-in-test"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The fixture that sets it, the overridden dependency, and the first test in which it did.
+    """The fixture that sets the override, the overridden dependency, and the first test in which it did.
 
-    `move_to` is the file from which the fixture would reach all the tests; "" where it could reach them.
+    `move_to` is the file in which the fixture would be available to all the tests; "" if it is available already.
     """
 
     fixture: str
@@ -35,7 +35,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak that no removal explains: is the override set by a fixture that none of the leak's tests uses?"""
+    """For each leak that no removal explains: is the override set by a fixture that none of its tests uses?"""
     for leak in case.leaks:
         if leak.first.how == "dependency" and not is_told(leak, removal_before(case, leak)):
             sets = list(_sets(case, leak))
@@ -44,7 +44,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _sets(case: Case, leak: Leak) -> Iterator[Override]:
-    """Where fixtures set the override. A fixture of a wider scope sets it in one test for all tests that use it."""
+    """The overrides set by fixtures; one of wider scope counts only if it is not available to the leak's tests."""
     dependency = leak.first.dependency
     for change in case.evidence.overrides:
         if dependency is None or change.key != dependency.callable or change.op == "removed":
@@ -73,7 +73,7 @@ def _finding(case: Case, leak: Leak, sets: list[Override]) -> Finding[About]:
 
 
 def _out_of_reach(setter: Frame | None, leak: Leak) -> bool:
-    """Tell whether a fixture's file is a conftest.py, or a module, that applies to none of a leak's tests."""
+    """Whether a fixture's file, a conftest.py or a module, applies to none of a leak's tests."""
     if setter is None or not leak.tests:
         return False
     folder, _, name = setter.file.rpartition("/")
@@ -82,7 +82,7 @@ def _out_of_reach(setter: Frame | None, leak: Leak) -> bool:
 
 
 def _why_not_there(setter: Frame | None, leak: Leak) -> tuple[str, str]:
-    """Why the leak's tests do not use a fixture, and the file from which they could."""
+    """Why the leak's tests do not use a fixture, and the file to move it to so that they can."""
     if setter is None or not _out_of_reach(setter, leak):
         return "these tests do not request the fixture, or a nearer one has its name", ""
     folder = setter.file.rpartition("/")[0]
@@ -95,7 +95,7 @@ def _why_not_there(setter: Frame | None, leak: Leak) -> tuple[str, str]:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The override kept from the test on that sets it; that test first, where the others come before it."""
+    """Keep the override from the test that sets it, and run that test first if others run before it."""
     key, setter = finding.about.key, finding.about.setter
     order = [outcome.test for outcome in context.case.evidence.outcomes]
     late = set(finding.tests) & set(order[: order.index(setter)]) if setter in order else ()
@@ -106,7 +106,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def _let_through(finding: Finding[About], context: Context) -> str:
-    """What to do if tests do not use a fixture: a nearer one of the same name may override it."""
+    """The advice for tests without the fixture: a nearer fixture of the same name may hide it."""
     name = finding.about.fixture
     for file in _nearer(finding):
         for number, line in enumerate((context.text_of(file) or "").splitlines(), 1):
@@ -119,7 +119,7 @@ def _let_through(finding: Finding[About], context: Context) -> str:
 
 
 def _nearer(finding: Finding[About]) -> Iterator[str]:
-    """The files in which pytest looks for a fixture of the tests of a finding, before it comes to the finding's own."""
+    """The files in which pytest looks for a fixture before it comes to the finding's own file."""
     for module in dict.fromkeys(test.partition("::")[0] for test in finding.tests):
         folder = PurePosixPath(module).parent
         for file in (module, *(str(above / "conftest.py") for above in (folder, *folder.parents))):

@@ -1,4 +1,4 @@
-"""override-on-wrong-app: an override that was set on one application while another one served the request."""
+"""override-on-wrong-app: the override was set on one application, and another one served the request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "override-on-wrong-app"
 
 
 def detect(case: Case) -> Iterator[Finding[AppAbout]]:
-    """Is there an override of a leak's dependency, on an application that was not asked?"""
+    """Is there an override of a leak's dependency on an application that did not serve the request?"""
     yield from set_elsewhere(case, NAME, consulted=True)
     for key, found in on_keys(case, NAME, Mismatch.OTHER_APPLICATION):
         yield Finding(
@@ -33,12 +33,12 @@ def detect(case: Case) -> Iterator[Finding[AppAbout]]:
 
 
 def interventions(finding: Finding[AppAbout], context: Context) -> Iterator[Candidate]:
-    """The override applied in every application."""
+    """Apply the override in every application."""
     return applied_everywhere(finding, context, advice(finding))
 
 
 def advice(finding: Finding[AppAbout]) -> str:
-    """Set it on the application that serves the request."""
+    """Set the override on the application that serves the request."""
     return (
         f"Set the override of {finding.about.key} on the application that serves the request (the mounted one, or the "
         f"one that the test's client was given), not on the one at {finding.where}."

@@ -1,4 +1,4 @@
-"""override-taken-back: an override that its own fixture removed before the test needed it."""
+"""override-taken-back: the fixture that set the override removed it before the test needed it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "override-taken-back"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak: did the code that set the override for its test remove it before that test needed it?"""
+    """For each leak: did the code that set the override for its test remove it too early?"""
     for leak in case.leaks:
         removal = removal_before(case, leak) if leak.first.how == "dependency" else None
         if removal is not None and taken_back_early(leak, removal):
@@ -40,12 +40,12 @@ def _finding(case: Case, leak: Leak, removal: Removal) -> Finding[Nothing]:
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """The removal left out."""
+    """Leave out the statement that removes it."""
     return without_statement(finding, context, advice(finding))
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Remove it at the end of the test."""
+    """Remove the override at the end of the test."""
     return (
         f"Remove the override at {finding.where} only when the test is over: in a fixture, yield inside the `with` "
         "that sets it, instead of returning after it."

@@ -1,4 +1,4 @@
-"""route-without-provider: a route that belongs to no application, so that overrides are never looked up for it."""
+"""route-without-provider: a route belongs to no application, so overrides are never looked up for it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ NAME = "route-without-provider"
 
 
 def detect(case: Case) -> Iterator[Finding[AppAbout]]:
-    """Was a leak's request served by a route for which no application's overrides are looked up?"""
+    """Was a leak's request served by a route for which overrides are never looked up?"""
     return set_elsewhere(case, NAME, consulted=False)
 
 
 def interventions(finding: Finding[AppAbout], context: Context) -> Iterator[Candidate]:
-    """The override applied in every application."""
+    """Apply the override in every application."""
     return applied_everywhere(finding, context, advice(finding))
 
 

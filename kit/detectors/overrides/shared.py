@@ -1,4 +1,4 @@
-"""What the kinds about an override's key share: findings on keys that match nothing, and the right key."""
+"""Shared by the kinds about an override's key: findings on unmatched keys, and the right key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kit.evidence.model import Evidence, Override
 
 @dataclass(frozen=True, slots=True)
 class KeyAbout:
-    """The key of an override, and the dependency that it should have been ("" where none is like it)."""
+    """The key of an override, and the dependency that was probably meant ("" if none is similar)."""
 
     key: str
     to: str
@@ -60,7 +60,7 @@ def _application(evidence: Evidence, app: str | None) -> str:
 
 
 def rekeyed(finding: Finding[KeyAbout], context: Context) -> Iterator[Candidate]:
-    """The override applied to the dependency that was meant."""
+    """Apply the override to the dependency that was meant."""
     key, to = finding.about.key, finding.about.to or _supplied_by(finding, context)
     if to:
         label = f"with the override of {key} applied to {to}"
@@ -68,7 +68,7 @@ def rekeyed(finding: Finding[KeyAbout], context: Context) -> Iterator[Candidate]
 
 
 def _supplied_by(finding: Finding[KeyAbout], context: Context) -> str:
-    """The dependency through which a leak was opened that a finding is about; "" where there is none."""
+    """The dependency that supplied a leak of the finding; "" if there is none."""
     return next(
         (
             leak.first.dependency.name
@@ -89,7 +89,7 @@ def _import_fix(finding: Finding[KeyAbout], context: Context, key: str, to: str)
 
 
 def advice(finding: Finding[KeyAbout]) -> str:
-    """Override what is in Depends(...)."""
+    """Override the object that is in Depends(...)."""
     if not finding.about.to:
         key = finding.about.key
         return f"At {finding.where} override the object that is in Depends(...), instead of {key}."
@@ -97,7 +97,7 @@ def advice(finding: Finding[KeyAbout]) -> str:
 
 
 def right_key(key: str, to: str) -> str:
-    """What to override instead of a key that matches nothing."""
+    """The advice which object to override instead of an unmatched key."""
     if key == to:
         return f"Import the object that is in Depends(...) and override that, not another {key}."
     return f"Override {to}, the object that is in Depends(...), instead of {key}."

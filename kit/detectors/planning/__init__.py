@@ -1,4 +1,4 @@
-"""What interventions are planned with: candidates, the project's texts, and the changes that several kinds share."""
+"""The tools for planning interventions: candidates, the project's source, and changes that several kinds share."""
 
 from __future__ import annotations
 

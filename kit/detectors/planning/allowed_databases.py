@@ -1,4 +1,4 @@
-"""A database that the tests reached and may reach, as a URL, a path or a name to which a re-run can redirect. Pure."""
+"""An allowed database that the run reached, as a URL, path or name to which a re-run can redirect. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def allowed_url(context: Context, url: str) -> str:
     """The full URL of an allowed database that the run reached, of the kind of `url`; "" if none is known.
 
-    A password that evidence does not show is taken from the variable that held the same URL.
+    A password that the evidence does not show is taken from the variable with the same URL.
     """
     for reach in context.rightly():
         shown = reach.engine.url if reach.engine is not None else reach.connection.configured
@@ -32,7 +32,7 @@ def allowed_url(context: Context, url: str) -> str:
 
 
 def named_there(context: Context, value: str) -> str:
-    """A database that the tests name, where another run can lead to it; else one of its kind that they reached."""
+    """The database that the tests name if another run can use it; else an allowed one of the same kind, or ""."""
     path = value.partition(":///")[2] if kind_of_url(value) == "sqlite" and "://" in value else value
     if "***" in value or (kind_of_url(value) == "sqlite" and not _stays(path, context.case.allowed.folder)):
         return allowed_url(context, value if "://" in value else "sqlite://")
@@ -48,22 +48,22 @@ def value_instead(context: Context, value: str) -> str:
 
 
 def naming(context: Context, name: str, value: str) -> str:
-    """The label of a run in which a variable has `value_instead`."""
+    """The label of a re-run in which a variable is set to `value_instead`."""
     there = _there_for(context, value).partition("?")[0].rpartition("/")[2]
     return f"with {name} naming {there or 'another database'}"
 
 
 def kind_of_url(url: str) -> str:
-    """The kind of database that a URL, or a file's path, names."""
+    """The kind of database that a URL, or the path of a file, names."""
     kind = url.partition("://")[0].partition("+")[0] if "://" in url else "sqlite"
     return {"postgres": "postgresql", "mariadb": "mysql"}.get(kind, kind)
 
 
 def _there_for(context: Context, value: str) -> str:
-    """URL, path or name of a database that is allowed, of the kind of a value; "" where none is known."""
+    """The URL, path or name of an allowed database of the kind of a value; "" if none is known."""
     if "://" in value:
         return allowed_url(context, value)
-    if another(value) != NOWHERE:  # a file's path
+    if another(value) != NOWHERE:  # the value is the path of a file
         return allowed_url(context, "sqlite://").partition(":///")[2]
     servers = {_server(leak.first) for leak in context.case.leaks} - {None}
     named = (place(reach.connection.configured) for reach in context.rightly() if _server(reach) in servers)
@@ -71,11 +71,11 @@ def _there_for(context: Context, value: str) -> str:
 
 
 def _server(reach: Reach) -> tuple[str, str] | None:
-    """Host and port of the server that a connection was configured for; None where it is no server's."""
+    """Host and port of the server that a connection was configured for; None if it is not a server's."""
     named = place(reach.connection.configured) if "://" in reach.connection.configured else None
     return (named[1], named[2]) if named is not None and any(named[1:3]) else None
 
 
 def _stays(path: str, folder: str) -> bool:
-    """Tell whether a file exists for another run, too: what pytest makes for a run has another name in the next."""
+    """Whether a file also exists in another run: pytest's temporary folders get a new name in each."""
     return "/pytest-of-" not in path.removeprefix(folder)

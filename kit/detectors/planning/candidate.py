@@ -1,4 +1,4 @@
-"""What a re-run changes for one finding, and the words for it. Pure."""
+"""The interventions of a re-run for one finding, and their label. Pure."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from kit.analysis.model import Finding
 from kit.probes.interventions.base import WORKSPACE, Intervention
 from kit.probes.interventions.connections import NOWHERE as NOWHERE
 
-Values = Mapping[tuple[str, str | None], str]  # a variable's name and value as evidence shows it -> the value itself
-TextOf = Callable[[str], str | None]  # a file's text, by the name that evidence gives it; None where it has none
+Values = Mapping[tuple[str, str | None], str]  # {(variable, its value in the evidence): the unredacted value}
+TextOf = Callable[[str], str | None]  # the text of a file named in the evidence; None if there is none
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What a re-run changes to show that a finding is the cause. `label` says it in words ("without ...").
+    """The interventions of a re-run that may show that a finding is the cause. `label` describes them ("without ...").
 
-    `fix` is what to do if it is the cause. `otherwise` are interventions to the same end, with a label of their own,
-    for when the program cannot run with the first ones.
-    `at` is the file and line that is changed, where that is another than the finding's.
+    `fix` is what to change if it is the cause. `otherwise` are alternative interventions, with `otherwise_label`, for a
+    program that cannot run with the first ones. `at` is the location that is changed, if it is not the finding's.
     """
 
     finding: Finding[object]
@@ -43,22 +42,22 @@ class Candidate:
 
     @property
     def what(self) -> str:
-        """What the finding says."""
+        """The finding's message."""
         return self.finding.message
 
     @property
     def file(self) -> str | None:
-        """The file that is changed, or else the culprit's."""
+        """The file that is changed, else the finding's."""
         return self.at[0] if self.at is not None else self.finding.file
 
     @property
     def line(self) -> int | None:
-        """The line that is changed, or else the culprit's."""
+        """The line that is changed, else the finding's."""
         return self.at[1] if self.at is not None else self.finding.line
 
 
 def nowhere(url: str) -> str:
-    """A URL of the kind of `url` where there is nothing: a file of the re-run's own, or a port of no server."""
+    """A URL of the kind of `url` that names no existing database: a new file of the re-run, or an unused port."""
     scheme = url.partition("://")[0]
     if scheme.startswith("sqlite"):
         return f"{scheme}:///{WORKSPACE}/{NOWHERE}"
@@ -66,7 +65,7 @@ def nowhere(url: str) -> str:
 
 
 def another(value: str) -> str:
-    """A value of the kind of `value`, a URL or a file or a name, that leads to no database that is there."""
+    """A value of the kind of `value` (a URL, path or name) that names no existing database."""
     if "://" in value:
         return nowhere(value)
     return f"{WORKSPACE}/{NOWHERE}" if "/" in value or re.search(r"\.\w{2,7}$", value) else NOWHERE

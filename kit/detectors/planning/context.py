@@ -1,4 +1,4 @@
-"""What interventions are planned from: the run, the project's texts, the values of its variables. Pure."""
+"""The input of planning: the run, the project's source, the values of its variables. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known about a suite for planning interventions. `kinds` are all kinds, in the order of the registry."""
+    """What is known about a suite when interventions are planned. `kinds` are all kinds in the registry's order."""
 
     case: Case
     text_of: TextOf
@@ -33,43 +33,43 @@ class Context:
     kinds: tuple[Kind[Any], ...]
 
     def kind(self, name: str) -> Kind[Any]:
-        """The kind of that name."""
+        """The kind with this name."""
         return next(kind for kind in self.kinds if kind.name == name)
 
     def found(self, kind: str, leak: Leak) -> Finding[object] | None:
-        """The finding of that kind on a leak; None where the run shows none."""
+        """The finding of this kind about a leak; None if the run has none."""
         mine = (one for one in self.findings if one.kind == kind and leak.database.id in one.databases)
         return next((one for one in mine if set(leak.tests) <= set(one.tests) or not one.tests), None)
 
     def kind_of_route(self, leak: Leak, otherwise: str) -> str:
-        """The name of the kind that stands for a leak's route; `otherwise` where none does."""
+        """The name of the kind that represents a leak's route; `otherwise` if none does."""
         return next((kind.name for kind in self.kinds if kind.route and kind.route == leak.first.how), otherwise)
 
     def statement(self, file: str | None, line: int | None) -> Statement | None:
-        """The simple statement at a line of a file of the project."""
+        """The simple statement at a line of a project file; None if there is none."""
         source = self.text_of(file) if file else None
         return statement_at(source, line) if source is not None and line else None
 
     def text_at(self, file: str | None, line: int | None) -> str:
-        """The text of a line; "" where there is none."""
+        """The text of a line; "" if there is none."""
         lines = (self.text_of(file or "") or "").splitlines()
         return lines[line - 1] if line and line <= len(lines) else ""
 
     def given_in(self, finding: Finding[object], name: str) -> str | None:
-        """What the line of a finding gives a variable, where it is one of a dotenv file."""
+        """The value that the finding's line, in a dotenv file, sets a variable to; None if it sets none."""
         text = self.text_at(finding.file, finding.line)
         found = re.match(rf"\s*(?:export\s+)?{re.escape(name)}\s*=\s*(.*?)\s*$", text)
         return found[1].strip("\"'") if found else None
 
     def changed_line(self, file: str, number: int, value: str) -> EditSettings | None:
-        """The line of a settings file, naming a database that is not there."""
+        """The line of a settings file changed to name a database that does not exist; None if it cannot be changed."""
         line = self.text_at(file, number)
-        if not value or value not in line:  # a password stands in it, which evidence does not show
+        if not value or value not in line:  # the line contains a password that the evidence does not show
             return None
         return EditSettings(file, ((number, number, line.replace(value, another(value))),))
 
     def inherited(self, name: str) -> str:
-        """The value that a variable had when the command began; "" where it had none."""
+        """The value of a variable when the command began; "" if it was not set."""
         return next(
             (
                 event.value or ""
@@ -80,7 +80,7 @@ class Context:
         )
 
     def engine_of_tests(self) -> Frame | None:
-        """Where the engine was made that overrides, or else the tests themselves, use and that is in order."""
+        """Where the engine of an allowed reach was made; overrides are preferred over other reaches."""
         rightly = [reach for reach in self.rightly() if reach.engine is not None]
         ranked = sorted(rightly, key=lambda reach: reach.how != "override")
         for reach in ranked:
@@ -91,7 +91,7 @@ class Context:
         return None
 
     def connected_by_tests(self) -> Frame | None:
-        """Where the tests' own code opens what an override supplies and is in order, without an engine."""
+        """Where test code opens the allowed connection that an override supplies, without an engine."""
         for reach in self.rightly():
             chain = self.case.evidence.chain(reach.connection)
             if reach.how == "override" and reach.engine is None and chain:
@@ -99,14 +99,14 @@ class Context:
         return None
 
     def rightly(self) -> Iterator[Reach]:
-        """What was reached and is in order."""
+        """The allowed reaches."""
         wrong = {leak.database.id for leak in self.case.leaks}
         for reach in self.case.reached:
             if reach.database.id not in wrong and self.case.allowed.judge(reach.database) is not False:
                 yield reach
 
     def leaks_of(self, finding: Finding[object]) -> list[Leak]:
-        """The leaks that a finding is about: its databases, in its tests, through its line if it has one."""
+        """The leaks that a finding is about: of its databases, in its tests, and through its line if any is."""
         mine = [
             leak
             for leak in self.case.leaks
@@ -117,7 +117,7 @@ class Context:
     def led_elsewhere(
         self, leak: Leak, frames: tuple[tuple[str, int], ...] = (), sites: tuple[tuple[str, int], ...] = ()
     ) -> RedirectEngine:
-        """What is made through all these frames, or connected through any of these lines, redirected if it can be."""
+        """The redirection of engines made through all these frames, or of connections through any of these lines."""
         meant = self.engine_of_tests()
         url = leak.engine.url if leak.engine is not None else leak.first.connection.configured
         return RedirectEngine(
@@ -129,7 +129,7 @@ class Context:
         )
 
     def sites_of(self, leaks: Sequence[Leak]) -> tuple[tuple[str, int], ...]:
-        """The lines through which leaks were reached: of the statement, of the session, of the connection."""
+        """The lines through which leaks were reached: those of the statement, the session and the connection."""
         found: dict[tuple[str, int], None] = {}
         for leak in leaks:
             for reach in leak.reaches:
@@ -138,7 +138,7 @@ class Context:
         return tuple(found)
 
     def engine_elsewhere(self, leak: Leak) -> Iterator[Candidate]:
-        """What works for every leak from an engine, or a connection, of the application's own."""
+        """The candidate that fits every leak from the application's own engine or connection: redirect it."""
         entry = leak.engine if leak.engine is not None else leak.first.connection
         chain = self.case.evidence.chain(entry)
         frames = [frame for frame in chain if not self.case.of_tests(frame.file)][:4]
@@ -157,7 +157,7 @@ class Context:
         )
 
     def _finding_on(self, leak: Leak, lines: tuple[tuple[str, int], ...]) -> Finding[object] | None:
-        """The finding on how a leak was reached, at a line that is redirected: no other line is shown."""
+        """A finding on how a leak was reached whose line is among the redirected ones; None otherwise."""
         here = [finding for finding in self.findings if (finding.file, finding.line) in lines]
         reported = [finding for finding in here if self.kind(finding.kind).strength.tells_how]
         mine = [finding for finding in reported if leak.database.id in finding.databases]
@@ -175,7 +175,7 @@ class Context:
 
 
 def _goes_by(case: Case, leak: Leak, finding: Finding[object]) -> bool:
-    """Tell whether a leak was reached through the line of a finding, or through an engine that this line made."""
+    """Whether a leak was reached through a finding's line, or through an engine that this line made."""
     made = case.evidence.chain(leak.engine) if leak.engine is not None else ()
     frames = (frame for reach in leak.reaches for frame in (*reach.chain, *reach.used))
     return any((frame.file, frame.line) == (finding.file, finding.line) for frame in (*frames, *made))

@@ -21,7 +21,7 @@ from kit.probes.interventions.variables import DropFromFiles, SetVariable, Unset
 
 
 def proposed_by(finding: Finding[object], intervention: Intervention, fix: str) -> Candidate:
-    """One intervention, in its own words."""
+    """A candidate with one intervention and the intervention's own label."""
     return Candidate(finding, intervention.label, (intervention,), fix)
 
 
@@ -32,7 +32,7 @@ def without_statement(
     otherwise: tuple[Intervention, ...] = (),
     otherwise_label: str = "",
 ) -> Iterator[Candidate]:
-    """The statement at the finding's line left out; nothing if no simple statement is there."""
+    """Leave out the statement at the finding's line; no candidate if there is no simple statement."""
     statement = context.statement(finding.file, finding.line)
     if statement is not None and finding.file is not None:
         yield leaving_out(finding, finding.file, statement, fix, otherwise, otherwise_label)
@@ -46,7 +46,7 @@ def leaving_out(
     otherwise: tuple[Intervention, ...] = (),
     otherwise_label: str = "",
 ) -> Candidate:
-    """A statement left out; where `fix` is "", the diff is what to do."""
+    """Leave out a statement; if `fix` is "", the diff is the fix."""
     return Candidate(
         finding,
         f"without {file}:{statement.first} `{' '.join(statement.text.split())}`",
@@ -59,13 +59,13 @@ def leaving_out(
 
 
 def without_test(finding: Finding[object], test: str, fix: str) -> Iterator[Candidate]:
-    """One test left out of the run; nothing where `test` is ""."""
+    """Leave out one test; no candidate if `test` is ""."""
     if test:
         yield proposed_by(finding, LeaveOut((test,)), fix)
 
 
 def without_module(finding: Finding[object], module: str, fix: str) -> Candidate:
-    """A module of tests that is not collected."""
+    """Do not collect a test module."""
     left_out = LeaveOut(files=(module,))
     return Candidate(finding, left_out.label, (left_out,), fix, at=(module, finding.line))
 
@@ -73,18 +73,18 @@ def without_module(finding: Finding[object], module: str, fix: str) -> Candidate
 def connected_elsewhere(
     finding: Finding[object], context: Context, leaks: Sequence[Leak], label: str, fix: str
 ) -> Iterator[Candidate]:
-    """The connections through the lines of leaks redirected to an allowed database; what opens them still runs."""
+    """Redirect the connections through the lines of leaks to an allowed database; the code there still runs."""
     if leaks:
         yield Candidate(finding, label, (context.led_elsewhere(leaks[0], sites=context.sites_of(leaks)),), fix)
 
 
 def override_applied(finding: Finding[object], key: str, to: str, label: str, fix: str) -> Candidate:
-    """The override of a key applied to a dependency, wherever that is requested."""
+    """Apply the override of a key to a dependency, wherever that is resolved."""
     return Candidate(finding, label, (ApplyOverride(key, to),), fix)
 
 
 def without_variable(finding: Finding[object], context: Context, name: str, fix: str) -> Candidate:
-    """A variable removed from the environment before the command begins."""
+    """Remove a variable from the environment before the command begins."""
     value = context.inherited(name)
     return Candidate(
         finding,
@@ -97,7 +97,7 @@ def without_variable(finding: Finding[object], context: Context, name: str, fix:
 
 
 def set_elsewhere(finding: Finding[object], context: Context, name: str, url: str, fix: str) -> Candidate:
-    """A variable set to a database that is allowed, else to one that is not there; `url` is the engine's."""
+    """Set a variable to an allowed database, else to one that does not exist; `url` is the engine's."""
     whole = re.search(r"(?i)ur[il]|dsn", name) is not None
     if whole and url and allowed_url(context, url):
         return Candidate(finding, naming(context, name, url), (SetVariable(name, value_instead(context, url)),), fix)
@@ -117,9 +117,9 @@ def set_elsewhere(finding: Finding[object], context: Context, name: str, url: st
 def set_in_time(
     finding: Finding[object], context: Context, name: str, shown: str, url: str, fix: str, cache: str = ""
 ) -> Candidate:
-    """A variable set, before anything is imported, to what the tests set it to (`shown` in evidence).
+    """Set a variable, before anything is imported, to the value that the tests give it (`shown` in the evidence).
 
-    Where that value is not known, it names another database. `cache` is the function that kept what it was before.
+    If that value is unknown, the variable names another database. `cache` is the function that kept the old value.
     """
     value = context.values.get((name, shown))
     if value is None:
@@ -132,7 +132,7 @@ def set_in_time(
 def without_line_of_file(
     finding: Finding[object], context: Context, name: str, file: str, line: int, value: str, fix: str
 ) -> Iterator[Candidate]:
-    """A variable not read out of a file, or its line naming a database that is not there; `file` "" for any file."""
+    """Drop a variable from a file, or change its line to no existing database; `file` "" stands for any file."""
     changed = context.changed_line(file, line, value) if file else None
     away = DropFromFiles((name.upper(),), file)
     without = not file or holds_variables(file)
@@ -149,20 +149,20 @@ def without_line_of_file(
 
 
 def redirected_session(opener: Frame, meant: Frame) -> RedirectSession:
-    """The session that is opened here, bound to the engine that is made there."""
+    """Bind the session that is opened at `opener` to the engine that is made at `meant`."""
     return RedirectSession(opener.file, opener.line, meant.file, meant.line)
 
 
 def redirected_connection(opener: Frame, meant: Frame) -> RedirectConnection:
-    """This function's connections, redirected to the database of the tests' code at that line."""
+    """Redirect the connections of a function to the database that test code opens at `meant`."""
     return RedirectConnection(opener.file, opener.function, meant.file, meant.line)
 
 
 def holds_variables(file: str) -> bool:
-    """Whether a file holds variables and nothing else, as `.env` does."""
+    """Whether a file contains only variables, as `.env` does."""
     return ".env" in file.rpartition("/")[2] or file.endswith("env")
 
 
 def another_in(name: str, file: str) -> str:
-    """The label of a change of one line of a file."""
+    """The label for a changed line of a settings file."""
     return f"with {name} in {file} naming another database"

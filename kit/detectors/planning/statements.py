@@ -1,4 +1,4 @@
-"""Which lines hold a statement, and how a module reads without it. Pure: text in, lines out."""
+"""Find the statement at a line, and replace it by one without effect. Pure: text in, lines out."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class Statement:
     first: int
     last: int
     text: str
-    by_the_way: bool = False  # an expression whose value nobody takes
+    by_the_way: bool = False  # an expression statement, whose value is discarded
 
     @property
     def left_out(self) -> tuple[int, int, str]:
-        """The lines as they read when the statement does nothing; as many as before, so that numbers hold."""
+        """The statement's lines replaced by ones without effect, in equal number so that line numbers stay the same."""
         indent = self.text[: len(self.text) - len(self.text.lstrip())]
         return self.first, self.last, f"{indent}pass" + "\n#" * (self.last - self.first)
 
 
 def statement_at(source: str, line: int) -> Statement | None:
-    """The simple statement that covers a line; None where there is none, or where it shares its lines."""
+    """The simple statement that covers a line; None if there is none, or it shares a line with another."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
