@@ -1,4 +1,4 @@
-"""background-task-session: a background task that opens a session of its own, to which overrides do not apply."""
+"""background-task-session: a background task opens a session of its own, to which overrides do not apply."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak by a background task: which one, and what did the request itself get?"""
+    """For each leak by a background task: which function ran, and what did the request itself get?"""
     for leak in case.leaks:
         if leak.first.how == KIND.route:
             task = leak.first.chain[-1] if leak.first.chain else None
@@ -40,7 +40,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _by_dependency(case: Case, leak: Leak) -> str:
-    """What the same request got through its dependencies."""
+    """A clause on the session that the same request got through a dependency; "" if it got none."""
     found = [
         reach
         for reach in case.reached
@@ -55,14 +55,14 @@ def _by_dependency(case: Case, leak: Leak) -> str:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The task's connections redirected to an allowed database; the task runs."""
+    """Redirect the task's connections to an allowed database; the task still runs."""
     leaks = [leak for leak in context.leaks_of(finding) if leak.first.how == KIND.route]
     label = f"with the connections of the background task {finding.about.function} redirected"
     yield from connected_elsewhere(finding, context, leaks, label, advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
-    """Give it the session."""
+    """Pass the task a session factory."""
     return (
         f"Let the task {finding.about.function} get its session from the endpoint (a session factory that is a "
         "dependency), instead of the module's own."

@@ -1,4 +1,4 @@
-"""database-reached: a database that should not have been reached, and no more is known."""
+"""database-reached: a database was reached that should not have been, and nothing more is known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "database-reached"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """Each leak as what it is."""
+    """One finding for each leak, with its call stack."""
     word = "is not allowed" if case.allowed.patterns is not None else "is not a database that the tests configure"
     for leak in case.leaks:
         started = starter(case.evidence, leak.first.entry) if leak.opener is None else None
@@ -32,7 +32,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Look at who opens it."""
+    """Look at the code that opens it."""
     return f"Look up what {finding.where} uses, and configure the tests' own database there."
 
 

@@ -20,7 +20,7 @@ NAME = "lifespan-engine"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The name on the application's state that the lifespan overwrote; "" where it overwrote none."""
+    """The name on the application's state that the lifespan overwrote; "" if it overwrote none."""
 
     replaced: str
 
@@ -66,7 +66,7 @@ def _made(case: Case, leak: Leak, engine: Engine) -> Iterator[Finding[About]]:
 
 
 def _made_in_lifespan(case: Case, engine: Engine) -> bool:
-    """Tell whether a lifespan made it: the start of an application also puts its middleware together."""
+    """Whether lifespan code made the engine; middleware, which is built at the same time, does not count."""
     return engine.stage == "lifespan" and not in_middleware(case.evidence, case.evidence.chain(engine))
 
 
@@ -88,7 +88,7 @@ def _replaced(case: Case, leak: Leak, engine: Engine) -> Name | None:
 
 
 def _left_by_lifespan(case: Case, event: Name) -> bool:
-    """Tell whether what was replaced was only what a lifespan, of a test before, had put there itself."""
+    """Whether the replaced engine was itself made by a lifespan, for an earlier test."""
     before = event.held_before.engine if event.held_before is not None else None
     return any(engine.engine == before and engine.stage == "lifespan" for engine in case.evidence.engines)
 
@@ -116,7 +116,7 @@ def _message(case: Case, leak: Leak, engine: Engine, replaced: Name | None, at: 
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The lifespan's connections redirected; a run without the lifespan, if it replaced another engine."""
+    """Redirect the lifespan's connections; if it replaced an engine, also run without the lifespan."""
     leaks = context.leaks_of(finding)
     label = "with the connections of the application's lifespan redirected"
     yield from connected_elsewhere(finding, context, leaks, label, advice(finding))
@@ -127,7 +127,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Let tests set what it uses."""
+    """Let the lifespan use what tests can set."""
     return (
         "Let the lifespan take its engine or URL from something that tests can set before it runs, or set the test's "
         "own after the client has been entered."

@@ -1,4 +1,4 @@
-"""middleware-session: a middleware that opens a database, to which overrides do not apply."""
+"""middleware-session: a middleware opens a database, to which overrides do not apply."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "middleware-session"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak by a middleware: which line opened it, or made its engine?"""
+    """For each leak by a middleware: which line opened the database or made its engine?"""
     for leak in case.leaks:
         if leak.first.how == KIND.route:
             message = opened_by(case, leak, "a middleware, to which overrides do not apply")
@@ -21,12 +21,12 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Let tests set what it uses."""
+    """Let the middleware use what tests can set."""
     return advice_at(finding.where)
 
 
 def advice_at(where: str) -> str:
-    """What to do about the middleware whose culprit is at a location."""
+    """The advice about the middleware at a location."""
     return (
         f"Overrides do not apply to a middleware: let the one at {where} use what the application holds "
         "(request.app.state), or its own arguments, so that tests can set it."

@@ -1,4 +1,4 @@
-"""session-past-dependencies: code of a request that opened a session without a dependency."""
+"""session-past-dependencies: code of a request opened a session without a dependency."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NAME = "session-past-dependencies"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Whether an override stood in the test, which this went past."""
+    """Whether an override was in effect in the test, which this session bypassed."""
 
     overridden: bool
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak of a request that no dependency supplied: which line opened it?"""
+    """For each leak in a request without a dependency: which line opened it?"""
     for leak in case.leaks:
         if leak.first.how == "without a dependency":
             message = opened_by(case, leak, "code that did not get it from a dependency")
@@ -29,12 +29,12 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def settles(finding: Finding[About]) -> bool:
-    """It is a defect by itself only if an override was set."""
+    """Whether an override was set: only then is the session a defect by itself."""
     return finding.about.overridden
 
 
 def advice(finding: Finding[About]) -> str:
-    """Use the dependency."""
+    """Take the session from the dependency."""
     return f"At {finding.where} take the session from the dependency, so that an override applies to it."
 
 

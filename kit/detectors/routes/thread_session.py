@@ -1,4 +1,4 @@
-"""thread-session: a thread of the application that opens a database, to which overrides do not apply."""
+"""thread-session: a thread of the application opens a database, to which overrides do not apply."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "thread-session"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak by a thread of the application's own: which line opened it?"""
+    """For each leak by a thread of the application: which line opened it?"""
     for leak in case.leaks:
         if leak.first.how == KIND.route:
             message = opened_by(case, leak, f"thread {leak.first.entry.thread}, to which overrides do not apply")
@@ -21,7 +21,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Give the thread its factory."""
+    """Pass the thread its session factory."""
     return (
         f"Overrides do not apply to a thread: pass its session factory to the code at {finding.where} as an argument, "
         "so that tests can set it."

@@ -1,4 +1,4 @@
-"""Sessions that are bound elsewhere, kept too long, or not committed."""
+"""Sessions that are bound to another engine, kept too long, or not committed."""
 
 from __future__ import annotations
 

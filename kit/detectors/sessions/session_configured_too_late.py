@@ -1,4 +1,4 @@
-"""session-configured-too-late: a factory of sessions that the tests configure when its scoped session is open."""
+"""session-configured-too-late: the tests configure a session factory after its scoped session was opened."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NAME = "session-configured-too-late"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The session that was there, and where it was opened."""
+    """The session that was already open, and where it was opened."""
 
     session: str
     made: str
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: was its session a scoped one, whose factory the tests configured for another engine later?"""
+    """For each leak through a scoped session: did the tests configure its factory for another engine later?"""
     sessions = {session.session: session for session in case.evidence.sessions if session.scoped}
     for leak in case.leaks:
         names = {getattr(reach.entry, "session", None) for reach in leak.reaches}
@@ -39,9 +39,9 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _bound_late(case: Case, leak: Leak, session: Session) -> tuple[FactoryBound, Engine] | None:
-    """The tests' last configuration for another place, after a session was opened and before a leak through it.
+    """The tests' last configuration for another database, between the opening of a session and a leak through it.
 
-    With its engine; one that the record does not have says nothing.
+    Returned with its engine. A configuration whose engine is missing from the record does not count.
     """
     engines = {engine.engine: engine for engine in case.evidence.engines}
     there = place_in(leak.engine.url) if leak.engine is not None else None
@@ -82,7 +82,7 @@ def _finding(case: Case, leak: Leak, session: Session, bound: FactoryBound, engi
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The scoped session removed first, and the connections that it had made before redirected."""
+    """Remove the scoped session first, and redirect the connections that it had made before."""
     if not finding.file or not finding.line:
         return
     removed = RemoveFirst(finding.file, finding.line)
@@ -93,7 +93,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def _before(finding: Finding[About], context: Context) -> list[Leak]:
-    """The other leaks through the same session, outside of the tests: no later configuration takes them away."""
+    """The other leaks through the same session, outside the tests, which no later configuration prevents."""
     return [
         leak
         for leak in context.case.leaks
@@ -103,7 +103,7 @@ def _before(finding: Finding[About], context: Context) -> list[Leak]:
 
 
 def advice(finding: Finding[About]) -> str:
-    """Remove the session first."""
+    """Remove the session before the configuration."""
     return (
         f"Call remove() on the scoped_session before {finding.where} configures it; and let {finding.about.made} open "
         "no session while modules are imported."

@@ -1,4 +1,4 @@
-"""session-kept: a session from before the test, that is kept and stays bound to its first engine."""
+"""session-kept: a session opened before the test is kept and stays bound to its first engine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _from_before(case: Case, leak: Leak) -> Session | None:
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """The session that is kept, bound to the tests' engine as soon as that is made."""
+    """Bind the kept session to the tests' engine as soon as that is made."""
     meant = context.engine_of_tests()
     opener = next((leak.opener for leak in context.leaks_of(finding) if leak.engine is not None), None)
     if meant is not None and opener is not None:
@@ -51,7 +51,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Open a new one."""
+    """Open a new session."""
     return (
         f"Open the session at {finding.where} for each use, or close it after use (scoped_session.remove()), so that "
         "none is left from before."

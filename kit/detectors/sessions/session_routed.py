@@ -1,4 +1,4 @@
-"""session-routed: a session that routes statements to another engine than its own."""
+"""session-routed: a session routes statements to another engine than its own."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _BY = {"get_bind": "its class's own get_bind()", "binds": "the `binds` that it w
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each leak through a session that has an engine of its own: was it routed to another one, and by what?"""
+    """For each leak through a session with an engine of its own: was it routed to another engine, and by what?"""
     sessions = {session.session: session for session in case.evidence.sessions}
     engines = {engine.engine: engine for engine in case.evidence.engines}
     for leak in case.leaks:
         session = sessions.get(getattr(leak.first.entry, "session", None) or "")
         if session is None or leak.engine is None or session.routed_at is None or session.routed_by is None:
             continue
-        own = engines.get(session.engine or "")  # a record that was cut may not have it
+        own = engines.get(session.engine or "")  # a truncated record may lack it
         if own is not None and own.engine != leak.engine.engine:
             yield _finding(case, leak, leak.engine, session, own)
 
@@ -50,12 +50,12 @@ def _finding(case: Case, leak: Leak, engine: Engine, session: Session, own: Engi
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """Each session on its own engine."""
+    """Use each session's own engine."""
     yield proposed_by(finding, NoRouting(), advice(finding))
 
 
 def advice(finding: Finding[Nothing]) -> str:
-    """Let tests set the engines that it uses."""
+    """Let tests set the engines that the routing uses."""
     return (
         f"{finding.where} routes statements away from the engine that the tests give the session: take its engines "
         "from what tests can set, or let the tests' own factory do without (class_=Session, binds={})."

@@ -1,4 +1,4 @@
-"""session-uncommitted: rows that one session wrote and did not commit, and another one was to read."""
+"""session-uncommitted: one session wrote rows and did not commit them before another one read the table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "session-uncommitted"
 
 
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
-    """For each failed test that read a table: had another session rows in it that were not committed?"""
+    """For each failed test that read a table: did another session have uncommitted rows in it?"""
     evidence = case.evidence
     failed = {outcome.test for outcome in evidence.outcomes if outcome.outcome == "failed"}
     seen: set[tuple[str | None, int | None]] = set()
@@ -46,7 +46,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
 
 
 def _of_the_reader(evidence: Evidence, event: Unseen) -> Iterator[Fact]:
-    """Where the session that reads was made, and which line runs in its thread, where it has one of its own."""
+    """Where the reading session was made, and the line that runs in its thread if it has one of its own."""
     made = next((session for session in evidence.sessions if session.session == event.reading), None)
     if made is not None and made.stack is not None:
         yield fact(evidence, made, "the session that reads was made")
@@ -61,7 +61,7 @@ def _who(event: Unseen) -> str:
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """A commit after the line that writes."""
+    """Commit after the line that writes."""
     if finding.file is not None and finding.line is not None:
         yield proposed_by(finding, CommitAfter(finding.file, finding.line), advice(finding))
 

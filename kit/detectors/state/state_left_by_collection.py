@@ -1,4 +1,4 @@
-"""state-left-by-collection: a test fails once another module has been collected, which changed state."""
+"""state-left-by-collection: a test fails after another module was collected whose import changed state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAME = "state-left-by-collection"
 
 
 def advice(finding: Finding[None]) -> str:
-    """What to do where no more is known than the line that writes it."""
+    """The advice when only the line that writes the state is known."""
     return f"Restore what {finding.where} changes: move the statement into a fixture."
 
 

@@ -1,4 +1,4 @@
-"""state-left-by-test: a test that passes alone fails after another one, which changed state and left it so."""
+"""state-left-by-test: a test that passes alone fails after another test that changed state and did not restore it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAME = "state-left-by-test"
 
 
 def advice(finding: Finding[None]) -> str:
-    """What to do where no more is known than the line that writes it."""
+    """The advice when only the line that writes the state is known."""
     return f"Restore what {finding.where} changes when the test is over."
 
 

@@ -1,4 +1,4 @@
-"""state-needed-from-collection: a test that fails alone passes once another module has been collected."""
+"""state-needed-from-collection: a test that fails alone passes after another module was collected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAME = "state-needed-from-collection"
 
 
 def advice(finding: Finding[None]) -> str:
-    """What to do where no more is known than the line that writes it."""
+    """The advice when only the line that writes the state is known."""
     return f"Let the test's own module, or conftest.py, prepare what {finding.where} prepares."
 
 

@@ -1,4 +1,4 @@
-"""state-needed-from-test: a test that fails alone passes after another test, whose change of state it needs."""
+"""state-needed-from-test: a test that fails alone passes after another test whose change of state it needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAME = "state-needed-from-test"
 
 
 def advice(finding: Finding[None]) -> str:
-    """What to do where no more is known than the line that writes it."""
+    """The advice when only the line that writes the state is known."""
     return f"Let a fixture prepare what {finding.where} prepares."
 
 
