@@ -1,4 +1,4 @@
-"""dotenv-precedence: a dotenv file that takes precedence over what the tests set."""
+"""dotenv-precedence: a dotenv file takes precedence over the variable that the tests set."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NAME = "dotenv-precedence"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The variable, and whether a statement loads the file into the environment, before another settings file."""
+    """The variable, and whether a statement loads the file into the environment, where it overrides other files."""
 
     variable: str
     loads: bool
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: does its URL come from a file, although the tests had written the variable?"""
+    """For each leak: does its URL come from a dotenv file although the tests, or another file, gave another value?"""
     for leak in case.leaks:
         found = _loaded_over(case, leak) or _loaded_before(case, leak) or _read_instead(case, leak)
         if found is not None:
@@ -35,7 +35,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _loaded_over(case: Case, leak: Leak) -> Finding[About] | None:
-    """A loader overwrote the tests' variable from a file."""
+    """A loader overwrote the tests' variable with a value from a file."""
     evidence = case.evidence
     source = url_source_of(evidence, leak.first)
     if source.written is None or source.variable is None or not loaded_from_file(source.written):
@@ -62,7 +62,7 @@ def _loaded_over(case: Case, leak: Leak) -> Finding[About] | None:
 
 
 def _loaded_before(case: Case, leak: Leak) -> Finding[About] | None:
-    """A loader wrote the variable from one file, which so takes precedence over another that the settings read."""
+    """A loader set the variable from one file, which takes precedence over another file that the settings read."""
     evidence = case.evidence
     source = url_source_of(evidence, leak.first)
     if source.written is None or source.variable is None or not loaded_from_file(source.written):
@@ -90,7 +90,7 @@ def _loaded_before(case: Case, leak: Leak) -> Finding[About] | None:
 
 
 def _read_instead(case: Case, leak: Leak) -> Finding[About] | None:
-    """The settings read the file themselves, whatever the tests had done to the variable."""
+    """The settings read the file themselves, although the tests had set or removed the variable."""
     evidence, engine = case.evidence, leak.engine
     if engine is None or not engine.files or engine.variables:
         return None
@@ -137,7 +137,7 @@ def _writes(evidence: Evidence, name: str, leak: Leak) -> list[Variable]:
 
 
 def _looked_for_to_be_removed(case: Case, event: Variable) -> bool:
-    """Tell whether it was the tests that looked for a variable, and took nothing for it: as one does to remove it."""
+    """Whether test code read a missing variable without a default, as `delenv` and `pop` do before a removal."""
     if event.value is not None or event.written_by is not None:
         return False
     return any(case.of_tests(frame.file) for frame in case.evidence.chain(event)[:1])
@@ -155,7 +155,7 @@ def _file_with(evidence: Evidence, name: str, value: str | None = None) -> str:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The statement left out that loads the file; the variable not read out of any file."""
+    """Leave out the statement that loads the file, or drop the variable from all files."""
     if finding.about.loads:
         yield from without_statement(finding, context, advice(finding))
     yield from without_line_of_file(finding, context, finding.about.variable, "", 0, "", advice(finding))

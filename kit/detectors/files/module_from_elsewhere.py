@@ -1,4 +1,4 @@
-"""module-from-elsewhere: a module that was imported from another folder than the project's own."""
+"""module-from-elsewhere: a module was imported from another folder than the project's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAME = "module-from-elsewhere"
 
 
 def advice(finding: Finding[None]) -> str:
-    """Import the project's own."""
+    """Import the project's own module."""
     return (
         f"Let the tests import the project's own module instead of {finding.file}: set pythonpath in pytest's "
         "configuration (or run python -m pytest), and remove the other folder from PYTHONPATH."

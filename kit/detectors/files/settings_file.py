@@ -20,7 +20,7 @@ NAME = "settings-file"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The variable, the file and the line that gives it, and its value as evidence shows it."""
+    """The variable, the file and line that set it, and its value as the evidence shows it."""
 
     variable: str
     file: str
@@ -29,7 +29,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: was its variable loaded out of a file, or did the settings read the file themselves?"""
+    """For each leak: was its variable loaded from a file, or did the settings read the file themselves?"""
     for leak in case.leaks:
         source, lines = url_source_of(case.evidence, leak.first), _lines(case, leak)
         loaded = source.written is not None and loaded_from_file(source.written)
@@ -72,7 +72,7 @@ def _lines(case: Case, leak: Leak) -> list[tuple[str, int, str, str | None]]:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The variable not read out of the file, or its line naming another database."""
+    """Drop the variable from the file, or change its line to another database."""
     about = finding.about
     return without_line_of_file(
         finding, context, about.variable, about.file, about.line, about.value, advice(finding)

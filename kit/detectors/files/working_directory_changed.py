@@ -1,4 +1,4 @@
-"""working-directory-changed: a relative path of another file, because the working directory was changed."""
+"""working-directory-changed: a relative path leads to another file because the working directory was changed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NAME = "working-directory-changed"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The relative path, and the test that changed the directory; "" where it was changed outside the tests."""
+    """The relative path, and the test that changed the directory; "" when it was changed outside the tests."""
 
     path: str
     test: str
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak through a relative path: what changed the directory last, and was that meant for this test?"""
+    """For each leak through a relative path: which earlier change of the directory was not made for this test?"""
     for leak in case.leaks:
         path, changed = _relative_path(leak), _changed(case, leak)
         if path is None or changed is None or changed.test in leak.tests:
@@ -48,7 +48,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _relative_path(leak: Leak) -> str | None:
-    """The path of a SQLite file as the program names it, where it depends on the working directory."""
+    """The path of a SQLite file as the program names it, if it is relative to the working directory."""
     if leak.database.path is None:
         return None
     named = place(leak.engine.url) if leak.engine is not None else None
@@ -57,7 +57,7 @@ def _relative_path(leak: Leak) -> str | None:
 
 
 def _changed(case: Case, leak: Leak) -> Folder | None:
-    """The last change of the working directory before the leak that its test, or who else made it, did not undo."""
+    """The last change of the working directory before the leak that its test, or other code, did not undo."""
     own: dict[str | None, list[Folder]] = {}
     for event in case.evidence.folders:
         if event.process == leak.first.entry.process and event.at_s <= leak.first.connection.at_s:
@@ -67,7 +67,7 @@ def _changed(case: Case, leak: Leak) -> Folder | None:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The directory restored after each test; the statement left out, if no test runs it."""
+    """Restore the directory after each test, or leave out the statement if no test runs it."""
     if not finding.about.test:
         yield from without_statement(finding, context, advice(finding))
         return

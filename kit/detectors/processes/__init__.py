@@ -1,4 +1,4 @@
-"""Processes that use other settings than the tests."""
+"""Processes that use other settings than the tests' process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""engine-differs-by-process: a line of the tests that uses another database in one process than in another."""
+"""engine-differs-by-process: one line of the tests uses another database in one process than in another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "engine-differs-by-process"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The URL of the engine, the URL of the same line's engine in another process, and the kind of pool."""
+    """The URL of the engine, the URL of the same line's engine in another process, and the class of the pool."""
 
     url: str
     to: str
@@ -26,7 +26,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak through an engine that the tests make: which database did the same line use in another process?"""
+    """For each leak through an engine of the tests: which database did the same line use in another process?"""
     for leak in case.leaks:
         other = in_another_process(case, leak)
         made = first(case.evidence.chain(leak.engine)) if leak.engine is not None else None
@@ -46,7 +46,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The engine of one worker, redirected to the database of the same line in another; not for a driver's own pool."""
+    """Redirect the engine to the database of the same line in another process; not for a driver's own pool."""
     if "." in finding.about.pool or finding.file is None or finding.line is None:
         return
     led = RedirectEngine(((finding.file, finding.line),), of=finding.about.url, to=finding.about.to)
@@ -55,7 +55,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
 
 
 def advice(finding: Finding[About]) -> str:
-    """Give every worker one of its own."""
+    """Give every worker a test database."""
     return (
         f"At {finding.where} give every worker a database of the tests: derive its name from what each worker has "
         "(PYTEST_XDIST_WORKER, the fixture worker_id), without a fallback to another database."

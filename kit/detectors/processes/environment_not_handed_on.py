@@ -1,4 +1,4 @@
-"""environment-not-handed-on: a process that was started without the variable that names the test database."""
+"""environment-not-handed-on: a process was started without the variable that names the test database."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ NAME = "environment-not-handed-on"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The variable that the process was started without."""
+    """The variable that is missing in the process."""
 
     variable: str
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak of a process that another one started: which variable did it lack that the other one has?"""
+    """For each leak in a child process: which variable did it lack that its parent has?"""
     for leak in case.leaks:
         for asked in _missing(case, leak):
             child = _starter(case, leak, asked.name)
@@ -60,18 +60,18 @@ def _missing(case: Case, leak: Leak) -> list[Variable]:
 
 
 def _starter(case: Case, leak: Leak, name: str) -> Child | None:
-    """Who started the leak's process without a variable, last before it began."""
+    """The last start of the leak's process without a variable; None if there is none."""
     before = [child for child in starters(case.evidence, leak.first.entry) if name in child.dropped]
     return before[-1] if before else None
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The variable passed to processes that are started."""
+    """Pass the variable to started processes."""
     yield proposed_by(finding, HandOnVariable(finding.about.variable), advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
-    """Pass it on."""
+    """Pass the variable on."""
     return f"At {finding.where} pass {finding.about.variable} on: env={{**os.environ, ...}}."
 
 

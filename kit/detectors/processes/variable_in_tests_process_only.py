@@ -15,12 +15,12 @@ from kit.detectors.planning.shared import set_in_time
 from kit.evidence.model import Process, Variable
 
 NAME = "variable-in-tests-process-only"
-_SHOWN = 60  # characters of a command
+_SHOWN = 60  # characters of a command line
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The variable, what the tests set it to as evidence shows it; the URL of the other process's engine, its words."""
+    """The variable, its value in the evidence, the URL of the other process's engine, and that process's command."""
 
     variable: str
     value: str
@@ -29,7 +29,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak of a process in which no test ran: which variable did it lack that the tests had set in theirs?"""
+    """For each leak in a process without tests: which variable did it lack that the tests had set in theirs?"""
     theirs = with_tests(case.evidence)
     for leak in case.leaks:
         process = leak.first.entry.process
@@ -41,7 +41,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _missed(case: Case, leak: Leak, theirs: set[int]) -> tuple[Variable | None, Variable | None]:
-    """The last read of an unset variable before the engine was made, and where the tests set that variable."""
+    """The last read of an unset variable before the engine was made, and the event in which the tests set it."""
     entry = leak.engine or leak.first.entry
     events = (*case.evidence.modes, *case.evidence.variables)
     for asked in sorted(events, key=lambda event: event.at_s, reverse=True):
@@ -80,13 +80,13 @@ def _said(process: Process) -> str:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The variable set from the start, in every process."""
+    """Set the variable from the start, in every process."""
     about = finding.about
     yield set_in_time(finding, context, about.variable, about.value, about.url, advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
-    """Give it to both."""
+    """Set the variable for both processes."""
     return (
         f"Set {finding.about.variable} for both processes: in the script that starts them, before the first; or start "
         "the other one from a fixture, with the tests' environment."

@@ -1,4 +1,4 @@
-"""Variables that lead to another database than the tests mean."""
+"""Variables that lead to another database than the tests intend."""
 
 from __future__ import annotations
 

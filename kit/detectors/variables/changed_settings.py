@@ -1,4 +1,4 @@
-"""What the kinds about a setting share: what a finding is about, its line, and the run that proves it."""
+"""Shared by the kinds about a setting: the subject of a finding, its line, and the re-run that proves it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from kit.probes.interventions.connections import RedirectEngine
 
 @dataclass(frozen=True, slots=True)
 class SettingAbout:
-    """The setting by its place in the program (`variable`), and what it held before, as evidence shows it.
+    """The setting as a path in the program (`variable`), and its previous value as the evidence shows it.
 
-    `value` is what it is set to, `made` where the engine is created.
+    `value` is the new value, `made` the location where the engine is created.
     """
 
     variable: str
@@ -28,19 +28,19 @@ class SettingAbout:
 
 
 def line_of_tests(case: Case, late: Setting) -> Frame | None:
-    """The line of the tests that changed a setting, or called what does."""
+    """The line of the tests that changed a setting, or called the code that did."""
     return next((frame for frame in case.evidence.chain(late) if case.of_tests(frame.file)), None)
 
 
 def set_at(case: Case, late: Setting) -> str:
-    """That a setting is set, to what and where, as messages begin."""
+    """The clause with which messages begin: a setting, its new value, and where it is set."""
     chain = case.evidence.chain(late)
     by = f" ({case.leads(chain[:3])})" if len(chain) > 1 else ""
     return f"{late.name} is set to {late.value} at {chain[-1].file}:{chain[-1].line}{by}"
 
 
 def redirected_to_setting(finding: Finding[SettingAbout], context: Context, fix: str) -> Iterator[Candidate]:
-    """The engine, or the connection, redirected to whatever the setting names at that moment."""
+    """Redirect the engine or connection to the database that the setting names at that moment."""
     about, leaks = finding.about, context.leaks_of(finding)
     for leak in leaks[:1]:
         chain = context.case.evidence.chain(leak.engine) if leak.engine is not None else ()

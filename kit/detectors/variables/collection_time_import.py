@@ -1,4 +1,4 @@
-"""collection-time-import: an engine that is made while another test module is collected."""
+"""collection-time-import: the engine is made while another test module is collected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "collection-time-import"
 
 
 def detect(case: Case) -> Iterator[Finding[LateAbout]]:
-    """For each leak: was its engine made while a module was collected that is none of its tests'?"""
+    """For each leak: was its engine made while a module of other tests was collected?"""
     for leak in case.leaks:
         late, collecting = written_late(case, leak), collected_by_another(case, leak)
         if late is None or collecting is None:
@@ -46,7 +46,7 @@ def _who(event: Variable) -> str:
 
 
 def interventions(finding: Finding[LateAbout], context: Context) -> Iterator[Candidate]:
-    """The module not collected; the variable set before anything is imported."""
+    """Do not collect the module, or set the variable before anything is imported."""
     about = finding.about
     if about.module:
         yield without_module(finding, about.module, advice(finding))
@@ -55,7 +55,7 @@ def interventions(finding: Finding[LateAbout], context: Context) -> Iterator[Can
 
 
 def advice(finding: Finding[LateAbout]) -> str:
-    """Set it earlier, or import later."""
+    """Set the variable earlier, or import the application later."""
     return (
         f"Set {finding.about.variable} before anything is imported (at the top of conftest.py, or in the environment "
         f"of the command), or import the application inside the tests of {finding.about.module}."

@@ -1,4 +1,4 @@
-"""Shared by the kinds about a variable which was missing, so that a default leads to the leak."""
+"""Shared by the kinds about a missing variable whose default leads to the leak."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kit.evidence.model import Frame, Variable
 
 @dataclass(frozen=True, slots=True)
 class MissingAbout:
-    """The variable that was missing, the engine's URL ("" for none), and the test that removed it ("" for none)."""
+    """The missing variable, the engine's URL ("" for none), and the test that removed the variable ("" for none)."""
 
     variable: str
     url: str
@@ -22,9 +22,9 @@ class MissingAbout:
 def went_without(
     case: Case, leak: Leak, kind: str, asked: Variable, gone: str, at: Frame | None, facts: tuple[Fact, ...], test: str
 ) -> Finding[MissingAbout]:
-    """The finding that the application asked for a variable, went without, and came to a leak by what it took instead.
+    """The finding that the application read a variable that is not set and used a default that leads to the leak.
 
-    `gone` says why it was missing, `facts` show it.
+    `gone` is the clause on why it was missing, `facts` support it.
     """
     kept = f", kept by {leak.engine.held_by[0]}" if leak.engine is not None and leak.engine.held_by else ""
     return of_leak(
@@ -40,7 +40,7 @@ def went_without(
 
 
 def asked_in_vain(case: Case, leak: Leak) -> Variable | None:
-    """The variable that was missing when the application asked for it: a leak's URL comes from its default."""
+    """The read of a missing variable from whose default the leak's URL comes; None if there is none."""
     source = url_source_of(case.evidence, leak.first)
     if source.kind == "variable":
         return None
@@ -60,7 +60,7 @@ def asked_in_vain(case: Case, leak: Leak) -> Variable | None:
 
 
 def removal_of(case: Case, asked: Variable) -> Variable | None:
-    """The last thing that befell a variable before it was asked for, where code of the project took it away."""
+    """The removal of a variable by project code, if that is its last change before it was read; else None."""
     befell = [
         event
         for event in case.evidence.variables
@@ -74,7 +74,7 @@ def removal_of(case: Case, asked: Variable) -> Variable | None:
 
 
 def _there_later(case: Case, asked: Variable, until_s: float) -> bool:
-    """Whether a variable that was missing was found after all, before the engine was made."""
+    """Whether a variable that was missing was read later, before the engine was made."""
     return any(
         event.op == "read" and not event.whole and event.name == asked.name and asked.at_s < event.at_s <= until_s
         for event in case.evidence.variables

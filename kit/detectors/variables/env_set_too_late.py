@@ -1,4 +1,4 @@
-"""env-set-too-late: a variable that the tests set when the engine has been made, or the setting read, already."""
+"""env-set-too-late: the tests set a variable after the engine was made, or after the variable was read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAME = "env-set-too-late"
 
 
 def detect(case: Case) -> Iterator[Finding[LateAbout]]:
-    """For each leak: did the tests write a variable after its engine was made, or after its value was kept?"""
+    """For each leak: did the tests set a variable after its engine was made, or after its value was kept?"""
     for leak in case.leaks:
         late = written_late(case, leak)
         if late is not None and collected_by_another(case, leak) is None:
@@ -51,7 +51,7 @@ def _finding(case: Case, leak: Leak, made: Made, late: Variable) -> Finding[Late
 
 
 def _kept(case: Case, leak: Leak, made: Made, late: Variable) -> str:
-    """The sentence for a value that was asked for before it was written, and kept until the engine was made."""
+    """The message for a value that was read before the variable was set, and kept until the engine was made."""
     evidence = case.evidence
     asked = next(
         event
@@ -69,7 +69,7 @@ def _kept(case: Case, leak: Leak, made: Made, late: Variable) -> str:
 
 
 def _made_before(case: Case, leak: Leak, made: Made, late: Variable) -> str:
-    """The sentence for an engine that was made before the variable was written."""
+    """The message for an engine that was made before the variable was set."""
     evidence, chain = case.evidence, case.evidence.chain(made.entry)
     importer = next((frame for frame in chain if case.of_tests(frame.file)), None)
     imported = f", imported at {importer.file}:{importer.line}" if importer is not None else ""
@@ -84,22 +84,22 @@ def _made_before(case: Case, leak: Leak, made: Made, late: Variable) -> str:
 
 
 def _in_another(leak: Leak, made: Made) -> str:
-    """In which other test it was made, and what has kept it since."""
+    """A clause on the other test in which the engine was made, and the name that kept it; "" if there is none."""
     test = made.entry.test
     kept = f", kept by {made.kept_by}" if made.kept_by else ""
     return f", in {test}{kept}" if test is not None and test not in leak.tests else ""
 
 
 def interventions(finding: Finding[LateAbout], context: Context) -> Iterator[Candidate]:
-    """The variable set before anything is imported."""
+    """Set the variable before anything is imported."""
     about = finding.about
-    # `app.settings.get_settings().url` is kept by a function, whose cache can be emptied.
+    # A result kept by a function's cache, as in `app.settings.get_settings().url`, can be cleared.
     cache = about.kept_by.partition("()")[0] if "()" in about.kept_by else ""
     yield set_in_time(finding, context, about.variable, about.value, about.url, advice(finding), cache)
 
 
 def advice(finding: Finding[LateAbout]) -> str:
-    """Set it earlier, or ask for it later."""
+    """Set the variable earlier, or read it later."""
     return (
         f"Set {finding.about.variable} before the application is imported: at the top of conftest.py, or in the "
         "environment of the command; or let the application read it on each use, and the tests clear what it has kept "

@@ -1,4 +1,4 @@
-"""Shared by the kinds about the variable which holds the URL of a leak."""
+"""Shared by the kinds about a variable that holds the URL of a leak."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from kit.analysis.url_source import url_source_of, writer
 
 @dataclass(frozen=True, slots=True)
 class HeldAbout:
-    """The variable and its value, as evidence shows it."""
+    """The variable and its value, as the evidence shows it."""
 
     variable: str
     value: str
 
 
 def held_by_variable(case: Case, leak: Leak, kind: str, *, inherited: bool) -> Iterator[Finding[HeldAbout]]:
-    """The finding that a variable holds a leak's URL: `inherited` from what started the command, or set in the run."""
+    """The finding that a variable holds a leak's URL: `inherited` by the command, or set during the run."""
     source = url_source_of(case.evidence, leak.first)
     written = source.written
     if written is None or source.variable is None or (written.op == "inherited") is not inherited:
@@ -41,7 +41,7 @@ def held_by_variable(case: Case, leak: Leak, kind: str, *, inherited: bool) -> I
 
 
 def _set_beside(case: Case, leak: Leak, name: str) -> str:
-    """Another variable that the tests do set for an engine of the application's own, in a clause."""
+    """A clause on another variable that the tests do set for an engine of the application; "" if there is none."""
     mine = {
         variable
         for engine in case.evidence.engines

@@ -1,4 +1,4 @@
-"""setting-changed-too-late: a setting that the tests change after the application has read it."""
+"""setting-changed-too-late: the tests change a setting after the application has read it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "setting-changed-too-late"
 
 
 def detect(case: Case) -> Iterator[Finding[SettingAbout]]:
-    """For each leak: did the tests give a setting another database, which did not come to what leads there?"""
+    """For each leak: did the tests set a setting to another database after its old value was used or copied?"""
     for leak in case.leaks:
         if by_tests(case, leak):
             continue
@@ -59,12 +59,12 @@ def _said(case: Case, leak: Leak, made: Made, late: Setting, where: str) -> str:
 
 
 def interventions(finding: Finding[SettingAbout], context: Context) -> Iterator[Candidate]:
-    """The engine, or the connection, redirected to whatever the setting names at that moment."""
+    """Redirect the engine or connection to the database that the setting names at that moment."""
     return redirected_to_setting(finding, context, advice(finding))
 
 
 def advice(finding: Finding[SettingAbout]) -> str:
-    """Change it before it is read."""
+    """Change the setting before it is read."""
     about = finding.about
     made = f"{about.made} reads it" if about.made else "the application reads it"
     return (

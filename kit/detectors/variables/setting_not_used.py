@@ -1,4 +1,4 @@
-"""setting-not-used: a setting that the tests set to their database, and that does not decide which one is used."""
+"""setting-not-used: the tests set a setting to their database, and another value decides which one is used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = "setting-not-used"
 
 
 def detect(case: Case) -> Iterator[Finding[SettingAbout]]:
-    """For each leak that no variable leads to: did the tests set a setting to a database that nothing reached?"""
+    """For each leak from no variable: did the tests set a setting to a database that only they reached?"""
     for leak in case.leaks:
         if by_tests(case, leak) or url_source_of(case.evidence, leak.first).variable or changed_late(case, leak):
             continue
@@ -50,12 +50,12 @@ def _finding(case: Case, leak: Leak, vain: Setting) -> Finding[SettingAbout]:
 
 
 def interventions(finding: Finding[SettingAbout], context: Context) -> Iterator[Candidate]:
-    """The engine, or the connection, redirected to whatever the setting names at that moment."""
+    """Redirect the engine or connection to the database that the setting names at that moment."""
     return redirected_to_setting(finding, context, advice(finding))
 
 
 def advice(finding: Finding[SettingAbout]) -> str:
-    """Have it read, or set another."""
+    """Use the setting, or set another one."""
     about = finding.about
     made = about.made or "the application"
     return f"Let {made} take its database from {about.variable}, or let the tests set what {made} takes it from."

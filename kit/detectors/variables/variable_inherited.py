@@ -1,4 +1,4 @@
-"""variable-inherited: a variable that was there when the command began names the database."""
+"""variable-inherited: a variable that was set before the command began names the database."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def detect(case: Case) -> Iterator[Finding[HeldAbout]]:
 
 
 def interventions(finding: Finding[HeldAbout], context: Context) -> Iterator[Candidate]:
-    """The variable taken out of the environment."""
+    """Remove the variable from the environment."""
     if finding.about.variable:
         yield without_variable(finding, context, finding.about.variable, advice(finding))
 
 
 def advice(finding: Finding[HeldAbout]) -> str:
-    """Do not set it, or set it for the tests."""
+    """Do not set the variable, or set it for the tests."""
     return (
         f"Do not set {finding.about.variable} where the tests run (the shell, the Makefile, the CI job), or set it to "
         "the test database at the top of conftest.py, before the application is imported."

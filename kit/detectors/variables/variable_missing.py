@@ -1,4 +1,4 @@
-"""variable-missing: a variable that is not set, so that the application's default names the database."""
+"""variable-missing: a variable is not set, and the application's default names the database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "variable-missing"
 
 
 def detect(case: Case) -> Iterator[Finding[MissingAbout]]:
-    """For each leak: was a variable missing when the application asked for it, and does its default lead there?"""
+    """For each leak: was a variable missing when the application read it, and does its default lead to the leak?"""
     for leak in case.leaks:
         asked = asked_in_vain(case, leak)
         if asked is not None:
@@ -24,12 +24,12 @@ def detect(case: Case) -> Iterator[Finding[MissingAbout]]:
 
 
 def interventions(finding: Finding[MissingAbout], context: Context) -> Iterator[Candidate]:
-    """The variable naming another database."""
+    """Set the variable to another database."""
     yield set_elsewhere(finding, context, finding.about.variable, finding.about.url, advice(finding))
 
 
 def advice(finding: Finding[MissingAbout]) -> str:
-    """Set it."""
+    """Set the variable."""
     return (
         f"Set {finding.about.variable} to the test database at the top of conftest.py, before the application is "
         f"imported (or reads it, at {finding.where})."

@@ -1,4 +1,4 @@
-"""variable-not-asked-for: a variable that the tests set and nothing reads, while the one that is read is missing."""
+"""variable-not-asked-for: nothing reads the variable that the tests set, and the one that is read is not set."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from kit.evidence.model import Frame, Variable
 from kit.probes.interventions.variables import SetVariable
 
 NAME = "variable-not-asked-for"
-_ALIKE = 0.5  # at least, for a name in a file to be taken for another one's
+_ALIKE = 0.5  # least similarity between a name in a file and a missing variable
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The variable that was set, its value as evidence shows it, and the one that the application reads."""
+    """The variable that was set, its value as the evidence shows it, and the variable that the application reads."""
 
     variable: str
     value: str
@@ -31,12 +31,12 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak that no variable led to: which variable did the tests set without effect, and which was not set?"""
+    """For each leak from no variable: which variable did the tests set without effect, and which one was missing?"""
     for leak in case.leaks:
         source = url_source_of(case.evidence, leak.first)
         if by_tests(case, leak) or source.kind == "variable":
             continue
-        asked = [source.asked] if source.asked is not None else None  # the very one whose default was taken
+        asked = [source.asked] if source.asked is not None else None  # exactly the variable whose default was used
         for variables in (case.evidence.variables, *(() if asked else (case.evidence.modes,))):
             in_vain, missing = _in_vain(case, leak, variables), asked or _missing(case, leak, variables)
             if in_vain and missing:
@@ -54,7 +54,7 @@ def _finding(case: Case, leak: Leak, event: Variable, asked: Variable) -> Findin
 
 
 def _in_a_file(case: Case, leak: Leak, asked: Variable | None) -> Iterator[Finding[About]]:
-    """A dotenv file that was read has a name like the one that was missing, and names another database."""
+    """A dotenv file has a name similar to the missing variable that names another database."""
     lines = [] if asked is None else list(_lines_in_vain(case, leak, asked))
     if asked is None or not lines:
         return
@@ -80,7 +80,7 @@ def _lines_in_vain(case: Case, leak: Leak, asked: Variable) -> Iterator[tuple[st
 def _told(
     case: Case, leak: Leak, variable: tuple[str, str | None, str], asked: Variable, at: Frame | None, given: Fact
 ) -> Finding[About]:
-    """The finding for a variable (its name, its value, who gives it) that nothing reads."""
+    """The finding about a variable that nothing reads; `variable` is its name, value, and a clause on its source."""
     name, value, who = variable
     return of_leak(
         case,
@@ -99,7 +99,7 @@ def _told(
 
 
 def _in_vain(case: Case, leak: Leak, variables: Iterable[Variable]) -> list[Variable]:
-    """What the tests wrote before the leak, that nobody asked for by its name, and that led nowhere."""
+    """The variables that tests set before the leak, that nothing read by name, and that led to no database."""
     evidence, process = case.evidence, leak.first.entry.process
     mine = [event for event in variables if event.process == process]
     by_name = {event.name for event in mine if event.op in ("read", "missing") and not event.whole}
@@ -131,7 +131,7 @@ def _likeness(name: str, other: str) -> float:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The variable that the application reads, set to what the tests set the other one to."""
+    """Set the variable that the application reads to the value that the tests give the other one."""
     name, wanted = finding.about.variable, finding.about.wanted
     value = context.values.get((name, finding.about.value)) or context.given_in(finding, name)
     if value is not None:
@@ -147,7 +147,7 @@ def _renamed(finding: Finding[About], context: Context) -> str:
 
 
 def advice(finding: Finding[About]) -> str:
-    """Set the other one."""
+    """Set the variable that is read."""
     return (
         f"At {finding.where} set {finding.about.wanted}, which is what the application reads, instead of "
         f"{finding.about.variable}."

@@ -1,4 +1,4 @@
-"""variable-precedence: another variable goes before the one that the tests set."""
+"""variable-precedence: another variable takes precedence over the one that the tests set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME = "variable-precedence"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The variable that goes first, the one that it goes before, and whether setdefault left it."""
+    """The variable that takes precedence, the one over which it does, and whether setdefault kept its value."""
 
     variable: str
     instead: str = ""
@@ -29,7 +29,7 @@ class About:
 
 
 def detect(case: Case) -> Iterator[Finding[About]]:
-    """For each leak: did another variable go before the one that the tests had written in time?"""
+    """For each leak: did another variable take precedence over one that the tests had set in time?"""
     for leak in case.leaks:
         if by_tests(case, leak) or written_late(case, leak) is not None:
             continue
@@ -71,7 +71,7 @@ def _went_first(case: Case, leak: Leak, source: Source, name: str, written: Vari
 
 
 def _others(case: Case, made: Made, name: str) -> list[Variable]:
-    """The other variables that the tests had written in time."""
+    """The other variables that the tests had set in time."""
     return [
         event
         for event in case.evidence.variables
@@ -85,7 +85,7 @@ def _others(case: Case, made: Made, name: str) -> list[Variable]:
 
 
 def _has_an_engine(case: Case, name: str, other: str) -> bool:
-    """Tell whether the application made another engine from a variable: then it does not compete for this one."""
+    """Whether the application made another engine from a variable, which then does not compete for this one."""
     return any(
         name in (engine.variables or ()) and other not in (engine.variables or ())
         for engine in case.evidence.engines
@@ -95,7 +95,7 @@ def _has_an_engine(case: Case, name: str, other: str) -> bool:
 
 
 def _kept(case: Case, leak: Leak, name: str) -> Variable | None:
-    """The tests' own `setdefault` that found the variable there already."""
+    """The tests' `setdefault` that found the variable set already."""
     return next(
         (
             event
@@ -110,13 +110,13 @@ def _kept(case: Case, leak: Leak, name: str) -> Variable | None:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """The variable that goes first taken out of the environment."""
+    """Remove the variable that takes precedence from the environment."""
     if finding.about.variable:
         yield without_variable(finding, context, finding.about.variable, advice(finding))
 
 
 def advice(finding: Finding[About]) -> str:
-    """Take it out of the environment, or set it."""
+    """Remove the variable from the environment, or set it."""
     return (
         f"Do not set {finding.about.variable} where the tests run; or, before the application is imported, remove it "
         "in conftest.py (os.environ.pop), or set it there (os.environ[...] = ..., not setdefault)."

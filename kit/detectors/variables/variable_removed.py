@@ -1,4 +1,4 @@
-"""variable-removed: code of the project takes away the variable that names the test database."""
+"""variable-removed: code of the project removes the variable that names the test database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "variable-removed"
 
 
 def detect(case: Case) -> Iterator[Finding[MissingAbout]]:
-    """For each leak: was the variable missing that its URL was to come from, because code of the project removed it?"""
+    """For each leak from a default: did code of the project remove the variable before it was read?"""
     for leak in case.leaks:
         asked = asked_in_vain(case, leak)
         removal = removal_of(case, asked) if asked is not None else None
@@ -37,14 +37,14 @@ def detect(case: Case) -> Iterator[Finding[MissingAbout]]:
 
 
 def interventions(finding: Finding[MissingAbout], context: Context) -> Iterator[Candidate]:
-    """The test left out that removes it, or the statement; the variable naming another database."""
+    """Leave out the test or the statement that removes it, or set the variable to another database."""
     yield from without_test(finding, finding.about.test, advice(finding))
     yield from without_statement(finding, context, advice(finding))
     yield set_elsewhere(finding, context, finding.about.variable, finding.about.url, advice(finding))
 
 
 def advice(finding: Finding[MissingAbout]) -> str:
-    """Put it back."""
+    """Restore the variable."""
     return (
         f"At {finding.where} restore {finding.about.variable} (monkeypatch.delenv does, at the end of the test), or "
         "do not remove it there."

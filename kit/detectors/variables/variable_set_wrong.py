@@ -18,22 +18,23 @@ NAME = "variable-set-wrong"
 
 
 def detect(case: Case) -> Iterator[Finding[HeldAbout]]:
-    """For each leak: does its URL come from a variable that was set in the run?"""
+    """For each leak: does its URL come from a variable that was set during the run?"""
     for leak in case.leaks:
         yield from held_by_variable(case, leak, NAME, inherited=False)
 
 
 def interventions(finding: Finding[HeldAbout], context: Context) -> Iterator[Candidate]:
-    """The statement left out; the variable naming another database throughout."""
+    """Leave out the statement, or make the variable name another database throughout."""
     name, value = finding.about.variable, finding.about.value
     pinned = PinVariable(name, value_instead(context, value))
     label = f"{naming(context, name, value)} throughout"
     yield from without_statement(finding, context, advice(finding), (pinned,), label)
-    yield Candidate(finding, label, (pinned,), advice(finding))  # without the statement it can hold the same as before
+    # Without the statement, the variable may still have the same value.
+    yield Candidate(finding, label, (pinned,), advice(finding))
 
 
 def advice(finding: Finding[HeldAbout]) -> str:
-    """Set it to the test database."""
+    """Set the variable to the test database."""
     return f"At {finding.where} set {finding.about.variable} to the test database."
 
 

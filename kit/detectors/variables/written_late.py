@@ -1,4 +1,4 @@
-"""What the kinds about a variable share: what a leak went through, and what the tests wrote once that was made."""
+"""Shared by the kinds about a variable set too late: what a leak used, and what the tests set after it was made."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from kit.evidence.model import Connection, Engine, Frame, Variable
 
 @dataclass(frozen=True, slots=True)
 class LateAbout:
-    """The variable and the value that the tests gave it, as evidence shows it; the engine's URL.
+    """The variable and the value that the tests gave it, as the evidence shows it, and the engine's URL.
 
-    `module` is the test module whose collection made the engine, `kept_by` what kept it; "" where none did.
+    `module` is the test module whose collection made the engine, `kept_by` the name that kept its URL; "" if there is
+    none.
     """
 
     variable: str
@@ -27,7 +28,7 @@ class LateAbout:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a leak went through: its engine, or, where it has none, the connection itself."""
+    """The engine of a leak or, without one, its connection."""
 
     entry: Engine | Connection
     url: str
@@ -35,17 +36,17 @@ class Made:
 
     @property
     def at_s(self) -> float:
-        """When it was made."""
+        """When it was made, in seconds since the run began."""
         return self.entry.at_s
 
     @property
     def what(self) -> str:
-        """What it is, in a word."""
+        """The word "engine" or "connection"."""
         return "engine" if isinstance(self.entry, Engine) else "connection"
 
 
 def made_for(leak: Leak) -> Made:
-    """What a leak went through."""
+    """The engine of a leak or, without one, its connection."""
     engine, connection = leak.engine, leak.first.connection
     if engine is None:
         return Made(connection, connection.configured, "")
@@ -53,9 +54,9 @@ def made_for(leak: Leak) -> Made:
 
 
 def written_late(case: Case, leak: Leak) -> Variable | None:
-    """The first writing by the tests of a variable that the URL could have come from, after it had been asked for.
+    """The first write by the tests to a variable that may be the URL's source, after the application had read it.
 
-    None where the tests opened it themselves.
+    None when the tests opened the database themselves.
     """
     if by_tests(case, leak):
         return None
@@ -93,7 +94,7 @@ def _set_late(
 
 
 def asked_for(case: Case, leak: Leak, variables: tuple[Variable, ...]) -> list[Variable]:
-    """The looks that could have given the engine its URL: where the variable was missing, or held the same place."""
+    """The reads that may be the URL's source: the variable was missing, or held the same database."""
     made = made_for(leak)
     return [
         event
@@ -110,7 +111,7 @@ def _holds(value: str, leak: Leak, made: Made) -> bool:
 
 
 def _asked_again(case: Case, late: Variable, made: Made, variables: tuple[Variable, ...]) -> bool:
-    """Tell whether the application asked for it by name once it was written, before the engine was made."""
+    """Whether the application read the variable by name after it was set and before the engine was made."""
     return any(
         event.op == "read"
         and not event.whole
@@ -123,7 +124,7 @@ def _asked_again(case: Case, late: Variable, made: Made, variables: tuple[Variab
 
 
 def collected_by_another(case: Case, leak: Leak) -> Frame | None:
-    """The line of a test module, that is none of the leak's own, whose collection made the engine."""
+    """The line of a module of other tests whose collection made the engine; None otherwise."""
     own, engine = {test.partition("::")[0] for test in leak.tests}, leak.engine
     if engine is None or engine.phase != "collection" or engine.collecting is None:
         return None
@@ -135,5 +136,5 @@ def collected_by_another(case: Case, leak: Leak) -> Frame | None:
 
 
 def changed(event: Variable) -> str:
-    """What was changed, in words: the variable, or what the settings keep of it."""
+    """The changed thing in words: the variable, or the settings' copy of it."""
     return event.name if event.op == "set" else f"The settings' copy of {event.name}"
