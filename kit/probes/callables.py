@@ -1,4 +1,4 @@
-"""Callables, named by what they are: a dependency, an override, an endpoint. Where each is defined is written once."""
+"""Callables and their definitions: dependencies, overrides, endpoints. Each definition is recorded once."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .recorder import Recorder
 
 _REMEMBERED_AT_MOST = 20_000
 _WRAPPERS_AT_MOST = 20
-_FUNCTIONS = (FunctionType, BuiltinFunctionType)  # of which nobody can derive another kind
+_FUNCTIONS = (FunctionType, BuiltinFunctionType)  # these classes cannot be subclassed
 _of_partial: Callable[[Any], Any] = vars(functools.partial)["func"].__get__
 
 
 class Callables:
-    """Each callable has a name of its own, as long as it lives; nothing is kept alive for it."""
+    """Numbers callables, each for as long as it lives, without keeping it alive."""
 
     def __init__(self, recorder: Recorder, objects: Objects) -> None:
         self._recorder, self._objects = recorder, objects
         self._known: Dict[Tuple[int, ...], Tuple["ReferenceType[Any]", str]] = {}
-        self._described: Dict[Tuple[Any, ...], str] = {}  # those that cannot be pointed at, by what they are
+        self._described: Dict[Tuple[Any, ...], str] = {}  # callables without weak references, by description
 
     def name(self, call: Any) -> Optional[str]:
-        """Return the name of a callable; None for None."""
+        """Return the number of a callable; None for None."""
         if call is None:
             return None
         thing, key = (call.__self__, (address(call.__self__), address(call.__func__))) if type(call) is MethodType \
@@ -47,7 +47,7 @@ class Callables:
         return self._known[key][1]
 
     def defined(self, call: Any) -> Optional[str]:
-        """Return a name that all callables of one definition share; None for None."""
+        """Return a number that all callables of one definition share; None for None."""
         if call is None:
             return None
         described = describe(call)
@@ -67,9 +67,9 @@ class Callables:
 
 
 def describe(call: Any) -> Dict[str, Any]:
-    """Say what a callable is and where it is defined; `inner` is the callable that it stands for, where it has one.
+    """Return the type, name and location of a callable; `inner` is the callable that it wraps, if any.
 
-    `type` is function, method, class, partial, annotated, or instance (of a class that can be called, or is misused).
+    `type` is function, method, class, partial, annotated, or instance (of a class with or without `__call__`).
     """
     annotated = _dependency_of_annotated(call)
     if annotated is not None:
@@ -89,7 +89,7 @@ def describe(call: Any) -> Dict[str, Any]:
 
 
 def code_of(call: Any) -> Optional[CodeType]:
-    """Return the code that runs when a callable is called; None where it is not Python's."""
+    """Return the code that runs when a callable is called; None if it is not written in Python."""
     while is_a(call, functools.partial):
         call = _of_partial(call)
     function = _unwrapped(call.__func__ if type(call) is MethodType else call)
@@ -99,10 +99,10 @@ def code_of(call: Any) -> Optional[CodeType]:
 
 
 def known_as(call: Any) -> Optional[str]:
-    """Return the global of the application's that holds a callable which its own name does not lead to.
+    """Return the application's global through which a callable is reached, if its own name does not lead to it.
 
-    A function made by another, an instance, an alias, or a method of an object that is a global: `app.db.get_main`,
-    `app.db.database.session`. None where the callable's name leads to it, or no global holds it.
+    For example a closure, an instance, an alias, or a method of an object in a global: `app.db.get_main`,
+    `app.db.database.session`. None if the callable's own name leads to it, or if no global holds it.
     """
     thing = call.__self__ if type(call) is MethodType else call
     if is_a(call, type) or (thing is call and _is_found_by_name(call)):
@@ -119,7 +119,7 @@ def known_as(call: Any) -> Optional[str]:
         held = next((slot for slot, value in list(globals_.items()) if value is thing), None)
         if held is None or (found is not None and name.rpartition(".")[2].startswith(("conftest", "test_"))):
             continue
-        found = f"{name}.{held}{tail}"  # who imports comes before what is imported: the last one made it
+        found = f"{name}.{held}{tail}"  # sys.modules has importers first: the last one defines it
         if name == own:
             break
     return found
@@ -137,10 +137,7 @@ def _found_by_name(call: Any) -> Any:
 
 
 def stands_instead(call: Any) -> Any:
-    """Return what the name of a function of the application's leads to, where that is something else by now; else None.
-
-    Not where a decorator has put itself around it.
-    """
+    """Return the object that now has a function's own name; None if it is the function, or a decorator around it."""
     if type(call) is not FunctionType:
         return None
     found = _found_by_name(call)
@@ -148,7 +145,7 @@ def stands_instead(call: Any) -> Any:
 
 
 def _said(thing: Any, name: str) -> str:
-    """Return what a function, a class or another object says of itself under a name; "?" where that is no text."""
+    """Return `__name__`, `__module__` or `__qualname__` of an object; "?" if that is no text."""
     if type(thing) in _FUNCTIONS:
         found = getattr(thing, name, None)
     elif is_a(thing, type):
@@ -166,7 +163,7 @@ def _place(thing: Any) -> Dict[str, Any]:
         method = _method(thing, "__call__") or _method(thing, "__init__")
         code = method.__code__ if type(method) is FunctionType else None
         own = next((value.__code__ for value in space_of(thing).values() if type(value) is FunctionType), None)
-        if own is not None and (code is None or code.co_filename != own.co_filename):  # its base's, of another file
+        if own is not None and (code is None or code.co_filename != own.co_filename):  # inherited from another file
             code = own
     return {
         "name": f"{_said(thing, '__module__')}.{_said(thing, '__qualname__')}",
@@ -175,13 +172,13 @@ def _place(thing: Any) -> Dict[str, Any]:
 
 
 def _method(kind: type, name: str) -> Any:
-    """Return a class's method as it was written; None where it has none of its own that is Python's."""
+    """Return a class's method without decorators; None if it has none, or one that is not written in Python."""
     found = next((space_of(base)[name] for base in bases(kind) if name in space_of(base)), None)
     return _unwrapped(found) if type(found) is FunctionType else None
 
 
 def _unwrapped(function: Any) -> Any:
-    """Return what a decorator was put around. Only what has been written down on it is looked at: nothing is asked."""
+    """Return the function inside decorators that set `__wrapped__`, without calling any of them."""
     for _ in range(_WRAPPERS_AT_MOST):
         held = space_of(function) if is_a(function, type) else held_by(function)
         if "__wrapped__" not in held:
@@ -191,7 +188,7 @@ def _unwrapped(function: Any) -> Any:
 
 
 def _dependency_of_annotated(call: Any) -> Any:
-    """Return what `Annotated[..., Depends(it)]` depends on; None where `call` is something else."""
+    """Return the dependency of `Annotated[..., Depends(dependency)]`; None for anything else."""
     extras = held_by(call).get("__metadata__", ()) if _is_annotated(type(call)) else ()
     for extra in extras if type(extras) is tuple else ():
         found = attribute(extra, "dependency")

@@ -1,7 +1,7 @@
-"""What is running at this moment: which test, in which phase, and which request.
+"""The current test, its phase, and the current request.
 
-The test and its phase belong to the process (pytest runs one test at a time); the request belongs to a flow of
-control, and follows it into tasks and worker threads by a context variable.
+Test and phase belong to the process (pytest runs one test at a time). The request is a context variable, which tasks
+and worker threads inherit.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from .objects import address
 from .own import own_builtins as __builtins__  # noqa: F401
 from .own import threading
 
-Supplier = Tuple[str, Optional[str]]  # the dependency as it was declared, the override that stood in for it
+Supplier = Tuple[str, Optional[str]]  # the declared dependency, its override
 
 
 class Request:
-    """One request, lifespan or background task on its way through an application.
+    """A request, lifespan or background task during its way through an application.
 
-    It keeps nothing of the program's alive: what was supplied is known by its id, as long as it is the same object.
+    It keeps no object of the program alive: values are known by their id, confirmed by a weak reference if possible.
     """
 
     __slots__ = ("app", "by_libraries", "method", "number", "path", "scope", "stage", "supplied", "suppliers")
 
     def __init__(self, number: str, app: Optional[str], stage: str, method: str, path: str) -> None:
         self.number, self.app, self.stage, self.method, self.path = number, app, stage, method, path
-        self.scope: Optional[Dict[str, Any]] = None  # the server's own, while the application has it
+        self.scope: Optional[Dict[str, Any]] = None  # the server's dict, while the request is running
         self.supplied: Dict[int, Tuple[Optional["ReferenceType[Any]"], Supplier]] = {}
-        # Whose code is running when a dependency runs. By its id, as hashing a code reads all that is in it.
+        # The code of each dependency, by its id, since the hash of a code object covers all its content.
         self.suppliers: Dict[int, Tuple[CodeType, Supplier]] = {}
-        self.by_libraries = False  # whether one of those is no code of the application's
+        self.by_libraries = False  # whether one of them is code of a library
 
     def supply(self, value: Any, supplier: Supplier) -> None:
-        """Remember which dependency a value came from: the first that gave it, where others hand it on."""
+        """Remember the dependency that a value came from; the first one, if several pass it on."""
         if self.supplier_of(value) is not None:
             return
         try:
             self.supplied[address(value)] = ref(value), supplier
-        except TypeError:  # of a kind that cannot be pointed at
+        except TypeError:  # its type has no weak references
             self.supplied[address(value)] = None, supplier
 
     def supplier_of(self, value: Any) -> Optional[Supplier]:
@@ -51,24 +51,24 @@ class Request:
         return known[1]
 
     def supplier_at(self, address: int) -> Optional[Supplier]:
-        """The same for an object of a kind that cannot be pointed at, by its id."""
+        """Return the supplier of an object without weak references, by its id; None without one."""
         known = self.supplied.get(address)
         return known[1] if known is not None and known[0] is None else None
 
     def takes_in(self, code: CodeType, supplier: Supplier) -> None:
-        """Remember whose code it is that a dependency runs."""
+        """Remember the code that a dependency runs."""
         self.suppliers[address(code)] = code, supplier
         self.by_libraries = self.by_libraries or owner(code.co_filename) is not APPLICATION
 
     def endpoint(self) -> Optional[CodeType]:
-        """Return the code of what answers the request; None where that is not known."""
+        """Return the code of the endpoint of this request; None if unknown."""
         endpoint = (self.scope or {}).get("endpoint")
         if type(endpoint) is MethodType:
             endpoint = endpoint.__func__
         return endpoint.__code__ if type(endpoint) is FunctionType else None
 
     def stack(self) -> Tuple[Stack, Optional[str], Optional[Supplier]]:
-        """Return the application's frames that led here, and what of the request's own runs, as `running` says it."""
+        """Return the application's frames on the stack, and the request's running code as `running` returns it."""
         codes: List[CodeType] = []
         endpoint = self.endpoint()
         outside = endpoint is not None and owner(endpoint.co_filename) is not APPLICATION
@@ -76,9 +76,9 @@ class Request:
         return (stack, *self.running(codes))
 
     def running(self, codes: List[CodeType]) -> Tuple[Optional[str], Optional[Supplier]]:
-        """Say what of the request's own runs in these codes: its endpoint, or the dependency that was called for it.
+        """Return the callable of the request that runs in `codes`: ("endpoint", None), ("dependency", supplier) or Nones.
 
-        What an endpoint or a dependency calls itself is its own doing, though it be another dependency.
+        A dependency that an endpoint or another dependency calls itself counts as part of its caller.
         """
         running = [address(one) for one in codes]
         if address(self.endpoint()) in running:
@@ -89,7 +89,7 @@ class Request:
         return None, None
 
     def in_background(self) -> "Request":
-        """The same request, as a task that runs after its response."""
+        """Return a copy of this request for a background task after its response."""
         task = Request(self.number, self.app, "background", self.method, self.path)
         task.scope, task.supplied, task.suppliers = self.scope, self.supplied, self.suppliers
         task.by_libraries = self.by_libraries
@@ -102,7 +102,7 @@ class Request:
 
 
 class Current:
-    """The test under way in this process. `phase` is one of the words below; `serial` grows with each change.
+    """The current test of this process. `phase` is one of the words below; `serial` increases with each change.
 
     `start` before pytest, or in a program without it; `configure` while plugins and conftests are loaded; `collection`;
     `setup`, `call`, `teardown` of a test; `between` two tests; `finish` after the last.
@@ -118,7 +118,7 @@ class Current:
         self.test: Optional[str] = None
         self.phase = "start"
         self.fixture: Optional[str] = None
-        self.scope: Optional[str] = None  # of the fixture
+        self.scope: Optional[str] = None  # the fixture's
         self.collecting: Optional[str] = None
         self.serial += 1
 
@@ -127,7 +127,7 @@ class Current:
         self.serial += 1
 
     def key(self) -> Optional[Tuple[Any, ...]]:
-        """Return what `fields` depends on, which takes less to find out; None in a thread, whose name can change."""
+        """Return a cheap key for the result of `fields`; None outside the main thread, whose name cannot change."""
         if current_thread() is not threading.main_thread():
             return None
         request = REQUEST.get()
@@ -135,7 +135,7 @@ class Current:
         return self.serial, self.phase, self.test, self.fixture, self.scope, self.collecting, number, stage
 
     def fields(self) -> Dict[str, Any]:
-        """The context as an event's fields; what is not under way is left out."""
+        """Return the context as fields of an event, without those that do not apply."""
         found: Dict[str, Any] = {"phase": self.phase}
         if self.test is not None:
             found["test"] = self.test

@@ -1,6 +1,6 @@
-"""The connections of this process: which engine each belongs to, which server answered it, and who uses it.
+"""The connections of this process: the engine of each, the server that answered, and its uses.
 
-Two facts are kept apart. *Configured*: the place that was asked for. *Observed*: what the live server said of itself.
+Two facts are kept apart. *Configured*: the URL requested. *Observed*: the identity that the live server reported.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ if TYPE_CHECKING:
     from .drivers.attached import Attached
     from .settings.probe import SettingsProbe
 
-Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none
+Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's identity, or the reason why there is none
 
-_TABLES_AT_MOST = 5  # of one statement that are named
+_TABLES_AT_MOST = 5  # recorded for one statement
 
 
 class Connection:
-    """One connection to a database, as long as it lives. `pooled` ones report their use through SQLAlchemy.
+    """One open connection. The uses of a `pooled` one are reported through SQLAlchemy.
 
-    `asks` tells whether a transaction is open, where the driver's object can be asked: None where it is gone.
-    `shows_ends` says whether the end of a transaction is noticed: a raw connection of sqlite3 can be closed unseen.
+    `asks` returns whether a transaction is open, None if the driver's object was collected; it is None for a driver
+    that does not tell. `shows_ends` says whether the end of a transaction is noticed: a sqlite3 connection that is not
+    pooled can be closed unseen.
     """
 
     __slots__ = (
@@ -65,69 +66,69 @@ class Connection:
 
     def __init__(self, number: str, database: Hashable, engine: Optional[str], pooled: bool) -> None:
         self.number, self.database, self.engine, self.pooled = number, database, engine, pooled
-        self.address: Optional[int] = None  # of the driver's object, where it cannot be pointed at
+        self.address: Optional[int] = None  # id of a driver object without weak references
         self.asks: Optional[Callable[[], Optional[bool]]] = None
-        self.attached: Dict[str, Tuple["Pattern[str]", Connection]] = {}  # files, by their name here
+        self.attached: Dict[str, Tuple["Pattern[str]", Connection]] = {}  # attached files, by schema name
         self.shows_ends = pooled
-        self.pointer: Optional["ReferenceType[Any]"] = None  # to the driver's object
+        self.pointer: Optional["ReferenceType[Any]"] = None  # weak reference to the driver's object
         self.loop: Optional[str] = None  # the event loop that it is bound to
-        self.session: Optional[Tuple[Callable[[], Any], str]] = None  # a pointer to the one that holds it, its name
-        self.serial = -1  # of the test and phase that `used_by` is about
+        self.session: Optional[Tuple[Callable[[], Any], str]] = None  # (weak reference, number)
+        self.serial = -1  # CURRENT.serial that `used_by` belongs to
         self.used_by: Set[Tuple[Any, ...]] = set()
-        self.foreign: Set[str] = set()  # loops other than its own from which it was used in this phase
-        self.uses = self.uses_here = 0  # statements, in all and in this phase
-        self.stack: Stack = ()  # of its latest use that was written down
+        self.foreign: Set[str] = set()  # other event loops that used it in this phase
+        self.uses = self.uses_here = 0  # statements in total, and in this phase
+        self.stack: Stack = ()  # of its latest recorded use
         self.transaction: Optional[Transaction] = None
 
 
 class Transaction:
-    """What has been done on a connection since the last commit or rollback."""
+    """The writes on a connection since its last commit or rollback."""
 
     __slots__ = ("fixture", "phase", "scope", "session", "tables", "test", "told")
 
     def __init__(self, session: Optional[str]) -> None:
         self.test, self.phase = CURRENT.test, CURRENT.phase
         self.fixture, self.scope, self.session = CURRENT.fixture, CURRENT.scope, session
-        self.tables: Dict[str, Stack] = {}  # table -> the frames that wrote to it first
+        self.tables: Dict[str, Stack] = {}  # table -> the stack of the first write
         self.told = False
 
 
 class Listener:
-    """A listener for what happens on connections; each method does nothing unless it is overridden."""
+    """Base class for listeners to connections; methods do nothing unless overridden."""
 
     def file(self, path: str) -> None:
-        """A SQLite file is about to be opened, which may."""
+        """Called before an allowed SQLite file is opened."""
 
     def reached(self, driver_connection: Any, driver: str, connection: Connection, word: Dict[str, Any]) -> None:
-        """A server has answered a new connection, which may be used; `word` is what it said of itself."""
+        """Called after a server has answered a new, allowed connection; `word` is its identity."""
 
     def wrote(self, connection: Connection, statement: Statement, text: str) -> None:
-        """A statement that writes is about to run."""
+        """Called before a statement that writes."""
 
     def ended(self, connection: Connection, is_commit: Optional[bool]) -> None:
-        """A transaction is over; None where it is not known how."""
+        """Called after a transaction; `is_commit` is None if it is unknown how it ended."""
 
 
 class Databases:
-    """Writes down connections as they open, and each use once per test, phase and request."""
+    """Records connections when they open, and each use once per test, phase and request."""
 
     def __init__(self, recorder: Recorder, objects: Objects, gate: Optional[Gate] = None) -> None:
         self._recorder, self.objects, self._gate = recorder, objects, gate
         self._connections: Dict[int, Connection] = {}
         self._uses: Dict[str, int] = {}
-        self._without_probe: Set[str] = set()  # drivers that have connected and have no probe
+        self._without_probe: Set[str] = set()  # drivers without a probe that have connected
         self._finish: List[Callable[[], None]] = []
-        self._open: Dict[str, Connection] = {}  # those that have used a transaction
-        self._writers: Dict[Hashable, Dict[str, Connection]] = {}  # database -> those with rows not committed yet
+        self._open: Dict[str, Connection] = {}  # connections that have begun a transaction
+        self._writers: Dict[Hashable, Dict[str, Connection]] = {}  # database -> connections with uncommitted writes
         self._listeners: List[Listener] = []
-        self.factories: "Notes[Stack]" = Notes()  # of sessions: where each one's class was made
+        self.factories: "Notes[Stack]" = Notes()  # session class -> the stack that made its factory
         self.settings: Optional[SettingsProbe] = None
         self._opening_for: "ContextVar[Optional[str]]" = ContextVar("opening_for", default=None)
 
     # --- connections -------------------------------------------------------------------------------------------------
 
     def asked_for_file(self, path: Optional[str], driver: Optional[str] = None) -> None:
-        """A file is about to be opened, by this driver. Raises DatabaseRefused where it is not allowed."""
+        """Tell the listeners that a file is about to be opened. Raises DatabaseRefused if it is not allowed."""
         __tracebackhide__ = True
         if path is not None and not self.allows_file(path):
             raise self.refused_file(path, None, driver)
@@ -136,24 +137,24 @@ class Databases:
 
     @property
     def gated(self) -> bool:
-        """Whether there is a gate that refuses what is not allowed."""
+        """Whether there is a gate, which refuses databases off the allow-list."""
         return self._gate is not None
 
     def about_to_run(self, statement: Union[str, bytes], to: Reached, dialect: str = "postgresql") -> None:
-        """A statement is about to run. Raises DatabaseRefused where it drops or makes what is not allowed."""
+        """Raise DatabaseRefused if a statement creates, alters or drops a database that is not allowed."""
         __tracebackhide__ = True
         if self._gate is not None:
             self._gate.statement(statement, to, dialect)
 
     def by_driver(self, name: str, why: str) -> None:
-        """A driver without a probe is about to connect. Raises DatabaseRefused where it may not; else it is said."""
+        """Record that a driver without a probe is about to connect. Raises DatabaseRefused if it is not allowed to."""
         __tracebackhide__ = True
         if self._gate is not None:
             self._gate.by(name, why)
         self._say_once("driver", name, why)
 
     def by_store(self, name: str, why: str) -> None:
-        """A client of a server that is no database is about to connect, which is said."""
+        """Record that a client of a server that is no database is about to connect."""
         self._say_once("store", name, why)
 
     def _say_once(self, what: str, name: str, why: str) -> None:
@@ -162,18 +163,21 @@ class Databases:
             self._recorder.not_seen(what, name, why)
 
     def allows_file(self, path: Optional[str]) -> bool:
-        """Tell whether a SQLite file may be opened, and tell nobody."""
+        """Return whether a SQLite file may be opened, without reporting a refusal."""
         return self._gate is None or self._gate.allows_file(path)
 
     def refused_file(self, path: str, stack: Optional[Stack], driver: Optional[str]) -> BaseException:
-        """A file may not be opened: returns what to raise. `stack` led to it, where these frames do not."""
+        """Report that a file is refused, and return the exception to raise.
+
+        `stack` is the stack that led to it, if not the current one.
+        """
         assert self._gate is not None
         number = self._write_refused(path, stack, driver) if driver is not None and os.path.isabs(path) else None
         return self._gate.refused_file(path, stack, number)
 
     @quietly
     def _write_refused(self, path: str, stack: Optional[Stack], driver: str) -> str:
-        """A file that is not opened is written down as one that is, with what else is known of it in the refusal."""
+        """Record a refused file as a connection, too, so that all that is known of it is linked to the refusal."""
         number = self.objects.number("connection")
         self._recorder.event(
             "connection", stack=stack, apart=(path,), connection=number, driver=driver, configured=redact(path),
@@ -182,7 +186,7 @@ class Databases:
         return number
 
     def asked_by(self) -> Dict[str, Any]:
-        """Return for whom a connection is being made, as far as that can be known before it is used."""
+        """Return the engine, session and dependency that a connection is being opened for, as fields of an event."""
         engine, session, held = connecting(self.objects) or Connecting()
         request = REQUEST.get()
         inside, supplier = request.stack()[1:] if request is not None else (None, None)
@@ -196,7 +200,7 @@ class Databases:
     def attached(
         self, driver_connection: Any, driver: str, attached: Attached, stack: Optional[Stack],
     ) -> None:
-        """A SQLite file was attached to an open connection: what speaks of it by its name is said to that file."""
+        """Record a SQLite file attached to an open connection; statements that name it count as uses of that file."""
         to = self.of(driver_connection)
         if to is None or attached.name is None:
             return
@@ -213,10 +217,10 @@ class Databases:
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
         why_not: Optional[str], pooled: bool, *, peer: Optional[Peer] = None, **more: Any,
     ) -> None:
-        """A driver has connected. `observed` is the server's own answer; None with `why_not` where it gave none.
+        """Record a new connection. `observed` is the server's identity; None, with the reason in `why_not`, without one.
 
-        `peer` is where the packets go; of `more`, `asks` tells of the driver's object whether a transaction is open.
-        Raises DatabaseRefused where the server is not allowed, also where the record of it could not be written.
+        `peer` is the remote end of the socket; `asks(driver_connection)` in `more` returns whether a transaction is
+        open. Raises DatabaseRefused if the server is not allowed, even if recording fails.
         """
         __tracebackhide__ = True
         number = self._write_opened(driver_connection, driver, configured, observed, why_not, pooled, peer=peer, **more)
@@ -228,7 +232,7 @@ class Databases:
                 listener.reached(driver_connection, driver, connection, observed or {})
 
     def listen(self, listener: Listener) -> None:
-        """Tell this one, too, of what happens on connections."""
+        """Add a listener."""
         self._listeners.append(listener)
 
     @quietly
@@ -245,7 +249,7 @@ class Databases:
         connection = Connection(number, _database(configured, observed, number), engine, pooled)
         try:
             connection.pointer = pointer = ref(driver_connection)
-        except TypeError:  # of a kind that cannot be pointed at
+        except TypeError:  # its type has no weak references
             connection.address = address(driver_connection)
         else:
             if asks is not None:
@@ -262,25 +266,25 @@ class Databases:
 
     @quietly
     def failed(self, driver: str, configured: str, error: BaseException, **when: Any) -> None:
-        """A driver could not connect; `when` is the stack and the moment, where they are not these."""
+        """Record a failed attempt to connect; `when` has the stack and the moment, if they are not the current ones."""
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         self._recorder.event(
             "connection_failed", apart=(configured,), driver=driver, configured=configured, error=reason, **when,
         )
 
     def moment(self) -> Dict[str, Any]:
-        """Return what tells when something was that may be written down later."""
+        """Return the current moment, for an event to be recorded later."""
         return self._recorder.moment()
 
     def after_test(self, finish: Callable[[], None]) -> None:
-        """Have a driver tell, at the end of each test, what it has not told yet."""
+        """Add a function to be called at the end of each test, for events that a driver has not recorded yet."""
         self._finish.append(finish)
 
     @quietly
     def made_pool(
         self, pool: Any, driver: str, told: str, url: Any, sources: Optional[Sources], dialect: str = "postgresql",
     ) -> None:
-        """A driver's own pool was made: an engine without SQLAlchemy."""
+        """Record a driver's own pool, which is an engine without SQLAlchemy."""
         url = url if isinstance(url, str) and place(url) is not None else told
         kind = type(pool)
         self._recorder.event(
@@ -290,7 +294,7 @@ class Databases:
 
     @contextmanager
     def opening_for(self, pool: Any) -> Iterator[None]:
-        """Have what is opened meanwhile in this thread known for connections of a pool's, or of what stands for one."""
+        """Assign connections opened in this context to a pool, or to an object that acts as one."""
         before = self._opening_for.get()
         self._opening_for.set(self.objects.of("engine", pool))
         try:
@@ -299,11 +303,11 @@ class Databases:
             self._opening_for.set(before)
 
     def pool_of(self, frame: Optional[FrameType]) -> Optional[str]:
-        """Name the pool one of whose own methods is running in `frame`; None where there is none."""
+        """Return the number of the pool whose method runs in `frame`; None without one."""
         return None if frame is None else self.objects.of("engine", frame.f_locals.get("self"))
 
     def forget(self, driver_connection: Any) -> None:
-        """An object has just been made: what was known under its id was another, which is gone."""
+        """Drop what is known of a previous object at the address of this new one."""
         self._connections.pop(address(driver_connection), None)
 
     def of(self, driver_connection: Any) -> Optional[Connection]:
@@ -318,7 +322,7 @@ class Databases:
     def used(
         self, connection: Connection, text: str, engine: Optional[str] = None, also: Tuple[Any, ...] = (),
     ) -> None:
-        """A statement is about to run. `also` are objects through which it came: a dependency may have given one."""
+        """Record a statement that is about to run. A dependency may have supplied one of the objects in `also`."""
         statement = read(text)
         if connection.serial != CURRENT.serial:
             connection.serial = CURRENT.serial
@@ -345,7 +349,7 @@ class Databases:
             self._used_attached(connection, text, also)
 
     def _used_attached(self, connection: Connection, text: str, also: Tuple[Any, ...]) -> None:
-        """Of a table without the name of a file before it, the text does not tell in which file it is."""
+        """Count a statement that names attached files as a use of them. (A table name alone does not tell its file.)"""
         for speaks, attached in connection.attached.values():
             if speaks.search(text):
                 attached.session = connection.session
@@ -369,13 +373,13 @@ class Databases:
         )
 
     def counts(self) -> Dict[str, int]:
-        """How many statements each connection has run."""
+        """Return the number of statements that each connection has run."""
         return dict(self._uses)
 
     # --- event loops -------------------------------------------------------------------------------------------------
 
     def _loop(self) -> Optional[str]:
-        """Name the event loop that is running in this thread; None where none is."""
+        """Return the number of the event loop running in this thread; None without one."""
         asyncio = sys.modules.get("asyncio.events")
         loop = asyncio._get_running_loop() if asyncio is not None else None
         if loop is None:
@@ -394,7 +398,7 @@ class Databases:
     # --- transactions ------------------------------------------------------------------------------------------------
 
     def _follow(self, connection: Connection, statement: Statement) -> None:
-        """Keep account of what is not committed yet, and notice when somebody else reads there."""
+        """Track uncommitted writes, and notice other connections that read these tables."""
         if not connection.shows_ends:
             return
         if statement.ends:
@@ -430,7 +434,7 @@ class Databases:
 
     @quietly
     def ended(self, connection: Connection, is_commit: Optional[bool] = None) -> None:
-        """A transaction was committed or rolled back, or its connection given back or closed."""
+        """Note that a transaction was committed or rolled back, or that its connection was returned or closed."""
         for listener in self._listeners:
             listener.ended(connection, is_commit)
         connection.transaction = None
@@ -441,7 +445,7 @@ class Databases:
 
     @quietly
     def test_ended(self) -> None:
-        """Write down each transaction that was left open, once."""
+        """Record each transaction that was left open, once."""
         for finish in self._finish:
             finish()
         for connection in list(self._open.values()):
@@ -459,7 +463,7 @@ class Databases:
 
 
 def _database(configured: str, observed: Optional[Dict[str, Any]], number: str) -> Hashable:
-    """What sets one database apart from every other, as far as it is known. One in memory is its connection."""
+    """Return a key that identifies a database as far as known; one in memory is identified by its connection."""
     if not observed:
         return configured
     if "file" in observed:
@@ -468,7 +472,7 @@ def _database(configured: str, observed: Optional[Dict[str, Any]], number: str) 
 
 
 def _speaking_of(name: str) -> "Pattern[str]":
-    """What finds a file's name before a dot in a statement."""
+    """Return a pattern for the name of an attached file before a dot."""
     return re.compile(rf"(?i)(?<![\w.'])[\"`\[]?{re.escape(name)}[\"`\]]?\s*\.")
 
 
@@ -480,16 +484,16 @@ def _asking(pointer: "ReferenceType[Any]", asks: Callable[[Any], bool]) -> Calla
 
 
 def _is_in_transaction(connection: Connection) -> bool:
-    """Ask the driver where it can be asked; else go by what was seen to begin and to end."""
+    """Return whether a transaction is open: by the driver if it tells, else by the statements seen."""
     return True if connection.asks is None else bool(connection.asks())
 
 
 def _supplier(request: Optional[Request], connection: Connection, also: Tuple[Any, ...]) -> Optional[Supplier]:
-    """Return the dependency that supplied the session of a use, its connection or its engine; None where none did."""
+    """Return the dependency that supplied the session, connection or engine of a use; None if none did."""
     if request is None:
         return None
     session = connection.session[0]() if connection.session is not None else None
-    own = connection.pointer() if connection.pointer is not None else None  # what a dependency of a bare driver gives
+    own = connection.pointer() if connection.pointer is not None else None  # of a driver without SQLAlchemy
     for candidate in (session, *also, own):
         supplier = request.supplier_of(candidate) if candidate is not None else None
         if supplier is not None:

@@ -1,4 +1,4 @@
-"""Dependencies: which callable supplies each one of a request, and what came of it."""
+"""Dependencies: the callable that supplies each dependency of a request, and the value that it returns."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .recorder import Recorder
 
 _PLAIN = (str, int, float, bool, bytes, type(None), dict, list, tuple, set, frozenset)
 _ATTRIBUTES_AT_MOST = 50
-_WRAPPED = ("sync_session", "sync_connection", "sync_engine")  # what SQLAlchemy's asynchronous half is around
+_WRAPPED = ("sync_session", "sync_connection", "sync_engine")  # attributes of SQLAlchemy's async classes
 
 
 class DependencyProbe:
-    """Follows what FastAPI solves for a request, from the callable that was declared to the value that it supplied."""
+    """Wraps FastAPI's solve_dependencies, to map each value of a request to the dependency that supplied it."""
 
     def __init__(self, recorder: Recorder, databases: Databases, callables: Callables) -> None:
         self._recorder, self._databases, self._callables = recorder, databases, callables
@@ -59,7 +59,7 @@ class DependencyProbe:
 
     @quietly
     def _chosen(self, request: Request, dependant: Any, provider: Any) -> Dict[Any, Supplier]:
-        """Return what will be called for each dependency of this one: {the callable declared: its supplier}."""
+        """Return the supplier of each dependency, {declared callable: (its name, its override's name or None)}."""
         if not dependant.dependencies:
             return {}
         overrides = held_by(provider).get("dependency_overrides")
@@ -81,13 +81,16 @@ class DependencyProbe:
         return chosen
 
     def _passed_over(self, chosen: Dict[Any, Supplier]) -> List[List[str]]:
-        """Name what stands by now where a dependency's own name leads: FastAPI has the function, and does not look."""
+        """Return [declared, other] for each dependency whose own name now refers to another object (a monkeypatch).
+
+        FastAPI keeps the original function and does not look the name up again.
+        """
         found = ((declared, stands_instead(call)) for call, (declared, _) in chosen.items())
         return [[declared, self._callables.name(other) or ""] for declared, other in found if other is not None]
 
     @quietly
     def _supplied(self, request: Request, dependant: Any, chosen: Dict[Any, Supplier], solved: Any) -> None:
-        """Remember which dependency each value came from. Up to FastAPI 0.112 a tuple holds what was solved."""
+        """Map each value to its dependency. Up to FastAPI 0.112, `solved` is a tuple."""
         is_old = isinstance(solved, tuple)
         values, cache = (solved[0], solved[4]) if is_old else (solved.values, solved.dependency_cache)
         for sub in dependant.dependencies:
@@ -106,7 +109,7 @@ class DependencyProbe:
 
 
 def _forms(value: Any) -> Iterator[Any]:
-    """Give a value, what it is a wrapper around, and what an object of the application's holds: a session, perhaps."""
+    """Yield a value, the objects that it wraps, and, for an object of the application, its attributes."""
     yield value
     yield from _halves(value)
     if _is_the_applications(type(value)):
@@ -122,7 +125,7 @@ def _halves(value: Any) -> Iterator[Any]:
             inner = attribute(value, name)
             if inner is not None:
                 yield inner
-        options = held_by(value).get("kw")  # a session factory's, whose sessions are bound to what is in them
+        options = held_by(value).get("kw")  # the options of a session factory
         bind = options.get("bind") if type(options) is dict else None
         if bind is not None:
             yield bind

@@ -95,7 +95,7 @@ def application_stack(seen: Optional[List[CodeType]] = None, everything: bool = 
 
 
 def running(folder: str, function: Optional[str] = None) -> Optional[FrameType]:
-    """Return a library's innermost frame (of `function`, if given), by its folder in site-packages; None without one."""
+    """Return a library's innermost frame (of `function`, if given), by its folder in site-packages, or None."""
     for frame in callers(folder):
         if function is None or frame.f_code.co_name == function:
             return frame

@@ -1,7 +1,7 @@
-"""Stops a connection to a database that is not on the allow-list, before its first statement.
+"""Refuses connections to databases off the allow-list, before their first statement.
 
-A file is refused before it is opened. A server is asked which one it is, then the connection is closed: no statement of
-the application's has reached it. Where the application swallows the error, the refusal has still been told.
+A file is refused before it is opened. A server is asked for its identity, and a connection to it is closed before any
+statement of the application reaches it. The refusal is reported even if the application swallows the exception.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Refusal = Dict[str, Any]
 
 
 class DatabaseRefused(Exception):
-    """The connection was stopped: its database is not on the allow-list."""
+    """The connection was refused: its database is not on the allow-list."""
 
 
 class Reached(NamedTuple):
-    """What is known of a connection to a server: its place as a URL, the server's own report, where the packets go."""
+    """A connection to a server: its URL, the server's identity or the reason why there is none, and the remote end."""
 
     configured: str
     observed: Optional[Dict[str, Any]]
@@ -38,10 +38,11 @@ class Reached(NamedTuple):
 
 
 class Gate:
-    """Asked about every connection. `tell` hears of each refusal before DatabaseRefused is raised.
+    """Judges every connection. `tell` is called with each refusal before DatabaseRefused is raised.
 
-    `known` names the file in which the processes of one run keep what they know of servers. `unjudged` are the
-    drivers and programs that may connect though nobody can tell where to, `setting` is what puts one there.
+    `known` is the file in which the processes of a run share the identities of servers. `unjudged` are the drivers and
+    programs that may connect although their destination cannot be determined; `setting` is the option that adds one,
+    for messages.
     """
 
     def __init__(
@@ -52,13 +53,13 @@ class Gate:
         self.servers = Servers(allow, known)
 
     def file(self, path: Optional[str]) -> None:
-        """Let a SQLite file through, or raise; None is a database in memory."""
-        __tracebackhide__ = True  # pytest leaves such frames out of what it shows
+        """Return if a SQLite file is allowed (None, in memory, always is); else report it and raise DatabaseRefused."""
+        __tracebackhide__ = True  # pytest hides such frames in tracebacks
         if path is not None and not self.allows_file(path):
             raise self.refused_file(path)
 
     def allows_file(self, path: Optional[str]) -> bool:
-        """Tell whether a SQLite file may be opened, and tell nobody."""
+        """Return whether a SQLite file is allowed, without reporting a refusal."""
         if path is None:
             return True
         entries = self.allow.for_file(path)
@@ -68,11 +69,12 @@ class Gate:
     def refused_file(
         self, path: str, frames: Optional[Stack] = None, connection: Optional[str] = None,
     ) -> DatabaseRefused:
-        """Tell that a SQLite file is refused, and return what to raise; `frames` led to it, where these do not.
+        """Report that a SQLite file is refused, and return the exception to raise.
 
-        `connection` is the name in the record of what was asked for; likewise below.
+        `frames` is the stack that led to it, by default the current one; `connection` is the number of the attempt in
+        the record.
         """
-        if not os.path.isabs(path):  # a phrase for one that cannot be named
+        if not os.path.isabs(path):  # a description in place of an unknown path
             return self._refused(
                 path, "", None, done="It was not used.", frames=frames,
                 remedy="Write the file's name in the statement's text.",
@@ -84,7 +86,10 @@ class Gate:
         self, configured: str, observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str],
         peer: Optional[Peer] = None, connection: Optional[str] = None,
     ) -> None:
-        """Let a connection to a server through, or raise; the caller then closes it."""
+        """Return if a connection to a server is allowed; else report it and raise DatabaseRefused.
+
+        The caller closes the connection.
+        """
         __tracebackhide__ = True
         if configured.startswith("sqlite"):
             self.file(sqlite_file(configured.partition("://")[2].partition("?")[0].partition("/")[2]))
@@ -97,7 +102,7 @@ class Gate:
             )
 
     def by(self, name: str, why: str) -> None:
-        """Let through what connects by a driver or a program of which nobody can tell where to, or raise."""
+        """Report a driver or program of unknown destination that is not in `unjudged`, and raise DatabaseRefused."""
         __tracebackhide__ = True
         if name not in self.unjudged:
             raise self._refused(
@@ -107,7 +112,7 @@ class Gate:
             )
 
     def statement(self, statement: Union[str, bytes], to: Reached, dialect: str = "postgresql") -> None:
-        """Let a statement through, or raise where it makes, changes or drops a database that is not allowed."""
+        """Report a statement that creates, alters or drops a database off the allow-list, and raise DatabaseRefused."""
         __tracebackhide__ = True
         for action, database in named_in(statement, dialect):
             configured = _with_database(to.configured, database)
@@ -136,7 +141,7 @@ class Gate:
 
 
 def _done(observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str]) -> str:
-    """Say how far it came."""
+    """Say how far the connection got."""
     if observed is not None:
         return "The connection was closed before its first statement; the guard had only asked which server it is."
     if why_not is not None:
@@ -145,13 +150,13 @@ def _done(observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str
 
 
 def _with_database(configured: str, database: str) -> str:
-    """The URL of another database of the same server."""
+    """Return the URL of another database on the same server."""
     url, question, query = configured.partition("?")
     return f"{url.rpartition('/')[0]}/{database}{question}{query}"
 
 
 def message(refusal: Refusal) -> str:
-    """Say in one sentence who asked for which database, in a second where that was called from, and what to do."""
+    """Describe a refusal: the code and the database that it requested, its callers, and what to do."""
     places = [f"{_short(file, refusal['base'])}:{line}" for file, line, _, _ in refusal["frames"]]
     who = f"{places[0]} {refusal['frames'][0][2]}" if places else _nobodys_code(refusal)
     said = f"{who} requested {refusal['database']}{_own_word(refusal)}"
@@ -163,7 +168,7 @@ def message(refusal: Refusal) -> str:
 
 
 def _nobodys_code(refusal: Refusal) -> str:
-    """Say where a connection came from that no file of the application led to."""
+    """Describe the origin of a connection without application frames: its thread or process."""
     if refusal["thread"] is not None:
         return f"thread {refusal['thread']} of process {refusal['pid']}"
     return f"process {refusal['pid']} ({' '.join(refusal['command']) or 'no command'})"
@@ -185,7 +190,7 @@ def _short(file: str, base: str) -> str:
 
 
 class Listed(NamedTuple):
-    """What passes an allow-list to a process: the list, and a gate's other arguments of the same names."""
+    """An allow-list as passed to a process, with the arguments of `Gate` that go with it."""
 
     allow: AllowList
     known: Optional[str] = None
@@ -193,7 +198,7 @@ class Listed(NamedTuple):
 
 
 def allow_from(text: Optional[str]) -> Optional[Listed]:
-    """Read an allow-list from the variable that passes it to a process; None where there is none."""
+    """Parse the value of ALLOW_VARIABLE; None if it is missing or empty."""
     if not text:
         return None
     found = json.loads(text)
@@ -201,12 +206,12 @@ def allow_from(text: Optional[str]) -> Optional[Listed]:
 
 
 def allow_text(allow: AllowList, known: Optional[str] = None, unjudged: Iterable[str] = ()) -> str:
-    """Write an allow-list as the text of the variable ALLOW_VARIABLE."""
+    """Format an allow-list as the value of ALLOW_VARIABLE."""
     return json.dumps({"allow": allow.entries, "base": allow.base, "known": known, "unjudged": list(unjudged)})
 
 
 class GuardedDatabases:
-    """Stands where the probes keep their record of connections, and keeps none: it only asks the gate."""
+    """Takes the place of `Databases` in the drivers' probes under the guard: asks the gate, and records nothing."""
 
     gated = True
 
@@ -222,7 +227,7 @@ class GuardedDatabases:
         self._gate.by(name, why)
 
     def by_store(self, name: str, why: str) -> None:
-        """A client of a server that is no database is let through."""
+        """Do nothing: servers that are no databases are not judged."""
 
     def asked_for_file(self, path: Optional[str], driver: Optional[str] = None) -> None:
         __tracebackhide__ = True
@@ -238,23 +243,23 @@ class GuardedDatabases:
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
         why_not: Optional[str], pooled: bool, peer: Optional[Peer] = None, **more: Any,
     ) -> None:
-        if "file" not in (observed or {}):  # which was asked for as it was to be opened
+        if "file" not in (observed or {}):  # a file was judged before it was opened
             self._gate.server(configured, observed, why_not, peer)
 
     def failed(self, driver: str, configured: str, error: BaseException, **when: Any) -> None:
-        """There is nothing to stop."""
+        """Do nothing: there is no connection to refuse."""
 
     def after_test(self, finish: Callable[[], None]) -> None:
-        """There is nothing to tell."""
+        """Do nothing: there is no record."""
 
     def of(self, driver_connection: Any) -> None:
-        """Nothing was kept."""
+        """Return None: there is no record."""
 
     def pool_of(self, frame: Any) -> None:
-        """Nothing was kept."""
+        """Return None: there is no record."""
 
     def attached(self, driver_connection: Any, driver: str, attached: Any, stack: Optional[Stack]) -> None:
-        """It was allowed."""
+        """Do nothing: the file was judged before."""
 
     def forget(self, driver_connection: Any) -> None:
-        """Nothing was kept."""
+        """Do nothing: there is no record."""

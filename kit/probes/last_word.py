@@ -1,7 +1,7 @@
-"""The status with which a process ends, set when it is too late to return one: in a thread, or as the interpreter ends.
+"""Sets the exit status of a process when it is too late to return one: in a thread, or while the interpreter exits.
 
-All that the program has for its end is still done. When the interpreter takes down its own modules, as the last thing
-that it does in Python, the process is ended with this status.
+Everything else still runs at exit. The status is set by a finalizer that runs when the interpreter clears its own
+modules, the last Python code of the process.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class _AtTheEnd:
         self.status, self.pid = status, os.getpid()
 
     def __del__(self, _exit: Callable[[int], None] = os._exit, getpid: Callable[[], int] = os.getpid) -> None:
-        if getpid() == self.pid:  # not in a child, which took it along
+        if getpid() == self.pid:  # not in a forked child
             _exit(self.status)
 
 
 def end_with(status: int) -> None:
-    """Have this process end with a status, whatever it would have ended with."""
+    """Make this process exit with a status, whatever its own would be."""
     if not isinstance(vars(sys).get(_NAME), _AtTheEnd):
         vars(sys)[_NAME] = _AtTheEnd(status)

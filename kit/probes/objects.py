@@ -1,6 +1,6 @@
-"""The program's objects: their names in the record, and their contents, without calling any of their code.
+"""The program's objects: their names in the record, and their contents, without running any of their code.
 
-Nothing is kept alive for it either: an object is known by its address, as long as it is the same one.
+No object is kept alive: it is known by its address, confirmed by a weak reference where its type supports one.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from weakref import ReferenceType, ref
 from .own import itertools, os
 from .own import own_builtins as __builtins__  # noqa: F401
 
-# What `id` returns, in another form: `id` raises an event of the interpreter's audit, which takes longer than itself.
+# A faster `id`: that one raises an audit event.
 address: Callable[[Any], int] = object.__hash__
 
 Value = TypeVar("Value")
 
-_NOTES_AT_MOST = 50_000  # of objects that cannot be pointed at, whose end is not heard of
+_NOTES_AT_MOST = 50_000  # objects without weak references are never removed
 _ABSENT = object()
 _MRO: Callable[[type], Tuple[type, ...]] = vars(type)["__mro__"].__get__
 _SPACE: Callable[[type], Any] = vars(type)["__dict__"].__get__
@@ -26,27 +26,27 @@ _QUALNAME: Callable[[type], str] = vars(type)["__qualname__"].__get__
 
 
 class Objects:
-    """Gives each object a name of its kind, unique over all processes: a forked child goes on with its parent's."""
+    """Numbers the objects of each kind, unique over all processes: a forked child continues its parent's numbers."""
 
     def __init__(self) -> None:
         self._counts: Dict[str, Iterator[int]] = {}
         self._known: Dict[Tuple[str, int], Tuple[Optional["ReferenceType[Any]"], str]] = {}
 
     def number(self, kind: str) -> str:
-        """Return the next name of a kind."""
+        """Return the next number of a kind, as `pid:count`."""
         count = self._counts.get(kind)
         if count is None:
             count = self._counts.setdefault(kind, itertools.count(1))
         return f"{os.getpid()}:{next(count)}"
 
     def new(self, kind: str, thing: Any) -> str:
-        """Name an object that has just been made; what was known under its id was another, which is gone."""
+        """Number an object that has just been made; a previous object at this address no longer exists."""
         number = self.number(kind)
         self._known[kind, address(thing)] = pointer_to(thing), number
         return number
 
     def of(self, kind: str, thing: Any) -> Optional[str]:
-        """Return the name of an object; None where it has none."""
+        """Return the number of an object; None without one."""
         known = self._known.get((kind, address(thing)))
         if known is None or (known[0] is not None and known[0]() is not thing):
             return None
@@ -54,26 +54,26 @@ class Objects:
 
 
 class Notes(Generic[Value]):
-    """What is known of some objects, by which object it is: whether two are equal is not asked of them.
+    """A mapping with weak keys that compares keys by identity, without calling their `__hash__` or `__eq__`.
 
-    At the moment at which an object goes, no line of Python runs for it: that can be in the middle of anything, and at
-    the end of the stack. Its pointer is put on a list, and looked after with the next object.
+    The callback of a weak reference runs no Python code, since an object can be collected anywhere, even with an
+    exhausted stack: it only appends to a list, which the next `set` clears up.
     """
 
     def __init__(self) -> None:
         self._known: Dict[int, Tuple[Optional["ReferenceType[Any]"], Value]] = {}
         self._gone: List["ReferenceType[Any]"] = []
-        self._places: Dict[int, int] = {}  # the address of a pointer -> of what it pointed at
+        self._places: Dict[int, int] = {}  # address of a weak reference -> address of its object
 
     def get(self, thing: Any) -> Optional[Value]:
-        """Return what is known of an object; None where nothing is."""
+        """Return the value of an object; None without one."""
         known = self._known.get(address(thing))
         if known is None or (known[0] is not None and known[0]() is not thing):
             return None
         return known[1]
 
     def set(self, thing: Any, value: Value) -> None:
-        """Know something of an object from now on, as long as it is there."""
+        """Set the value of an object, kept as long as the object exists."""
         self.forget_those_that_are_gone()
         if len(self._known) > _NOTES_AT_MOST:
             self._known.clear()
@@ -84,24 +84,24 @@ class Notes(Generic[Value]):
             self._places[address(pointer)] = where
 
     def pop(self, thing: Any) -> Optional[Value]:
-        """Return what is known of an object, and know it no longer."""
+        """Remove and return the value of an object; None without one."""
         value = self.get(thing)
         self._known.pop(address(thing), None)
         return value
 
     def forget_those_that_are_gone(self) -> List[Value]:
-        """Return what was known of objects that have gone since this was last asked."""
+        """Remove and return the values of objects collected since the last call."""
         found = []
         while self._gone:
             pointer = self._gone.pop()
             where = self._places.pop(address(pointer), None)
-            if where is not None and self._known.get(where, (None,))[0] is pointer:  # else another is in its place
+            if where is not None and self._known.get(where, (None,))[0] is pointer:  # else the address was reused
                 found.append(self._known.pop(where)[1])
         return found
 
 
 def pointer_to(thing: Any, gone: Any = None) -> Optional["ReferenceType[Any]"]:
-    """Return a pointer to an object; None for one of a kind that cannot be pointed at."""
+    """Return a weak reference to an object; None if its type does not support them. `gone` is the callback."""
     try:
         return ref(thing, gone)
     except TypeError:
@@ -109,20 +109,20 @@ def pointer_to(thing: Any, gone: Any = None) -> Optional["ReferenceType[Any]"]:
 
 
 def bases(kind: type) -> Tuple[type, ...]:
-    """Return a class and those that it is derived from, whatever its own class says of it.
+    """Return the method resolution order of a class, whatever its metaclass answers.
 
-    One of the interpreter's own that was never made ready has no such order (`unicodedata.UCD` before Python 3.10).
+    Just the class itself if that is None: a static type that was never readied (`unicodedata.UCD` before Python 3.10).
     """
     return _MRO(kind) or (kind,)
 
 
 def space_of(kind: type) -> Any:
-    """Return what a class itself holds; nothing of one that was never made ready."""
+    """Return the namespace of a class itself; {} for a type that was never readied."""
     return _SPACE(kind) or {}
 
 
 def module_of(kind: type) -> str:
-    """Return the name of the module that a class says it is of."""
+    """Return the `__module__` of a class; "?" if that is no text."""
     try:
         found = _MODULE(kind)
     except AttributeError:
@@ -131,22 +131,22 @@ def module_of(kind: type) -> str:
 
 
 def qualname_of(kind: type) -> str:
-    """Return a class's name, with those of the classes and functions around it."""
+    """Return the qualified name of a class."""
     return _QUALNAME(kind)
 
 
 def name_of(kind: type) -> str:
-    """Return a class's name with its module, as `module.Class`."""
+    """Return the name of a class as `module.Class`."""
     return f"{module_of(kind)}.{_QUALNAME(kind)}"
 
 
 def is_a(thing: Any, kind: Any) -> bool:
-    """Tell whether an object is of a kind, by its class. (`isinstance` asks the object too.)"""
+    """Return whether an object's type is a subclass of `kind`. (`isinstance` would read its `__class__`, too.)"""
     return issubclass(type(thing), kind)
 
 
 def held_by(thing: Any) -> Dict[str, Any]:
-    """Return the attributes that an object holds itself; none where they are not to be had without calling it."""
+    """Return an object's `__dict__`; {} if it has none, or if reading it would run code."""
     for base in bases(type(thing)):
         space = space_of(base).get("__dict__")
         if space is not None:
@@ -158,7 +158,7 @@ def held_by(thing: Any) -> Dict[str, Any]:
 
 
 def takes_attributes(thing: Any) -> bool:
-    """Tell whether an object can hold attributes itself, though it holds none yet."""
+    """Return whether an object has a regular `__dict__`, even an empty one."""
     for base in bases(type(thing)):
         space = space_of(base).get("__dict__")
         if space is not None:
@@ -167,7 +167,7 @@ def takes_attributes(thing: Any) -> bool:
 
 
 def attribute(thing: Any, name: str, default: Any = None) -> Any:
-    """Return what an object or its class holds under a name. What would have to be called for it is left."""
+    """Return an attribute of an object or its class without running code; `default` if missing or a descriptor."""
     value = held_by(thing).get(name, _ABSENT)
     if value is not _ABSENT:
         return value
@@ -185,12 +185,12 @@ def attribute(thing: Any, name: str, default: Any = None) -> Any:
 
 
 def text_of(value: Any) -> Optional[str]:
-    """Return a text as it is; None for everything else."""
+    """Return a str, of a subclass its plain text; None for anything else."""
     return str.__str__(value) if is_a(value, str) else None
 
 
 def look_up(held: Any, key: Any) -> Any:
-    """Return what a dictionary has for a key. A key is asked what it equals only where it has its own idea of that."""
+    """Return a dict's value for a key, by identity first; the key's `__eq__` runs only if its class defines one."""
     if not is_a(held, dict):
         return None
     for one, value in list(dict.items(held)):
@@ -207,7 +207,7 @@ def _compares(kind: type) -> bool:
 
 
 def path_of(value: Any) -> Optional[str]:
-    """Return a path as text; None for an object that would have to be called for it (`__fspath__`)."""
+    """Return a path as text; None for an object whose `__fspath__` would have to be called."""
     if is_a(value, bytes):
         return os.fsdecode(bytes.__getitem__(value, slice(None)))
     if module_of(type(value)).partition(".")[0] == "pathlib":

@@ -1,16 +1,16 @@
-"""Which server is behind an entry of the allow-list: what is known of that in one run, in all of its processes.
+"""The servers behind the entries of the allow-list, by identity, shared by all processes of a run.
 
-An entry `host:port/name` names a place, and a place is no proof: a forwarder, a tunnel or a pooler may lead elsewhere.
-So the server that answers first at a place is written down by its identity, and the place is held to it:
+An entry `host:port/name` names an address, which proves nothing: a forwarder, a tunnel or a pooler may lead elsewhere.
+So the first server that answers at an address is recorded by its identity, and the address is bound to it:
 
-1. Another server at the same place is refused. A server whose cluster was made after the first had answered may take
-   its place: tests make their own again. (A `system_identifier` of Postgres holds the second in which it was made.)
-2. A server that was refused under another name is refused here, too, where something lies between: where the address
-   and port that it calls its own are not those that were reached.
-3. A server that is known by an entry is let through under another name or address of this machine, too (a unix socket,
-   ::1, the machine's own name), at the same port.
+1. Another server at the same address is refused, unless its cluster was created after the first one had answered:
+   tests may create their cluster again. (A `system_identifier` of Postgres contains the time of its creation.)
+2. A server that was refused under another address is refused here, too, if something is in between: if the address and
+   port that it reports are not those that were reached.
+3. A server known by an entry is allowed under other names and addresses of this machine, too (a unix socket, ::1, the
+   host name), on the same port.
 
-A server that does not say who it is can only be judged by its place.
+A server that does not report its identity is judged by its address only.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ NOT_LISTED = ""
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 _PIECE = 65536
 _PARTS_OF_A_UUID, _FROM_1582_TO_1970 = 5, 0x01B21DD213814000
-_SECONDS_AT, _MICROSECONDS_AT, _MICROSECONDS = 32, 12, 0xFFFFF  # bits of a system_identifier
+_SECONDS_AT, _MICROSECONDS_AT, _MICROSECONDS = 32, 12, 0xFFFFF  # bit offsets and mask in a system_identifier
 
 Identity = Tuple[str, str, str]  # system_identifier, cluster_name, database
 
 
 class _Answered(NamedTuple):
-    """A server that answered where the list allows it: its system_identifier and cluster_name, and when that was."""
+    """A server that answered at an allowed address: (system_identifier, cluster_name), and when it answered."""
 
     server: Tuple[str, str]
     here: bool
@@ -41,7 +41,7 @@ class _Answered(NamedTuple):
 
 
 class _Known:
-    """What the lines say that all processes have written so far; of two servers at one place the first is the one."""
+    """The facts recorded by all processes so far; the first of several servers at one address counts."""
 
     def __init__(self, lines: Iterable[Mapping[str, Any]]) -> None:
         self.at: Dict[str, _Answered] = {}
@@ -56,28 +56,28 @@ class _Known:
                 self.at[line["place"]] = _Answered((line["server"][0], line["server"][1]), line["here"], line["at_s"])
 
     def is_free(self, place: str, system_identifier: str) -> bool:
-        """Whether nothing has answered at a place yet, or only what was there before this server's cluster was made."""
+        """Whether no server has answered at an address, or only one from before this server's cluster was created."""
         known, made_s = self.at.get(place), _made_s(system_identifier)
         return known is None or (known.server[0] != system_identifier and made_s is not None and made_s >= known.at_s)
 
 
 class Servers:
-    """Judges connections to servers by a list and by what is known so far, and keeps which entries were of use.
+    """Judges connections to servers by the allow-list and the identities recorded, and records which entries matched.
 
-    `file` is shared by the processes of a run, and made when there is something to keep; None keeps it in this process.
-    `clock` gives the time of what is judged, in seconds since 1970.
+    `file` is shared by the processes of a run, and created on first use; None keeps the facts in this process. `clock`
+    returns seconds since 1970.
     """
 
     def __init__(
         self, allow: AllowList, file: Optional[str] = None, clock: Callable[[], float] = time.time,
     ) -> None:
         self._allow, self.file, self._clock = allow, file, clock
-        self._lines: List[Dict[str, Any]] = []  # of the file
-        self._own: List[Dict[str, Any]] = []  # what could not be written to it
+        self._lines: List[Dict[str, Any]] = []  # lines of the file
+        self._own: List[Dict[str, Any]] = []  # lines that could not be written to it
         self._known, self._size = _Known(()), 0
 
     def refusal(self, configured: str, observed: Observed, peer: Optional[Peer] = None) -> Optional[str]:
-        """Say why a connection is refused, NOT_LISTED where no entry names it; None where it is let through."""
+        """Return the reason to refuse a connection, NOT_LISTED if no entry matches; None if it is allowed."""
         place, identity = place_of(configured, peer), _identity(observed)
         match = self._allow.for_server(configured, observed, peer)
         if match and identity is not None and not match.by_word:
@@ -95,13 +95,13 @@ class Servers:
         return NOT_LISTED
 
     def matched(self, entries: Iterable[str]) -> None:
-        """Keep that these entries have let something through."""
+        """Record that these entries have matched."""
         for entry in entries:
             if entry not in self._known.matched:
                 self._write({"matched": entry})
 
     def idle(self) -> Tuple[str, ...]:
-        """The entries that have let nothing through in any process of the run so far."""
+        """Return the entries that have not matched in any process of the run so far."""
         self._catch_up()
         return self._allow.idle(self._known.matched)
 
@@ -139,7 +139,7 @@ class Servers:
         return any(answered is not None and answered.here and answered.server == identity[:2] for answered in known)
 
     def _was_refused(self, place: Place, identity: Identity, peer: Optional[Peer]) -> None:
-        """Keep which server was refused, unless this may be another name of one that is allowed."""
+        """Record the identity of a refused server, unless it may be another name of an allowed one."""
         may_be_alias = peer is not None and peer.here and self._allow.names_port_of(place)
         if not may_be_alias and identity not in self._known.refused:
             self._write({"refused": identity, "place": str(place)})
@@ -159,7 +159,7 @@ class Servers:
             os.close(number)
 
     def _catch_up(self) -> None:
-        """Read what other processes have written."""
+        """Read the lines that other processes have written."""
         number = self._opened(0) if self.file is not None else None
         if number is not None:
             try:
@@ -171,11 +171,11 @@ class Servers:
         assert self.file is not None
         try:
             return os.open(self.file, _FLAGS | flags, 0o600)
-        except OSError:  # not there yet, or its folder was taken away by a test
+        except OSError:  # missing, or a test removed its folder
             return None
 
     def _read(self, number: int) -> None:
-        """Take in the whole file, which is short, where it has grown: other threads may be doing the same."""
+        """Read the whole file (it is short) if its size has changed, so that threads need no shared position."""
         size = os.fstat(number).st_size
         if size == self._size:
             return
@@ -186,7 +186,7 @@ class Servers:
             if not piece:
                 break
             pieces.append(piece)
-        lines = b"".join(pieces).split(b"\n")[:-1]  # the last is empty, or not whole yet
+        lines = b"".join(pieces).split(b"\n")[:-1]  # the last is empty or incomplete
         self._lines, self._size = [json.loads(line) for line in lines], size
         self._known = _Known([*self._lines, *self._own])
 
@@ -203,9 +203,9 @@ def _three(values: List[str]) -> Identity:
 
 
 def _made_s(system_identifier: str) -> Optional[float]:
-    """When a server's data were made, in seconds since 1970; None where its identifier does not tell.
+    """Return when a server's cluster was created, in seconds since 1970; None if its identifier does not contain it.
 
-    Postgres' number begins with it; MySQL has a UUID of version 1, in intervals of 100 ns since 1582.
+    A Postgres number starts with it; a version 1 UUID of MySQL contains it in units of 100 ns since 1582.
     """
     if system_identifier.isdigit():
         number = int(system_identifier)
@@ -220,7 +220,7 @@ def _made_s(system_identifier: str) -> Optional[float]:
 
 
 def _is_direct(observed: Observed, peer: Optional[Peer]) -> bool:
-    """Whether the server's own address and port are those that were reached: nothing lies between."""
+    """Return whether the server reports the address and port that were reached, so that nothing is in between."""
     if observed is None or peer is None:
         return False
     if peer.host.startswith("/"):

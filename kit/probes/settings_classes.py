@@ -84,7 +84,7 @@ def _watch_pydantic_1(hooks: Hooks, module: Any, asked: Asked, assigned: Assigne
 
 @quietly
 def _tell_pydantic_1(settings: Any, variables: Dict[Tuple[type, str], str], asked: Asked) -> None:
-    held: Any = os.environ._data  # reading os.environ itself would be recorded
+    held: Any = os.environ._data  # type: ignore[attr-defined]  # reading os.environ itself would be recorded
     exactly = settings.__config__.case_sensitive
     values = {os.environ.decodekey(name): os.environ.decodevalue(value) for name, value in held.items()}
     values = values if exactly else {name.lower(): value for name, value in values.items()}

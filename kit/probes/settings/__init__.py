@@ -1,4 +1,4 @@
-"""Settings: texts in a program's state that name a database. Which come to hold another one, and on which line?"""
+"""Settings: texts in the program's state that name a database, and the lines that change them to name another."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""On which line was a setting written? Looked up in the text of the tests' code that has just run.
+"""Finds the line that wrote a setting, by searching the source of the test code that has just run.
 
-No line of Python is followed for it: the text says where a key is assigned, handed over by keyword, or patched, and
-which function of the application a test calls to have it written.
+No execution is traced: the source shows where a key is assigned, passed by keyword or patched, and which function of
+the application a test calls to write it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..objects import bases, held_by, is_a, space_of
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..own import re, sys
 
-_CALLS_AT_MOST = 2  # from the tests' code to the code that writes
+_CALLS_AT_MOST = 2  # calls between the test code and the code that writes
 _SETS = re.compile(
     r"^(init|configure|config|update|set|setup|use|load|from_|override|reset|bind|change|switch|apply|patch|put|merge)"
 )
@@ -22,7 +22,7 @@ _OF_TESTS = re.compile(r"(^|[/\\])(conftest|tests?|test_[^/\\]*|[^/\\]*_tests?)\
 
 
 class _Ran(NamedTuple):
-    """Code that ran: its file, its first line (0 for a module's own text), what its names lead to."""
+    """Code that ran: its file, its first line (0 for a module), and its globals."""
 
     file: str
     line: int
@@ -30,20 +30,20 @@ class _Ran(NamedTuple):
 
 
 def is_of_tests(file: str) -> bool:
-    """Tell whether a file belongs to the tests, by its name or its folder."""
+    """Return whether a file belongs to the tests, by its name or its folder."""
     return _OF_TESTS.search(file) is not None
 
 
 class Lines:
-    """Finds lines in the texts of files, each of which is read once."""
+    """Finds lines in source files. Each file is parsed once."""
 
     def __init__(self) -> None:
         self._trees: Dict[str, Any] = {}
 
     def that_wrote(self, keys: Tuple[str, ...], ran: Tuple[Any, ...]) -> Stack:
-        """Return the line that wrote what these keys lead to, and those that called it; () where none is found.
+        """Return the line that wrote the setting under `keys`, with the lines that called it; () if none is found.
 
-        `ran` are functions that have run; what is running now, and then all texts of tests, are looked through, too.
+        Searched are the functions that are running, those in `ran`, and then all test modules.
         """
         codes = [*_running(), *(one for function in ran for one in _code_of(function))]
         every = ((code, key) for key in keys[::-1] for code in codes)
@@ -52,15 +52,16 @@ class Lines:
         return found or next(filter(None, of_modules), ())
 
     def literal(self, file: str, keys: Tuple[str, ...]) -> Optional[str]:
-        """Return the text that a module's own text gives what these keys lead to, where it gives it one just once."""
+        """Return the text that a module's source assigns to `keys`; None unless it is one literal, assigned once."""
         tree = self._tree(file)
         found = None if tree is None else _given(tree, keys)
         return found if type(found) is str else None
 
     def literal_at(self, file: str, line: int, is_it: Callable[[str], bool]) -> Optional[str]:
-        """Say whether a statement takes a text from where it stands in the program: "" for in it, or in its function.
+        """Find the literal behind the text that a statement uses; `is_it` recognizes the text.
 
-        The name of the module's global if that one is given the text, and the statement uses it. Else None.
+        Returns "" if it is in the statement or its function, the name of the module's global if it is assigned to one
+        that the statement uses, None otherwise.
         """
         tree = self._tree(file)
         statement, around = _statement_at(tree, line) if tree is not None else (None, None)
@@ -122,7 +123,7 @@ class Lines:
 
 
 def _given(tree: Any, keys: Tuple[str, ...]) -> Any:
-    """The value that stands at the end of some keys: of a global, a class's attribute, or a mapping's entry."""
+    """Return the literal of a global, class attribute or entry of a dict literal, by its keys; None without one."""
     from ast import Assign, ClassDef, Constant, Dict, Name
 
     key, rest = keys[0], keys[1:]
@@ -143,7 +144,7 @@ def _given(tree: Any, keys: Tuple[str, ...]) -> Any:
 
 
 def _walk(tree: Any) -> Iterator[Any]:
-    """A node and all below it, the nearest first. (The one of `ast` imports something each time that it is called.)"""
+    """Yield a node and all below it, breadth first. (`ast.walk` runs an import on each call.)"""
     from ast import iter_child_nodes
 
     waiting = [tree]
@@ -153,7 +154,7 @@ def _walk(tree: Any) -> Iterator[Any]:
 
 
 def _statement_at(tree: Any, line: int) -> Tuple[Any, Any]:
-    """The innermost statement that covers a line, with the function or module around it; None where there is none."""
+    """Return the innermost statement on a line, and the function or module around it; (None, None) without one."""
     from ast import AsyncFunctionDef, FunctionDef, stmt
 
     covering = [
@@ -182,7 +183,7 @@ def _names(tree: Any) -> Iterator[str]:
 
 
 def _assigned(function: Any, name: str) -> Iterator[str]:
-    """The texts that a function assigns to a name."""
+    """Yield the texts that a function assigns to a name."""
     from ast import Assign, Name
 
     for node in _walk(function):
@@ -191,7 +192,7 @@ def _assigned(function: Any, name: str) -> Iterator[str]:
 
 
 def _outside_functions(tree: Any) -> Iterator[Any]:
-    """The nodes that run when a module is imported."""
+    """Yield the nodes that run when a module is imported."""
     from ast import AsyncFunctionDef, FunctionDef, Lambda, iter_child_nodes
 
     for node in iter_child_nodes(tree):
@@ -201,7 +202,7 @@ def _outside_functions(tree: Any) -> Iterator[Any]:
 
 
 def _running() -> Iterator[_Ran]:
-    """Give the tests' own functions that are running, innermost first."""
+    """Yield the test functions on the stack, innermost first."""
     codes: List[CodeType] = []
     application_stack(codes)
     for code in codes:
@@ -218,7 +219,7 @@ def _globals_of(file: str) -> Dict[str, Any]:
 
 
 def _files_of_tests() -> Iterator[_Ran]:
-    """Give the files of tests that are loaded, conftests first."""
+    """Yield the test modules that are loaded, conftests first."""
     found = {
         held["__file__"]: held for held in map(held_by, list(sys.modules.values()))
         if type(held.get("__file__")) is str and owner(held["__file__"]) is APPLICATION
@@ -229,7 +230,7 @@ def _files_of_tests() -> Iterator[_Ran]:
 
 
 def _code_of(function: Any) -> Iterator[_Ran]:
-    """Give where a function is written, without the decorators around it; of a test's class also what sets it up."""
+    """Yield the code of a function without its decorators; for a test method also the class's setup methods."""
     if type(function) is MethodType:
         for base in bases(type(function.__self__)):
             for name in ("setUp", "setup_method", "setup", "asyncSetUp", "setUpClass", "setup_class"):
@@ -244,7 +245,7 @@ def _code_of(function: Any) -> Iterator[_Ran]:
 
 
 def _line_that_writes(tree: Any, key: str) -> int:
-    """The first line that surely writes a key, or else that calls something of what is under it; 0 for none."""
+    """Return the first line that writes a key, or else the first that may do so through its value; 0 without one."""
 
     nodes: List[Any] = list(_walk(tree))
     sure = [node.lineno for node in nodes if _writes(node, key)]
@@ -253,7 +254,7 @@ def _line_that_writes(tree: Any, key: str) -> int:
 
 
 def _writes(node: Any, key: str) -> bool:
-    """Tell whether a node assigns to a key, gives it by keyword, or names it to something that sets it."""
+    """Return whether a node assigns to a key, passes it by keyword, or passes its name to a call that is no getter."""
     from ast import Attribute, Call, Constant, Dict, Subscript, keyword
 
     if isinstance(node, Subscript):
@@ -274,20 +275,20 @@ def _is_stored(node: Any) -> bool:
 
 
 def _reads(call: Any) -> bool:
-    """Tell whether a call with a key asks for it: `environ.get(key)`, `getenv(key)`."""
+    """Return whether a call with a key only reads or removes it: `environ.get(key)`, `getenv(key)`, `pop(key)`."""
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
     return str(name).startswith(("get", "pop", "delenv", "delattr", "delitem"))
 
 
 def _is_within_call(call: Any, key: str) -> bool:
-    """Tell whether a call is one of something under a key: `config.db.url.from_value(...)` for `url`."""
+    """Return whether a call sets something on the value of a key: `config.db.url.from_value(...)` for `url`."""
     held = getattr(call.func, "value", None)
     named = getattr(held, "attr", getattr(held, "id", None)) == key
     return named and _SETS.match(getattr(call.func, "attr", "")) is not None
 
 
 def _sets_within(node: Any, key: str) -> bool:
-    """Tell whether a node assigns to a name, or calls something of a name, that leads to a key."""
+    """Return whether a node assigns to a name, or sets something on its value, for a name that equals the key."""
     from ast import Call, Name
 
     if isinstance(node, Name):
@@ -296,7 +297,7 @@ def _sets_within(node: Any, key: str) -> bool:
 
 
 def _called(node: Any, globals_: Dict[str, Any]) -> Iterator[Tuple[int, _Ran]]:
-    """Give the functions of the application and of the tests that code calls by name, with the line of the call."""
+    """Yield the functions of application and tests that code calls by name, each with the line of the call."""
     from ast import Attribute, Call, Name
 
     for call in _walk(node):
@@ -312,7 +313,7 @@ def _called(node: Any, globals_: Dict[str, Any]) -> Iterator[Tuple[int, _Ran]]:
 
 
 def _attribute(thing: Any, name: str) -> Any:
-    """Return a function that a thing holds, or its class."""
+    """Return an attribute of an object or its class without running descriptors; None if missing."""
     if thing is None:
         return None
     found = held_by(thing).get(name)

@@ -1,8 +1,7 @@
-"""Watches the texts in a program's state that name a database: in its modules, objects, mappings and fixtures.
+"""Watches the texts in the program's state that name a database: in its modules, objects, mappings and fixtures.
 
-They are looked at when an engine is made or a database is used, and after each phase of a test. That takes a comparison
-of each with what it was; what has changed is looked through again, and the line that did it is looked up in the text of
-the code that has just run.
+They are compared with their previous values when an engine is made or a database is used, and after each phase of a
+test. Where something changed, the object is searched again, and `lines` finds the line that changed it.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ from .lines import Lines, is_of_tests
 from .values import ABSENT, Ask, is_configuration, names, parts_of, size_of, text_of_setting
 
 _DEPTH = 4  # from a module's global
-_LOOKED_AT_MOST = 3000  # things within one global
+_LOOKED_AT_MOST = 3000  # objects within one global
 _ALSO_AT_MOST = 5
-_APART_AT_MOST = 50  # values of fixtures and locals that are looked at
+_APART_AT_MOST = 50  # values of fixtures and locals that are watched
 _FRAMES_AT_MOST = 30
 _DEPTH_OF_LOCALS = 3
-_OF_A_FUNCTION = 1  # inspect.CO_OPTIMIZED: the locals of classes and of what is executed can be the program's mapping
+_OF_A_FUNCTION = 1  # without it (class bodies, exec) locals can be the program's mapping
 _OWN = __name__.partition(".settings")[0]
 
-Texts = Dict[str, Tuple[Tuple[str, ...], str]]  # how a place is written -> the keys that lead to it, its text
+Texts = Dict[str, Tuple[Tuple[str, ...], str]]  # dotted name -> its keys, its text
 
 
 class _Root:
     """A global, or a fixture's value, with the texts in it.
 
-    `held` are its texts as they were last seen, `objects` the addresses of what leads to them, `sizes` how much their
-    mappings hold: by these it is told whether anything is different. `owned` tells which root looks into an object,
-    where several globals hold it.
+    `held` are the texts at the last check, `objects` the addresses of the objects that hold them, `sizes` the lengths
+    of their mappings: a difference in any of these is a change. `owned` maps each object to the root that watches it,
+    since several globals can hold the same object.
     """
 
     __slots__ = ("ask", "depth", "first", "held", "name", "objects", "owned", "sizes", "texts")
@@ -53,19 +52,19 @@ class _Root:
         self.sizes: List[Tuple[Callable[[], int], int]] = []
 
     def look(self, key: str) -> bool:
-        """Look through all that it holds; False where no text in it names a database."""
+        """Search all that the root holds; return whether there is anything to watch."""
         self.forget()
         self.texts, self.held, self.objects, self.sizes = {}, [], [], []
         value = self.ask()
         return value is not ABSENT and self._look(self.name, (key,), value, self.ask, self.depth, set())
 
     def forget(self) -> None:
-        """Leave what it holds to others."""
+        """Release the objects that this root watches, so that another root can watch them."""
         for where in [where for where, name in self.owned.items() if name == self.name]:
             del self.owned[where]
 
     def settle(self) -> None:
-        """Take what it holds now for what it held at first."""
+        """Take the current texts as the initial ones."""
         self.first = {name: text for name, (_, text) in self.texts.items()}
 
     def _look(
@@ -108,25 +107,25 @@ class _Module:
         self.text: Optional[str] = None
 
     def defines(self, name: str) -> bool:
-        """Tell whether the module's own text assigns to a global, which others only import."""
+        """Return whether the module's source assigns to a global, instead of importing it."""
         if self.text is None:
             self.text = _text_of(self.globals.get("__file__"))
         return re.search(rf"(?m)^(class\s+)?{re.escape(name)}\b\s*[:=(]", self.text) is not None
 
 
 class SettingsProbe:
-    """Writes down which text that names a database was replaced, by what, and on which line of the tests."""
+    """Records each replacement of a text that names a database, with the line of the tests that did it."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder, self._lines = recorder, Lines()
         self._loaded = 0
         self._modules: Dict[str, _Module] = {}
         self._roots: Dict[str, _Root] = {}
-        self._apart: Dict[str, _Root] = {}  # values of fixtures, and of functions that named a database
+        self._apart: Dict[str, _Root] = {}  # values of fixtures and of locals
         self._literals: Dict[Tuple[str, int, str], Optional[str]] = {}
-        self._owned: Dict[int, str] = {}  # the address of an object -> the root that looks into it
-        self._ran: List[Any] = []  # functions of fixtures that have run since it was last looked
-        self._dull: Set[str] = set()  # fixtures and locals in which there was nothing to look at
+        self._owned: Dict[int, str] = {}  # address of an object -> the root that watches it
+        self._ran: List[Any] = []  # functions of fixtures that ran since the last check
+        self._dull: Set[str] = set()  # fixtures and locals with nothing to watch
         self._held: List[Tuple[Ask, Any, _Root]] = []
         self._objects: List[Tuple[Ask, int, _Root]] = []
         self._sizes: List[Tuple[Callable[[], int], int, _Root]] = []
@@ -134,7 +133,7 @@ class SettingsProbe:
 
     @quietly
     def look(self, ran: Tuple[Any, ...] = ()) -> None:
-        """Compare the texts with what they were. `ran` are functions of the tests that may have changed them."""
+        """Compare the texts with the previous check. `ran` are functions of the tests that may have changed them."""
         if self._is_looking:
             return
         self._is_looking = True
@@ -145,20 +144,19 @@ class SettingsProbe:
 
     @quietly
     def made(self, fixture: str, function: Any, value: Any) -> None:
-        """A fixture was made, by a function that may have changed something: what it holds is looked at, too."""
+        """Watch the value of a new fixture, and note its function as one that may have changed settings."""
         self._ran.append(function)
         if fixture not in self._dull and not self._take_in(f"fixture {fixture}", fixture, value, _DEPTH):
             self._dull.add(fixture)
 
     @quietly
     def read(self, url: str) -> Optional[str]:
-        """A database was named: what holds its URL in the functions that are running is looked at, too.
+        """Watch the locals of running functions that hold this URL, which is about to be used.
 
-        Returns the global (module.name) whose text in the program is the URL, "" for a text that stands there at the
-        line that named it, None for neither.
+        Returns what `literal` does.
         """
         self.look()
-        # Until Python 3.13, to look at a function's locals keeps them alive as long as it runs: not for those of tests.
+        # Before Python 3.13, reading f_locals keeps the locals alive as long as the function runs: not done for tests.
         frames = [
             frame for frame in _frames()
             if frame.f_code.co_flags & _OF_A_FUNCTION and not is_of_tests(frame.f_code.co_filename)
@@ -172,7 +170,11 @@ class SettingsProbe:
 
     @quietly
     def literal(self, url: str) -> Optional[str]:
-        """Return what `read` does, of the line that is running."""
+        """Return the source of a URL that is a literal of the program, as used by the running line.
+
+        The global (module.name) that the literal is assigned to, "" if it is in the line or its function, None
+        otherwise.
+        """
         frame = next((one for one in _frames() if owner(one.f_code.co_filename) is APPLICATION), None)
         if frame is None:
             return None
@@ -183,10 +185,7 @@ class SettingsProbe:
         return self._literals[file, line, url]
 
     def _take_in(self, name: str, key: str, value: Any, depth: int, url: str = "") -> bool:
-        """Look at an object from now on, as long as it is there; with `url` only if it holds the place of that.
-
-        Returns whether it has anything to look at.
-        """
+        """Watch an object while it exists, with `url` only if it holds that. Return whether it holds any settings."""
         pointer = pointer_to(value) if parts_of(value) is not None and not is_a(value, type) else None
         if pointer is None or len(self._apart) >= _APART_AT_MOST:
             return False
@@ -202,7 +201,7 @@ class SettingsProbe:
         return False
 
     def text_at(self, name: str) -> str:
-        """Return the text that a place holds now; "" where it holds none."""
+        """Return the current text of a setting, by its dotted name; "" without one."""
         self.look()
         every = (*self._roots.values(), *self._apart.values())
         return next((root.texts[name][1] for root in every if name in root.texts), "")
@@ -218,14 +217,14 @@ class SettingsProbe:
             self._changed(root, (*ran, *self._ran))
             self._is_watching = False
         if CURRENT.test is not None and not self._has_begun:
-            self._has_begun = True  # what had nothing in it when its module was imported can have by now
+            self._has_begun = True  # a global that was empty at import can hold settings by now
             for module in self._modules.values():
                 module.count, module.known = -1, set()
         self._take_in_modules()
         self._ran.clear()
 
     def _watch(self) -> None:
-        """Put what is compared into lists, which takes less than to go through roots."""
+        """Flatten all roots into lists, which are faster to compare."""
         every = [*self._roots.values(), *self._apart.values()]
         self._held = [(ask, value, root) for root in every for ask, value in root.held]
         self._objects = [(ask, where, root) for root in every for ask, where in root.objects]
@@ -233,7 +232,7 @@ class SettingsProbe:
         self._is_watching = True
 
     def _different(self) -> List[_Root]:
-        """The roots in which anything is different, each once."""
+        """Return the roots in which something has changed, each once."""
         found = [root for ask, value, root in self._held if ask() is not value]
         found += [root for ask, where, root in self._objects if address(ask()) != where]
         found += [root for size, before, root in self._sizes if size() != before]
@@ -262,7 +261,7 @@ class SettingsProbe:
         )
 
     def _also(self, name: str, before: str) -> Iterator[str]:
-        """The other places that still hold what was there before."""
+        """Yield other settings that still hold the previous text."""
         found = [
             other for root in self._roots.values() for other, (_, text) in root.texts.items()
             if before and other != name and text and names(text, before)
@@ -302,7 +301,7 @@ class SettingsProbe:
         ]
 
     def _changed_before(self, root: _Root, file: Any) -> None:
-        """Report what a module's own text gives another value than it is found with."""
+        """Report settings whose value differs from the literal in their module's source when they are first seen."""
         for name, (keys, text) in root.texts.items():
             written = self._lines.literal(file, keys) if type(file) is str else None
             if written is not None and written != text and text_of_setting(keys[-1], written) and text:
@@ -323,13 +322,13 @@ def _is_setting(text: str) -> bool:
 
 
 def _module_of(frame: FrameType) -> str:
-    """The name of the module that a frame runs in; "" where a program has put something else there."""
+    """Return the name of the module that a frame runs in; "" if its globals hold no text under `__name__`."""
     name = dict.get(frame.f_globals, "__name__")
     return name if type(name) is str else ""
 
 
 def _frames() -> List[FrameType]:
-    """The functions that are running, the probes' own left aside, innermost first."""
+    """Return the frames on the stack, without those of the probes, innermost first."""
     found: List[FrameType] = []
     frame = sys._getframe(1)
     while frame is not None and len(found) < _FRAMES_AT_MOST:

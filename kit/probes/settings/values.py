@@ -1,4 +1,4 @@
-"""Which values name a database, and what in a program holds such values."""
+"""Recognizes values that name a database, and enumerates the objects that hold such values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..sources import url_as_text
 ABSENT: Any = object()
 Ask = Callable[[], Any]
 
-# By their addresses: a class can have an idea of its own of what it equals.
+# Compared by address, since a metaclass can override `__eq__`.
 _PLAIN = frozenset(map(address, (
     int, float, bool, bytes, complex, list, tuple, set, frozenset, FunctionType, ModuleType,
 )))  # fmt: skip
@@ -24,7 +24,7 @@ _URLS = ("sqlalchemy", "pydantic", "pydantic_core", "starlette", "databases")
 _IN_MEMORY = ":memory:"
 _LONGEST = 500  # characters of a text that names a database
 _ENTRIES_AT_MOST = 200  # of one mapping or object
-# Whose objects hold nothing that a program sets, and much else.
+# Objects of these packages are large, and hold no settings of the program.
 _NOT_LOOKED_INTO = frozenset((
     "_pytest", "pytest", "pluggy", "sqlalchemy", "jinja2", "logging", "threading", "asyncio", "re", "typing", "enum",
     "pydantic_core", "importlib", "unittest", "_thread", "concurrent", "anyio", "httpx", "click", "werkzeug",
@@ -37,7 +37,7 @@ _OF_INJECTOR = f"{_PROVIDERS}Configuration"
 
 
 class Part(NamedTuple):
-    """What a thing holds under a key: how that is written behind the thing's name, and how it is asked for."""
+    """An item of an object: the suffix that leads to it from the object's name, its key, its value, and a getter."""
 
     suffix: str
     key: str
@@ -46,7 +46,7 @@ class Part(NamedTuple):
 
 
 def text_of_setting(key: str, value: Any) -> Optional[str]:
-    """Return the text of a value that names a database, "" for none under a name of a database; None for all else."""
+    """Return the text of a value that names a database; "" for a None whose key names one; None for anything else."""
     if value is None:
         return "" if names_a_database(key) or _OF_A_URL.search(key) else None
     text = _text(value)
@@ -74,7 +74,7 @@ def _text(value: Any) -> Optional[str]:
 
 
 def names(text: str, url: str) -> bool:
-    """Tell whether a text names the place of a URL; of a file, also from a folder that is not said."""
+    """Return whether a text and a URL name the same database; the text may be a relative path to the URL's file."""
     one, other = (place(one if "://" in one else f"sqlite:///{one}") for one in (text, url))
     if one is None or other is None or one[:3] != other[:3]:
         return False
@@ -83,12 +83,12 @@ def names(text: str, url: str) -> bool:
 
 
 def is_configuration(name: str) -> bool:
-    """Tell whether a name is one of configuration, into which a name of a database may come later."""
+    """Return whether a name is one of configuration, which may name a database later."""
     return _CONFIGURATION.search(name) is not None
 
 
 def parts_of(thing: Any) -> Optional[Iterator[Part]]:
-    """Return what a thing holds, without asking it; None for what is not looked into."""
+    """Yield the items of an object without running its code; None for objects that are not searched."""
     kind = type(thing)
     if kind is str or thing is None or address(kind) in _PLAIN:
         return None
@@ -106,7 +106,7 @@ def parts_of(thing: Any) -> Optional[Iterator[Part]]:
 
 
 def size_of(thing: Any) -> Optional[Callable[[], int]]:
-    """Return what tells how much a thing holds, by which it is seen that something came; None where it is not asked."""
+    """Return a function that counts an object's items, to notice additions; None for objects that are not counted."""
     if is_a(thing, dict):
         return functools.partial(dict.__len__, thing)
     if name_of(type(thing)) == _OF_INJECTOR:
@@ -115,7 +115,7 @@ def size_of(thing: Any) -> Optional[Callable[[], int]]:
 
 
 def is_the_applications(kind: type) -> bool:
-    """Tell whether a class is the application's own."""
+    """Return whether a class is the application's own."""
     module: Any = sys.modules.get(module_of(kind))
     file = held_by(module).get("__file__") if is_a(module, ModuleType) else None
     return type(file) is str and owner(file) is APPLICATION
@@ -166,12 +166,12 @@ def _held(get: Ask, name: str) -> Any:
 def _in_slot(get: Ask, slot: Any) -> Any:
     try:
         return slot.__get__(get())
-    except (AttributeError, TypeError):  # it is empty, or its object is gone
+    except (AttributeError, TypeError):  # the slot is empty, or its object was collected
         return ABSENT
 
 
 def _of_cache(function: Any) -> Iterator[Part]:
-    """Give the objects that a function of functools.lru_cache keeps."""
+    """Yield the objects in the cache of a functools.lru_cache function."""
     for kept in gc.get_referents(function):
         for value in list(kept.values()) if type(kept) is dict else (kept,):
             if is_the_applications(type(value)):
@@ -179,7 +179,7 @@ def _of_cache(function: Any) -> Iterator[Part]:
 
 
 def _of_configuration(provider: Any) -> Iterator[Part]:
-    """Give what a Configuration of dependency_injector's holds: its mapping, again each time that it is asked."""
+    """Yield the items of a dependency_injector Configuration, read again from its mapping each time."""
     held = _configured(provider)
     yield from _of_provided(provider, held, ()) if type(held) is dict else ()
 
@@ -196,9 +196,9 @@ def _of_provided(provider: Any, held: Dict[Any, Any], keys: Tuple[str, ...]) -> 
 
 
 def _configured(provider: Any) -> Any:
-    """Return the mapping that a Configuration holds, or that was put over it last, without calling anything of it.
+    """Return the mapping of a Configuration, or of the Object provider that overrides it, without calling any of them.
 
-    None for one that another provider was put over, which would be the program's code.
+    None if another kind of provider overrides it, since that would run the program's code.
     """
     held = gc.get_referents(provider)
     over = next((one for one in held if name_of(type(one)).startswith(_PROVIDERS)), None)
