@@ -76,7 +76,7 @@ class Request:
         return (stack, *self.running(codes))
 
     def running(self, codes: List[CodeType]) -> Tuple[Optional[str], Optional[Supplier]]:
-        """Return the callable of the request that runs in `codes`: ("endpoint", None), ("dependency", supplier) or Nones.
+        """Return which callable of the request runs: ("endpoint", None), ("dependency", supplier) or (None, None).
 
         A dependency that an endpoint or another dependency calls itself counts as part of its caller.
         """

@@ -217,7 +217,7 @@ class Databases:
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
         why_not: Optional[str], pooled: bool, *, peer: Optional[Peer] = None, **more: Any,
     ) -> None:
-        """Record a new connection. `observed` is the server's identity; None, with the reason in `why_not`, without one.
+        """Record a new connection. `observed` is the server's identity; None, with a reason in `why_not`, without one.
 
         `peer` is the remote end of the socket; `asks(driver_connection)` in `more` returns whether a transaction is
         open. Raises DatabaseRefused if the server is not allowed, even if recording fails.

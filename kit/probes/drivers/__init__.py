@@ -1,6 +1,6 @@
-"""The drivers: an adapter for each, which sees a connection when it opens and asks the server for its identity.
+"""The drivers: one adapter each, which notices a new connection and queries the server's identity.
 
-A new driver is a module here, a row of ADAPTERS, and its tests.
+A new driver needs a module here, a row of ADAPTERS, and its tests.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ POOLS: Tuple[Kind, ...] = tuple(kind for adapter in ADAPTERS for kind in adapter
 
 
 class DriverProbe:
-    """The adapters of one process. Without `statements` they see connections only, without `sources` no pools."""
+    """The adapters of one process. Without `statements` they watch connections only, without `sources` no pools."""
 
     def __init__(self, databases: Any, sources: Optional[Sources] = None, statements: bool = True) -> None:
         self._adapters = [adapter(databases, sources, statements) for adapter in ADAPTERS]

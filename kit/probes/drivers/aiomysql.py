@@ -1,4 +1,4 @@
-"""aiomysql: each connection as it opens, before what it runs first, the pool that it is for, what it runs."""
+"""aiomysql: each connection when it opens, before its first statement; its pool; its statements."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ..redact import learn_all, redact
 from .asking import NO_ANSWER, SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, reason, text, told
 from .base import Opener, ServerAdapter
 
-_INIT_DB, _QUERY = 2, 3  # of the protocol's commands
-_IN_TRANSACTION = 1  # of a server's status
-_ASKING = "Aiomysql._answer"  # as a failure of it is told
+_INIT_DB, _QUERY = 2, 3  # commands of the protocol
+_IN_TRANSACTION = 1  # a bit of the server status
+_ASKING = "Aiomysql._answer"  # the name under which its failure is recorded
 NO_PROBE = "the probe does not know this version of the driver"
 _OUTWEIGH = ("unix_socket", "read_default_file")
 
 
 class _Unanswered(Exception):
-    """The server gave no answer in time, and the connection is closed. The driver clears up, and is asked again."""
+    """The server did not answer in time, and the connection was closed. The driver cleans up and connects again."""
 
 
 class Aiomysql(ServerAdapter):
-    """The driver is Python: asks once it is logged in, by the protocol's own query."""
+    """The driver is Python code. The identity is queried after authentication, by the protocol's own query command."""
 
     name = "aiomysql"
     packages = ("aiomysql",)
@@ -49,14 +49,14 @@ class Aiomysql(ServerAdapter):
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
-        self._unasked: List[Any] = []  # those whose servers have given no answer, while they connect once more
+        self._unasked: List[Any] = []  # connections of servers that did not answer, while they reconnect
         hooks.when_imported("aiomysql.connection", self._watch, again=True)
         if self._sources is not None:
             hooks.when_imported("aiomysql.pool", self._watch_pools, again=True)
 
     @classmethod
     def without_pools(cls, hooks: Hooks, took_hold: Callable[[], None]) -> None:
-        """A pool opens none in advance, and what is given back to it is closed."""
+        """Make pools open no connection in advance, and close each connection that is returned."""
         hooks.when_imported("aiomysql.pool", lambda pools: _without_pool(pools.Pool, hooks, took_hold))
 
     @staticmethod
@@ -78,7 +78,7 @@ class Aiomysql(ServerAdapter):
 
         async def _connect(connection: Any, *args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            stack = application_stack()  # an error that is thrown in passes the frames of who awaits the driver's own
+            stack = application_stack()  # an error thrown into the coroutine lacks the caller's frames
             try:
                 try:
                     return await original(connection, *args, **kwargs)
@@ -91,7 +91,7 @@ class Aiomysql(ServerAdapter):
         return _connect
 
     async def _once_more(self, original: Any, connection: Any, args: Any, kwargs: Any) -> Any:
-        """Connect without asking: a connection that gave no answer is of no use to anybody."""
+        """Reconnect without the identity query, since the connection that gave no answer was closed."""
         __tracebackhide__ = True
         self._unasked.append(connection)
         try:
@@ -137,7 +137,7 @@ class Aiomysql(ServerAdapter):
         self._databases.made_pool(pool, self.name, place, "", self._sources, self.dialect)
 
     async def _asked(self, connection: Any) -> None:
-        """Ask a new connection who its server is, and report it."""
+        """Query a new connection for the identity of its server, and record it."""
         __tracebackhide__ = True
         self._databases.forget(connection)
         learn_all({"user": text(connection.user), "password": text(getattr(connection, "_password", None))})
@@ -148,7 +148,7 @@ class Aiomysql(ServerAdapter):
         self._opened(connection, answer)
 
     async def _answer(self, connection: Any) -> Observed:
-        """Ask who the server is; where the driver has other parts than those that are known, this is switched off."""
+        """Query the identity; switched off if this version of the driver has other internals than those used here."""
         if _ASKING in switched_off():
             return None, NO_PROBE
         closed: List[bool] = []
@@ -157,7 +157,7 @@ class Aiomysql(ServerAdapter):
             closed.append(True)
             connection.close()
 
-        self._keep(connection, Reached("", None, None))  # what asks runs statements, too
+        self._keep(connection, Reached("", None, None))  # else the identity query would start another
         timer = connection.loop.call_later(SECONDS_FOR_AN_ANSWER, close)
         try:
             answer = await _ask(self._kind, connection)
@@ -188,7 +188,7 @@ class Aiomysql(ServerAdapter):
         return peer_from(wire("peername"), wire("sockname"))
 
     async def _about_to_run(self, connection: Any, command: int, sql: Any) -> None:
-        """Look at a statement. It may be of a connection that was not seen as it opened, which is asked first."""
+        """Judge and record a statement. A connection that was not seen when it opened is queried first."""
         __tracebackhide__ = True
         if not isinstance(sql, (str, bytes)):
             return
@@ -209,7 +209,7 @@ class Aiomysql(ServerAdapter):
 
 
 async def _ask(kind: Any, connection: Any) -> Observed:
-    """Ask by the protocol's own query, and leave the connection's last result as it was."""
+    """Query the identity by the protocol's own query command, and restore the connection's last result."""
     why_not = None
     result, rows = connection._result, connection._affected_rows
     try:

@@ -1,4 +1,4 @@
-"""Shared by all drivers' probes: asking a new connection, closing it if it is refused, naming its address."""
+"""Shared by the driver adapters: query a new connection, close it if it is refused, and build its URL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..gate import DatabaseRefused
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..redact import learn_all, redact
 
-Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's answer, or why there is none
+Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's identity, or the reason why there is none
 
 SECONDS_FOR_AN_ANSWER = 5.0
 NO_ANSWER = f"it was not asked: its server gave no answer within {SECONDS_FOR_AN_ANSWER:.0f} s"
@@ -19,7 +19,7 @@ _TOLD = ("host", "port", "user", "database", "dbname")
 
 @contextmanager
 def closed_where_refused(close: Callable[[], Any]) -> Iterator[None]:
-    """Close the connection where the gate refuses it."""
+    """Call `close` if the gate refuses the connection."""
     try:
         yield
     except DatabaseRefused:
@@ -28,7 +28,7 @@ def closed_where_refused(close: Callable[[], Any]) -> Iterator[None]:
 
 
 def first_answer(ask: Callable[[str], Sequence[Any]], questions: Sequence[Tuple[str, Tuple[str, ...]]]) -> Observed:
-    """Put questions, each with the names of its columns, until one is answered; why the first was not, if none is."""
+    """Try queries, each with its column names, until one succeeds; if none does, the reason is the first error."""
     why_not = None
     for question, names in questions:
         try:
@@ -42,23 +42,23 @@ def first_answer(ask: Callable[[str], Sequence[Any]], questions: Sequence[Tuple[
 def postgres_place(
     address: Any, user: Optional[str], database: Optional[str], hostaddr: Optional[str] = None,
 ) -> str:
-    """The URL of a place, without a password. `hostaddr` is the address to go to whatever the host is called."""
+    """Return the URL of a Postgres database, without password. `hostaddr` is the address used instead of the host."""
     host, port = address if isinstance(address, tuple) else (address, None)
     query = f"?hostaddr={hostaddr}" if hostaddr else ""
     return f"postgresql://{user or ''}@{host or ''}:{port or ''}/{database or ''}{query}"
 
 
 def database_of(database: Optional[str], replication: Optional[str]) -> Optional[str]:
-    """The database of a connection; all of the server's (`*`) where it is one that copies all of them."""
+    """Return the database of a connection; `*` for a physical replication connection, which copies all of them."""
     return "*" if (replication or "").lower() in ("true", "on", "yes", "1") else database
 
 
 def told(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:
-    """The address that was given to a driver, as it is or as a URL; "" if there was none."""
+    """Return the address passed to a driver, as it is or as a URL, without password; "" without one."""
     learn_all({"told": args[:1], **kwargs})
     whole = next((given for given in (*args[:1], kwargs.get("dsn"), kwargs.get("conninfo")) if given), None)
     by_name = any(kwargs.get(name) for name in _TOLD)
-    if isinstance(whole, str) and not (by_name and kwargs.get("host")):  # what is given by name goes first
+    if isinstance(whole, str) and not (by_name and kwargs.get("host")):  # keywords take precedence
         return redact(whole)
     if not by_name:
         return ""
@@ -67,10 +67,10 @@ def told(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:
 
 
 def text(value: Any) -> Optional[str]:
-    """A driver's bytes as text."""
+    """Decode bytes of a driver; return anything else as it is."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def reason(error: BaseException) -> str:
-    """The kind of an error and its first line."""
+    """Return the type of an error and the first line of its message, without secrets."""
     return redact((f"{type(error).__name__}: {error}".splitlines() or [""])[0])

@@ -1,4 +1,4 @@
-"""asyncpg: each connection as it opens, the pool that it is for, and what it runs."""
+"""asyncpg: each connection when it opens; its pool; its statements."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .base import Opener, ServerAdapter
 
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_LIMIT: "ContextVar[Any]" = ContextVar("limit_of_connecting", default=None)  # what the driver made of `timeout=`
+_LIMIT: "ContextVar[Any]" = ContextVar("limit_of_connecting", default=None)  # the driver's timeout object
 _STATEMENTS = ("execute", "executemany", "_execute", "_prepare", "_copy_in", "_copy_out")
 
 
 class Asyncpg(ServerAdapter):
-    """Asks each new connection who its server is, by a statement that leaves nothing behind on either side."""
+    """Queries the identity by a statement that leaves nothing behind, neither in the server nor in the driver."""
 
     name = "asyncpg"
     packages = ("asyncpg",)
@@ -42,7 +42,7 @@ class Asyncpg(ServerAdapter):
 
     @classmethod
     def without_pools(cls, hooks: Hooks, took_hold: Callable[[], None]) -> None:
-        """A pool opens none in advance, lets none do two queries, and opens each on the loop that asks for it."""
+        """Make pools open nothing in advance, use a connection for one query, and open it on the acquiring loop."""
         hooks.when_imported("asyncpg.pool", lambda pools: _without_pool(pools.Pool, hooks, took_hold))
 
     @staticmethod
@@ -76,14 +76,14 @@ class Asyncpg(ServerAdapter):
                     raise
             return _connect
 
-        def connecting_to_address(original: Any) -> Any:  # to which a pool goes at once when it has found one
+        def connecting_to_address(original: Any) -> Any:  # a pool calls this directly once it knows an address
             async def _connect_addr(*args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True
                 try:
                     connection = await original(*args, **kwargs)
                     with _in_time_of_our_own(connection._loop):
                         answer = await probe._answer(connection)
-                    if answer is None:  # of no use to anybody: the application gets another one
+                    if answer is None:  # closed after the time-out: the application gets another one
                         connection = await original(*args, **kwargs)
                         answer = None, NO_ANSWER
                 except BaseException as error:
@@ -105,7 +105,7 @@ class Asyncpg(ServerAdapter):
 
             async def statement(connection: Any, *args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True
-                if probe._statements and not (name == "execute" and len(args) > 1):  # which goes on to `_execute`
+                if probe._statements and not (name == "execute" and len(args) > 1):  # else it calls `_execute`
                     probe._used(connection, args[0] if args else "")
                 if probe._gated:
                     await probe._about_to_run(connection, args[0] if args else "")
@@ -116,7 +116,7 @@ class Asyncpg(ServerAdapter):
                     raise
             return statement
 
-        if hasattr(compat, "timeout"):  # as of 0.28
+        if hasattr(compat, "timeout"):  # since 0.28
             self._replace(compat, "timeout", limiting)
         self._replace(connect_utils, "_connect", connecting)
         self._replace(connect_utils, "_connect_addr", connecting_to_address)
@@ -135,14 +135,14 @@ class Asyncpg(ServerAdapter):
         return __init__
 
     async def _answer(self, connection: Any) -> Optional[Observed]:
-        """Ask who the server is; None where there is no answer in time, and then the connection is closed."""
+        """Query the identity; None if there is no answer in time, after which the connection is closed."""
         closed: List[bool] = []
 
         def close() -> None:
             closed.append(True)
             connection.terminate()
 
-        self._keep(connection, Reached("", None, None))  # what asks runs statements, too
+        self._keep(connection, Reached("", None, None))  # else the identity query would start another
         timer = connection._loop.call_later(SECONDS_FOR_AN_ANSWER, close)
         try:
             answer = await _ask(connection)
@@ -167,7 +167,7 @@ class Asyncpg(ServerAdapter):
         self._keep(connection, reached)
 
     async def _about_to_run(self, connection: Any, statement: Any) -> None:
-        """Look at a statement. It may be of a connection that was not seen as it opened, which is asked first."""
+        """Judge a statement. A connection that was not seen when it opened is queried first."""
         __tracebackhide__ = True
         reached = self._reached_by(connection)
         if reached is None:
@@ -189,7 +189,7 @@ class Asyncpg(ServerAdapter):
 
 @contextmanager
 def _in_time_of_our_own(loop: Any) -> Iterator[None]:
-    """Have what is done here not count towards the time that the program has set for connecting."""
+    """Exclude the time spent here from the connect timeout of the program."""
     limit, begun = _LIMIT.get(), loop.time()
     _extend(limit, SECONDS_FOR_AN_ANSWER)
     try:
@@ -199,7 +199,7 @@ def _in_time_of_our_own(loop: Any) -> Iterator[None]:
 
 
 def _extend(limit: Any, seconds: float) -> None:
-    """Move a limit of asyncio's (or of async_timeout's, before Python 3.11) that is in force."""
+    """Move the deadline of an active asyncio timeout (before Python 3.11, of async_timeout)."""
     if limit is None:
         return
     try:
@@ -207,12 +207,12 @@ def _extend(limit: Any, seconds: float) -> None:
             limit.shift(seconds)
         elif limit.when() is not None:
             limit.reschedule(limit.when() + seconds)
-    except RuntimeError:  # it is over: it was set for another connection
+    except RuntimeError:  # expired: it belongs to another connection
         return
 
 
 async def _ask(connection: Any) -> Observed:
-    """Ask in one round trip, or in two where the server does not copy, past what the application has put over it."""
+    """Query the identity in one round trip, or two if the server has no COPY, by the base class's own methods."""
     why_not = None
     for ask in (_copied, _prepared):
         for question, names in POSTGRES_QUESTIONS:
@@ -224,7 +224,7 @@ async def _ask(connection: Any) -> Observed:
 
 
 async def _copied(connection: Any, question: str) -> Sequence[Optional[str]]:
-    """Have the answer copied out: asyncpg's only way to rows that does not prepare a statement first."""
+    """Query by COPY, asyncpg's only way to read rows without preparing a statement first."""
     from asyncpg.connection import Connection
 
     pieces: List[bytes] = []
@@ -237,7 +237,7 @@ async def _copied(connection: Any, question: str) -> Sequence[Optional[str]]:
 
 
 async def _prepared(connection: Any, question: str) -> Sequence[Optional[str]]:
-    """Ask by an unnamed statement, which is gone with the next."""
+    """Query by an unnamed prepared statement, which the next one replaces."""
     from asyncpg import Record
     from asyncpg.connection import Connection
 
@@ -246,7 +246,7 @@ async def _prepared(connection: Any, question: str) -> Sequence[Optional[str]]:
 
 
 def copied_row(copied: bytes) -> Sequence[Optional[str]]:
-    """Read the one row that `copy ... to stdout` gave, in its format `text`: tabs between values, \\N for null."""
+    r"""Parse the single row of `copy ... to stdout` in text format: tabs between values, \\N for null."""
     values = copied.decode(errors="replace").rstrip("\n").split("\t")
     return [None if value == "\\N" else _ESCAPE.sub(_unescaped, value) for value in values]
 
@@ -285,6 +285,6 @@ def _without_pool(pool_class: Any, hooks: Hooks, took_hold: Callable[[], None]) 
 
 
 def _of_a_socket(path: str) -> Tuple[str, str]:
-    """The folder of a unix socket, and the port that its name has."""
+    """Return the folder of a unix socket, and the port in its name."""
     folder, _, name = path.rpartition("/")
     return folder, name.rpartition(".")[2]

@@ -1,10 +1,10 @@
-"""Files that a statement attaches to a connection of sqlite3 (ATTACH): another database, and no new connection.
+"""Files that a statement attaches to a sqlite3 connection (ATTACH): another database without a new connection.
 
-Where there is a list of what is allowed, SQLite asks a connection's authorizer before it prepares the statement, and
-names the file where the statement spells it out: there it can be refused. Of a name that is bound or computed it tells
-nothing. Then the interpreter is asked for its next event in the frame that ran the statement: there the file is
-attached, and nothing has been said to it yet. Without a list there is no authorizer, which a signal's handler that
-raises an error would make refuse the program's statement: the text of each statement tells, as it begins to run.
+With an allow-list, an authorizer is set: SQLite calls it while it prepares the statement, with the file name if that is
+a literal, and the file can be refused. If the name is a parameter or an expression, the files are listed by a profile
+function at the next event of the frame that ran the statement: the file is attached by then, but not used yet. Without
+an allow-list no authorizer is set, since an exception of a signal handler within it would make SQLite refuse the
+statement: attaching statements are recognized by their text when they start to run.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ from ..own import os, re, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import failures, quietly
 
-DRIVER = "sqlite3"  # as evidence names it
+DRIVER = "sqlite3"  # its name in the evidence
 
 _OK, _DENY = 0, 1
 _ATTACH, _DETACH = 24, 25
 _CALLBACK = "authorizer_callback"
 _SPEAKS_OF_IT = re.compile(r"(?is)\s*(?:(?:--[^\n]*|/\*.*?\*/)\s*)*(?:at|de)tach\b")
 _HANDING_ON = lambda method, named: method(**named)  # noqa: E731
-_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # of the probes
+_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # the probes' own
 _UNNAMED = "a file that it attaches and does not name in the statement's text"
 
 
 class Attached(NamedTuple):
-    """A file that was attached, and the name under which statements speak of it: None where it was refused before."""
+    """An attached file, and its schema name in statements; None if the file was refused before it was attached."""
 
     name: Optional[str]
     file: str
 
 
 class Attaching:
-    """Watches one connection. It holds no reference to it, which would keep the connection open.
+    """Watches the files of one connection, without a reference to it, which would keep the connection open.
 
-    Without `tells` it stops what is not allowed and keeps nothing. `in_thread` holds what was attached in a thread of
-    aiosqlite's, in which nobody's code is on the stack, until the one who waits for that takes it.
+    Without `tells` files are judged and not recorded. `in_thread` has files attached in a thread of aiosqlite, whose
+    stack has no application frames, until the coroutine that awaits the call takes them.
     """
 
     def __init__(self, databases: Any, tells: bool) -> None:
         self._databases, self._tells = databases, tells
-        self._unnamed = False  # a file is being attached whose name is not known yet
-        self._there: Dict[str, str] = {}  # what is attached: its name -> its file
+        self._unnamed = False  # a file of unknown name is being attached
+        self._there: Dict[str, str] = {}  # schema name -> attached file
         self.in_thread: List[Attached] = []
-        self.hears_statements = True  # until the program has a trace or an authorizer of its own
+        self.hears_statements = True  # until the program sets a trace callback or authorizer itself
 
     def watch(self, connection: Any) -> None:
-        """Be asked before a statement is prepared, where one can be refused; else `runs` is to be called for each."""
+        """Set the authorizer if files are to be judged; otherwise `runs` has to be called for each statement."""
         from _sqlite3 import Connection
 
         self._find = _finder(connection)
@@ -62,18 +62,18 @@ class Attaching:
 
     @quietly
     def runs(self, statement: str) -> None:
-        """A statement begins to run: of one that attaches a file, or detaches one, look what is there afterwards."""
+        """Called when a statement starts: after one that attaches or detaches a file, list the attached files."""
         if self.hears_statements and not self._databases.gated and _SPEAKS_OF_IT.match(statement):
             self._look_after(self._find)
 
     def set_authorizer(self, method: Callable[..., None], *args: Any, **named: Any) -> None:
-        """Have the application's own authorizer asked, too, and ours first. `method` is the connection's own."""
+        """Set an authorizer that calls ours, then the application's. `method` is the original set_authorizer."""
         if args:
             method(self._authorizer(args[0]), *args[1:], **named)
             return
         if _CALLBACK in named:
             named[_CALLBACK] = self._authorizer(named[_CALLBACK])
-        # As of Python 3.13 this warns, of the line that calls it, which has to be the application's.
+        # Since Python 3.13 a keyword raises a DeprecationWarning, whose location has to be the application's line.
         frame = sys._getframe(1)
         code = _HANDING_ON.__code__.replace(co_filename=frame.f_code.co_filename, co_firstlineno=frame.f_lineno)
         FunctionType(code, frame.f_globals)(method, named)
@@ -83,7 +83,7 @@ class Attaching:
             try:
                 if (action in (_ATTACH, _DETACH) or self._unnamed) and self._asked(action, argument, self._find):
                     return _DENY
-            except BaseException as error:  # the program's, which the driver would take for a refusal
+            except BaseException as error:  # an exception of the program, which SQLite would take for a refusal
                 raise_in_caller(error)
             if theirs is None:
                 return _OK
@@ -93,7 +93,7 @@ class Attaching:
                 out_of_traceback(error)
                 raise
 
-        if type(theirs) is FunctionType:  # an error in it is reported under its name
+        if type(theirs) is FunctionType:  # sqlite3 reports its errors under its name
             authorize.__name__, authorize.__qualname__ = theirs.__name__, theirs.__qualname__
         return authorize
 
@@ -102,7 +102,7 @@ class Attaching:
         if action == _DETACH:
             self._there.pop(argument or "", None)
             return _OK
-        if action != _ATTACH:  # of a script that attaches a file and uses it at once
+        if action != _ATTACH:  # a later statement of a script that attached the file
             self._unnamed = self._databases.gated
             return self._refuse(_UNNAMED) if self._unnamed else _OK
         paths = _paths(argument)
@@ -124,11 +124,11 @@ class Attaching:
         return _DENY
 
     def _look_after(self, find: Callable[[], Any]) -> None:
-        """Look at what is attached once the call that attaches it is over."""
+        """List the attached files once the call that attaches one has returned."""
         connection, stack, caller = find(), application_stack(), _caller()
         profile = sys.getprofile()
         if type(profile) is FunctionType and profile.__code__.co_filename.startswith(_FOLDER):
-            return  # ours is around one of ours: it looks when the call is over
+            return  # nested calls: the outer profile function does it
         if connection is None or caller is None or profile is not None:
             failures.setdefault("ATTACH", "what a statement attached cannot be asked while a profiler is on")
             return
@@ -136,7 +136,7 @@ class Attaching:
 
         def look(frame: FrameType, event: str, argument: Any) -> None:
             __tracebackhide__ = True
-            if frame is not caller and caller.f_lasti == at:  # a callback, in the middle of the call
+            if frame is not caller and caller.f_lasti == at:  # in a callback, before the call has returned
                 return
             sys.setprofile(None)
             self._look(connection, stack)
@@ -168,7 +168,7 @@ class Attaching:
             raise self._databases.refused_file(attached.file, stack, DRIVER)
 
     def heard(self, connection: Any, stack: Optional[Stack]) -> None:
-        """Report what was attached in a thread of aiosqlite's; `stack` led to it, where these frames do not."""
+        """Judge and record what a thread of aiosqlite attached; `stack` led to it, if not the current one."""
         __tracebackhide__ = True
         while self.in_thread:
             attached = self.in_thread.pop(0)
@@ -188,9 +188,9 @@ def _attached(connection: Any) -> List[Attached]:
 
 
 def _paths(name: Optional[str]) -> List[Optional[str]]:
-    """Return the files that a name can stand for: of `file:...` it is not known here whether it is a URL.
+    """Return the files that a name can refer to: two for `file:...`, since the connection's `uri` flag is unknown here.
 
-    None is a database in memory; of a name that is not known, or that no file can have, there is nothing.
+    [None] for a database in memory; [] for a name that is unknown or invalid.
     """
     if name is None:
         return []
@@ -201,12 +201,12 @@ def _paths(name: Optional[str]) -> List[Optional[str]]:
 
 
 def _finder(connection: Any) -> Callable[[], Any]:
-    """Return what finds a connection again while one of its own methods runs, and does not keep it alive until then."""
+    """Return a function that finds the connection without keeping it alive; valid only while it is in use."""
     from weakref import ref
 
     try:
         return ref(connection)
-    except TypeError:  # sqlite3's own kind cannot be pointed at
+    except TypeError:  # sqlite3's own class has no weak references
         address = id(connection)
 
     def find() -> Any:

@@ -1,4 +1,4 @@
-"""What every adapter of a driver has: the modules it watches, the functions that redirect, its objects' classes."""
+"""The base class of driver adapters: the modules to watch, the functions that connect, the classes of connections."""
 
 from __future__ import annotations
 
@@ -18,83 +18,83 @@ if TYPE_CHECKING:
     from ..hooks import Hooks
     from ..sources import Sources
 
-Kind = Tuple[str, str]  # a class: its module and its name
-Around = Callable[[Callable[..., Any]], Callable[..., Any]]  # what is called in place of the function that it is given
+Kind = Tuple[str, str]  # (module, class)
+Around = Callable[[Callable[..., Any]], Callable[..., Any]]  # takes the original function, returns its wrapper
 
 
 class Opener(NamedTuple):
-    """A function of a driver's that connects, or makes a pool that will, and how a place is given to it by keyword."""
+    """A driver's function that connects or makes a pool, and its keywords for the address."""
 
-    module: str  # in which it is, or in which `owner` is
+    module: str  # the module of the function, or of `owner`
     function: str
-    owner: str = ""  # the class that it is a function of
+    owner: str = ""  # the class of the method, if it is one
     database: str = "database"  # the keyword that names the database
-    within: str = ""  # the keyword whose dictionary holds these keywords, if they are not the function's own
+    within: str = ""  # the keyword with a dict of these keywords, if they are not the function's own
     makes_pool: bool = False
-    arguments: Tuple[str, ...] = ()  # the keywords that may be given by position, in their order
-    outweighs: Tuple[str, ...] = ()  # the keywords that decide where it leads, whatever host and port say
-    of_the_call: Tuple[str, ...] = ()  # the keywords that lead to no place: they are the caller's own
+    arguments: Tuple[str, ...] = ()  # keywords that may be positional, in order
+    outweighs: Tuple[str, ...] = ()  # keywords that override host and port
+    of_the_call: Tuple[str, ...] = ()  # keywords that are not part of the address, and stay
 
     def owner_in(self, module: Any) -> Any:
-        """Return what has the function as an attribute."""
+        """Return the class or module that has the function as an attribute."""
         return getattr(module, self.owner) if self.owner else module
 
 
 class Adapter:
-    """One driver. It asks each new connection once, before the application gets it, and hands it on as it was.
+    """One driver. Each new connection is queried once before the application gets it, and its state is restored.
 
-    Without `statements` it sees connections only. Without `sources` it does not follow who made a pool.
+    Without `statements` only connections are watched. Without `sources` the making of pools is not followed.
     """
 
-    name: ClassVar[str]  # as evidence names the driver
-    packages: ClassVar[Tuple[str, ...]]  # that are imported for it
+    name: ClassVar[str]  # the driver's name in the evidence
+    packages: ClassVar[Tuple[str, ...]]  # the driver's packages
     dialects: ClassVar[FrozenSet[str]] = frozenset()  # SQLAlchemy's names for it
-    dialect: ClassVar[str] = ""  # SQLAlchemy's name for the kind of its servers
-    openers: ClassVar[Tuple[Opener, ...]] = ()  # of servers; a driver of files has its own way
-    connections: ClassVar[Tuple[Kind, ...]] = ()  # the classes of what it gives
+    dialect: ClassVar[str] = ""  # SQLAlchemy's name for its servers
+    openers: ClassVar[Tuple[Opener, ...]] = ()  # of servers; see `around_opening` for files
+    connections: ClassVar[Tuple[Kind, ...]] = ()  # the classes of its connections
     pools: ClassVar[Tuple[Kind, ...]] = ()
-    inner: ClassVar[Tuple[Tuple[str, str], ...]] = ()  # a package, and where its connections hold another driver's own
+    inner: ClassVar[Tuple[Tuple[str, str], ...]] = ()  # package -> attribute with the wrapped driver's connection
 
     _hooks: "Hooks"
 
     def __init__(self, databases: "Databases", sources: "Optional[Sources]", statements: bool) -> None:
         self._databases, self._sources, self._statements = databases, sources, statements
 
-        self._own: Dict[int, Any] = {}  # what it has put into the driver, by id
+        self._own: Dict[int, Any] = {}  # its wrappers in the driver, by id
 
     def install(self, hooks: "Hooks") -> None:
-        """Put it into the driver, once that is imported."""
+        """Wrap the driver's functions once it is imported."""
         raise NotImplementedError
 
     @staticmethod
     def place(connection: Any) -> Optional[str]:
-        """Return where a connection leads, as a URL; None where it is closed, LookupError where it cannot be read."""
+        """Return a connection's URL; None if it is closed. Raises LookupError if it cannot be determined."""
         raise LookupError("a connection of this driver does not tell which server it uses")
 
     @staticmethod
     def credentials(connection: Any) -> Optional[Dict[str, str]]:
-        """Return what it takes to connect there again: host, port, user, database, password; None if not known."""
+        """Return host, port, user, database and password to connect there again; None if unknown."""
         return None
 
     @classmethod
     def leads_off(cls, connection: Any, allow: AllowList) -> Optional[str]:
-        """Return where a connection leads that nothing on the list allows; None where it is closed or allowed.
+        """Return the destination of a connection that is off the allow-list; None if it is closed or allowed.
 
-        Raises whatever the driver does for one that cannot be read.
+        Raises whatever the driver raises if it cannot be determined.
         """
         place = cls.place(connection)
         return None if place is None or allow.allows_server(place, None) else redact(place)
 
     @classmethod
     def around_opening(cls, hooks: "Hooks", make: Around) -> None:
-        """Have files opened by what `make` returns for the driver's own function; a driver of servers has `openers`."""
+        """Wrap the function that opens files by `make`; for drivers of servers there are `openers`."""
 
     @classmethod
     def without_pools(cls, hooks: "Hooks", took_hold: Callable[[], None]) -> None:
-        """Have the driver's own pools keep no connection, and call `took_hold` where one would have been kept."""
+        """Make the driver's pools keep no connection, and call `took_hold` whenever one would have been kept."""
 
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Put in a function of the adapter's, if it is not there yet: a module that is reloaded may have kept it."""
+        """Wrap a function, unless it is wrapped already: a reloaded module can still have the wrapper."""
         if id(vars(owner).get(name)) not in self._own:
             self._hooks.replace(owner, name, make)
             put = vars(owner)[name]
@@ -102,10 +102,10 @@ class Adapter:
 
 
 class ServerAdapter(Adapter):
-    """A driver of servers: it keeps what was found out about each connection, for the statements that follow.
+    """A driver of servers: keeps the identity of each connection's server, to judge its statements.
 
-    `_gated` says that there is a list of what is allowed: then a connection that was not seen as it opened, by a name
-    that was bound before or by another way, is asked as it first runs a statement.
+    `_gated` is true if there is an allow-list. Then a connection that was not seen when it opened (through a reference
+    taken earlier, or another function) is queried before its next statement.
     """
 
     dialect: ClassVar[str] = "postgresql"
@@ -113,11 +113,11 @@ class ServerAdapter(Adapter):
     def __init__(self, databases: "Databases", sources: "Optional[Sources]", statements: bool) -> None:
         super().__init__(databases, sources, statements)
         self._gated = databases.gated
-        self._reached: Dict[int, Tuple[Any, Reached]] = {}  # by the id of a connection, with what points at it
+        self._reached: Dict[int, Tuple[Any, Reached]] = {}  # id of a connection -> weak reference, identity
 
     @quietly
     def _made_pool(self, pool: Any, place: Any, named: Any) -> None:
-        """A pool was made. What is a function, asked again for each connection, is not known before one opens."""
+        """Record a new pool. An address that is a function is called for each connection, and unknown until then."""
         whole, by_name = (place if type(place) is str else ""), (named if type(named) is dict else {})
         self._databases.made_pool(pool, self.name, told((whole,), by_name), whole, self._sources)
 

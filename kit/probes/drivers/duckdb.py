@@ -1,4 +1,4 @@
-"""DuckDB: which file a connection has, and what it runs. What it attaches, or reads from servers, cannot be judged."""
+"""DuckDB: each connection's file and statements. The databases that statements attach or read cannot be judged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WHY = "its statements can attach any file or server"
 
 
 class DuckDB(Adapter):
-    """A driver of files: it asks for leave to open one, and a connection that was not seen for its file."""
+    """A driver of files, judged before they open. A connection not seen when it opened is queried for its file."""
 
     name = "duckdb"
     packages = ("duckdb", "_duckdb")
@@ -31,7 +31,7 @@ class DuckDB(Adapter):
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
-        self._known: Dict[int, Any] = {}  # connections that have been asked; it is they that are held
+        self._known: Dict[int, Any] = {}  # connections that were seen or queried
         hooks.when_imported("duckdb", self._watch, again=True)
 
     def _watch(self, duckdb: Any) -> None:
@@ -82,7 +82,7 @@ class DuckDB(Adapter):
         return functools.partial(self._run, connection, method)
 
     def _running(self, original: Any) -> Any:
-        """A function of the module's own, which uses a connection in memory that all of the program share."""
+        """Wrap a function of the module, which uses one in-memory connection shared by the whole program."""
         return lambda *args, **kwargs: self._run(None, original, *args, **kwargs)
 
     def _run(self, connection: Any, method: Any, *args: Any, **kwargs: Any) -> Any:

@@ -1,9 +1,8 @@
-"""Watching a method of a class, whose objects keep their class, whatever made them and when.
+"""Wrappers for methods of a class; its objects keep their class, whatever made them and when.
 
-The class of a driver that is written in C takes no attribute; its dictionary does. What is put there for a method is
-not called in its place: it is asked for the method as an object's attribute, and passes on the method itself, so that
-errors, warnings and signatures are the driver's own, as if nobody were there. A method that is taken from the class
-(`Connection.execute`) is the driver's own, too, and is heard of only where that is asked for.
+A class written in C rejects new attributes, but its namespace dict can be changed. The method is replaced by a
+descriptor that returns the original method on lookup, so that errors, warnings and signatures stay the driver's own. A
+method looked up on the class (`Connection.execute`) is the original, too, and noticed only on request.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ from ..hooks import Hooks
 from ..own import functools, gc
 from ..own import own_builtins as __builtins__  # noqa: F401
 
-_IMMUTABLE, _HEAP = 1 << 8, 1 << 9  # flags of a class
+_IMMUTABLE, _HEAP = 1 << 8, 1 << 9  # bits of type.__flags__
 _ABSENT = object()
 
 
 class Heard:
-    """Stands in a class for one of its methods. `hear(object, method)` is called as an object is asked for it.
+    """A descriptor in place of a method. `hear(object, method)` is called when the method is looked up on an object.
 
-    What it returns is the method; where that is None, it is the driver's own. With `from_class` what the class itself
-    is asked for calls the method of the object that it is given first.
+    Its result is used as the method, or the original if that is None. With `from_class`, a lookup on the class returns
+    a function that does the same for the object passed first.
     """
 
     def __init__(self, own: Any, hear: Callable[[Any, Any], Any], from_class: bool = False) -> None:
@@ -45,7 +44,7 @@ class Heard:
 
 
 def own_method(kind: type, name: str) -> Any:
-    """Return a method of a class as the driver has it, to be called without being heard of."""
+    """Return the original method of a class, which does not call `hear`."""
     held = next(vars(base)[name] for base in kind.__mro__ if name in vars(base))
     return held.own if isinstance(held, Heard) else held
 
@@ -53,15 +52,15 @@ def own_method(kind: type, name: str) -> Any:
 def hear_of(
     hooks: Hooks, kind: type, name: str, hear: Callable[[Any, Any], Any], from_class: bool = False,
 ) -> None:
-    """Call `hear` whenever an object of this class is asked for the method, until removal."""
+    """Call `hear` whenever the method is looked up on an object of this class, until removal."""
     owner = next((base for base in kind.__mro__ if name in vars(base)), object)
     own = vars(owner).get(name)
-    if own is not None and not isinstance(own, Heard):  # a class can be met twice, as a module is that is reloaded
+    if own is not None and not isinstance(own, Heard):  # a reloaded module can have the same class
         put(hooks, owner, name, Heard(own, hear, from_class))
 
 
 def put(hooks: Hooks, kind: type, name: str, value: Any) -> None:
-    """Give a class an attribute in place of the one that it has, until removal; a class that takes none as well."""
+    """Set an attribute of a class until removal, even if the class is immutable."""
     own = vars(kind).get(name, _ABSENT)
     if _takes_attributes(kind):
         setattr(kind, name, value)
@@ -86,7 +85,7 @@ def _takes_attributes(kind: type) -> bool:
 
 
 def _set_in_dictionary(kind: type, name: str, value: Any) -> None:
-    """Change a class of C's: its own dictionary, and then what the interpreter has looked up in it before."""
+    """Set an attribute of a class written in C: in its namespace dict, then invalidate the interpreter's type cache."""
     from ctypes import py_object, pythonapi
 
     (dictionary,) = (held for held in gc.get_referents(vars(kind)) if type(held) is dict)

@@ -1,4 +1,4 @@
-"""pg8000: each connection as it opens, by whichever of its interfaces, and what it runs."""
+"""pg8000: each connection when it opens, through any of its interfaces, and its statements."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STATEMENTS = ("execute_simple", "execute_unnamed", "prepare_statement")
 
 
 class Pg8000(ServerAdapter):
-    """The driver is Python: asks below its interfaces, by the protocol's simple query, which opens no transaction."""
+    """The driver is Python code. The identity is queried by the simple query protocol, which opens no transaction."""
 
     name = "pg8000"
     packages = ("pg8000",)
@@ -54,7 +54,7 @@ class Pg8000(ServerAdapter):
             try:
                 original(connection, *args, **kwargs)
                 answer = probe._answer(connection)
-                if answer[0] is None and "timeout" in str(answer[1]).lower():  # of no use to anybody: it gets another
+                if answer[0] is None and "timeout" in str(answer[1]).lower():  # unusable after the time-out: reconnect
                     original(connection, *args, **kwargs)
                     answer = None, NO_ANSWER
             except BaseException as error:
@@ -69,7 +69,7 @@ class Pg8000(ServerAdapter):
 
     @quietly
     def _asked(self, connection: Any) -> Optional[Observed]:
-        self._keep(connection, Reached("", None, None))  # what asks runs statements, too
+        self._keep(connection, Reached("", None, None))  # else the identity query would start another
         seconds = connection._usock.gettimeout()
         connection._usock.settimeout(SECONDS_FOR_AN_ANSWER)
 

@@ -1,4 +1,4 @@
-"""psycopg 3: each connection as it opens, the pool that it is for, and what its cursors run."""
+"""psycopg 3: each connection when it opens; its pool; the statements of its cursors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .asking import (
 from .base import Opener, ServerAdapter
 from .methods import hear_of, own_method
 
-_IDLE = 0  # of the connection's states
+_IDLE = 0  # a transaction status
 _SEND = (
     "exec_", "exec_params", "send_query", "send_query_params", "prepare", "send_prepare", "exec_prepared",
     "send_query_prepared",
@@ -36,9 +36,9 @@ _SEND = (
 
 
 class Psycopg(ServerAdapter):
-    """Asks below the driver's transactions, by its own libpq: the connection is idle before and after.
+    """Queries the identity on the libpq connection, below the driver's transactions: it is idle before and after.
 
-    It waits for the answer as the driver itself waits, so that an event loop goes on.
+    The wait for the answer uses the driver's own generators, so that an event loop is not blocked.
     """
 
     name = "psycopg"
@@ -57,7 +57,7 @@ class Psycopg(ServerAdapter):
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
-        self._answers: Dict[int, Tuple[Any, Observed]] = {}  # by the id of a libpq connection that was just asked
+        self._answers: Dict[int, Tuple[Any, Observed]] = {}  # id of a libpq connection -> its answer
         hooks.when_imported("psycopg", self._watch, again=True)
         if self._sources is not None:
             hooks.when_imported("psycopg_pool", self._watch_pools, again=True)
@@ -81,7 +81,7 @@ class Psycopg(ServerAdapter):
 
         original = generators.connect
         self._replace(generators, "connect", self._asking)
-        for name, module in list(sys.modules.items()):  # psycopg 3.1 has taken it into other modules
+        for name, module in list(sys.modules.items()):  # psycopg 3.1 imports it into other modules
             if name.startswith("psycopg.") and held_by(module).get("connect") is original is not generators.connect:
                 self._hooks.replace_by(module, "connect", generators.connect)
         for kind in (psycopg.Connection, psycopg.AsyncConnection):
@@ -130,9 +130,9 @@ class Psycopg(ServerAdapter):
         return connect
 
     def _asking(self, original: Any) -> Any:
-        """The driver's way to connect, a generator that yields what it waits for, and then in the same way the answer.
+        """Wrap the driver's connect generator: it yields while it connects, then in the same way while the query runs.
 
-        A connection whose server does not answer is of no use to anybody: the application gets another one.
+        A connection whose server does not answer is closed, and the application gets another one.
         """
         probe = self
 
@@ -142,7 +142,7 @@ class Psycopg(ServerAdapter):
             answer = yield from _answer(libpq)
             if answer is None:
                 silent = libpq
-                try:  # while the other is open: whoever waits tells connections apart by their numbers
+                try:  # the other stays open until then, since an event loop identifies connections by descriptor
                     libpq = yield from original(*args, **kwargs)
                 finally:
                     silent.finish()
@@ -180,20 +180,20 @@ class Psycopg(ServerAdapter):
     # --- what it runs ------------------------------------------------------------------------------------------------
 
     def _about_to_send(self, libpq: Any, method: Any) -> Any:
-        """A libpq connection is asked for a method that sends a statement, which is looked at first."""
+        """Wrap a libpq method that sends a statement, to judge the statement first."""
         reached = self._reached_by(libpq)
         if reached is None:
             reached = self._ask_late(libpq)
         return functools.partial(self._send, reached, method)
 
     def _about_to_trace(self, libpq: Any, method: Any) -> None:
-        """What is sent will be written down for the program: the question comes before."""
+        """Query the identity before the program traces the connection, so that its trace does not show the query."""
         if self._reached_by(libpq) is None and libpq.transaction_status == _IDLE:
             self._ask_late(libpq)
 
     def _send(self, reached: Reached, method: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        for given in (*args[:2], *kwargs.values()):  # the statement, or the name under which it is prepared before it
+        for given in (*args[:2], *kwargs.values()):  # the statement, possibly after the name of a prepared statement
             if isinstance(given, bytes):
                 self._databases.about_to_run(given, reached, self.dialect)
         try:
@@ -203,7 +203,7 @@ class Psycopg(ServerAdapter):
             raise
 
     def _ask_late(self, libpq: Any) -> Reached:
-        """Ask a connection that was not seen as it opened. Its user waits for the answer, but not for ever."""
+        """Query a connection that was not seen when it opened, blocking its user until the answer or the time-out."""
         __tracebackhide__ = True
         is_idle = libpq.transaction_status == _IDLE and not libpq.is_busy()
         answer = _wait(_answer(libpq)) if is_idle else (None, "it is executing something else")
@@ -261,7 +261,7 @@ class Psycopg(ServerAdapter):
 
 
 def _answer(libpq: Any) -> Any:
-    """Ask who the server is, and wait as the driver waits; None where there is no answer in time."""
+    """Query the identity, as a generator like the driver's own; None if there is no answer in time."""
     seconds = _seconds(libpq)
     limit = None if _wakes_up() else _Limit(libpq, seconds)
     try:
@@ -289,7 +289,7 @@ def _answer_until(deadline: float, limit: Optional[_Limit], libpq: Any) -> Any:
                     return None
                 if not ready and is_late and not is_over:
                     is_over = True
-                    _shut_down(libpq.socket)  # the driver minds what comes next only where the connection has woken it
+                    _shut_down(libpq.socket)  # the driver processes an error only after the socket has woken it
                 if is_over:
                     continue
                 wait = running_.send(ready)
@@ -305,35 +305,36 @@ def _answer_until(deadline: float, limit: Optional[_Limit], libpq: Any) -> Any:
 
 
 def _seconds(libpq: Any) -> float:
-    """How long to wait for an answer: of a time-out that the application has set, half is left to itself."""
+    """Return how long to wait for an answer: at most half of a connect_timeout that the application has set."""
     given = _option(libpq, b"connect_timeout")
     own = float(given) if given and given.isdigit() else 0.0
     return min(SECONDS_FOR_AN_ANSWER, own / 2) if own else SECONDS_FOR_AN_ANSWER
 
 
 def _option(libpq: Any, name: bytes) -> Optional[bytes]:
-    """What a connection was given for an option of libpq's."""
+    """Return the value of a libpq option of a connection; None without one."""
     return next((option.val for option in libpq.info if option.keyword == name), None)
 
 
 def _wait(answer: Any) -> Any:
-    """Wait for an answer where nobody has a loop for that: as the driver does when it blocks."""
+    """Wait for an answer outside an event loop, as the driver does when it blocks."""
     from psycopg.waiting import wait_conn
 
     return wait_conn(answer, interval=0.1) if _wakes_up() else wait_conn(answer)
 
 
 def _wakes_up() -> bool:
-    """Tell whether the driver goes on now and then while it waits. psycopg 3.1 does not, nor when time is over."""
+    """Return whether the driver wakes up at intervals while it waits. psycopg 3.1 does not, even after a time-out."""
     from psycopg.waiting import wait_conn
 
     return "interval" in wait_conn.__code__.co_varnames
 
 
 class _Limit:
-    """Ends the waiting of a driver that does not wake up by itself.
+    """Limits the wait in a driver that does not wake up at intervals.
 
-    Where it blocks, this waits before it. In an event loop the connection is shut down in time, which wakes it up.
+    If the driver blocks, `is_ready` waits before it does. In an event loop, a timer shuts the connection down, which
+    wakes the driver up.
     """
 
     def __init__(self, libpq: Any, seconds: float) -> None:
@@ -349,7 +350,7 @@ class _Limit:
             self._timer.cancel()
 
     def is_ready(self, wait: int, deadline: float) -> bool:
-        """Wait until the driver would not have to; False where time is over."""
+        """Wait until the driver would not block; False after the deadline."""
         if not self._blocks:
             return True
         number, left = [self._socket], max(0.0, deadline - time.monotonic())
@@ -357,7 +358,7 @@ class _Limit:
 
 
 def _shut_down(number: int) -> None:
-    """End a connection by its number, which stays open: who waits for it is woken up."""
+    """Shut a connection down by its descriptor, which stays open, to wake up those who wait for it."""
     from _socket import SHUT_RDWR, dup, socket
 
     own = socket(fileno=dup(number))
@@ -378,13 +379,13 @@ def _reached(libpq: Any, answer: Observed) -> Reached:
 
 
 def _hostaddr(libpq: Any, peer: Optional[Peer]) -> Optional[str]:
-    """Return the address that was gone to instead of the host, where an address was given by itself."""
+    """Return the address that was used instead of the host, if `hostaddr` was set; else None."""
     given = _option(libpq, b"hostaddr")
     return (peer.host if peer is not None else text(given)) if given else None
 
 
 def _text_of(query: Any) -> str:
-    """Return a statement's text; of one that is composed, its first piece, which tells what it does."""
+    """Return the text of a statement; of a composed one the first part, which has its verb."""
     while not isinstance(query, (str, bytes)):
         query = getattr(query, "_obj", "")
         if isinstance(query, (list, tuple)):

@@ -1,4 +1,4 @@
-"""psycopg2: each connection as it opens, the pool that it is for, and when a cursor of it is made."""
+"""psycopg2: each connection when it opens; its pool; the making of its cursors."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .asking import (
 from .base import Opener, ServerAdapter
 from .methods import hear_of, own_method
 
-_IDLE = 0  # of the connection's states
+_IDLE = 0  # a transaction status
 
 
 class Psycopg2(ServerAdapter):
-    """Asks outside a transaction. The driver is C, and its classes stay: a cursor is seen as it is made."""
+    """Queries the identity outside a transaction. The classes are C code: a use is recorded when a cursor is made."""
 
     name = "psycopg2"
     packages = ("psycopg2",)
@@ -62,7 +62,7 @@ class Psycopg2(ServerAdapter):
     def _watch(self, psycopg2: Any) -> None:
         from psycopg2 import _psycopg
 
-        self._replace(_psycopg, "_connect", self._connecting)  # from which a driver that is reloaded takes it
+        self._replace(_psycopg, "_connect", self._connecting)  # where a reloaded psycopg2 imports it from
         if psycopg2._connect is not _psycopg._connect:
             self._hooks.replace_by(psycopg2, "_connect", _psycopg._connect)
         for name in ("cursor", "lobject"):
@@ -89,7 +89,7 @@ class Psycopg2(ServerAdapter):
         return _connect
 
     def _making_cursor(self, connection: Any, method: Any) -> None:
-        """A connection is asked for a cursor. It may be one that was not seen as it opened, which is asked now."""
+        """Record a use when a cursor is requested. A connection that was not seen when it opened is queried first."""
         __tracebackhide__ = True
         if self._reached_by(connection) is None and not connection.closed:
             self._opened(connection)
@@ -97,13 +97,13 @@ class Psycopg2(ServerAdapter):
             self._used(connection)
 
     def _about_to_run(self, cursor: Any, method: Any) -> Any:
-        """A cursor is asked for a method that sends a statement, which is looked at first."""
+        """Wrap a cursor method that sends a statement, to judge the statement first."""
         return functools.partial(self._run, cursor, method)
 
     def _run(self, cursor: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         connection = cursor.connection
-        if self._reached_by(connection) is None:  # it made the cursor by the class
+        if self._reached_by(connection) is None:  # the cursor was made by calling its class
             self._opened(connection)
         reached = self._reached_by(connection)
         statement = args[0] if args else kwargs.get("query", kwargs.get("sql"))
@@ -121,7 +121,7 @@ class Psycopg2(ServerAdapter):
 
         def pooling(original: Any) -> Any:
             def __init__(pool: Any, minconn: Any, maxconn: Any, *args: Any, **kwargs: Any) -> None:
-                probe._made_pool(pool, args[0] if args else kwargs.get("dsn"), kwargs)  # it connects as it is made
+                probe._made_pool(pool, args[0] if args else kwargs.get("dsn"), kwargs)  # it connects in its constructor
                 original(pool, minconn, maxconn, *args, **kwargs)
             return __init__
 
@@ -131,7 +131,7 @@ class Psycopg2(ServerAdapter):
         __tracebackhide__ = True
         self._databases.forget(connection)
         kind = _kind()
-        if kind.closed.__get__(connection) or kind.fileno(connection) < 0:  # a factory gives what it likes
+        if kind.closed.__get__(connection) or kind.fileno(connection) < 0:  # a connection factory may return anything
             return
         parameters = kind.get_dsn_parameters(connection)
         peer = peer_of(kind.fileno(connection))
@@ -162,9 +162,9 @@ def _kind() -> Any:
 
 
 def _ask(connection: Any) -> Observed:
-    """Ask with the transaction off that the driver opens for every statement, and put it on again.
+    """Query the identity in autocommit mode, so that the driver opens no transaction, and restore the mode.
 
-    In a transaction that is open, of a connection that was not seen as it opened, it is asked within that.
+    Within an open transaction (of a connection not seen when it opened) the query is part of that transaction.
     """
     from psycopg2 import extensions
 
@@ -194,9 +194,9 @@ def _ask(connection: Any) -> Observed:
 
 
 def _wait(waiting: Any, connection: Any) -> None:
-    """Wait for the server as the driver does by itself, not by a function of the program's, which may raise an error.
+    """Wait for the server without the program's wait callback, which may raise errors.
 
-    A server that does not answer may be one of this process's own, in another greenlet: then the function goes on.
+    A server that does not answer may run in another greenlet of this process: then the callback continues the wait.
     """
     from psycopg2 import extensions
 
@@ -210,7 +210,7 @@ def _wait(waiting: Any, connection: Any) -> None:
 
 
 def _text_of(cursor: Any, statement: Any, values: Any) -> Union[str, bytes]:
-    """Return a statement as it will be sent, where it may be one that speaks of databases."""
+    """Return a statement as it will be sent, with its parameters if it may name a database."""
     if hasattr(statement, "as_string"):
         statement = statement.as_string(cursor)
     if not isinstance(statement, (str, bytes)):

@@ -1,4 +1,4 @@
-"""PyMySQL: each connection as it opens, before what it runs first, and what it runs."""
+"""PyMySQL: each connection when it opens, before its first statement; its statements."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..redact import learn_all, redact
 from .asking import SECONDS_FOR_AN_ANSWER, Observed, closed_where_refused, first_answer, text, told
 from .base import Opener, ServerAdapter
 
-_INIT_DB, _QUERY = 2, 3  # of the protocol's commands
-_IN_TRANSACTION = 1  # of a server's status
+_INIT_DB, _QUERY = 2, 3  # commands of the protocol
+_IN_TRANSACTION = 1  # a bit of the server status
 
 
 class PyMySQL(ServerAdapter):
-    """The driver is Python: asks once it is logged in, by the protocol's own query."""
+    """The driver is Python code. The identity is queried after authentication, by the protocol's own query command."""
 
     name = "pymysql"
     packages = ("pymysql",)
@@ -66,7 +66,7 @@ class PyMySQL(ServerAdapter):
         __tracebackhide__ = True
         self._databases.forget(connection)
         learn_all({"user": text(connection.user), "password": text(connection.password)})
-        self._keep(connection, Reached("", None, None))  # what asks runs statements, too
+        self._keep(connection, Reached("", None, None))  # else the identity query would start another
         reached = Reached(_place(connection), *_ask(self._kind, connection), peer_of(connection._sock.fileno()))
         with closed_where_refused(connection._force_close):
             self._databases.opened(

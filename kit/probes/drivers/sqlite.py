@@ -1,8 +1,8 @@
-"""sqlite3 and aiosqlite: each connection as it opens, the file behind it, and what it runs.
+"""sqlite3 and aiosqlite: each connection when it opens; its file; its statements.
 
-The interpreter tells of every connection itself, by whatever name or class it is made, and before the file is opened:
-`sqlite3.connect` stays what it is. As the application first asks a connection for one of its methods, the connection is
-asked which file it has, and is given what tells of its statements and of the files that they attach.
+An audit event reports every connection, whatever function or class makes it, before the file is opened:
+`sqlite3.connect` is not wrapped. At the application's first lookup of a method, the connection is queried for its file,
+and gets callbacks for its statements and for the files that they attach.
 """
 
 from __future__ import annotations
@@ -27,38 +27,38 @@ from .attached import DRIVER, Attaching
 from .base import Adapter, Around
 from .methods import hear_of, own_method
 
-_WITH_FILES_OF_THEIR_OWN = ("coverage", "testmon", "IPython")  # tools that keep what they know in SQLite
+_WITH_FILES_OF_THEIR_OWN = ("coverage", "testmon", "IPython")  # these tools keep their own data in SQLite
 
-_READ_WHOLE = 500  # statements of one connection in one phase of a test
+_READ_WHOLE = 500  # statements parsed in full, per connection and phase of a test
 _FIRST_USES = (
     "execute", "executemany", "executescript", "cursor", "backup", "blobopen", "iterdump", "deserialize",
 )
-_TELLS_OF_CONNECTIONS = sys.version_info >= (3, 10)  # before, the interpreter tells of files that are asked for only
+_TELLS_OF_CONNECTIONS = sys.version_info >= (3, 10)  # before, there is no event after the connection is made
 
 
 class Asked(NamedTuple):
-    """A database that is about to be opened. What begins with `file:` is a URL or a name, as the caller has said."""
+    """A database that is about to be opened. Whether `file:...` is a URL or a file name is not known at that point."""
 
     name: str
     path: Optional[str]
-    is_known: bool  # whether `path` is what will be opened: no object's own method is called to find that out
-    literal: Optional[str]  # the file of this very name, where the name could be a URL's
-    told: Dict[str, Any]  # of its opening
+    is_known: bool  # whether `path` is certain; a custom path object's __fspath__ is not called
+    literal: Optional[str]  # the file with this literal name, if the name could be a URL
+    told: Dict[str, Any]  # fields of its event
     moment: Optional[Dict[str, Any]]
 
 
 def _nothing() -> None:
-    """What points at nothing."""
+    """Stands for a missing weak reference."""
 
 
 class Sqlite(Adapter):
-    """Without `statements` it asks for leave to open a file, or to attach one, and keeps nothing of the connection."""
+    """Without `statements`, files to be opened or attached are judged, and connections are not recorded."""
 
     name = DRIVER
     packages = ("sqlite3", "aiosqlite")
     dialects = frozenset({"pysqlite", "pysqlite_numeric", "aiosqlite"})
     connections = (("sqlite3", "Connection"), ("aiosqlite.core", "Connection"))
-    inner = (("aiosqlite", "_connection"),)  # a thread around sqlite3's, which is the one that was seen to open
+    inner = (("aiosqlite", "_connection"),)  # wraps a sqlite3 connection in a thread
 
     @classmethod
     def around_opening(cls, hooks: Hooks, make: Around) -> None:
@@ -66,7 +66,7 @@ class Sqlite(Adapter):
             call = make(original)
 
             class Connect:
-                """A C function does not become a method when it is an attribute of a class; nor does this."""
+                """A builtin function does not become a method as a class attribute; this object does not, either."""
 
                 def __call__(self, *args: Any, **kwargs: Any) -> Any:
                     return call(*args, **kwargs)
@@ -98,12 +98,12 @@ class Sqlite(Adapter):
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
-        self._files: Set[str] = set()  # that were opened
-        self._asked: Dict[int, Asked] = {}  # by thread, what it opens
-        self._touched: Dict[int, Any] = {}  # the ids of connections that have been asked, with what points at them
-        self._attaching: Dict[int, Attaching] = {}  # by the id of a connection
-        self._busy: Set[int] = set()  # threads in which a connection is being asked
-        self._in_threads: Set[int] = set()  # the ids of connections that threads of aiosqlite's have
+        self._files: Set[str] = set()  # files already opened
+        self._asked: Dict[int, Asked] = {}  # thread -> the database that it opens
+        self._touched: Dict[int, Any] = {}  # id of a queried connection -> weak reference
+        self._attaching: Dict[int, Attaching] = {}  # id of a connection ->
+        self._busy: Set[int] = set()  # threads that run an identity query
+        self._in_threads: Set[int] = set()  # ids of connections in threads of aiosqlite
         hooks.on_removal(listen("sqlite3.connect", self._opening))
         hooks.on_removal(listen("sqlite3.connect/handle", self._made))
         hooks.when_imported("sqlite3", self._watch, again=True)
@@ -118,13 +118,13 @@ class Sqlite(Adapter):
             hear_of(self._hooks, Connection, name, self._hear, gated)
         hear_of(self._hooks, Connection, "set_authorizer", self._hear_authorizer, gated)
         hear_of(self._hooks, Connection, "set_trace_callback", self._hear_tracing, gated)
-        for name in ("execute", "executemany", "executescript"):  # of one that no connection was asked for
+        for name in ("execute", "executemany", "executescript"):  # cursors made by calling their class
             hear_of(self._hooks, Cursor, name, self._hear_cursor, gated)
 
     # --- as a file is opened -----------------------------------------------------------------------------------------
 
     def _opening(self, args: Any) -> None:
-        """The interpreter is about to open a database. What is raised here comes instead of the connection."""
+        """Audit event before a database is opened. An exception raised here prevents the connection."""
         __tracebackhide__ = True
         self._failed()
         if not _TELLS_OF_CONNECTIONS:
@@ -146,13 +146,13 @@ class Sqlite(Adapter):
         return told, self._databases.moment()
 
     def _made(self, args: Any) -> None:
-        """The interpreter has made a connection, of which nothing can be asked yet."""
+        """Audit event after a connection was made, which cannot run statements yet."""
         __tracebackhide__ = True
         connection = args[0]
         self._forget(address(connection))
         asked = self._asked.pop(threading.get_ident(), None)
         if asked is None:
-            self._touched[address(connection)] = None  # of a tool, which keeps what it knows there
+            self._touched[address(connection)] = None  # a tool's own database
         elif asked.is_known:
             is_literal = asked.literal is not None and os.path.lexists(asked.literal)
             path = asked.literal if is_literal else asked.path
@@ -160,12 +160,12 @@ class Sqlite(Adapter):
             self._opened(connection, asked.name, ({"file": path}, None), asked.told)
 
     def _is_touched(self, connection: Any) -> bool:
-        """Tell whether it is this connection that has been asked, and not one that had its id before."""
+        """Return whether this very connection was queried, and not an earlier one with the same id."""
         pointer = self._touched.get(address(connection), _nothing)
         return pointer is None or pointer() is connection
 
     def _forget(self, number: int) -> None:
-        """Another object has this id now."""
+        """Drop what is known of an earlier object with this id."""
         self._touched.pop(number, None)
         self._attaching.pop(number, None)
         self._in_threads.discard(number)
@@ -176,7 +176,7 @@ class Sqlite(Adapter):
                 self._touched.pop(number, None)
 
     def _failed(self) -> None:
-        """Report what this thread, or one that has ended, asked for and did not get."""
+        """Record the databases that this thread, or a thread that has ended, failed to open."""
         for number in list(self._asked):
             if number == threading.get_ident() or number not in sys._current_frames():
                 asked = self._asked.pop(number, None)
@@ -187,13 +187,13 @@ class Sqlite(Adapter):
                     )
 
     def _is_new(self, path: Optional[str]) -> bool:
-        """Tell whether a file is about to be made; of each it is told once."""
+        """Return whether a file is about to be created; True at most once for each file."""
         if path is None or path in self._files:
             return False
         self._files.add(path)
         try:
             return os.stat(path).st_size == 0
-        except (OSError, ValueError):  # the latter where no file can have this name
+        except (OSError, ValueError):  # ValueError for an invalid file name
             return True
 
     @quietly
@@ -206,7 +206,7 @@ class Sqlite(Adapter):
     # --- as a connection is first used -------------------------------------------------------------------------------
 
     def _hear(self, connection: Any, method: Any) -> None:
-        """A connection is asked for a method that can run statements."""
+        """Called on the lookup of a method that can run statements."""
         if not self._is_touched(connection):
             __tracebackhide__ = True
             self._touch(connection)
@@ -220,19 +220,19 @@ class Sqlite(Adapter):
             self._touch(connection)
 
     def _hear_authorizer(self, connection: Any, method: Any) -> Any:
-        """The application sets an authorizer, of which a connection has one: it is the application's from here on.
+        """A connection has only one authorizer, and the application sets it: from here on it is the application's.
 
-        Where there is a list of what is allowed, attached files are still requested.
+        With an allow-list, ours is combined with it, and attached files are still judged.
         """
         self._hear(connection, method)
         attaching = self._attaching.get(address(connection))
         if attaching is None or self._databases.gated:
             return None if attaching is None else functools.partial(attaching.set_authorizer, method)
-        attaching.hears_statements = False  # to ask what is attached would ask the application's authorizer
+        attaching.hears_statements = False  # listing the files would call the application's authorizer
         return None
 
     def _hear_tracing(self, connection: Any, method: Any) -> None:
-        """The application is told of statements, of which a connection tells one: an authorizer stands in for that."""
+        """A connection has only one trace callback, and the application sets it: ours is replaced by an authorizer."""
         self._hear(connection, method)
         attaching = self._attaching.get(address(connection))
         if attaching is not None and attaching.hears_statements:
@@ -242,7 +242,7 @@ class Sqlite(Adapter):
     def _touch(self, connection: Any) -> None:
         __tracebackhide__ = True
         thread = threading.get_ident()
-        if thread in self._busy:  # it is this that uses the connection
+        if thread in self._busy:  # the identity query itself
             return
         self._busy.add(thread)
         try:
@@ -253,7 +253,7 @@ class Sqlite(Adapter):
     def _look_at(self, connection: Any) -> None:
         __tracebackhide__ = True
         observed, why_not = _ask(connection)
-        if observed is None:  # it is closed, or another thread's, which will use it
+        if observed is None:  # closed, or owned by another thread
             return
         path = observed["file"]
         if not self._databases.allows_file(path):
@@ -272,7 +272,7 @@ class Sqlite(Adapter):
         number = address(connection)
         try:
             self._touched[number] = ref(connection)
-        except TypeError:  # of a kind that cannot be pointed at; another one with its id is reported when it is made
+        except TypeError:  # no weak references; `_made` removes a reused id
             self._touched[number] = None
 
     @quietly
@@ -282,7 +282,7 @@ class Sqlite(Adapter):
         known, attaching = self._databases.of(connection), self._attaching.get(address(connection))
         if known is not None and not known.pooled and running("aiosqlite") is None:
             Connection.set_trace_callback(connection, self._tracing(known, attaching))
-        elif self._statements and attaching is not None:  # others tell what it runs
+        elif self._statements and attaching is not None:  # other probes record its statements
             Connection.set_trace_callback(connection, in_callback(attaching.runs))
 
     @quietly
@@ -294,7 +294,7 @@ class Sqlite(Adapter):
             self._in_threads.add(address(connection))
 
     def _tracing(self, known: Any, attaching: Optional[Attaching]) -> Any:
-        """The text comes with its values in it, so that each is another: of a long row, the first word must do."""
+        """The trace has values in the text, so that each is different: in a large loop, only the verb is parsed."""
         databases = self._databases
 
         def trace(statement: str) -> None:
@@ -306,7 +306,7 @@ class Sqlite(Adapter):
     # --- aiosqlite ---------------------------------------------------------------------------------------------------
 
     def _watch_aiosqlite(self, aiosqlite: Any) -> None:
-        """It connects in a thread of its own, in which nobody's code is on the stack: so it is asked for here."""
+        """Judge files here, since aiosqlite connects in a thread of its own, whose stack has no application frames."""
         probe = self
 
         def connecting(original: Any) -> Any:
@@ -321,7 +321,7 @@ class Sqlite(Adapter):
         def using(original: Any) -> Any:
             async def _execute(connection: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True
-                stack = application_stack() if _may_attach(args) else None  # an error comes back without its callers
+                stack = application_stack() if _may_attach(args) else None  # an error lacks the caller's frames
                 if probe._statements:
                     probe._used_aiosqlite(connection, function, args)
                 inner = getattr(connection, "_connection", None)
@@ -341,7 +341,7 @@ class Sqlite(Adapter):
         self._replace(aiosqlite.core.Connection, "_execute", using)
 
     def _touching(self, connection: Any, function: Any) -> Any:
-        """Return a function that first looks at the connection, in the thread that has it."""
+        """Return a wrapper that queries the connection first, in the thread that owns it."""
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
@@ -354,7 +354,7 @@ class Sqlite(Adapter):
         return call
 
     def _heard(self, connection: Any, stack: Optional[Stack]) -> None:
-        """A call of aiosqlite's is over: report what its thread has attached."""
+        """After a call of aiosqlite, judge and record what its thread attached."""
         __tracebackhide__ = True
         attaching = self._attaching.get(address(connection))
         if attaching is not None and attaching.in_thread and address(connection) in self._in_threads:
@@ -373,7 +373,7 @@ class Sqlite(Adapter):
 
 
 class _CannotBeOpened(Exception):
-    """What SQLite says where it cannot open a file, whatever the reason."""
+    """SQLite's error for a file that cannot be opened, whatever the reason."""
 
     def __init__(self) -> None:
         super().__init__("unable to open database file")
@@ -383,9 +383,9 @@ _CannotBeOpened.__name__ = "OperationalError"
 
 
 def _ask(connection: Any) -> Observed:
-    """Ask which file stands behind the connection. In memory there is none: the connection is the database.
+    """Return the file of a connection, {"file": None} for one in memory; or the reason why it cannot be determined.
 
-    Nothing of the application's is called for it: no method of a class of its own, no factory of rows or of texts.
+    No code of the application is called: no method of a subclass, no row factory, no text factory.
     """
     from _sqlite3 import Connection, Cursor
 
@@ -412,9 +412,9 @@ def _close(connection: Any) -> None:
 
 
 def _path_of(database: Any, uri: bool = True) -> Tuple[str, Optional[str], bool]:
-    """Return what a database is called, the file that it is, and whether that is known without asking anybody.
+    """Return a database's name, its path, and whether the path is certain.
 
-    A path of the standard library's is known; of another object only its own method could tell.
+    The path is unknown for objects other than those of pathlib, since their own method would have to be called.
     """
     if not isinstance(database, (str, bytes)):
         if not type(database).__module__.startswith("pathlib"):
@@ -423,9 +423,9 @@ def _path_of(database: Any, uri: bool = True) -> Tuple[str, Optional[str], bool]
     name = os.fsdecode(database)
     try:
         path = sqlite_file(name, uri)
-    except (OSError, ValueError):  # no file can have such a name
+    except (OSError, ValueError):  # an invalid file name
         return name, None, False
-    return name, path, path is None or os.path.isabs(path)  # it is not where the working directory is gone
+    return name, path, path is None or os.path.isabs(path)  # relative if the working directory was deleted
 
 
 def _literal_path(name: str) -> Optional[str]:
@@ -440,7 +440,7 @@ def _may_attach(args: Tuple[Any, ...]) -> bool:
 
 
 def _caller() -> str:
-    """Name the package whose code called, past the interpreter's and the probes' own."""
+    """Return the package of the calling code, ignoring the interpreter and the probes."""
     frame: Optional[FrameType] = sys._getframe(1)
     while frame is not None and owner(frame.f_code.co_filename) == INTERPRETER:
         frame = frame.f_back

@@ -1,8 +1,7 @@
-"""Drivers without an adapter: their connections cannot be judged, so that only the driver's name is reported.
+"""Drivers without an adapter: their connections cannot be judged, so only the driver's name is reported.
 
-Under the guard, and in a re-run that has an allow-list, such a connection is stopped, unless the driver is allowed by
-its name. What SQLAlchemy connects by one of them is judged by the place that it was told. A client of a server that is
-no database (Redis, as a cache) is only said.
+With an allow-list, such a connection is refused unless the driver is allowed by name. A connection that SQLAlchemy
+makes through one is judged by its URL. A client of a server that is no database (Redis, as a cache) is only reported.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ WHY_STORE = "the kit judges databases only"
 
 
 class Unprobed(NamedTuple):
-    """A function of a driver's that connects: the module, and the function or the class and its method."""
+    """A driver's function that connects: the module, and the function, or the class and its method."""
 
-    name: str  # by which a list of drivers names it
+    name: str  # its name in a list of drivers
     module: str
     function: str
-    is_of_c: bool = False  # a method of a class that is written in C, which is heard of as it is asked for
+    is_of_c: bool = False  # a method of a C class, noticed on lookup
     is_store: bool = False  # its servers are no databases
 
 
@@ -68,7 +67,7 @@ UNPROBED: Tuple[Unprobed, ...] = (
     Unprobed("ibm_db", "ibm_db", "connect"),
     Unprobed("pymongo", "pymongo.synchronous.pool", "Pool.connect"),
     Unprobed("pymongo", "pymongo.asynchronous.pool", "Pool.connect"),
-    # As it makes a socket of its own: what stands in for it in tests (fakeredis) makes none.
+    # The method that opens a socket: a fake in tests (fakeredis) never calls it.
     *(
         Unprobed("redis", module, f"{kind}._connect", is_store=True)
         for module in ("redis.connection", "redis.asyncio.connection")
@@ -78,7 +77,7 @@ UNPROBED: Tuple[Unprobed, ...] = (
 
 
 class UnprobedDrivers(Adapter):
-    """All of them."""
+    """All drivers without an adapter."""
 
     name = "unprobed"
     packages = tuple(dict.fromkeys(driver.module.partition(".")[0] for driver in UNPROBED))
@@ -92,7 +91,7 @@ class UnprobedDrivers(Adapter):
         owner, dot, function = driver.function.rpartition(".")
         held = getattr(module, owner, None) if dot else module
         if held is None or getattr(held, function, None) is None:
-            return  # another version of it, in which another row finds it
+            return  # another version of the driver, which another row covers
         if driver.is_of_c:
             hear_of(self._hooks, held, function, lambda thing, method: self._connects(driver))
         else:
@@ -128,7 +127,7 @@ class UnprobedDrivers(Adapter):
 
 
 def _is_judged() -> bool:
-    """Tell whether the function connects that SQLAlchemy makes for each engine, of which the guard hears before."""
+    """Return whether SQLAlchemy's own connect function of an engine is running, which the guard has judged already."""
     frame = running("sqlalchemy", "connect")
     while frame is not None and not (
         frame.f_code.co_name == "connect" and frame.f_code.co_filename.endswith("create.py")
