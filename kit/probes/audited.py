@@ -1,7 +1,7 @@
-"""The interpreter's audit events (PEP 578): received whatever a program has replaced, and whatever calls.
+"""Listeners to the interpreter's audit events (PEP 578), which monkeypatches cannot bypass.
 
-An audit hook cannot be removed. One hook for all listeners of guard and probes is added when the first asks for it;
-for an event without listeners it returns at once.
+An audit hook cannot be removed. One hook for all listeners of guard and probes is added with the first of them; for an
+event without listeners it returns at once.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _hooked = False
 
 
 def listen(event: str, listener: Listener) -> Callable[[], None]:
-    """Call `listener` with an event's arguments before the event takes place; return a function that ends this.
+    """Call `listener` with the arguments of an event before it takes place; return a function that removes it.
 
-    What a listener raises stops what was to be done, and is raised there.
+    An exception in the listener prevents the action, and is raised to its caller.
     """
     global _hooked
     _listening[event] = (*_listening.get(event, ()), listener)
@@ -40,6 +40,6 @@ def listen(event: str, listener: Listener) -> Callable[[], None]:
 
 def _heard(event: str, args: Tuple[Any, ...], _listening: Dict[str, Tuple[Listener, ...]] = _listening) -> None:
     if event in _listening:
-        __tracebackhide__ = True  # pytest leaves such frames out of what it shows
+        __tracebackhide__ = True  # pytest hides such frames in tracebacks
         for listener in _listening[event]:
             listener(args)

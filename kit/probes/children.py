@@ -1,11 +1,11 @@
-"""Processes that this one starts: each Python gets the variables that load the probes, whatever was done to variables.
+"""Child processes: each Python gets the variables that load the probes, even if the program changed its environment.
 
-What a process is started with is not touched where it holds the variables already. A process without an environment of
-its own inherits the interpreter's, which is not `os.environ`: that is a copy, which a test may clear or replace. There
-the variables are restored, where they are missing, at the moment in which something is started (`os.environ` stays as
-the test made it). An environment of its own is copied and added to, but for a program that starts no other (`single`).
+Most environments contain the variables, and are passed on unchanged. A process started without `env` inherits the
+environment of the interpreter, of which `os.environ` is a copy that a test may clear or replace: missing variables are
+restored there just before the start, and `os.environ` stays as the test left it. An `env` without them is copied and
+extended, except for a program that starts no other (`single`).
 
-An interpreter that is told to ignore the environment (`-I`, `-E`) or to start without `site` (`-S`) leaves it behind.
+An interpreter that ignores the environment (`-I`, `-E`) or starts without `site` (`-S`) does not load the probes.
 """
 
 from __future__ import annotations
@@ -23,61 +23,61 @@ from .own import own_builtins as __builtins__  # noqa: F401
 from .recorder import Recorder
 from .single import starts_no_other
 
-STARTED_IN = "ISOLATION_PROBES_STARTED_IN"  # the variable that names the test in which a process was started
+STARTED_IN = "ISOLATION_PROBES_STARTED_IN"  # the variable with the test in which a process was started
 INJECT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
 
 _PYTHON = re.compile(r"(python|pypy)\d*(\.\d+)*[dtw]*(\.exe)?")
 _SHEBANG = re.compile(rb"#!.*\b(python|pypy)[\d.]*\b")
-_LEAVING_ALL_BEHIND = frozenset("IES")  # options of the interpreter, each one letter
-_WITH_A_VALUE = frozenset("WX")  # options that take the rest of their word, or the next word
-_ENDING_OPTIONS = frozenset("cm")  # what follows is a program's
+_LEAVING_ALL_BEHIND = frozenset("IES")  # options by which Python ignores the variables
+_WITH_A_VALUE = frozenset("WX")  # options with a value, in the same word or the next
+_ENDING_OPTIONS = frozenset("cm")  # the words after it belong to the program
 _A_LINE = 200  # bytes
 
-Injection = Callable[[Optional[str]], Dict[str, str]]  # PYTHONPATH as it would be -> the variables that load the probes
+Injection = Callable[[Optional[str]], Dict[str, str]]  # PYTHONPATH -> the variables that load the probes
 
 
 class Starting(NamedTuple):
-    """A process that is about to be started. `environ` is its own; None where it inherits this one's."""
+    """A process that is about to be started. `environ` is None if it inherits this process's."""
 
     program: str
-    words: Tuple[str, ...]  # the first names the program, as it is told
+    words: Tuple[str, ...]  # argv, including argv[0]
     environ: Optional[Mapping[str, str]]
-    folder: Optional[str]  # which it is started in; None for this one's
+    folder: Optional[str]  # its working directory; None if inherited
 
     @property
     def python(self) -> bool:
-        """Whether it is an interpreter, or a script of one."""
+        """Whether it is a Python interpreter, or a script for one."""
         return is_python(self.program, (self.environ or {}).get("PATH"))
 
     @property
     def leaves_all_behind(self) -> bool:
-        """Whether an interpreter is told not to mind what loads the probes."""
+        """Whether it is an interpreter with an option by which it ignores the variables."""
         return self.python and bool(_options(self.words[1:]) & _LEAVING_ALL_BEHIND)
 
 
     @property
     def why_bare(self) -> str:
-        """Why nothing is loaded into it, in words."""
+        """The reason why it does not load the probes, in words."""
         if self.leaves_all_behind:
             return "started with an option (-I, -E or -S) by which it ignores PYTHONPATH or sitecustomize"
         return "started with an environment without the kit's PYTHONPATH"
 
 
 class Listening:
-    """A listener for processes; every method may stay as it is."""
+    """Base class for listeners to child processes; methods do nothing unless overridden."""
 
     def starting(self, process: Starting) -> None:
-        """Hear of a process before it is started; what is raised here stops it."""
+        """Called before a process is started; an exception raised here prevents it."""
 
     def bare(self, process: Starting) -> None:
-        """Hear of a Python that is about to be started without what loads the probes; likewise."""
+        """Called before a Python is started that will not load the probes; an exception raised here prevents it."""
 
     def started(self, pid: int, process: Starting) -> None:
-        """Hear of a process that has been started."""
+        """Called after a process has been started."""
 
 
 class Started(Listening):
-    """Writes down each process, so that one which did not report is missed."""
+    """Records each process, so that one without a record of its own is noticed."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -91,12 +91,12 @@ class Started(Listening):
 
 
 class Children:
-    """Makes Python processes that are started from here load the probes."""
+    """Makes Python processes that are started from this one load the probes."""
 
     def __init__(self, injection: Injection, told: Optional[Listening] = None) -> None:
         self._injection, self._told = injection, told or Listening()
-        self._held: Dict[str, Optional[str]] = {}  # the interpreter's own variables, of the names that matter
-        self._begun: Dict[int, Starting] = {}  # what Popen starts, by thread
+        self._held: Dict[str, Optional[str]] = {}  # the variables of the real environment
+        self._begun: Dict[int, Starting] = {}  # thread -> what Popen is starting there
 
     def install(self, hooks: Hooks) -> None:
         environ = _mapping(_current()) or {}
@@ -124,7 +124,7 @@ class Children:
             self._held[name] = None
 
     def _have_it_inherited(self) -> None:
-        """Restore the variables that load the probes, if the interpreter's own environment no longer has them."""
+        """Restore the variables in the real environment if they are missing there."""
         wanted: Dict[str, Optional[str]] = {**self._injection(self._held.get("PYTHONPATH"))}
         if wanted:
             wanted.setdefault(STARTED_IN, None)
@@ -139,7 +139,7 @@ class Children:
     # --- an environment of its own -----------------------------------------------------------------------------------
 
     def _with_own(self, environ: Any, program: Any, words: Any, folder: Any = None) -> Any:
-        """Return the environment with what loads the probes; what is none is left to others to refuse."""
+        """Return `environ` with the variables added if needed; an invalid one is returned as it is, to be rejected."""
         given = _mapping(environ)
         injected = self._injection(given.get("PYTHONPATH")) if given is not None else {}
         if given is None or not injected or all(given.get(name) == value for name, value in injected.items()):
@@ -152,7 +152,7 @@ class Children:
     # --- ways to start a process -------------------------------------------------------------------------------------
 
     def _watch_popen(self, hooks: Hooks, subprocess: ModuleType) -> None:
-        """The constructor, which warns at its caller's line, stays as it is: what it calls to start is followed."""
+        """Wrap the methods that start the process, not the constructor, whose warnings name its caller's line."""
         children, popen = self, subprocess.Popen
 
         def executing(original: Any) -> Any:
@@ -185,7 +185,7 @@ class Children:
             place = _names_of(original).index("env")
 
             def _posix_spawn(process: Any, *args: Any) -> Any:
-                """Before Python 3.13 os.environ stands here for the environment that is inherited."""
+                """Before Python 3.13, os.environ is passed here for the inherited environment."""
                 __tracebackhide__ = True
                 environ = _current() if args[place] is None and sys.version_info < (3, 13) else args[place]
                 own = children._with_own(environ, args[1], args[0])
@@ -214,7 +214,7 @@ class Children:
         hooks.replace(util, "spawnv_passfds", starting)
 
     def _watch_uvloop(self, hooks: Hooks, uvloop: ModuleType) -> None:
-        """Its loop starts processes by itself, in C, and the interpreter does not report them."""
+        """uvloop starts processes in C, without audit events."""
         def hear(loop: Any, method: Any) -> Any:
             def start(protocol_factory: Any, program: Any, *args: Any, **kwargs: Any) -> Any:
                 __tracebackhide__ = True
@@ -239,15 +239,15 @@ class Children:
         self._about_to_start("/bin/sh", ("sh", "-c", event[0]), None)
 
     def _executing(self, event: Tuple[Any, ...]) -> None:
-        """The event comes when the environment has been read already, so the call is made again with another one."""
+        """The event comes after the environment was read, so exec is called again with a changed environment."""
         path, words, environ = event[:3]
         self._about_to_start(path, words, environ, added=True)
         own = self._with_own(environ, path, words)
         if own is not environ:
-            os.execve(path, words, own)  # what it raises, the program's own call raises
+            os.execve(path, words, own)  # its exception is raised to the program
 
     def _spawning(self, event: Tuple[Any, ...]) -> None:
-        if _thread.get_ident() not in self._begun:  # else it is Popen's
+        if _thread.get_ident() not in self._begun:  # else Popen reports it
             self._about_to_start(*event[:3])
 
     def _about_to_start(
@@ -264,12 +264,12 @@ class Children:
 
 
 def _names_of(method: Any) -> List[str]:
-    """What a method of Popen's takes, without the process itself."""
+    """Return the parameter names of a method of Popen, without `self`."""
     return [parameter.name for parameter in parameters_of(method)][1:]
 
 
 def is_python(program: str, path: Optional[str] = None) -> bool:
-    """Tell whether a program is an interpreter of Python, or a script that one runs."""
+    """Return whether a program is a Python interpreter, or a script for one."""
     if _PYTHON.fullmatch(os.path.basename(program)):
         return True
     file = find(program, path)
@@ -283,7 +283,7 @@ def is_python(program: str, path: Optional[str] = None) -> bool:
 
 
 def find(program: str, path: Optional[str] = None) -> Optional[str]:
-    """Return the file of a program, as the system would find it; None where there is none."""
+    """Return the file of a program, as found on PATH; None if missing."""
     path = path or current_environ().get("PATH") or os.defpath
     for folder in [""] if os.path.dirname(program) else path.split(os.pathsep):
         file = os.path.join(folder, program)
@@ -293,7 +293,7 @@ def find(program: str, path: Optional[str] = None) -> Optional[str]:
 
 
 def _options(words: Sequence[str]) -> Set[str]:
-    """The options of an interpreter, each one letter, up to what is its program's."""
+    """Return the single-letter options of an interpreter, up to its program."""
     found: Set[str] = set()
     takes_next = False
     for word in words:
@@ -313,13 +313,13 @@ def _options(words: Sequence[str]) -> Set[str]:
 
 
 def _current() -> Any:
-    """What the program has as `os.environ` now, where it may have put another mapping."""
+    """Return the object that `os.environ` is now; a program may have replaced it."""
     module = sys.modules.get("os")
     return os.environ if module is None else vars(module).get("environ")
 
 
 def current_environ() -> Mapping[str, str]:
-    """The variables that the program sees now."""
+    """Return the variables that the program sees now."""
     return _mapping(_current()) or {}
 
 
@@ -330,14 +330,14 @@ def _words(given: Any) -> Tuple[str, ...]:
 
 
 def _text(value: Any) -> str:
-    """A word or a path as text; "" for what is neither, which nothing can be started by."""
+    """Return an argument or path as text; "" for any other type, which cannot be started."""
     if hasattr(type(value), "__fspath__"):
-        value = type(value).__fspath__(value)  # as whoever starts it will ask, too
+        value = type(value).__fspath__(value)  # starting it will call this, too
     return os.fsdecode(value) if isinstance(value, (str, bytes)) else ""
 
 
 def _mapping(environ: Any) -> Optional[Dict[str, str]]:
-    """An environment as texts, None where it is none. To look into os.environ must not count as reading it."""
+    """Return an environment as a dict of texts; None if it is no mapping. The lookup in os.environ is not recorded."""
     held: Any = environ
     if isinstance(environ, os._Environ):
         held = environ._data  # type: ignore[attr-defined]
@@ -345,13 +345,13 @@ def _mapping(environ: Any) -> Optional[Dict[str, str]]:
 
 
 def with_inject(python_path: Optional[str]) -> str:
-    """Return a PYTHONPATH on which the folder that loads the probes comes first."""
+    """Return PYTHONPATH with the folder that loads the probes in front."""
     folders = [folder for folder in (python_path or "").split(os.pathsep) if folder and folder != INJECT]
     return os.pathsep.join([INJECT, *folders])
 
 
 def as_here(environ: Mapping[str, str]) -> Injection:
-    """Pass on what loaded the probes into this process, as it is now; nothing where they came by another way."""
+    """Return an injection of this process's own variables; it gives none if the probes were loaded in another way."""
     own = {name: value for name, value in environ.items() if name.startswith("ISOLATION_PROBES_")}
     injected = "ISOLATION_PROBES_DIR" in own
 

@@ -1,4 +1,4 @@
-"""Which server is this? The questions that are put to a live connection, and the names of what they answer."""
+"""The queries for the identity of a server, and the names of their columns."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any, Dict, Sequence, Tuple
 
 from .own import own_builtins as __builtins__  # noqa: F401
 
-# Readable by a plain role. Everything is cast to text: `system_identifier` exceeds 2^53, and text needs no type
-# look-ups from a driver that has just connected. Every new connection is asked, so that nothing is asked for that takes
-# a fresh backend long: its own row of `pg_database`, and a moment as text, took nearly half of the time.
-# The comment lets a reader of the server's log tell it apart.
+# Allowed for a plain role. Everything is cast to text: `system_identifier` exceeds 2^53, and a driver that has just
+# connected needs no type look-ups for text. It runs on every new connection, so columns that are slow in a new backend
+# are left out: the row of `pg_database`, and a timestamp as text, took nearly half of the time.
+# The comment identifies the query in the server's log.
 IDENTITY_SQL = """\
 select (pg_control_system()).system_identifier::text as system_identifier,
        current_setting('cluster_name')::text as cluster_name,
@@ -30,7 +30,7 @@ IDENTITY_FIELDS = (
     "backend_pid",
 )
 
-# For a server that speaks Postgres' protocol and is not one, or lets nobody see its control file.
+# For other servers with Postgres' protocol, and those that deny access to the control file.
 PLACE_SQL = f"""\
 select current_database()::text, current_user::text, version()::text, pg_backend_pid()::text
 {IDENTITY_MARK}"""
@@ -50,5 +50,5 @@ MYSQL_QUESTIONS: Tuple[Tuple[str, Tuple[str, ...]], ...] = (
 
 
 def answer(row: Sequence[Any]) -> Dict[str, Any]:
-    """Name the columns of the answer: every value is text, or None."""
+    """Return a row as {column: value}; each value is text or None."""
     return dict(zip(IDENTITY_FIELDS, row))

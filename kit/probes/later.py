@@ -1,6 +1,6 @@
-"""What arrives in the middle of a callback (an interrupt, a signal's handler's error) and must not end there.
+"""Exceptions raised in a callback (an interrupt, an error of a signal handler), passed on to the program.
 
-A library in C that calls a probe back swallows what is raised in it. It is raised again where the library was called.
+A C library that calls a probe swallows exceptions of the callback. They are raised again where it was called.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .own import sys
 
 
 def raise_in_caller(error: BaseException) -> None:
-    """Raise an error once the function in C that called a probe back is over, where that function was called."""
+    """Raise an error in the frame that called the C function, after the function has returned."""
     caller: Optional[FrameType] = sys._getframe(1)
     while caller is not None and caller.f_globals.get("__package__") in _OWN:
         caller = caller.f_back
@@ -29,10 +29,10 @@ def raise_in_caller(error: BaseException) -> None:
 
 
 def in_callback(call: Callable[[Any], None]) -> Callable[[Any], Any]:
-    """Make a callback, of one argument, of a library in C: what the program is to have of it is raised in the program.
+    """Make a callback with one argument for a C library; exceptions in it are raised in the program afterwards.
 
-    A handler of a signal runs where Python's code goes on: in a function that is before its first line, so that nothing
-    in it can catch what the handler raises. A generator goes on within its `try`.
+    A signal handler runs before the first line of a function that is just being called, where nothing in the function
+    can catch its exception. A generator resumes within its `try`.
     """
     def serving() -> Generator[None, Any, None]:
         while True:

@@ -1,14 +1,14 @@
-"""What the probes call, taken hold of as they are loaded, before the program's own code runs.
+"""The functions that probes call, saved when the probes are loaded, before the program's own code runs.
 
-A test replaces `os.stat`, `time.perf_counter` or `builtins.open`, freezes the clock, fakes the file system. None of it
-must reach the probes, and none of their calls must reach it: a mock counts its calls. So a probe imports from here
+A test may replace `os.stat`, `time.perf_counter` or `builtins.open`, freeze the clock, or fake the file system. That
+must not affect the probes, and their calls must not reach a mock, which counts its calls. So a probe imports
 
-    from .own import own_builtins as __builtins__  # of which `open`, `len` and `import` in that module are then taken
-    from .own import os, sys, time                 # as the modules were; used as they are
+    from .own import own_builtins as __builtins__  # `open`, `len`, `import` in its module are then the saved ones
+    from .own import os, sys, time                 # copies of the modules, with the same usage
 
-and imports none of these modules itself (`tests/probes/test_own.py` has the rule). They are no modules, but objects
-that hold what the modules held: tools that go through all modules to put in their own (freezegun, pyfakefs) find
-nothing here. A function of theirs that is written in Python is a copy that looks up what it calls here, too.
+and never these modules themselves (`tests/probes/test_own.py` checks that). The copies are no modules, so tools that
+patch every loaded module (freezegun, pyfakefs) do not find them. Functions written in Python are copied with globals
+that lead to the saved functions, too.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ else:
     __builtins__ = own_builtins = dict(vars(_builtins))
 
     def _held(module: ModuleType, **instead: Any) -> Any:
-        """Return an object with what a module holds; `instead` stands in for parts of it, to its own functions too."""
+        """Return a copy of a module; `instead` replaces some of its functions, for its other functions, too."""
         held = SimpleNamespace(**{**vars(module), **instead, "__builtins__": __builtins__})
         _take_in(held, module)
         return held
 
     def _take_in(held: Any, module: ModuleType) -> None:
-        """Have a module's functions that are written in Python look up what they call in what is held."""
+        """Copy the Python functions of a module so that their globals are the copied module's."""
         for name, value in vars(module).items():
             if type(value) is FunctionType and value.__globals__ is vars(module) and vars(held)[name] is value:
                 copy = FunctionType(value.__code__, vars(held), name, value.__defaults__, value.__closure__)
@@ -76,26 +76,26 @@ else:
                 vars(held)[name] = copy
 
     class _System(SimpleNamespace):
-        """`sys`. What a program may well replace (its arguments, its finders) is as it is now, all else as it was."""
+        """`sys`: attributes that a program may replace (argv, finders) as they are now, all others as saved."""
 
         argv = property(lambda _: vars(_sys).get("argv", []))
         meta_path = property(lambda _: vars(_sys).get("meta_path", []))
         path = property(lambda _: vars(_sys).get("path", []))
 
     def _getcwd() -> str:
-        """Return the working directory; "" where it was deleted."""
+        """Return the working directory; "" if it was deleted."""
         try:
             return _working_directory()
         except OSError:
             return ""
 
     def _main_thread() -> Any:
-        return vars(_threading)["_main_thread"]  # another one after a fork out of a thread
+        return vars(_threading)["_main_thread"]  # another thread after a fork in one
 
     def _current_thread() -> Any:
-        """Return the thread that runs; None for one that Python did not start (asking would make it known)."""
+        """Return the current thread; None for one that Python did not start, without registering a dummy for it."""
         running = _running_threads.get(_thread.get_ident())
-        if running is None and "gevent" in _sys.modules:  # its threads are greenlets, known by numbers of their own
+        if running is None and "gevent" in _sys.modules:  # its threads are greenlets with ids of their own
             get_ident = vars(_threading)["get_ident"]
             if str(getattr(get_ident, "__module__", "")).startswith("gevent"):
                 running = _running_threads.get(get_ident())
@@ -103,7 +103,7 @@ else:
 
     _running_threads = _threading._active
     _working_directory = _os.getcwd
-    _in_c = vars(_sys.modules.get(_os.name, _os))  # `posix` or `nt`, from which `os` has what is not Python's
+    _in_c = vars(_sys.modules.get(_os.name, _os))  # `posix` or `nt`, the C part of `os`
     _of_os = {name: _in_c[name] for name in vars(_os).keys() & _in_c.keys() - {"environ"} if name[:2] != "__"}
 
     sys = _System(**vars(_sys))
@@ -120,7 +120,7 @@ else:
     collections = SimpleNamespace(deque=_collections.deque, OrderedDict=_collections.OrderedDict)
     json = _held(_json)
     select = _held(_select)
-    signal = _held(_signal)  # `signal` itself makes enumerations of what it is given
+    signal = _held(_signal)  # `signal` converts its arguments to enums
     threading = SimpleNamespace(
         RLock=_thread.RLock, Thread=_threading.Thread, get_ident=_thread.get_ident, main_thread=_main_thread,
         current_thread=_current_thread, local=_thread._local,

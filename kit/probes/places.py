@@ -1,4 +1,4 @@
-"""What a text says of a database's place: the same place can be written in many ways."""
+"""The user, host, port and database in a URL: different URLs can name the same database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 from .own import own_builtins as __builtins__  # noqa: F401
 from .own import re
 
-Place = Tuple[str, str, str, str]  # user, host, port, database; for a file, only the last is not empty
+Place = Tuple[str, str, str, str]  # user, host, port, database; for a file all but the last are empty
 
 URL = re.compile(
     r"(?i)^(postgres(ql)?|mysql|mariadb|sqlite|oracle|mssql|cockroachdb|redshift|duckdb|asyncpg|psycopg)(\+\w+)?:"
@@ -24,7 +24,7 @@ _FILE = re.compile(r"(?i)^(sqlite|duckdb)(\+\w+)?:")
 
 
 def place(url: str) -> Optional[Place]:
-    """Return the place that a URL names, whatever its scheme, password and query; None where it is no URL."""
+    """Return the place that a URL names, without its scheme, password and query; None if it is no URL."""
     found = _PARTS.match(url)
     if found is None:
         return None

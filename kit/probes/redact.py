@@ -1,9 +1,9 @@
-"""Passwords out of everything that is shown or kept: by the shape of a text, and by value. Standard library only.
+"""Removes secrets from everything that is shown or stored: by their shape, and by value. Standard library only.
 
-By shape: what stands where a secret is expected (`secret_shapes`). By value: what this process has learned to be a
-secret (`learn`) goes wherever it turns up, in whatever way it is spelled there. A value that could be an ordinary word
-(`postgres`, `app`, `test`, anything of under five letters, a user's or a database's name) is not taken out by value,
-which would spoil every text: it goes where its shape gives it away, and only there.
+By shape: texts in a position where a secret is expected (`secret_shapes`). By value: values that this process has
+learned to be secret (`learn`), wherever they occur, in any escaping. A value that could be an ordinary word
+(`postgres`, `app`, `test`, anything below five letters, the name of a user or database) is removed only by shape, since
+removing it everywhere would spoil every text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 HIDDEN = "***"
-KNOWN_AT_MOST = 500  # values; who makes new ones for ever has the latest taken out
+KNOWN_AT_MOST = 500  # values; beyond that the oldest are forgotten
 
 _OTHER_MARKS = (
     "://", ":\\/", "%3a", "identified", "eyj", "akia", "asia", "bearer", "basic ", "ghp_", "gho_", "ghs_", "ghu_",
@@ -41,20 +41,20 @@ _WORD = re.compile(
 _PUBLIC_NAME = re.compile(r"(?i)(?:^|_)(?:user|username|login|logname|host|hostname|db|dbname|database|name)$")
 _CORE = re.compile(r"[A-Za-z0-9]+")
 _NAMED = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
-_REMEMBERED_LENGTH = 1000  # characters of a text of which it is remembered whether it has a mark
-_BEYOND_A_CUT = 1000  # characters that are looked through, for a secret that goes over the cut
-_KEYS_OF_NAMES = ("name", "Name", "key", "Key")  # beside the key of a value, as in lists of variables
-_SHORT = 8  # characters; what is shorter is taken out where it stands alone, not within a word
+_REMEMBERED_LENGTH = 1000  # characters; results for longer texts are not cached
+_BEYOND_A_CUT = 1000  # characters examined after a cut, for a secret that crosses it
+_KEYS_OF_NAMES = ("name", "Name", "key", "Key")  # keys of a name next to its value, as in lists of variables
+_SHORT = 8  # characters; shorter values are removed as whole words only
 
 
 class Known:
-    """Values that must not be seen, and every way in which JSON, HTML, a URL, a shell or a `repr` may spell them."""
+    """The secret values, and every escaping of them in JSON, HTML, a URL, a shell or a `repr`."""
 
     __slots__ = ("_cores", "_encoded", "_pattern", "_values")
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values = tuple(sorted({value for value in values if not could_be_a_word(value)}, key=len, reverse=True))
-        # What is in every text that holds a value, however it is spelled; and what is in one that holds it in base64.
+        # A part of each value that no escaping changes; and the parts of its base64 forms.
         self._cores = tuple({max(_CORE.findall(value), key=len) for value in self._values})
         self._encoded = tuple({core for value in self._values for core in _in_base64(value)})
         self._pattern: Optional[Pattern[str]] = None
@@ -63,19 +63,19 @@ class Known:
         return f"Known({len(self._values)} values)"
 
     def within(self, text: str) -> bool:
-        """Tell whether one of the values is in `text`."""
+        """Return whether `text` contains one of the values."""
         return self.may_be_in(text) and self._compiled().search(text) is not None
 
     def out_of(self, text: str) -> str:
-        """Return `text` with each of the values replaced."""
+        """Return `text` with each of the values masked."""
         return self._compiled().sub(HIDDEN, text) if self.may_be_in(text) else text
 
     def may_be_in(self, text: str) -> bool:
-        """Tell whether a text may hold one of the values, in base64 as well; quicker than `within`."""
+        """Return whether a text may contain one of the values, in base64, too; faster than `within`."""
         return self.may_be_plain_in(text) or any(core in text for core in self._encoded)
 
     def may_be_plain_in(self, text: str) -> bool:
-        """Tell it of all other spellings; quick."""
+        """Return whether a text may contain one of the values other than in base64; fast."""
         for core in self._cores:  # noqa: SIM110  # `any` with a generator takes twice as long
             if core in text:
                 return True
@@ -89,12 +89,12 @@ class Known:
 
 
 def could_be_a_word(value: str) -> bool:
-    """Tell whether a value may well be meant otherwise where it turns up, so that taking it out spoils the text."""
+    """Return whether a value may have another meaning where it occurs, so that removing it would spoil texts."""
     return _WORD.match(value) is not None or not _CORE.search(value) or HIDDEN in value
 
 
 def _spelled(value: str) -> str:
-    """A pattern for a value in which each sign may be escaped in its own way."""
+    """Return a pattern for a value in which each character may be escaped in any way."""
     text = "".join(letter if letter.isalnum() and letter.isascii() else _ways(letter) for letter in value)
     return text if len(value) >= _SHORT else rf"(?<![A-Za-z0-9]){text}(?![A-Za-z0-9])"
 
@@ -126,7 +126,10 @@ def _ways(letter: str) -> str:
 
 
 def _in_base64(value: str) -> List[str]:
-    """What base64 of any text with the value in it holds: three texts, for the three places that it can begin at."""
+    """Return the texts that appear in the base64 of any text that contains the value: one for each of three alignments.
+
+    Then the same in the URL-safe alphabet, if that differs; [] for a short value.
+    """
     data = value.encode("utf-8", "surrogatepass")
     if len(data) < _SHORT:
         return []
@@ -138,7 +141,7 @@ def _in_base64(value: str) -> List[str]:
     return [*found, *(text.translate({43: 45, 47: 95}) for text in found if "+" in text or "/" in text)]
 
 
-# What this process knows. It only grows, and a reader has either the old or the new one: nothing needs a lock.
+# The values learned by this process. `_known` is replaced as a whole, so readers in other threads need no lock.
 _values: Dict[str, None] = {}
 _known = Known()
 
@@ -149,7 +152,7 @@ def known() -> Known:
 
 
 def learn(*values: Optional[str]) -> None:
-    """Keep values in mind as secrets: they are taken out of every text from now on."""
+    """Remember values as secrets, to be masked in every text from now on; values that could be a word are ignored."""
     global _known
     new = [value for value in values if value and value not in _values and not could_be_a_word(value)]
     if new:
@@ -161,13 +164,13 @@ def learn(*values: Optional[str]) -> None:
 
 
 def learn_all(named: Mapping[str, Any]) -> None:
-    """Learn what is secret among values that have names: of variables, parameters, settings, arguments."""
+    """Learn the secrets among named values: variables, parameters, settings, arguments."""
     public = set(public_among(named))
     learn(*(value for value in secrets_among(named) if value not in public))
 
 
 def public_among(named: Mapping[Any, Any]) -> Iterator[str]:
-    """Give the names of users, servers and databases: who takes one of them for a password hides nothing by it."""
+    """Yield the names of users, servers and databases, which are no secrets even if one is used as a password."""
     for name, value in named.items():
         if type(value) is str:
             if _PUBLIC_NAME.search(name):
@@ -177,7 +180,7 @@ def public_among(named: Mapping[Any, Any]) -> Iterator[str]:
 
 
 def secrets_among(named: Mapping[Any, Any]) -> List[str]:
-    """Return the values that have names of secrets, and the secrets that other values hold, such as URLs and DSNs."""
+    """Return the values whose names are those of secrets, and the secrets in other values, such as URLs and DSNs."""
     found: List[str] = []
     for name, value in named.items():
         kind = type(value)
@@ -195,7 +198,7 @@ def secrets_among(named: Mapping[Any, Any]) -> List[str]:
 
 
 def found_in(text: str) -> List[str]:
-    """Return the secrets that a text holds by its shape, as they are written there and as they are meant."""
+    """Return the secrets that a text contains by shape, as written and unescaped."""
     if not may_hold_a_secret(text):
         return []
     found = [text[start:end] for start, end in spans(text)]
@@ -207,12 +210,12 @@ def found_in(text: str) -> List[str]:
 
 
 def may_hold_a_secret(text: str) -> bool:
-    """Tell whether a text has a mark without which nothing in it can be a secret. It is quick, and most have none."""
+    """Return whether a text contains a mark, without which it has no secret. Fast, and false for most texts."""
     marked = _is_marked(text) if len(text) < _REMEMBERED_LENGTH else _is_marked.__wrapped__(text)
     return marked or _known.may_be_plain_in(text)
 
 
-@functools.lru_cache(maxsize=4096)  # what is written down is the same again and again
+@functools.lru_cache(maxsize=4096)  # the same texts are recorded again and again
 def _is_marked(text: str) -> bool:
     lower = text.lower()
     for mark in _ALL_MARKS:  # `any` with a generator takes twice as long
@@ -222,7 +225,7 @@ def _is_marked(text: str) -> bool:
 
 
 def redact(text: str) -> str:
-    """Return `text` with `***` in place of every secret, by its shape or by its value."""
+    """Return `text` with `***` in place of each secret, by shape or by value."""
     if not may_hold_a_secret(text):
         return _known.out_of(text)
     found = spans(text)
@@ -236,19 +239,19 @@ def redact(text: str) -> str:
 
 
 def beginning(text: str, at_most: int) -> str:
-    """Return the beginning of a text without secrets: none of them is cut in half, and so no longer known."""
+    """Return the beginning of a text without secrets; none is cut in half first, which would make it unrecognizable."""
     return redact(text[: at_most + _BEYOND_A_CUT])[:at_most]
 
 
 def secrets_of_command(arguments: Sequence[str]) -> List[str]:
-    """Return the secrets that are given in the arguments of a command."""
+    """Return the secrets in the arguments of a command."""
     hidden = redact_command(arguments)
     found = [given for given, shown in zip(arguments, hidden) if shown == HIDDEN]
     return [*found, *(secret for given in (*arguments, " ".join(arguments)) for secret in found_in(given))]
 
 
 def redact_command(arguments: Sequence[str]) -> List[str]:
-    """Return the arguments of a command without secrets, also those that stand apart from their option's name."""
+    """Return the arguments of a command without secrets, including those in the argument after an option."""
     found: List[str] = []
     for number, argument in enumerate(arguments):
         before = arguments[number - 1] if number else ""
@@ -256,7 +259,7 @@ def redact_command(arguments: Sequence[str]) -> List[str]:
             found.append(HIDDEN)
         else:
             found.append(redact(argument))
-    # Some commands have options whose names say nothing, such as mysql's -p: they are known by the whole line.
+    # Some options are ambiguous, such as mysql's -p: they are recognized by the whole command line.
     one_word = [re.sub(r"\s", "_", argument) for argument in found]
     words = redact(" ".join(one_word)).split(" ")
     if len(words) != len(found):
@@ -267,10 +270,9 @@ def redact_command(arguments: Sequence[str]) -> List[str]:
 
 
 def without_secrets(value: Any) -> Any:
-    """Return nested lists and mappings of texts without secrets, also what has the name of one.
+    """Return nested lists and mappings of texts without secrets, including values with the name of a secret.
 
-    What is none of JSON's kinds stays as it is. Nothing of a value's own is called, as classes that are derived from
-    these may have another idea of their items.
+    Values of other types stay as they are. No method of a value is called, since subclasses may override them.
     """
     kind = type(value)
     if issubclass(kind, str):

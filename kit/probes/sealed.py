@@ -1,6 +1,6 @@
-"""Encrypted texts, for what must be in a file for a while and may contain a password.
+"""Encryption for texts that are in a file for a while and may contain a password.
 
-The key is only in variables of processes, so that what a killed run leaves behind cannot be read.
+The key is only in environment variables, so that the files of a killed run cannot be read.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _NONCE_BYTES = 16
 
 
 def new_key() -> str:
-    """Return a key for one run."""
+    """Return a new random key, as hexadecimal digits."""
     return os.urandom(32).hex()
 
 
 class Seal:
-    """Seals texts, and opens them again. Each is sealed with a stream of its own, so that none tells of another."""
+    """Encrypts and decrypts texts, each with a key stream of its own (shake_256 of the key and a nonce)."""
 
     def __init__(self, key: str) -> None:
         from hashlib import shake_256
@@ -27,12 +27,12 @@ class Seal:
         self.key, self._key, self._stream = key, bytes.fromhex(key), shake_256
 
     def sealed(self, text: str) -> str:
-        """Return a line of ASCII, without its end."""
+        """Return the encrypted text as hexadecimal digits, without a line end."""
         nonce = os.urandom(_NONCE_BYTES)
         return (nonce + self._mixed(nonce, text.encode("utf-8", "surrogatepass"))).hex()
 
     def opened(self, line: str) -> str:
-        """Return the text that was sealed; ValueError where the line is none of ours."""
+        """Return the decrypted text. Raises ValueError if it was not encrypted with this key, as far as that shows."""
         data = bytes.fromhex(line)
         return self._mixed(data[:_NONCE_BYTES], data[_NONCE_BYTES:]).decode("utf-8", "surrogatepass")
 

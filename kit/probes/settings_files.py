@@ -1,4 +1,4 @@
-"""Settings files: which ones the program read, and which of their lines can name a database."""
+"""Settings files: those that the program read, and the lines in them that name a database."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .redact import learn_all
 
 _NAME = re.compile(r"(?i)(^\.?env$|\.env(\.|$)|\.(ini|cfg|conf|toml|ya?ml|json|properties|env)$)")
 _LINE = re.compile(r"^\s*(?:export\s+)?[\"']?(?P<name>[A-Za-z_][\w.-]*)[\"']?\s*[:=]\s*(?P<value>.*?)\s*,?\s*$")
-# What pytest-env and tox set: `env = D:NAME=value`, in a list of its own lines or of TOML's texts.
+# Variables set by pytest-env and tox: `env = D:NAME=value`, one per line, or a list in TOML.
 _FLAGS = r"(?:[DRU]:)*"
 _IN_A_LIST = re.compile(rf"[\"']{_FLAGS}(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<value>[^\"']*)[\"']")
 _FLAGGED = re.compile(rf"^\s*(?:(?:env|set_?env)\s*=\s*)?{_FLAGS}(?=[A-Za-z_]\w*\s*=)")
 _IN_A_TABLE = re.compile(r"^\{.*?\bvalue\s*=\s*[\"'](?P<value>[^\"']*)[\"']")
-_LISTS = (".ini", ".cfg", ".toml")  # the ends of files that hold such lists
-_LARGEST = 256 * 1024  # bytes; what is larger holds data, not settings
+_LISTS = (".ini", ".cfg", ".toml")  # suffixes of files with such lists
+_LARGEST = 256 * 1024  # bytes; larger files hold data, not settings
 _FILES_AT_MOST = 500
 
 Entry = Tuple[int, str, str]  # line, name, value
 
 
 class SettingsFiles:
-    """Remembers the lines of settings files that lead to a database. `found` has them by file, as last read."""
+    """Remembers the lines of settings files that name a database: `found` has them by file, as last read."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -35,7 +35,7 @@ class SettingsFiles:
         self.found: Dict[str, List[Entry]] = {}
 
     def opened(self, path: str) -> None:
-        """The program is about to read a file; look into it where its name is one of settings."""
+        """Parse a file that the program is about to read, if it has the name of a settings file."""
         if not _NAME.search(os.path.basename(path)) or len(self._read) >= _FILES_AT_MOST:
             return
         path = os.path.abspath(path)
@@ -56,7 +56,7 @@ class SettingsFiles:
             self._recorder.event("settings_file", apart=(path, state), file=path, entries=entries)
 
     def sources_of(self, url: str) -> List[List[Any]]:
-        """Return the lines [file, line, name] that hold a URL of the place of `url`, the file read last foremost."""
+        """Return the lines [file, line, name] whose URL names the same database as `url`, the file read last first."""
         wanted = place(url)
         return [
             [path, line, name] for path, entries in reversed(list(self.found.items()))
@@ -78,7 +78,7 @@ def _entries(path: str) -> List[Entry]:
 
 
 def variables_in(path: Any) -> Dict[str, str]:
-    """Return what a dotenv file sets; nothing where it cannot be read, or is no such file."""
+    """Return the variables in a dotenv file; {} if it cannot be read, or has none."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read(_LARGEST)
@@ -88,7 +88,7 @@ def variables_in(path: Any) -> Dict[str, str]:
 
 
 def _pairs(text: str, lists: bool) -> Iterator[Tuple[str, str]]:
-    """Give the names and values in a line; more than one where it is a list."""
+    """Yield the names and values in a line; several for a list."""
     listed = [(entry["name"], entry["value"]) for entry in _IN_A_LIST.finditer(text)] if lists else []
     if listed:
         yield from listed

@@ -1,6 +1,6 @@
-"""Programs that start no other: no Python can come of them, so that they are given nothing that carries the probes.
+"""Programs that start no other program: they cannot lead to a Python, so their environment is not changed.
 
-What a test shows of an environment that it gave (`env`, `printenv`, `sh -c 'echo $HOME'`) is then what it gave.
+A test that shows the environment it passed (`env`, `printenv`, `sh -c 'echo $HOME'`) then gets what it passed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _SINGLE: FrozenSet[str] = frozenset({
 })  # fmt: skip
 _BUILTIN = frozenset({":", "exit", "read", "return", "set", "shift", "type", "ulimit", "umask", "wait"})
 _RUNS_WHAT_IS_NOT_SHOWN = re.compile(r"(?m)(?:^|[\s;&|(`])(?:\.|source|eval|trap|alias|fc|hash|enable)(?:\s|$)")
-_READ_FIRST = ("ENV", "BASH_ENV", "ZDOTDIR")  # variables by which a shell runs a file before anything else
+_READ_FIRST = ("ENV", "BASH_ENV", "ZDOTDIR")  # variables that name a file for a shell to run first
 
-Find = Callable[[str, Optional[str]], Optional[str]]  # a program, PATH -> its file
+Find = Callable[[str, Optional[str]], Optional[str]]  # program, PATH -> its file
 
 
 def starts_no_other(program: str, words: Sequence[str], environ: Mapping[str, str], folder: str, find: Find) -> bool:
-    """Tell whether a command is known to start no other program; a shell is, if each of its text's commands is."""
+    """Return whether a command is known to start no other program; of a shell, whether its commands all are."""
     if os.path.basename(program) not in SHELLS:
         return _is_single((program, *words[1:]), environ, find)
     text = of_shell((program, *words[1:]), folder)
@@ -47,7 +47,7 @@ def _is_single(words: Sequence[str], environ: Mapping[str, str], find: Find) -> 
 
 
 def _is_script(file: str) -> bool:
-    """Tell whether a file is a text: a test may put one in the place of a program."""
+    """Return whether a file is a script, which a test can put in place of a program; True for an unreadable file."""
     try:
         with open(file, "rb") as program:
             return program.read(2) == b"#!"

@@ -1,4 +1,4 @@
-"""The words, names and signs of SQL texts, without their strings and comments."""
+"""A tokenizer for SQL: words, names and signs, without strings and comments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _END_OF_COMMENT = re.compile(r"/\*|\*/")
 
 
 class Token(NamedTuple):
-    """A word in lower case, a quoted name as it is written, or a sign."""
+    """A word in lower case, a quoted name as written, or a sign."""
 
     text: str
     is_word: bool
@@ -33,7 +33,7 @@ class Token(NamedTuple):
 
 
 def statements_of(text: str) -> Iterator[List[Token]]:
-    """Give the tokens of each statement of a text, without its strings and comments."""
+    """Yield the tokens of each statement in a text, without strings and comments."""
     tokens: List[Token] = []
     place = 0
     while True:

@@ -1,4 +1,4 @@
-"""What is started and seen by no probe: a database's own client, and a Python without probes behind another program."""
+"""Programs that no probe sees: native database clients, and a Python that another program starts without the probes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _LEAVING = ("-I", "-E", "-S")
 
 
 class Unwatched(Started):
-    """Writes down each process, and where a client among them would connect to, as its words and variables say.
+    """Records each process, and where a client would connect to, according to its arguments and variables.
 
-    Where a re-run stops at what is not allowed, `judge` stops the client.
+    In a re-run with an allow-list, `judge` refuses clients.
     """
 
     def __init__(self, recorder: Recorder, judge: Optional[Listening] = None) -> None:
@@ -28,7 +28,7 @@ class Unwatched(Started):
 
     def starting(self, process: Starting) -> None:
         __tracebackhide__ = True
-        if process.python:  # it takes the probes in, or its lack of them is heard of
+        if process.python:  # it loads the probes, or `bare` is called
             return
         if self._judge is not None:
             self._judge.starting(process)
@@ -68,7 +68,10 @@ class Unwatched(Started):
 
 
 def why_bare(found: Command, variable: str) -> Optional[str]:
-    """Why nothing is loaded into a Python that another program starts, by PYTHONPATH and a `variable`; or None."""
+    """Return why a Python started by another program does not load the probes; None if it does.
+
+    `variable` is the variable that it needs besides PYTHONPATH.
+    """
     if found.elsewhere:
         return f"{found.elsewhere} starts it elsewhere"
     if variable not in found.environ:

@@ -1,15 +1,15 @@
-"""Carries the probes into any interpreter that has this folder on PYTHONPATH.
+"""Loads the probes into any interpreter that has this folder on PYTHONPATH.
 
-Python imports a module of this name as it starts. The folder holds nothing else, so that it lends a project no
-module; the probes come in from their own folder under a name that no project has. A `sitecustomize` that was there
-without this one runs as if this one were not.
+Python imports a module of this name when it starts. The folder contains nothing else, so that a project cannot import
+anything from it by accident; the probes are loaded from their own folder under a name that no project uses. Then the
+`sitecustomize` that Python would have imported without this folder runs.
 
-It is written so that every Python can read it: one that is too old for the probes tells the guard that it has none.
+Every Python from 2.7 on can parse this file: one that is too old for the probes reports that to the guard.
 """
 
 import os
 import sys
-from types import ModuleType  # noqa: F401  # of the comments that name types
+from types import ModuleType  # noqa: F401  # for the type comments
 
 _PROBES = "_isolation_probes"
 _OLDEST = (3, 9)
@@ -63,9 +63,9 @@ def _load():  # type: () -> ModuleType
 
 
 def _give_way():  # type: () -> None
-    """Take this folder off the path, and run the sitecustomize that the interpreter would have run without it.
+    """Remove this folder from sys.path, and import the sitecustomize that Python would have imported without it.
 
-    Where there is none, ModuleNotFoundError says so, as the interpreter expects it: nothing is left in `sys.modules`.
+    Without one this raises ModuleNotFoundError, which Python ignores, and nothing stays in `sys.modules`.
     """
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != own]
