@@ -1,5 +1,4 @@
-"""What the interpreter's audit events show: files that are opened, modules that are executed, changes of folder,
-and processes that are started."""
+"""Audit events: files opened, modules executed, working directories changed, processes started."""
 
 from __future__ import annotations
 
@@ -17,12 +16,12 @@ from .quiet import quietly
 from .recorder import Recorder
 from .settings_files import SettingsFiles
 
-_FROM_HERE_TO_THE_CALLER_OF_EXEC = 5  # frames: past the four through which an event is heard
+_FROM_HERE_TO_THE_CALLER_OF_EXEC = 5  # frames, after the four of the listener itself
 
 
 class AuditProbe:
-    """Notices settings files as they are read, a file of the application's that is executed a second time, and who
-    changes the working directory, on which a relative path depends.
+    """Records settings files that are read, application files that are executed more than once, and changes of the
+    working directory, on which relative paths depend.
     """
 
     def __init__(self, recorder: Recorder, files: SettingsFiles) -> None:
@@ -38,12 +37,12 @@ class AuditProbe:
             hooks.on_removal(listen(event, self._guarded(heard)))
 
     def _guarded(self, heard: Callable[[Any], None]) -> Callable[[Any], None]:
-        """What is raised in here would be raised in the middle of the program under study."""
+        """Wrap a listener: its exceptions must not reach the program, and it must not hear the probes' own events."""
         heard, busy = quietly(heard), self._busy
 
         def listening(args: Any) -> None:
             thread = threading.get_ident()
-            if thread in busy:  # the probes' own doing
+            if thread in busy:  # caused by the probes
                 return
             busy.add(thread)
             try:
@@ -64,12 +63,12 @@ class AuditProbe:
             self._recorder.event("folder", apart=(before, path), path=path, before=before)
 
     def _starting(self, args: Any) -> None:
-        """A process that gets an environment of its own may lack what this one's has."""
+        """Record a process whose own environment lacks variables that this one has."""
         environ, program = args[3], path_of(args[0]) or "?"
         if not is_a(environ, dict):
             return
         given = {path_of(name): path_of(value) for name, value in dict.items(environ)}
-        held: Any = os.environ._data  # type: ignore[attr-defined]  # looking must not count as reading
+        held: Any = os.environ._data  # type: ignore[attr-defined]  # reading os.environ itself would be recorded
         own = {os.environ.decodekey(name): os.environ.decodevalue(value) for name, value in held.items()}
         dropped = sorted(
             name for name, value in own.items()
@@ -97,7 +96,7 @@ class AuditProbe:
 
 
 def _name_of_what_is_executed() -> Optional[str]:
-    """Return the name of the module whose code is about to run, as the import system or a stand-in of it holds it."""
+    """Return the name of the module whose code is about to run, from the locals of the caller of exec."""
     for value in sys._getframe(_FROM_HERE_TO_THE_CALLER_OF_EXEC).f_locals.values():
         if is_a(value, ModuleType):
             return text_of(held_by(value).get("__name__"))

@@ -1,4 +1,4 @@
-"""Which code reads and writes the variables that name a database, and when."""
+"""Reads and writes of environment variables that name a database, with their stacks."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ _MODE = re.compile(
 )
 _NOBODYS_MODE = re.compile(r"(?i)^(virtual_env|conda_|pytest_|python|tox_|nox|coverage_|anyio_|pip_)")
 _OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_(PRODUCTION|TEST)_(URL|ADMIN_URL|LOG)$)")
-_DRIVERS = (*PACKAGES, "sqlalchemy")  # they ask for every variable of their own
+_DRIVERS = (*PACKAGES, "sqlalchemy")  # they read many variables of their own
 _MISSED_AT_MOST = 500  # variables
 Instruction = Tuple[CodeType, int]
-_PASSING_ON = ("os", "_collections_abc", "collections.abc")  # modules through which a write goes on its way
+_PASSING_ON = ("os", "_collections_abc", "collections.abc")  # modules that forward reads and writes
 
 
 def names_a_database(name: str, value: Optional[str] = None) -> bool:
-    """Tell whether a variable can lead to a database: by its name, or by a value that is such a URL or file."""
+    """Return whether a variable can name a database: by its own name, or by a value that is a URL or file of one."""
     if _OWN.match(name):
         return False
     return bool(_NAME.search(name)) or (value is not None and bool(URL.match(value) or FILE.search(value)))
 
 
 def names_a_mode(name: str) -> bool:
-    """Tell whether a variable can decide, by its name, which of several databases is chosen, as APP_ENV does."""
+    """Return whether a variable can select one of several databases, by its name, as APP_ENV does."""
     return bool(_MODE.search(name)) and not _NOBODYS_MODE.match(name) and not names_a_database(name)
 
 
 def shown(name: str, value: Optional[str]) -> Optional[str]:
-    """The value as it may be written down."""
+    """Return a value without secrets."""
     if value is None:
         return None
     return HIDDEN if names_a_secret(name) and not URL.match(value) else redact(value)
 
 
 class EnvironmentProbe:
-    """Watches `os.environ`. `reads` tells which variables were read, the latest last: an engine's URL came from one."""
+    """Watches `os.environ`. `reads` has the variables that were read, the latest last, and their values."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._watched: Set[str] = set()
         self._seen: Set[Tuple[str, str, Optional[str], Stack]] = set()
-        self._asked_for: Dict[str, bool] = {}  # variables that were not there: do they name a database?
-        self._copied_at: Optional[Instruction] = None  # whose keys were asked for last: dict() asks for each then
-        self._missed: Dict[str, Dict[str, Any]] = {}  # likewise, of names that tell nothing: when, where
+        self._asked_for: Dict[str, bool] = {}  # unset variables -> whether they name a database
+        self._copied_at: Optional[Instruction] = None  # where the keys were last iterated: dict() then reads each
+        self._missed: Dict[str, Dict[str, Any]] = {}  # unset variables with other names -> stack and moment
         self.reads: Dict[str, str] = {}
-        self._by_name: Dict[str, None] = {}  # those that were read by their own name, not with all others
+        self._by_name: Dict[str, None] = {}  # read by name, not with all others
 
     def install(self, hooks: Hooks) -> None:
         for name, value in os.environ.items():
@@ -122,10 +122,10 @@ class EnvironmentProbe:
         watch(hooks, self._asked_by_name, self._assigned)
 
     def sources_of(self, url: str, parts: Tuple[Optional[str], ...] = ()) -> List[str]:
-        """Name the variables that lead to the database of `url`, the one that was last asked for by its name foremost.
+        """Return the variables that name the database of `url`, the one last read by its name first.
 
-        A variable leads there when it holds a URL of the same place (whatever its scheme and query); where none does,
-        when it holds one of `parts`, such as the database's name.
+        These are variables with a URL of the same database (whatever its scheme and query); if there are none, those
+        whose value is one of `parts`, such as the database's name.
         """
         values = {**self._held(), **self.reads}
         wanted = place(url)
@@ -135,7 +135,7 @@ class EnvironmentProbe:
         return sorted(found, key=lambda name: -_last_index(order, name))
 
     def _held(self) -> Dict[str, str]:
-        data: Any = os.environ._data  # type: ignore[attr-defined]  # looking must not count as reading
+        data: Any = os.environ._data  # type: ignore[attr-defined]  # reading os.environ itself would be recorded
         encode, decode = os.environ.encodekey, os.environ.decodevalue
         return {name: decode(data[encode(name)]) for name in sorted(self._watched) if encode(name) in data}
 
@@ -156,7 +156,7 @@ class EnvironmentProbe:
 
     @quietly
     def _asked_by_name(self, name: str, value: Optional[str], default: Optional[str]) -> None:
-        """A class of settings, which had copied the whole environment, asked for one variable of it."""
+        """Record that a settings class, which copies the whole environment, looked up one variable."""
         name = next((known for known in self._watched if known.lower() == name.lower()), name)
         if value is not None and (names_a_database(name, value) or names_a_mode(name)):
             self._asked(name)
@@ -166,23 +166,23 @@ class EnvironmentProbe:
 
     @quietly
     def _assigned(self, name: str, value: str) -> None:
-        """A field of settings was given another value than the variable had given it."""
+        """Record that another value was assigned to a settings field than its variable had given."""
         name = next((known for known in self._watched if known.lower() == name.lower()), name)
         if names_a_database(name, value):
             self._event("assigned", _written(name), value, written_by=SETTINGS)
 
     @quietly
     def _missing(self, name: Any, instead: Optional[str] = None) -> None:
-        """A variable that is not there was asked for; `instead` is what was taken for it, where that is known.
+        """Record a read of a variable that is not set; `instead` is the default that was used, if known.
 
-        What names a database does not come from it, yet could have.
+        If it had been set, it could have named the database.
         """
         name = text_of(name)
         if name is None or (self._asked_for.get(name) is False and instead is None):
             return
         if names_a_mode(name) and not names_a_database(name, instead):
             reader = _outside(sys._getframe(1))
-            if reader is not None and owner(reader.f_code.co_filename) is APPLICATION:  # libraries have their own
+            if reader is not None and owner(reader.f_code.co_filename) is APPLICATION:  # libraries read others
                 self._once("missing", name, None)
             return
         wanted = self._asked_for[name] = names_a_database(name, instead)
@@ -209,7 +209,7 @@ class EnvironmentProbe:
             self._set(name, value, before)
 
     def _set(self, name: str, value: str, old: Optional[str]) -> None:
-        """A variable of databases was set. Where nobody could know it for one when it was asked for, it is told now."""
+        """Record that a variable was set, after an earlier read of it that was not recorded because of its name."""
         missed = self._missed.pop(name, None)
         if missed is not None and missed["stack"]:
             self._recorder.event("environment", op="missing", name=name, value=None, same=False, **missed)
@@ -218,7 +218,7 @@ class EnvironmentProbe:
     def _once(
         self, op: str, name: str, value: Optional[str], whole: bool = False, by: Optional[str] = None,
     ) -> None:
-        """Write down a look at a variable; again and again from one place, to the same end, it tells nothing new."""
+        """Record a read, but only once for each stack and result."""
         stack = application_stack()
         look = "whole" if whole else op
         if (look, name, value, stack) not in self._seen:
@@ -243,12 +243,12 @@ def _kind(name: str, value: Optional[str]) -> str:
 
 
 def _written(name: str) -> str:
-    """A variable's name as one writes it, where the settings that ask for it do not mind the case."""
+    """Return a variable's name in upper case, if settings that ignore case asked for it in lower case."""
     return name.upper() if name.islower() else name
 
 
 def _default() -> Optional[str]:
-    """Return what `get` will give instead of the variable that its caller asks for; None where it was not `get`."""
+    """Return the default passed to `get` for the missing variable; None for any other caller."""
     frame: Optional[FrameType] = sys._getframe(2)
     if frame is None or frame.f_code.co_name != "get" or frame.f_globals.get("__name__") not in _PASSING_ON:
         return None
@@ -257,12 +257,12 @@ def _default() -> Optional[str]:
 
 
 def _goes_through(reader: FrameType) -> bool:
-    """Tell whether a variable is read as one of a view's, which gives all of them."""
+    """Return whether the variable is read by a view of all of them."""
     return reader.f_globals.get("__name__") in _PASSING_ON and reader.f_code.co_name == "__iter__"
 
 
 def _last_index(names: List[str], name: str) -> int:
-    """Where a name stands last in a list; -1 where it does not."""
+    """Return the last index of a name in a list; -1 if it is not in it."""
     return len(names) - 1 - names[::-1].index(name) if name in names else -1
 
 
@@ -271,20 +271,20 @@ def _instruction(frame: Optional[FrameType]) -> Optional[Instruction]:
 
 
 def _kept(reader: FrameType, value: str) -> bool:
-    """Tell whether a variable is read by `setdefault`, which would have set it to something else."""
+    """Return whether `setdefault` reads the variable, and would have set it to another value."""
     if reader.f_code.co_name != "setdefault" or reader.f_globals.get("__name__") not in _PASSING_ON:
         return False
     return bool(reader.f_locals.get("value", value) != value)
 
 
 def _writer() -> Optional[str]:
-    """Return the module whose code asked or wrote, such as `dotenv.main`, or the application's own."""
+    """Return the module of the code that reads or writes, such as `dotenv.main`, or one of the application."""
     frame = _outside(sys._getframe(1))
     return frame.f_globals.get("__name__") if frame is not None else None
 
 
 def _outside(frame: Optional[FrameType]) -> Optional[FrameType]:
-    """Return the first frame that is neither a probe's nor one of what passes things on."""
+    """Return the first frame outside the probes and the modules that forward reads and writes."""
     while frame is not None and frame.f_globals.get("__package__") == __package__:
         frame = frame.f_back
     while frame is not None and frame.f_globals.get("__name__") in _PASSING_ON:

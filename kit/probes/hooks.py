@@ -1,7 +1,7 @@
-"""Putting probes in, and taking them out again.
+"""Installing and removing probes: monkeypatches, import hooks, audit hooks.
 
-Every change is written down as it is made, so that removal is a loop and what was there before is restored. A change
-to a library is made when the library is imported, or at once where it is already there: both ways end the same.
+Every change is remembered, so that removal is a loop that restores the originals. A library is patched when it is
+imported, or at once if it is already; the result is the same.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .objects import held_by, is_a
 from .own import functools, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 
-CO_COROUTINE = 0x80  # of a code's flags
-PASSED_OVER = "<probes, passed over as importlib._bootstrap is>"  # the file of what stands in for a function
+CO_COROUTINE = 0x80  # a bit of co_flags
+PASSED_OVER = "<probes, passed over as importlib._bootstrap is>"  # the file name of wrappers
 
 _ABSENT = object()
 
 
 class Hooks:
-    """The changes that are in force. `failures` names the probes that could not be put in, or that failed, and why."""
+    """The changes in force. `failures` has the probes that could not be installed or have failed, with the reasons."""
 
     def __init__(self) -> None:
         self._undo: List[Callable[[], None]] = []
@@ -31,14 +31,13 @@ class Hooks:
         self._again: Dict[str, List[Callable[[ModuleType], None]]] = {}
         self._finder: Optional[_AfterImport] = None
         self._done: Set[str] = set()
-        self.by_finder: Set[str] = set()  # what is being executed, and will be reported
+        self.by_finder: Set[str] = set()  # modules that the finder is executing
         self.failures: Dict[str, str] = {}
 
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Set `owner.name` to `make(the original)` until removal.
+        """Set `owner.name` to `make(original)` until removal.
 
-        The replacement takes on the original's name, text and signature: they are what a library reads that
-        builds something from a callable.
+        The replacement gets the original's name, docstring and signature, since libraries inspect them.
         """
         own = vars(owner).get(name)
         if isinstance(own, classmethod):
@@ -49,7 +48,7 @@ class Hooks:
         self.replace_by(owner, name, replacement)
 
     def replace_by(self, owner: Any, name: str, replacement: Any) -> None:
-        """Set `owner.name` to an object until removal."""
+        """Set `owner.name` to `replacement` until removal."""
         own = vars(owner).get(name, _ABSENT)
         setattr(owner, name, replacement)
 
@@ -66,9 +65,9 @@ class Hooks:
         self._undo.append(undo)
 
     def when_imported(self, module: str, install: Callable[[Any], None], again: bool = False) -> None:
-        """Call `install(module)` once the module has been executed; now, where it already has.
+        """Call `install(module)` once the module has been executed, or now if it already is.
 
-        With `again` also each time that it is executed again: reloaded, or imported after it was taken away.
+        With `again`, also each time it is executed again: reloaded, or imported after it was removed from sys.modules.
         """
         if self._finder is None:
             self._finder = _AfterImport(self)
@@ -81,7 +80,7 @@ class Hooks:
         self.catch_up(module)
 
     def catch_up_late(self, tell: Callable[[str], None]) -> None:
-        """Put in what is waiting for modules that have come in unheard, and report each: it was not seen until now."""
+        """Patch modules that were imported without the import hook, and report each: it was not observed until now."""
         waiting = list(self._on_import)
         self.catch_up(*waiting) if waiting else None
         for name in waiting:
@@ -89,14 +88,14 @@ class Hooks:
                 tell(name)
 
     def catch_up(self, *modules: str) -> None:
-        """Put in what is waiting for modules that came in by another way than the import hook."""
+        """Patch modules that were imported without the import hook; by default, all that are waited for."""
         for name in modules or tuple(self._on_import):
             module: Any = sys.modules.get(name)
             if _is_imported(module):
                 self.imported(name, module)
 
     def _importing(self, event: Any) -> None:
-        """A module is about to be imported: have the finder first, where a program has put in others."""
+        """Move the finder to the front of sys.meta_path before an import, if the program has inserted others."""
         if not self.wants(event[0]) or self._finder is None:
             return
         finders = sys.meta_path
@@ -106,7 +105,7 @@ class Hooks:
             finders[:] = [self._finder, *[finder for finder in finders if finder is not self._finder]]
 
     def _executing(self, event: Any) -> None:
-        """A module's code is about to run, which came by another way than the finder (`importlib.import_module`)."""
+        """Watch for the end of an import that bypassed the finder (`importlib.import_module`)."""
         code = event[0]
         if type(code) is not CodeType or code.co_name != "<module>" or not self._on_import:
             return
@@ -124,16 +123,16 @@ class Hooks:
         for install in waiting:
             try:
                 install(module)
-            except Exception as error:  # a library that has changed must not break the program under study
+            except Exception as error:  # an unknown version of a library must not break the program
                 self.failed(name, error)
 
     def failed(self, what: str, error: BaseException) -> None:
-        """Keep the first failure of each probe; a probe that fails leaves the program under study alone."""
+        """Keep the first failure of each probe."""
         self.failures.setdefault(what, f"{type(error).__name__}: {error}".splitlines()[0])
 
     @property
     def installed(self) -> List[str]:
-        """The modules whose probes are in."""
+        """The modules that are patched."""
         return sorted(self._done - set(self.failures))
 
     def remove(self) -> None:
@@ -148,9 +147,9 @@ class Hooks:
 
 
 def out_of_traceback(error: BaseException) -> None:
-    """Take the caller's frame, which is a probe's, out of the way that an error shows; to be followed by `raise`.
+    """Remove the caller's frame, a wrapper, from the traceback of an error; to be followed by `raise`.
 
-    Python before 3.11 still shows the frame; pytest leaves it out there for its `__tracebackhide__`.
+    Python before 3.11 still shows the frame; pytest hides it because of its `__tracebackhide__`.
     """
     traceback = error.__traceback__
     if traceback is not None and traceback.tb_frame is sys._getframe(1):
@@ -158,7 +157,7 @@ def out_of_traceback(error: BaseException) -> None:
 
 
 def parameters_of(function: Any) -> List[Any]:
-    """Return a function's parameters. Its annotations are its own: from Python 3.14 on, to ask for them runs them."""
+    """Return a function's parameters, without evaluating its annotations (Python 3.14 and later would)."""
     from inspect import signature
 
     options: Dict[str, Any] = {}
@@ -170,9 +169,9 @@ def parameters_of(function: Any) -> List[Any]:
 
 
 def with_arguments_of(original: Any, replacement: Callable[..., Any]) -> Any:
-    """Return a function that names the very arguments of `original`, and hands them on to `replacement`.
+    """Return a function with exactly the parameters of `original`, which calls `replacement`.
 
-    SQLAlchemy learns from the code of an engine's constructor, by these names, which options an engine takes.
+    SQLAlchemy reads the options of an engine from the parameter names in the code of its constructor.
     """
     from inspect import Parameter
 
@@ -190,7 +189,7 @@ def with_arguments_of(original: Any, replacement: Callable[..., Any]) -> Any:
     ]
     text = f"def call({', '.join(declared)}):\n    return _replacement({', '.join(passed)})\n"
     namespace: Dict[str, Any] = {"_replacement": replacement}
-    exec(compile(text, PASSED_OVER, "exec"), namespace)  # its names are those that Python has taken as such
+    exec(compile(text, PASSED_OVER, "exec"), namespace)  # its names come from a signature, so they are identifiers
     call = namespace["call"]
     given = [one for one in parameters if one.default is not Parameter.empty]
     call.__defaults__ = tuple(one.default for one in given if one.kind is not Parameter.KEYWORD_ONLY)
@@ -200,13 +199,13 @@ def with_arguments_of(original: Any, replacement: Callable[..., Any]) -> Any:
 
 def _in_the_shape_of(original: Any, replacement: Any) -> Any:
     shaped: Any = functools.update_wrapper(passed_over(replacement), original)
-    if type(original) is not FunctionType:  # one of C's has no annotations, and names none of its types
+    if type(original) is not FunctionType:  # a function in C has no annotations
         shaped.__annotations__ = {}
     return shaped
 
 
 class _StandingIn:
-    """Calls what stands in for a function. Pickled it is the function itself."""
+    """Calls the replacement of a function. Pickled, it becomes the original function."""
 
     def __init__(self, original: Any, replacement: Any) -> None:
         self._original, self._replacement = original, replacement
@@ -237,9 +236,9 @@ _HANDING_ON = """\
 
 
 def _to_be_pickled(original: Any, replacement: Any) -> Any:
-    """Return a function that calls `replacement`, and is the original one where it is pickled with all that it holds.
+    """Return a function that calls `replacement`, and that becomes the original when it is pickled by value.
 
-    cloudpickle and dill do that with a function which they do not find by its name, as that of a class's own method.
+    cloudpickle and dill do that with a function that they cannot find by its name, such as a class method's.
     """
     is_async = bool(replacement.__code__.co_flags & CO_COROUTINE)
     text = _HANDING_ON.format(is_async="async " if is_async else "", waits="await " if is_async else "")
@@ -249,9 +248,9 @@ def _to_be_pickled(original: Any, replacement: Any) -> Any:
 
 
 def passed_over(function: Any) -> Any:
-    """Have warnings that are for a caller's caller name the line that they would name without this function.
+    """Make `warnings` skip a function's frame, so that warnings with a stack level name the same line as without it.
 
-    `warnings` counts no frame of the import system's, which it knows by the name of the file.
+    `warnings` skips frames of the import system, which it recognizes by their file name.
     """
     if type(function) is FunctionType:
         function.__code__ = function.__code__.replace(co_filename=PASSED_OVER)
@@ -259,14 +258,14 @@ def passed_over(function: Any) -> Any:
 
 
 class _AfterImport(MetaPathFinder):
-    """Finds nothing itself: lets the others find, and asks to be told when the module has been executed."""
+    """A finder that delegates to the others, and wraps the loader to be called after the module was executed."""
 
     def __init__(self, hooks: Hooks) -> None:
         self._hooks = hooks
         self._under_way: Set[str] = set()
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
-        if not self._hooks.wants(fullname) or fullname in self._under_way:  # another of its kind asks all others
+        if not self._hooks.wants(fullname) or fullname in self._under_way:  # another such finder delegates to this one
             return None
         self._under_way.add(fullname)
         try:
@@ -292,13 +291,13 @@ class _AfterImport(MetaPathFinder):
             return
 
         def exec_module(module: ModuleType) -> None:
-            vars(loader).pop("exec_module", None)  # the loader is as it was before anyone can look at it
+            vars(loader).pop("exec_module", None)  # restore the loader before the module's code runs
             hooks.by_finder.add(name)
             try:
                 execute(module)
             finally:
                 hooks.by_finder.discard(name)
-            if module.__name__ == name:  # one loader may load many
+            if module.__name__ == name:  # a loader can be shared by modules
                 hooks.imported(name, module)
 
         try:
@@ -314,7 +313,7 @@ def _is_code_of(name: str, code: CodeType) -> bool:
 
 
 class _Noticing(ModuleSpec):
-    """A module's spec while it is imported: the import system sets an attribute of it at the end."""
+    """The spec of a module during its import: the import system sets an attribute of it at the end."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -326,12 +325,12 @@ class _Noticing(ModuleSpec):
 
 
 def tell_when_done(spec: ModuleSpec, tell: Callable[[], None]) -> None:
-    """Call `tell` as soon as the module that is being imported by this spec is whole, or its import has failed."""
+    """Call `tell` when the import of the module with this spec has finished, or failed."""
     vars(spec).setdefault("_kit_tell", []).append(tell)
     spec.__class__ = _Noticing
 
 
 def _is_imported(module: Any) -> bool:
-    """Tell whether a module has been imported whole: one that stands in for another in a test never is."""
+    """Return whether a module is completely imported; False for a fake module in a test."""
     spec = held_by(module).get("__spec__") if is_a(module, ModuleType) else None
     return is_a(spec, ModuleSpec) and not held_by(spec).get("_initializing", False)

@@ -1,4 +1,4 @@
-"""All probes of one process: made, put in, ended and taken out together."""
+"""All probes of one process, installed and removed together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAMES = ("environment", "engine", "connection", "app", "pytest", "unittest", "na
 
 
 class Installed:
-    """The probes of this process, from `install` until `remove`."""
+    """The probes of this process, from `install` to `remove`."""
 
     def __init__(self, directory: str, epoch: float, without: FrozenSet[str], allow: Optional[Listed]) -> None:
         quiet.clear()
@@ -105,7 +105,7 @@ class Installed:
         self.interventions.refused = True
 
     def end(self) -> None:
-        """Write down that this process came to its end with its probes still in."""
+        """Record that the process ended with its probes installed."""
         atexit.unregister(self.end)
         for finish in (self._catch_up, *self._at_end):
             finish()
@@ -121,7 +121,7 @@ class Installed:
 
 
 class _Both:
-    """Two probes that are put in together."""
+    """Two probes that are installed together."""
 
     def __init__(self, *probes: Any) -> None:
         self._probes = probes
@@ -132,7 +132,7 @@ class _Both:
 
 
 def _judge(gate: Optional[Gate]) -> Optional[Listening]:
-    """What stops a native client from connecting to a database that is not allowed; None where nothing is stopped."""
+    """Return the listener that refuses native clients by the allow-list; None without a gate."""
     if gate is None:
         return None
     from .guarding import Started
@@ -155,9 +155,9 @@ if hasattr(os, "register_at_fork"):
 def install(
     directory: str, epoch: float, without: FrozenSet[str] = frozenset(), allow: Optional[Listed] = None,
 ) -> Installed:
-    """Put every probe in, except those named in `without`; a second time is refused with RuntimeError.
+    """Install all probes except those in `without`. Raises RuntimeError if they are installed already.
 
-    With `allow`, a connection to a database that is not on it is stopped before its first statement.
+    With `allow`, a connection to a database off the list is refused before its first statement.
     """
     global _installed
     if _installed is not None:
@@ -169,7 +169,7 @@ def install(
 
 
 def remove() -> None:
-    """Remove every probe, and restore what was there before."""
+    """Remove all probes, and restore what they replaced."""
     global _installed
     if _installed is not None:
         _installed.end()

@@ -1,4 +1,4 @@
-"""Dependency overrides: when and by whom each is set, replaced and removed."""
+"""Dependency overrides: each is recorded with its stack when it is set, replaced or removed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .own import own_builtins as __builtins__  # noqa: F401
 from .own import sys
 from .quiet import quietly
 
-Seen = Dict[int, Tuple[Any, int]]  # what a dictionary held: the address of a key -> it, the address of its value
-Tell = Callable[..., None]  # op, application, key, what stands in for it; and `stack` where nobody knows whose doing
+Seen = Dict[int, Tuple[Any, int]]  # id of a key -> the key, id of its value
+Tell = Callable[..., None]  # op, application, key, override; `stack=()` if the stack is unknown
 
 NAME = "dependency_overrides"
 
 
 class Overrides:
-    """Follows `dependency_overrides` of each application, also where it is given a whole new dictionary.
+    """Follows `dependency_overrides` of each application, even if a new dict is assigned to it.
 
-    The dictionary that an application makes for itself is replaced by one that reports its changes. One that comes
-    from elsewhere stays the very object that it is, for others may hold it: `look` compares it with what it held.
+    The dict that an application creates is replaced by one that reports its changes. A dict from elsewhere is kept,
+    since others may hold it, too: `look` compares it with its previous content.
     """
 
     def __init__(self, tell: Tell) -> None:
@@ -30,7 +30,7 @@ class Overrides:
         self._seen: "Notes[Seen]" = Notes()
 
     def assigning(self, original: Any) -> Any:
-        """Make what stands in for the `__setattr__` of applications."""
+        """Make the wrapper for the `__setattr__` of applications."""
         probe = self
 
         def __setattr__(app: Any, name: str, value: Any) -> None:
@@ -51,7 +51,7 @@ class Overrides:
 
     @quietly
     def look(self, app: Any) -> None:
-        """Report what has changed in a dictionary that comes from elsewhere, or has come without being assigned."""
+        """Report changes of a dict that does not report them itself, or that was put in without an assignment."""
         overrides = held_by(app).get(NAME)
         if type(overrides) is WatchedOverrides and overrides.is_of(app):
             return
@@ -65,7 +65,7 @@ class Overrides:
 
     @quietly
     def _watched(self, app: Any, before: Optional[Seen], value: Any, caller: Optional[FrameType]) -> Any:
-        """Return what is to stand for the dictionary that an application makes for itself; None for every other."""
+        """Return the reporting dict that replaces one created by FastAPI itself; None for any other."""
         if before or NAME in held_by(app) or type(value) is not dict or value or not _is_fastapis(caller):
             return None
         watched = WatchedOverrides()
@@ -77,7 +77,7 @@ class Overrides:
         self._changed(app, before, value)
 
     def _changed(self, app: Any, before: Seen, after: Any, **more: Any) -> None:
-        """Tell what is different now."""
+        """Report the differences to the previous content."""
         now = _seen_in(after)
         self._seen.set(app, now)
         for place, (key, _) in before.items():
@@ -100,15 +100,15 @@ def _value_at(overrides: Any, where: int) -> Any:
 
 
 def _is_fastapis(caller: Optional[FrameType]) -> bool:
-    while caller is not None and caller.f_code.co_name == "__setattr__":  # of a class derived from FastAPI
+    while caller is not None and caller.f_code.co_name == "__setattr__":  # of a subclass of FastAPI
         caller = caller.f_back
     return caller is not None and caller.f_globals.get("__name__") == "fastapi.applications"
 
 
 class WatchedOverrides(Dict[Any, Any]):
-    """The application's dictionary; every change is reported. Copied or pickled it is a plain dictionary.
+    """The overrides of an application; reports every change. A copy, or an unpickled one, is a plain dict.
 
-    What has changed is read off what it holds: no key is asked more often than without this.
+    Changes are found by comparing contents by identity, so that no key is hashed or compared more often than usual.
     """
 
     _tell: Tell
@@ -119,7 +119,7 @@ class WatchedOverrides(Dict[Any, Any]):
         self._app = ref(app)
 
     def is_of(self, app: Any) -> bool:
-        """Tell whether it is this application that it reports on."""
+        """Return whether this reports on that application."""
         return self._app() is app
 
     def _do(self, change: Callable[..., Any], *args: Any, **named: Any) -> Any:
@@ -135,7 +135,7 @@ class WatchedOverrides(Dict[Any, Any]):
 
     @quietly
     def _compare(self, before: List[Tuple[Any, Any]]) -> None:
-        """Report what is different: a key that stays keeps its place, one that is new comes last."""
+        """Report the differences, based on the order: remaining keys keep their position, new ones come last."""
         app, now = self._app(), list(dict.items(self))
         if app is None:
             return

@@ -1,8 +1,8 @@
-"""What the probes saw, as it is written down: one line of JSON an event, one file a process.
+"""The record: one line of JSON for each event, one file for each process.
 
-A line is written at once and whole, so that a process which is killed leaves everything up to that moment.
-Stacks, which repeat, are written once (`{"kind": "stack", "id": n, "frames": [...]}`) and named by number. What
-happens again and again in one test is written down `REPEATS_AT_MOST` times, and counted from there on.
+Each line is written at once and whole, so that a killed process leaves everything up to that moment. Stacks, which
+repeat, are written once (`{"kind": "stack", "id": n, "frames": [...]}`) and referred to by id. Repeated events of a
+test are written up to `REPEATS_AT_MOST` times, and only counted after that.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .redact import may_hold_a_secret, redact_command, without_secrets
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMAT = 1  # 1: first
-REPEATS_AT_MOST = 100  # of one kind of event, from one place, in one test and phase
+REPEATS_AT_MOST = 100  # for one kind of event and stack in one test and phase
 _HAS_USERS = hasattr(os, "getresuid")
-BYTES_AT_MOST = 512 * 1024 * 1024  # of one process's file; what is left out from there on is counted
+BYTES_AT_MOST = 512 * 1024 * 1024  # of one process's file; later events are only counted
 
 
 def _counted_where_it_fails(write: Function) -> Function:
-    """Make a writer of an event raise nothing: one that cannot be written is counted, and the next one is tried."""
+    """Make a method that writes an event raise nothing: an event that cannot be written is counted."""
     @functools.wraps(write)
     def call(recorder: Recorder, *args: Any, **kwargs: Any) -> None:
         try:
@@ -40,10 +40,10 @@ def _counted_where_it_fails(write: Function) -> Function:
 
 
 class Recorder:
-    """Writes events to a file of this process's own in `directory`.
+    """Writes events to a file of this process in `directory`.
 
-    `epoch` is the moment, in seconds since 1970, from which every event's `at_s` is counted; processes of one run
-    share it. A forked child goes on in a file of its own, and so does a process that changes its user.
+    `epoch` is the start of the run in seconds since 1970, which each `at_s` is relative to; all processes of a run
+    share it. A forked child continues in a file of its own, and so does a process that changes its user.
     """
 
     def __init__(self, directory: str, epoch: float) -> None:
@@ -61,18 +61,18 @@ class Recorder:
         self._repeats: Dict[Tuple[Any, ...], int] = {}
         self._left_out: Dict[str, int] = {}
         self._is_full = False
-        self._lost, self._why = 0, ""  # events that could not be put into words, since it was last said
-        self._context: Tuple[Optional[Tuple[Any, ...]], str] = None, ""  # what is under way, and as it is written
+        self._lost, self._why = 0, ""  # events that could not be encoded since the last report
+        self._context: Tuple[Optional[Tuple[Any, ...]], str] = None, ""  # the current context's key, and its JSON
 
     @_counted_where_it_fails
     def event(
         self, kind: str, *, stack: Optional[Stack] = None, apart: Tuple[Any, ...] = (),
         stacks: Optional[Dict[str, Stack]] = None, moment: Optional[Dict[str, Any]] = None, **fields: Any,
     ) -> None:
-        """Write one event, with the time, the test under way, and the application's frames that led to it.
+        """Write an event with its time, the current test, and its stack.
 
-        `apart` is what sets an event apart from others of its kind and place, so that it counts as no repetition.
-        `stacks` are other frames that it tells of; `moment` is when it was, as `moment()` gave it, if not now.
+        `apart` distinguishes an event from others of its kind and stack, so that it does not count as a repetition.
+        `stacks` are further stacks among its fields; `moment` is its time if not now, as returned by `moment()`.
         """
         if self._closed:
             return
@@ -91,21 +91,21 @@ class Recorder:
 
     @_counted_where_it_fails
     def plain(self, kind: str, **fields: Any) -> None:
-        """Write one event that no code of the project led to: a header, a count, an end."""
+        """Write an event without a stack: a header, a count, an end."""
         with self._lock:
             if self._open():
                 self._write(f'"kind":"{kind}","at_s":{self._now()}', fields)
 
     def lost(self, error: BaseException) -> None:
-        """An event could not be put into words."""
+        """Count an event that could not be encoded."""
         self._lost, self._why = self._lost + 1, self._why or reason(error)
 
     def not_seen(self, what: str, name: str, why: str) -> None:
-        """Say that something could not be seen: nothing can be called clean where it may have been."""
+        """Record that something could not be observed, so that its absence proves nothing."""
         self.plain("not_seen", what=what, name=name, why=why)
 
     def moment(self) -> Dict[str, Any]:
-        """Return what tells when an event was, for one that may be written later."""
+        """Return the current time and context, for an event that is written later."""
         return {"at_s": self.now_s(), **CURRENT.fields()}
 
     def now_s(self) -> float:
@@ -115,18 +115,18 @@ class Recorder:
         return "%.6f" % (time.perf_counter() + self._clock_offset_s)
 
     def _under_way(self) -> str:
-        """Return the context as the middle of a line; it is the same for many events in a row."""
+        """Return the context as part of a line of JSON, cached since it is the same for many events in a row."""
         key = CURRENT.key()
         if key is None or key != self._context[0]:
             self._context = key, _shown(CURRENT.fields())
         return self._context[1]
 
     def count_left_out(self) -> Dict[str, int]:
-        """How many events of each kind were counted and not written."""
+        """Return the number of events of each kind that were counted and not written."""
         return dict(self._left_out)
 
     def after_fork(self) -> None:
-        """In a child: another thread of the parent's may have held the lock, and will never give it back."""
+        """Replace the lock in a forked child, since a thread of the parent may have held it."""
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -149,21 +149,21 @@ class Recorder:
     def _number_of(self, stack: Stack) -> int:
         number = self._stacks.get(stack)
         if number is None:
-            number = self._stacks[stack] = next(self._numbers)  # once each, whatever a signal's handler does meanwhile
+            number = self._stacks[stack] = next(self._numbers)  # unique even if a signal handler records, too
             if not self._write(f'"kind":"stack","id":{number}', {"frames": stack}):
-                del self._stacks[stack]  # it is written where it leads to something again
+                del self._stacks[stack]  # written again with the next event
         return number
 
     def _name(self) -> str:
         return f"process {self._pid}"
 
     def _open(self) -> bool:
-        """Have this process's file begun; False where the recorder is closed, or the folder is gone."""
+        """Start this process's file if needed; return False if the recorder is closed, or the folder is gone."""
         if self._closed:
             return False
         pid = os.getpid()
         if self._file is not None and self._pid == pid and not self._has_left_its_user():
-            return True  # else it is the parent's, before a fork, or that of a user whose file is closed to this one
+            return True  # else it is the parent's, or another user's, which this process cannot write to
         self._pid, self._user, self._written, self._is_full = pid, os.geteuid() if _HAS_USERS else 0, 0, False
         self._stacks, self._numbers = {}, itertools.count()
         self._file = RecordFile(os.path.join(self.directory, f"{pid}-{time.perf_counter_ns():x}.jsonl"))
@@ -175,18 +175,18 @@ class Recorder:
         return not self._closed
 
     def _has_left_its_user(self) -> bool:
-        """Tell whether root's process has become another user's for good; one that can come back writes then."""
+        """Return whether a process of root has given up its rights for good."""
         return _HAS_USERS and self._user == 0 and 0 not in os.getresuid()
 
     def _write(self, head: str, fields: Dict[str, Any]) -> bool:
-        """Write one line: its head, which is JSON already, and fields. False where it is lost."""
+        """Write one line, from `head` (JSON already) and fields; return False if it is lost."""
         file = self._file
         if file is None:
             return False
         line = f"{{{head}{_shown(fields)}}}\n".encode()
         self._written += len(line)
         kept = file.append(line)
-        if file.is_gone:  # the run that wanted the record is over
+        if file.is_gone:  # the run is over, and its folder removed
             self._closed = True
         elif (self._lost or file.lost) and not file.waiting:
             lost, why = self._lost + file.lost, self._why or file.why
@@ -196,7 +196,7 @@ class Recorder:
 
 
 def _shown(fields: Dict[str, Any]) -> str:
-    """Return fields as the end of an object in JSON, without secrets."""
+    """Return fields as the rest of a JSON object, without secrets."""
     text = _as_json(fields)
     return _as_json(without_secrets(fields)) if may_hold_a_secret(text) else text
 
@@ -206,7 +206,7 @@ def _as_json(fields: Dict[str, Any]) -> str:
 
 
 def _command_of(pid: int) -> Optional[str]:
-    """Return the command line of a process; None where the system does not tell."""
+    """Return the command line of a process, without secrets; None if unavailable."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             arguments = file.read(2000).decode(errors="replace").rstrip("\0").split("\0")

@@ -1,4 +1,4 @@
-"""Which tables a statement names: where SQL's grammar has a table, and not a function, an alias or a named query."""
+"""The tables in a statement: names where SQL's grammar has a table, not a function, an alias or a named query."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Iterator, List, Optional, Set, Tuple
 from .own import own_builtins as __builtins__  # noqa: F401
 from .sql_tokens import Token
 
-_FIRST_WORDS = frozenset(("truncate", "copy"))  # which a table follows where a statement begins with them
-_BEFORE_A_FROM = frozenset(("select", "delete", "update", "show"))  # `extract(year from x)` has none of them
+_FIRST_WORDS = frozenset(("truncate", "copy"))  # followed by a table at the start of a statement
+_BEFORE_A_FROM = frozenset(("select", "delete", "update", "show"))  # unlike in `extract(year from x)`
 _BETWEEN = frozenset(
     ("only", "table", "if", "not", "exists", "lateral", "temp", "temporary", "unlogged", "or", "replace", "ignore")
 )
@@ -20,26 +20,26 @@ _SPEAKING = _FIRST_WORDS | _BEFORE_A_FROM | _END_OF_LIST | {"from", "join", "usi
 
 
 class _Level:
-    """What has been read between two parentheses."""
+    """The state of the parser between two parentheses."""
 
     __slots__ = ("has_from", "in_list")
 
     def __init__(self) -> None:
-        self.has_from = False  # whether FROM has tables here
-        self.in_list = False  # whether a comma has another table here
+        self.has_from = False  # whether FROM is followed by tables here
+        self.in_list = False  # whether a comma is followed by a table here
 
 
 def tables_in(tokens: List[Token]) -> Iterator[str]:
-    """Give the names of the tables in a statement, without their schema, in lower case; some more than once."""
+    """Yield the tables in a statement, in lower case, without their schema, possibly with duplicates."""
     if not tokens or tokens[0].text in ("grant", "revoke"):
         return
     queries = _named_queries(tokens)
     levels = [_Level()]
-    opener = ""  # what a table has to follow, while none has followed
+    opener = ""  # what introduced a table name that is expected next; "" if none is
     place = 0
     while place < len(tokens):
         token = tokens[place]
-        if not opener and token.text not in _SPEAKING:  # nearly all
+        if not opener and token.text not in _SPEAKING:  # nearly every token
             place += 1
             continue
         level = levels[-1]
@@ -65,7 +65,7 @@ def tables_in(tokens: List[Token]) -> Iterator[str]:
 
 
 def _opener(tokens: List[Token], place: int, level: _Level) -> str:
-    """Return what a token says of the next one: "from" or "list" before a table of several, "one" before one."""
+    """Return what a token introduces: "from" or "list" (several tables), "using", "one" (table), or ""."""
     token = tokens[place]
     before = tokens[place - 1].text if place else ""
     first = tokens[0].text
@@ -95,7 +95,7 @@ def _is_distinct_from(tokens: List[Token], place: int) -> bool:
 
 
 def _name_at(tokens: List[Token], place: int, opener: str) -> Optional[Tuple[str, int]]:
-    """Return a name and the place after it; an empty name for a function's. None where no name begins."""
+    """Return the name at a position and the position after it; "" for a function, None if no name starts there."""
     name, place = _part_at(tokens, place)
     if name is None:
         return None
@@ -110,14 +110,14 @@ def _name_at(tokens: List[Token], place: int, opener: str) -> Optional[Tuple[str
 
 def _part_at(tokens: List[Token], place: int, is_first: bool = True) -> Tuple[Optional[str], int]:
     token = tokens[place] if place < len(tokens) else Token("", False)
-    if _is_sign(token, "[") and place + 2 < len(tokens):  # [name], as SQLite and SQL Server have it
+    if _is_sign(token, "[") and place + 2 < len(tokens):  # [name] in SQLite and SQL Server
         return tokens[place + 1].text.lower(), place + 3
     is_name = token.is_quoted or (token.is_word and not (is_first and token.text in _BETWEEN | _END_OF_LIST))
     return (token.text.lower(), place + 1) if is_name else (None, place)
 
 
 def _named_queries(tokens: List[Token]) -> Set[str]:
-    """Return the names that WITH gives to queries."""
+    """Return the names of the queries in WITH."""
     found = set()
     if any(token.is_word and token.text == "with" for token in tokens):
         for place, token in enumerate(tokens):
@@ -133,7 +133,7 @@ def _is_query(tokens: List[Token], place: int) -> bool:
 
 
 def _named_before(tokens: List[Token], place: int) -> str:
-    """Return the name that stands before AS, with or without a list of columns between."""
+    """Return the name before AS, with or without a list of columns in between."""
     if place > 0 and _is_sign(tokens[place], ")"):
         while place > 0 and not _is_sign(tokens[place], "("):
             place -= 1

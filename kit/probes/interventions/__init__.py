@@ -1,11 +1,11 @@
-"""Interventions: what a re-run does otherwise, in memory only, to see what it decides. Nobody's files are touched.
+"""Interventions: what a re-run changes, in memory only, to find out whether it is a cause. No file is changed.
 
-Each kind is a class of its own (`registry` lists them): its fields, its label, what it takes away from the run, and how
-it is put in. `ISOLATION_PROBES_INTERVENTIONS` names a file with a list of them as JSON, which may be sealed, for values
-have passwords in them: the key, a colon, and the file's name.
+Each kind is a class (listed in `registry`): its fields, its label, what it keeps from running, and how it is applied.
+`ISOLATION_PROBES_INTERVENTIONS` names a JSON file with a list of them. The file may be encrypted, since values can
+contain passwords; then the variable is `key:name`.
 
-They are put in before the probes, or around them, so that the probes see the run as it then is. Each says in the record
-when it took hold: a re-run in which nothing took hold shows nothing.
+They are installed before the probes or around them, so that the probes observe the changed run. Each records when it
+takes effect: a re-run in which none did shows nothing.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _KEY_LENGTH = len(new_key())
 
 
 class Interventions:
-    """The interventions of this run; a run without any imports none of their modules."""
+    """The interventions of this run; without any, none of their modules is imported."""
 
     def __init__(self, recorder: Recorder, wanted: List[Intervention]) -> None:
         self._recorder, self._wanted = recorder, wanted
         self._around: List[Callable[[Hooks], None]] = []
         self._listening: List[Callable[[Databases], None]] = []
-        self.refused = False  # a connection was stopped: its database is not allowed
+        self.refused = False  # a connection was refused: its database is off the allow-list
 
     def install(self, hooks: Hooks) -> None:
         if not self._wanted:
@@ -48,7 +48,7 @@ class Interventions:
             ))
 
     def install_around(self, hooks: Hooks, databases: Databases) -> None:
-        """Put in what must be around the probes, or listens to them; to be called when those are in."""
+        """Install what has to wrap the probes or listens to them; called after the probes are installed."""
         for listen in self._listening:
             listen(databases)
         for install in self._around:
@@ -56,9 +56,9 @@ class Interventions:
 
 
 def interventions_from(path: Optional[str]) -> List[Intervention]:
-    """Read the interventions out of a file, sealed or not; none where there is no file.
+    """Read the interventions from a file, encrypted or not; [] without a file.
 
-    Raises ValueError for one that is not known: the kit and its probes differ in version.
+    Raises ValueError for an unknown one: kit and probes have different versions.
     """
     if not path:
         return []

@@ -1,4 +1,4 @@
-"""Interventions on what an application does around its requests."""
+"""Interventions on the application outside of requests."""
 
 from __future__ import annotations
 

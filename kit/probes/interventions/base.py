@@ -1,7 +1,7 @@
-"""What every intervention has: its fields, its label, what it keeps from running, how it is applied.
+"""The base class of interventions: fields, label, what it keeps from running, how it is applied.
 
-An intervention is one thing that a re-run changes, in memory only: no file is changed. The planner of a
-re-run makes it, it goes to the run as JSON, and the code that applies it reads the same type.
+An intervention is one change of a re-run, in memory only: no file is changed. The planner of a re-run creates it, it is
+passed to the run as JSON, and the code that applies it reads the same type.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
 else:
     from typing import Annotated
 
-    File = Annotated[str, "a path"]  # relative to the folder of the command until it is `placed`; "" where it is none
+    File = Annotated[str, "a path"]  # relative to the command's folder until `placed`; "" for none
 
-WORKSPACE = "{workspace}"  # in a value: stands for the folder of the kit's own in which the re-run may make files
+WORKSPACE = "{workspace}"  # in a value: the kit's folder in which the re-run may create files
 
 Kind = TypeVar("Kind", bound="Intervention")
-LineRange = Tuple[int, int]  # the first line and the last, from 1
+LineRange = Tuple[int, int]  # first and last line, counted from 1
 
 
 @dataclass(frozen=True)
 class TakenAway:
-    """What a run does not do because of an intervention, so that it cannot reach a database there.
+    """What an intervention keeps from running, so that it cannot reach a database.
 
-    `tests` are ids of tests, or files of them. `lines` are lines of a file that are replaced, `route` the
-    route to a connection that is not run at all.
+    `tests` are ids of tests or files, `lines` are ranges of `file` that are replaced, `route` is a route that is not
+    run at all.
     """
 
     tests: Tuple[str, ...] = ()
@@ -55,52 +55,52 @@ class TakenAway:
     route: str = ""
 
     def holds(self, file: str, line: int) -> bool:
-        """Tell whether a line is among those that do not run."""
+        """Return whether a line is in one of the ranges."""
         return file == self.file and any(first <= line <= last for first, last in self.lines)
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """One thing that a re-run does otherwise. Frozen; the fields of each kind are those of its class.
+    """One change of a re-run. Frozen; each kind adds its fields.
 
-    A field that names a file is declared as `File`, be it in tuples. `op` names the kind in JSON, in the record of a
-    run and where it is said that an intervention had no effect.
+    A field with the path of a file has the type `File`, possibly in tuples. `op` names the kind in JSON, in the record
+    of a run, and in messages about interventions without effect.
     """
 
     op: ClassVar[str]
-    from_outside: ClassVar[bool] = False  # it takes away what the command was started with
+    from_outside: ClassVar[bool] = False  # it removes something that the command was started with
 
     @property
     def label(self) -> str:
-        """What is said of the run, as a person would: "without ...", "with ..."; no value that can be a secret."""
+        """How the reader is told of the run, "without ..." or "with ..."; contains no value that can be a secret."""
         raise NotImplementedError
 
     @property
     def takes_away(self) -> TakenAway:
-        """What the run does not do because of it."""
+        """What it keeps from running."""
         return TakenAway()
 
     def apply(self, rerun: Rerun) -> None:
-        """Put it into the interpreter of a re-run."""
+        """Install it in the interpreter of a re-run."""
         raise NotImplementedError
 
     def placed(self: Kind, folder: str) -> Kind:
-        """The same with its files named whole: the command may go to another folder than the one it is started in."""
+        """Return a copy with absolute paths, since the command may change its working directory."""
         hints = get_type_hints(type(self), include_extras=True)
         return type(self)(**{
             field.name: _placed(hints[field.name], getattr(self, field.name), folder) for field in fields(self)
         })
 
     def as_json(self) -> Dict[str, Any]:
-        """It as plain values, with its kind under `op`."""
+        """Return its fields as plain values, with its kind under `op`."""
         return {"op": self.op, **{field.name: getattr(self, field.name) for field in fields(self)}}
 
 
 class Rerun:
-    """What an intervention is put in with. `refused` says whether a connection was stopped.
+    """The environment that an intervention is applied to. `refused` returns whether a connection was refused.
 
-    What is appended to `around` is called when the probes are in, and goes around them; what is appended to `listening`
-    is called then, too, with what keeps the connections.
+    Functions in `around` are called after the probes are installed, to wrap them; functions in `listening` are called
+    then, too, with the record of connections.
     """
 
     def __init__(
@@ -111,14 +111,14 @@ class Rerun:
         self._op, self._number, self._recorder, self._took_hold = op, number, recorder, False
 
     def took_hold(self) -> None:
-        """Write down that the run is another one for it; once is enough."""
+        """Record that the intervention has taken effect, once."""
         if not self._took_hold:
             self._took_hold = True
             self._recorder.plain("change", op=self._op, number=self._number)
 
 
 def as_tuples(value: Any) -> Any:
-    """Values as JSON has them, with tuples for its lists."""
+    """Convert lists in JSON values to tuples."""
     return tuple(as_tuples(one) for one in value) if isinstance(value, (list, tuple)) else value
 
 

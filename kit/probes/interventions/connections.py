@@ -1,4 +1,4 @@
-"""Interventions on engines, pools and sessions, and on where a connection leads."""
+"""Interventions on engines, pools and sessions, and on the databases that they connect to."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..own import os, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from .base import WORKSPACE, File, Intervention, Rerun
 
-NOWHERE = "kit_nowhere"  # the name of a database that is not there
+NOWHERE = "kit_nowhere"  # the name of a database that does not exist
 
 
 @dataclass(frozen=True)
 class NoPool(Intervention):
-    """Each connection is closed when it is given back: by the pools of SQLAlchemy and of the drivers."""
+    """Pools of SQLAlchemy and of the drivers close each connection that is returned."""
 
     op = "no-pool"
 
@@ -45,7 +45,7 @@ class NoPool(Intervention):
 
 @dataclass(frozen=True)
 class NoRouting(Intervention):
-    """A session with an engine of its own sends all to that one."""
+    """A session that has an engine runs all its statements on that one, without routing."""
 
     op = "no-routing"
 
@@ -75,7 +75,7 @@ class NoRouting(Intervention):
 
 @dataclass(frozen=True)
 class NoCreator(Intervention):
-    """Engines connect to where their URLs lead, whatever function they were given to connect by."""
+    """Engines connect to their URLs, without `creator` functions and do_connect listeners."""
 
     op = "no-creator"
 
@@ -109,7 +109,7 @@ class NoCreator(Intervention):
 
 @dataclass(frozen=True)
 class OneInMemory(Intervention):
-    """An engine in memory has one connection, which all share."""
+    """An in-memory engine has one connection, shared by all."""
 
     op = "one-in-memory"
 
@@ -138,7 +138,7 @@ class OneInMemory(Intervention):
 
 @dataclass(frozen=True)
 class CommitAfter(Intervention):
-    """What is written to a session at a line is committed."""
+    """Commit the session after a line has flushed or executed."""
 
     op = "commit"
     file: File
@@ -169,7 +169,7 @@ class CommitAfter(Intervention):
 
 @dataclass(frozen=True)
 class RedirectSession(Intervention):
-    """A session that a line makes uses the engine that another line made, as soon as there is one."""
+    """A session made at a line uses the engine made at another line, once that exists."""
 
     op = "redirect-session"
     file: File
@@ -184,7 +184,7 @@ class RedirectSession(Intervention):
     def apply(self, rerun: Rerun) -> None:
         file, engine_file = os.path.realpath(self.file), os.path.realpath(self.engine_file)
         made: List[Any] = []
-        kept: "WeakSet[Any]" = WeakSet()  # sessions that were made before there was such an engine
+        kept: "WeakSet[Any]" = WeakSet()  # sessions made before that engine
 
         def making_engine(original: Any) -> Any:
             def __init__(engine: Any, *args: Any, **kwargs: Any) -> None:
@@ -225,7 +225,7 @@ class RedirectSession(Intervention):
 
 @dataclass(frozen=True)
 class RemoveFirst(Intervention):
-    """A scoped session is removed before a line configures its factory."""
+    """Remove the scoped session before a line configures its factory."""
 
     op = "remove-first"
     file: File
@@ -266,7 +266,7 @@ class RemoveFirst(Intervention):
 
 @dataclass(frozen=True)
 class RedirectConnection(Intervention):
-    """What a function connects to by itself is what the tests' code at a line does."""
+    """Connections made by a function lead to the database that a line of the tests connects to."""
 
     op = "redirect-connection"
     file: File
@@ -289,14 +289,14 @@ class RedirectConnection(Intervention):
 
 @dataclass(frozen=True)
 class RedirectEngine(Intervention):
-    """An engine, or a connection, that is made through all of these lines is redirected to another database.
+    """An engine or a connection made through all lines in `frames` is redirected to another database.
 
-    It is that of the engine which was made at `engine_file`, if that is of the same kind and exists already; else it
-    is an empty file, `nowhere`, or a server that does not exist. With `of` only engines with this URL are redirected,
-    with `to` they go to that URL; both are as evidence shows them. With `sites` it is what is connected through
-    any of these lines, whatever made the engine. `there` is the full URL of an allowed database: what is
-    of its kind is redirected to it, instead of nowhere. With `follow` it goes to what this piece of the
-    program's state names at that moment (module.global.attribute['key']), once that is another database than `until`.
+    The new database is that of the engine made at `engine_file`, if it is of the same kind and exists already; else the
+    database `there` (a full URL) if it is of the same kind; else `nowhere`, an empty file, or a server that does not
+    exist. `of`: only engines with this URL are redirected; `to`: they go to this URL; both are written as in the
+    evidence. `sites`: anything connected through one of these lines is redirected, whatever made the engine. `follow`:
+    the new database is the current value of this setting (module.global.attribute['key']), once that names another than
+    `until`.
     """
 
     op = "redirect-engine"

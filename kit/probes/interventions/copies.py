@@ -1,4 +1,4 @@
-"""An intervention on copied names: who copied a global gets what it is set to."""
+"""An intervention on copies of a global: they follow assignments to the original."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import Intervention, Rerun
 
 @dataclass(frozen=True)
 class RebindCopies(Intervention):
-    """Copies of a module's global (`from module import name`) get what it is set to."""
+    """An assignment to a module's global also rebinds its copies (`from module import name`)."""
 
     op = "rebind-copies"
     module: str
@@ -42,7 +42,7 @@ class RebindCopies(Intervention):
 
 
 def _holders(origin: Any, value: Any) -> Iterator[Callable[[Any], None]]:
-    """Give a way to put something else wherever other modules hold `value`, or what is bound to it."""
+    """Yield a setter for each copy of `value` in other modules, and for each session factory bound to it."""
     for module in list(sys.modules.values()):
         space = held_by(module)
         for name, held in list(space.items()):
@@ -58,7 +58,7 @@ def _holders(origin: Any, value: Any) -> Iterator[Callable[[Any], None]]:
 
 
 def _in_factory(held: Any, value: Any) -> Iterator[Callable[[Any], None]]:
-    """Look into a factory of sessions. Nothing else that a module holds is asked whether it has an attribute."""
+    """Yield a setter for a session factory bound to the value. Other objects' attributes are not read."""
     settings: Any = held_by(held).get("kw")
     if is_a(settings, dict) and settings.get("bind") is value:
         yield functools.partial(settings.__setitem__, "bind")

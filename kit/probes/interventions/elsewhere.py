@@ -1,4 +1,4 @@
-"""Applies `RedirectEngine`: what was made through certain lines is redirected to another database than it names."""
+"""Applies `RedirectEngine`: engines and connections made through certain lines lead to another database."""
 
 from __future__ import annotations
 
@@ -29,15 +29,13 @@ _URL = re.compile(
 )
 _IN_MEMORY = ":memory:"
 _NO_SERVER: Dict[str, Any] = {"host": "127.0.0.1", "port": 1}
-_PORTS = {"postgresql": 5432, "mysql": 3306}  # where a URL names none
+_PORTS = {"postgresql": 5432, "mysql": 3306}  # default ports
 
 
 class Elsewhere:
-    """Leads engines to one that the tests have made, where it is of the same kind and already there; else nowhere.
+    """Redirects engines and connections as `RedirectEngine` describes.
 
-    With `of` it is those alone whose URL names this place, with `to` they lead to that one.
-
-    `took_hold` is called as often as something is redirected.
+    `took_hold` is called for each redirection.
     """
 
     def __init__(self, wanted: RedirectEngine, took_hold: Callable[[], None]) -> None:
@@ -48,10 +46,10 @@ class Elsewhere:
         self._meant = _line(wanted.engine_file, wanted.engine_line)
         self._file, self._took_hold = wanted.nowhere, took_hold
         self._only, self._to = wanted.of, wanted.to
-        self._redirected: "WeakSet[Any]" = WeakSet()  # dialects, which the engines that are derived from one share
+        self._redirected: "WeakSet[Any]" = WeakSet()  # dialects, shared with engines derived by execution_options()
         self._rightly: List[Any] = []
         self._nowhere: Dict[str, Any] = {}
-        self._named: "Notes[bool]" = Notes()  # objects of peewee's that were made through the frames
+        self._named: "Notes[bool]" = Notes()  # peewee databases made through the frames
         self._opens: "ContextVar[bool]" = ContextVar("opens_such_a_one", default=False)
 
     def install(self, hooks: Hooks) -> None:
@@ -63,16 +61,16 @@ class Elsewhere:
                 hooks.when_imported(opener.module, partial(self._lead_servers, opener, adapter.dialect))
 
     def install_around(self, hooks: Hooks) -> None:
-        """Around the probes, which ask for leave to open a file before they do: it must be the file that is opened."""
+        """Wrap the probes of files, so that these judge the file that is opened in the end."""
         for adapter in ADAPTERS:
             adapter.around_opening(hooks, self._leading_files)
 
     def listens(self, databases: Databases) -> None:
-        """Have the settings of the run, which tell what is to be followed."""
+        """Get the probe of settings, whose values `follow` refers to."""
         self._settings = databases.settings
 
     def _leads(self) -> str:
-        """The URL, or the path of a file, of the database that is allowed, or that a setting names; "" for none."""
+        """Return the URL or path of the new database: the followed setting's or the allowed one; "" for none."""
         found = self._settings.text_at(self._follow) if self._follow and self._settings is not None else ""
         return found if found and not _same_place(found, self._until) else self._there
 
@@ -147,7 +145,7 @@ class Elsewhere:
         return self._nowhere[key]
 
     def _url_instead(self, engine: Any) -> Any:
-        """The URL of no database; or that of the place which is given, with the engine's own user and password."""
+        """Return the engine's URL with another place: that of `to`, of the new database, or one that does not exist."""
         if self._to:
             from sqlalchemy.engine import make_url
 
@@ -163,7 +161,7 @@ class Elsewhere:
         return engine.url.set(query={}, **nowhere)
 
     def _beside(self, own: str, name: str) -> str:
-        """The path of a file that a setting names from the folder from which it had named the engine's own before."""
+        """Resolve a relative path from a setting against the folder that the engine's own path was relative to."""
         before = _as_url(self._until).partition(":///")[2].partition("?")[0]
         from_there = bool(before) and not before.startswith("/") and own.endswith(f"/{before}")
         if not from_there or name.startswith("/") or name in ("", _IN_MEMORY):
@@ -190,7 +188,7 @@ class Elsewhere:
         return (there if self._is_there_for("sqlite") else self._file, *args[1:])
 
     def _lead_servers(self, opener: Opener, kind: str, module: Any) -> None:
-        """Change what a driver's own connect, or the making of its pool, is told by keyword, which goes first."""
+        """Wrap a driver's function that connects or makes a pool, to replace the address in its keywords."""
         elsewhere = self
 
         def connecting(original: Any) -> Any:
@@ -204,9 +202,9 @@ class Elsewhere:
         self._hooks.replace(opener.owner_in(module), opener.function, connecting)
 
     def _server_instead(self, opener: Opener, kind: str) -> Dict[str, Any]:
-        """What a driver is told by keyword: the server and database that are allowed, or none that is there.
+        """Return the keywords for the new server and database, or for a server that does not exist.
 
-        `kind` is that of the driver's servers; a database of another kind is none to lead it to.
+        The latter if the new database is of another kind than `kind`, that of the driver's servers.
         """
         given = _URL.match(self._leads())
         if given is None or not self._is_there_for(kind):
@@ -226,7 +224,7 @@ class Elsewhere:
 
 
 def _as_url(text: str) -> str:
-    """A text that names a database as a URL: of a file's path that of SQLite."""
+    """Return a text that names a database as a URL; a path becomes one of SQLite."""
     return text if not text or "://" in text else f"sqlite:///{'' if text == _IN_MEMORY else text}"
 
 
@@ -235,7 +233,7 @@ def _same_place(one: str, other: str) -> bool:
 
 
 def _kind_of_url(text: str) -> str:
-    """The kind of database of a URL, or of a dialect's name: "sqlite" of `sqlite+aiosqlite:///x`."""
+    """Return the kind of database in a URL or dialect name: "sqlite" for `sqlite+aiosqlite:///x`."""
     kind = text.partition("://")[0].partition("+")[0]
     return {"postgres": "postgresql", "mariadb": "mysql"}.get(kind, kind)
 
@@ -243,11 +241,11 @@ def _kind_of_url(text: str) -> str:
 def to_nowhere(
     opener: Opener, args: Tuple[Any, ...], kwargs: Dict[str, Any], instead: Optional[Dict[str, Any]] = None
 ) -> Tuple[Any, ...]:
-    """Lead a call of a driver's to a server that is not there, by its keywords; return what is left by position.
+    """Replace the address in a driver call's keywords, and return the remaining positional arguments.
 
-    `instead` are the keywords of another server.
+    `instead` are the keywords of the new server; by default it is one that does not exist.
     """
-    first = 1 if opener.owner else 0  # the object, or its class
+    first = 1 if opener.owner else 0  # self or cls
     if opener.arguments:
         kwargs.update(zip(opener.arguments, args[first:]))
         args = args[:first]
@@ -265,7 +263,7 @@ def _line(file: str, line: int) -> Optional[Tuple[str, int]]:
 
 
 def kind_of_engine(engine: Any) -> Tuple[str, bool]:
-    """What an engine must have in common with another to stand in for it: its dialect, and whether it is async."""
+    """Return what two engines must have in common to replace each other: dialect, and whether it is async."""
     return engine.dialect.name, bool(getattr(engine.dialect, "is_async", False))
 
 
@@ -274,7 +272,7 @@ def _places() -> Set[Tuple[str, int]]:
 
 
 def lines() -> List[Tuple[str, int, str]]:
-    """Return the file, line and function of every frame that led here, also from outside of a greenlet."""
+    """Return the file, line and function of each frame on the stack, including those outside of a greenlet."""
     found: List[Tuple[str, int, str]] = []
     frame: Optional[FrameType] = sys._getframe(1)
     getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)

@@ -1,4 +1,4 @@
-"""Which callable a name of the evidence stands for."""
+"""Matches callables with the names in the evidence."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..own import own_builtins as __builtins__  # noqa: F401
 
 
 def is_named(call: Any, name: str) -> bool:
-    """Tell whether a callable has a name, be it its own or that of the global which holds it."""
+    """Return whether a callable has a name: its own, or that of the global that holds it."""
     return name_of(call) == name or known_as(call) == name or describe(call)["name"] == name
 
 
 def name_of(call: Any) -> str:
-    """Return the name that a callable has of its own, with its module."""
+    """Return the qualified name of a callable, with its module."""
     call = call.func if isinstance(call, functools.partial) else call
     function = getattr(call, "__func__", call)
     while hasattr(function, "__wrapped__"):

@@ -11,9 +11,9 @@ from .base import File, Intervention, Rerun
 
 @dataclass(frozen=True)
 class TellOfDatabases(Intervention):
-    """Who listens at the socket is told of each database before the program runs its first statement there.
+    """Report each database to the socket before the program's first statement there.
 
-    And of each file in the folder before the program first writes to it.
+    And each file in the folder before the program first writes to it.
     """
 
     op = "tell"

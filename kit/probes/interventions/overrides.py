@@ -1,4 +1,4 @@
-"""Interventions on dependency overrides: applied where they were not, and to calls that go past them."""
+"""Interventions on dependency overrides: applied to other dependencies, and to direct calls."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .named import is_named
 
 @dataclass(frozen=True)
 class ApplyOverride(Intervention):
-    """The override that is set for `key` is used for the dependency `to`, in every application.
+    """The override of `key` is also used for the dependency `to`, in every application.
 
-    With `kept` it is used when it has been taken away, too.
+    With `kept`, even after it was removed.
     """
 
     op = "apply-override"
@@ -56,7 +56,7 @@ class ApplyOverride(Intervention):
 
 @dataclass(frozen=True)
 class FollowName(Intervention):
-    """A dependency is what its own name leads to when it is asked for, be that a function or an object of a test's."""
+    """A dependency is looked up by its name for each request, so that a function or mock assigned to it is used."""
 
     op = "follow-name"
     dependency: str
@@ -82,13 +82,13 @@ class FollowName(Intervention):
 
 
 def _as_called(found: Any) -> Callable[..., Any]:
-    """What FastAPI may call: of a mock, whose signature would be taken for parameters of the request, its answer."""
+    """Return what FastAPI may call; a mock is wrapped, since its signature would be taken for request parameters."""
     return found if type(found) is types.FunctionType or is_a(found, type) else lambda: found()
 
 
 @dataclass(frozen=True)
 class RedirectCall(Intervention):
-    """A plain call of a dependency gives what its override gives."""
+    """A direct call of a dependency returns what its override returns."""
 
     op = "redirect-call"
     dependency: str
@@ -116,7 +116,7 @@ _REDIRECTED: Dict[int, Callable[..., Any]] = {}
 
 
 def _redirect(function: Any, apps: "_Apps", rerun: Rerun) -> bool:
-    """Give a function other code, so that every holder of it, under any name, calls its override."""
+    """Replace a function's `__code__`, so that all references to it call its override; return False for a closure."""
     if function.__code__.co_freevars:
         return False
     as_it_was = types.FunctionType(
@@ -157,7 +157,7 @@ def _around_solving(rerun: Rerun, make: Callable[[Any], Any]) -> None:
 
 
 class _Apps:
-    """The applications that are alive, and their overrides, found by the name of what is overridden."""
+    """The applications that exist, and their overrides by the name of the dependency."""
 
     def __init__(self, hooks: Hooks) -> None:
         self._apps: "WeakSet[Any]" = WeakSet()
@@ -168,7 +168,7 @@ class _Apps:
                 original(app, *args, **kwargs)
             return __init__
 
-        # FastAPI's own takes the place of Starlette's, and does not call it.
+        # FastAPI.__init__ does not call that of Starlette.
         hooks.when_imported("fastapi.applications", lambda module: hooks.replace(module.FastAPI, "__init__", making))
 
     def _overrides(self) -> List[Tuple[Any, Any]]:
@@ -185,7 +185,7 @@ class _Apps:
 
 
 class _Provider:
-    """Stands for an application where its overrides are looked up, with some added."""
+    """An application with additional overrides."""
 
     def __init__(self, provider: Any, added: Dict[Any, Any]) -> None:
         self._provider = provider
@@ -196,7 +196,7 @@ class _Provider:
 
 
 def _declared(dependant: Any, name: str, provider: Any) -> List[Any]:
-    """The dependencies of this name that no override of the provider reaches."""
+    """Return the dependencies of this name that the provider does not override."""
     overrides = getattr(provider, "dependency_overrides", None) or {}
     calls = [sub.call for sub in dependant.dependencies]
     return [call for call in calls if call not in overrides and is_named(call, name)]

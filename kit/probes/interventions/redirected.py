@@ -1,7 +1,6 @@
-"""Puts in `RedirectConnection`: the connections that one function opens by itself lead where the tests' own code leads.
+"""Applies `RedirectConnection`: connections made by one function lead to the database that the tests use.
 
-Unlike a redirection to nothing, this can show that a function goes past what stands in for it: the rest
-of the run finds what it needs.
+Unlike a redirection to nowhere, this can show that the function bypasses its replacement: the rest of the run works.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ Call = Tuple[Tuple[Any, ...], Dict[str, Any]]
 
 
 class Redirected:
-    """Has the function's connections made by the tests' engine, or with what the tests' line gave the driver last.
+    """Replaces the function's engine, or the arguments of its driver call, by those that the tests' line used last.
 
-    `took_hold` is called as often as something is redirected; what the tests have not made yet is not waited for.
+    `took_hold` is called for each redirection; connections made before those of the tests are not redirected.
     """
 
     def __init__(self, wanted: RedirectConnection, took_hold: Callable[[], None]) -> None:
@@ -33,7 +32,7 @@ class Redirected:
         self._meant = os.path.realpath(wanted.made_file), wanted.made_line
         self._took_hold = took_hold
         self._engines: List[Any] = []
-        self._calls: Dict[str, Call] = {}  # by driver
+        self._calls: Dict[str, Call] = {}  # driver -> the tests' last call
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -44,7 +43,7 @@ class Redirected:
                     hooks.when_imported(opener.module, partial(self._watch_servers, adapter.name, opener))
 
     def install_around(self, hooks: Hooks) -> None:
-        """Around the probes, which ask for leave to open a file before they do: it must be the file that is opened."""
+        """Wrap the probes of files, so that these judge the file that is opened in the end."""
         for adapter in ADAPTERS:
             adapter.around_opening(hooks, partial(self._redirecting, adapter.name, 0, ()))
 
@@ -77,7 +76,7 @@ class Redirected:
         self._hooks.replace(opener.owner_in(module), opener.function, redirecting)
 
     def _redirecting(self, driver: str, first: int, of_the_call: Tuple[str, ...], original: Any) -> Any:
-        """`first` is the number of arguments before those that lead to a place: the class, or object, of a method."""
+        """Wrap a driver's function; `first` is the number of arguments before the address (1 for `self` or `cls`)."""
         def connect(*args: Any, **kwargs: Any) -> Any:
             given, kwargs = self._instead_of(driver, args[first:], kwargs, of_the_call)
             return original(*args[:first], *given, **kwargs)

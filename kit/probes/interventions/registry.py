@@ -1,4 +1,4 @@
-"""Every intervention there is, and how it is read out of JSON. A new one is a class and a row here."""
+"""All interventions, and how one is read from JSON. A new one needs a class and a row here."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _BY_OP: Dict[str, Type[Intervention]] = {kind.op: kind for kind in INTERVENTIONS
 
 
 def intervention_from(found: Dict[str, Any]) -> Intervention:
-    """Read one out of what `as_json` gave. Raises ValueError where the kit and its probes differ in version."""
+    """Make an intervention from the result of `as_json`. Raises ValueError if kit and probes differ in version."""
     given = {name: as_tuples(value) for name, value in found.items() if name != "op"}
     try:
         return _BY_OP[found["op"]](**given)

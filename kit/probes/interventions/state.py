@@ -1,4 +1,4 @@
-"""Looking at state: what a test, or the collection of a module, leaves behind is written down, and restored or kept."""
+"""State left behind by a test, or by the collection of a module: it is recorded, and restored or kept."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 _DIFFERENCES_AT_MOST = 2000
 _SHOWN_AT_MOST = 120  # characters of a value
-_SAID_AT_MOST = 5  # places that could not be read
+_SAID_AT_MOST = 5  # holders that could not be read
 
 
 class Watched(NamedTuple):
-    """A place whose writers are looked for: itself, what holds it, and its name there."""
+    """An entry of state whose writers are searched for: its name, its holder's name, and its label there."""
 
     place: str
     holder: str
@@ -41,12 +41,11 @@ class Watched(NamedTuple):
 
 @dataclass(frozen=True)
 class LeaveBehind(Intervention):
-    """What tests, or modules as they are collected, leave behind is written to a file, sealed.
+    """Write the state that tests, or modules during collection, leave behind to an encrypted file.
 
-    `units` are ids of tests or files of modules, of which the first begins and the last ends what is looked at. With
-    `put_back` these places hold again what they held before, with `keep` all other places do. With `watched` the lines
-    which wrote these places are written, too. `socket` is where to ask for a look at what is outside of the process,
-    `folder` the project's.
+    `units` are ids of tests or files of modules; the snapshot is taken before the first and compared after the last.
+    `put_back` are the entries to restore, or `keep` those not to restore. `watched` are the entries whose writing lines
+    are recorded. `socket` leads to `kit diagnose`, which compares state outside the process; `folder` is the project's.
     """
 
     op = "state"
@@ -75,7 +74,7 @@ class LeaveBehind(Intervention):
 
 
 class _Looking:
-    """One look at what the units leave behind: a snapshot before the first, and one after the last."""
+    """A snapshot before the first unit, compared after the last."""
 
     def __init__(self, wanted: LeaveBehind, rerun: Rerun) -> None:
         self._wanted, self._rerun, self._units = wanted, rerun, wanted.units
@@ -87,7 +86,7 @@ class _Looking:
         self._outside: Optional[Looking] = None
 
     def look_outside(self, databases: Databases, hooks: Hooks) -> None:
-        """Look at the databases that are reached, too, and at the project's files that are written to."""
+        """Also compare databases that are reached, and files of the project that are written."""
         holder = Holder(self._wanted.socket, self._wanted.seal_key)
         files = Touching(holder, self._wanted.folder, once=False)
         files.install(hooks)
@@ -109,14 +108,14 @@ class _Looking:
 
     @quietly
     def goes_on(self) -> None:
-        """Take in what has been imported since the snapshot."""
+        """Add modules imported since the snapshot."""
         if self._snapshot is not None:
             self._snapshot.add_modules()
             self._watch()
 
     @quietly
     def made(self, name: str, value: Any) -> None:
-        """Take in a fixture that outlives its test, as it was made."""
+        """Add the value of a new fixture that outlives its test."""
         if self._snapshot is not None:
             self._snapshot.add_fixture(name, value)
             if self._outside is not None:
@@ -125,7 +124,7 @@ class _Looking:
 
     @quietly
     def ends(self, unit: str) -> None:
-        """Write down what differs if this was the last unit, and restore what is to be restored."""
+        """Write the differences if this was the last unit, and restore the entries."""
         if self._snapshot is None or unit != self._units[-1]:
             return
         if self._watches:
@@ -177,7 +176,7 @@ def _shown(difference: Difference) -> Dict[str, Any]:
 
 
 def _notes(difference: Difference) -> Iterator[Tuple[str, str, int]]:
-    """Say of a cache where its function is: who calls it first writes it, and the function is what keeps it."""
+    """Yield the location of a cached function: its first caller writes the cache, but the function keeps it."""
     wrapped = held_by(difference.holder.thing).get("__wrapped__") if difference.holder.kind is CACHE else None
     if type(wrapped) is FunctionType:
         code = wrapped.__code__
@@ -191,7 +190,7 @@ def _cache(place: str, filled: Tuple[int, int]) -> str:
 
 
 def _value(place: str, value: Any) -> str:
-    """Show a value without calling it: a simple one as it is, of another its class. "" stands for none."""
+    """Show a value without running its code: a simple one as it is, any other by its class; "" for a missing one."""
     if value is ABSENT:
         return ""
     if type(value) is Content:
@@ -203,7 +202,7 @@ def _value(place: str, value: Any) -> str:
 
 
 def _plugin(looking: _Looking, hookimpl: Any) -> Any:
-    wider: Dict[str, Any] = {}  # the fixtures that outlive a test, by name
+    wider: Dict[str, Any] = {}  # fixtures that outlive a test, by name
 
     class LookingAtState:
         @hookimpl(hookwrapper=True, tryfirst=True)
@@ -237,7 +236,7 @@ def _plugin(looking: _Looking, hookimpl: Any) -> Any:
 def _with_values(fixtures: Dict[str, Any]) -> Iterator[Tuple[str, Any]]:
     for name, definition in fixtures.items():
         found = getattr(definition, "cached_result", None)
-        if found is not None:  # it has been torn down else
+        if found is not None:  # None after its teardown
             yield name, found[0]
 
 

@@ -1,4 +1,4 @@
-"""Interventions on which tests are run, in which order, and on what is done between them."""
+"""Interventions on the tests that run, their order, and what happens between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import File, Intervention, Rerun, TakenAway
 
 @dataclass(frozen=True)
 class LeaveOut(Intervention):
-    """Tests are not run, by ids as the record has them (a file's, too, for all in it); files are not even collected."""
+    """Tests, by id or file as in the record, are not run; files are not even collected."""
 
     op = "leave-out"
     tests: Tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class LeaveOut(Intervention):
 
 @dataclass(frozen=True)
 class RunOnly(Intervention):
-    """No other tests are run than these, and no other files collected."""
+    """Only these tests run, and only their files are collected."""
 
     op = "only"
     tests: Tuple[str, ...]
@@ -63,7 +63,7 @@ class RunFirst(Intervention):
 
 @dataclass(frozen=True)
 class OneProcess(Intervention):
-    """pytest-xdist starts no workers: the tests run one after the other, in the process that was started."""
+    """pytest-xdist starts no workers: all tests run in the main process, one after another."""
 
     op = "one-process"
 
@@ -88,7 +88,7 @@ class OneProcess(Intervention):
 
 @dataclass(frozen=True)
 class AfterEach(Intervention):
-    """One test runs first, and once more after each other test."""
+    """One test runs first, and again after each other test."""
 
     op = "after-each"
     test: str
@@ -115,7 +115,7 @@ class AfterEach(Intervention):
                 @hookimpl(hookwrapper=True, tryfirst=True)
                 def pytest_runtest_protocol(self, item: Any) -> Any:
                     if item.nodeid == test:
-                        if begun and hasattr(item, "_initrequest"):  # as plugins do that run a test again
+                        if begun and hasattr(item, "_initrequest"):  # as plugins for reruns do
                             item._initrequest()
                         begun.append(item)
                     yield
@@ -127,7 +127,7 @@ class AfterEach(Intervention):
 
 @dataclass(frozen=True)
 class StopWhenRefused(Intervention):
-    """No more tests are begun once a connection has been refused."""
+    """No more tests start once a connection has been refused."""
 
     op = "stop"
 
@@ -189,7 +189,7 @@ class RestoreFolder(Intervention):
 
 
 def plug_in(rerun: Rerun, make: Callable[[Any], Any]) -> None:
-    """Give pytest the plugin that `make` returns for its `hookimpl`, as it configures itself."""
+    """Register the plugin that `make(hookimpl)` returns when pytest configures itself."""
     def watch(config: Any) -> None:
         plugin = make(config.hookimpl)
 
@@ -238,13 +238,13 @@ def _chooser(rerun: Rerun, op: str, tests: Tuple[str, ...], files: FrozenSet[str
 
 
 def _empty_module(module: Any) -> Any:
-    """A module of tests that is not imported and holds none."""
+    """Make a test module collect nothing, so that it is not imported."""
     module.collect = lambda: []
     return module
 
 
 def _chosen(op: str, items: List[Any], tests: Tuple[str, ...], files: FrozenSet[str]) -> List[Any]:
-    """The items that are left, in their order; `tests` are ids as the record has them."""
+    """Return the items to run, in order; `tests` are ids as in the record."""
     if op == "first":
         order = {test: number for number, test in enumerate(tests)}
         return sorted(items, key=lambda item: order.get(id_in_record(item), len(order)))

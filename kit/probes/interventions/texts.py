@@ -1,4 +1,4 @@
-"""Interventions on texts: lines of modules and of settings read otherwise, and where modules are looked for."""
+"""Interventions on source text: edited lines of modules and settings files, and the order of sys.path."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..own import os, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from .base import File, Intervention, Rerun, TakenAway
 
-Lines = Tuple[Tuple[int, int, str], ...]  # the first line, the last, and the text that is read in their place
+Lines = Tuple[Tuple[int, int, str], ...]  # first line, last line, replacement
 
 
 @dataclass(frozen=True)
 class EditModule(Intervention):
-    """Lines of a module read otherwise. Those that are there no more run no more."""
+    """Lines of a module are replaced before it is compiled. The original lines do not run."""
 
     op = "edit"
     file: File
@@ -30,15 +30,15 @@ class EditModule(Intervention):
 
     @property
     def removes(self) -> bool:
-        """Whether the lines do nothing any more, and not another thing."""
+        """Whether the lines are only removed (replaced by `pass`)."""
         return all(text.split()[:1] == ["pass"] for _, _, text in self.lines)
 
     def apply(self, rerun: Rerun) -> None:
-        import sys  # the interpreter's own: what is held of it is never written to
+        import sys  # not the probes' copy, on which the assignment below would have no effect
         from importlib.machinery import SourceFileLoader
 
         wanted = os.path.realpath(self.file)
-        sys.dont_write_bytecode = True  # what is made of the changed text must not be found by another run
+        sys.dont_write_bytecode = True  # no other run may load the edited module from the cache
 
         def getting(original: Any) -> Any:
             def get_code(loader: Any, fullname: str) -> Any:
@@ -72,7 +72,7 @@ class EditModule(Intervention):
 
 @dataclass(frozen=True)
 class EditSettings(Intervention):
-    """Lines of a file of settings read otherwise, when opened as text or as bytes."""
+    """Lines of a settings file are replaced when it is opened for reading, as text or bytes."""
 
     op = "edit-data"
     file: File
@@ -104,7 +104,7 @@ class EditSettings(Intervention):
 
 @dataclass(frozen=True)
 class PathFirst(Intervention):
-    """Modules are looked for in a folder first; "" is the folder of the command."""
+    """Modules are looked up in a folder first; "" is the folder of the command."""
 
     op = "path-first"
     folder: File
@@ -119,7 +119,7 @@ class PathFirst(Intervention):
         folder = self.folder
 
         class First:
-            """Goes before sys.path, to whose front others will add."""
+            """A finder that precedes sys.path, whose front others may change."""
 
             @staticmethod
             def find_spec(fullname: str, path: Any = None, target: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""Which tests are run, in which order, and when no more are begun, where unittest runs by itself."""
+"""Interventions on tests that unittest runs without pytest: which run, in which order, and when to stop."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _LAST = float("inf")
 
 
 class Choice:
-    """Leaves tests out, runs no others, or runs some first. `took_hold` is called where that changes anything.
+    """Leaves tests out, runs only some, or runs some first. `took_hold` is called if that changes anything.
 
-    A file that is left out is not imported either.
+    A file that is left out is not imported, either.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Choice:
 
         def running(original: Any) -> Any:
             def run(suite: Any, *args: Any, **kwargs: Any) -> Any:
-                if choice._is_running:  # a suite of suites
+                if choice._is_running:  # a nested suite
                     return original(suite, *args, **kwargs)
                 choice._is_running = True
                 try:
@@ -90,12 +90,12 @@ class Choice:
 
 
 def stop_when(refused: Callable[[], bool], hooks: Hooks) -> None:
-    """Begin no more tests once a connection has been refused, be it while they were loaded."""
+    """Start no more tests once a connection has been refused, even if that was while tests were loaded."""
     from unittest.result import TestResult
 
     def stopping(original: Any) -> Any:
         def run(tests: Any, result: Any = None, *args: Any, **kwargs: Any) -> Any:
-            if not isinstance(result, TestResult):  # pytest's, which stops by itself
+            if not isinstance(result, TestResult):  # pytest runs it, and stops by itself
                 return original(tests, result, *args, **kwargs)
             if refused():
                 result.stop()
@@ -110,7 +110,7 @@ def stop_when(refused: Callable[[], bool], hooks: Hooks) -> None:
 
 
 def _each(suite: Any) -> Iterator[Any]:
-    """Give the tests of a suite of suites, in their order."""
+    """Yield the tests of a suite and its nested suites, in order."""
     for test in suite:
         if hasattr(test, "_tests"):
             yield from _each(test)
@@ -119,7 +119,7 @@ def _each(suite: Any) -> Iterator[Any]:
 
 
 def _files_of(name: str) -> Iterator[str]:
-    """Give the files of the modules that a dotted name leads through, importing packages only."""
+    """Yield the files of the modules along a dotted name, importing only packages."""
     from importlib.util import find_spec
 
     parts = name.split(".")

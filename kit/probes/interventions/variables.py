@@ -1,4 +1,4 @@
-"""Interventions on variables: of the environment, and of the files that they are read from."""
+"""Interventions on environment variables, and on the files that they are loaded from."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .base import File, Intervention, Rerun
 
 @dataclass(frozen=True)
 class SetVariable(Intervention):
-    """A variable has a value from the start; the program may write another one."""
+    """A variable has this value at the start; the program may change it."""
 
     op = "set"
     name: str
-    value: str = field(repr=False)  # it can have a password in it
+    value: str = field(repr=False)  # may contain a password
 
     @property
     def label(self) -> str:
@@ -30,7 +30,7 @@ class SetVariable(Intervention):
 
 @dataclass(frozen=True)
 class PinVariable(Intervention):
-    """A variable has a value throughout, whatever is written to it."""
+    """A variable has this value throughout, whatever is assigned to it."""
 
     op = "pin"
     name: str
@@ -54,7 +54,7 @@ class PinVariable(Intervention):
 
 @dataclass(frozen=True)
 class UnsetVariable(Intervention):
-    """A variable is not there at the start."""
+    """A variable is not set at the start."""
 
     op = "unset"
     from_outside = True
@@ -71,7 +71,7 @@ class UnsetVariable(Intervention):
 
 @dataclass(frozen=True)
 class HandOnVariable(Intervention):
-    """A process that is started gets a variable, if the one that starts it has it."""
+    """A child process with an `env` of its own gets a variable from this one, if it is set here."""
 
     op = "hand-on"
     name: str
@@ -81,7 +81,7 @@ class HandOnVariable(Intervention):
         return f"with {self.name} passed to processes that are started"
 
     def apply(self, rerun: Rerun) -> None:
-        name, position = self.name, 10  # of `env` among Popen's arguments
+        name, position = self.name, 10  # the index of `env` in Popen's arguments
 
         def starting(original: Any) -> Any:
             def __init__(child: Any, *args: Any, **kwargs: Any) -> None:
@@ -103,7 +103,7 @@ class HandOnVariable(Intervention):
 
 @dataclass(frozen=True)
 class RememberVariables(Intervention):
-    """What variables of databases are set to is kept in a file, in full, and as evidence shows it; each line sealed."""
+    """Values assigned to database variables are written to a file, as they are and as in the evidence, encrypted."""
 
     op = "remember"
     file: File
@@ -131,7 +131,7 @@ class RememberVariables(Intervention):
 
 @dataclass(frozen=True)
 class DropFromFiles(Intervention):
-    """Files of variables (`.env`), or one of them alone, do not hold these names, which are in upper case."""
+    """These names (in upper case) are removed from dotenv files, or from one of them."""
 
     op = "no-dotenv"
     names: Tuple[str, ...]
@@ -181,7 +181,7 @@ class DropFromFiles(Intervention):
 def _append(path: str, line: bytes) -> None:
     try:
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    except OSError:  # the kit's own folder is gone: the program goes on
+    except OSError:  # the kit's folder was removed: the program goes on
         return
     try:
         os.write(number, line)

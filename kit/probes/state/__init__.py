@@ -1,8 +1,8 @@
-"""State that one test leaves for another: what there was before it, what differs after it, and which line wrote it.
+"""State that a test leaves behind: a snapshot before the test, the differences after it, and the lines that wrote them.
 
-A snapshot goes from the program's modules, its fixtures, the process and the libraries through everything that these
-hold. It calls nothing of the program's, and copies no object: each container's content is kept beside it, so that a
-change in place is seen, and can be taken back.
+A snapshot starts at the program's modules, its fixtures, the process and the libraries, and follows all references. It
+runs none of the program's code, and copies no object: the content of each container is stored separately, so that
+changes in place are noticed, and can be reverted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can hold state, how its content is read, and how one entry of it is restored."""
+"""The kinds of objects that hold state: how their content is read, and how an entry is restored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .values import ABSENT, LENGTH_AT_MOST, Content, Entries, Kind, Parts, thawe
 
 deque = collections.deque
 
-LOCAL_HELD = threading.local.__getattribute__  # with "__dict__": what a `threading.local` holds for this thread
+LOCAL_HELD = threading.local.__getattribute__  # called with "__dict__": this thread's dict of a `threading.local`
 
 _SUBCLASSES: Callable[[type], List[type]] = type.__subclasses__
 _PARENTS: Callable[[type], Tuple[type, ...]] = vars(type)["__bases__"].__get__
@@ -27,7 +27,7 @@ _NOT_STATE = frozenset((
 
 
 def kind_of(thing: Any) -> Optional[Kind]:
-    """Return how a thing holds state; None if it holds none that can be read without calling it."""
+    """Return the kind of an object; None if it holds no state that can be read without running its code."""
     if is_a(thing, dict):
         return MAPPING
     if is_a(thing, set):
@@ -131,7 +131,7 @@ def _write_class(kind: type, label: str, value: Any) -> None:
 
 
 class _LetGo:
-    """Stands in for a base class of one that was derived from it in the meantime."""
+    """Replaces a base class in subclasses that were created since the snapshot."""
 
 
 def _read_subclasses(kind: type) -> Entries:
@@ -139,7 +139,7 @@ def _read_subclasses(kind: type) -> Entries:
 
 
 def _write_subclasses(kind: type, label: str, value: Content) -> None:
-    """Let the class know only those that were derived from it; one that has gone cannot come back."""
+    """Remove the subclasses that were created since the snapshot; one that was deleted cannot be restored."""
     for derived in _SUBCLASSES(kind):
         if not any(derived is one for one in value.values):
             parents = tuple(_LetGo if base is kind else base for base in _PARENTS(derived))
@@ -189,7 +189,7 @@ def _read_variable(variable: "ContextVar[Any]") -> Entries:
 
 
 def _write_variable(variable: "ContextVar[Any]", label: str, value: Any) -> None:
-    if value is not ABSENT:  # nothing but its own token empties it again
+    if value is not ABSENT:  # only the token of its first `set` could unset it
         variable.set(value)
 
 
@@ -236,7 +236,7 @@ def _read_cache(function: Any) -> Entries:
 
 
 def _write_cache(function: Any, label: str, value: Tuple[int, int]) -> None:
-    function.cache_clear()  # what was in it before comes again when it is asked for
+    function.cache_clear()  # its entries are computed again on demand
 
 
 SEQUENCE = Kind(_read_sequence, _write_sequence, asker=lambda thing, label: lambda: Parts(_iterator(thing)))

@@ -1,4 +1,4 @@
-"""When modules of the program have been imported, in the middle of a test: what they hold then is their beginning."""
+"""Notices imports during a test: the state of a module starts when its import has finished."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..quiet import quietly
 
 
 class Imports:
-    """Calls `done` as soon as a module of the program's is imported, with all that it imports itself."""
+    """Calls `done` after the import of a module of the program, including the modules that it imports."""
 
     def __init__(self, done: Callable[[], None]) -> None:
         self._done = done
         self._under_way: List[ModuleSpec] = []
 
     def install(self, hooks: Hooks) -> None:
-        """Listen from now on."""
+        """Start listening."""
         hooks.on_removal(listen("exec", self._executing))
 
     @quietly
@@ -44,7 +44,7 @@ class Imports:
 
 
 def under_way(module: Any, file: str = "") -> Optional[ModuleSpec]:
-    """Return the spec of a module that is being imported, from this file if one is given; None else."""
+    """Return the spec of a module that is being imported, from `file` if given; else None."""
     spec = held_by(module).get("__spec__") if is_a(module, ModuleType) else None
     if not is_a(spec, ModuleSpec):
         return None

@@ -1,4 +1,4 @@
-"""Loggers and their handlers: known by their names, so that one that is made in a test is compared with a new one."""
+"""Loggers and handlers, identified by name: a logger made in a test is compared with a new one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..own import sys
 from .mappings import MAPPING
 from .values import ABSENT, Content, Entries, Holder, Kind, Parts
 
-NEW: Entries = {  # what a logger holds that nobody has configured
+NEW: Entries = {  # the state of a logger that nobody has configured
     ".level": 0, ".disabled": False, ".propagate": True, ".handlers": Content([]), ".filters": Content([]),
 }  # fmt: skip
 _OF_A_HANDLER = ("level", "formatter", "stream", "filters", "_name", "baseFilename")
@@ -21,7 +21,7 @@ _ROOT, _NAMED = "logging.root", "logging.getLogger("
 
 
 def holders() -> Iterator[Holder]:
-    """Give each logger that there is, its handlers, and what all of them share."""
+    """Yield the loggers, their handlers, and the state that they share."""
     manager = _manager()
     if manager is None:
         return
@@ -36,13 +36,13 @@ def holders() -> Iterator[Holder]:
 
 
 def names() -> Optional[Holder]:
-    """Return what holds the loggers by their names."""
+    """Return the holder of the dict of loggers; None if logging is not imported."""
     manager = _manager()
     return None if manager is None else Holder("logging.root.manager.loggerDict", _known(manager), MAPPING)
 
 
 def named(called: str) -> Optional[Holder]:
-    """Return the holder of a logger, though there is none by that name yet; None for another name."""
+    """Return the holder of a logger, even of one that does not exist yet; None if the name is not a logger's."""
     is_one = called == _ROOT or (called.startswith(_NAMED) and called.endswith(")"))
     return Holder(called, called, LOGGER) if is_one else None
 
@@ -57,7 +57,7 @@ def _known(manager: Any) -> Dict[str, Any]:
 
 
 def _loggers(manager: Any) -> Dict[str, Any]:
-    """Return the loggers by what they are called; without those that only keep a place."""
+    """Return the loggers by name, without placeholders."""
     found = {_ROOT: held_by(sys.modules["logging"])["root"]}
     for name, logger in list(_known(manager).items()):
         if "handlers" in held_by(logger):
@@ -85,7 +85,7 @@ def _write(called: str, label: str, value: Any) -> None:
 
 
 def _forget_what_is_enabled(manager: Any) -> None:
-    """Loggers keep whether a level is enabled: a level that is restored does not count otherwise."""
+    """Clear the loggers' caches of enabled levels, since a restored level would be ignored otherwise."""
     for logger in _loggers(manager).values():
         cached = held_by(logger).get("_cache")
         if type(cached) is dict:
@@ -102,7 +102,7 @@ def _write_held(thing: Any, label: str, value: Any) -> None:
 
 
 def _some(wanted: Any) -> Kind:
-    """A kind that reads these attributes alone."""
+    """Return a kind that reads only these attributes."""
     def read(thing: Any) -> Entries:
         held = held_by(thing)
         return {

@@ -1,6 +1,6 @@
-"""Dictionaries: how an entry is called, and how it comes back where it was.
+"""Dictionaries: labels for their entries, and how an entry is restored in its place.
 
-Only keys are asked for their hash whose class leaves that to the interpreter or the standard library.
+A key is hashed only if its class has a `__hash__` of the interpreter or the enum module.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from ..own import collections
 from ..own import own_builtins as __builtins__  # noqa: F401
 from .values import ABSENT, LENGTH_AT_MOST, Entries, Kind, is_simple, thawed
 
-_THEIR_OWN_HASH = frozenset(("builtins", "enum"))  # modules whose classes compare without the program's code
+_THEIR_OWN_HASH = frozenset(("builtins", "enum"))  # classes of these compare without running the program's code
 
 
 def label_of(key: Any) -> Optional[str]:
-    """Return how a key is written; None for one that cannot be told from others without asking it."""
+    """Return a label for a key; None for a key that only its own code can compare."""
     if is_simple(key):
         return f"[{key!r}]"
     if is_a(key, type):
@@ -31,7 +31,7 @@ def label_of(key: Any) -> Optional[str]:
 
 
 def keys_of(mapping: Dict[Any, Any]) -> Dict[str, Any]:
-    """Return the keys in their order, by label; of several with one label each after the first has its number."""
+    """Return {label: key} in the dict's order; repeated labels are numbered from the second on."""
     keys: Dict[str, Any] = {}
     numbers: Dict[str, int] = {}
     for key in list(_family(mapping).keys(mapping))[:LENGTH_AT_MOST]:
@@ -51,7 +51,7 @@ def _is_told_by_identity(kind: type) -> bool:
 
 
 def _family(mapping: Dict[Any, Any]) -> Any:
-    """Return the class whose own methods keep such a dictionary whole: an OrderedDict has its order beside it."""
+    """Return the class whose methods have to be used: an OrderedDict stores its order separately."""
     return collections.OrderedDict if is_a(mapping, collections.OrderedDict) else dict
 
 
@@ -64,7 +64,7 @@ def _write(mapping: Dict[Any, Any], label: str, value: Any) -> None:
 
 
 def _restore(mapping: Dict[Any, Any], label: str, value: Any, keys: Dict[str, Any]) -> None:
-    """Let an entry hold what it held; one that had gone comes back between those that it was between."""
+    """Restore an entry; one that was removed returns to its former position."""
     known = label in keys
     key = keys[label] if known else keys_of(mapping).get(label, ABSENT)
     if key is ABSENT:
@@ -79,7 +79,7 @@ def _restore(mapping: Dict[Any, Any], label: str, value: Any, keys: Dict[str, An
 
 
 def _put_in_order(mapping: Dict[Any, Any], keys: Dict[str, Any]) -> None:
-    """Bring the entries into the order of these keys; all others come after them."""
+    """Reorder the entries like `keys`, followed by all others."""
     family = _family(mapping)
     wanted = [key for key in keys.values() if dict.__contains__(mapping, key)]
     others = [key for label, key in keys_of(mapping).items() if label not in keys]
@@ -90,9 +90,9 @@ def _put_in_order(mapping: Dict[Any, Any], keys: Dict[str, Any]) -> None:
 
 
 def _asker(mapping: Dict[Any, Any], label: str) -> Callable[[], Any]:
-    """Ask for one key; for one that is not there yet, look at the keys again where the latest of them is another."""
+    """Return a function that reads one entry; a missing key is searched for again when the dict's last key changes."""
     key = keys_of(mapping).get(label, ABSENT)
-    seen: List[Any] = [key, None, -1]  # the key, and the latest of all and their number, as it was looked for
+    seen: List[Any] = [key, None, -1]  # the key; the last key and the length at the last search
 
     def ask() -> Any:
         if seen[0] is ABSENT:

@@ -1,4 +1,4 @@
-"""State of the whole process that is in no module's dictionary, and is read and set by functions."""
+"""State of the whole process that is not in a module's namespace, and is read and set by functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OF_SYS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "dont_write
 
 
 def holders() -> Iterator[Holder]:
-    """Give what holds the process's state, under the names that a program has for it."""
+    """Yield the holders of the process's state, under the names by which a program accesses it."""
     yield Holder("os.environ", None, _ENVIRONMENT)
     yield Holder("the process's ", None, _SETTINGS)
     for name in ("path", "argv", "meta_path", "path_hooks"):
@@ -29,13 +29,13 @@ def holders() -> Iterator[Holder]:
 
 
 def things() -> Iterator[Any]:
-    """Give the objects which these hold, that a library's own name leads to as well."""
+    """Yield the objects of these holders, which are also reachable through the names of libraries."""
     yield from (os.environ, attribute(os.environ, "_data"), sys.modules)
     yield from (holder.thing for holder in holders() if holder.kind in (SEQUENCE, MAPPING))
 
 
 def modules() -> Holder:
-    """Return what holds the modules that are loaded."""
+    """Return the holder of sys.modules."""
     return Holder("sys.modules", sys.modules, MAPPING)
 
 
@@ -43,7 +43,7 @@ def _module(name: str) -> Any:
     return sys.modules.get(name)
 
 
-# --- variables, folder, and what has a function to ask and one to set -------------------------------------------------
+# --- variables, working directory, and other settings with a getter and a setter --------------------------------------
 
 
 def _read_environment(_: Any) -> Entries:
@@ -95,7 +95,7 @@ def _thread_held(local: Any) -> Dict[str, Any]:
 
 _LOOP_POLICY = "_event_loop_policy"
 _ASKED: Dict[str, Tuple[str, Callable[[], Any], Callable[[Any], None]]] = {
-    # what it is called -> the module that it needs, how to ask and how to set it
+    # name -> the module that it needs, its getter and its setter
     "working directory": ("os", os.getcwd, os.chdir),
     "locale": ("_locale", _locale, _set_locale),
     "recursion limit": ("sys", sys.getrecursionlimit, sys.setrecursionlimit),
@@ -124,7 +124,7 @@ def _setting_asker(_: Any, label: str) -> Callable[[], Any]:
 
 
 def _folder_that_is_there() -> str:
-    """Return the working directory; that its folder was removed is no change of it."""
+    """Return the working directory. Raises FileNotFoundError if it was removed, which does not count as a change."""
     folder = os.getcwd()
     if not folder:
         raise FileNotFoundError("the working directory was removed")

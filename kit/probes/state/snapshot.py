@@ -1,4 +1,4 @@
-"""A snapshot of a program's state, and what differs from it later on."""
+"""A snapshot of the program's state, and the differences to it later."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .values import ABSENT, Content, Entries, Holder, differ, frozen, is_simple
 
 PROJECT, FIXTURES, PROCESS, LIBRARIES, MODULES = "project", "fixtures", "process", "libraries", "modules"
 
-# Whose state is their own affair, and changes with every test.
+# Modules with state of their own, which changes in every test.
 _NOT_LOOKED_AT = frozenset((
     "_pytest", "pytest", "pluggy", "kit", "coverage", "xdist", "execnet", "_io", "io", "threading", "gc", "linecache",
     "inspect", "sys", "posix", "nt", "logging", "asyncio", "traceback", "sre_compile", "sre_parse", "re", "tokenize",
@@ -25,14 +25,14 @@ _NOT_LOOKED_AT = frozenset((
     "_weakrefset", "abc", "typing", "dis", "opcode", "ast", "codecs", "encodings", "reprlib", "faulthandler",
     "_virtualenv", "six", "ctypes", "copyreg", __name__.partition(".")[0],
 ))  # fmt: skip
-_HOLDERS_AT_MOST = 200_000  # of the project's
+_HOLDERS_AT_MOST = 200_000  # for the project
 _LIBRARY_HOLDERS_AT_MOST = 400_000
 _DEPTH_AT_MOST = 14
 _LIBRARY_DEPTH_AT_MOST = 2  # from a library's own names
 
 
 class Difference(NamedTuple):
-    """An entry that holds something else than before. `place` names it, as the program would."""
+    """An entry that has changed. `place` is its name, as the program would write it."""
 
     place: str
     group: str
@@ -42,7 +42,7 @@ class Difference(NamedTuple):
     after: Any
 
     def put_back(self) -> bool:
-        """Let the entry hold again what it held before; False where it cannot: it is read-only, or gone."""
+        """Restore the entry; return False if that is impossible, because it is read-only or was deleted."""
         try:
             self.holder.put_back(self.label, self.before)
         except (AttributeError, KeyError, OSError, TypeError, ValueError):
@@ -51,10 +51,10 @@ class Difference(NamedTuple):
 
 
 class Snapshot:
-    """What everything held at one moment. Objects that are met later on are added, as they are then.
+    """The content of all holders at one moment. Objects that appear later are added as they are then.
 
-    `modules` are those to go through: by default all that are loaded. `unread` are the places that could not be read,
-    and why: one such object is no reason to look at none.
+    `modules` are the modules to start at, by default all that are loaded. `unread` has the holders that could not be
+    read, each with the reason.
     """
 
     def __init__(self, modules: Optional[Dict[str, Any]] = None) -> None:
@@ -64,7 +64,7 @@ class Snapshot:
         self._known: Set[int] = set()
         self._modules: Dict[str, ModuleType] = {}
         self._library_holders = 0
-        self._known.update(address(thing) for thing in process.things())  # told by their names there alone
+        self._known.update(address(thing) for thing in process.things())  # reported under those names only
         self.add_modules()
         for holder in process.holders():
             self._add(PROCESS, holder)
@@ -74,7 +74,7 @@ class Snapshot:
         self._add(MODULES, process.modules())
 
     def add_modules(self) -> None:
-        """Take in the modules that have been loaded since."""
+        """Add the modules loaded since."""
         new = {
             name: module for name, module in list(self._all.items())
             if self._modules.get(name) is not module and under_way(module) is None
@@ -88,15 +88,15 @@ class Snapshot:
                 self._walk(LIBRARIES, Holder(name, module, MODULE), _LIBRARY_DEPTH_AT_MOST)
 
     def add_fixture(self, name: str, value: Any) -> None:
-        """Take in the value of a fixture that outlives a test."""
+        """Add the value of a fixture that outlives a test."""
         self._walk_value(FIXTURES, f"the fixture {name}: ", value, _DEPTH_AT_MOST)
 
     def holder(self, name: str) -> Optional[Holder]:
-        """Return the holder of a name; None where there is none yet."""
+        """Return a holder by its name; None if there is none yet."""
         return next((holder for _, holder, _ in self._before if holder.name == name), None) or loggers.named(name)
 
     def differences(self) -> Iterator[Difference]:
-        """Give what holds something else now, the project's own state first."""
+        """Yield the entries that have changed, the project's own first."""
         known = {holder.name for _, holder, _ in self._before}
         made = [holder for holder in loggers.holders() if holder.kind is loggers.LOGGER and holder.name not in known]
         compared = [*self._before, *((PROCESS, logger, loggers.NEW) for logger in made)]
@@ -127,7 +127,7 @@ class Snapshot:
         self.unread.setdefault(name, reason(error))
 
     def _walk(self, group: str, root: Holder, depth: int) -> None:
-        """Take in a holder and what it holds, the nearest first, so that each thing has its shortest name."""
+        """Add a holder and everything it references, breadth first, so that each object gets its shortest name."""
         waiting = [(root, depth)]
         self._known.add(address(root.thing))
         for holder, left in waiting:
@@ -167,7 +167,7 @@ class Snapshot:
 
 
 def _within(name: str, value: Any) -> Iterator[Tuple[str, Any]]:
-    """Give the things in a value that may hold state, with their names; most values are such a thing themselves."""
+    """Yield the objects in a value that may hold state, with their names; usually the value itself."""
     if type(value) is Content:
         for number, part in enumerate(value.values):
             yield from _within(f"{name}[{number}]", part)
@@ -223,5 +223,5 @@ def _compared(group: str, holder: Holder, before: Entries, after: Entries) -> It
 
 
 def _is_submodule(holder: Holder, value: Any) -> bool:
-    """Tell whether an entry only says that a module was imported: its package has it as an attribute then."""
+    """Return whether an entry is a submodule, which an import sets as an attribute of its package."""
     return holder.kind is MODULE and is_a(value, ModuleType)

@@ -1,4 +1,4 @@
-"""What an entry of state holds: how its value is kept, compared, and given back."""
+"""The content of an entry of state: how it is stored, compared and restored."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ..own import gc, itertools
 from ..own import own_builtins as __builtins__  # noqa: F401
 
 ABSENT: Any = object()
-Entries = Dict[str, Any]  # an entry's label, as it is written behind its holder's name -> what it holds
-LENGTH_AT_MOST = 20_000  # entries of one container that are looked at
+Entries = Dict[str, Any]  # label (a suffix to the holder's name) -> value
+LENGTH_AT_MOST = 20_000  # entries of one container that are read
 
 _SIMPLE = frozenset((int, str, bytes, float, bool, complex, type(None), type(Ellipsis), range, slice))
-_SIMPLE_MODULES = frozenset(("datetime", "decimal", "uuid", "fractions", "pathlib"))  # whose values only say themselves
+_SIMPLE_MODULES = frozenset(("datetime", "decimal", "uuid", "fractions", "pathlib"))  # whose values are immutable
 
 
 class Kind(NamedTuple):
-    """A way to hold state. `write` puts one entry back; with ABSENT it takes the entry away.
+    """A kind of holder. `write` restores one entry; ABSENT removes it.
 
-    `remember` returns what has to be known of a holder as it was to put an entry back, and `restore` is given it.
-    `asker` returns a function that tells what an entry holds at a moment, for many moments: it does not read the rest.
+    `remember` returns what `restore` needs to know of the holder's former state. `asker` returns a function that reads
+    one entry and is called many times; it does not read the others.
     """
 
     read: Callable[[Any], Entries]
@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """Something that holds state: what it is called, the thing, how it is read and written, what is remembered."""
+    """An object that holds state, its name, its kind, and what `remember` returned for it."""
 
     name: str
     thing: Any
@@ -39,18 +39,18 @@ class Holder(NamedTuple):
     memory: Any = None
 
     def remembered(self) -> "Holder":
-        """Return it with what has to be known of it, as it is now, to put an entry back later on."""
+        """Return a copy with the holder's current state remembered, for a later restore."""
         return self._replace(memory=self.kind.remember(self.thing)) if self.kind.remember else self
 
     def asker(self, label: str) -> Callable[[], Any]:
-        """Return a function that tells what an entry holds at a moment."""
+        """Return a function that reads one entry."""
         if self.kind.asker is not None:
             return self.kind.asker(self.thing, label)
         read, thing = self.kind.read, self.thing
         return lambda: read(thing).get(label, ABSENT)
 
     def put_back(self, label: str, value: Any) -> None:
-        """Let an entry hold a value again; ABSENT takes it away."""
+        """Restore an entry; ABSENT removes it."""
         if self.kind.restore is not None and self.memory is not None:
             self.kind.restore(self.thing, label, value, self.memory)
         else:
@@ -58,7 +58,7 @@ class Holder(NamedTuple):
 
 
 class Content:
-    """What a container without keys holds, by the identity of its values: equality is not asked of them."""
+    """The content of a container without keys, compared by the identity of its values, without their `__eq__`."""
 
     __slots__ = ("tokens", "values")
 
@@ -68,7 +68,7 @@ class Content:
 
 
 class Parts:
-    """What a container holds at a moment, by the identity of its values alone: read before each line that runs."""
+    """The content of a container by identity only: cheap enough to be read before each line that runs."""
 
     __slots__ = ("parts",)
 
@@ -77,36 +77,36 @@ class Parts:
 
 
 class Counter:
-    """An `itertools.count` as it was: asking it for its number would count on."""
+    """A copy of an `itertools.count`, which cannot be read without advancing it."""
 
     __slots__ = ("copied", "text")
 
     def __init__(self, count: Any) -> None:
         self.text = itertools.count.__repr__(count)
-        # Its __reduce__, which has the numbers, too, warns since Python 3.12, and is gone with 3.14.
+        # The numbers are taken from the repr, since __reduce__ is deprecated from Python 3.12 on, and gone in 3.14.
         numbers = self.text[len("count("):-1].split(", ")
         self.copied: Any = itertools.count(*(float(one) if set(one) & set(".en") else int(one) for one in numbers))
 
     @staticmethod
     def can_be(value: Any) -> bool:
-        """Tell whether a value is a count of plain numbers, which ask nothing of the program's code."""
+        """Return whether a value is a count of int or float, whose repr runs no code of the program."""
         return type(value) is itertools.count and all(
             type(one) in (int, float) or one is itertools.count for one in gc.get_referents(value)
         )
 
 
 def frozen(value: Any) -> Any:
-    """Return a value that stays as it is; one that is counted on in place is copied."""
+    """Return a value that does not change: a copy of an `itertools.count`, anything else as it is."""
     return Counter(value) if Counter.can_be(value) else value
 
 
 def thawed(value: Any) -> Any:
-    """Return a value as it is restored."""
+    """Return the value to restore for what `frozen` returned."""
     return value.copied if type(value) is Counter else value
 
 
 def is_simple(value: Any) -> bool:
-    """Tell whether a value holds nothing that can change, and can be compared without asking the program's code."""
+    """Return whether a value is immutable, and comparable without running the program's code."""
     kind = type(value)
     if kind in _SIMPLE or module_of(kind).partition(".")[0] in _SIMPLE_MODULES:
         return True
@@ -114,7 +114,7 @@ def is_simple(value: Any) -> bool:
 
 
 def token(value: Any) -> Any:
-    """Return what tells a value from another: itself, if it is simple, else where it is."""
+    """Return a key for comparisons: of a simple value its type and itself, of another its address."""
     if type(value) is Content:
         return tuple(value.tokens) if type(value.tokens) is list else value.tokens
     if type(value) is Parts:
@@ -127,5 +127,5 @@ def token(value: Any) -> Any:
 
 
 def differ(before: Any, after: Any) -> bool:
-    """Tell whether an entry holds something else than before; a float that is no number is the same as itself."""
+    """Return whether an entry has changed; a NaN is equal to itself."""
     return before is not after and token(before) != token(after)

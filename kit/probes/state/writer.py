@@ -1,4 +1,4 @@
-"""Which line wrote an entry: what the entries hold is compared before each line that runs."""
+"""Finds the lines that write entries of state, by comparing the entries before each line that runs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .values import Holder, frozen, token
 Line = Tuple[str, int, str]  # file, line, function
 
 _LINES_KEPT = 12
-_WRITES_KEPT = 20  # of one entry
+_WRITES_KEPT = 20  # for one entry
 _UNREAD = object()
 
 
 class Writer:
-    """Watches entries while a test runs. `writes` has the lines that wrote each, in order, the innermost line first."""
+    """Watches entries while a test runs. `writes` has the stacks that wrote each, in order, innermost line first."""
 
     def __init__(self) -> None:
         self.writes: Dict[str, List[Tuple[Line, ...]]] = {}
         self._entries: List[Tuple[str, Callable[[], Any], Any]] = []
-        self._stacks: Dict[int, List[List[Any]]] = {}  # of each thread: frame and line, outermost first
+        self._stacks: Dict[int, List[List[Any]]] = {}  # thread -> (frame, line), outermost first
         self._before: Any = None
 
     def watch(self, place: str, holder: Holder, label: str) -> None:
@@ -33,7 +33,7 @@ class Writer:
         self._entries.append((place, ask, _held_now(ask)))
 
     def begin(self) -> None:
-        """Follow the lines that run, in this thread and in those that are started, from the next call on."""
+        """Start to trace this thread and new ones, from the next call on."""
         self._before = sys.gettrace()
         of_threads = sys.modules.get("threading")
         if of_threads is not None:
@@ -41,7 +41,7 @@ class Writer:
         sys.settrace(self._called)
 
     def end(self) -> None:
-        """Follow them no longer."""
+        """Stop tracing."""
         sys.settrace(self._before)
         of_threads = sys.modules.get("threading")
         if of_threads is not None:
@@ -54,7 +54,7 @@ class Writer:
     def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
         self._look()
         stack = self._stack()
-        if stack and _is_program(stack[-1][0]) and not _is_program(frame):  # the program's line is the one to name
+        if stack and _is_program(stack[-1][0]) and not _is_program(frame):  # keep the program's line
             return None
         stack.append([frame, frame.f_lineno])
         return self._ran
@@ -79,7 +79,7 @@ class Writer:
                 del written[:-_WRITES_KEPT]
 
     def _lines(self) -> Tuple[Line, ...]:
-        """Return the application's lines that are running, innermost first; a library's where there is none."""
+        """Return the application's lines on the stack, innermost first; without any, those of libraries."""
         every = [(frame, line) for frame, line in reversed(self._stack())]
         mine = [(frame, line) for frame, line in every if _is_program(frame)]
         return tuple(
@@ -93,10 +93,10 @@ def _is_program(frame: FrameType) -> bool:
 
 
 def _held_now(ask: Callable[[], Any]) -> Any:
-    """Return what tells an entry's value from another; _UNREAD where another thread changes it at this moment."""
+    """Return the key of an entry's value; _UNREAD if it cannot be read now, since another thread changes it."""
     try:
         return token(frozen(ask()))
-    except Exception as error:  # the program's own lines are running: nothing may be raised into them
+    except Exception as error:  # an exception here would reach the program
         if is_of_a_signals_handler(error):
             raise
         return _UNREAD
