@@ -11,12 +11,12 @@ from kit.evidence.model import Connection, Entry, Evidence, Frame
 from kit.probes.interventions.base import Intervention
 from kit.probes.interventions.texts import EditModule, PathFirst
 
-_IN_ITS_OWN_TIME = ("thread",)  # what a test starts, and what can get to its line in a later test
+_IN_ITS_OWN_TIME = ("thread",)  # routes of code that a test starts and that may reach its line during a later test
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A database was requested, whether or not it answered: in which test and phase, by which program and lines."""
+    """A request for a database, whether it answered or not: the test and phase, the program, and the frames."""
 
     test: str | None
     phase: str
@@ -25,7 +25,7 @@ class Ask:
 
 
 def asks(run: Evidence) -> tuple[Ask, ...]:
-    """Everything that requested a database in a run: what was reached, what could not connect, what was refused."""
+    """All requests for a database in a run: those that were answered, that failed, and that were refused."""
     sessions = {session.session: session for session in run.sessions}
     requests = []
     for seen in run.sightings():
@@ -39,7 +39,7 @@ def asks(run: Evidence) -> tuple[Ask, ...]:
 
 
 def _made(run: Evidence, connection: Connection) -> tuple[Frame, ...]:
-    """The call stack of a connection; if a pool connected in a task of its own, also that of the pool."""
+    """The stack of a connection; if a pool opened it in a task of its own, the engine's stack is added."""
     engine = next((one for one in run.engines if one.engine == connection.engine), None)
     chain = run.chain(connection)
     by_itself = engine is not None and all(frame.file.startswith("site-packages/") for frame in chain)
@@ -49,8 +49,9 @@ def _made(run: Evidence, connection: Connection) -> tuple[Frame, ...]:
 def not_as_far(
     first: Evidence, reaches: Sequence[Reach], now: Sequence[Ask], interventions: Sequence[Intervention] = ()
 ) -> Iterator[Reach]:
-    """The reaches of the first run whose test, or program, no longer requests a database at the same line."""
-    elsewhere = any(isinstance(one, PathFirst) for one in interventions)  # the module of that name is another file
+    """The reaches of the first run whose test or program no longer requests a database at the same line."""
+    # Then another file may be loaded under the module's name.
+    elsewhere = any(isinstance(one, PathFirst) for one in interventions)
     for reach in reaches:
         who, lines = program(first, reach.entry), _lines(first, reach)
         if not any(_is_alike(reach, who, lines, ask, elsewhere) for ask in now):
@@ -72,12 +73,12 @@ def _same(line: Frame, frame: Frame, elsewhere: bool) -> bool:
 
 
 def _lines(run: Evidence, reach: Reach) -> tuple[Frame, ...]:
-    """Where it was reached: the lines of the statement, of what opened its session, and of what connected."""
+    """The lines at which a database was reached: of the statement, of the session's opener, and of the connection."""
     return (*reach.used[:1], *reach.chain[:1], *run.chain(reach.connection)[:1])
 
 
 def taken_away(interventions: Sequence[Intervention], reaches: Sequence[Reach]) -> Reach | None:
-    """A reach whose own code does not run: without it nothing is requested, whatever the cause."""
+    """A reach whose own code the interventions leave out: nothing is requested then, whatever the cause."""
     return next((reach for reach in reaches if any(_takes_away(one, reach) for one in interventions)), None)
 
 
@@ -91,14 +92,14 @@ def _takes_away(intervention: Intervention, reach: Reach) -> bool:
 
 
 def is_child(run: Evidence, entry: Entry) -> bool:
-    """Tell whether an entry is of a process that another with probes had started."""
+    """Whether an entry is from a process that another process with probes started."""
     if entry.process >= len(run.processes):
         return False
     return run.processes[entry.process].ppid in {process.pid for process in run.processes}
 
 
 def program(run: Evidence, entry: Entry) -> str:
-    """The program that the tests, or another process, had started; "" where it is the command's own."""
+    """The name of the program that a process with probes started; "" for the command's own process."""
     if not is_child(run, entry):
         return ""
     name = os.path.basename((run.processes[entry.process].argv or ("",))[0])

@@ -1,4 +1,4 @@
-"""How long a diagnosis may take in all."""
+"""The total time that a diagnosis may take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Budget:
-    """`minutes` from now on, None for as long as it takes. `clock` gives seconds."""
+    """A limit of `minutes` from its creation, None for no limit. `clock` returns seconds."""
 
     minutes: float | None = None
     clock: Callable[[], float] = time.monotonic
@@ -20,16 +20,16 @@ class Budget:
 
     @property
     def left_s(self) -> float:
-        """The seconds that are left, infinite without a limit, at least 0."""
+        """The remaining seconds: infinite without a limit, otherwise at least 0."""
         if self.minutes is None:
             return float("inf")
         return max(0.0, 60 * self.minutes - (self.clock() - self.began))
 
     @property
     def is_spent(self) -> bool:
-        """Whether nothing is left."""
+        """Whether no time is left."""
         return self.left_s <= 0
 
     def limit(self, wanted_s: float) -> float:
-        """The time limit of a run that may take `wanted_s` seconds: no more than what is left."""
+        """The time limit of a run that may take `wanted_s` seconds: at most the remaining time."""
         return min(wanted_s, self.left_s)

@@ -38,9 +38,9 @@ from kit.report.answer_text import github
 from kit.report.diagnosis_text import as_commands, text
 from kit.tracing import Traced, check, here, needs_a_list, put, say, silent, write
 
-RUNS_AT_MOST = 16  # of all tests, and as many of a selection of them
-ORDER_RUNS_AT_MOST = 100  # short ones, of few tests, for each test that is looked into
-_TESTS_AT_MOST = 3  # that failed and are looked into
+RUNS_AT_MOST = 16  # runs of all tests, and as many of a selection
+ORDER_RUNS_AT_MOST = 100  # short runs of few tests, for each failed test that is examined
+_TESTS_AT_MOST = 3  # failed tests that are examined
 FIRST_RUN_S = 3600.0
 _PROVED, _UNRESOLVED = 1, 3
 
@@ -64,8 +64,9 @@ def diagnose_and_report(
 ) -> int:
     """Trace a command, prove by re-runs why the wrong database was reached, and report it on standard output.
 
-    Returns 0 where nothing is wrong, 1 where the cause is proved, 3 where it is not. Where somebody interrupts the
-    re-runs, what they have shown is reported first. Raises TraceError where the command cannot be run.
+    Returns 0 when nothing is wrong, 1 when the cause is proved, 3 when it is not. When the user interrupts the re-runs,
+    their results so far are reported before the interrupt is raised again. Raises TraceError when the command cannot
+    run.
     """
     place = here()
     json, html = check(json, html)
@@ -110,12 +111,12 @@ def diagnose(
     tests: Sequence[str] = (),
     stop: bool = False,
 ) -> tuple[Answer, Diagnosis]:
-    """Trace a command in `folder`, prove by re-runs what causes the symptom, and return both answers.
+    """Trace a command in `folder`, prove by re-runs what causes the symptom, and return the answer and the diagnosis.
 
-    `environ` is the command's environment, None for this process's own. The first run is ended after `timeout_first_s`,
-    each re-run after `timeout_s` (None: three times as long as the first took, and a little). After `budget_min`
-    minutes in all no re-run is started. With `stop` connections off the allow-list are refused in the first run, too.
-    Progress goes to standard error. Raises TraceError where the command cannot be run.
+    `environ` is the command's environment, None for this process's. The first run ends after at most `timeout_first_s`,
+    each re-run after `timeout_s` (None: three times the first run, and a margin). After `budget_min` minutes in total
+    no re-run is started. With `stop`, connections off the allow-list are refused in the first run, too. Progress goes
+    to standard error. Raises TraceError when the command cannot run.
     """
     place = folder.resolve() if folder is not None else here()
     needs_a_list(stop, allow, ())
@@ -133,7 +134,7 @@ def diagnose(
 
 @dataclass
 class Diagnosing:
-    """The first run, and what follows from it. `tests` are those to be explained."""
+    """The first run and the re-runs. `tests` are those whose dependence on other tests is to be explained."""
 
     reruns: Reruns
     tests: tuple[str, ...] = ()
@@ -143,7 +144,7 @@ class Diagnosing:
     def begin(self) -> None:
         """Run the command unchanged, and find the symptoms."""
         self._idle = set[tuple[Intervention, ...]]()
-        self._made = {True: 0, False: 0}  # runs of a selection of the tests, and of all
+        self._made = {True: 0, False: 0}  # number of runs, by whether they run a selection of the tests
         self.traced, self.first = self.reruns.as_it_is()
         self.symptoms = () if self.traced.evidence.timed_out else symptoms_of(self.first)
         known = self.reruns.values
@@ -183,7 +184,7 @@ class Diagnosing:
         return f"each at most {self.reruns.timeout_s:.0f} s{together}; {judged}"
 
     def go_on(self, fresh: bool) -> None:
-        """Use what the runs of a diagnosis have shown that was stopped, and write down those of this one."""
+        """Reuse the results of an interrupted diagnosis, and record those of this one."""
         if not self.symptoms or self.tests:
             return
         seen = {
@@ -196,13 +197,13 @@ class Diagnosing:
         self.journal = opened(self.reruns.place, seen, fresh)
 
     def code_of_first(self) -> int:
-        """The exit code where nothing is run again: 0 where nothing is wrong, 3 where something is or may be."""
+        """The exit code of a dry run: 0 when nothing is wrong, 3 when something is or may be."""
         if self.first.evidence.timed_out or self.symptoms or not self.traced.evidence.processes:
             return _UNRESOLVED
         return 0 if nothing_wrong(self.first).status is Status.CLEAN else _UNRESOLVED
 
     def diagnose(self) -> Diagnosis:
-        """Make the re-runs and say what they show, and why there are no more of them."""
+        """Make the re-runs and conclude from them; if they stopped early, the diagnosis says why."""
         with signal_handlers(dict.fromkeys((signal.SIGINT, *ENDING), self.reruns.interrupt)):
             diagnosis = self._diagnose()
         if not self.reruns.stopped:
@@ -237,7 +238,7 @@ class Diagnosing:
         return diagnosis
 
     def _found(self) -> list[Found]:
-        """Look for the causes of each symptom with few tests, and confirm them in one run of all; else one by one."""
+        """Find each symptom's causes with few tests and confirm all in one run of all tests; otherwise one by one."""
         few = [self._on_few(symptom, planned) for symptom, planned in zip(self.symptoms, self.plans, strict=True)]
         known = [one[1] for one in few if one is not None and one[1].confirmed]
         if len(known) == len(self.symptoms) > 1 and self._hold_together(known):
@@ -248,14 +249,14 @@ class Diagnosing:
         ]
 
     def _on_few(self, symptom: Symptom, planned: Plan) -> tuple[Symptom, Found] | None:
-        """What as few tests as show it tell of the causes, with those tests; None where there is no such selection."""
+        """The symptom with the fewest tests that show it, and its causes there; None when no selection shows it."""
         self._idle.clear()
         self._made[True] = 0
         small = self._selected(symptom)
         return None if small is None else (small, self._searched(small, planned, shown=True))
 
     def _search(self, symptom: Symptom, planned: Plan, few: tuple[Symptom, Found] | None) -> Found:
-        """Confirm with all tests what few have told, and look further where that does not hold."""
+        """Confirm with all tests what the selection has shown; if that fails, search further."""
         self._idle.clear()
         while few is not None:
             small, found = few
@@ -272,7 +273,7 @@ class Diagnosing:
         return found
 
     def _hold_together(self, found: Sequence[Found]) -> bool:
-        """Tell whether with all causes changed at once no test reaches anything wrong, diffs applied where printed."""
+        """Whether no test reaches a wrong database when all causes are changed at once, with printed diffs applied."""
         joint = together(self.symptoms)
         chosen = tuple(one for each in found for one in each.needed)
         edits = [(one, as_edit(one.fix)) for one in chosen]
@@ -288,13 +289,13 @@ class Diagnosing:
 
     def _searched(self, symptom: Symptom, planned: Plan, shown: bool = False) -> Found:
         held = lambda one: one.interventions not in self._idle  # noqa: E731
-        # With the few tests of a selection, leaving out one of them would leave out what shows it.
+        # A selection's affected tests must not be left out: they are what shows the symptom.
         mine = set(symptom.affected) if symptom.selected else set[str]()
         ranked = [[one for one in group if mine.isdisjoint(one.left_out)] for group in planned.ranked]
         return search(ranked, partial(self._try, symptom), planned.last, held, shown)
 
     def _selected(self, symptom: Symptom) -> Symptom | None:
-        """The symptom with as few tests as show it without any change."""
+        """The symptom with the fewest tests that show it without any intervention; None when no selection does."""
         try:
             small = smallest(symptom, lambda small: self._try(small, ()) is Effect.STAYS)
         except OutOfRuns:
@@ -305,9 +306,9 @@ class Diagnosing:
         return small
 
     def _holds_with_all(self, symptom: Symptom, found: Found) -> bool:
-        """Tell whether the causes that a selection has shown make it disappear with all tests, as changed or as a diff.
+        """Whether the causes found with a selection make the symptom disappear with all tests.
 
-        Every diff that is to be printed is applied in such a run, in memory.
+        Each diff that will be printed is applied in a run of its own, in memory.
         """
         diffs = self._try_diffs(symptom, found)
         if len(found.needed) == 1 and diffs.get(found.needed[0]) is Effect.GONE:
@@ -318,7 +319,7 @@ class Diagnosing:
             return False
 
     def _try_diffs(self, symptom: Symptom, found: Found) -> dict[Candidate, Effect]:
-        """Run the command once with each diff that is to be printed applied in memory: no file is changed."""
+        """Run the command once with each diff that will be printed applied in memory; no file is changed."""
         shown: dict[Candidate, Effect] = {}
         try:
             for candidate in (*found.needed, *found.also) if found.confirmed else ():
@@ -334,7 +335,7 @@ class Diagnosing:
         return Project(self.reruns.command, lambda name: name in environ, self._text_of, _settings_files(place))
 
     def _of_order(self, tests: Sequence[str], before: Diagnosis | None = None) -> Diagnosis:
-        """Find what tests depend on that ran before them. What was found `before`, and not proved, is kept."""
+        """Find what tests depend on that ran before them. The unproved results of `before` are kept."""
         found = [self._depends(test, tests) for test in tests]
         unproved = before.unproved if before is not None else ()
         return order.concluded(found, self.runs, unproved)
@@ -360,7 +361,7 @@ class Diagnosing:
         )  # fmt: skip
 
     def _in_memory_else(self) -> bool:
-        """Whether only in-memory databases were reached besides the wrong ones: then nothing needs to be allowed."""
+        """Whether all databases besides the wrong ones were in memory: then no allow-list is needed."""
         wrong = {identity for symptom in self.symptoms for identity in symptom.wrong}
         rightly = [database for database in self.first.databases if database.id not in wrong]
         return bool(rightly or not wrong) and all(not database.lives_on for database in rightly)
@@ -394,13 +395,13 @@ class Diagnosing:
         apart = [LeaveOut(symptom.apart)] if symptom.apart else []
         try:
             traced = self.reruns.again([*interventions, *apart])
-        except TraceError as error:  # an earlier run has removed what the command needs
+        except TraceError as error:  # an earlier run has removed something that the command needs
             return self._ran(symptom, labels, Shown(Effect.VOID, error.found, 0.0))
         left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)
         shown, reason = effect(symptom, traced.evidence, frozenset(left_out), interventions)
         idle = _took_no_hold(traced, interventions)
         leave = _without_any_hold(traced, chosen, labels) if len(chosen) > 1 else ()
-        if leave and len(leave) < len(chosen):  # the others caused the result of this run
+        if leave and len(leave) < len(chosen):  # the remaining candidates caused the result of this run
             self._idle |= {one.interventions for one in leave}
             reason = f"{reason}; without effect: {' and '.join(one.label for one in leave)}"
         elif idle:
@@ -413,7 +414,7 @@ class Diagnosing:
         return self._ran(symptom, labels, found)
 
     def _ran(self, symptom: Symptom, labels: tuple[str, ...], found: Shown) -> Effect:
-        """Record and report what a run has shown."""
+        """Record and report the result of a run."""
         shown, self._still = Effect(found.effect), found.still
         self.runs.append(Run(labels, shown, found.reason, found.duration_s, found.remedy, len(symptom.apart)))
         say(f"   {shown.shown}: {found.reason} ({found.duration_s:.1f} s)")

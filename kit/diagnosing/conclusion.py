@@ -1,4 +1,4 @@
-"""What follows from the first run, and from the re-runs: a diagnosis, in words. Pure."""
+"""The diagnosis that follows from the first run and the re-runs, in words. Pure."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from kit.diagnosing.search import Found
 from kit.diagnosing.wording import Project, fix_of, headline, inherited_by, to_change, written_by
 from kit.report.answer_text import entry_of, families
 
-_ENTRIES_AT_MOST = 3  # that are proposed for the allow-list
+_ENTRIES_AT_MOST = 3  # entries that are proposed for the allow-list
 _GAPS_AT_MOST = 8
-_LINES_SHOWN = 8  # of what a command wrote before it was ended
+_LINES_SHOWN = 8  # lines of a command's last output
 
 
 def nothing_wrong(first: Answer) -> Diagnosis:
-    """The diagnosis of a run in which no test failed, and nothing that is not allowed was reached."""
+    """The diagnosis of a run without a failed test in which no database off the allow-list was reached."""
     has_list = first.allowed.patterns is not None
     unmatched = tuple(f"override key {key.name} matches nothing" for key in first.overrides if not key.matched)
     said = tuple(finding.message for finding in first.findings) + unseen(first)
@@ -47,7 +47,7 @@ def nothing_wrong(first: Answer) -> Diagnosis:
 
 
 def unseen(first: Answer) -> tuple[str, ...]:
-    """What was refused and is no database's connection, and what was not seen and can hide a database, in sentences."""
+    """Refusals of anything but a database connection, and gaps that can hide a database, in sentences."""
     return (*(f"Refused: {stop}" for stop in first.stopped if not stop.connection), *_gaps(first))
 
 
@@ -58,7 +58,7 @@ def _gaps(first: Answer) -> tuple[str, ...]:
 
 
 def _unnamed(first: Answer) -> Iterator[str]:
-    """What is known about each database that the tests reach and do not name, if nothing else names it."""
+    """One sentence on each database that the tests reached although nothing in them names it."""
     for reach in unnamed(first.evidence, first.reached):
         mine = [other for other in first.reached if other.database.id == reach.database.id]
         writing = next((other for other in mine if other.writes), None)
@@ -71,7 +71,7 @@ def _unnamed(first: Answer) -> Iterator[str]:
 
 
 def ended_at_limit(first: Answer) -> Diagnosis:
-    """The diagnosis of a first run that did not come to its end."""
+    """The diagnosis of a first run that exceeded its time limit."""
     return Diagnosis(
         Status.UNRESOLVED,
         f"The unchanged command was ended at its time limit, after {first.evidence.duration_s:.0f} s.",
@@ -91,7 +91,7 @@ def _last_wrote(first: Answer) -> tuple[str, ...]:
 
 
 def not_allowed(first: Answer, symptoms: Sequence[Symptom]) -> Diagnosis:
-    """The diagnosis where something is wrong, and no allow-list says which databases re-runs may reach."""
+    """The diagnosis when something is wrong and no allow-list says which databases re-runs may reach."""
     wrong = {identity for symptom in symptoms for identity in symptom.wrong}
     rest = [family[0] for family in families(first) if family[0].id not in wrong and family[0].lives_on]
     entries = [f"--allow {shlex.quote(entry_of(first, database))}" for database in rest[:_ENTRIES_AT_MOST]]
@@ -115,7 +115,7 @@ def concluded(
     runs: Sequence[Run],
     project: Project = Project(),  # noqa: B008 - it is frozen
 ) -> Diagnosis:
-    """The diagnosis that the re-runs support, one search for each symptom, those of most tests first."""
+    """The diagnosis that the re-runs support; symptoms with the most tests come first."""
     half = [sentence for one in found for sentence in _half_shown(one)]
     doubts = [left_open(symptom, one, project.text_of) for symptom, one in zip(symptoms, found, strict=True)]
     found = [replace(one, confirmed=one.confirmed and not why) for one, why in zip(found, doubts, strict=True)]
@@ -132,7 +132,7 @@ def concluded(
 
 
 def symptom_said(symptom: Symptom) -> str:
-    """What went wrong, in words."""
+    """Describe a symptom."""
     first = symptom.first
     if symptom.wrong:
         mine = [database for database in first.databases if database.id in symptom.wrong]
@@ -149,7 +149,7 @@ def symptom_said(symptom: Symptom) -> str:
 
 
 def findings_of(symptom: Symptom) -> tuple[Finding[object], ...]:
-    """The findings of the first run that have to do with a symptom."""
+    """The findings of the first run that concern a symptom."""
     return tuple(
         finding
         for finding in symptom.first.findings
@@ -166,9 +166,9 @@ def _happened(symptom: Symptom, found: Found, project: Project) -> str:
 
 
 def _told_once(found: Found, first: Answer, runs: Sequence[Run]) -> Found:
-    """Leave one of the changes to the same inherited variable, each of which is enough: one that was a remedy, if any.
+    """Keep one of several sufficient changes to the same inherited variable, preferably one that was a remedy.
 
-    That the variable is set, and that nothing else names a database, are then one cause.
+    Otherwise the variable's value, and the absence of any other, would count as two causes.
     """
     enough = (*found.needed, *found.also)
     if not found.confirmed or len(found.needed) > 1 or len(enough) < 2:
@@ -184,12 +184,12 @@ def _told_once(found: Found, first: Answer, runs: Sequence[Run]) -> Found:
 
 
 def _as_changed(candidate: Candidate) -> set[tuple[str, ...]]:
-    """The labels of a run with this change alone."""
+    """The labels of a run with this candidate alone."""
     return {(candidate.label,), (candidate.otherwise_label or candidate.label,)}
 
 
 def _how_often(found: Found) -> str:
-    """How often it happened, if it is intermittent."""
+    """A sentence on how often the symptom occurred, if it is intermittent."""
     seen, of = found.often
     if seen == of:
         return ""
@@ -205,19 +205,19 @@ def _causes(first: Answer, found: Found, number: int, runs: Sequence[Run], proje
 
 
 def _as_run(candidate: Candidate, runs: Sequence[Run]) -> str:
-    """The label of the change in the run that showed it: a candidate can have an alternative."""
+    """The label of the candidate in the run that proved it: its own, or that of its alternative."""
     helped = {label for run in runs if run.effect is Effect.GONE for label in run.changed}
     other = candidate.otherwise_label
     return other if other in helped and candidate.label not in helped else candidate.label
 
 
 def _unproved(first: Answer, found: Sequence[Found], runs: Sequence[Run]) -> tuple[str, ...]:
-    """What was found and not proved, and what did not happen again."""
+    """What was found and not proved, and what did not recur."""
     return (*dict.fromkeys(_unchanged(found, runs)), *_unobserved(found), *_not_decisive(first, found), *unseen(first))
 
 
 def _unchanged(found: Sequence[Found], runs: Sequence[Run]) -> Iterator[str]:
-    """What a re-run without any change showed where the symptom did not come back in it."""
+    """Sentences on unchanged re-runs in which the symptom did not recur."""
     if any(one.unchanged is Effect.GONE for one in found):
         seen, of = max((one.often for one in found if one.unchanged is Effect.GONE), key=lambda often: often[1])
         yield f"The unchanged re-run did not reproduce it: it may be intermittent (it happened in {seen} of {of} runs)."
@@ -227,7 +227,7 @@ def _unchanged(found: Sequence[Found], runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _half_shown(found: Found) -> Iterator[str]:
-    """What a re-run showed with changes that were not confirmed."""
+    """A sentence on interventions that made the symptom disappear without being confirmed."""
     if found.needed and not found.confirmed:
         changed = " and ".join(one.label for one in found.needed)
         each = "each of them" if len(found.needed) > 1 else "it"
@@ -235,7 +235,7 @@ def _half_shown(found: Found) -> Iterator[str]:
 
 
 def _unobserved(found: Sequence[Found]) -> Iterator[str]:
-    """Tests that a proof left out: it is evidence about the others only."""
+    """Sentences on tests that a proof left out: it says nothing about them."""
     for one in found:
         for candidate in (*one.needed, *one.also) if one.confirmed else ():
             if candidate.left_out:

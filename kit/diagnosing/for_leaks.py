@@ -1,6 +1,6 @@
 """The interventions that may be tried for any leak, whatever its findings. Pure.
 
-What leads to a leak from outside (variables, files, modules), and what can replace its engine.
+They change the URL's source (variables, files, modules), or redirect the engine, session or connection.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ from kit.probes.interventions.base import Intervention
 from kit.probes.interventions.texts import PathFirst
 from kit.probes.interventions.variables import DropFromFiles, SetVariable
 
-_OF_ITSELF = ("middleware", "thread")  # what runs by itself, and can have an engine to itself
-_PAST = ("without a dependency", "direct call", "background task")  # what code of a request's own does
+# Routes of code that runs outside requests' dependencies and may have its own engine.
+_OF_ITSELF = ("middleware", "thread")
+# Routes of a request's own code outside dependencies.
+_PAST = ("without a dependency", "direct call", "background task")
 
 
 def for_leak(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """What may be tried for any leak, whatever its findings."""
+    """The candidates for any leak, whatever its findings."""
     overridden = bool(context.case.evidence.overrides)
     if overridden:
         yield from _session_elsewhere(leak, context)
@@ -59,9 +61,9 @@ def for_leak(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 
 def _made_by_the_way(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """A statement that led to the engine, and whose value is not used: nothing else depends on it.
+    """Leave out a statement on the engine's stack whose value is unused, so that nothing else depends on it.
 
-    For a lifespan, the whole lifespan is the cause, and no single statement of it.
+    Not for an engine of a lifespan, where the whole lifespan is the cause rather than one statement.
     """
     assert leak.engine is not None
     if leak.engine.stage == "lifespan":
@@ -87,7 +89,7 @@ def _made_by_the_way(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 
 def _session_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """The session that was opened on the leak, bound to the engine that the tests use instead."""
+    """Bind the session that was opened on the leak to the engine that the tests use."""
     meant, opener = context.engine_of_tests(), leak.opener
     through_one = leak.first.how in ("dependency", "override")
     if through_one or not _opens_a_session(context.case.evidence, leak):
@@ -102,7 +104,7 @@ def _session_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 
 def _connection_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """The connection that was opened without override and session, redirected to the override's database."""
+    """Redirect a connection that was opened without override or session to the override's database."""
     meant = context.engine_of_tests() if leak.engine is not None else context.connected_by_tests()
     opener, in_a_session = leak.opener, _opens_a_session(context.case.evidence, leak)
     if leak.first.how not in _PAST or in_a_session or not is_overridden(context.case, leak):
@@ -120,10 +122,10 @@ def _connection_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 
 def _past(leak: Leak, context: Context, opener: Frame, label: str, opens: str, instead: Intervention) -> Candidate:
-    """What bypasses the tests' override, at the code that should have passed it on."""
+    """A candidate for code that bypasses the tests' override, at the line that should have passed the override on."""
     kind = context.kind_of_route(leak, session_past_dependencies.NAME)
     known = context.found(kind, leak)
-    if known is not None:  # of this very opener, at the line that should have used what it is given
+    if known is not None:  # it has the line that should have used its argument
         return Candidate(known, label, (instead,), context.kind(kind).advice(known) or _past_fix(leak, opener, opener))
     caller = culprit(context.case, leak) or opener
     finding = _suggested(
@@ -185,7 +187,7 @@ def _no_lifespan(leak: Leak, context: Context) -> Candidate:
 
 
 def _variables(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """What the URL of a leak came from: a dotenv file, or a variable that was there at the start."""
+    """Change the source of a leak's URL: a line of a settings file, or an inherited variable."""
     evidence = context.case.evidence
     source = url_source_of(evidence, leak.first)
     for file, line, name, value in named_in_files(evidence, leak.engine) if leak.engine else ():
@@ -245,9 +247,9 @@ def _read_at(context: Context, file: str) -> str:
 
 
 def _parts(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """The part from which the URL was built, and which is not the allowed server's, if the tests have not set it.
+    """Change the part of the URL that differs from the allowed server's, unless the tests have set it.
 
-    Where no entry of the allow-list names a server's place: the host, or else the port.
+    If no entry of the allow-list names a server by its address, it is the host, else the port.
     """
     evidence = context.case.evidence
     made = leak.engine or leak.first.connection
@@ -282,7 +284,7 @@ def _parts(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 
 def _collected_alone(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """The engine was made while another test module was collected."""
+    """Do not collect the other test module whose collection made the engine."""
     engine, own = leak.engine, {test.partition("::")[0] for test in leak.tests}
     if engine is None or engine.phase != "collection" or engine.collecting is None:
         return
@@ -295,7 +297,7 @@ def _collected_alone(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 
 def _own_modules(leak: Leak, context: Context) -> Iterator[Candidate]:
-    """A file of the leak was loaded from one folder, while the project has a file of the same name."""
+    """Put a project folder first on sys.path, if a file of the leak has a namesake there."""
     made = context.case.evidence.chain(leak.engine or leak.first.connection)
     for frame in (*made[:1], *leak.first.chain[:1]):
         for folder, own in _namesakes(context, frame.file):
@@ -320,7 +322,7 @@ def _own_modules(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 
 def _namesakes(context: Context, file: str) -> Iterator[tuple[str, str]]:
-    """Other files of the project that could be the same module: the folder to start from, and the file."""
+    """Other project files that may be the same module: (the folder for sys.path, the file)."""
     parts = file.split("/")
     for number in range(1, len(parts) - 1):
         for folder in ("", "src"):
@@ -332,7 +334,7 @@ def _namesakes(context: Context, file: str) -> Iterator[tuple[str, str]]:
 def _suggested(
     context: Context, leak: Leak, kind: str, message: str, file: str | None, line: int | None
 ) -> Finding[object]:
-    """What an intervention should prove: the run's finding of that kind on the leak, or else this one."""
+    """The finding that an intervention should prove: the run's finding of that kind, else a new one."""
     return context.found(kind, leak) or proposed(kind, message, file, line)
 
 

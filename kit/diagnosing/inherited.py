@@ -1,8 +1,8 @@
-"""Who wrote a variable that the tests inherited, and who started a process: the line of a script, or of a file of
-settings. Pure: texts in.
+"""Find the line of a script or settings file that set an inherited variable, or that started a process. Pure.
 
-What the command itself runs is looked at first: its scripts, what they source, the Makefile, tox.ini or noxfile that it
-names. These lines are run, so that the last of them wrote it. Any other file can only be what the shell had from.
+Files that the command itself runs are searched first: its scripts, files that they source, and the Makefile, tox.ini or
+noxfile that it names. The last such line is certain, because it is executed. Lines in other files are only possible
+sources of the shell's environment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 TextOf = Callable[[str], str | None]
-_DEEPEST = 5  # scripts that source scripts
+_DEEPEST = 5  # nesting of scripts that source scripts
 _RUN_BY: dict[str, tuple[str, ...]] = {
     "make": ("Makefile", "makefile", "GNUmakefile"), "gmake": ("Makefile", "makefile", "GNUmakefile"),
     "tox": ("tox.ini", "pyproject.toml", "setup.cfg"), "nox": ("noxfile.py",),
@@ -30,7 +30,7 @@ _SOURCED = re.compile(r"^\s*(?:\.|source)\s+(?P<file>[^\s;&|]+)")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A line that writes a variable. `sure` is True where the command runs it, `verb` how it does so."""
+    """A line that sets a variable. `sure` is True when the command executes it; `verb` is how it sets it."""
 
     file: str
     line: int
@@ -42,10 +42,10 @@ class Written:
 
 
 def writers(name: str, command: Sequence[str], given: bool, text_of: TextOf, files: Iterable[str]) -> list[Written]:
-    """The lines that write a variable, what the command runs before what only lies beside it.
+    """The lines that set a variable: the last one that the command executes, else all possible ones.
 
-    `given` is whether it was in the environment of the command already. `files` are those of the project that may set
-    variables: .env*, workflows of CI, and the like.
+    `given` is whether the variable was in the command's environment. `files` are project files that may set variables:
+    .env*, CI workflows, and the like.
     """
     sure = [one for file in _run(command, text_of) for one in _lines(name, file, text_of, True)]
     if sure:
@@ -56,7 +56,7 @@ def writers(name: str, command: Sequence[str], given: bool, text_of: TextOf, fil
 
 
 def line_that_starts(argv: Sequence[str], command: Sequence[str], text_of: TextOf) -> str:
-    """The line of a script of the command's that starts a Python with these arguments, as FILE:LINE; "" for none."""
+    """The line of the command's scripts that starts a Python with these arguments, as FILE:LINE; "" for none."""
     named = next((word for word in argv if word and not word.startswith("-")), "")
     program = os.path.basename(named)
     for file in _run(command, text_of) if program else ():
@@ -68,7 +68,7 @@ def line_that_starts(argv: Sequence[str], command: Sequence[str], text_of: TextO
 
 
 def _run(command: Sequence[str], text_of: TextOf) -> Iterator[str]:
-    """The files that a command runs, each after those that it sources, which are run first."""
+    """The files that a command runs, each after the files that it sources, because those run first."""
     for word in _words(command):
         program = os.path.basename(word)
         for file in _RUN_BY.get(program, ()):
@@ -78,13 +78,13 @@ def _run(command: Sequence[str], text_of: TextOf) -> Iterator[str]:
 
 
 def _words(command: Sequence[str]) -> Iterator[str]:
-    """The words of a command, and those of a command that one of them is (sh -c "...")."""
+    """The words of a command; those that are a command line (sh -c "...") are also split."""
     for word in command:
         yield word
         if " " in word:
             try:
                 yield from shlex.split(word)
-            except ValueError:  # no command
+            except ValueError:  # not a command line
                 continue
 
 
@@ -111,7 +111,7 @@ def _lines(name: str, file: str, text_of: TextOf, sure: bool) -> Iterator[Writte
 
 
 def _verb(name: str, line: str, file: str) -> str:
-    """How a line writes a variable; "" where it does not."""
+    """How a line sets a variable ("sets" or "exports"); "" when it does not."""
     bare = line.strip()
     if bare.startswith("#"):
         return ""
@@ -130,5 +130,5 @@ def _verb(name: str, line: str, file: str) -> str:
 
 
 def is_env_file(file: str) -> bool:
-    """Tell whether a file's name is that of a dotenv file."""
+    """Whether a file's name is that of a dotenv file."""
     return bool(_ENV_FILE.search(file))

@@ -1,8 +1,8 @@
-"""What the re-runs of a diagnosis have shown, kept until it is at its end: the same command goes on from there.
+"""The results of a diagnosis' re-runs, kept so that the same command can continue an interrupted diagnosis.
 
-Kept for a day in the user's cache, for this user alone: what is shown on the screen, and no text of the project, no
-variable and no record. It is of use only where nothing has changed that the runs depend on: the command, its folder and
-environment, the allow-list, the texts of the project, the interpreters, and what the first run has shown.
+Kept for a day in the user's cache, for this user alone. It holds what is shown on the screen, and neither source,
+variables nor records. It applies only if nothing has changed on which the runs depend: the command, its folder and
+environment, the allow-list, the project's text files, the interpreters, and the results of the first run.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _TEXTS_AT_MOST = 20_000
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What one run has shown: its effect and why, changes that had no effect on it, and tests that still show it.
+    """The result of one run.
 
-    Changes are named by their labels.
+    `idle` are the labels of interventions without effect, `still` the tests that still show the symptom.
     """
 
     effect: str
@@ -46,21 +46,21 @@ class Shown(msgspec.Struct, frozen=True):
 
 @dataclass
 class Journal:
-    """What was kept of one diagnosis, in `file`. Each run is written down at once: an end by SIGKILL loses none."""
+    """The kept results of one diagnosis, in `file`. Each run is written immediately, so that SIGKILL loses none."""
 
     file: Path | None = None
     _known: dict[str, list[Shown]] = field(default_factory=dict)
     _asked: dict[str, int] = field(default_factory=dict)
 
     def take(self, left_out: Sequence[str], labels: Sequence[str]) -> Shown | None:
-        """What this run showed, the first time it is asked for its first one, and so on; None where it is not known."""
+        """The kept result of the n-th equal run at the n-th call; None when there is none."""
         key = _digest([list(left_out), list(labels)])
         number = self._asked.get(key, 0)
         self._asked[key] = number + 1
         return dict(enumerate(self._known.get(key, ()))).get(number)
 
     def add(self, left_out: Sequence[str], labels: Sequence[str], shown: Shown) -> None:
-        """Write down what a run has shown. Where the cache cannot be written to, nothing is kept."""
+        """Record the result of a run. Does nothing when the cache cannot be written."""
         if self.file is None:
             return
         line = msgspec.json.encode([_digest([list(left_out), list(labels)]), shown]) + b"\n"
@@ -71,16 +71,16 @@ class Journal:
                 file.write(line)
 
     def end(self) -> None:
-        """The diagnosis is at its end: nothing of it is kept."""
+        """The diagnosis is complete: remove the file."""
         if self.file is not None:
             with suppress(OSError):
                 self.file.unlink(missing_ok=True)
 
 
 def opened(place: Path, about: Any, fresh: bool = False) -> Journal:
-    """The journal of the diagnosis of a project in `place`, with what is `about` it as JSON has it; removes old ones.
+    """Open the journal of a diagnosis in `place` that is identified by `about` (JSON values); remove expired ones.
 
-    With `fresh` nothing that was kept is used. Nothing is kept where the project's texts are too many to compare.
+    With `fresh`, kept results are discarded. Nothing is kept when the project has too many files to compare.
     """
     folder = cache_path() / _FOLDER
     _sweep(folder)
@@ -98,7 +98,7 @@ def _read(file: Path) -> dict[str, list[Shown]]:
     known: dict[str, list[Shown]] = {}
     with suppress(OSError):
         for line in file.read_bytes().splitlines():
-            with suppress(msgspec.DecodeError):  # cut where a process was killed
+            with suppress(msgspec.DecodeError):  # a line cut off when its process was killed
                 key, shown = msgspec.json.decode(line, type=tuple[str, Shown])
                 known.setdefault(key, []).append(shown)
     return known
@@ -112,7 +112,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _texts(place: Path) -> Iterator[tuple[str, str]]:
-    """Each file of the project that is text which a run may read, with a digest of what is in it."""
+    """Each text file of the project that a run may read, with a digest of its content."""
     for folder, folders, files in os.walk(place):
         here = Path(folder)
         folders[:] = sorted(

@@ -1,4 +1,4 @@
-"""Did the symptom come back? What is checked in each run, and when a run is inconclusive. Pure."""
+"""Did the symptom recur? The checks of each re-run, and when a re-run is inconclusive. Pure."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from kit.probes.interventions.connections import RedirectConnection, RedirectEng
 from kit.probes.interventions.variables import SetVariable
 from kit.probes.places import place
 
-# These redirect a connection: its test gets as far as before, and may then fail for lack of its rows.
+# These redirect a connection: the test gets as far as before, and may then fail for lack of its rows.
 _REDIRECTS = (RedirectEngine, RedirectSession, RedirectConnection, SetVariable)
 _RAN = ("passed", "failed", "xfailed", "xpassed")
 
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """What went wrong in the first run: databases that were reached, or, where none was wrong, tests that failed.
+    """A defect of the first run: databases that were wrongly reached or, if there are none, tests that failed.
 
-    `affected` are the tests in which it went wrong, `tests` all that ran. `wrong` are identities of databases. `apart`
-    are tests that are left out while this is looked into: something else goes wrong in them, of its own, or, where
-    `selected` is True, it is there without them, too.
+    `affected` are the tests that show it, `tests` all tests that ran. `wrong` are identities of databases. `apart` are
+    tests left out while this symptom is examined: they show another symptom or, with `selected`, are not needed to show
+    this one.
     """
 
     first: Answer
@@ -52,7 +52,7 @@ class Symptom:
 
 
 def symptoms_of(first: Answer) -> tuple[Symptom, ...]:
-    """What went wrong in the first run: one symptom for each set of leaks that share no test with another."""
+    """The symptoms of the first run: one for each set of leaks that shares no test with another set."""
     tests = frozenset(ran(first.evidence))
     sets = _apart(the_case(first))
     if not sets:
@@ -74,7 +74,7 @@ def symptoms_of(first: Answer) -> tuple[Symptom, ...]:
 
 
 def together(symptoms: Sequence[Symptom]) -> Symptom:
-    """All symptoms as one: what is wrong is wrong for all of them, and no test is left out."""
+    """All symptoms as one, with the wrong databases of all and no test left out."""
     return Symptom(
         symptoms[0].first,
         frozenset().union(*(one.wrong for one in symptoms)),
@@ -86,7 +86,7 @@ def together(symptoms: Sequence[Symptom]) -> Symptom:
 
 
 def _apart(case: Case) -> list[tuple[Leak, ...]]:
-    """Sort leaks into sets that can be looked into one at a time. One outside the tests is there in every run."""
+    """Sort leaks into sets that can be examined separately. A leak outside the tests occurs in every run."""
     sets: list[tuple[Leak, ...]] = []
     for leak in case.leaks:
         near = [group for group in sets if not leak.tests or any(_meet(case, leak, other) for other in group)]
@@ -98,17 +98,18 @@ def _apart(case: Case) -> list[tuple[Leak, ...]]:
 def _meet(case: Case, leak: Leak, other: Leak) -> bool:
     made = made_by_tests(case, leak)
     alike = made is not None and made == made_by_tests(case, other)
-    shared = leak.engine is not None and leak.engine == other.engine  # made in the one, it leads on in the other
+    # An engine made in one test may be used in the other.
+    shared = leak.engine is not None and leak.engine == other.engine
     return alike or shared or not other.tests or not set(leak.tests).isdisjoint(other.tests)
 
 
 def the_case(found: Answer) -> Case:
-    """The answer as detection takes it."""
+    """The answer as the input of detection."""
     return case_of(found.evidence, found.reached, found.allowed)
 
 
 def ran(evidence: Evidence) -> dict[str, str]:
-    """The tests that were run to their body, with how they ended."""
+    """The tests whose body ran, with their outcomes."""
     return {
         outcome.test: outcome.outcome
         for outcome in evidence.outcomes
@@ -117,14 +118,14 @@ def ran(evidence: Evidence) -> dict[str, str]:
 
 
 def failures(evidence: Evidence) -> Iterable[str]:
-    """The tests that failed, in whichever phase."""
+    """The tests that failed in any phase."""
     return (outcome.test for outcome in evidence.outcomes if outcome.outcome == "failed")
 
 
 def effect(
     symptom: Symptom, run: Evidence, left_out: frozenset[str], interventions: Sequence[Intervention] = ()
 ) -> tuple[Effect, str]:
-    """What a run with these interventions shows about the symptom; `left_out` are tests that were kept from running."""
+    """The effect of a run with these interventions, and the reason; `left_out` are tests that were left out."""
     if run.timed_out:
         return Effect.VOID, f"ended at its time limit, after {run.duration_s:.0f} s"
     if not run.processes:
@@ -151,7 +152,7 @@ def _leak_effect(
             return Effect.VOID, f"it connected to {first.database} instead, {why}{allow}"
         return Effect.STAYS, f"{_stopped(first)}, at {chain[0] if chain else first.phase}"
     again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
-    # Refusals were handled above: what is left of them is the replacement database, which does not exist.
+    # Refusals were handled above; remaining ones are for the replacement database, which does not exist.
     wrong = [reach for reach in again.reached if not reach.stopped and _is_wrong(symptom, again, reach.database.id)]
     if wrong:
         return Effect.STAYS, f"{wrong[0].database.name} was reached, at {wrong[0].opener}"
@@ -162,16 +163,16 @@ def _leak_effect(
 
 
 def _stopped(refusal: Refusal) -> str:
-    """What a run was refused. A file is not opened; a server was only asked, by the kit, which one it is."""
+    """The clause about a refusal. A file was not opened; a server was only asked by the kit for its identity."""
     if refusal.observed is None or "file" in refusal.observed:
         return f"refused before {refusal.database} was opened"
     return f"refused before the application's first statement to {refusal.database}"
 
 
 def wrong_server_asked(symptom: Symptom, run: Evidence) -> str:
-    """A server off the allow-list that a run asked for any database; "" if there is none.
+    """The address of a server off the allow-list that a run tried to connect to; "" if there is none.
 
-    What the first run could not connect to either is ignored: that is how it waits for its servers.
+    Connections that failed in the first run, too, are ignored: that is how a suite waits for its servers.
     """
     before = {failed.configured for failed in symptom.first.evidence.failed_connections}
     asked = [failed.configured for failed in run.failed_connections if failed.configured not in before]
@@ -196,7 +197,7 @@ def _wrong_servers(symptom: Symptom) -> set[tuple[str, str]]:
 
 
 def _server(configured: str) -> tuple[str, str] | None:
-    """Host and port of a URL; None for what is no server's."""
+    """Host and port of a URL; None if it names no server."""
     named = place(configured) if "://" in configured else None
     if named is None or not (named[1] or named[2]):
         return None
@@ -204,9 +205,9 @@ def _server(configured: str) -> tuple[str, str] | None:
 
 
 def _is_known(symptom: Symptom, refusal: Refusal) -> bool:
-    """Tell whether what a run was refused was a wrong database of the first run."""
+    """Whether the database that a run was refused is a wrong one of the first run."""
     named = Allowed((refusal.entry,), symptom.first.allowed.folder)
-    if not _can_be_meant(named):  # a client of which nobody can tell where it leads
+    if not _can_be_meant(named):  # the entry of a client with an unknown target
         return False
     return any(
         named.judge(database) is True
@@ -238,13 +239,13 @@ def _comparable(
     left_out: frozenset[str],
     interventions: Sequence[Intervention],
 ) -> tuple[Effect, str]:
-    """No wrong database was reached: did the tests do what they did before, or did they not get that far?"""
+    """No wrong database was reached: did the tests get as far as before?"""
     first, now = symptom.first.evidence, ran(run)
     nowhere = led_nowhere(run, again)
-    # A fixture whose connection is redirected to nothing has got to its line, and its test does not reach its body.
+    # A fixture redirected to the replacement database reaches its line, but its test does not reach its body.
     in_fixtures = _affected_in_fixtures(symptom) - set(now) if nowhere else set[str]()
     missing = [test for test in symptom.tests if test not in now and test not in left_out | in_fixtures]
-    if missing and not run.refusals:  # after which no more tests are begun
+    if missing and not run.refusals:  # after a refusal no more tests are started
         return Effect.VOID, f"{counted(len(missing), 'test')} no longer ran, {missing[0]} first"
     if not symptom.tests and run.exit_code and (run.exit_code != first.exit_code or not again.reached) and not nowhere:
         reached = "" if again.reached else " and reached no database"
@@ -267,13 +268,13 @@ def _comparable(
 
 
 def _affected_in_fixtures(symptom: Symptom) -> set[str]:
-    """The tests of which a fixture reached a wrong database before their body."""
+    """The tests with a fixture that reached a wrong database."""
     reaches = (reach for leak in symptom.leaks for reach in leak.reaches)
     return {reach.test for reach in reaches if reach.test is not None and reach.phase == "setup"}
 
 
 def _no_longer_passes(symptom: Symptom, run: Evidence, excused: Sequence[str] = ()) -> str:
-    """The first test that passed and fails now, in words; "" where there is none."""
+    """A sentence on the first test that passed before and fails now; "" if there is none."""
     failed = set(failures(run)) - set(excused)
     lost = [test for test, outcome in ran(symptom.first.evidence).items() if outcome == "passed" and test in failed]
     return f"{lost[0]} passed before and fails now" if lost else ""
@@ -289,7 +290,7 @@ def _no_longer_asks(symptom: Symptom, reach: Reach, now: Mapping[str, str], run:
 
 
 def is_remedy(symptom: Symptom, run: Evidence, shown: Effect) -> bool:
-    """Tell whether a run's intervention is a remedy: the database exists, and no test that passed fails."""
+    """Whether a run's intervention is a remedy: the database exists, and no test that passed fails."""
     if shown is not Effect.GONE:
         return False
     if not symptom.wrong:
@@ -299,17 +300,17 @@ def is_remedy(symptom: Symptom, run: Evidence, shown: Effect) -> bool:
 
 
 def led_nowhere(run: Evidence, again: Answer) -> bool:
-    """Tell whether a run requested the replacement database that does not exist: tests get to it, and no further."""
+    """Whether a run requested the replacement database, which does not exist, so that its tests got no further."""
     asked = (*(failed.configured for failed in run.failed_connections), *(one.database for one in run.refusals))
     return any(NOWHERE in one for one in asked) or any(NOWHERE in database.name for database in again.databases)
 
 
 def _wrongly(symptom: Symptom, left_out: frozenset[str], now: Mapping[str, str], stopped: bool) -> Iterator[Reach]:
-    """The reaches of wrong databases, without those of tests that a stopped run did not get to."""
+    """The reaches of wrong databases, without those of tests that a stopped run did not start."""
     evidence = symptom.first.evidence
     for leak in symptom.leaks:
         for reach in leak.reaches:
-            # That the tests ran tells that what imported them went on; of another program it tells nothing.
+            # If the tests ran, the code that imported them did, too; this says nothing about another program.
             early = reach.test is None and bool(symptom.tests) and not is_child(evidence, reach.entry)
             unbegun = stopped and reach.test is not None and reach.test not in now
             if not early and not unbegun and reach.test not in left_out:

@@ -1,9 +1,8 @@
-"""What redirecting an engine leaves open: it shows which engine it was, and not why it is used. Pure.
+"""What redirecting an engine leaves open: it shows which engine was used, and not why. Pure.
 
-Such a run is the whole proof where nothing could have led to another engine. Where something could have, the engine is
-named and no cause is called proved: another cause that was seen and not refuted, another process than the tests', a
-variable that the application read and that was not set, and whatever the tests replace (`patch`,
-`monkeypatch.setattr`).
+Such a run is a complete proof only if nothing could have selected another engine. Otherwise the engine is named and no
+cause is called proved. Doubts are: another cause that was found and not refuted, a process other than the tests', a
+variable that the application read and that was not set, and replacements in the tests (`patch`, `monkeypatch.setattr`).
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ _CONFTEST = "conftest.py"
 
 
 def left_open(symptom: Symptom, found: Found, text_of: TextOf) -> tuple[str, ...]:
-    """Why the engines that the re-runs show are no cause yet, in sentences; nothing where they are, or others are.
+    """The reasons why the engines identified by re-runs are no proved cause, in sentences; empty for none.
 
-    `text_of` gives the text of a file of the project, None where there is none.
+    `text_of` returns the text of a project file, None if there is none.
     """
     if not found.confirmed or not all(kind_named(one.kind).strength.stands_for_nothing for one in found.needed):
         return ()
@@ -38,7 +37,7 @@ def left_open(symptom: Symptom, found: Found, text_of: TextOf) -> tuple[str, ...
 
 
 def _undecided(symptom: Symptom, found: Found) -> Iterator[str]:
-    """Causes that the first run shows, and that no re-run has shown or refuted."""
+    """Causes that the first run shows and that no re-run has proved or refuted."""
     refuted = {id(one.finding) for one in found.refuted}
     for finding in symptom.first.findings:
         concerns = not finding.tests or not symptom.affected or not set(symptom.affected).isdisjoint(finding.tests)
@@ -67,7 +66,7 @@ def _of_tests(case: Case) -> frozenset[int]:
 
 
 def _files_of_tests(leak: Leak) -> Iterator[str]:
-    """The files of the tests that reached it, and every conftest that may be theirs."""
+    """The files of the tests of a leak, and every conftest.py that may apply to them."""
     files = dict.fromkeys(test.partition("::")[0] for test in leak.tests)
     yield from files
     folders = {"/".join(file.split("/")[:depth]) for file in files for depth in range(file.count("/") + 1)}

@@ -1,4 +1,4 @@
-"""Delta debugging: the smallest set of changes that still does what all of them do. Pure but for the question asked."""
+"""Delta debugging: the smallest set of items with the same effect as all of them. Pure except for `works`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Item = TypeVar("Item")
 
 
 def minimal(items: Sequence[Item], works: Callable[[tuple[Item, ...]], bool]) -> tuple[Item, ...]:
-    """Return a subset of `items`, in their order, that works, and of which no single item can be left out.
+    """Return a subset of `items`, in order, that works and from which no single item can be left out.
 
-    `works(items)` is taken for granted, and so is that nothing works without any item; neither is asked. Where one
-    item of n decides, about 2 log2(n) questions are asked. No question is asked twice.
+    `works(items)` is assumed to be true and `works(())` to be false; neither is called. If a single item of n decides,
+    about 2 log2(n) calls are made. No call is repeated.
     """
     answers: dict[tuple[int, ...], bool] = {}
 

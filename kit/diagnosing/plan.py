@@ -1,4 +1,4 @@
-"""From findings to interventions: what a re-run may change, and what to do if that proves the cause. Pure."""
+"""From findings to candidates: what a re-run may change, and what to do if that proves the cause. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kit.probes.interventions.base import Intervention
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a re-run may change: `likely` one thing for each finding, then the `rest`, then the `last` resorts."""
+    """The candidates of a symptom: `likely`, one for each finding, then the `rest`, then the `last` resorts."""
 
     likely: tuple[Candidate, ...]
     rest: tuple[Candidate, ...]
@@ -30,14 +30,14 @@ class Plan:
 
     @property
     def ranked(self) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
-        """The groups that are tried, the likeliest first."""
+        """The groups to try, the likeliest first."""
         return (self.likely, self.rest) if self.likely else (self.rest, ())
 
 
 def plan(case: Case, findings: tuple[Finding[Any], ...], text_of: TextOf, values: Values) -> Plan:
-    """Every intervention that the evidence suggests. `values` are what variables were set to.
+    """Every candidate that the evidence suggests. `values` are the values that variables were set to.
 
-    The last resorts redirect each engine of a leak, if nothing that the evidence suggests is the cause.
+    The last resorts redirect each engine of a leak, in case no suggested candidate is the cause.
     """
     context = Context(case, text_of, values, findings, KINDS)
     direct = _each_once(one for finding in findings for one in kind_named(finding.kind).plan(finding, context))

@@ -35,16 +35,16 @@ _INTERRUPTED = "it was interrupted"
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Which runs are kept from databases that are not allowed: the first one with `first`, re-runs unless `yes`."""
+    """Which runs are guarded: the first one if `first`, re-runs unless `yes`."""
 
     first: bool = False
     yes: bool = False
-    drivers: tuple[str, ...] = ()  # without a probe, that may still connect
+    drivers: tuple[str, ...] = ()  # drivers without a probe that may still connect
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that the first run may take, and each re-run (None: by the first), and the minutes for all."""
+    """Seconds for the first run and for each re-run (None: derived from the first), and the budget for all."""
 
     first_s: float
     each_s: float | None = None
@@ -53,7 +53,7 @@ class Limits:
 
 @dataclass
 class Reruns:
-    """Makes the runs. Everything that is written lies in one folder, which goes at the end."""
+    """Makes the runs. All their files are in one folder, which is removed at the end."""
 
     command: tuple[str, ...]
     allow: tuple[str, ...]
@@ -61,15 +61,15 @@ class Reruns:
     limits: Limits
     place: Path
     environ: Mapping[str, str]
-    timeout_s: float = 60.0  # of each run after the first
+    timeout_s: float = 60.0  # of each re-run
     stopped: str = ""  # why there are no more runs
     interrupted: BaseException | None = None
-    _under_way: bool = False  # a run after the first
+    _under_way: bool = False  # whether a re-run is in progress
 
     def __enter__(self) -> Reruns:
         self._closing = ExitStack()
         self.folder = self._closing.enter_context(workspace("kit-diagnose-"))
-        self.seal = Seal(new_key())  # what a killed run leaves behind has passwords in it
+        self.seal = Seal(new_key())  # the files that a killed run leaves behind contain passwords
         entries = allowed(self.allow, self.place).entries or AllowList((), str(self.place))
         self.keeper = self._closing.enter_context(Keeper(self.folder, self.place, entries, self.seal))
         return self
@@ -78,7 +78,7 @@ class Reruns:
         self._closing.close()
 
     def as_it_is(self) -> tuple[Traced, Answer]:
-        """Run the command unchanged, and return what it reached."""
+        """Run the command unchanged; return the trace and its answer."""
         listed = allowed(self.allow, self.place)
         stopping = self._stopping(listed.entries) if self.guard.first else None
         limit_s = self.limits.budget.limit(self.limits.first_s)
@@ -97,7 +97,7 @@ class Reruns:
     def again(self, interventions: Sequence[Intervention]) -> Traced:
         """Run the command with interventions; connections off the allow-list are refused, unless --yes is given.
 
-        OutOfRuns if the time is up, or the user interrupted it: no more runs then.
+        Raises OutOfRuns when the budget is spent, or the user interrupted the runs.
         """
         budget = self.limits.budget
         if not self.stopped and budget.is_spent:
@@ -132,7 +132,7 @@ class Reruns:
 
     @property
     def values(self) -> dict[tuple[str, str | None], str]:
-        """What variables were set to in the first run, by name and what evidence shows."""
+        """The values that variables had in the first run: {(name, value shown in evidence): value}."""
         return _values(self._values, self.folder, self.seal)
 
     @property
@@ -147,7 +147,7 @@ class Reruns:
     ) -> Traced:
         file = self.folder / "interventions"
         file.touch(0o600)
-        # The last one, for what the others did is known by their number.
+        # The last one, because the effects of the others are reported by their position.
         all_of_them = [*interventions, TellOfDatabases(self.keeper.address, ".", self.seal.key)]
         text = json.dumps([one.placed(str(self.place)).as_json() for one in all_of_them])
         file.write_text(self.seal.sealed(text.replace(WORKSPACE, str(self.folder))), encoding="ascii")
@@ -158,7 +158,7 @@ class Reruns:
         )  # fmt: skip
 
     def _entries(self) -> tuple[str, ...]:
-        """The allow-list, with each way in which a server on it was asked for, and the files that only re-runs name."""
+        """The allow-list, plus each address under which an allowed server was requested, and the re-runs' own files."""
         found = [
             entry_for_server(configured, dict(observed) if observed is not None else None, peer)
             for database in self._first.databases
@@ -169,12 +169,12 @@ class Reruns:
 
 
 def _values(file: Path, folder: Path, seal: Seal) -> dict[tuple[str, str | None], str]:
-    """What variables were set to, by name and what evidence shows; a database whose folder is gone gets another."""
+    """{(name, value shown in evidence): value}; a database file whose folder is gone is replaced by a new one."""
     found: dict[tuple[str, str | None], str] = {}
     for line in file.read_bytes().splitlines() if file.is_file() else ():
         try:
             name, value, shown = msgspec.json.decode(seal.opened(line.decode("ascii")), type=tuple[str, str, str])
-        except (msgspec.DecodeError, ValueError):  # cut where a process was killed, or no text
+        except (msgspec.DecodeError, ValueError):  # a line cut off when its process was killed, or not text
             continue
         found[name, shown] = _still_there(value, folder)
     return found

@@ -1,7 +1,7 @@
-"""From candidates to causes with few runs. Pure but for `run`, which makes one.
+"""From candidates to causes with few runs. Pure except for `run`, which makes one.
 
-First everything that the findings suggest is changed at once; where the symptom is gone, delta debugging leaves out
-what is not needed. Then each cause is restored alone, which must bring the symptom back.
+First all likely candidates are applied at once; if the symptom is gone, delta debugging drops the unnecessary ones.
+Then each cause is restored alone, which must bring the symptom back.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from kit.detectors.planning.candidate import Candidate
 from kit.diagnosing.minimal import minimal
 from kit.probes.interventions.base import Intervention
 
-_OTHERS_AT_MOST = 3  # of each group that are tried for themselves
-_UNCHANGED_AT_MOST = 4  # runs without any change, where the first of them did not bring it back
-_DOUBT = 0.05  # that what happens only sometimes merely did not happen in the runs with a change
+_OTHERS_AT_MOST = 3  # candidates of each group that are tried alone
+_UNCHANGED_AT_MOST = 4  # unchanged runs, if the first of them did not reproduce the symptom
+_DOUBT = 0.05  # accepted probability that an intermittent symptom is absent by chance in the runs with a change
 _REPEATS_AT_MOST = 5
 
 Try = Callable[[tuple[Candidate, ...]], Effect]
@@ -24,13 +24,13 @@ Try = Callable[[tuple[Candidate, ...]], Effect]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The smallest set of changes that makes the symptom disappear; `also` are changes that do so by themselves.
+    """The smallest set of candidates that makes the symptom disappear; `also` are others that do so alone.
 
-    `confirmed` is False where putting one back alone did not bring it back, or none was found. `unchanged` is what the
-    run without any change showed, None where there was none. `refuted` are candidates with which alone it stayed.
-    `often` is in how many runs without any change it happened, of how many, the first one included; `repeated` is how
-    many runs with a change were made, in each of which it must be gone. Where the runs were used up before that was
-    confirmed, `needed` is the smallest set of changes without which it was seen to be gone.
+    `confirmed` is False when restoring one of them alone did not bring the symptom back, or none was found. `unchanged`
+    is the effect of the unchanged run, None without one. `refuted` are candidates with which alone the symptom stayed.
+    `often` is (runs with the symptom, runs) among unchanged runs, including the first one; `repeated` is how many runs
+    with a change were made, in each of which the symptom must be gone. If the runs were used up before the
+    confirmation, `needed` is the smallest set with which it was seen to be gone.
     """
 
     needed: tuple[Candidate, ...] = ()
@@ -53,13 +53,13 @@ def search(
     held: Callable[[Candidate], bool] = lambda one: True,
     shown: bool = False,
 ) -> Found:
-    """Find the smallest set of changes that works. `ranked` are groups of candidates, the likeliest first.
+    """Find the smallest set of candidates that works. `ranked` are groups of candidates, the likeliest first.
 
-    Every group is tried together with those before it, until the symptom is gone. Where none of them works, `last`
-    are tried: each alone, then all together. `held` tells whether a candidate took hold in a run with others: one that
-    did not leaves them, and what the run showed is shown of the others. What happens only sometimes is gone with a
-    change where it is in so many runs that it would have happened in one of them, with a doubt of one in twenty. With
-    `shown` a run without any change was made, and showed it.
+    Groups are tried cumulatively until the symptom is gone. If none works, the candidates in `last` are tried, each
+    alone, then all together. `held` says whether a candidate had an effect in a joint run; those without are dropped,
+    and the result counts for the others. An intermittent symptom counts as gone only after so many runs that by chance
+    it would be absent from all of them with a probability of at most one in twenty. `shown` means that an unchanged run
+    was already made and showed the symptom.
     """
     answers: dict[frozenset[tuple[Intervention, ...]], Effect] = {frozenset(): Effect.STAYS} if shown else {}
     often, repeated = (1, 1), 1
@@ -98,14 +98,14 @@ def _smallest_gone(
     last: Sequence[Candidate],
     answers: Mapping[frozenset[tuple[Intervention, ...]], Effect],
 ) -> tuple[Candidate, ...]:
-    """The fewest changes with which it was gone, so far; nothing where it was gone without any."""
+    """The smallest set with which the symptom was gone so far; empty if it was gone without any."""
     sets = [made for made, shown in answers.items() if shown is Effect.GONE]
     fewest = min(sets, key=len, default=frozenset[tuple[Intervention, ...]]())
     return tuple(one for group in (*ranked, last) for one in group if one.interventions in fewest)
 
 
 def _repeatedly(run: Try, chosen: tuple[Candidate, ...], times: int) -> Effect:
-    """What runs with the same changes show: gone where it is in each of them, else what the first other one shows."""
+    """The effect of repeated runs: GONE if it is in each of them, else the first other effect."""
     shown = run(chosen)
     for _ in range(times - 1):
         if shown is not Effect.GONE:
@@ -115,16 +115,16 @@ def _repeatedly(run: Try, chosen: tuple[Candidate, ...], times: int) -> Effect:
 
 
 def _how_often(run: Try) -> tuple[int, int]:
-    """In how many runs without any change it happened, of how many. Two were made before: the first one had it."""
+    """(unchanged runs with the symptom, unchanged runs). Two were made before, of which the first had it."""
     shown = [run(()) for _ in range(_UNCHANGED_AT_MOST - 1)]
     said = [one for one in shown if one is not Effect.VOID]
     return 1 + said.count(Effect.STAYS), 2 + len(said)
 
 
 def repeats_needed(seen: int, of: int) -> int:
-    """How many runs with a change it takes, where it happened in `seen` of `of` runs without one. At least 1.
+    """The number of runs needed with a change if the symptom occurred in `seen` of `of` unchanged runs; at least 1.
 
-    More than can be made where it was seen in the first run only: how often it happens is not known then.
+    If only the first run had the symptom, its frequency is unknown, and the result exceeds the number of possible runs.
     """
     if seen < 2:
         return _REPEATS_AT_MOST + 1
@@ -135,14 +135,14 @@ def repeats_needed(seen: int, of: int) -> int:
 
 
 def _less(chosen: tuple[Candidate, ...], one: Candidate) -> tuple[Candidate, ...]:
-    """The changes with one of them restored."""
+    """The candidates without one of them."""
     return tuple(other for other in chosen if other is not one)
 
 
 def _working(
     ranked: Sequence[Sequence[Candidate]], ask: Try, held: Callable[[Candidate], bool]
 ) -> tuple[Candidate, ...]:
-    """A set that works: the first groups together, else, where together they spoil the run, one after the other."""
+    """A set that works: the groups cumulatively or, if they interfere with each other, a single candidate."""
     together: tuple[Candidate, ...] = ()
     for group in ranked:
         together = (*together, *group)
@@ -151,7 +151,7 @@ def _working(
         if gone:
             return together
     everyone = [candidate for group in ranked for candidate in group]
-    for candidate in everyone:  # what took no hold beside others can do so alone
+    for candidate in everyone:  # a candidate without effect in a joint run may have one alone
         if len(everyone) > 1 and ask((candidate,)) is Effect.GONE:
             return (candidate,)
     return ()
@@ -163,9 +163,9 @@ def _alone_or_together(last: Sequence[Candidate], ask: Try) -> tuple[Candidate, 
 
 
 def _also(ranked: Sequence[Sequence[Candidate]], needed: tuple[Candidate, ...], ask: Try) -> tuple[Candidate, ...]:
-    """The other likely changes that are enough by themselves: where two conditions must meet, each is a cause.
+    """The other likely candidates that are sufficient alone: where two conditions must meet, each is a cause.
 
-    A place that leads nowhere is no such change: with it, whatever came from there is gone.
+    Alternatives (`otherwise`) are not tried: with a database that does not exist, the symptom is always gone.
     """
     if len(needed) > 1 or not ranked:
         return ()
@@ -180,6 +180,6 @@ def _also(ranked: Sequence[Sequence[Candidate]], needed: tuple[Candidate, ...], 
 
 
 def _place(candidate: Candidate) -> tuple[str | None, int | None, bool]:
-    """Where a candidate acts. A variable comes from outside, though it be told at the line that reads it."""
+    """The location of a candidate, and whether it acts from outside, as a variable does that is read there."""
     from_outside = any(intervention.from_outside for intervention in candidate.interventions)
     return candidate.file, candidate.line, from_outside

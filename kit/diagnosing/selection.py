@@ -1,8 +1,8 @@
-"""The fewest tests that still show the symptom: a re-run of them takes a fraction of the time of the whole suite.
+"""The fewest tests that still show the symptom: re-running them takes a fraction of the whole suite's time.
 
-First one test for each way to the wrong database, with the test in which its engine was made. Where these alone do not
-show it, they depend on tests before them: of those, the half that still brings it about is kept, again and again. All
-tests are still collected, so that what collection does stays as it was. Pure but for `shows`, which makes a run.
+The selection starts with one test for each leak, and the test in which its engine was made. If these alone do not show
+the symptom, they depend on earlier tests, which are then halved repeatedly. All tests are still collected, so that the
+effects of collection stay the same. Pure except for `shows`, which makes a run.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from dataclasses import replace
 from kit.diagnosing.judge import Symptom
 
 SPARED_AT_LEAST = 30  # tests, or
-SPARED_AT_LEAST_S = 10.0  # of their time: below that a selection spares less than it costs
+SPARED_AT_LEAST_S = 10.0  # seconds of test time: a smaller saving is not worth the selection's own runs
 
 Shows = Callable[[Symptom], bool]
 
 
 def smallest(symptom: Symptom, shows: Shows) -> Symptom | None:
-    """Return the symptom with all tests left out that it does not take; None where that spares little, or fails.
+    """The symptom with all unneeded tests left out; None when that saves little or does not show the symptom.
 
-    `shows(small)` tells whether an unchanged run without the tests `small.apart` still shows what went wrong.
+    `shows(small)` says whether an unchanged run without the tests `small.apart` still shows it.
     """
     order = _in_order(symptom)
     chosen = _first_of_each(symptom, order)
@@ -38,9 +38,9 @@ def smallest(symptom: Symptom, shows: Shows) -> Symptom | None:
 
 
 def with_one_more(symptom: Symptom, small: Symptom, still: Sequence[str]) -> Symptom | None:
-    """The smaller symptom with a test that still shows it, where it was gone without: one for another cause.
+    """The smaller symptom plus one test that still shows it and was left out, which has another cause.
 
-    None where `still` names no such test, or the selection then spares too little.
+    None when `still` names no such test, or the selection would then save too little.
     """
     fresh = next((test for test in still if test in symptom.affected and test in small.apart), None)
     if fresh is None:
@@ -51,7 +51,7 @@ def with_one_more(symptom: Symptom, small: Symptom, still: Sequence[str]) -> Sym
 
 
 def without_others(symptom: Symptom, chosen: Sequence[str]) -> Symptom:
-    """The symptom where only the chosen tests run."""
+    """The symptom with only the chosen tests."""
     kept = frozenset(chosen)
     affected = tuple(test for test in symptom.affected if test in kept)
     return replace(
@@ -60,7 +60,7 @@ def without_others(symptom: Symptom, chosen: Sequence[str]) -> Symptom:
 
 
 def is_worth_it(symptom: Symptom, small: Symptom) -> bool:
-    """Tell whether what the smaller symptom leaves out is so much that re-runs of it take clearly less time."""
+    """Whether the smaller symptom leaves out enough tests, or test time, to save time."""
     spared = set(small.apart) - set(symptom.apart)
     outcomes = symptom.first.evidence.outcomes
     time_s = sum(outcome.duration_s for outcome in outcomes if outcome.test in spared)
@@ -68,18 +68,18 @@ def is_worth_it(symptom: Symptom, small: Symptom) -> bool:
 
 
 def _all(symptom: Symptom) -> tuple[str, ...]:
-    """Every test of the first run, in its order."""
+    """Every test of the first run, in order."""
     return tuple(dict.fromkeys(outcome.test for outcome in symptom.first.evidence.outcomes))
 
 
 def _in_order(symptom: Symptom) -> tuple[str, ...]:
-    """The tests that can be run for this symptom, in their order."""
+    """The tests that can run for this symptom, in order."""
     apart = set(symptom.apart)
     return tuple(test for test in _all(symptom) if test not in apart)
 
 
 def _first_of_each(symptom: Symptom, order: Sequence[str]) -> tuple[str, ...]:
-    """The first test of each leak, and the one in which its engine was made; the very first, where it is in no test."""
+    """The first test of each leak and the test that made its engine; if there are none, the suite's first test."""
     found: dict[str, None] = {}
     for leak in symptom.leaks:
         maker = leak.engine.test if leak.engine is not None else None
@@ -90,7 +90,7 @@ def _first_of_each(symptom: Symptom, order: Sequence[str]) -> tuple[str, ...]:
 
 
 def _halved(tests: tuple[str, ...], shows: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...]:
-    """Keep the half that shows it, as long as there is one."""
+    """Keep halving the tests while one half still shows the symptom."""
     while len(tests) > 1:
         middle = len(tests) // 2
         half = next((part for part in (tests[middle:], tests[:middle]) if shows(part)), None)

@@ -1,4 +1,4 @@
-"""The suite that a notebook asks about: somebody's own, or the project under study where none is named."""
+"""The suite that a notebook diagnoses: the user's own, or the project under study if none is named."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AS_REPORTED = ("global_engine", "ci_variable")
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A command, where it runs, and which databases it may reach."""
+    """A command, its folder, and the databases that it may reach."""
 
     command: tuple[str, ...]
     folder: Path
@@ -30,10 +30,10 @@ class Suite:
 
 
 def suite(project: str, command: str, allow: str, pair: Pair | None, versions: str = "current") -> Suite:
-    """The suite of a folder; "" stands for the project under study, as it was reported, on the pair's servers.
+    """The suite in a folder; "" stands for the project under study, as it was reported, on the pair's servers.
 
-    `allow` has entries apart by commas; "" allows the pair's test database where the pair is there. `versions` names
-    the stack whose interpreter runs the project under study. Raises TraceError where the folder is not there.
+    `allow` has comma-separated entries; "" allows the pair's test database. `versions` names the stack whose
+    interpreter runs the project under study. Raises TraceError when the folder does not exist.
     """
     entries = tuple(entry.strip() for entry in allow.split(",") if entry.strip())
     if project:
@@ -42,9 +42,9 @@ def suite(project: str, command: str, allow: str, pair: Pair | None, versions: s
             raise TraceError(f"{project} is no folder", wanted="the folder of a project", remedy="set `project` to it")
         return Suite(tuple(shlex.split(command)), folder, entries, dict(os.environ))
     assert pair is not None
-    own, _ = workfolder.make(Path(tempfile.gettempdir()), "kit-suite-")  # held until this process ends
+    own, _ = workfolder.make(Path(tempfile.gettempdir()), "kit-suite-")  # locked until this process ends
     atexit.register(workfolder.remove, own)
-    folder = own / "project"  # the folder of its own has its lock in it
+    folder = own / "project"  # a subfolder, because the folder itself contains the lock
     write_project(folder, AS_REPORTED, "dependency_override")
     test = pair.test
     environ = {

@@ -1,4 +1,4 @@
-"""How a proved cause is told: one sentence first, who wrote the variable, and what was tried. Pure."""
+"""The words for a proved cause: the headline, who set the variable, and what was tried. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kit.diagnosing.inherited import TextOf, Written, line_that_starts, writers
 from kit.diagnosing.judge import Symptom
 from kit.probes.interventions.variables import SetVariable, UnsetVariable
 
-_POSSIBLE_AT_MOST = 3  # lines that may have written a variable
+_POSSIBLE_AT_MOST = 3  # lines that may have set a variable
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The command that was run, what its environment held, and the texts of its files."""
+    """The command that was run, its environment, and the text of the project's files."""
 
     command: tuple[str, ...] = ()
     given: Callable[[str], bool] = lambda name: False
@@ -27,29 +27,29 @@ class Project:
     files: tuple[str, ...] = ()
 
     def writers(self, name: str) -> list[Written]:
-        """The lines that wrote a variable which the tests inherited, or may have."""
+        """The lines that set an inherited variable, or may have set it."""
         return writers(name, self.command, self.given(name), self.text_of, self.files)
 
     def line_that_starts(self, argv: Sequence[str]) -> str:
-        """The line of the command's own scripts that started a process, as FILE:LINE; "" where none is known."""
+        """The line of the command's own scripts that started a process, as FILE:LINE; "" when unknown."""
         return line_that_starts(argv, self.command, self.text_of)
 
 
 def inherited_by(candidate: Candidate, first: Answer) -> str:
-    """The variable that a change removes or sets, if its inherited value named the wrong database; else ""."""
+    """The variable that a candidate removes or sets, if the tests only inherited it; else ""."""
     named = [one.name for one in candidate.interventions if isinstance(one, SetVariable | UnsetVariable)]
     written = {one.op for one in first.evidence.variables if one.name in named} & {"set", "inherited", "removed"}
     return named[0] if written == {"inherited"} else ""
 
 
 def headline(symptom: Symptom, needed: Sequence[Candidate], project: Project) -> str:
-    """Say in one sentence what the tests reach, and why: of several causes each, with how many tests it is one of."""
+    """One sentence on what the tests reach and why; with several causes, the number of tests for each."""
     reached = f"{_who(symptom)} {_does(symptom)} {_databases(symptom)}"
     reasons = [f"because {_because(symptom, one, project)}" for one in needed]
     if len(needed) == 1:
         return f"{reached} {reasons[0]}."
     shares = [set(one.finding.tests) & set(symptom.affected) for one in needed]
-    if all(shares) and sum(map(len, shares)) == len(set().union(*shares)):  # each has tests of its own
+    if all(shares) and sum(map(len, shares)) == len(set().union(*shares)):  # the causes have disjoint tests
         reasons = [f"{len(share)} {reason}" for share, reason in zip(shares, reasons, strict=True)]
     return f"{reached}: {', and '.join(reasons)}."
 
@@ -106,7 +106,7 @@ def _inherited(name: str, about: object, where: str, project: Project) -> str:
 
 
 def written_by(candidate: Candidate, first: Answer, project: Project) -> str:
-    """Say which line wrote the variable that the tests inherited, or started the process; "" where none is known."""
+    """A sentence on the line that set the inherited variable, or started the process; "" when unknown."""
     started = project.line_that_starts(getattr(candidate.finding.about, "argv", ()))
     if started:
         return f"{started} starts that process."
@@ -121,14 +121,14 @@ def written_by(candidate: Candidate, first: Answer, project: Project) -> str:
 
 
 def fix_of(candidate: Candidate, first: Answer, project: Project) -> str:
-    """What to do, at the line that wrote the variable where that is known."""
+    """What to do, at the line that set the variable if that is known."""
     name = inherited_by(candidate, first)
     found = project.writers(name) if name else []
     return f"Remove {name} from {found[0]}. {candidate.fix}" if found and found[0].sure else candidate.fix
 
 
 def to_change(cause: Cause, runs: Sequence[Run]) -> tuple[str, ...]:
-    """What to change: first what was run and helped, then what was not, which is marked."""
+    """What to change: first what was tried and worked, then what was not tried, marked as such."""
     return tuple(_to_change(cause, runs))
 
 
@@ -152,7 +152,7 @@ def applied(cause: Cause | Candidate) -> str:
 
 
 def as_edit(diff: str) -> tuple[str, int, int, str] | None:
-    """The file, the first and last line, and the new text of a printed diff of one piece; None for other advice."""
+    """(file, first line, last line, new text) of a printed diff with one hunk; None for other advice."""
     lines = diff.splitlines()
     if len(lines) < 4 or not lines[0].startswith("--- ") or not lines[2].startswith("@@ -"):
         return None
