@@ -1,4 +1,4 @@
-"""A dependence in words: causes with what to change, or why there is none. Pure."""
+"""A dependence in words: its causes with what to change, or why there is none. Pure."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _AT_MOST = 3  # units that are named
 
 
 def is_proved(found: Dependence) -> bool:
-    """Tell whether it is shown which state decides."""
+    """Whether the deciding state is known."""
     return bool(found.pieces)
 
 
 def causes(found: Dependence, number: int) -> Iterator[Cause]:
-    """Give a cause for each piece of state that decides; none where none was found."""
+    """Yield a cause for each deciding piece of state."""
     for piece in found.pieces:
         line = piece.written[0] if piece.written else None
         file, number_of_line = (line.file, line.line) if line else (None, None)
@@ -39,7 +39,7 @@ def causes(found: Dependence, number: int) -> Iterator[Cause]:
 
 
 def said(found: Dependence) -> str:
-    """Say in one sentence what the test depends on."""
+    """One sentence on what the test depends on."""
     if found.role is Role.INDEPENDENT:
         return f"{found.test} was not found to depend on other tests: {found.reason}"
     if found.role is Role.VICTIM:
@@ -48,7 +48,7 @@ def said(found: Dependence) -> str:
 
 
 def unproved(found: Dependence) -> Iterator[str]:
-    """Say what was not shown."""
+    """Yield sentences on what was not shown."""
     if found.role is not Role.INDEPENDENT and not found.pieces:
         yield f"{said(found)}; {found.reason}."
     if found.pieces and found.reason:
@@ -86,7 +86,7 @@ def _done(piece: Piece) -> str:
 
 
 def _done_outside(found: Dependence, piece: Piece) -> str:
-    """Say what was done to a database, and at which line."""
+    """The clause on a change of a database or file, and the line that made it."""
     at = f" at {_at(found, piece)}" if piece.written else " by it"
     if not piece.after:
         return f"leaves no {piece.place}, {'removed' if piece.group == FILES else 'dropped'}{at}"
@@ -98,7 +98,7 @@ def _done_outside(found: Dependence, piece: Piece) -> str:
 
 
 def _at(found: Dependence, piece: Piece) -> str:
-    """The line that wrote it, and the unit's own line that led there."""
+    """The line that wrote a piece, and the unit's own line that called it."""
     modules = {unit.partition("::")[0] for unit in found.units}
     own = next((line for line in piece.written if line.file in modules), piece.written[0])
     return str(own) if own == piece.written[0] else f"{piece.written[0]} (called at {own})"
@@ -120,7 +120,7 @@ def _remedy(found: Dependence, piece: Piece) -> str:
 
 
 def _by(piece: Piece, found: Dependence) -> str:
-    """Return pytest's own way to change such a place for one test; a fixture where it is not the test that writes."""
+    """pytest's way to change such a place for one test only; a fixture when the test itself does not write it."""
     if piece.group == FILES:
         return "write to tmp_path instead, or remove it in a fixture, after its yield"
     if piece.is_outside:

@@ -1,4 +1,4 @@
-"""Finds for each test what it depends on, and reports the progress."""
+"""Find what each test depends on, and report the progress."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def depends(
     place: Path,
     keeper: Keeper,
 ) -> Dependence:
-    """Find what a test of the first run depends on. `again` makes a re-run; it may raise OutOfRuns."""
+    """Find what a test of the first run depends on. `again` makes a re-run and may raise OutOfRuns."""
     outcomes = outcomes_of(first)
     tests = tuple(outcomes)
     if test not in outcomes or outcomes[test][0] not in _ENDED:
@@ -47,7 +47,7 @@ def depends(
 
 
 def concluded(found: Sequence[Dependence], runs: Sequence[Run], unseen: Sequence[str] = ()) -> Diagnosis:
-    """Return the diagnosis that the dependences of some tests come to."""
+    """Return the diagnosis that follows from the dependences of some tests."""
     proved = bool(found) and all(is_proved(one) for one in found)
     return Diagnosis(
         Status.PROVED if proved else Status.UNRESOLVED,

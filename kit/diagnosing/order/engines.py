@@ -1,4 +1,4 @@
-"""An engine that was made as a piece of state was written, and that answers in other tests, too. Pure."""
+"""Note on an engine that was made by the line that wrote a piece of state, and that other tests use. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _AT_MOST = 3  # tests that are named
 
 
 def with_engines(first: Evidence, piece: Piece) -> Piece:
-    """Return a piece with a note on each engine that the first run made at the line that wrote it."""
+    """Return a piece with a note on each engine that the first run made at the line that wrote the piece."""
     if piece.is_outside or not piece.written:
         return piece
     line = piece.written[0]

@@ -1,4 +1,4 @@
-"""What is found about a test whose outcome depends on others, as values. Pure."""
+"""The dependence of a test's outcome on other tests, as values. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 from kit.probes.interventions.state import Watched
 
 ROWS, FILES, FRESH = "rows", "files", "rows of a new database"
-OUTSIDE = (ROWS, FILES, FRESH)  # groups of places outside of the process
+OUTSIDE = (ROWS, FILES, FRESH)  # groups of places outside the process
 
 
 class Role(StrEnum):
-    """VICTIM: the test fails after others. NEEDY: it passes only after others. INDEPENDENT: they make no difference."""
+    """VICTIM: the test fails after others. NEEDY: it passes only after others. INDEPENDENT: others do not affect it."""
 
     VICTIM = "victim"
     NEEDY = "needy"
@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 
 class Unit(StrEnum):
-    """What comes before the test: a test that runs, or a module of tests that is collected."""
+    """What precedes the test: a test that runs, or a test module that is collected."""
 
     TEST = "test"
     MODULE = "module"
@@ -28,7 +28,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of code that ran; `file` is relative to the command's folder if it lies in it."""
+    """A line of code that ran; `file` is relative to the command's folder if it is in it."""
 
     file: str
     line: int
@@ -42,9 +42,9 @@ class Line:
 class Piece:
     """A piece of state that differs after the units.
 
-    `place` is written as a program would write it, `before` and `after` are short texts without secrets ("" where
-    there was nothing); `group` is one of kit.probes.state's groups, or of those outside of the process. `written` are
-    the lines that wrote it last, the innermost first. `notes` is what else there is to say of that, with file and line.
+    `place` is written as in a program, `before` and `after` are short descriptions without secrets ("" for nothing);
+    `group` is one of kit.probes.state's groups, or of OUTSIDE. `written` is the stack of its last write, innermost line
+    first. `notes` are further remarks, each with file and line.
     """
 
     place: str
@@ -58,21 +58,21 @@ class Piece:
 
     @property
     def is_outside(self) -> bool:
-        """Whether it is outside of the process."""
+        """Whether it is outside the process."""
         return self.group in OUTSIDE
 
     def watched(self) -> Watched:
-        """The piece as a run is told to look for who writes it."""
+        """The piece in the form in which a run is asked to find its writer."""
         return Watched(self.place, self.holder, self.label)
 
 
 @dataclass(frozen=True, slots=True)
 class Dependence:
-    """How a test depends on what comes before it.
+    """How a test depends on what precedes it.
 
-    `units` is the smallest set found of what must come before. `pieces` are the places whose values decide: with them
-    put back the test ends as it does without the units. `alone_enough` is True where it ends as with the units though
-    all other places were restored.
+    `units` is the smallest set found that must precede it. `pieces` are the places whose values decide: with them
+    restored, the test ends as it does without the units. `alone_enough` is True if it ends as with the units when all
+    other places are restored.
     """
 
     test: str

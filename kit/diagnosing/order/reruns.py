@@ -1,4 +1,4 @@
-"""The runs of the search: the command again, with other tests and with state restored."""
+"""The re-runs of the search: the command with other tests selected, and with state restored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kit.typed import typed
 
 
 class _Difference(msgspec.Struct, frozen=True):
-    """A place as the run says it; of one outside of the process, also who wrote it."""
+    """A difference as a run reports it; for one outside the process, also its writer."""
 
     place: str
     group: str
@@ -33,7 +33,7 @@ class _Difference(msgspec.Struct, frozen=True):
 
 
 class _Written(msgspec.Struct, frozen=True):
-    """What a run writes of what differs after its units; see kit.probes.interventions.state."""
+    """A run's report on the differences after its units; see kit.probes.interventions.state."""
 
     differences: tuple[_Difference, ...] = ()
     writes: dict[str, tuple[tuple[tuple[str, int, str], ...], ...]] = {}
@@ -46,10 +46,10 @@ _NEVER_LOOKED_AT = ("files outside of the project", "other processes")
 
 @dataclass
 class Reruns:
-    """Makes the runs. `again` makes a re-run; `tests` are all tests of the first run, in its order.
+    """Makes the runs. `again` makes a re-run; `tests` are all tests of the first run, in order.
 
-    `file` is for what a run writes of the state, `place` the command's folder, `socket` where a run asks for a look at
-    what is outside of the process.
+    A run reports differences of state in `file`. `place` is the command's folder, `socket` where a run requests a
+    comparison of the state outside the process.
     """
 
     again: Callable[[str, Sequence[Intervention]], Evidence]
@@ -66,13 +66,13 @@ class Reruns:
     _timed_out: bool = False
 
     def run(self, what: Selection) -> Ended:
-        """Run the test after the units; the same is not run twice."""
+        """Run the test after the units; equal runs are made once."""
         if what not in self.known:
             self.known[what] = self._run(what, _said(what))
         return self.known[what]
 
     def ended_right_after(self, test: str) -> tuple[tuple[str, str], ...]:
-        """Run the test once more after each other test, in one run; return each and how it ended right after it."""
+        """Run the test again after each other test, in one run; return each other test and the outcome after it."""
         evidence = self.again("the test once more after each other test", [OneProcess(), AfterEach(test)])
         found: dict[str, str] = {}
         before = ""
@@ -84,9 +84,9 @@ class Reruns:
         return tuple(found.items())
 
     def left_behind(self, what: Selection, watch: Sequence[Piece] = ()) -> tuple[Piece, ...] | None:
-        """Run it, and return what differs after the units; of `watch` alone, with the lines that wrote each last.
+        """Run the selection; return what differs after the units, or `watch` with the lines that wrote each piece last.
 
-        None where nothing was looked at: the units did not come to an end, or not under pytest.
+        None when nothing was compared: the units did not finish, or not under pytest.
         """
         said = "looking for the line that wrote it" if watch else "comparing the state before and after"
         self.file.unlink(missing_ok=True)
@@ -103,13 +103,13 @@ class Reruns:
         return tuple(self._piece(one) for one in written.differences)
 
     def scope(self) -> tuple[str, str]:
-        """Say what was looked at outside of the process in the latest run, and what was not."""
+        """What the latest run compared outside the process, and what it did not, as two texts."""
         looked = ", ".join(["what was written to files of the project", *(self._looked or ("no database",))])
         left_out = [f"{name} ({why})" for name, why in (*self.not_looked_at.items(), *self._unread)]
         return looked, ", ".join([*left_out, *_NEVER_LOOKED_AT])
 
     def why_not(self) -> str:
-        """Say why nothing was looked at in the latest run."""
+        """Why nothing was compared in the latest run."""
         if self._failed_probes:
             return f"the probe {'; '.join(self._failed_probes)}, which is a fault of the kit to report"
         if self._timed_out:
@@ -117,12 +117,12 @@ class Reruns:
         return "that is done under pytest only, after tests that ran to their end"
 
     def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
-        """Run it with these places restored after the units."""
+        """Run the selection with these places restored after the units."""
         shown = places[0] if len(places) == 1 else f"{len(places)} pieces of state"
         return self._run(what, f"the same, {shown} restored", replace(self._looking(what), put_back=tuple(places)))
 
     def keep(self, what: Selection, places: Sequence[str]) -> Ended:
-        """Run it with all other places restored after the units."""
+        """Run the selection with all other places restored after the units."""
         kept = replace(self._looking(what), keep=tuple(places))
         return self._run(what, "the same, everything else restored", kept)
 
@@ -147,7 +147,7 @@ class Reruns:
     def _read(self) -> _Written | None:
         try:
             return typed(msgspec.json.decode(self.seal.opened(self.file.read_text(encoding="ascii"))), _Written)
-        except (OSError, ValueError, msgspec.DecodeError):  # the run ended before it was written
+        except (OSError, ValueError, msgspec.DecodeError):  # the run ended before the report was written
             return None
 
     def _lines(self, written: _Written, piece: Piece) -> tuple[Line, ...]:
@@ -169,14 +169,14 @@ class Reruns:
 def _ended(evidence: Evidence, what: Selection) -> Ended:
     outcomes = outcomes_of(evidence)
     outcome, failure = outcomes.get(what.test, ("", ""))
-    if evidence.refusals or evidence.timed_out:  # it was stopped, and its outcome says nothing
+    if evidence.refusals or evidence.timed_out:  # the run was stopped, so the outcome means nothing
         outcome = ""
     others = tuple((unit, outcomes[unit][0]) for unit in what.units if unit in outcomes)
     return Ended(outcome, failure, others)
 
 
 def outcomes_of(evidence: Evidence) -> dict[str, tuple[str, str]]:
-    """How each test ended that came to an end, in the order of the run, and what tells its failure from another."""
+    """{test: (outcome, a text that distinguishes its failure from others)}, in the order of the run."""
     found: dict[str, tuple[str, str]] = {}
     for outcome in evidence.outcomes:
         if outcome.when == "collect":

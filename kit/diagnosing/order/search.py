@@ -1,9 +1,9 @@
-"""Finds what a test depends on, by few short runs. Pure but for `Runs`, which makes them.
+"""Find what a test depends on, with few short runs. Pure except for `Runs`, which makes them.
 
-1. The test alone: with every module collected, and with its own module only.
+1. The test alone: with every module collected, and with only its own module collected.
 2. The units that make the difference, by delta debugging.
-3. The state that these leave behind, and which piece of it decides, by restoring pieces of it.
-4. The lines that wrote it.
+3. The state that they leave behind, and the deciding piece of it, by restoring pieces.
+4. The lines that wrote that piece.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from typing import Protocol
 from kit.diagnosing.minimal import minimal
 from kit.diagnosing.order.model import FILES, FRESH, ROWS, Dependence, Piece, Role, Unit
 
-# Which places are tried together, the likeliest first: each group with those before it. What a test leaves in a
-# database that it has made itself is seldom what the next one meets: how that got there is asked first.
+# Groups of places, tried cumulatively in this order, the likeliest first. Rows in a database that a test created itself
+# seldom affect the next test; the state that leads that test to the database is tried first.
 GROUPS = ((ROWS, FILES), ("project", "fixtures", "process"), ("libraries",), ("modules",), (FRESH,))
 _NAMES_OF_OTHERS = ("sys.modules", "logging.root.manager.loggerDict")
 _PASSED, _FAILED = "passed", "failed"
 _NAMED_AT_MOST = 6  # places that only act together
-_TRIED_AT_MOST = 4  # tests right after which it ended otherwise
+_TRIED_AT_MOST = 4  # tests right after which the outcome differed
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a run runs: the test after these units. Tests: every module is collected. Modules: no other is."""
+    """What a run executes: the test after these units.
+
+    If the units are tests, every module is collected; if they are modules, no other module is.
+    """
 
     test: str
     units: tuple[str, ...]
@@ -36,9 +39,9 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the test ended in a run: "passed", "failed", or "" where it did not run; `others` are the units' outcomes.
+    """The outcome of the test: "passed", "failed", or "" if it did not run; `others` are the units' outcomes.
 
-    `failure` tells one failure from another: the kind of the error, and the line that raised it.
+    `failure` distinguishes failures: the type of the error, and the line that raised it.
     """
 
     outcome: str
@@ -47,31 +50,31 @@ class Ended:
 
 
 class Runs(Protocol):
-    """Makes runs of the command. Each method raises OutOfRuns where the limit of re-runs is reached."""
+    """Makes runs of the command. Each method raises OutOfRuns at the limit of re-runs."""
 
     def run(self, what: Selection) -> Ended:
         """Run the test after the units."""
 
     def ended_right_after(self, test: str) -> tuple[tuple[str, str], ...]:
-        """Run the test once more after each other test, in one run; return each and how it ended right after it."""
+        """Run the test again after each other test, in one run; return each other test and the outcome after it."""
 
     def left_behind(self, what: Selection, watch: Sequence[Piece] = ()) -> tuple[Piece, ...] | None:
-        """Run it, and return what differs after the units; of `watch`, with the lines that wrote each.
+        """Run the selection; return what differs after the units, or `watch` with the lines that wrote each piece.
 
-        None where nothing was looked at.
+        None when nothing was compared.
         """
 
     def scope(self) -> tuple[str, str]:
-        """Say what was looked at outside of the process, and what was not."""
+        """What was compared outside the process, and what was not, as two texts."""
 
     def why_not(self) -> str:
-        """Say why nothing was looked at in the latest run."""
+        """Why nothing was compared in the latest run."""
 
     def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
-        """Run it with these places restored after the units."""
+        """Run the selection with these places restored after the units."""
 
     def keep(self, what: Selection, places: Sequence[str]) -> Ended:
-        """Run it with all other places restored after the units."""
+        """Run the selection with all other places restored after the units."""
 
 
 def search(
@@ -79,8 +82,8 @@ def search(
 ) -> Dependence:
     """Find what a test depends on.
 
-    `first` is how it ended in the first run, "passed" or "failed"; `before` and `after` are the tests around it there,
-    `modules` the modules of tests other than its own.
+    `first` is its outcome in the first run, "passed" or "failed"; `before` and `after` are the tests around it in that
+    run, `modules` the test modules other than its own.
     """
     found = _which_units(_Question(test, tuple(before), tuple(after), tuple(modules), runs), first)
     return found if found.role is Role.INDEPENDENT else _which_state(found, runs)
@@ -98,7 +101,7 @@ class _Question:
         return self.runs.run(Selection(self.test, tuple(units), unit)).outcome
 
     def smallest(self, units: Sequence[str], outcome: str, unit: Unit = Unit.TEST) -> tuple[str, ...]:
-        """Return the fewest units found after which the test ends so, as it does after all of them."""
+        """The fewest units after which the test has this outcome, given that it has it after all of them."""
         return minimal(units, lambda chosen: self.ended(chosen, unit) == outcome)
 
     def depends(self, role: Role, units: Sequence[str], unit: Unit = Unit.TEST) -> Dependence:
@@ -106,7 +109,7 @@ class _Question:
         return Dependence(self.test, role, self.smallest(units, outcome, unit), unit)
 
     def right_after(self, outcome: str) -> tuple[str, ...]:
-        """Return tests right after which it ended so, first those right after which it began to."""
+        """Tests right after which the test had this outcome; those where the outcome changed come first."""
         ended = self.runs.ended_right_after(self.test)
         so = [test for test, how in ended if how == outcome]
         began = [test for (_, before), (test, how) in pairwise((("", ""), *ended)) if before != how == outcome]
@@ -185,7 +188,7 @@ def _which_state(found: Dependence, runs: Runs) -> Dependence:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What the units leave behind, and how the test ends after them and without them."""
+    """What the units leave behind, and the outcome of the test after them and without them."""
 
     what: Selection
     pieces: tuple[Piece, ...]
@@ -196,7 +199,7 @@ class _State:
     kept: dict[tuple[str, ...], bool] = field(default_factory=dict)
 
     def decides(self, places: Sequence[str]) -> bool:
-        """Tell whether the test ends as it does without the units if these places are put back."""
+        """Whether the test ends as it does without the units when these places are restored."""
         key = tuple(places)
         if key not in self.restored:
             ended = self.runs.put_back(self.what, places)
@@ -204,7 +207,7 @@ class _State:
         return self.restored[key]
 
     def is_enough(self, places: Sequence[str]) -> bool:
-        """Tell whether the test ends as it does after the units if all other places are put back."""
+        """Whether the test ends as it does after the units when all other places are restored."""
         key = tuple(places)
         if key not in self.kept:
             mine = [piece for piece in self.pieces if piece.place in places]
@@ -213,7 +216,7 @@ class _State:
         return self.kept[key]
 
     def needed(self, places: Sequence[str], role: Role) -> tuple[str, ...]:
-        """Return the fewest places that decide. Where these are not enough by themselves, those that are together."""
+        """The fewest places that decide; if these are not sufficient alone, the places that are sufficient together."""
         together = self.needed_together(places) if role is Role.NEEDY else ()
         if together:
             return together
@@ -223,10 +226,10 @@ class _State:
         return together if 0 < len(together) <= _NAMED_AT_MOST else fewest
 
     def needed_together(self, places: Sequence[str]) -> tuple[str, ...]:
-        """Return the fewest places found with which it ends as it does after the units; none where they do not decide.
+        """The fewest places that are sufficient together for the outcome after the units; empty if they do not decide.
 
-        Where each of several has to be as the units left it, any one that is put back decides: to ask for the fewest
-        that decide names one of many.
+        If several places must all be as the units left them, restoring any of them decides. Minimising by `decides`
+        alone would then name only one of many.
         """
         if not self.is_enough(places):
             return ()
@@ -235,7 +238,7 @@ class _State:
 
 
 def _with_lines(found: Dependence, what: Selection, runs: Runs) -> Dependence:
-    """Return it with the lines that wrote its pieces, or with why there are none."""
+    """Add the lines that wrote its pieces, or the reason why they are unknown."""
     written = runs.left_behind(what, found.pieces)
     if written is None:
         return replace(found, reason=f"the line that wrote it was not found: {runs.why_not()}")
@@ -243,14 +246,14 @@ def _with_lines(found: Dependence, what: Selection, runs: Runs) -> Dependence:
 
 
 def _around(pieces: Sequence[Piece], mine: Sequence[Piece]) -> tuple[str, ...]:
-    """Return what holds the pieces that decide, and goes with them if it is restored: modules and loggers that came."""
+    """New modules and loggers, which hold the deciding pieces and must not be restored with the other places."""
     if any(piece.holder in _NAMES_OF_OTHERS for piece in mine):
         return ()
     return tuple(piece.place for piece in pieces if piece.holder in _NAMES_OF_OTHERS and not piece.before)
 
 
 def _alike(one: Ended, other: Ended) -> bool:
-    """Tell whether the test ended alike: a failure of another kind, or at another line, does not count."""
+    """Whether two runs of the test ended equally: a failure of another type, or at another line, does not count."""
     return (one.outcome, one.failure) == (other.outcome, other.failure)
 
 

@@ -1,4 +1,4 @@
-"""Queries to a Postgres server in plain SQL and text, by any installed driver of the project or the kit."""
+"""Plain SQL to a Postgres server with text results, through any driver that is installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Client(Protocol):
     """An open connection. Each method raises CannotBeAsked."""
 
     def ask(self, sql: str) -> list[tuple[str, ...]]:
-        """Run a query whose columns are all text, and return its rows."""
+        """Run a query whose columns are all text; return its rows."""
 
     def run(self, sql: str) -> None:
         """Run statements."""
@@ -27,7 +27,7 @@ class Client(Protocol):
 
 @contextmanager
 def connect(host: str, port: str, user: str, database: str, password: str) -> Iterator[Client]:
-    """Connect, in autocommit; CannotBeAsked where there is no driver, or no connection."""
+    """Connect in autocommit mode. Raises CannotBeAsked without a driver or a connection."""
     driver = next((name for name in DRIVERS if find_spec(name) is not None), None)
     if driver is None:
         raise CannotBeAsked(f"none of these drivers is installed beside the kit: {', '.join(DRIVERS)}")
@@ -78,7 +78,7 @@ class _DbApi:
 
 
 class _Asyncpg:
-    """asyncpg, each question in a loop of its own making."""
+    """asyncpg, in an event loop of its own."""
 
     def __init__(self, driver: str, host: str, port: str, user: str, database: str, password: str) -> None:
         import asyncpg

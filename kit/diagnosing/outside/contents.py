@@ -1,4 +1,4 @@
-"""What a database holds at one moment, and what differs from it later. Pure."""
+"""The contents of a database at one moment, and the differences at a later moment. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _VOLATILE = re.compile(r"(?<![0-9])\d{3,}|(?<![0-9a-z])[0-9a-f]{8,}(?![0-9a-z])"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table's rows; None where they are too many to be kept: then their number and a digest tell a change."""
+    """A table's rows. `rows` is None when there are too many to keep; then count and digest are compared."""
 
     rows: tuple[Any, ...] | None
     count: int
     digest: str = ""
 
     def is_as(self, other: Table) -> bool:
-        """Tell whether both hold the same rows, in whatever order."""
+        """Whether both hold the same rows, in any order."""
         if self.rows is None or other.rows is None:
             return (self.count, self.digest) == (other.count, other.digest)
         return Counter(self.rows) == Counter(other.rows)
@@ -28,11 +28,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a database holds.
+    """The contents of a database.
 
-    `tables` are by their name with their schema, where that is not the usual one; `sequences` have their last value.
-    `objects` are all else that can be made and dropped: what each is (schema, view, type ...), by its name.
-    `settings` are those of the database and of roles, such as their search_path.
+    `tables` and `sequences` (their last values) are keyed by name, with the schema if it is not the default one.
+    `objects` are all others that can be created and dropped: {name: schema, view, type ...}. `settings` are those of
+    the database and of roles, such as search_path.
     """
 
     tables: Mapping[str, Table] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Contents:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def with_new_of(self, later: Contents) -> Contents:
-        """The same with the tables, sequences and objects that are there later only, as they are then."""
+        """These contents, plus the tables, sequences and objects that exist only in `later`."""
         return replace(
             self,
             tables={**later.tables, **self.tables},
@@ -52,9 +52,9 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """One thing that differs: `kind` is table, sequence, setting, or what else was made; `before` "" where it was not.
+    """One difference: `kind` is table, sequence, setting or another kind of object; `before` is "" if it did not exist.
 
-    `can_go_back` is False where the contents do not hold what it takes.
+    `can_go_back` is False when the kept contents are not sufficient to restore it.
     """
 
     kind: str
@@ -65,17 +65,17 @@ class Left:
 
     @property
     def label(self) -> str:
-        """What it is called, whatever number a run has put into its name."""
+        """Its kind and name, with parts of the name that vary between runs replaced."""
         return f"{self.kind} {stable(self.name)}"
 
 
 def stable(name: str) -> str:
-    """A name without what is another in each run: the number of a process, a moment, an identifier made up."""
+    """A name with the parts replaced that vary between runs: process numbers, times, generated identifiers."""
     return _VOLATILE.sub("*", name)
 
 
 def differences(before: Contents, after: Contents) -> Iterator[Left]:
-    """Give what differs: rows first, then what numbers them, then what was made or dropped."""
+    """Yield the differences: rows, then sequences, then objects that were created, then settings."""
     yield from _of_tables(before, after)
     for name, value in before.sequences.items():
         if after.sequences.get(name, value) != value:

@@ -1,4 +1,4 @@
-"""Files of the project that the runs write to: how they were before, and how they are restored, byte by byte."""
+"""The project's files that runs write to: their content before, restored byte by byte."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ABSENT, _FOLDER, _FILE, _OTHER = "absent", "folder", "file", "other"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was at a path: absent, a folder, a file with its content, or something else, which is left alone."""
+    """What was at a path: nothing, a folder, a file with its content, or something else, which is not touched."""
 
     kind: str = _ABSENT
     data: bytes = b""
@@ -23,7 +23,7 @@ class Kept:
 
 
 def kept(path: Path) -> Kept:
-    """Return what is at a path; what is too large, or cannot be read, is something else."""
+    """What is at a path now; an unreadable file or one that is too large counts as something else."""
     try:
         found = path.lstat()
         if S_ISDIR(found.st_mode):
@@ -39,21 +39,21 @@ def kept(path: Path) -> Kept:
 
 @dataclass
 class Files:
-    """The paths in a folder that a run has written to, or was about to."""
+    """The paths in a folder that a run has written to, or was about to write to."""
 
     folder: Path
     first: dict[Path, Kept] = field(default_factory=dict)  # before the first run
-    before: dict[Path, Kept] = field(default_factory=dict)  # what is looked at now
-    left: dict[Path, Kept] = field(default_factory=dict)  # by the first run
+    before: dict[Path, Kept] = field(default_factory=dict)  # at the start of the present comparison
+    left: dict[Path, Kept] = field(default_factory=dict)  # after the first run
 
     def touched(self, path: Path) -> None:
-        """A run is about to write to a path: what is there now is kept, once."""
+        """Keep what is at a path to which a run is about to write, the first time only."""
         if path.is_relative_to(self.folder) and path not in self.first:
             self.first[path] = kept(path)
             self.before.setdefault(path, self.first[path])
 
     def begins(self) -> None:
-        """From now on differences count."""
+        """Start a comparison: differences count from now on."""
         self.before = {path: kept(path) for path in self.first}
 
     def first_run_is_over(self) -> None:
@@ -61,7 +61,7 @@ class Files:
         self.left = {path: kept(path) for path in self.first}
 
     def differences(self) -> Iterator[tuple[Path, Left]]:
-        """Give what differs since it began."""
+        """Yield what differs since the comparison started."""
         for path, then in self.before.items():
             now = kept(path)
             if (now.kind, now.data) != (then.kind, then.data):
@@ -71,17 +71,17 @@ class Files:
                 yield path, Left(kind, name, _said(then), _said(now), can_go_back)
 
     def put_back(self, labels: Collection[str]) -> None:
-        """Restore what has these labels."""
+        """Restore the paths with these labels."""
         chosen = {path: self.before[path] for path, left in self.differences() if left.label in labels}
         _write(chosen)
 
     def all_back(self, then: Mapping[Path, Kept]) -> None:
-        """Let everything be as it was then."""
+        """Restore everything to this state."""
         _write({path: was for path, was in then.items() if kept(path) != was})
 
 
 def _write(wanted: Mapping[Path, Kept]) -> None:
-    """Write folders from the outermost on, and take away from the innermost on."""
+    """Write folders from the outermost on, and remove from the innermost on."""
     for path in sorted(wanted):
         _quietly(_make, path, wanted[path])
     for path in sorted(wanted, reverse=True):
@@ -90,7 +90,7 @@ def _write(wanted: Mapping[Path, Kept]) -> None:
 
 
 def _quietly(do: Callable[[Path, Kept], None], path: Path, was: Kept) -> None:
-    """What cannot be restored stays: the run then ends as it would without it, and nothing is claimed."""
+    """Ignore errors: without the restoration the run ends as it would anyway, and nothing is concluded from it."""
     try:
         if not _leads_elsewhere(path):
             do(path, was)
@@ -99,7 +99,7 @@ def _quietly(do: Callable[[Path, Kept], None], path: Path, was: Kept) -> None:
 
 
 def _leads_elsewhere(path: Path) -> bool:
-    """Whether a run has left a link there, or in the place of a folder above: what is written would go elsewhere."""
+    """Whether a run left a link at the path or in place of a parent folder, so that a write would go elsewhere."""
     return path.is_symlink() or path.parent.resolve() != path.parent
 
 
@@ -116,7 +116,7 @@ def _remove(path: Path, was: Kept) -> None:
     if now == _FILE:
         path.unlink()
     elif now == _FOLDER:
-        path.rmdir()  # which fails where somebody else has put something into it
+        path.rmdir()  # fails when somebody else has put something into it
 
 
 def _said(what: Kept) -> str:

@@ -1,7 +1,7 @@
-"""Keeps the contents of databases before the first run, restores them between runs, and compares what tests leave.
+"""Keep the contents of databases before the first run, restore them between runs, and compare what tests leave.
 
-It listens at a unix socket for what the runs tell (`kit.probes.outside`). It looks at a database, and writes to it,
-only where the list of the command allows it: that is asked of each connection of its own, once it is open.
+The keeper listens on a unix socket for messages of the runs (`kit.probes.outside`). It reads and writes a database only
+if the command's allow-list permits it, which is checked on each of its own connections once it is open.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from kit.probes.redact import redact
 from kit.probes.sealed import Seal
 
 SOCKET = "outside"
-_LENGTH_AT_MOST = 100  # of a socket's name, which the system limits
+_LENGTH_AT_MOST = 100  # of a socket's path, which the system limits
 _NO_LIST = "no list says which databases may be written to (--allow DB)"
 
 
 @dataclass
 class _Known:
-    """A database that a run has reached. `first` is what it held before, `left` what the first run left in it."""
+    """A database that a run has reached. `first` is its contents before, `left` what the first run left in it."""
 
     name: str
     store: Store
     first: Contents | None = None
     left: Contents | None = None
-    mark: str = ""  # tells it from one of the same name that was made again
+    mark: str = ""  # distinguishes it from another database of the same name, created before or after
 
 
 @dataclass
 class Keeper:
-    """`folder` is the kit's own, `place` the command's. When it is left, all is as one run leaves it."""
+    """`folder` is the kit's own, `place` the command's. On exit the state after the first run is restored."""
 
     folder: Path
     place: Path
@@ -85,24 +85,24 @@ class Keeper:
 
     @property
     def address(self) -> str:
-        """The socket's file."""
+        """The path of the socket."""
         return str(self._folder_of_socket / SOCKET)
 
     @property
     def databases(self) -> list[str]:
-        """The databases that are looked at, and restored between runs: files and those of servers."""
+        """The names of databases that are compared and restored between runs."""
         with self._serves:
             return [known.name for known in self._known.values()]
 
     def first_run_is_over(self) -> None:
-        """Keep what the first run has left: it is there again at the end."""
+        """Keep what the first run has left, to restore it at the end."""
         with self._serves:
             for known in self._known.values():
                 known.left = self._look(known)
             self._files.first_run_is_over()
 
     def before_a_run(self) -> None:
-        """Let each database hold what it held before the first run."""
+        """Restore each database and file to its state before the first run."""
         with self._serves:
             self._looks, self._changed = False, True
             self._all_back(lambda known: known.first)
@@ -117,7 +117,7 @@ class Keeper:
                 except CannotBeAsked as error:
                     self.not_looked_at[known.name] = f"it could not be restored between runs ({redact(str(error))})"
 
-    # --- what the runs tell -------------------------------------------------------------------------------------------
+    # --- messages of the runs -----------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
         while True:
@@ -192,7 +192,7 @@ class Keeper:
         return None
 
     def _check(self, server: Server) -> Callable[[Client], None]:
-        """The server that answers is asked for its identity, and checked against the list, before anything else."""
+        """A function that checks the identity of the answering server against the allow-list."""
 
         def check(client: Client) -> None:
             word: dict[str, str | None] = {}
@@ -229,7 +229,7 @@ class Keeper:
     def _ended(
         self, memories: Mapping[str, SqliteFile], put_back: Collection[str], keep: Collection[str]
     ) -> dict[str, Any]:
-        """Report what differs, and restore what is to be restored; what is in memory, who asks restores it."""
+        """Report the differences and restore the requested ones; in-memory databases are restored by the run itself."""
         names = self._names(memories)
         found: list[dict[str, Any]] = []
         run: dict[str, Any] = {}
@@ -245,7 +245,7 @@ class Keeper:
                 run[key] = [(sql, [_plain(value) for value in values]) for sql, values in
                             memories[key].steps(before, labels)]  # fmt: skip
             elif labels:
-                with suppress(CannotBeAsked):  # then the run ends as without it, and nothing is claimed
+                with suppress(CannotBeAsked):  # then the run ends as without it, and nothing is concluded
                     self._known[key].store.put_back(before, labels)
         found += self._of_files(put_back, keep)
         return {"differences": found, "run": run, "looked": sorted({*names.values()})}
@@ -264,7 +264,7 @@ class Keeper:
         }  # fmt: skip
 
     def _names(self, memories: Mapping[str, SqliteFile]) -> dict[str, str]:
-        """What each database is called: with its server, where two have the same name."""
+        """The name of each database; with its server if two have the same name."""
         found = {key: stable(known.name) for key, known in self._known.items()}
         memory = "the database in memory"
         for number, key in enumerate(memories, 1):

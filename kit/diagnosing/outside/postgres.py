@@ -1,6 +1,6 @@
 """A Postgres database: its rows, sequences and objects, and how they are restored.
 
-Each question has a connection of its own, which is closed at once: a test that drops its database finds nobody there.
+Each operation has a connection of its own, which is closed at once, so that a test can drop its database.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _KINDS = {"v": "view", "m": "materialized view", "f": "foreign table", "S": "seq
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a database is, and as whom it is asked."""
+    """The address of a database, and the user to connect as."""
 
     host: str
     port: str
@@ -57,23 +57,23 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Its place, without a password."""
+        """Its URL, without the password."""
         return f"postgresql://{self.user}@{self.host}:{self.port}/{self.database}"
 
 
 class Postgres:
-    """One database of a server. `check` is asked of each connection before anything else is."""
+    """One database of a server. `check` is called on each connection before any other query."""
 
     def __init__(self, server: Server, check: Callable[[Client], None]) -> None:
         self._server, self._check = server, check
 
     @property
     def where(self) -> str:
-        """Its server's host and port."""
+        """The host and port of its server."""
         return f"{self._server.host}:{self._server.port}"
 
     def mark(self) -> str:
-        """Return what tells it from another database of this name, made before or after; "" where it is not there."""
+        """Its oid, which distinguishes it from another database of this name; "" when it does not exist."""
         try:
             with self._connected() as client:
                 return client.ask("select oid::text from pg_database where datname = current_database()")[0][0]
@@ -81,12 +81,12 @@ class Postgres:
             return ""
 
     def look(self) -> Contents:
-        """Return what is committed in it."""
+        """Return its committed contents."""
         with self._connected() as client:
             return _contents(client)
 
     def put_back(self, before: Contents, labels: Collection[str] | None) -> None:
-        """Restore all of it in one transaction, or nothing."""
+        """Restore the contents in one transaction."""
         with self._connected() as client:
             client.run("begin")
             wanted = [
@@ -143,12 +143,12 @@ def _table(client: Client, name: str) -> Table:
 
 
 def _shown(schema: str, name: str) -> str:
-    """A name as it is told: with its schema, unless that is the usual one."""
+    """A name as it is shown: with its schema, unless that is `public`."""
     return name if schema == "public" and "." not in name else f"{schema}.{name}"
 
 
 def _sql(shown: str) -> str:
-    """A name as it is told, as SQL has it."""
+    """The SQL form of a shown name."""
     schema, dot, name = shown.partition(".")
     return f"{_quoted(schema)}.{_quoted(name)}" if dot else f"public.{_quoted(shown)}"
 
@@ -170,7 +170,7 @@ def _setting(role: str, database: str, name: str) -> str:
 
 
 def _without_triggers(client: Client) -> None:
-    """Neither triggers nor foreign keys say anything to what is restored, where the role may do that."""
+    """Turn off triggers and foreign key checks for the restoration, if the role may do that."""
     client.run("savepoint kit")
     try:
         client.run("set local session_replication_role = replica")
@@ -179,7 +179,7 @@ def _without_triggers(client: Client) -> None:
 
 
 def _until_done(client: Client, steps: list[str]) -> None:
-    """Run statements in whatever order foreign keys let them: what fails is tried again after the others."""
+    """Run statements in any order that foreign keys permit: failed ones are retried after the others."""
     while steps:
         left, why = [], None
         for step in steps:
@@ -219,7 +219,7 @@ def _setting_back(name: str, value: str) -> str:
 
 
 def _rows_back(client: Client, name: str, before: Table) -> Iterator[str]:
-    """Take away the rows that have come, and add those that have gone: all others stay as they are."""
+    """Delete the rows that were added, and insert those that were removed; all others stay as they are."""
     found = client.ask(f"select ctid::text, kit_row::text from only {_sql(name)} kit_row")
     then = Counter(before.rows or ())
     surplus = Counter(row for _, row in found) - then

@@ -13,20 +13,20 @@ from urllib.parse import quote
 from kit.diagnosing.outside.contents import Contents, Left, Table, differences
 from kit.diagnosing.outside.store import BYTES_AT_MOST, ROWS_AT_MOST, CannotBeAsked
 
-Step = tuple[str, tuple[Any, ...]]  # a statement and its values
+Step = tuple[str, tuple[Any, ...]]  # a statement and its parameters
 
 _WAITS_S = 3.0
-_NUMBERS = "sqlite_sequence"  # the table of what AUTOINCREMENT gave out last
+_NUMBERS = "sqlite_sequence"  # the table with the last values of AUTOINCREMENT
 
 
 class SqliteFile:
-    """A file, which need not be there."""
+    """A SQLite file, which need not exist."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def look(self) -> Contents:
-        """Return what is committed in it; nothing where there is no such file."""
+        """Return its committed contents; empty when there is no such file."""
         if not self._path.is_file() or self._path.stat().st_size == 0:
             return Contents()
         if self._path.stat().st_size > BYTES_AT_MOST:
@@ -46,7 +46,7 @@ class SqliteFile:
             connection.execute("commit")
 
     def steps(self, before: Contents, labels: Collection[str] | None) -> list[Step]:
-        """Return the statements that would put it back, each with its values."""
+        """Return the statements that restore it, each with its parameters."""
         with self._open("ro") as connection:
             return list(_steps(connection, before, labels))
 
@@ -71,7 +71,7 @@ def _contents(connection: sqlite3.Connection) -> Contents:
 
 
 def _names(connection: sqlite3.Connection, kind: str) -> list[str]:
-    """The names of one kind; not of virtual tables, nor of what lies behind one: their rows are not what they hold."""
+    """The names of objects of one kind, without virtual tables and their shadow tables."""
     found = connection.execute("select name, sql from sqlite_master where type = ? order by name", [kind]).fetchall()
     virtual = tuple(f"{name}_" for name, sql in found if (sql or "").lower().startswith("create virtual"))
     return [
@@ -89,7 +89,7 @@ def _table(connection: sqlite3.Connection, name: str) -> Table:
 
 
 def _columns(connection: sqlite3.Connection, name: str) -> list[str]:
-    """What tells a row: its number, where it has one, and the columns that can be written."""
+    """The columns that identify a row: rowid if the table has one, and those that can be written."""
     rows = connection.execute(f"pragma table_xinfo({_quoted(name)})").fetchall()
     own = [_quoted(row[1]) for row in rows if row[6] == 0]
     sql = connection.execute("select sql from sqlite_master where name = ?", [name]).fetchone()[0] or ""
@@ -115,7 +115,7 @@ def _back(connection: sqlite3.Connection, left: Left, before: Contents) -> Itera
 
 
 def _rows_back(connection: sqlite3.Connection, name: str, before: Table) -> Iterator[Step]:
-    """Take away the rows that have come, and add those that have gone: all others stay as they are."""
+    """Delete the rows that were added, and insert those that were removed; all others stay as they are."""
     columns = _columns(connection, name)
     now, then = Counter(_table(connection, name).rows or ()), Counter(before.rows or ())
     where = " and ".join(f"{column} is ?" for column in columns)

@@ -1,4 +1,4 @@
-"""What every kind of database offers here: reading its contents, and restoring them."""
+"""The interface of every kind of database here: read its contents, and restore them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Protocol
 
 from kit.diagnosing.outside.contents import Contents
 
-ROWS_AT_MOST = 20_000  # of one table that are kept
-BYTES_AT_MOST = 32_000_000  # of one database that are looked at
+ROWS_AT_MOST = 20_000  # rows of one table that are kept
+BYTES_AT_MOST = 32_000_000  # size of a database that is compared
 SECONDS_AT_MOST = 20
 
 
 class CannotBeAsked(Exception):
-    """A database did not answer, or does not let this be done; says why in one line."""
+    """A database did not answer or does not permit an operation; the message is one line."""
 
 
 class Store(Protocol):
     """One database. Each method raises CannotBeAsked."""
 
     def look(self) -> Contents:
-        """Return what is committed in it."""
+        """Return its committed contents."""
 
     def put_back(self, before: Contents, labels: Collection[str] | None) -> None:
-        """Let what has these labels be as before, and nothing else; None: everything."""
+        """Restore what has these labels, and nothing else; None: everything."""
