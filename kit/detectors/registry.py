@@ -45,7 +45,12 @@ from kit.detectors.routes import (
     session_past_dependencies,
     thread_session,
 )
-from kit.detectors.sessions import session_configured_too_late, session_routed, session_uncommitted
+from kit.detectors.sessions import (
+    context_not_in_thread,
+    session_configured_too_late,
+    session_routed,
+    session_uncommitted,
+)
 from kit.detectors.state import (
     state_left_by_collection,
     state_left_by_test,
@@ -106,6 +111,7 @@ DETECTED: tuple[Kind[Any], ...] = (
 )
 # Shown only by a re-run.
 BY_RERUN: tuple[Kind[Any], ...] = (
+    context_not_in_thread.KIND,
     engine_made_early.KIND,
     module_from_elsewhere.KIND,
     state_left_by_test.KIND,

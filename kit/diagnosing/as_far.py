@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kit.analysis.reach import Reach
 from kit.evidence.model import Connection, Entry, Evidence, Frame
 from kit.probes.interventions.base import Intervention
+from kit.probes.interventions.overrides import FollowName
 from kit.probes.interventions.texts import EditModule, PathFirst
 
 _IN_ITS_OWN_TIME = ("thread",)  # routes of code that a test starts and that may reach its line during a later test
@@ -75,6 +76,26 @@ def _same(line: Frame, frame: Frame, elsewhere: bool) -> bool:
 def _lines(run: Evidence, reach: Reach) -> tuple[Frame, ...]:
     """The lines at which a database was reached: of the statement, of the session's opener, and of the connection."""
     return (*reach.used[:1], *reach.chain[:1], *run.chain(reach.connection)[:1])
+
+
+def stood_in(run: Evidence, reach: Reach, interventions: Sequence[Intervention]) -> bool:
+    """Tell whether the tests' own stand-in, which need not connect to anything, was used in the dependency's place.
+
+    The stand-in is one that the tests had set for that very dependency, and the same test passed with it.
+    """
+    dependency = reach.dependency
+    replaced = {one.dependency for one in interventions if isinstance(one, FollowName)}
+    if dependency is None or dependency.name not in replaced:
+        return False
+    passed = any(
+        outcome.test == reach.test and outcome.when == "call" and outcome.outcome == "passed"
+        for outcome in run.outcomes
+    )
+    names = {one.callable: one.name for one in run.callables}
+    return passed and any(
+        event.test == reach.test and any(names.get(declared) == dependency.name for declared, _ in event.passed_over)
+        for event in run.dependencies
+    )
 
 
 def taken_away(interventions: Sequence[Intervention], reaches: Sequence[Reach]) -> Reach | None:

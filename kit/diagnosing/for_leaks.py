@@ -28,6 +28,7 @@ from kit.detectors.planning.shared import (
     without_variable,
 )
 from kit.detectors.routes import lifespan_engine, middleware_session, session_past_dependencies
+from kit.detectors.sessions import context_not_in_thread
 from kit.detectors.variables import collection_time_import, variable_inherited, variable_missing
 from kit.evidence.model import Evidence, Frame
 from kit.probes.interventions.applications import NoLifespan
@@ -49,6 +50,9 @@ def for_leak(leak: Leak, context: Context) -> Iterator[Candidate]:
         yield from _connection_elsewhere(leak, context)
     if leak.first.how in _OF_ITSELF and not _opens_a_session(context.case.evidence, leak):
         yield from context.engine_elsewhere(leak)
+    without_context = context_not_in_thread.of_thread(context.case, leak)
+    if without_context is not None:
+        yield context_not_in_thread.in_the_context(without_context)
     yield from _variables(leak, context)
     yield from _own_modules(leak, context)
     if leak.engine is not None:
@@ -266,8 +270,7 @@ def _parts(leak: Leak, context: Context) -> Iterator[Candidate]:
         context,
         leak,
         variable_missing.NAME if event.op == "missing" else variable_inherited.NAME,
-        f"The URL of {leak.database.name} is built from parts ({held}), and the tests set no other "
-        f"{event.name}.",
+        f"The URL of {leak.database.name} is built from parts ({held}), and the tests set no other {event.name}.",
         at.file if at else None,
         at.line if at else None,
     )

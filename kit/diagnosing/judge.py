@@ -14,7 +14,7 @@ from kit.analysis.reach import Reach
 from kit.answer.diagnosis import Effect
 from kit.answer.model import Answer, answer
 from kit.detectors.planning.candidate import NOWHERE
-from kit.diagnosing.as_far import asks, is_child, not_as_far, program, taken_away
+from kit.diagnosing.as_far import asks, is_child, not_as_far, program, stood_in, taken_away
 from kit.evidence.model import Evidence, Refusal
 from kit.probes.allow import MalformedEntry
 from kit.probes.interventions.base import Intervention
@@ -255,7 +255,7 @@ def _comparable(
         return Effect.VOID, f"the code that opens {gone.database.name} at {gone.opener} did not run"
     wrongly = [
         reach for reach in _wrongly(symptom, left_out, now, bool(missing))
-        if reach.test not in in_fixtures or reach.phase == "setup"
+        if (reach.test not in in_fixtures or reach.phase == "setup") and not stood_in(run, reach, interventions)
     ]  # fmt: skip
     idle = next(not_as_far(first, wrongly, asks(run), interventions), None)
     if idle is not None:

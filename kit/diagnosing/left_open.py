@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from kit.analysis.case import Case, Leak
+from kit.analysis.files_of_tests import files_of
 from kit.analysis.model import first
 from kit.detectors.kind import Strength
 from kit.detectors.registry import kind_named
@@ -19,7 +20,6 @@ from kit.diagnosing.judge import Symptom, the_case
 from kit.diagnosing.search import Found
 
 _REPLACES = re.compile(r"^[^#\n]*(?:\bpatch(?:\.object)?\(|\bsetattr\()", re.MULTILINE)
-_CONFTEST = "conftest.py"
 
 
 def left_open(symptom: Symptom, found: Found, text_of: TextOf) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ def _doubts(case: Case, leak: Leak, text_of: TextOf) -> Iterator[str]:
         at = first(case.evidence.chain(asked))
         if before and at is not None and not case.of_tests(at.file):
             yield f"{asked.name} was not set when {at.file}:{at.line} read it, and may decide which database is used"
-    for file in _files_of_tests(leak):
+    for file in files_of(leak.tests):
         line = _line_that_replaces(text_of(file) or "")
         if line:
             yield f"{file}:{line} replaces something, perhaps to redirect it"
@@ -63,15 +63,6 @@ def _doubts(case: Case, leak: Leak, text_of: TextOf) -> Iterator[str]:
 def _of_tests(case: Case) -> frozenset[int]:
     """The processes in which tests ran."""
     return frozenset(use.process for use in case.evidence.uses if use.test is not None)
-
-
-def _files_of_tests(leak: Leak) -> Iterator[str]:
-    """The files of the tests of a leak, and every conftest.py that may apply to them."""
-    files = dict.fromkeys(test.partition("::")[0] for test in leak.tests)
-    yield from files
-    folders = {"/".join(file.split("/")[:depth]) for file in files for depth in range(file.count("/") + 1)}
-    for folder in sorted(folders):
-        yield f"{folder}/{_CONFTEST}" if folder else _CONFTEST
 
 
 def _line_that_replaces(text: str) -> int:

@@ -5,7 +5,8 @@ name (one of them, where several would do), `# <- also` a line that belongs to t
 the folder begins with clean_, and nothing at all may be found.
 
 [diagnosis] has its `status`; where that is unresolved, words of the reason (`says`); where it is asked what a test
-depends on (kit diagnose --test), that `test`; and how many `runs` it takes at most, where a few are not enough.
+depends on (kit diagnose --test), that `test`; the `file` of the cause, where it is another than the finding's (its line
+is marked, too); and how many `runs` it takes at most, where a few are not enough.
 
 In allow, forbidden and environ stand: {tmp} the folder for temporary files, {test} and {production} a server's
 database as host:port/name, {test_url:DRIVER} its URL, {test_server} its host:port, {test_admin_url} a superuser's URL.
@@ -101,6 +102,12 @@ class Case:
         """The place that the finding must name."""
         assert self.finding is not None
         return marked(self.source / self.folder, self.finding["file"], CULPRIT)
+
+    @property
+    def cause(self) -> Place:
+        """The place that the cause must name."""
+        file = self.diagnosis.get("file") if self.diagnosis else None
+        return self.culprit if file is None else marked(self.source / self.folder, file, CULPRIT)
 
     def prepare(self, workspace: Path, pair: Pair | None) -> Prepared:
         """Copy the project into a workspace, make its databases, and say with what it is run."""

@@ -13,7 +13,7 @@ import pytest
 
 from kit.detectors.registry import BY_RERUN
 from kit.trials.stacks import STACKS, stack
-from tests.cases.cases import CLEAN, FAULTY, TIMEOUT_S, Case, Prepared
+from tests.cases.cases import CLEAN, FAULTY, TIMEOUT_S, Case, Place, Prepared
 
 KIT = Path(__file__).parents[2]
 RUNS_AT_MOST = 6
@@ -48,10 +48,10 @@ def kit(prepared: Prepared, python: Path, allow: Sequence[str]) -> tuple[int, di
     return done.returncode, json.loads(answer.read_text()), said
 
 
-def names(case: Case, entry: dict[str, Any]) -> bool:
+def names(case: Case, entry: dict[str, Any], place: Place | None = None) -> bool:
     """Tell whether a finding or a cause is of the kind and at the line that the project marks."""
     assert case.finding is not None
-    place = case.culprit
+    place = place or case.culprit
     return entry["kind"] == case.finding["kind"] and entry["file"] == place.file and entry["line"] in place.lines
 
 
@@ -63,7 +63,7 @@ def test_the_cause_is_found_and_proved(case: Case, python: Path, prepare: Callab
     prepared = prepare(case)
     exit_code, answer, said = kit(prepared, python, prepared.allow)
     diagnosis = answer["diagnosis"]
-    causes = [cause for cause in diagnosis["causes"] if names(case, cause)]
+    causes = [cause for cause in diagnosis["causes"] if names(case, cause, case.cause)]
     messages = [finding["message"] for finding in answer["findings"] if names(case, finding)]
     if case.finding["kind"] in SHOWN_BY_RERUNS:
         messages = [cause["what"] for cause in causes]

@@ -81,3 +81,24 @@ def test_what_may_have_been_meant_to_lead_elsewhere_leaves_it_open(
     assert diagnosis.status is Status.UNRESOLVED
     assert says in diagnosis.unproved[0]
     assert "shop.py:" in diagnosis.happened
+
+
+def test_a_mock_in_a_dependency_s_place_is_used_and_proves_it(tmp_path: Path) -> None:
+    """The mock connects to nothing; that the test passes with it is the proof, at the line that sets it."""
+    asked = SHOP["shop.py"].replace("def orders():", "def orders(db=Depends(get_db)):").replace(
+        'return sqlite3.connect("shop.db").execute("select 1").fetchall()', "return str(db.execute('select 1'))[:0]"
+    )
+    _, diagnosis = diagnosed(write(tmp_path, {"shop.py": asked, "test_shop.py": PATCHED}), allow=["test.db"])
+    assert diagnosis.status is Status.PROVED
+    (cause,) = diagnosis.causes
+    assert (cause.kind, cause.file, cause.line) == ("dependency-replaced-by-name", "test_shop.py", 7)
+
+
+def test_a_mock_with_which_the_test_fails_proves_nothing(tmp_path: Path) -> None:
+    """What the test finds wrong with the mock's answer tells that it went another way than before."""
+    asked = SHOP["shop.py"].replace("def orders():", "def orders(db=Depends(get_db)):").replace(
+        'return sqlite3.connect("shop.db").execute("select 1").fetchall()', "return {sqlite3.Connection: 1}[type(db)]"
+    )
+    _, diagnosis = diagnosed(write(tmp_path, {"shop.py": asked, "test_shop.py": PATCHED}), allow=["test.db"])
+    assert diagnosis.status is Status.UNRESOLVED
+    assert diagnosis.causes == ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kit.analysis.case import Case, Leak, of_leak, within
+from kit.analysis.files_of_tests import files_of
 from kit.analysis.model import Finding
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
@@ -65,8 +67,26 @@ def _is_of_tests(case: Case, other: Callable) -> bool:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """Look the dependency up by its name."""
-    yield proposed_by(finding, FollowName(finding.about.callable), advice(finding))
+    """Look the dependency up by its name; what is to be changed is the line of the tests that replaces it."""
+    found = proposed_by(finding, FollowName(finding.about.callable), advice(finding))
+    at = _line_that_replaces(finding, context)
+    if at is None:
+        yield found
+        return
+    name = finding.about.callable
+    yield replace(found, at=at, fix=advice(finding).replace(f"the name {name}", f"the name {name} ({at[0]}:{at[1]})"))
+
+
+def _line_that_replaces(finding: Finding[About], context: Context) -> tuple[str, int] | None:
+    """Where the text of the tests replaces the name: patch("module.name"), patch.object(module, "name") or the like."""
+    short = re.escape(finding.about.callable.rpartition(".")[2])
+    written = re.compile(rf"^[^#\n]*(?:\bpatch|\bsetattr)\b[^#\n]*[\"'](?:[\w.]+\.)?{short}[\"']", re.MULTILINE)
+    for file in files_of(finding.tests):
+        text = context.text_of(file) or ""
+        found = written.search(text)
+        if found is not None:
+            return file, text.count("\n", 0, found.start()) + 1
+    return None
 
 
 def advice(finding: Finding[About]) -> str:
@@ -92,13 +112,13 @@ KIND = Kind(
         with patch("app.get_db") as fake:          # changes the name alone
             TestClient(app).get("/")
         """,
-        proved="A re-run looks the dependency up by its name. Where the replacement connects to no database (a mock, "
-        "say), that is no proof, and the finding is reported without one.",
+        proved="A re-run looks the dependency up by its name: what the tests put there is used, be it a mock, and the "
+        "tests pass with it.",
         to_do="Use app.dependency_overrides.",
     ),
     Strength.CAUSE,
     detect,
     interventions,
     advice,
-    because="the tests replace a dependency by its name, which FastAPI does not look up again",
+    because="{where} replaces a dependency by its name, which FastAPI does not look up again",
 )

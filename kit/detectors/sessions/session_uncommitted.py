@@ -10,6 +10,7 @@ from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
 from kit.detectors.planning.shared import proposed_by
+from kit.detectors.sessions import context_not_in_thread
 from kit.evidence.model import Evidence, Unseen
 from kit.probes.interventions.connections import CommitAfter
 
@@ -61,16 +62,21 @@ def _who(event: Unseen) -> str:
 
 
 def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candidate]:
-    """Commit after the line that writes."""
+    """Commit after the line that writes; where a thread reads, hand the context on to it."""
     if finding.file is not None and finding.line is not None:
         yield proposed_by(finding, CommitAfter(finding.file, finding.line), advice(finding))
+    for event in context.case.evidence.unseen:
+        wrote = first(context.case.evidence.stacks[event.written_at])
+        mine = wrote is not None and (wrote.file, wrote.line) == (finding.file, finding.line)
+        suspected = context_not_in_thread.of_reader(context.case, event) if mine else None
+        if suspected is not None and event.test in finding.tests:
+            yield context_not_in_thread.in_the_context(suspected)
+            return
 
 
 def advice(finding: Finding[Nothing]) -> str:
     """Commit, or share the session."""
-    return (
-        f"Commit at {finding.where}, or let the override return the session that the fixture writes to."
-    )
+    return f"Commit at {finding.where}, or let the override return the session that the fixture writes to."
 
 
 KIND = Kind(

@@ -24,6 +24,7 @@ from .overrides import ApplyOverride, FollowName, RedirectCall
 from .state import LeaveBehind
 from .tests import AfterEach, LeaveOut, OneProcess, RestoreFolder, RunFirst, RunOnly, StopWhenRefused
 from .texts import EditModule, EditSettings, PathFirst
+from .threads import HandOnContext
 from .variables import DropFromFiles, HandOnVariable, PinVariable, RememberVariables, SetVariable, UnsetVariable
 
 INTERVENTIONS: Tuple[Type[Intervention], ...] = (
@@ -34,6 +35,7 @@ INTERVENTIONS: Tuple[Type[Intervention], ...] = (
     RemoveFirst,
     ApplyOverride, FollowName, RedirectCall, RebindCopies,
     NoLifespan,
+    HandOnContext,
     LeaveBehind, TellOfDatabases,
 )
 _BY_OP: Dict[str, Type[Intervention]] = {kind.op: kind for kind in INTERVENTIONS}

@@ -17,7 +17,7 @@ def get_empty():
 def client():
     with empty.begin() as connection:
         connection.execute(text("create table if not exists entries (amount integer)"))
-    with patch("ledger.get_connection", get_empty):
+    with patch("ledger.get_connection", get_empty):  # <- culprit
         yield TestClient(app)
 
 

@@ -16,6 +16,7 @@ from kit.probes.interventions.connections import NoCreator, OneInMemory
 from kit.probes.interventions.copies import RebindCopies
 from kit.probes.interventions.tests import LeaveOut, RestoreFolder, RunFirst, RunOnly, StopWhenRefused
 from kit.probes.interventions.texts import EditSettings, PathFirst
+from kit.probes.interventions.threads import HandOnContext
 from kit.probes.interventions.variables import DropFromFiles, HandOnVariable, PinVariable
 from tests.probes.seen import PYTEST, run
 
@@ -60,6 +61,16 @@ MEMORY = """\
     thread.start()
     thread.join()
     """
+IN_A_THREAD = """\
+    from contextvars import ContextVar
+    from threading import Thread
+
+    current = ContextVar("current", default="not set")
+    current.set("set")
+    thread = Thread(target=lambda: print(current.get()))
+    thread.start()
+    thread.join()
+    """
 COPIES = """\
     import db, holder
     from db import maker
@@ -83,6 +94,7 @@ COPIES = """\
         ({"it.py": 'import os\nos.environ["DATABASE_URL"] = "a"\n' + SHOW},
          PinVariable("DATABASE_URL", "b"), "b\n"),
         ({"it.py": CHILD}, HandOnVariable("DATABASE_URL"), "sqlite:///own.db\n"),
+        ({"it.py": IN_A_THREAD}, HandOnContext(), "set\n"),
         ({"it.py": DATA, "it.toml": "x = 1\ny = 2\n"},
          EditSettings("it.toml", ((2, 2, "y = 3"),)), "{'x': 1, 'y': 3} x = 1\ny = 3\n\n"),
         ({"it.py": DOTENV, "a.env": "A=1\nB=1\n", "b.env": "B=2\n"},

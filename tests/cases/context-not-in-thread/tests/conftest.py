@@ -1,0 +1,3 @@
+import os
+
+os.environ["HALL_DB"] = "sqlite:///hall.sqlite3"
