@@ -7,7 +7,7 @@ One module for each question, all of one shape: a constructor with its dependenc
     sqlalchemy_use  engines, with the stack and the variable behind each; the session of each statement
     drivers         the server that answers a new connection, by its own identity; transactions left open
     threads         the stack that started each thread
-    app_use         the application of each request; overrides that supplied a dependency, and those never called
+    app_use         the application of each request; overrides that supplied a dependency; keys that match none
     names           names that hold an engine, a session or an application, and names that were assigned another
     pytest_use      the current test, and its outcome
     unittest_use    the same where unittest runs without pytest

@@ -22,7 +22,7 @@ __all__ = [
 
 Observed = Optional[Mapping[str, Optional[str]]]
 
-_KEPT_AT_MOST = 10_000  # judgements
+_KEPT_AT_MOST = 10_000  # cached results
 _ANSWERED = ("system_identifier", "cluster_name", "database")  # fields of a server's identity that an entry can name
 
 

@@ -45,7 +45,7 @@ class _Words(NamedTuple):
 
 class _Postgres(NamedTuple):
     valued: str  # the letters of options that take a value
-    names: str = "first"  # positional arguments: first is a database, made (created or dropped), nothing
+    names: str = "first"  # positional arguments: "first" is the database, "made" one to create or drop, "nothing"
     all_of: FrozenSet[str] = frozenset()  # options that select all databases
     always_all: bool = False
 
@@ -137,7 +137,7 @@ def _asked_by(
 
 
 def _program(command: Command) -> str:
-    """Return a program's path relative to this process's folder, or its bare name if it is looked up in PATH."""
+    """Return a program's path, resolved against the command's folder, or its bare name to look up on PATH."""
     name = command.words[0]
     return os.path.join(command.folder, name) if os.path.dirname(name) else name
 

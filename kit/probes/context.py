@@ -127,7 +127,7 @@ class Current:
         self.serial += 1
 
     def key(self) -> Optional[Tuple[Any, ...]]:
-        """Return a cheap key for the result of `fields`; None outside the main thread, whose name cannot change."""
+        """Return a cheap key for the result of `fields`; None in a thread that can be renamed (not the main one)."""
         if current_thread() is not threading.main_thread():
             return None
         request = REQUEST.get()

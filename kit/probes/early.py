@@ -1,4 +1,4 @@
-"""What bypasses a guard that is loaded too late: connections, and functions that connect, from before it was loaded."""
+"""What a guard that is loaded too late cannot judge: connections that are open already, and a fork server."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def read(entry: str) -> List[Rule]:
 
 
 def _check_writing(entry: str) -> None:
-    """Raise MalformedEntry for mistakes that are wrong in every kind of entry."""
+    """Raise MalformedEntry for mistakes that can occur in any kind of entry."""
     if not entry:
         raise MalformedEntry("An entry of the allow-list is empty", remedy="remove it, or name a database")
     if not entry.isprintable():

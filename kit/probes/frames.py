@@ -120,7 +120,7 @@ def callers(folder: str) -> Iterator[FrameType]:
 def current_thread() -> Optional[threading.Thread]:
     """Return the current thread; None for one that Python did not start.
 
-    threading.current_thread() would register a dummy for that one, which the program could notice.
+    The interpreter's own threading.current_thread() would register a dummy for that one, so `own` has another.
     """
     return threading.current_thread()
 

@@ -17,7 +17,7 @@ address: Callable[[Any], int] = object.__hash__
 
 Value = TypeVar("Value")
 
-_NOTES_AT_MOST = 50_000  # objects without weak references are never removed
+_NOTES_AT_MOST = 50_000  # beyond it all are dropped, since those without weak references would pile up
 _ABSENT = object()
 _MRO: Callable[[type], Tuple[type, ...]] = vars(type)["__mro__"].__get__
 _SPACE: Callable[[type], Any] = vars(type)["__dict__"].__get__
@@ -150,7 +150,7 @@ def held_by(thing: Any) -> Dict[str, Any]:
     for base in bases(type(thing)):
         space = space_of(base).get("__dict__")
         if space is not None:
-            if type(space) not in (GetSetDescriptorType, MemberDescriptorType):  # the class has its own idea of it
+            if type(space) not in (GetSetDescriptorType, MemberDescriptorType):  # the class overrides `__dict__`
                 return {}
             held = space.__get__(thing)
             return held if type(held) is dict else {}

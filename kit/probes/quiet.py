@@ -45,13 +45,13 @@ def quietly(function: Function) -> Function:
 
 
 def failed(name: str, error: BaseException) -> None:
-    """Switch off a function that has failed, and report it; not after a lack of memory or stack."""
+    """Report a function that has failed, and switch it off, unless it only lacked memory or stack."""
     if not isinstance(error, _FOR_ONCE):
         _off.add(name)
     try:
         failures.setdefault(name, reason(error))
         tell()
-    except _FOR_ONCE:  # reported with the next failure
+    except _FOR_ONCE:  # the next call of `tell` reports it
         return
 
 

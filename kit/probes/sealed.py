@@ -1,4 +1,4 @@
-"""Encryption for texts that are in a file for a while and may contain a password.
+"""Encryption for texts in files and messages that may contain a password.
 
 The key is only in environment variables, so that the files of a killed run cannot be read.
 """

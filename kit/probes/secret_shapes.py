@@ -199,7 +199,7 @@ _HEADER = r"(?:(?:Bearer|Basic|Digest|Token|ApiKey|Negotiate|AWS4-HMAC-SHA256)[ 
 
 
 def _named(text: str, lower: str) -> Iterator[Span]:
-    """Yield the values that follow the names of secrets."""
+    """Yield the spans of values that follow the names of secrets."""
     beyond = [0] * len(MARKS)  # the next position of each mark; -1 for none
     done = 0
     while True:
@@ -272,7 +272,7 @@ def _after(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _said_of(text: str, start: int, end: int) -> Optional[Span]:
-    """Return the value next to a name in a table, or in an error of pydantic or Postgres; None without one."""
+    """Return the span of the value next to a name in a table, or in an error of pydantic or Postgres; or None."""
     before = text[start - 1 : start]
     if before == "(":
         shown = _compiled(_OF_A_KEY).match(text, end)
@@ -495,7 +495,7 @@ _LONG_AND_MIXED = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.~-]{16,}$")
 
 
 def _in_urls(text: str) -> Iterator[Span]:
-    """Yield the passwords in URLs, including those that should have been percent-encoded and were not."""
+    """Yield the spans of passwords in URLs, even of those that should have been percent-encoded."""
     for slashes in _compiled(_SLASHES).finditer(text):
         scheme = _SCHEME.search(text, max(0, slashes.start() - 40), slashes.start())
         if scheme is not None:

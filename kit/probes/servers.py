@@ -33,7 +33,7 @@ Identity = Tuple[str, str, str]  # system_identifier, cluster_name, database
 
 
 class _Answered(NamedTuple):
-    """A server that answered at an allowed address: (system_identifier, cluster_name), and when it answered."""
+    """A server that answered at an allowed address: (system_identifier, cluster_name), whether it is here, and when."""
 
     server: Tuple[str, str]
     here: bool

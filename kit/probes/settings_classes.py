@@ -30,7 +30,7 @@ def watch(hooks: Hooks, asked: Asked, assigned: Assigned) -> None:
 
 
 def _watch(hooks: Hooks, module: Any, asked: Asked, assigned: Assigned) -> None:
-    variables: Dict[Tuple[type, str], str] = {}  # of each field of each class
+    variables: Dict[Tuple[type, str], str] = {}  # (class, field) -> variable
     elsewhere = tuple(
         getattr(module, name) for name in ("DotEnvSettingsSource", "CliSettingsSource") if hasattr(module, name)
     )

@@ -246,7 +246,7 @@ async def _prepared(connection: Any, question: str) -> Sequence[Optional[str]]:
 
 
 def copied_row(copied: bytes) -> Sequence[Optional[str]]:
-    r"""Parse the single row of `copy ... to stdout` in text format: tabs between values, \\N for null."""
+    r"""Parse the single row of `copy ... to stdout` in text format: tabs between values, \N for null."""
     values = copied.decode(errors="replace").rstrip("\n").split("\t")
     return [None if value == "\\N" else _ESCAPE.sub(_unescaped, value) for value in values]
 

@@ -100,7 +100,7 @@ class Sqlite(Adapter):
         self._hooks = hooks
         self._files: Set[str] = set()  # files already opened
         self._asked: Dict[int, Asked] = {}  # thread -> the database that it opens
-        self._touched: Dict[int, Any] = {}  # id of a queried connection -> weak reference
+        self._touched: Dict[int, Any] = {}  # id of a queried connection -> weak reference, or None
         self._attaching: Dict[int, Attaching] = {}  # id of a connection ->
         self._busy: Set[int] = set()  # threads that run an identity query
         self._in_threads: Set[int] = set()  # ids of connections in threads of aiosqlite

@@ -44,8 +44,9 @@ class LeaveBehind(Intervention):
     """Write the state that tests, or modules during collection, leave behind to an encrypted file.
 
     `units` are ids of tests or files of modules; the snapshot is taken before the first and compared after the last.
-    `put_back` are the entries to restore, or `keep` those not to restore. `watched` are the entries whose writing lines
-    are recorded. `socket` leads to `kit diagnose`, which compares state outside the process; `folder` is the project's.
+    `put_back` are the entries to restore; with `keep`, all except these are restored. `watched` are the entries whose
+    writing lines are recorded. `socket` leads to `kit diagnose`, which compares state outside the process; `folder` is
+    the project's.
     """
 
     op = "state"

@@ -185,7 +185,7 @@ def _append(path: str, line: bytes) -> None:
         return
     try:
         os.write(number, line)
-    except OSError:  # or full
+    except OSError:  # or its disk is full
         return
     finally:
         os.close(number)

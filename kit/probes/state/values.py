@@ -13,7 +13,7 @@ Entries = Dict[str, Any]  # label (a suffix to the holder's name) -> value
 LENGTH_AT_MOST = 20_000  # entries of one container that are read
 
 _SIMPLE = frozenset((int, str, bytes, float, bool, complex, type(None), type(Ellipsis), range, slice))
-_SIMPLE_MODULES = frozenset(("datetime", "decimal", "uuid", "fractions", "pathlib"))  # whose values are immutable
+_SIMPLE_MODULES = frozenset(("datetime", "decimal", "uuid", "fractions", "pathlib"))  # modules of immutable values
 
 
 class Kind(NamedTuple):
