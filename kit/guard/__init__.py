@@ -1,1 +1,1 @@
-"""The guard of a test suite: no test reaches a database that is not on the allow-list."""
+"""The guard of a test suite: refuses connections to databases off the allow-list."""

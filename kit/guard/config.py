@@ -1,4 +1,4 @@
-"""Where pytest reads a project's options, and how the guard's lines are added there without any other change."""
+"""Add the guard's lines to pytest's configuration, without any other change of the file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 from kit.errors import GuardError
 
 OPTION, LIST = "--db-guard", "db_guard_allow"
-WORDS = ("-p", "kit-db-guard", OPTION)  # the guard first, before plugins that may connect as they are loaded
-_ARRAYS_SINCE = 9  # of pytest: the version that takes TOML's own lists, in pytest.toml and in [tool.pytest]
+WORDS = ("-p", "kit-db-guard", OPTION)  # the guard first, before plugins that may connect while they are loaded
+_ARRAYS_SINCE = 9  # the version of pytest that reads native TOML lists, in pytest.toml and in [tool.pytest]
 
 
 def config_of(found: Path | None, project: Path, version: int) -> tuple[Path, str]:
-    """The file to change, and the section of it: what pytest has found, else one in the project that it would find."""
+    """The file and section to change: the file that pytest found, else one in the project that pytest would find."""
     path = found or next((path for path in [project / "pyproject.toml"] if path.is_file()), project / "pytest.ini")
     return path, _section(path, version)
 
@@ -30,12 +30,12 @@ def _section(path: Path, version: int) -> str:
     if path.suffix != ".toml" or path.name in ("pytest.toml", ".pytest.toml"):
         return "pytest"
     table = _table(text_of(path), path, "tool.pytest") or {}
-    # [tool.pytest] is also where [tool.pytest.ini_options] hangs, which is another way of writing
+    # [tool.pytest] also contains the table of [tool.pytest.ini_options], which has another syntax
     return "tool.pytest" if set(table) - {"ini_options"} and version >= _ARRAYS_SINCE else "tool.pytest.ini_options"
 
 
 def text_of(path: Path) -> str:
-    """The text of a file with its own ends of lines; GuardError where it cannot be read."""
+    """The text of a file with its own line endings. Raises GuardError when it cannot be read."""
     try:
         return path.read_bytes().decode()
     except UnicodeDecodeError:
@@ -57,10 +57,10 @@ def _table(text: str, path: Path, section: str) -> dict[str, object] | None:
 
 
 def changed(text: str, path: Path, section: str, entries: Iterable[str]) -> str:
-    """The file's text with the guard on and the entries on its list; everything else in it stays as it is.
+    """The file's text with the guard on and the entries in its list; everything else stays as it is.
 
-    Lines that are added end as those of the file do. GuardError where the library that reads such a file is not
-    installed, and where the file is written in a way that is not changed.
+    Added lines get the file's line endings. Raises GuardError when the library for such files is not installed, or when
+    the file is written in a form that is not changed.
     """
     change = _changed_toml if path.suffix == ".toml" else _changed_ini
     after = change(text, path, section, list(entries))
@@ -70,7 +70,7 @@ def changed(text: str, path: Path, section: str, entries: Iterable[str]) -> str:
 
 
 def _needed(name: str) -> Any:
-    """A library that reads configurations, which only this command needs."""
+    """Import a library for configuration files that only this command needs. Raises GuardError if it is missing."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
@@ -80,11 +80,10 @@ def _needed(name: str) -> Any:
 
 # --- pytest.ini, tox.ini, setup.cfg --------------------------------------------------------------------------------
 #
-# iniconfig, pytest's own reader, says which sections and keys there are, and in which lines; the lines are written
-# here. configupdater was measured on the files of tests/guard/test_config.py, and is worse: it reads by configparser's
-# rules, which are not pytest's. Of `[pytest]  # see [x]` it makes another section, and adds a second [pytest], with
-# which pytest does not start. It writes LF into files with CRLF, and lays values out again, without their comments and
-# blank lines.
+# iniconfig, pytest's own reader, finds the sections, keys and their lines; the lines are written here. configupdater
+# was measured on the files of tests/guard/test_config.py, and is worse: it reads by configparser's rules, which are not
+# pytest's. It does not recognise the header `[pytest]  # see [x]` and adds a second [pytest], with which pytest does
+# not start. It writes LF into files with CRLF, and reformats values, without their comments and blank lines.
 
 
 def _changed_ini(text: str, path: Path, section: str, entries: Sequence[str]) -> str:
@@ -93,7 +92,7 @@ def _changed_ini(text: str, path: Path, section: str, entries: Sequence[str]) ->
     if found is None:
         lines += [*(["\n"] if lines else ()), f"[{section}]\n"]
         found = _Section(len(lines), {})
-    added = dict[int, list[str]]()  # lines to come after those so many
+    added = dict[int, list[str]]()  # line count -> lines to insert after that many lines
     options, listed = found.keys.get("addopts"), found.keys.get(LIST)
     if options is None:
         added[found.start] = [f"addopts = {' '.join(WORDS)}"]
@@ -134,7 +133,7 @@ def _read_ini(text: str, path: Path, section: str) -> _Section | None:
 
 
 def _with_words(line: str) -> str:
-    """A line of a key's with the guard's words before its value."""
+    """A key's line with the guard's words before its value."""
     name, sign, value = re.match(r"([^=:]*)([=:])(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]
     rest = value.lstrip(" \t")
     blank = value[: len(value) - len(rest)] or ("" if rest.strip() else " ")
@@ -142,9 +141,9 @@ def _with_words(line: str) -> str:
 
 
 def _last_of(lines: Sequence[str], start: int, key: _Key | None) -> int:
-    """The line after a key's last, or after the section's header where it has none.
+    """The line after a key's value, or after the section's header without a key.
 
-    A value goes on in lines that are indented, also behind comments and blank lines.
+    A value continues in indented lines, even after comments and blank lines.
     """
     if key is None:
         return start
@@ -162,7 +161,7 @@ def _inserted(lines: Sequence[str], added: Mapping[int, Sequence[str]]) -> str:
     found = ""
     for number in range(len(lines) + 1):
         new = added.get(number, ())
-        if new and found and not found.endswith("\n"):  # the file's last line had no end
+        if new and found and not found.endswith("\n"):  # the file's last line had no line ending
             found += "\n"
         found += "".join(f"{line}\n" for line in new)
         found += lines[number] if number < len(lines) else ""
@@ -195,7 +194,7 @@ def _changed_toml(text: str, path: Path, section: str, entries: Sequence[str]) -
 
 
 def _document(library: Any, text: str, section: str) -> tuple[Any, Any]:
-    """The document and its table of this name, which is added at the end where there is none."""
+    """The document and its table of this name, which is appended if it is missing."""
     ended = text if not text or text.endswith("\n") else f"{text}\n"
     blank = "\n" if ended else ""
     for text in (ended, f"{ended}{blank}[{section}]\n"):
@@ -208,7 +207,7 @@ def _document(library: Any, text: str, section: str) -> tuple[Any, Any]:
 
 
 def _put_first(library: Any, table: Any, name: str, values: Sequence[str], as_list: bool) -> None:
-    """Put values before those that a key has, in the words in which it is written, or give the table the key."""
+    """Insert values before those of a key, in the key's own notation; add the key if it is missing."""
     there = table.get(name)
     if there is not None:
         table[name] = library.value(_with_first(there.as_string(), values, as_list))
@@ -221,14 +220,14 @@ def _put_first(library: Any, table: Any, name: str, values: Sequence[str], as_li
 
 
 def _written(values: Sequence[str], in_lines: bool) -> str:
-    """A new list, each value in a line of its own or all in one."""
+    """A new list, with one line per value or all in one line."""
     if not in_lines or not values:
         return json.dumps(list(values))
     return "".join(["[\n", *(f"  {json.dumps(value)},\n" for value in values), "]"])
 
 
 def _with_first(text: str, values: Sequence[str], as_list: bool) -> str:
-    """A value as it is written in TOML, with values before its own."""
+    """The TOML text of a value, with values inserted before its own."""
     opening = next(mark for mark in ('"""', "'''", "[", '"', "'") if text.startswith(mark))
     rest = text[len(opening) :]
     if not as_list:
@@ -243,7 +242,7 @@ def _with_first(text: str, values: Sequence[str], as_list: bool) -> str:
 
 
 def _says(before: str, after: str, path: Path, section: str, entries: Iterable[str]) -> bool:
-    """Whether the text has the guard on and all of the list, and beside that what it had."""
+    """Whether the text has the guard on and the whole list, and is otherwise unchanged."""
     try:
         found = _table(after, path, section) or {}
     except GuardError:
@@ -255,7 +254,7 @@ def _says(before: str, after: str, path: Path, section: str, entries: Iterable[s
 
 
 def _beside(text: str, section: str) -> dict[str, Any]:
-    """What a document holds beside the guard's two keys."""
+    """A document without the guard's two keys."""
     document = tomllib.loads(text)
     table = document
     for part in section.split("."):

@@ -1,9 +1,9 @@
-"""`kit guard init`: the few lines of configuration that turn the guard on in a project, and the proof that they work.
+"""`kit guard init`: configure the guard in a project, and prove that it works.
 
-The lines go into the file that the project's own pytest reads. Three things are proved, with that file in its place:
-pytest reads it and has the guard on; the tests that it collects are those that it collected before; and of tests that
-are planted in a folder of their own, those that must be stopped are, those that must pass do, and with the guard taken
-off nothing is stopped. If the proof fails or is interrupted, the file is restored, byte for byte.
+The lines go into the file that the project's own pytest reads. With that file in place, three things are proved: pytest
+reads it and turns the guard on; it collects the same tests as before; and planted tests, in a folder of their own, are
+stopped or pass as intended, while none is stopped without the guard. If the proof fails or is interrupted, the file is
+restored byte for byte.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ def test_list(request):
 _STOPPED = ("test_refused", "test_swallowed", "test_in_a_process")
 _ELSEWHERE = ("/var/tmp", "/dev/shm", os.path.expanduser("~"))
 _LET_THROUGH = ("test_in_memory", "test_list")
-_NAMED_AT_MOST = 5  # tests that are collected no more
+_NAMED_AT_MOST = 5  # tests that are no longer collected
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A project whose guard is on and works. `diff` is empty where nothing had to be written."""
+    """A project with a working guard. `diff` is empty when nothing had to be written."""
 
     config: Path
     diff: str
@@ -93,11 +93,10 @@ class Setup:
 
 
 def init(project: Path, allow: Sequence[str], python: str | None = None) -> Setup:
-    """Turn the guard on in a project, for these databases and those already on its list, and prove that it works.
+    """Turn the guard on in a project, for these databases and those already in its list, and prove that it works.
 
-    `python` runs the project's tests; None takes the virtual environment that is active or lies in the project, else
-    this interpreter. Raises GuardError where the configuration cannot be changed or does not work; it then is as
-    it was.
+    `python` runs the project's tests; None selects the active virtual environment or the project's, else this
+    interpreter. Raises GuardError when the configuration cannot be changed or does not work; the file is then restored.
     """
     project = project.resolve()
     if not project.is_dir():
@@ -120,7 +119,7 @@ def _turn_on(suite: Suite, entries: tuple[str, ...]) -> Setup:
     before = text_of(config) if config.exists() else None
     after = changed(before or "", config, section, [entry for entry in entries if entry not in listed])
     if found.on and before is not None and set(entries) <= set(listed):
-        after = before  # it is on already, wherever that is written
+        after = before  # the guard is on already, wherever that is configured
     unchanged = suite.collected((*listed, *entries))
     with _written(config, before, after):
         _check(unchanged, suite.collected(), config, (*listed, *entries))
@@ -130,7 +129,7 @@ def _turn_on(suite: Suite, entries: tuple[str, ...]) -> Setup:
 
 
 def written(entry: str) -> tuple[str, ...]:
-    """An entry as it may stand in a file that others read: of a server's URL the place only, no user, no password."""
+    """An entry as it may appear in a shared file: of a server's URL only the address, without user and password."""
     try:
         return AllowList([entry], os.sep).entries
     except MalformedEntry as error:
@@ -142,7 +141,7 @@ def written(entry: str) -> tuple[str, ...]:
 
 @contextmanager
 def _written(path: Path, before: str | None, after: str) -> Iterator[None]:
-    """Write the file; restore it if what follows fails, is interrupted, or is ended by a signal."""
+    """Write the file; restore it if the block fails, is interrupted, or is ended by a signal."""
     if before == after:
         yield
         return
@@ -160,7 +159,7 @@ def _written(path: Path, before: str | None, after: str) -> Iterator[None]:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write a file beside the one that is meant, and rename it: what is there is whole at every moment."""
+    """Write a file atomically, by renaming a temporary file beside it."""
     target = path.resolve()  # a link stays a link
     if os.path.lexists(path) and not os.access(target, os.W_OK):
         raise GuardError(f"{path} cannot be written", remedy="make it writable")
@@ -175,7 +174,7 @@ def _replace(path: Path, data: bytes) -> None:
             file.write(data)
         if target.exists():
             there = target.stat()
-            with suppress(PermissionError):  # the owner stays, where that may be said
+            with suppress(PermissionError):  # keep the owner where that is permitted
                 os.chown(name, there.st_uid, there.st_gid)
             os.chmod(name, there.st_mode & 0o7777)
         else:
@@ -194,7 +193,7 @@ def _umask() -> int:
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Let no signal interrupt the block."""
+    """Block signals during the block."""
     numbers = {signal.SIGINT, *processes.ENDING}
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
@@ -204,7 +203,7 @@ def _signals_blocked() -> Iterator[None]:
 
 
 def _diff(before: str, after: str, name: str) -> str:
-    """What is changed, line by line, a line's end as well."""
+    """A unified diff that shows changes of line endings, too."""
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     lines = difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
@@ -223,7 +222,7 @@ def _interpreter(project: Path) -> str:
 
 
 def _check(before: PytestRun, after: PytestRun, config: Path, entries: Sequence[str]) -> None:
-    """Fail unless pytest reads the file that was written, and collects what it collected before."""
+    """Raise GuardError unless pytest reads the written file and collects the same tests as before."""
     if after.config is None or not after.config.samefile(config):
         raise GuardError(f"pytest does not read {config} but {after.config}", remedy=_by_hand(entries))
     if not after.on or not set(entries) <= set(_texts(after.listed or ())):
@@ -259,7 +258,7 @@ def _by_hand(entries: Sequence[str]) -> str:
 
 
 def _prove(suite: Suite, config: Path, entries: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    # The list may well name all temporary files, or all of the project.
+    # The list may allow all temporary files, or all files of the project.
     folders = [str(suite.folder), str(suite.project), *_ELSEWHERE]
     text = _PLANTED.format(name=f"planted-{os.getpid()}.sqlite", folders=folders, entries=json.dumps(entries))
     guarded = suite.planted(text, config)

@@ -1,7 +1,7 @@
-"""pytest's option --db-guard. Where it is not given, this file is all that is loaded.
+"""pytest's option --db-guard. Without it, only this module is loaded.
 
-pytest loads what -p names, in the order of its options (those of a configuration file come first), then what is
-installed, then what PYTEST_PLUGINS names, then the conftests. The guard begins as this file is loaded.
+pytest loads the plugins of -p in the order of its options (those of a configuration file come first), then installed
+plugins, then those of PYTEST_PLUGINS, then the conftests. The guard starts when this module is loaded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAME, OPTION = "db-guard-run", "--db-guard"
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add --db-guard and its list. This is called as the plugin is loaded: where the option is given, it begins."""
+    """Add --db-guard and its list. Called when the plugin is loaded; starts the guard if the option is given."""
     group = parser.getgroup(NAME, "which databases the tests may reach")
     group.addoption(
         "--db-guard", action="store_true", dest="db_guard",
@@ -43,30 +43,30 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def _is_given(config: Any) -> bool:
-    """Tell whether --db-guard is among a run's options, which pytest itself knows when all plugins are loaded."""
-    if getattr(config.option, "db_guard", False):  # a worker of pytest-xdist's is handed the controller's options
+    """Whether --db-guard is among a run's options, before pytest itself has parsed them."""
+    if getattr(config.option, "db_guard", False):  # a worker of pytest-xdist gets the controller's options
         return True
     try:
         given = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *config.getini("addopts")]
-    except ValueError:  # in a conftest's own time, or where what is given is no words: pytest will say so
+    except ValueError:  # called while a conftest is loaded, or with unbalanced quotes, which pytest will report
         return False
     return OPTION in (*given, *config.invocation_params.args)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Go by what pytest itself has made of the options, before any conftest is imported, which may connect already."""
+    """Use the options as pytest parsed them, before any conftest is imported that may connect."""
     run: GuardedRun | None = early_config.pluginmanager.get_plugin(NAME)
     if early_config.known_args_namespace.db_guard:
         (run or _begin(early_config)).check_what_was_before()
-    elif run is not None:  # --db-guard was another option's value
+    elif run is not None:  # --db-guard was the value of another option
         early_config.pluginmanager.unregister(run)
         run.end()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a run that could not be guarded from its beginning."""
+    """Refuse a run that could not be guarded from its start."""
     run: GuardedRun | None = config.pluginmanager.get_plugin(NAME)
     if config.option.db_guard and (run is None or not run.is_checked):
         raise pytest.UsageError(
@@ -87,13 +87,13 @@ def _begin(config: pytest.Config) -> GuardedRun:
 
 @contextmanager
 def _imported_as_it_is(config: pytest.Config) -> Iterator[None]:
-    """Import without pytest's rewriting of assertions, which compiles every module of a plugin anew.
+    """Import without pytest's assertion rewriting, which compiles every module of a plugin again.
 
-    That would be most of what the guard costs where what was compiled is not kept.
+    Without a cache of compiled modules, that would be most of the guard's cost.
     """
     finders: list[Any] = sys.meta_path
     hook = config.pluginmanager.rewrite_hook
-    if hook not in finders:  # --assert=plain
+    if hook not in finders:  # with --assert=plain
         yield
         return
     place = finders.index(hook)

@@ -1,7 +1,7 @@
-"""What a project's pytest reports: which file it reads, which tests it collects, how planted tests end.
+"""Runs of a project's pytest that report its configuration, the collected tests, and the outcomes of planted tests.
 
-Each is a run of the project's own interpreter with a plugin that writes down what pytest knows. Reports that the
-project's own options ask for go to a folder that is removed, and nothing is compiled into the project.
+Each run uses the project's own interpreter with a plugin that writes down what pytest knows. Report files that the
+project's options request go to a temporary folder, and no compiled files are written to the project.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ def pytest_sessionfinish(session):
 
 @dataclass(frozen=True, slots=True)
 class PytestRun:
-    """What a run of pytest knew: its configuration, the guard's list, and what was collected and run.
+    """The report of a pytest run: its configuration, the guard's list, and what was collected and run.
 
-    `on` and `listed` are None where no plugin gives it the guard. `errors` are pairs of a node and its text.
+    `on` and `listed` are None when pytest does not have the guard's plugin. `errors` are (node, message) pairs.
     """
 
     root: Path
@@ -107,23 +107,23 @@ class PytestRun:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A project's tests, as its own interpreter runs them; `folder` is for what is written on the way."""
+    """A project's tests, run by the project's interpreter; `folder` is for temporary files."""
 
     project: Path
     python: str
     folder: Path
 
     def read(self) -> PytestRun:
-        """Which configuration pytest reads; nothing of the project's is imported but its plugins."""
+        """Find out which configuration pytest reads. Imports nothing of the project except its plugins."""
         return self._run("read", ("--collect-only",))
 
     def collected(self, allow: Sequence[str] | None = None) -> PytestRun:
-        """Which tests pytest collects; where a list is given, under the guard with that list."""
+        """Collect the tests; with a list, under the guard with that list."""
         guarded = () if allow is None else (OPTION, "-o", f"{LIST}=" + "\n".join(allow))
         return self._run("collect", ("--collect-only", "-q", *guarded))
 
     def planted(self, text: str, config: Path, *options: str) -> dict[str, str]:
-        """How each of these tests ends under a configuration, whatever its own options choose and where they stop."""
+        """{planted test: outcome} under a configuration, whatever tests its own options select or stop at."""
         inside = Path(self.folder, "guarded" if not options else "free")
         inside.mkdir()
         (inside / "test_planted.py").write_text(text)
@@ -139,7 +139,7 @@ class Suite:
         path = [str(self.folder), *filter(None, [str(self.project) if cwd else "", os.environ.get("PYTHONPATH")])]
         environ = {
             **os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONDONTWRITEBYTECODE": "1",
-            "TMPDIR": str(self.folder),  # what a run leaves that is ended goes with the folder
+            "TMPDIR": str(self.folder),  # files that an interrupted run leaves are removed with the folder
             "COVERAGE_FILE": str(self.folder / "coverage"), "KIT_GUARD_PROOF": f"{mode}:{result}",
             "KIT_GUARD_PLANTED": str(cwd and cwd / "test_planted.py"),
         }
@@ -158,7 +158,7 @@ class Suite:
 
 @contextmanager
 def suite_of(project: Path, python: str) -> Iterator[Suite]:
-    """Have a folder for the runs of a project's tests."""
+    """A Suite with a temporary folder."""
     with TemporaryDirectory(prefix="db-guard-") as name:
         yield Suite(project, python, Path(name).resolve())
 
@@ -183,19 +183,19 @@ def _no_result(python: str, output: str) -> GuardError:
 
 
 def no_guard(python: str) -> GuardError:
-    """What is to be said where the tests' interpreter has no pytest, or no kit."""
+    """The error when the tests' interpreter lacks pytest or the kit."""
     return GuardError(
         f"{python} has no pytest with the guard", remedy=f"{install_command(python)}, or {OTHER_PYTHON}"
     )
 
 
 def install_command(python: str = "python") -> str:
-    """How this kit is installed beside somebody's tests: from where it came itself."""
+    """The command that installs this kit beside a project's tests, from the source of this installation."""
     return f"{python} -m pip install {_source()}"
 
 
 def _source() -> str:
-    """The folder of a clone, the file or address that the kit was installed from, else its name on the index."""
+    """The folder of a clone, the file or URL that the kit was installed from, else its name on PyPI."""
     from importlib import metadata
 
     folder = Path(__file__).resolve().parents[2]

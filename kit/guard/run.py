@@ -1,13 +1,13 @@
-"""The guard of a run of pytest: no test reaches a database off the list, and no refusal goes unnoticed.
+"""The guard of a pytest run: no test reaches a database off the list, and no refusal goes unnoticed.
 
-A refused connection raises where it was requested. Whether or not that error gets through (an application may catch it,
-a thread cannot report it), the refusal is also kept, and written to a file by the processes that this one starts; after
-each phase of a test both are looked at, and the phase fails.
+A refused connection raises where it was requested. That error may get lost (an application may catch it, a thread
+cannot report it), so the refusal is also recorded; child processes write theirs to a file. After each phase of a test
+both records are checked, and the phase fails.
 
-The guard stays in this process until the interpreter's end. What is refused after the last test (in a thread that is
-left, by `atexit`) is reported on standard error as it happens, and the process ends with a status of its own. Where
-pytest was called by a program that goes on (`pytest.main`), the guard is taken out as the run ends, and comes back for
-what the run has left to be done at the program's end.
+The guard stays in this process until the interpreter exits. Refusals after the last test (in a remaining thread, by
+`atexit`) are reported on standard error when they happen, and the process exits with a status of failure. If pytest was
+called by a program that goes on (`pytest.main`), the guard is removed at the end of the run, and installed again for
+the run's own `atexit` functions when the program exits.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from kit.probes.own import atexit, json, os, sys
 from kit.probes.refusals import NOTE, appending_to, say
 
 _SECTION = "db-guard"
-_INJECTED = "_isolation_probes"  # the name of the probes where another process loaded them into this one
+_INJECTED = "_isolation_probes"  # the package name of the probes that another process injected into this one
 _LATE = "after the last test"
 _AGAIN = "refused, although nothing failed in the end (a test was run again, or a report was changed)"
 _NOTES_AT_MOST = 5
-_PYTHON = "python"  # in db_guard_drivers: any that is started without the guard
+_PYTHON = "python"  # in db_guard_drivers: any Python that is started without the guard
 _SUCCEEDED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 class GuardedRun:
-    """The plugin of one run, from its own loading to the end; each worker of pytest-xdist has its own."""
+    """The plugin of one run, from its loading to the end; each worker of pytest-xdist has its own."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._controllers = _take_out_the_controllers()  # file: what was refused in its time is told by itself
+        self._controllers = _take_out_the_controllers()  # reports earlier refusals itself
         self._allow, self._unjudged = allow_list(config), config.getini("db_guard_drivers")
         self._notes: list[str] = []
-        self._reported: list[str] = []  # in the reports of tests, of which another plugin may make what it likes
+        self._reported: list[str] = []  # in the reports of tests, which another plugin may change
         self._number, name = tempfile.mkstemp(prefix="db-guard-", suffix=".jsonl")
         self._file, self._read, self._open = Path(name), 0, True
         self._pid, self._told, self._late = os.getpid(), list[Refusal](), list[str]()
@@ -55,7 +55,7 @@ class GuardedRun:
         self._guard = self._put_in()
         self._before = opened_before(self._guard)
         self.is_checked = False
-        atexit.register(self._finally)  # those that the tests register are called before it
+        atexit.register(self._finally)  # called after the functions that tests register
 
     def _put_in(self) -> Guard:
         guard = Guard(
@@ -65,13 +65,13 @@ class GuardedRun:
         return guard
 
     def check_what_was_before(self) -> None:
-        """Refuse a run in which something had connected already, or holds what connects unguarded: UsageError."""
+        """Raise UsageError if something connected already, or holds an unguarded connect function."""
         self.is_checked = True
         if self._before:
             raise pytest.UsageError("--db-guard was loaded too late. " + " ".join(self._before))
 
     def _tell(self, refusal: Refusal) -> None:
-        """Keep what was refused; a child that was forked writes it to the file, as any other process does."""
+        """Record a refusal; a forked child writes it to the file, as other processes do."""
         if os.getpid() != self._pid:
             appending_to(str(self._file), (self._pid, self._number))(refusal)
         elif not self._at_once:
@@ -80,7 +80,7 @@ class GuardedRun:
             self._tell_late([refusal])
 
     def _note(self, text: str) -> None:
-        """Keep that a Python was started without the guard; a child that was forked writes it to the file."""
+        """Record that a Python was started without the guard; a forked child writes it to the file."""
         if os.getpid() == self._pid:
             self._notes.append(text)
         else:
@@ -88,11 +88,11 @@ class GuardedRun:
 
     @property
     def _is_left_open(self) -> bool:
-        """Whether something was started without the guard, and nobody has allowed that."""
+        """Whether something was started without the guard and that is not allowed."""
         return bool(self._notes) and _PYTHON not in self._unjudged
 
     def end(self) -> None:
-        """Take the guard out of this process, unless it ends with the run."""
+        """Remove the guard from this process, unless the process ends with the run."""
         if self._ended:
             return
         self._ended = self._at_once = True
@@ -106,7 +106,7 @@ class GuardedRun:
             atexit.register(self._again)
 
     def _tell_late(self, refusals: list[Refusal]) -> None:
-        """Tell the controller, where there is one; else say it, and end the process with a status of failure."""
+        """Report to the controller, if there is one; else on standard error, and exit with a status of failure."""
         if self._controllers is not None:
             for refusal in refusals:
                 self._controllers(refusal)
@@ -117,7 +117,7 @@ class GuardedRun:
             end_with(pytest.ExitCode.TESTS_FAILED)
 
     def _again(self) -> None:
-        """At the end of a program that went on after the run: what the run has left to be done is guarded, too."""
+        """Guard the run's remaining `atexit` functions when a program that went on after the run exits."""
         if os.getpid() == self._pid:
             self._number, name = tempfile.mkstemp(prefix="db-guard-", suffix=".jsonl")
             self._file, self._read, self._open = Path(name), 0, True
@@ -140,13 +140,13 @@ class GuardedRun:
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_make_collect_report(self) -> Iterator[None]:
-        """Fail what was being imported when a connection was refused."""
+        """Fail the collection of a module during whose import a connection was refused."""
         outcome: Any = yield
         self._fail(outcome.get_result())
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self) -> Iterator[None]:
-        """Fail the phase of the test in which a connection was refused, also where the test expects to fail."""
+        """Fail the phase of a test in which a connection was refused, even if the test is expected to fail."""
         outcome: Any = yield
         self._fail(outcome.get_result())
 
@@ -163,7 +163,7 @@ class GuardedRun:
         vars(report).pop("wasxfail", None)
 
     def _refused(self) -> list[str]:
-        """Return what has been refused since this was last asked, each message once."""
+        """Return the messages of refusals since the last call, without duplicates."""
         return _messages(self._taken())
 
     def _taken(self) -> list[Refusal]:
@@ -175,7 +175,7 @@ class GuardedRun:
         return found
 
     def _taken_elsewhere(self) -> list[Refusal]:
-        """Read the file by its number, for its name may have been taken away."""
+        """Read the file by its descriptor, because its name may have been removed."""
         lines = os.pread(self._number, os.fstat(self._number).st_size - self._read, self._read)
         whole = lines[: lines.rfind(b"\n") + 1]
         self._read += len(whole)
@@ -193,9 +193,9 @@ class GuardedRun:
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
-        """Fail a run in which a connection was refused when no test was left to fail.
+        """Fail a run in which a connection was refused after the last test.
 
-        This comes after what all others do here, pytest-xdist too, which ends its workers.
+        This runs after all other plugins' hooks, including pytest-xdist's, which ends its workers.
         """
         yield
         self._late += self._refused()
@@ -205,21 +205,21 @@ class GuardedRun:
             told = {"db_guard": self._late, "db_guard_notes": self._notes, "db_guard_reported": self._reported}
             session.config.workeroutput.update(told)
         elif session.exitstatus not in _SUCCEEDED:
-            self._reported.clear()  # what was reported has made the run fail
+            self._reported.clear()  # the reported refusals have already made the run fail
         elif self._late or self._reported or self._is_left_open:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._exit_status = int(session.exitstatus)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take what a worker of pytest-xdist says at its end."""
+        """Take over the records of a pytest-xdist worker at its end."""
         told = getattr(node, "workeroutput", None) or {}
         self._late += told.get("db_guard", [])
         self._notes += told.get("db_guard_notes", [])
         self._reported += told.get("db_guard_reported", [])
 
     def pytest_report_header(self) -> str:
-        """Say that the guard is on, and what it lets through."""
+        """Report that the guard is on, and what it allows."""
         allow = self._guard.allow
         said = f"db-guard: on, allowed: {', '.join(allow.entries) or 'databases in memory only'}"
         all_of = [f"{entry} allows {what}" for entry, what in allow.lets_all_through()]
@@ -227,7 +227,7 @@ class GuardedRun:
         return f"{said}\ndb-guard: {'; '.join(all_of)}" if all_of else said
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Show what no test's report shows, and which entries were of no use."""
+        """Show refusals that are in no test's report, and entries that matched nothing."""
         idle = self._guard.idle() if self._open else ()
         if idle and terminalreporter.stats.get("passed"):
             terminalreporter.line(f"db-guard: nothing was reached that matches {', '.join(idle)} (db_guard_allow)")
@@ -249,7 +249,7 @@ class GuardedRun:
 
 
 def allow_list(config: pytest.Config) -> AllowList:
-    """The list of a run, read from the folder of its configuration; UsageError where an entry cannot be meant."""
+    """The allow-list of a run, relative to the folder of its configuration. Raises UsageError for a malformed entry."""
     base = config.inipath.parent if config.inipath is not None else config.rootpath
     try:
         return AllowList(config.getini("db_guard_allow"), str(base))
@@ -258,14 +258,14 @@ def allow_list(config: pytest.Config) -> AllowList:
 
 
 def _take_out_the_controllers() -> Callable[[Refusal], None] | None:
-    """Remove the guard that was loaded into this process; return what reports to the one that loaded it."""
-    guarding = sys.modules.get(f"{_INJECTED}.guarding")  # it is not there where only a trace was loaded
+    """Remove the guard that another process injected into this one; return the function that reports to that one."""
+    guarding = sys.modules.get(f"{_INJECTED}.guarding")  # missing when only a trace was injected
     guard = guarding.end_injected() if guarding is not None else None
     return guard.tell if guard is not None else None
 
 
 def _is_the_command() -> bool:
-    """Whether this run is all that the process is for: pytest's own command called it, and nobody else."""
+    """Whether pytest's command itself called this run, so that the process ends with it."""
     frame: FrameType | None = sys._getframe()
     while frame is not None and not _is_of_pytest(frame, "main", "_main"):
         frame = frame.f_back
@@ -283,7 +283,7 @@ def _messages(refusals: list[Refusal]) -> list[str]:
 
 
 def _last_words(report: Any) -> str:
-    """The error that a failed report ends with: a refusal before it in a long chain would not be found."""
+    """The final error of a failed report, because a refusal earlier in a long exception chain is easily overlooked."""
     crash = getattr(report.longrepr, "reprcrash", None)
     return str(report.longrepr) if crash is None else str(crash.message)
 
