@@ -1,1 +1,1 @@
-"""Reports: evidence and verdicts in, a table, a figure or a text out. Runs nothing and writes nothing."""
+"""Reports: convert evidence and verdicts to tables, figures or text. Runs nothing and writes nothing."""

@@ -1,4 +1,4 @@
-"""The answer of a trace, and of a diagnosis, as one page that needs nothing beside it. Pure: values in, text out."""
+"""The answer of a trace, and of a diagnosis, as one self-contained HTML page. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TESTS_NAMED = 3
 
 
 def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
-    """The page of an answer; needs jinja2."""
+    """The HTML page of an answer. Requires jinja2."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -52,7 +52,7 @@ def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
 
 
 def _headline(answer: Answer) -> str:
-    """What a reader is to know first: the database that tests may not reach, or else the first thing that is wrong."""
+    """The headline: databases that tests may not reach, else the first finding's message, else ""."""
     wrong = [family for family in families(answer) if answer.judged(family[0]) is False]
     if wrong:
         asked = all(answer.only_asked_for(database) for family in wrong for database in family)

@@ -1,4 +1,4 @@
-"""The answer of a trace, and of a diagnosis, as tables for a notebook. Pure: values in, tables out."""
+"""The answer of a trace, and of a diagnosis, as tables for a notebook. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def reached(answer: Answer) -> pandas.DataFrame:
-    """One row for each route to a database: who opened it and how, in how many tests, how often."""
+    """One row for each route to a database: what opened it and how, in how many tests, how often."""
     routes: dict[tuple[object, ...], list[Reach]] = {}
     for reach in answer.reached:
         route = (reach.database.name, answer.judged(reach.database), reach.phase, reach.how, str(reach.opener or ""))
@@ -30,7 +30,7 @@ def reached(answer: Answer) -> pandas.DataFrame:
 
 
 def each_test(answer: Answer) -> pandas.DataFrame:
-    """One row for each test that reached a database: which ones, and whether one of them is not allowed."""
+    """One row for each test that reached a database: which databases, and whether one is not allowed."""
     found: dict[str, list[Reach]] = {}
     for reach in answer.reached:
         if reach.test is not None:
@@ -49,7 +49,7 @@ def each_test(answer: Answer) -> pandas.DataFrame:
 
 
 def findings(answer: Answer) -> pandas.DataFrame:
-    """One row for each finding: what, where, and what it says."""
+    """One row for each finding: its kind, location and message."""
     return _table(["kind", "where", "message"], [[one.kind, one.where, one.message] for one in answer.findings])
 
 
@@ -70,7 +70,7 @@ def steps(answer: Answer) -> pandas.DataFrame:
 
 
 def runs(diagnosis: Diagnosis) -> pandas.DataFrame:
-    """One row for each re-run: what was changed, whether the symptom was gone, and why."""
+    """One row for each re-run: the interventions, the effect, and the reason."""
     return _table(
         ["changed", "symptom", "seen", "s"],
         [
@@ -81,7 +81,7 @@ def runs(diagnosis: Diagnosis) -> pandas.DataFrame:
 
 
 def causes(diagnosis: Diagnosis) -> pandas.DataFrame:
-    """One row for each cause that was proved: where it is, and what to change."""
+    """One row for each proved cause: its location, and what to change."""
     return _table(
         ["kind", "where", "what to change"],
         [[cause.kind, location(cause.file, cause.line), "\n".join(cause.remedies)] for cause in diagnosis.causes],
@@ -91,5 +91,5 @@ def causes(diagnosis: Diagnosis) -> pandas.DataFrame:
 def _table(columns: list[str], rows: list[list[object]]) -> pandas.DataFrame:
     import pandas
 
-    # The first column says which row it is; its name stands in the corner, as in all tables of the notebooks.
+    # The first column is the row label; its name is in the corner, as in all tables of the notebooks.
     return pandas.DataFrame(rows, columns=columns).set_index(columns[0]).rename_axis(index=None, columns=columns[0])

@@ -1,4 +1,4 @@
-"""The answer of a trace for a terminal, and as annotations. Pure: an answer in, text out."""
+"""The answer of a trace for a terminal, and as GitHub annotations. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kit.evidence.model import Frame
 from kit.probes.allow import entry_for_file, entry_for_server
 
 WIDTH = 100  # columns
-_ROUTES_AT_MOST = 8  # for each database; the JSON holds them all
+_ROUTES_AT_MOST = 8  # for each database; the JSON has all of them
 _NOT_SEEN_AT_MOST = 12  # likewise
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 JUDGED = {True: "allowed", False: "NOT ALLOWED", None: "not judged"}
@@ -47,12 +47,12 @@ def text(answer: Answer, width: int = WIDTH) -> str:
 
 
 def _shown(text: str) -> str:
-    """A text as a terminal may have it: what would steer the terminal is written out."""
+    """Escape control characters that a terminal would interpret."""
     return _STEERING.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def github(answer: Answer) -> str:
-    """The findings, and what was not seen, as GitHub's workflow commands, which it shows beside the lines they name."""
+    """The findings, and what was not seen, as GitHub workflow commands, which GitHub shows beside the lines."""
     guard = guard_said(answer.evidence)
     notes = [f"::notice title=Database isolation::{_message(guard)}\n"] if guard else []
     return "".join((*map(_annotation, answer.findings), *map(_warning, answer.hidden), *notes))
@@ -68,7 +68,7 @@ def _annotation(finding: Finding[object]) -> str:
 
 
 def annotation(level: str, at: tuple[str | None, int | None] | None, title: str, message: str) -> str:
-    """One of GitHub's workflow commands: `level` is error, warning or notice, `at` a file and a line beside it."""
+    """A GitHub workflow command: `level` is error, warning or notice, `at` an optional (file, line)."""
     file, line = at or (None, None)
     place = f"file={_property(file)},line={line}," if file and line else ""
     return f"::{level} {place}title={_property('Database isolation: ' + title)}::{_message(message)}\n"
@@ -114,7 +114,7 @@ def _databases(answer: Answer, width: int) -> Iterator[str]:
 
 
 def entry_of(answer: Answer, database: Database) -> str:
-    """What would allow a database; of a file in pytest's own folders, all that lies in them, for they come and go."""
+    """An allow-list entry for a database; for a file in pytest's temporary folders, one for all files there."""
     if database.path is not None:
         of_pytest = re.match(r".*/pytest-of-[^/]+/", database.path)
         return f"{of_pytest[0]}*" if of_pytest else entry_for_file(database.path, answer.allowed.folder or os.getcwd())
@@ -123,7 +123,7 @@ def entry_of(answer: Answer, database: Database) -> str:
 
 
 def families(answer: Answer) -> list[list[Database]]:
-    """The databases, those together that differ only in a number or a folder of their own, what is wrong first."""
+    """Databases grouped by names that differ only in a number or temporary folder; disallowed ones first."""
     found: dict[tuple[object, ...], list[Database]] = {}
     for database in answer.databases:
         key = (answer.judged(database), database.kind, database.lives_on, without_number(database))
@@ -132,9 +132,9 @@ def families(answer: Answer) -> list[list[Database]]:
 
 
 def without_number(database: Database) -> str:
-    """The name that those share which a run makes for itself: a server's without its number, a file's by itself.
+    """The name that identifies a family: a server's without generated numbers, a temporary file's without its folder.
 
-    A file of the project's own shares its name with no other.
+    A file of the project keeps its full name.
     """
     if database.path:
         return os.path.basename(database.path) if os.path.isabs(database.name) else database.name
@@ -143,7 +143,7 @@ def without_number(database: Database) -> str:
 
 
 def family_said(family: list[Database]) -> str:
-    """A family of databases in one phrase."""
+    """Describe a family of databases in one phrase."""
     return family[0].name + (f" and {len(family) - 1} more like it" if len(family) > 1 else "")
 
 
@@ -152,7 +152,7 @@ def _kind(database: Database) -> str:
 
 
 def routes_of(answer: Answer, family: list[Database]) -> list[list[Reach]]:
-    """The routes to a family of databases: what was opened by one route, at one line, on engines made at one line."""
+    """The reaches of a family, grouped by route, opening line, and the line that made the engine."""
     groups: dict[tuple[object, ...], list[Reach]] = {}
     identities = {database.id for database in family}
     for reach in answer.reached:
@@ -188,7 +188,7 @@ def _route(answer: Answer, reaches: list[Reach], width: int) -> Iterator[str]:
 
 
 def engine_said(answer: Answer, reach: Reach) -> str:
-    """An engine: where it was made, for which URL, and where that came from; AssertionError where there is none."""
+    """Describe a reach's engine: where it was made, its URL, and the URL's source. The reach must have an engine."""
     assert reach.engine is not None
     evidence, engine = answer.evidence, reach.engine
     source = source_of(evidence, engine)

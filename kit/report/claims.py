@@ -1,4 +1,4 @@
-"""The claims of one run as tables, as `kit.trials.run_folder.claims` reads them."""
+"""The claims of one run as tables, from the values of `kit.trials.run_folder.claims`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLUMNS = ("notebook", "claim", "expected", "observed", "held", "trials", "seco
 
 
 def all_claims(found: Mapping[str, Any]) -> pandas.DataFrame:
-    """One row a claim: the sentence, what was predicted, what was seen, over how many trials, in how many seconds."""
+    """One row per claim: the sentence, the expected and observed values, the number of trials, and the seconds."""
     import pandas
 
     table = pandas.DataFrame(list(found["claims"]), columns=["id", *_COLUMNS]).set_index("id")
@@ -24,7 +24,7 @@ def all_claims(found: Mapping[str, Any]) -> pandas.DataFrame:
 
 
 def by_notebook(found: Mapping[str, Any]) -> pandas.DataFrame:
-    """One row a notebook: how many claims it made, how many held, over how many trials, in how many seconds."""
+    """One row per notebook: its claims, how many held, the trials, and the seconds."""
     claims = all_claims(found)
     grouped = claims.groupby("notebook", sort=False)
     sums = {name: (name, "sum") for name in ("held", "trials", "seconds")}

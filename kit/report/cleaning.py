@@ -1,4 +1,4 @@
-"""What ways to clean a database cost and leave, as tables and a picture."""
+"""The cost and remaining rows of each way to clean a database, as tables and a figure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDTH_INCHES, _ROW_INCHES = 7.5, 0.38
 
 
 def costs(found: Iterable[Cost]) -> pandas.DataFrame:
-    """One row a way: its median, how many times the cheapest that is, and what the next test finds."""
+    """One row per way: its median, the ratio to the cheapest, and what the next test finds."""
     import pandas
 
     measured = sorted(found, key=lambda cost: cost.median_ms)
@@ -31,7 +31,7 @@ def costs(found: Iterable[Cost]) -> pandas.DataFrame:
 
 
 def costs_picture(found: Iterable[Cost]) -> Picture:
-    """Draw the medians as bars on a logarithmic scale, the cheapest above."""
+    """The medians as bars on a logarithmic scale, the cheapest at the top."""
     from matplotlib.figure import Figure
 
     measured = sorted(found, key=lambda cost: cost.median_ms)
@@ -52,7 +52,7 @@ def costs_picture(found: Iterable[Cost]) -> Picture:
 
 
 def join_modes(found: Iterable[Joined]) -> pandas.DataFrame:
-    """One row a mode: the rows that the test sees after the route's commit and rollback, and those that stay."""
+    """One row per mode: the rows that the test sees after the route's commit and rollback, and those that remain."""
     import pandas
 
     rows: dict[str, dict[str, object]] = {}

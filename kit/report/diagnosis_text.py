@@ -1,4 +1,4 @@
-"""The page of a diagnosis for a terminal: what happened, why, the proof, what to change, what is unproved. Pure."""
+"""A diagnosis for a terminal: what happened, why, the proof, what to change, what is unproved. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def text(first: Answer, diagnosis: Diagnosis, width: int = WIDTH) -> str:
 
 
 def as_commands(diagnosis: Diagnosis) -> str:
-    """The diagnosis as GitHub's workflow commands: each cause beside its line, with its proof and what to change."""
+    """The diagnosis as GitHub workflow commands: each cause at its line, with its proof and what to change."""
     said = [annotation("notice", None, f"diagnosis, {diagnosis.status}", diagnosis.happened)]
     for cause in diagnosis.causes:
         runs = [(number, run) for number, run in enumerate(diagnosis.runs, 1) if cause.changed in run.changed]
@@ -51,7 +51,7 @@ def _why(diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def together(causes: list[Cause]) -> Iterator[str]:
-    """How the causes of one thing act; nothing where there is one."""
+    """A sentence on how several causes of one symptom act together; none for a single cause."""
     if len(causes) < 2:
         return
     places = " and ".join(location(cause.file, cause.line) for cause in causes)
@@ -79,7 +79,7 @@ def _titled(title: str, paragraphs: list[str], width: int) -> list[str]:
 
 
 def _paragraph(paragraph: str, width: int) -> list[str]:
-    if "\n" in paragraph:  # a diff
+    if "\n" in paragraph:  # the text is a diff
         return ["", *("    " + line for line in paragraph.splitlines()), ""]
     indent = " " * (len(paragraph) - len(paragraph.lstrip()))
     return textwrap.wrap(

@@ -1,4 +1,4 @@
-"""A DataFrame as a reader takes it in: texts begin at the left, numbers end at the right, no text is cut."""
+"""A DataFrame as HTML with left-aligned text, right-aligned numbers, and no truncation."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ if TYPE_CHECKING:
     import pandas
     from pandas.io.formats.style import Styler
 
-_ROWS_AT_MOST = 500  # more than there are claims; pandas has its own way with more, and cuts
+_ROWS_AT_MOST = 500  # more than the number of claims; pandas itself truncates larger tables
 
 
 def html(frame: pandas.DataFrame) -> str:
-    """The table of a frame, an empty cell for what is missing; one of several levels is as pandas shows it."""
+    """The HTML table of a frame with empty cells for missing values; multi-level frames as pandas shows them."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     if max(frame.index.nlevels, frame.columns.nlevels) > 1 or len(frame) > _ROWS_AT_MOST:
         return str(frame._repr_html_())
-    shown = frame.convert_dtypes()  # whole numbers stay whole where one of them is missing
+    shown = frame.convert_dtypes()  # keeps integers as integers if some are missing
     numbers = [
         number for number, dtype in enumerate(shown.dtypes, 2) if is_numeric_dtype(dtype) and not is_bool_dtype(dtype)
     ]
-    name = "-".join(["kit-frame", *map(str, numbers)])  # says which columns are numbers: the same name, the same rules
+    # The class name encodes which columns are numbers, so equal names have equal rules.
+    name = "-".join(["kit-frame", *map(str, numbers)])
     table = shown.astype(object).where(shown.notna(), "").to_html(classes=name, border=0, justify="left")
     return f"<style>{_rules(name, numbers)}</style>\n{table}"
 
 
 def plain(styled: Styler, printer: Any, cycle: bool) -> None:
-    """Print the table of a styled frame as text, as IPython asks of what prints a type."""
+    """Print a styled frame as text; the signature is that of an IPython formatter."""
     printer.text(styled.data.to_string())
 
 

@@ -1,4 +1,4 @@
-"""A table of verdicts as a picture that can be read at a glance: rows of what was on, columns of what was tried."""
+"""A grid of verdicts as a figure: rows are what was on, columns what was tried."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _ROW_INCHES, _COLUMN_INCHES, _LABEL_INCHES = 0.235, 0.62, 2.9
 
 
 def heatmap(panels: Mapping[str, Verdicts], rows: Sequence[str], columns: Sequence[str]) -> Picture:
-    """Draw one panel beside the other, each a grid of verdicts; the key of a panel is its title.
+    """Draw one grid of verdicts per panel, side by side; the key of a panel is its title.
 
-    A broken cell is marked as well as coloured, so that colour alone says nothing. A cell without a verdict is empty.
+    A broken cell has a mark in addition to its colour, so that no information depends on colour alone. A cell without a
+    verdict is empty.
     """
     from matplotlib.figure import Figure
 

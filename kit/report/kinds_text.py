@@ -1,4 +1,4 @@
-"""The kinds of finding in words: one for a terminal, the list of all, the document of all. Pure."""
+"""The kinds of finding in words: one kind for a terminal, a list of all, and docs/findings.md. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PARTS = (
 
 
 def explained(kind: Kind[Any], width: int = WIDTH) -> str:
-    """One kind, in lines of at most `width` columns; the lines of its example are as they are."""
+    """One kind in lines of at most `width` columns; lines of its example are not wrapped."""
     return "\n".join(line.rstrip() for line in _explained(kind, width)) + "\n"
 
 
@@ -34,7 +34,7 @@ def _explained(kind: Kind[Any], width: int) -> Iterator[str]:
 
 
 def example_of(kind: Kind[Any]) -> str:
-    """The example of a kind, without the indentation that it has where it is written."""
+    """The example of a kind, dedented."""
     return textwrap.dedent(kind.explains.example).strip("\n").rstrip()
 
 
@@ -46,14 +46,14 @@ def _text_of(kind: Kind[Any], part: str) -> str:
 
 
 def listed(kinds: Sequence[Kind[Any]]) -> str:
-    """All kinds, one per line, in the order in which they are reported."""
+    """All kinds, one per line, in reporting order."""
     width = max(len(kind.name) for kind in kinds)
     lines = [f"{kind.name:<{width}}  {kind.title}" for kind in kinds]
     return "\n".join([*lines, "", "kit explain KIND shows what it is, how it happens, and what to do."]) + "\n"
 
 
 def document(kinds: Sequence[Kind[Any]]) -> str:
-    """The document of all kinds (docs/findings.md), in Markdown."""
+    """The document about all kinds (docs/findings.md), in Markdown."""
     return "\n".join(line.rstrip() for line in _document(kinds)) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A figure as a notebook shows it: drawn once, without a window, with words for those who cannot see it."""
+"""A figure for a notebook: drawn without a window, with a text alternative."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOTS_PER_INCH = 110
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure, a line that says what it shows, and all of it in words."""
+    """A figure, a one-line title of what it shows, and the same content in words."""
 
     figure: Figure
     title: str
@@ -29,8 +29,7 @@ class Picture:
         return file.getvalue()
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
-        # A notebook's page and JupyterLab take the HTML, for only there do they pass the words on; what makes a PDF
-        # takes the PNG.
+        # HTML pages and JupyterLab use the HTML, the only form that includes the words; PDF export uses the PNG.
         png = base64.b64encode(self.png()).decode()
         shown = {"text/html": self._html(png), "image/png": png, "text/plain": f"{self.title}\n{self.words}"}
         return shown, {"image/png": {"alt": self.title}}

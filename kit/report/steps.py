@@ -1,4 +1,4 @@
-"""The steps by which a test came to its database: what matters of the evidence, in the order of time. Pure."""
+"""The events through which a test reached its database, ordered by time. Pure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ LANES: tuple[Lane, ...] = ("variable", "engine", "override", "request", "test", 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: when it was, in which lane it belongs, what happened, whose line did it, and where it leads.
+    """One event: its time, its lane, what happened, the line that did it, and the server it leads to.
 
-    `side` is the lane of the server, or of the database, that the step is about or leads to; None where it is about
-    none.
+    `side` is the lane of the server or database that the step is about or leads to; None if it is about none.
     """
 
     at_s: float
@@ -31,7 +30,7 @@ class Step:
 
 
 def steps(evidence: Evidence, test: str) -> tuple[Step, ...]:
-    """Return the steps of one test, with those before any test that made its engines and its variables."""
+    """Return the steps of one test, including earlier ones that made its engines and variables."""
     sightings = [sighting for sighting in evidence.sightings() if sighting.use.test == test]
     found = [
         *_engines(evidence, sightings),
@@ -51,7 +50,7 @@ def _engines(evidence: Evidence, sightings: list[Sighting]) -> Iterator[Step]:
 
 
 def _variables(evidence: Evidence, sightings: list[Sighting]) -> Iterator[Step]:
-    """The variable that gave an engine its URL: where it was written, and read, if the engine served a request."""
+    """The variable that gave an engine its URL: its last write and, if the engine served a request, its last read."""
     for name, sighting in _leading(sightings).items():
         made_at_s = sighting.engine.at_s if sighting.engine is not None else 0.0
         events = [event for event in evidence.variables if event.name == name and event.at_s <= made_at_s]
@@ -65,7 +64,7 @@ def _variables(evidence: Evidence, sightings: list[Sighting]) -> Iterator[Step]:
 
 
 def _leading(sightings: list[Sighting]) -> dict[str, Sighting]:
-    """The variables that led to an engine, each with a sighting of that engine: a request's where there is one."""
+    """The variables that led to an engine, each with a sighting of that engine, preferably in a request."""
     leading: dict[str, Sighting] = {}
     for sighting in sightings:
         if sighting.engine is not None and sighting.engine.variables:
@@ -91,7 +90,7 @@ def _requests(evidence: Evidence, test: str) -> Iterator[Step]:
 
 
 def _uses(sightings: list[Sighting]) -> Iterator[Step]:
-    """The first use of each connection in each request or fixture: who answered."""
+    """The first use of each connection in each request or fixture: which server answered."""
     seen = set()
     for sighting in sightings:
         key = (sighting.use.connection, sighting.use.request)

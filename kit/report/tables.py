@@ -1,4 +1,4 @@
-"""Evidence as tables, one question each."""
+"""Evidence as tables; each function answers one question."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MORE_ITEMS = re.compile(r"Left contains (\d+) more items?")
 
 
 def sites_seen(evidence: Evidence, test: str) -> int | None:
-    """How many sites a test that wanted none was shown, in pytest's own words; None where it does not say."""
+    """The number of sites that a test saw although it expected none, from pytest's message; None if it gives none."""
     return next((_sites_shown(outcome) for outcome in evidence.outcomes if outcome.test == test), None)
 
 
@@ -36,12 +36,12 @@ def _sites_shown(outcome: Outcome) -> int | None:
 
 
 def sites_left(evidence: Evidence) -> dict[str, int]:
-    """How many sites each test left in the test database, where the variant `rows_counted` says so."""
+    """The number of sites that each test left in the test database, as the variant `rows_counted` prints it."""
     return {test: int(count) for test, count in _SITES_LEFT.findall(evidence.output)}
 
 
 def as_the_report_told(runs: Iterable[Evidence], test: str) -> pandas.DataFrame:
-    """One row a run, with the columns of the report: what was run, how it ended, how many sites the test saw."""
+    """One row per run, with the report's columns: what was run, the outcome, and how many sites the test saw."""
     return _table(
         ["run", "started", "test", "result", "sites seen"],
         [
@@ -52,7 +52,7 @@ def as_the_report_told(runs: Iterable[Evidence], test: str) -> pandas.DataFrame:
 
 
 def which_server_answered(runs: Iterable[Evidence], test: str | None = None) -> pandas.DataFrame:
-    """One row for each request that used a database: which variable led there, who answered, by which route."""
+    """One row per request that used a database: which variable led there, which server answered, by which route."""
     rows: dict[tuple[object, ...], list[object]] = {}
     for evidence in runs:
         requests = {request.number: f"{request.method} {request.path}" for request in evidence.requests}
@@ -69,7 +69,7 @@ def which_server_answered(runs: Iterable[Evidence], test: str | None = None) -> 
 
 
 def two_witnesses(runs: Iterable[Evidence]) -> pandas.DataFrame:
-    """One row for each run and server: the connections that probes saw, those that the server logged, its writes."""
+    """One row per run and server: connections seen by probes, connections in the server's log, and writes."""
     rows = []
     for evidence in runs:
         for side in ("test", "production"):
@@ -85,7 +85,7 @@ def two_witnesses(runs: Iterable[Evidence]) -> pandas.DataFrame:
 
 
 def verdicts(runs: Iterable[Evidence]) -> pandas.DataFrame:
-    """One row a run: what was run, the verdict on its isolation, and the reason."""
+    """One row per run: what was run, the verdict on its isolation, and the reason."""
     rows = []
     for evidence in runs:
         ruling = isolation(evidence)
@@ -100,21 +100,21 @@ def crossed(
     *,
     corner: str = "",
 ) -> Styler:
-    """A row for each value of `by`, a column for each key of `runs`, and in each cell what the trials there agree on.
+    """A row for each value of `by`, a column for each key of `runs`, and in each cell the trials' common verdict.
 
-    That is their isolation, or what `of` makes of each; where trials differ, the cell has every value. A cell without
-    a trial is empty.
+    With `of`, a cell has that function's value for each trial instead of the verdict on isolation; if trials differ, it
+    has every value. A cell without a trial is empty.
     """
     columns = {title: _by_row(list(of_title), by, of) for title, of_title in runs.items()}
     rows = dict.fromkeys(row for cells in columns.values() for row in cells)
     table = _table([corner, *columns], [[row, *(cells.get(row, "") for cells in columns.values())] for row in rows])
-    # Colours are given by id, which must be another in each table of a page, and the same in every run.
+    # Colours are assigned by id, which must differ between the tables of a page and be the same in every run.
     style = table.style.set_uuid(f"{crc32(table.to_json().encode()):08x}").map(_colour)
     return style.set_table_styles([{"selector": "th, td", "props": "text-align: left"}])
 
 
 def run_and_way(trial: Trial) -> str:
-    """What a trial runs, and by whom it is started, in words."""
+    """What a trial runs, and how it is started, in words."""
     return f"{_SELECTIONS[trial.selection]}, {_WAYS[trial.way]}"
 
 
@@ -131,7 +131,7 @@ def _by_row(
 
 
 def way_to_the_rows(runs: Iterable[Evidence], test: str) -> pandas.DataFrame:
-    """One row a run: what the route of a test's first request depends on, and where its query's session came from."""
+    """One row per run: the dependencies of a test's first request, and the origin of its query's session."""
     rows = []
     for evidence in runs:
         names = {known.callable: _callable(known) for known in evidence.callables}
@@ -155,7 +155,7 @@ def way_to_the_rows(runs: Iterable[Evidence], test: str) -> pandas.DataFrame:
 
 
 def overrides_met(runs: Mapping[str, Evidence]) -> pandas.DataFrame:
-    """One row a run, under its key: on which app the override was set, which app the first request asked for one."""
+    """One row per run, labelled by its key: the app with the override, and the app that the first request used."""
     rows = []
     for title, evidence in runs.items():
         names = {known.callable: f"{known.name} ({known.file}:{known.line})" for known in evidence.callables}
@@ -185,7 +185,7 @@ def _callable(known: Known) -> str:
 
 
 def _colour(value: object) -> str:
-    """The timeline's colours, for what leads to the test server and to production, as text on white or on black."""
+    """The timeline's colours for the test server and production, for text on a white or black background."""
     return {"HOLDS": "color: #1a80bf", "BROKEN": "color: #D55E00; font-weight: bold"}.get(str(value), "")
 
 
@@ -213,6 +213,6 @@ def _place(frames: tuple[Frame, ...]) -> str:
 def _table(columns: list[str], rows: Iterable[Sequence[object]]) -> pandas.DataFrame:
     import pandas
 
-    # The first column says which row it is; its name stands in the corner, where a notebook has room for it.
+    # The first column is the row label; its name is in the corner, where a notebook has space for it.
     table = pandas.DataFrame(list(rows), columns=columns).set_index(columns[0])
     return table.rename_axis(index=None, columns=columns[0])

@@ -1,4 +1,4 @@
-"""The timeline of a test as a picture: from the variable to the server that answered, one panel for each run."""
+"""The timeline of a test as a figure: from the variable to the server that answered, one panel for each run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kit.report.steps import LANES, Lane, Step, steps
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Told apart by anyone: two colours of the Okabe-Ito palette, and the lanes say it in words.
+# Two colours of the Okabe-Ito palette, distinguishable with any colour vision; the lanes also carry words.
 COLOURS = {"test": "#0072B2", "production": "#D55E00"}
 NEUTRAL = "#444444"
 ANSWER_LANES: tuple[Lane, ...] = ("variable", "engine", "override", "request", "allowed", "not allowed")
@@ -24,22 +24,22 @@ _COLOURS = COLOURS | {"allowed": COLOURS["test"], "not allowed": COLOURS["produc
 _NAMES = {"test": "test\nserver", "production": "production\nserver", "not allowed": "not\nallowed"}
 _WIDTH_INCHES, _ROW_INCHES, _HEAD_INCHES = 9.5, 0.27, 0.95
 _TEXT_AT, _RIGHT_EDGE = len(LANES) - 0.2, 14.2  # in lanes
-_ROOM_POINTS, _GAP_POINTS = 342, 12  # between the two, and what must stay free of it
+_ROOM_POINTS, _GAP_POINTS = 342, 12  # between the two, and the part of it that must stay free
 _TEXT_POINTS, _PLACE_POINTS = 9, 8
 
 
 def timeline(runs: Mapping[str, Evidence], test: str) -> Picture:
     """Draw the steps of `test` in each run, one panel above the other; the key of a run is its panel's title.
 
-    Time goes down. Steps are evenly spaced, for the time between them runs from microseconds to seconds; it is
-    printed beside each.
+    Time runs downwards. Steps are evenly spaced, because the intervals range from microseconds to seconds; the time is
+    printed beside each step.
     """
     name = test.rpartition("::")[2]
     return _picture(f"Timeline of {name}", {title: steps(evidence, test) for title, evidence in runs.items()}, LANES)
 
 
 def answer_timeline(answer: Answer) -> Picture:
-    """Draw what led to the first thing that went wrong in somebody's suite, or else to its first test's database."""
+    """Draw what led to the first wrong database of a suite, else to the database of its first test."""
     about = subject(answer)
     title = "" if about is None else about.test or "outside the tests"
     found = tuple(
@@ -87,7 +87,7 @@ def _panel(axes: Axes, title: str, list_: tuple[Step, ...], lanes: tuple[Lane, .
 
 
 def _end(list_: tuple[Step, ...]) -> str:
-    """The last step of a panel in words: who answered in the end."""
+    """The last step of a panel in words: which server answered in the end."""
     answers = [step for step in list_ if step.side is not None]
     last = (answers or list_)[-1:]
     return f"{len(list_)} steps, in the end {last[0].text}" if last else "no step"
@@ -103,7 +103,7 @@ def _place(step: Step) -> str:
 
 
 def _fitted(step: Step) -> tuple[str, str]:
-    """What a step says, and its place: by the file's name alone where its path leaves no room; then the text is cut."""
+    """The text and location of a step, cut to fit: first the path to its file name, then the text."""
     text, place = step.text, _place(step)
     if place and _width(text, _TEXT_POINTS) + _width(place, _PLACE_POINTS, "monospace") > _ROOM_POINTS - _GAP_POINTS:
         place = f"…/{place.rpartition('/')[2]}"
@@ -116,7 +116,7 @@ def _fitted(step: Step) -> tuple[str, str]:
 
 
 def _width(text: str, points: int, family: str | None = None) -> float:
-    """How wide a text is drawn, in points."""
+    """The width of a drawn text, in points."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

@@ -1,4 +1,4 @@
-"""Verdicts on many trials as lines of text: what was run, how it is judged, and the reason where it is not HOLDS."""
+"""Verdicts on many trials as lines of text: the trial, the verdict, and the reason unless it is HOLDS."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kit.evidence.verdict import Verdict, isolation
 
 
 def lines(evidence: Iterable[Evidence | EvidenceError]) -> Iterator[str]:
-    """Judge each piece of evidence by today's rules, trials in the order of their names, with a count at the end.
+    """Judge each piece of evidence by the current rules, ordered by trial name, with a count at the end.
 
-    What could not be read is named before it, and not judged.
+    Unreadable evidence is listed first and not judged.
     """
     found = list(evidence)
     unread = [one for one in found if isinstance(one, EvidenceError)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def words(value: object) -> str:
-    """Return an expectation or an observation as a reader takes it: lists and mappings by their parts, or none."""
+    """Return an expected or observed value as text: lists and mappings by their elements, or "none"."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {words(part)}" for key, part in value.items()) or "none"
     return ", ".join(map(words, value)) or "none" if isinstance(value, list | tuple) else str(value)
