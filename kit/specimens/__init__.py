@@ -1,1 +1,1 @@
-"""The project under study, its mechanisms and attempts, and the trials that are made of them."""
+"""The project under study, its mechanisms and attempts, and the trials built from them."""

@@ -1,6 +1,6 @@
-"""What was tried against the failure: the report's four remedies, the real one, and none.
+"""The attempts against the failure: the report's four remedies, the real fix, and none.
 
-Each is a small change of the clean specimen's tests/conftest.py, after the report's own code.
+Each is a small change of the clean specimen's tests/conftest.py, modelled on the report's own code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CONFTEST = "tests/conftest.py"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One remedy: what it does in one sentence (`does`), where the report tells of it, and its edits."""
+    """One remedy: its effect in one sentence (`does`), its section in the report, and its edits."""
 
     name: str
     title: str
@@ -29,7 +29,7 @@ class Attempt:
     edits: tuple[Edit, ...]
 
     def diff(self, since: Attempt | None = None) -> Diff:
-        """The clean specimen, or the same with the attempt `since`, against it with this attempt, as a unified diff."""
+        """A unified diff from the clean specimen, or from the attempt `since`, to this attempt."""
         clean = _without_attempt()
         return diff(edited(clean, since.edits) if since else clean, edited(clean, self.edits))
 

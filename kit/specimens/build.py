@@ -1,4 +1,4 @@
-"""The projects that trials run: the clean specimen with mechanisms, variants and an attempt in it."""
+"""Build the projects that trials run: the clean specimen with mechanisms, variants and an attempt applied."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from kit.specimens.variants import VARIANTS
 
 
 def project(mechanisms: Iterable[str], attempt: str) -> Files:
-    """The files of the specimen with exactly these mechanisms and variants on and this attempt in it.
+    """The files of the specimen with exactly these mechanisms and variants, and this attempt.
 
-    Raises TrialError for a name that is not known, and for two that contradict each other.
+    Raises TrialError for an unknown name, or for two that contradict each other.
     """
     return edited(clean_specimen(), _edits(mechanisms, attempt))
 
 
 def write_project(directory: Path, mechanisms: Iterable[str], attempt: str) -> None:
-    """Write the specimen with exactly these mechanisms on into a directory that is empty or not yet there.
+    """Write the specimen with exactly these mechanisms and this attempt into an empty or new directory.
 
-    Raises TrialError for a name that is not known, for two that contradict each other, and for a directory that holds
-    something.
+    Raises TrialError for an unknown name, for two that contradict each other, and for a directory that is not empty.
     """
     write(project(mechanisms, attempt), directory)
 

@@ -1,4 +1,4 @@
-"""Pieces of a project that cannot go together, each pair with the reason. All others can be combined."""
+"""Pairs of mechanisms, variants and attempts that cannot be combined, each with the reason. All others can."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CONTRADICTIONS: Mapping[frozenset[str], str] = MappingProxyType(
 
 
 def refuse_contradictions(names: Iterable[str]) -> None:
-    """Raise TrialError where two of these mechanisms, variants and attempts contradict each other."""
+    """Raise TrialError if two of these mechanisms, variants and attempts contradict each other."""
     for one, other in combinations(sorted(set(names)), 2):
         reason = CONTRADICTIONS.get(frozenset((one, other)))
         if reason is not None:

@@ -1,4 +1,4 @@
-"""Changes to a project as exact text: what stands in the clean project, and what stands there instead."""
+"""Changes to a project as exact text: the text in the clean project, and its replacement."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Files = Mapping[str, str]
 class Edit:
     """One change to one file.
 
-    `clean` occurs exactly once in the clean file; it is empty where the edit makes a file that was not there. Where
-    `changed` occurs exactly once in the changed one, the edit can be undone as well.
+    `clean` occurs exactly once in the clean file; it is empty if the edit creates the file. If `changed` occurs exactly
+    once in the changed file, the edit can also be undone.
     """
 
     path: str
@@ -27,12 +27,12 @@ class Edit:
     changed: str
 
     def undone(self) -> Edit:
-        """The edit that leads back."""
+        """The reverse edit."""
         return Edit(self.path, self.changed, self.clean)
 
 
 def read(directory: Path) -> dict[str, str]:
-    """The files of a project, without what running it leaves beside them (caches, and all that is hidden)."""
+    """The files of a project, without caches and hidden files."""
     files: dict[str, str] = {}
     for path in sorted(directory.rglob("*")):
         relative = path.relative_to(directory)
@@ -43,9 +43,9 @@ def read(directory: Path) -> dict[str, str]:
 
 
 def write(files: Files, directory: Path) -> None:
-    """Write the files into a directory that is empty or not yet there; shell scripts can be run.
+    """Write the files into an empty or new directory; shell scripts become executable.
 
-    Raises TrialError for a directory that holds something.
+    Raises TrialError when the directory is not empty.
     """
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()):
@@ -59,12 +59,12 @@ def write(files: Files, directory: Path) -> None:
 
 
 def edited(files: Files, edits: Iterable[Edit]) -> dict[str, str]:
-    """The files with all the edits made, each found in the text as it was given. One that is given twice is made once.
+    """Apply the edits to the files; each edit is located in the original text. Duplicates are applied once.
 
-    What an edit changes is where its two texts differ; the rest of `clean` only says where. What two edits put in at
-    one place stands in the order of the edits.
+    An edit changes only the part where its two texts differ; the rest of `clean` locates it. Text that two edits insert
+    at the same position appears in the order of the edits.
 
-    Raises TrialError when the text of an edit is not there exactly once, or when two edits change the same text.
+    Raises TrialError when the text of an edit does not occur exactly once, or two edits change the same text.
     """
     result = dict(files)
     by_path: dict[str, list[Edit]] = {}
@@ -83,7 +83,7 @@ def edited(files: Files, edits: Iterable[Edit]) -> dict[str, str]:
 
 
 class Diff(str):
-    """A unified diff. A notebook shows it in colours; for all else it is a text."""
+    """A unified diff: a string that notebooks show in colours."""
 
     __slots__ = ()
 
@@ -100,7 +100,7 @@ def _coloured(line: str) -> str:
     return f'<span style="{style}">{html.escape(line)}</span>' if style else html.escape(line)
 
 
-# By how a line begins, the longer beginnings first; the colours are legible on white and on black.
+# By the beginning of a line, longer beginnings first; the colours are legible on white and on black.
 _STYLES = {
     "---": "font-weight:bold",
     "+++": "font-weight:bold",
@@ -111,7 +111,7 @@ _STYLES = {
 
 
 def diff(before: Files, after: Files, *, context: int = 2) -> Diff:
-    """What changed, as a unified diff of the files that differ, with `context` lines around each change."""
+    """A unified diff of the files that differ, with `context` lines around each change."""
     lines: list[str] = []
     for path in sorted({*before, *after}):
         lines += difflib.unified_diff(
@@ -126,7 +126,7 @@ def diff(before: Files, after: Files, *, context: int = 2) -> Diff:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an edit changes in a text: `new` takes the place of what stands from `start` to before `end`."""
+    """A replacement in a text: `new` replaces the characters from `start` up to `end`."""
 
     start: int
     end: int
@@ -148,7 +148,7 @@ def _edited_text(path: str, text: str, edits: Iterable[Edit]) -> str:
 
 
 def change_of(edit: Edit, text: str) -> Change:
-    """Where an edit's two texts differ: in whole lines, and within a single line by its characters."""
+    """The replacement that an edit makes: whole lines, or characters if a single line changes."""
     start = _place(text, edit)
     old, new = edit.clean.splitlines(keepends=True), edit.changed.splitlines(keepends=True)
     before, after = _alike(old, new)
@@ -162,7 +162,7 @@ def change_of(edit: Edit, text: str) -> Change:
 
 
 def _alike(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
-    """How many parts two texts have in common at their beginnings, and how many more at their ends."""
+    """The length of the common prefix of two sequences, and of the common suffix after it."""
     most = min(len(old), len(new))
     before = next((n for n in range(most) if old[n] != new[n]), most)
     most -= before

@@ -1,7 +1,7 @@
-"""What each theory blames, as the smallest change of the clean specimen.
+"""The mechanisms that the theories blame, each as the smallest change of the clean specimen.
 
-The specimen in the kit is the project of the report: it has REPORTED_MECHANISMS and REPORTED_ATTEMPT in it.
-The clean specimen is that project with their edits undone; every mechanism and every attempt starts there.
+The specimen in the kit is the project of the report: it contains REPORTED_MECHANISMS and REPORTED_ATTEMPT. The clean
+specimen is that project with their edits undone; every mechanism and every attempt is applied to it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ INTEGRATION_TEST = "tests/integration/test_deployed_sites.py"
 
 @dataclass(frozen=True, slots=True)
 class Mechanism:
-    """One thing that may send a test to the wrong database.
+    """One mechanism that may send a test to the wrong database.
 
-    `blames` says in one sentence what it does; `reported_at` names the place in the report that suspects it.
+    `blames` says in one sentence what it does; `reported_at` is the section of the report that suspects it.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Mechanism:
     edits: tuple[Edit, ...]
 
     def diff(self) -> Diff:
-        """The clean specimen against the same with this mechanism on, as a unified diff."""
+        """A unified diff from the clean specimen to the specimen with this mechanism."""
         return diff(clean_specimen(), edited(clean_specimen(), self.edits))
 
 
@@ -387,7 +387,7 @@ MECHANISMS: Mapping[str, Mechanism] = MappingProxyType(
 
 @cache
 def clean_specimen() -> Files:
-    """The clean specimen: no mechanism, no attempt."""
+    """The clean specimen: without mechanisms and attempts."""
     reported = [edit for name in sorted(REPORTED_MECHANISMS) for edit in MECHANISMS[name].edits]
     undone = (edit.undone() for edit in (*reported, *ATTEMPTS[REPORTED_ATTEMPT].edits))
     return MappingProxyType(edited(read(SPECIMEN), undone))

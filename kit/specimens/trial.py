@@ -1,4 +1,4 @@
-"""A trial: one way to build and run the specimen. Pure: it says what to do and does nothing."""
+"""A trial: one way to build and run the specimen. Pure: a description without effects."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ CI_SCRIPT = "ci/run_tests.sh"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What is built (mechanisms, attempt), what is run of it (selection), how (way), and with which versions (stack).
+    """A project (mechanisms, attempt), what is run of it (selection), how it is started (way), and the stack.
 
-    The report compared an *individual* test run *by hand* with a *suite* run *the CI way*; here the two are apart.
+    The report compared an *individual* test run *by hand* with a *suite* run *the CI way*; here the two factors are
+    separate.
     """
 
     mechanisms: tuple[str, ...] = ("ci_variable", "global_engine")
@@ -37,11 +38,11 @@ class Trial:
 
     @property
     def target(self) -> str:
-        """What pytest is told to run."""
+        """The argument that selects the tests for pytest."""
         return INDIVIDUAL_TEST if self.selection == "individual" else SUITE
 
     def command(self, python: str) -> tuple[str, ...]:
-        """The command line, for the project's folder; the script takes its `python` from the environment."""
+        """The command line, for the project's folder; the CI script takes its `python` from the environment."""
         if self.way == "ci":
             return ("bash", CI_SCRIPT, self.target)
         return (python, "-m", "pytest", self.target)
@@ -61,10 +62,10 @@ def plan(
     repetitions: int = 1,
     seed: int | None = None,
 ) -> tuple[Trial, ...]:
-    """List the trials of a design in which every factor's levels meet every other's.
+    """List the trials of a full factorial design, with every combination of levels.
 
-    With a `seed` the order is shuffled, the same for the same seed; None keeps the order of the factors. TrialError
-    for a number of repetitions under 1.
+    With a `seed` the order is shuffled reproducibly; None keeps the order of the factors. Raises TrialError when
+    `repetitions` is less than 1.
     """
     _check(repetitions)
     trials = [
@@ -85,7 +86,7 @@ def _check(repetitions: int) -> None:
 
 
 def subsets(names: Iterable[str], *, largest: int | None = None) -> tuple[tuple[str, ...], ...]:
-    """List every set of names, the small ones first; none with more than `largest` (None: no limit)."""
+    """List every subset of names, smaller ones first; none larger than `largest` (None: no limit)."""
     names = tuple(names)
     sizes = range((len(names) if largest is None else largest) + 1)
     return tuple(chosen for size in sizes for chosen in combinations(names, size))

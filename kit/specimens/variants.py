@@ -1,6 +1,6 @@
 """Changes of the clean specimen that single notebooks need besides the mechanisms.
 
-A trial takes them among its mechanisms.
+A trial names them among its mechanisms.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kit.specimens.mechanisms import (
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One change that a notebook needs: what it makes of the project in one sentence (`does`), and its edits."""
+    """One change that a notebook needs: its effect on the project in one sentence (`does`), and its edits."""
 
     name: str
     title: str
@@ -32,14 +32,14 @@ class Variant:
     edits: tuple[Edit, ...]
 
     def diff(self) -> Diff:
-        """The clean specimen against the same with this variant, as a unified diff."""
+        """A unified diff from the clean specimen to the specimen with this variant."""
         return diff(clean_specimen(), edited(clean_specimen(), self.edits))
 
 
 SETTINGS = "app/settings.py"
 API_TEST = "tests/test_api_sites.py"
 
-# When the engine is made, and where.
+# When and where the engine is made.
 
 _LAZY_FACTORY = (
     Edit(
@@ -74,7 +74,7 @@ SessionLocal = SessionFactory(expire_on_commit=False)
     Edit(DATABASE, "    return engine\n", "    return SessionLocal.engine\n"),
 )
 
-# What the report ruled out, made guilty.
+# Suspects that the report ruled out, made guilty.
 
 _CONFTEST_NOT_LOADED = (Edit("pytest.ini", "testpaths = tests\n", "testpaths = tests\naddopts = --noconftest\n"),)
 
@@ -101,7 +101,7 @@ def nothing_left_over(client):
 
 _ROWS_LEFT = (Edit(CONFTEST, "        await connection.execute(delete(Site))\n", ""),)
 
-# What is left after the tests, and their order.
+# Rows that remain after the tests, and the tests' order.
 
 _EVENT_LOOP = '@pytest.fixture(scope="session")\ndef event_loop():\n'
 
@@ -140,7 +140,7 @@ def pytest_collection_modifyitems(items):
     ),
 )
 
-# What a pool keeps.
+# Connections that a pool keeps.
 
 _OPTIONS = 'ENGINE_OPTIONS: dict[str, Any] = {"pool_size": 5}\n'
 
@@ -222,7 +222,7 @@ def database_answers_at_all():
     ),
 )
 
-# Who runs the lifespan.
+# What runs the lifespan.
 
 _STARTUP_EVENT = (
     Edit(
@@ -290,7 +290,7 @@ def test_documentation():
     ),
 )
 
-# What a cache of the application's own remembers.
+# A cache in the application's own code.
 
 _URL_CACHED = (
     Edit(
@@ -309,7 +309,7 @@ _URL_ASKED_EARLY = (
     ),
 )
 
-# Which app is asked, and which has the override.
+# Which app serves the request, and which one has the override.
 
 _TRANSPORT = "    transport = httpx.ASGITransport(app=app)\n"
 
@@ -354,7 +354,7 @@ from starlette.routing import Mount
     ),
 )
 
-# Who imports the application first, and when the tests configure it.
+# Which module imports the application first, and when the tests configure it.
 
 _CONFIGURED_IN_FIXTURE = (
     Edit(
