@@ -1,1 +1,1 @@
-"""Runs of the specimen: in a fresh process, in a folder and databases of its own, kept for who asks again."""
+"""Runs of the specimen: in a fresh process, with a folder and databases of their own, and cached evidence."""

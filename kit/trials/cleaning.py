@@ -1,6 +1,6 @@
-"""Ways to give every test a clean database: what each costs on a live server, and what the next test finds.
+"""Ways to give every test a clean database: the cost of each on a live server, and what the next test finds.
 
-All is done in databases of its own on the pair's test server, which are gone afterwards.
+Everything happens in separate databases on the pair's test server, which are dropped afterwards.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _CLEAN = "truncate sites restart identity"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one way costs and leaves.
+    """The cost and the remaining rows of one way.
 
-    `median_ms` is the median, over the rounds, of what set-up and clean-up took together, without the test itself.
-    `own_rows` and `other_rows` are what the next test finds: rows that the test's own connection wrote, and rows that
-    a connection of somebody else's committed meanwhile. `counts_anew` says that its first new row is number 1.
+    `median_ms` is the median over the rounds of set-up plus clean-up, without the test itself. `own_rows` and
+    `other_rows` are the rows that the next test finds: those of the test's own connection, and those that another
+    connection committed in the meantime. `counts_anew` is whether its first new row gets number 1.
     """
 
     way: str
@@ -57,9 +57,9 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What came of a fixture's row and a route's row, in one outer transaction, after the route's `ending`.
+    """The fate of a fixture's row and a route's row in one outer transaction, after the route's `ending`.
 
-    `seen` is how many rows the test saw then, `left` how many were there after the outer transaction was rolled back.
+    `seen` is the number of rows that the test saw then, `left` the number after the outer transaction was rolled back.
     """
 
     mode: JoinMode
@@ -70,7 +70,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A database with an empty table, a connection to it, and one that may make databases."""
+    """A database with an empty table, a connection to it, and one that may create databases."""
 
     side: Side
     connection: Connection
@@ -81,9 +81,9 @@ _Way = Callable[[_Place], AbstractContextManager[tuple[Side, "Connection"]]]
 
 
 def measure(pair: Pair, rounds: int, *, seed: int | None = None) -> tuple[Cost, ...]:
-    """Measure each way, in turns and in an order that `seed` shuffles, so that other work hits all alike.
+    """Measure all ways in each round, in an order shuffled by `seed`, so that other load affects all alike.
 
-    Raises PairError where the kit may not make databases.
+    Raises PairError where the kit may not create databases.
     """
     shuffled = random.Random(seed)
     times_ms: dict[str, list[float]] = {name: [] for name in WAYS}
@@ -95,9 +95,9 @@ def measure(pair: Pair, rounds: int, *, seed: int | None = None) -> tuple[Cost, 
 
 
 def try_join_modes(pair: Pair) -> tuple[Joined, ...]:
-    """Let a session join an outer transaction in each mode, and end its work in each way.
+    """Let a session join an outer transaction in each mode, and end its work with each ending.
 
-    Raises PairError where the kit may not make databases.
+    Raises PairError where the kit may not create databases.
     """
     import sqlalchemy
 
@@ -157,7 +157,7 @@ WAYS: Mapping[str, _Way] = MappingProxyType(
 
 @contextmanager
 def _database(place: _Place, template: str) -> Iterator[tuple[Side, Connection]]:
-    """A database for one test. It is the superuser's, so that it can be used as soon as it is there."""
+    """A database for one test. The superuser owns it, so that no privileges have to be granted."""
     from psycopg import sql
 
     name = f"{place.side.database}_{secrets.token_hex(4)}"
@@ -167,7 +167,7 @@ def _database(place: _Place, template: str) -> Iterator[tuple[Side, Connection]]
         with closing(_connect(side, admin=True)) as connection:
             yield side, connection
     finally:
-        # Waited for here, because DROP DATABASE looks every 100 ms only.
+        # Waited for here, because DROP DATABASE polls only every 100 ms.
         wait_until = time.monotonic() + _GONE_S
         while _in_use(place.admin, name) and time.monotonic() < wait_until:
             time.sleep(_GONE_POLL_S)
@@ -180,7 +180,7 @@ def _in_use(admin: Connection, name: str) -> bool:
 
 
 def _round_ms(place: _Place, way: _Way) -> float:
-    """Set up, do what a test does, clean up; the milliseconds of the first and the last."""
+    """Set up, run a test's statements, clean up; return the milliseconds of set-up and clean-up."""
     began = time.perf_counter()
     with way(place) as (side, connection):
         set_up_s = time.perf_counter() - began
@@ -198,7 +198,7 @@ def _test(side: Side, connection: Connection) -> None:
 
 
 def _cost(place: _Place, name: str, median_ms: float) -> Cost:
-    """What the next test finds, once more and not timed."""
+    """Run the way once more, untimed, to see what the next test finds."""
     way = WAYS[name]
     with way(place) as (side, connection):
         _test(side, connection)
@@ -222,7 +222,7 @@ def _joined(place: _Place, engine: Any, mode: JoinMode, ending: Ending) -> Joine
             session.execute(insert, {"name": "the route's"})
             getattr(session, ending)()
         seen = connection.scalar(text("select count(*) from sites"))
-        connection.rollback()  # whatever is under way: some modes have ended the outer transaction by now
+        connection.rollback()  # in whichever transaction: some modes have already ended the outer one
     left, = _row(place.connection, "select count(*) from sites")
     return Joined(mode, ending, seen, left)
 
@@ -247,5 +247,5 @@ def _connect(side: Side, *, admin: bool = False) -> Connection:
 
 def _row(connection: Connection, statement: str) -> tuple[Any, ...]:
     row = connection.execute(statement.encode()).fetchone()
-    assert row is not None  # each of these statements gives one row
+    assert row is not None  # each of these statements returns one row
     return row

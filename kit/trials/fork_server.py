@@ -1,8 +1,8 @@
-"""Parents of trials: one process for each trial at a time, under the interpreter of a stack (`kit.trials.worker`).
+"""Parents of trials: each runs one trial at a time, with the interpreter of a stack (`kit.trials.worker`).
 
-A *warm* parent has imported the stack's third-party libraries and forks a fresh child for each command; where a fork
-would not be fresh or not be safe it starts a new interpreter, and says why. Parents are kept for the next trial and
-end with this process. A process may lend its parents to another one, such as a kernel, which then starts none.
+A *warm* parent has imported the stack's third-party libraries and forks a fresh child for each command; when a fork
+would not be fresh or safe, it starts a new interpreter and reports why. Idle parents are reused and end with this
+process. A process may lend its parents to another one, such as a kernel, which then starts none.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ START_S = 120.0
 OUTPUT_KEPT = 20_000  # characters, from the end
 OUTPUT_AT_MOST = 16_000_000  # bytes; a command that writes more is ended
 _TIME_IS_UP = "its time limit was reached"
-_END_S = 10.0  # how long a parent may take to end what a command has left
+_END_S = 10.0  # seconds for a parent to end the processes that a command left
 LENT_VARIABLE = "KIT_LENT_PARENTS"
-_ADDRESS_AT_MOST = 100  # bytes of a socket's path, a little less than every system takes
+_ADDRESS_AT_MOST = 100  # bytes of a socket's path, slightly below every system's limit
 _PREFIX = "kit-parent-"
 _WORKER = Path(__file__).with_name("worker")
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended.
+    """The result of a command.
 
-    `exit_code` is negative for a signal; None when the command was ended: at its time limit (`timed_out`), or for what
-    `problem` says. `left` is the number of processes that the command left behind, which were ended. `forked` is False
-    where a new interpreter was started, and `why_not` says why.
+    `exit_code` is negative for a signal; None if the command was ended, at its time limit (`timed_out`) or because of
+    `problem`. `left` is the number of processes that the command left behind, which were killed. `forked` is False if a
+    new interpreter was started, with the reason in `why_not`.
     """
 
     exit_code: int | None
@@ -59,14 +59,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class ParentAddress:
-    """Where a parent takes commands. It can be sent to another process of this machine."""
+    """The address of a parent. It can be sent to another process on this machine."""
 
     socket: str
     python: str
     why_not: str | None
 
     def run(self, command: Iterable[str], environ: Mapping[str, str], folder: Path, timeout_s: float) -> Ended:
-        """Run a command in a folder with exactly this environment, and end all of it at the time limit."""
+        """Run a command in a folder with exactly this environment; end it and its descendants at the time limit."""
         began = time.perf_counter()
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         reading, writing = os.pipe()
@@ -84,17 +84,17 @@ class ParentAddress:
             return _Watch(connection, reading, began, timeout_s).ended()
 
     def stop(self) -> None:
-        """End the command under way, if there is one."""
+        """End the running command, if there is one."""
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.connect(self.socket)
             wire.send(connection, {"do": "stop"})
             connection.settimeout(_END_S)
-            connection.recv(1)  # it closes when all has ended
+            connection.recv(1)  # the parent closes the connection when all have exited
 
 
 @dataclass
 class _Watch:
-    """Follows a command: keeps the end of what it writes, and asks for its end when its time limit was reached."""
+    """Watches a command: keeps the end of its output, and requests its end at the time limit."""
 
     connection: socket.socket
     reading: int
@@ -106,7 +106,7 @@ class _Watch:
     def ended(self) -> Ended:
         why = self._follow()
         if why is not None:
-            with suppress(OSError):  # it has ended meanwhile
+            with suppress(OSError):  # the command has just exited
                 self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(_END_S)
         duration_s = time.perf_counter() - self.began
@@ -125,9 +125,9 @@ class _Watch:
         )
 
     def _follow(self) -> str | None:
-        """Read until there is an answer (None), or a reason to end the command."""
+        """Read until there is an answer (returns None), or a reason to end the command."""
         deadline = self.began + self.timeout_s
-        watched = select.poll()  # select() would not take the high numbers of a process with many open files
+        watched = select.poll()  # select() does not support the high descriptors of a process with many open files
         watched.register(self.connection, select.POLLIN)
         watched.register(self.reading, select.POLLIN)
         while True:
@@ -150,7 +150,7 @@ class _Watch:
 
     def _drain(self) -> None:
         os.set_blocking(self.reading, False)
-        with suppress(BlockingIOError):  # something holds the other end, and has nothing to say
+        with suppress(BlockingIOError):  # a process still holds the pipe open and writes nothing
             while self.written <= OUTPUT_AT_MOST and self._read():
                 continue
 
@@ -159,7 +159,7 @@ class _Watch:
 
 
 class Parent:
-    """A parent process, from its start until `close`. TrialError where it cannot be started."""
+    """A parent process, from its start until `close`. Raises TrialError when it cannot be started."""
 
     def __init__(self, python: str, environ: Mapping[str, str], warm: bool, also: tuple[str, ...] = ()) -> None:
         self.kind = _kind(python, environ, warm, also)
@@ -172,13 +172,13 @@ class Parent:
                 [python, str(_WORKER), str(self.folder)],
                 env={**environ, "TMPDIR": str(self.folder / TEMPORARY)}, cwd=self.folder, stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=log, start_new_session=True,
-                pass_fds=(self._lock,),  # the folder is the parent's for as long as it lives
+                pass_fds=(self._lock,),  # the folder is locked as long as the parent lives
             )
         self.address: ParentAddress | None = None
         self._python = python
 
     def ready(self) -> ParentAddress:
-        """Wait until it takes commands. TrialError where it ended before, or takes too long."""
+        """Wait until the parent accepts commands. Raises TrialError when it exits before, or takes too long."""
         if self.address is None:
             said = self._first_words()
             why_not = json.loads(said)["why_not"]
@@ -189,7 +189,7 @@ class Parent:
         return self.process.poll() is None
 
     def close(self) -> None:
-        """End it, with everything that it has started."""
+        """End the parent with all its descendants."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -228,34 +228,34 @@ Kind = tuple[str, tuple[tuple[str, str], ...], bool, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class LentParent:
-    """A parent that another process has started, and lets this one alone use."""
+    """A parent that another process started and lends exclusively to this one."""
 
     kind: Kind
     address: ParentAddress
 
     def ready(self) -> ParentAddress:
-        """Where it takes commands: it did so before it was lent."""
+        """The parent's address; it was ready before it was lent."""
         return self.address
 
     def alive(self) -> bool:
-        """Whether it still takes commands."""
+        """Whether the parent still accepts connections."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             return connection.connect_ex(self.address.socket) == 0
 
     def close(self) -> None:
-        """Leave it to its owner, which ends it."""
+        """Do nothing: its owner ends it."""
 
 
 AnyParent = Parent | LentParent
 
 
 def lend(parents: Iterable[AnyParent]) -> str:
-    """Describe these parents for a process that is to use them from now on; the text is for LENT_VARIABLE."""
+    """Describe these parents, as the value of LENT_VARIABLE, for a process that uses them from now on."""
     return json.dumps([[parent.kind, asdict(parent.ready())] for parent in parents])
 
 
 def borrow(described: str) -> None:
-    """Take the parents that another process has lent to this one, for those who ask for their kind."""
+    """Register the parents that another process has lent to this one, for requests of their kind."""
     for (python, settings, warm, also), address in json.loads(described):
         kind = (python, tuple((name, value) for name, value in settings), warm, tuple(also))
         give_back(LentParent(kind, ParentAddress(**address)))
@@ -269,10 +269,10 @@ _lock = threading.Lock()
 def parents(
     python: str, environ: Mapping[str, str], count: int, *, warm: bool = True, also: tuple[str, ...] = (),
 ) -> Iterator[tuple[AnyParent, ...]]:
-    """`count` parents under an interpreter, for commands whose environment has these settings of the interpreter's.
+    """`count` parents for an interpreter and for the variables that it reads at its start.
 
-    They are taken from those that are idle, else started, all at once; `ready` waits for each. `also` are modules to
-    import beside the stack's libraries.
+    Idle parents are used first; the others are started all at once, and `ready` waits for each. `also` are modules to
+    import in addition to the stack's libraries.
     """
     found = tuple(take(python, environ, warm=warm, also=also) for _ in range(count))
     try:
@@ -283,7 +283,7 @@ def parents(
 
 
 def take(python: str, environ: Mapping[str, str], *, warm: bool = True, also: tuple[str, ...] = ()) -> AnyParent:
-    """One such parent, to be given back."""
+    """One such parent, to be returned with `give_back`."""
     kind = _kind(python, environ, warm, also)
     with _lock:
         waiting = _idle.get(kind, [])
@@ -296,7 +296,7 @@ def take(python: str, environ: Mapping[str, str], *, warm: bool = True, also: tu
 
 
 def give_back(parent: AnyParent) -> None:
-    """Keep a parent for the next one who asks; one that has died, or was never waited for, is ended."""
+    """Keep a parent for the next request; one that has exited, or was never waited for, is closed."""
     if not parent.alive() or parent.address is None:
         parent.close()
         return
@@ -305,13 +305,13 @@ def give_back(parent: AnyParent) -> None:
 
 
 def pids() -> list[int]:
-    """The processes of this one that wait for the next trial."""
+    """The process numbers of this process's idle parents."""
     with _lock:
         return [one.process.pid for waiting in _idle.values() for one in waiting if isinstance(one, Parent)]
 
 
 def close_idle() -> None:
-    """End every parent that waits for the next trial."""
+    """End all idle parents."""
     with _lock:
         waiting = [parent for parents in _idle.values() for parent in parents]
         _idle.clear()
@@ -328,7 +328,7 @@ def _kind(python: str, environ: Mapping[str, str], warm: bool, also: tuple[str, 
 
 
 def _private_folder() -> tuple[Path, int]:
-    """A folder of this user's own, with its lock and a path that is short enough for a socket."""
+    """A private folder and its lock, with a path that is short enough for a socket."""
     common, short = Path(tempfile.gettempdir()), Path("/tmp")
     workfolder.sweep(workfolder.TEMPORARY, (common, short))
     folder, lock = workfolder.make(common, _PREFIX)
@@ -340,7 +340,7 @@ def _private_folder() -> tuple[Path, int]:
 
 
 def _forget_after_fork() -> None:
-    """A fork of this process has none of its parents: they are another's children."""
+    """Forget the parents in a fork of this process: they are not the fork's children."""
     _idle.clear()
 
 

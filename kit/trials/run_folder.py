@@ -1,11 +1,11 @@
-"""The runs folder, and the only code that writes there.
+"""The runs folder. Only this module writes to it.
 
     runs/
-      latest -> 20260131-134501-3f2a      the last run that came to its end
+      latest -> 20260131-134501-3f2a      the last run that completed
       20260131-134501-3f2a/
         01_the_failure.ipynb .html        executed notebooks
         claims.json junit.xml index.html
-        evidence/                         what each trial left behind, shared by the notebooks of one run
+        evidence/                         the evidence of each trial, shared by the notebooks of one run
 """
 
 from __future__ import annotations
@@ -41,30 +41,30 @@ FRESH_VARIABLE = "KIT_FRESH"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run's folder."""
+    """The folder of one run."""
 
     folder: Path
 
     @property
     def id(self) -> str:
-        """The run's name: when it began, in UTC, and four letters to tell it from another."""
+        """The name of the run: its start in UTC, and four random characters."""
         return self.folder.name
 
     @property
     def shelf(self) -> Shelf:
-        """Where the notebooks of this run share results."""
+        """The shelf where the notebooks of this run share results."""
         return Shelf(self.folder / EVIDENCE)
 
     def path(self, name: str) -> Path:
-        """Return the place of a file of this run."""
+        """Return the path of a file of this run."""
         return self.folder / name
 
     def write(self, name: str, text: str) -> Path:
-        """Write a file whole: a reader sees the old text or the new one, never a part."""
+        """Write a file atomically: a reader sees the old text or the new one, never a part."""
         path = self.path(name)
         beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            beside.write_text(text, encoding="utf-8", errors="backslashreplace")  # of halves of surrogate pairs
+            beside.write_text(text, encoding="utf-8", errors="backslashreplace")  # escapes lone surrogates
             beside.replace(path)
         except OSError as error:
             beside.unlink(missing_ok=True)
@@ -72,7 +72,7 @@ class Run:
         return path
 
     def point_latest_here(self) -> None:
-        """Make `latest` a link to this run. EvidenceError where it cannot be made; it then is as it was."""
+        """Make `latest` a link to this run. Raises EvidenceError on failure; the link then stays as it was."""
         beside = self.folder.parent / f".{LATEST}.{secrets.token_hex(4)}"
         try:
             beside.symlink_to(self.folder.name, target_is_directory=True)
@@ -84,9 +84,9 @@ class Run:
 
 @contextmanager
 def new_run(out: Path = RUNS) -> Iterator[Run]:
-    """A new run's folder in `out`, an absolute path whatever `out` is; gone again where nothing was put into it.
+    """A new folder for a run in `out`, with an absolute path; removed again if it stays empty.
 
-    EvidenceError where there is no folder to be had that a run can be written to.
+    Raises EvidenceError when no writable folder can be made.
     """
     began = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     folder = out.resolve() / f"{began}-{secrets.token_hex(2)}"
@@ -99,13 +99,13 @@ def new_run(out: Path = RUNS) -> Iterator[Run]:
             raise _not_writable(folder, error) from error
         yield Run(folder)
     finally:
-        with suppress(OSError):  # it holds something, or was not made
+        with suppress(OSError):  # it is not empty, or was not made
             for place in made:
                 place.rmdir()
 
 
 def _see_that_there_is_room(folder: Path) -> None:
-    """Write as much as a small run takes, and take it away again. OSError where there is less room."""
+    """Check that there is space for a small run, by writing and removing a file. Raises OSError if there is not."""
     probe = folder / ".room"
     try:
         with probe.open("wb") as file:
@@ -123,10 +123,10 @@ def _not_writable(path: Path, error: OSError) -> EvidenceError:
 
 
 def claims(run: Path | None = None) -> dict[str, Any]:
-    """Return the claims of a run; None means the one that is under way, else the latest in `runs`.
+    """Return the claims of a run; None means the current run, else the latest one in `runs`.
 
-    That is the `runs` of this folder, or of the nearest one above it, for a notebook runs in a folder of its own.
-    Raises EvidenceError when there is none, or when its format is another.
+    `runs` is searched here and in the parent folders, because a notebook runs in a folder of its own. Raises
+    EvidenceError when there is none, or its format is another.
     """
     folder = run or Path(os.environ.get(RUN_VARIABLE) or _latest(Path.cwd()))
     path = folder / CLAIMS
@@ -161,7 +161,7 @@ class _Claim(TypedDict):
 
 
 class _Findings(TypedDict):
-    """What readers of the claims lean on; there is more in the file."""
+    """The part of the claims that readers rely on; the file has more."""
 
     stack: dict[str, str]
     claims: list[_Claim]
@@ -174,20 +174,20 @@ def _latest(here: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A folder of texts under keys, shared by processes: what one of them makes, no other makes again."""
+    """A folder of texts by key, shared by processes, so that each text is made only once."""
 
     folder: Path
 
     @classmethod
     def of_this_run(cls) -> Shelf | None:
-        """Return the shelf that `kit investigate` gave to this kernel; None elsewhere, where nothing is shared."""
+        """Return the shelf that `kit investigate` gave to this kernel; None elsewhere."""
         named = os.environ.get(SHELF_VARIABLE)
         return cls(Path(named)) if named else None
 
     def get_or_make(self, key: str, make: Callable[[], str]) -> str:
-        """Return the text under `key`, making it when there is none; who comes meanwhile waits for it.
+        """Return the text under `key`, making it if there is none; concurrent callers wait for it.
 
-        `make` may raise, and then nothing is kept, so that the next one tries again.
+        When `make` raises, nothing is stored, so that the next caller tries again.
         """
         path = self._path(key)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -200,12 +200,12 @@ class Shelf:
             return made
 
     def get(self, key: str) -> str | None:
-        """Return the text under `key`; None when there is none yet."""
+        """Return the text under `key`; None if there is none yet."""
         path = self._path(key)
         return path.read_text("utf-8") if path.exists() else None
 
     def put(self, key: str, text: str) -> None:
-        """Keep a text under `key`, in place of what may be there."""
+        """Store a text under `key`, replacing the present one."""
         path = self._path(key)
         self.folder.mkdir(parents=True, exist_ok=True)
         Run(self.folder).write(path.name, text)

@@ -1,6 +1,6 @@
-"""Runs trials side by side, each in an interpreter as good as new, and brings back the evidence of each as it comes.
+"""Run trials in parallel, each in a fresh interpreter, and yield the evidence of each when it is done.
 
-A hung or dead trial costs its own time limit and nothing else; it gives evidence that decides nothing.
+A hung or dead trial costs only its own time limit; its evidence is UNRESOLVED.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a set of trials has come. `shared` counts those whose evidence was there already.
+    """The progress of a set of trials. `shared` counts trials whose evidence was cached.
 
-    `started` counts those for which no warm parent could be forked, and `why_not_forked` is the last reason.
+    `started` counts trials for which no warm parent could be forked; `why_not_forked` is the last reason.
     """
 
     done: int
@@ -47,7 +47,7 @@ class Progress:
 
 
 def run(trial: Trial, pair: Pair, *, timeout_s: float = TIMEOUT_S, without: Iterable[str] = ()) -> Evidence:
-    """Run one trial and return its evidence; the same as `run_all` with one."""
+    """Run one trial and return its evidence; equivalent to `run_all` with one trial."""
     return next(run_all((trial,), pair, jobs=1, timeout_s=timeout_s, without=without))
 
 
@@ -63,14 +63,14 @@ def run_all(
     executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Evidence]:
-    """Run trials and yield the evidence of each as it comes, in any order. Closing the iterator ends what still runs.
+    """Run trials and yield their evidence in order of completion. Closing the iterator ends running trials.
 
-    `jobs` is how many run at a time, each in databases of its own; None means one for each CPU. On a pair where the
-    kit may not make databases it is one. `timeout_s` holds for each trial. `without` names probes that are left out,
-    to see that a verdict then is UNRESOLVED. Without `warm`, each trial starts a new interpreter instead of forking
-    one. In a run of `kit investigate`, a trial that another notebook has run is not run again, unless `fresh`.
-    An `executor` is given `run_in` with arguments that can be pickled; None means threads of this process. Raises
-    PairError for a pair that may not be written to, TrialError for a time limit that is none.
+    `jobs` is the number of parallel trials, each with databases of its own; None means one per CPU. On a pair where the
+    kit may not create databases it is one. `timeout_s` applies to each trial. `without` names probes to leave out, to
+    check that the verdict is then UNRESOLVED. Without `warm`, each trial starts a new interpreter instead of a fork. In
+    a run of `kit investigate`, a trial that another notebook has run is not repeated, unless `fresh`. An `executor`
+    gets `run_in` with arguments that can be pickled; None means threads of this process. Raises PairError for a pair
+    that is not writable, TrialError for a time limit that is not positive.
     """
     if not timeout_s > 0:
         raise TrialError(f"A trial may take {timeout_s} s", wanted="more than 0", remedy="raise `timeout_s`")
@@ -95,7 +95,7 @@ def run_all(
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What holds for every trial of a set."""
+    """The settings shared by all trials of a set."""
 
     timeout_s: float
     without: tuple[str, ...]
@@ -103,7 +103,7 @@ class How:
 
 
 def run_in(workspace: Workspace, trial: Trial, how: How) -> Evidence:
-    """Run one trial in a workspace, or take what another process has kept of it meanwhile."""
+    """Run one trial in a workspace, or return evidence that another process has cached in the meantime."""
     def make() -> Evidence:
         return workspace.run(trial, timeout_s=how.timeout_s, without=how.without)
 
@@ -111,14 +111,14 @@ def run_in(workspace: Workspace, trial: Trial, how: How) -> Evidence:
 
 
 def usable_cpus() -> int:
-    """How many CPUs this process may use."""
+    """The number of CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _run(trials: Sequence[Trial], workspaces: _Workspaces, how: How, executor: Executor | None) -> Iterator[Evidence]:
-    """Keep every workspace busy; on the way out, end what is under way and wait for it."""
+    """Keep every workspace busy; on exit, end running trials and wait for them."""
     waiting = list(reversed(trials))
     running: dict[Future[Evidence], _Taken] = {}
     with ExitStack() as closing:
@@ -151,7 +151,7 @@ class _Taken:
 
 @dataclass
 class _Workspaces:
-    """The places that are free, and for each stack the parents that are. A parent that has died is replaced."""
+    """The free pairs, and the free parents of each stack. A parent that has exited is replaced."""
 
     stacks: dict[str, Stack]
     warm: bool
@@ -186,7 +186,7 @@ class _Workspaces:
 
 @contextmanager
 def _workspaces(pair: Pair, stacks: dict[str, Stack], count: int, warm: bool) -> Iterator[_Workspaces]:
-    """`count` workspaces: slots where the kit may make databases, else the pair itself, once."""
+    """`count` workspaces: slots if the kit may create databases, else one on the pair itself."""
     if not pair.writable:
         raise PairError(
             "the kit may not write to these servers, and the project under study writes to both",
@@ -196,7 +196,7 @@ def _workspaces(pair: Pair, stacks: dict[str, Stack], count: int, warm: bool) ->
     slotted = all(side.admin is not None for side in pair.sides)
     with ExitStack() as closing:
         closing.callback(workspaces.close)
-        for name in stacks:  # they import their libraries while the databases are made
+        for name in stacks:  # parents import their libraries while the databases are created
             workspaces.parents[name] = [workspaces.start(name) for _ in range(count if slotted else 1)]
         if slotted:
             workspaces.free += closing.enter_context(slot_pool.slots(pair, count))
@@ -207,7 +207,7 @@ def _workspaces(pair: Pair, stacks: dict[str, Stack], count: int, warm: bool) ->
 
 @dataclass
 class _Report:
-    """Counts what has come, and tells."""
+    """Counts finished trials and reports the progress."""
 
     tell: Callable[[Progress], None] | None
     total: int = 0

@@ -1,6 +1,6 @@
-"""Slots that wait for the next trials of this process: making one takes as long as a trial.
+"""Idle slots, kept for the next trials of this process, because creating one takes as long as a trial.
 
-They are dropped when the process ends. On a pair that has gone meanwhile there is nothing to drop.
+They are dropped when the process exits, unless their pair is gone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kit.pair.slots import Slot, open_slots
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A slot, and what drops it."""
+    """A slot, and the exit stack that drops it."""
 
     slot: Slot
     closing: ExitStack
@@ -32,7 +32,7 @@ _lock = threading.Lock()
 
 @contextmanager
 def slots(pair: Pair, count: int) -> Iterator[tuple[Slot, ...]]:
-    """`count` slots on a pair, as `open_slots` gives them, kept for the next one who asks."""
+    """`count` slots on a pair, as `open_slots` makes them, kept for the next call."""
     taken = _taken(pair, count)
     try:
         while len(taken) < count:
@@ -46,12 +46,12 @@ def slots(pair: Pair, count: int) -> Iterator[tuple[Slot, ...]]:
 
 
 def close() -> None:
-    """Drop every slot that nobody uses."""
+    """Drop every idle slot."""
     with _lock:
         waiting = [one for kept in _idle.values() for one in kept]
         _idle.clear()
     for one in waiting:
-        with suppress(PairError):  # its pair has gone, and the databases with it
+        with suppress(PairError):  # the pair is gone, and the databases with it
             one.closing.close()
 
 
@@ -63,7 +63,7 @@ def _taken(pair: Pair, count: int) -> list[_Open]:
 
 
 def _leave_to_the_parent() -> None:
-    """A fork of this process has none of its slots, and must not end their connections either."""
+    """Forget the slots in a fork of this process, which must not close their connections."""
     _of_another_process.extend(one for kept in _idle.values() for one in kept)
     _idle.clear()
 

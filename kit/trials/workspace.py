@@ -1,4 +1,4 @@
-"""A workspace: where trials of one stack run, one at a time, each in a project folder and with databases of its own."""
+"""A workspace: runs trials of one stack, one at a time, each with a project folder and databases of its own."""
 
 from __future__ import annotations
 
@@ -27,16 +27,15 @@ PLUGINS = ("pytest_asyncio.plugin", "pytest_fastapi_deps")
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Databases that no other trial uses meanwhile, and the parent that starts the trial. Fit for another process."""
+    """A pair that no other trial uses at the same time, and the parent that starts trials. Can be pickled."""
 
     pair: Pair
     parent: ParentAddress
 
     def run(self, trial: Trial, *, timeout_s: float, without: tuple[str, ...] = ()) -> Evidence:
-        """Build the trial's project, run it with the probes in, and return what both witnesses saw.
+        """Build the trial's project, run it with the probes, and return what both witnesses saw.
 
-        `without` names probes that are left out. Raises PairError when the databases cannot be brought back to how
-        they began, or do not answer.
+        `without` names probes to leave out. Raises PairError when the databases cannot be reset, or do not answer.
         """
         if isinstance(self.pair, Slot):
             self.pair.reset()
@@ -65,7 +64,7 @@ class Workspace:
 
 
 def base_environ(python: str) -> dict[str, str]:
-    """What every trial has in its environment: a few variables of this process's own, its Python, its plugins."""
+    """The environment that all trials share: a few variables of this process, their Python, their plugins."""
     environ = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
     plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": ",".join(PLUGINS)}
@@ -73,7 +72,7 @@ def base_environ(python: str) -> dict[str, str]:
 
 
 def trial_environ(pair: Pair, python: str) -> dict[str, str]:
-    """The environment of a trial: what every one has, and what the specimen is told. No more."""
+    """The environment of a trial: the shared variables and the specimen's own, and no others."""
     return {
         **base_environ(python),
         "PRODUCTION_DATABASE_URL": pair.production.url("asyncpg"),
@@ -99,7 +98,7 @@ def _problems(ended: Ended) -> Iterator[str]:
 
 
 class _Logged:
-    """The servers' logs of one pair's databases, from the beginning of a run to its end."""
+    """The servers' logs of one pair's databases, from the start of a run to its end."""
 
     def __init__(self, pair: Pair) -> None:
         self._logs = {side.name: ServerLog(side.log) for side in pair.sides if side.log is not None}
@@ -112,7 +111,7 @@ class _Logged:
         self._ended = {name: log.position() for name, log in self._logs.items()}
 
     def backends(self) -> tuple[Backend, ...] | None:
-        """Count what was logged; None where a log cannot be read. Other slots' trials write to the same logs."""
+        """Count the logged entries; None if a log cannot be read. Other slots' trials write to the same logs."""
         if not self._complete:
             return None
         return collect.from_logs({

@@ -1,7 +1,7 @@
-"""The sets of versions that trials run with, each an environment with an interpreter of its own.
+"""The stacks: sets of versions that trials run with, each an environment with its own interpreter.
 
-`current` is the environment that the kit itself runs in. `2023-11` is the one that the report names; it is made of
-the lock beside this file when it is first asked for, which takes seconds to a minute, and kept in the user's cache.
+`current` is the environment of the kit itself. `2023-11` has the versions that the report names; it is installed from
+the lock file in this folder when it is first requested, which takes up to a minute, and kept in the user's cache.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ _TOLD = (
 class Stack:
     """One environment for trials.
 
-    `versions` are those of Python and of the distributions that matter to the specimen, by name; one that is not
-    installed is left out.
+    `versions` are those of Python and of the installed distributions that matter to the specimen, by name.
     """
 
     name: str
@@ -38,9 +37,9 @@ class Stack:
 
 
 def stack(name: str) -> Stack:
-    """The stack of this name, made first where that is needed.
+    """The stack with this name, installed if necessary.
 
-    Raises StackError for a name that is not known, and when the environment cannot be made.
+    Raises StackError for an unknown name, and when the environment cannot be made.
     """
     if name not in STACKS:
         raise StackError(f"There is no stack {name!r}", wanted=f"one of {', '.join(STACKS)}")

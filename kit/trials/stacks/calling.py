@@ -1,4 +1,4 @@
-"""Runs a function of a notebook with the packages of a stack: its source goes there, its answer comes back as JSON."""
+"""Call a function of a notebook with the packages of a stack; source code goes in, JSON comes back."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def call(
     environ: dict[str, str] | None = None,
     timeout_s: float = 60.0,
 ) -> Any:
-    """What the function returns for these arguments in a new interpreter of the stack; both are values of JSON.
+    """The function's result for these arguments, in a new interpreter of the stack. Both must be JSON values.
 
-    The function is written down as it stands, with those that it `uses`, so it imports by itself what it needs. One
-    that is `async` is run to its end. Raises TrialError where it fails, or takes longer than `timeout_s`.
+    The source of the function and of those that it `uses` is copied, so it must import everything that it needs. An
+    `async` function is run to completion. Raises TrialError when it fails, or takes longer than `timeout_s`.
     """
     source = "\n\n".join(textwrap.dedent(inspect.getsource(one)) for one in (*uses, function))
     name = function.__name__

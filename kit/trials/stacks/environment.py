@@ -1,7 +1,7 @@
-"""Makes an environment of exactly what a lock names, once, and finds it again.
+"""Install an environment from a lock file once, and find it again.
 
-An environment is used only when the file that says it is complete is there, which is written last; so one that was
-interrupted is made again. Two processes that ask at once make it once.
+An environment is used only if it has the completion file, which is written last, so that an interrupted installation is
+repeated. Concurrent processes install it once.
 """
 
 from __future__ import annotations
@@ -28,35 +28,35 @@ FITTING = ("3.11", "3.12")
 
 _COMPLETE = "complete.json"
 _INSTALL_S = 900
-# What would lead an installer, or the interpreter that it starts, to another environment.
+# Variables that would lead an installer, or the interpreter that it starts, to another environment.
 _MISLEADING = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX")
 _SAY_VERSION = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An environment that is complete. `python_version` has three parts."""
+    """A complete environment. `python_version` has three parts."""
 
     directory: Path
     python_version: str
 
     @property
     def interpreter(self) -> Path:
-        """The program to run trials with."""
+        """The path of its interpreter."""
         return self.directory / "bin" / "python"
 
     @property
     def packages(self) -> Path:
-        """Where what the lock names is installed."""
+        """The site-packages folder of the lock's packages."""
         minor = ".".join(self.python_version.split(".")[:2])
         return self.directory / "lib" / f"python{minor}" / "site-packages"
 
 
 def environment_of(lock: Path, cache: Path | None = None) -> Environment:
-    """The environment of a lock, made when there is none yet.
+    """The environment of a lock file, installed if necessary.
 
-    `cache` is the directory of environments; None stands for the user's own. Raises StackError when it cannot be
-    made: no Python that fits, no way to the packages, no room.
+    `cache` is the parent directory of environments; None stands for the user's cache. Raises StackError when it cannot
+    be installed: no suitable Python, no access to the packages, no space.
     """
     places = {version: _place(lock, version, cache or _cache()) for version in _preferred()}
     for place in places.values():
@@ -78,14 +78,14 @@ def environment_of(lock: Path, cache: Path | None = None) -> Environment:
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """An interpreter that was asked for its version, which has three parts."""
+    """An interpreter and its version, in three parts."""
 
     program: str
     version: str
 
 
 def find_python(name: str, uv: str | None) -> Python:
-    """An interpreter for the stack of this name: the running one where it fits, else from PATH, else one of uv's.
+    """An interpreter for the stack with this name: the running one if suitable, else one from PATH, else one of uv's.
 
     Raises StackError when there is none.
     """
@@ -113,7 +113,7 @@ def _programs(uv: str | None) -> Iterator[str]:
 
 
 def _preferred() -> list[str]:
-    """The versions that fit, the running interpreter's own first."""
+    """The suitable versions, the running interpreter's first."""
     return sorted(FITTING, key=lambda version: version != f"{sys.version_info.major}.{sys.version_info.minor}")
 
 
@@ -131,7 +131,7 @@ def _place(lock: Path, version: str, cache: Path) -> Path:
 
 
 def _complete(place: Path) -> Environment | None:
-    """The environment in this place; None when there is none, or its interpreter has gone since."""
+    """The environment in this directory; None if it is missing or incomplete, or its interpreter is gone."""
     try:
         said = json.loads((place / _COMPLETE).read_text())
     except OSError:
@@ -142,7 +142,7 @@ def _complete(place: Path) -> Environment | None:
 
 @contextmanager
 def _alone(place: Path) -> Iterator[None]:
-    """Wait until no other process makes this environment, and let none begin meanwhile."""
+    """Lock this environment against installation by other processes."""
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with place.with_name(f"{place.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -175,7 +175,7 @@ def _make_with_uv(uv: str, place: Path, lock: Path, python: Python) -> None:
     try:
         _run(install, lock.stem, environ)
     except StackError:
-        # uv trusts certificates of its own, and some networks need the system's. The second name is an older one.
+        # uv uses its own certificates, and some networks require the system's. The second variable is an older name.
         _run(install, lock.stem, {**environ, "UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"})
 
 
@@ -212,14 +212,14 @@ def _failure(name: str, said: str) -> StackError:
 
 
 def _uv() -> str | None:
-    """The program uv, beside this interpreter or on PATH, when it runs."""
+    """A working uv, next to this interpreter or on PATH; None without one."""
     beside = Path(sys.executable).with_name("uv")
     found = str(beside) if beside.is_file() else shutil.which("uv")
     return found if found and _output([found, "--version"]) else None
 
 
 def _output(command: list[str]) -> str | None:
-    """What a command prints; None when it cannot be run or fails."""
+    """The output of a command; None when it cannot be run or fails."""
     with suppress(OSError, subprocess.TimeoutExpired):
         ended = subprocess.run(
             command, env=_environ(), stdin=subprocess.DEVNULL, timeout=60,

@@ -1,24 +1,24 @@
-"""What runs in the interpreter of a stack: the parent of trials, and the fresh child that it forks for each.
+"""Runs in the interpreter of a stack: the parent of trials, and the fresh child that it forks for each.
 
-Standard library only, since a stack has nothing of the kit's; the kit's side of it is `kit.trials.fork_server`.
+Standard library only, because a stack does not contain the kit; `kit.trials.fork_server` is the kit's side.
 
-    wire        messages and open files over a unix socket
-    libraries   what a warm parent imports: third-party libraries, as pytest would
-    freshness   what a parent must not have in it, and whether a fork of it is as fresh as a new interpreter
+    wire        messages and file descriptors over a unix socket
+    libraries   the imports of a warm parent: third-party libraries, as pytest imports them
+    freshness   what a parent must not contain, and whether a fork of it is as fresh as a new interpreter
     child       from a fork of the parent to a fresh interpreter that runs a command's module
-    processes   every process that descends from a parent, and its end
-    stand_in    what a script runs where it expects Python: hands itself over to the parent
-    parent      takes commands, forks or starts them, ends what they leave behind
+    processes   every descendant of a parent, and how it is ended
+    stand_in    the program that a script runs as Python: passes its command to the parent
+    parent      accepts commands, forks or starts them, ends what they leave behind
 """
 
 from __future__ import annotations
 
 __all__ = ["ADDRESS", "PROBES", "READ_AT_START", "SETTINGS", "SET_AFTER_START", "TEMPORARY"]
 
-# In a parent's folder: the socket where it takes commands, what it is told, where its libraries may put files.
+# In a parent's folder: its socket, its settings, and the folder for its libraries' temporary files.
 ADDRESS, SETTINGS, TEMPORARY = "parent", "settings.json", "tmp"
-PROBES = "_isolation_probes"  # the name under which kit/probes/inject brings the probes in
-# Variables that the interpreter or the C library read as they start: these are told at the beginning or not at all ...
+PROBES = "_isolation_probes"  # the package name under which kit/probes/inject loads the probes
+# Variables that the interpreter or the C library reads at its start; they have no effect when set later ...
 READ_AT_START = ("PYTHON", "LD_", "DYLD_", "LC_", "MALLOC_", "LANG", "GLIBC_TUNABLES")
-# ... but for these. The first is the scripts' word for their interpreter, and nothing to Python.
+# ... except these. PYTHON only tells scripts which interpreter to use.
 SET_AFTER_START = ("PYTHON", "PYTHONPATH")

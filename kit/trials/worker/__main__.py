@@ -1,4 +1,4 @@
-"""Starts a parent: `python kit/trials/worker FOLDER`. Leaves nothing in a fork's `__main__` or on its path."""
+"""Start a parent: `python kit/trials/worker FOLDER`. Leaves nothing in a fork's `__main__` or on its path."""
 
 import importlib.util
 import os

@@ -1,9 +1,9 @@
-"""From a fork of a warm parent to a fresh interpreter that was started as `python -m MODULE ...`.
+"""Turn a fork of a warm parent into a fresh interpreter, as if started by `python -m MODULE ...`.
 
-Python's own start is repeated step by step where it depends on the command, the folder and the environment. What
-cannot be set after the start is compared: a command whose environment wants another interpreter is not forked. Two
-things stay as they are: the children of one parent share the seed of string hashes, and each leads a session of its
-own, also where a script did not replace itself by it.
+Those steps of Python's start are repeated that depend on the command, the folder or the environment. Settings that
+cannot be changed after the start are compared instead: a command that needs other ones is not forked. Two differences
+remain: the children of one parent share the seed of string hashes, and each leads its own session, even if a script
+would not have replaced itself by it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from . import PROBES, READ_AT_START, SET_AFTER_START, processes
 
 @dataclass(frozen=True)
 class Command:
-    """A command line of Python, where it runs, and what it is told. `files` are its input, output and errors."""
+    """A Python command line with its folder and environment. `files` are the descriptors of its standard streams."""
 
     arguments: Sequence[str]
     folder: str
@@ -35,14 +35,14 @@ class Command:
 
 @dataclass(frozen=True)
 class Base:
-    """What a parent has from its own start: where it looks for modules, and random generators of its libraries."""
+    """What a parent has from its own start: its module search path, and its libraries' random number generators."""
 
     path: Sequence[str]
     generators: Sequence[Any]
 
 
 def unfit(command: Command) -> str | None:
-    """Say why a fork cannot stand in for a new interpreter with this command; None where it can."""
+    """Why a fork cannot replace a new interpreter for this command; None if it can."""
     if len(command.arguments) < 3 or command.arguments[1] != "-m":
         return "only a module can be run in a fork (python -m ...)"
     told = {name for name in (*os.environ, *command.environ) if name.startswith(READ_AT_START)}
@@ -53,7 +53,7 @@ def unfit(command: Command) -> str | None:
 
 
 def take_place(command: Command) -> None:
-    """Make this process what a started command finds: a session of its own, its files, folder, signals."""
+    """Give this process what a started command has: its own session, its files, folder and signal handlers."""
     processes.die_with_parent()
     processes.be_first_to_go()
     os.setsid()
@@ -66,14 +66,14 @@ def take_place(command: Command) -> None:
 
 
 def close_others() -> None:
-    """Close every file but input, output and errors."""
+    """Close every file descriptor except standard input, output and error."""
     highest = os.sysconf("SC_OPEN_MAX")
     os.closerange(3, highest if highest > 0 else 65536)
 
 
 def execute(command: Command) -> None:
     """Replace this process by the command. Does not return."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores, and would have its children ignore
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and its children would inherit that
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execvpe(command.arguments[0], list(command.arguments), command.environ)
@@ -83,14 +83,14 @@ def execute(command: Command) -> None:
 
 
 def run_fresh(command: Command, base: Base) -> None:
-    """Run the command's module as a fresh interpreter would, and end as that would. Does not return."""
+    """Run the command's module as a fresh interpreter would, and exit the same way. Does not return."""
     _forget(command, base)
     _start(command, base)
     _end(_run_module(command.arguments[2]))
 
 
 def _forget(command: Command, base: Base) -> None:
-    """Take the place of the parent's own state by what the command brings."""
+    """Replace the parent's state by that of the command."""
     processes.clear_environment()
     os.environ._data.clear()  # type: ignore[attr-defined]
     os.environ.update(command.environ)
@@ -106,7 +106,7 @@ def _forget(command: Command, base: Base) -> None:
 
 
 def _start(command: Command, base: Base) -> None:
-    """Do what Python does at its start: the paths first, then `sitecustomize`, at last the folder for `-m`."""
+    """Repeat Python's start: first the paths, then `sitecustomize`, then the folder for `-m`."""
     import site
 
     sys.argv = ["-m", *command.arguments[3:]]
@@ -118,13 +118,13 @@ def _start(command: Command, base: Base) -> None:
         del sys.path_importer_cache[entry]
     sys.modules.pop("sitecustomize", None)
     site.execsitecustomize()
-    if "loaded_ahead" in getattr(sys.modules.get(PROBES), "__dict__", ()):  # and not asked for
+    if "loaded_ahead" in getattr(sys.modules.get(PROBES), "__dict__", ()):  # the command did not request the probes
         _unload(PROBES)
     sys.path.insert(0, os.getcwd())
 
 
 def _new_main(old: ModuleType) -> ModuleType:
-    """A module for the program, with what Python gives it at its start."""
+    """A `__main__` module with the contents that Python gives it at its start."""
     main = ModuleType("__main__")
     main.__dict__["__builtins__"] = sys.modules["builtins"]
     if "__annotations__" in vars(old):
@@ -153,7 +153,7 @@ def _stream(number: int) -> TextIO:
 
 
 def _run_module(name: str) -> int:
-    """Run a module as the program, and return the exit code that Python would end with."""
+    """Run a module as the program; return the exit code that Python would exit with."""
     import runpy
 
     try:
@@ -179,7 +179,7 @@ def _code(ended: SystemExit) -> int:
 
 
 def _end(code: int) -> None:
-    """End as Python does, but for the taking apart of modules, which takes as long as a small trial."""
+    """Exit as Python does, but without the teardown of modules, which takes as long as a small trial."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

@@ -1,6 +1,6 @@
-"""Whether a fork of this process would be as fresh as a new interpreter: what stands against it, in words.
+"""Whether a fork of this process would be as fresh as a new interpreter; the objections, in words.
 
-Third-party libraries may be there, as the standard library is. Nothing may have been done with them yet.
+Third-party libraries may be imported, as the standard library is. They must not have been used yet.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from . import processes
 
-# Objects that an application makes out of a library, beside connections of drivers: of these, and of what is derived
-# from them, there must be none.
+# Objects that an application makes with a library, besides drivers' connections: there must be no instance of these
+# classes or of subclasses.
 _MADE_BY_APPLICATIONS = {
     "an engine": (("sqlalchemy.engine.base", "Engine"), ("sqlalchemy.ext.asyncio", "AsyncEngine")),
     "a connection": (
@@ -35,7 +35,7 @@ _INSTALLED = [
     *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     *(entry for entry in sys.path if os.path.basename(entry) in ("site-packages", "dist-packages")),
 ]
-# The kit has a plugin for pytest, so it is a library of a stack that it is installed in, from wherever it is.
+# The kit has a pytest plugin, so it counts as a library of a stack that it is installed in, wherever it is.
 _KIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _INSTALLED.append(_KIT)
 _SPECIMEN = os.path.join(_KIT, "specimens", "project") + os.sep
@@ -43,9 +43,9 @@ _ROOTS = tuple({form(entry) + os.sep for entry in _INSTALLED for form in (os.pat
 
 
 class Expected:
-    """How the parent is before it imports anything: its files, its variables, its folder for temporary files.
+    """The state of the parent before its imports: its open files, its variables, its temporary folder.
 
-    `drivers` are the classes of connections and pools that the kit knows, each by its module and its name.
+    `drivers` are the classes of connections and pools that the kit knows, as (module, name).
     """
 
     def __init__(self, temporary: str, drivers: tuple[tuple[str, str], ...]) -> None:
@@ -56,7 +56,7 @@ class Expected:
 
 
 def objections(expected: Expected) -> list[str]:
-    """Everything that stands against a fork; empty where a fork is as fresh as a new interpreter."""
+    """All objections to a fork; empty if a fork is as fresh as a new interpreter."""
     return [
         *quick_objections(), *_files(expected), *_modules(), *_objects(expected), *_variables(expected),
         *_temporary(expected),
@@ -64,21 +64,22 @@ def objections(expected: Expected) -> list[str]:
 
 
 def quick_objections() -> list[str]:
-    """What may have come about since, and costs little to look at: threads. (A fork closes the files that it has.)"""
+    """Objections that may have arisen since and are cheap to check: threads. (A fork closes open files.)"""
     return [*_no_fork(), *_threads()]
 
 
 def open_files() -> frozenset[int]:
-    """The numbers of the files that are open."""
+    """The descriptors of open files."""
     try:
         names = os.listdir("/proc/self/fd")
     except OSError:
         return frozenset()
-    return frozenset(number for number in map(int, names) if _is_open(number))  # the folder itself was open, too
+    # The folder itself was open while it was listed.
+    return frozenset(number for number in map(int, names) if _is_open(number))
 
 
 def other_generators() -> list[random.Random]:
-    """Generators of random numbers that a fork would share with its parent; Python itself sees to its own one."""
+    """Random number generators that a fork would share with its parent; Python reseeds its own."""
     own = getattr(random, "_inst", None)
     kinds = (random.SystemRandom,)
     return [

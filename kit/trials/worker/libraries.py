@@ -1,7 +1,7 @@
-"""What a warm parent imports: the third-party libraries of its stack, in the way in which pytest would import them.
+"""The imports of a warm parent: the third-party libraries of its stack, imported as pytest would.
 
-pytest rewrites the assertions of its plugins as they are imported. A plugin that came in otherwise would be another
-text, and pytest would say so; so they come in here through pytest's own import hook, which is taken out again.
+pytest rewrites the assertions of its plugins during their import. A plugin imported otherwise would have other code,
+and pytest would warn about it; so plugins are imported here through pytest's import hook, which is removed again.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Any
 
 from . import PROBES
 
-# Whatever of these a stack has. Each is imported by a trial of the specimen as well, sooner or later: a library that
-# is watched by a probe, and is not among them, would be seen in a forked trial and not in a spawned one.
+# Imported if the stack has them. A trial of the specimen imports each of these, too: a library that is watched by a
+# probe and missing here would be seen in a forked trial and not in a new interpreter.
 LIBRARIES = (
     "pytest", "fastapi", "fastapi.dependencies.utils", "starlette.applications", "starlette.background",
     "sqlalchemy", "sqlalchemy.orm", "sqlalchemy.ext.asyncio", "sqlalchemy.dialects.postgresql.asyncpg", "asyncpg",
     "asyncpg.pool", "greenlet", "httpx", "anyio", "anyio._backends._asyncio", "pydantic", "email_validator",
     "pydantic.v1",
 )  # fmt: skip
-# pytest imports these as it fails, draws or compares.
+# pytest imports these when it reports failures, formats or compares.
 _LATE_IN_PYTEST = (
     "_pytest._code.code", "_pytest.assertion.util", "_pytest.assertion.truncate", "_pytest.assertion._compare_any",
     "_pytest._io.pprint", "_pytest._io.saferepr", "_pytest._io.terminalwriter", "pygments", "pygments.lexers.python",
@@ -37,7 +37,7 @@ _LATE_IN_PYTEST = (
 
 
 def load(name: str, folder: str) -> ModuleType:
-    """Import the package in a folder under a name of its own."""
+    """Import the package in a folder under another name."""
     spec = importlib.util.spec_from_file_location(
         name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
     )
@@ -49,21 +49,21 @@ def load(name: str, folder: str) -> ModuleType:
 
 
 def load_probes() -> None:
-    """Load the probes as `sitecustomize` in kit/probes/inject does, which then puts them in only."""
+    """Load the probes as `sitecustomize` in kit/probes/inject does, which then only has to install them."""
     folder = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "probes")
     load(PROBES, folder).loaded_ahead = True  # type: ignore[attr-defined]
     importlib.import_module(f"{PROBES}.installed")
     owner = importlib.import_module(f"{PROBES}.frames").owner
-    for module in list(sys.modules.values()):  # whose a file is they would ask in each fork again
+    for module in list(sys.modules.values()):  # otherwise each fork would determine the owner of each file again
         file = getattr(module, "__file__", None)
         if isinstance(file, str):
             owner(file)
 
 
 def import_libraries(also: Iterable[str] = (), before_each: Callable[[], None] = lambda: None) -> list[str]:
-    """Import what the stack has of the libraries, and its pytest plugins; `also` are modules that must be there.
+    """Import the installed ones of the libraries, and pytest's plugins; the modules in `also` must exist.
 
-    Returns the names of those that it does not have. All of it takes seconds; what `before_each` raises ends it.
+    Returns the names of missing libraries. This takes seconds; an exception of `before_each` aborts it.
     """
     missing = []
     with _rewriting():
@@ -89,7 +89,7 @@ def _of_pytest() -> Iterator[str]:
 
 
 def _plugins() -> Iterator[str]:
-    """The plugins that pytest would load in this environment beside its own."""
+    """The plugins that pytest would load in this environment in addition to its own."""
     yield from filter(None, os.environ.get("PYTEST_PLUGINS", "").split(","))
     if not os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         for entry in importlib.metadata.entry_points(group="pytest11"):
@@ -98,7 +98,7 @@ def _plugins() -> Iterator[str]:
 
 @contextmanager
 def _rewriting() -> Iterator[None]:
-    """Let pytest's hook rewrite what it would rewrite at its own start."""
+    """Install pytest's import hook, which rewrites what pytest would rewrite at its start."""
     try:
         from _pytest.assertion import rewrite
         from _pytest.config import Config
@@ -117,7 +117,7 @@ def _rewriting() -> Iterator[None]:
 
 
 class _NoConfig:
-    """Stands in for pytest's configuration, of which the hook asks for three things."""
+    """Replaces pytest's configuration for the hook, which uses three things of it."""
 
     def __init__(self) -> None:
         from _pytest.assertion import rewrite
@@ -126,18 +126,18 @@ class _NoConfig:
 
     def getini(self, name: str) -> Any:
         if name == "enable_assertion_pass_hook":
-            return False  # asked for when a plugin is rewritten for the first time on a machine
-        raise ValueError(name)  # the hook then takes pytest's own patterns
+            return False  # requested when a plugin is rewritten for the first time on a machine
+        raise ValueError(name)  # the hook then uses pytest's default patterns
 
     def issue_config_time_warning(self, warning: Warning, stacklevel: int) -> None:
-        """A plugin came in before the hook did, as it would in a fresh interpreter, which says so itself."""
+        """Ignore the warning that a plugin was imported before the hook; a fresh interpreter gives it itself."""
 
 
 def _fill_caches() -> None:
-    """Have the standard library note what it keeps: installed distributions, and the file of each module.
+    """Fill caches of the standard library: installed distributions, and the file of each module.
 
-    It looks again at the folders' times, and at modules that have come since.
+    It notices changed folders and added modules later.
     """
     for distribution in importlib.metadata.distributions():
         distribution.metadata["Name"]
-    inspect.getmodule(compile("", "<nowhere>", "exec"))  # which a test that fails would otherwise spend its time on
+    inspect.getmodule(compile("", "<nowhere>", "exec"))  # otherwise a failing test would spend time on this

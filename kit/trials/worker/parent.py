@@ -1,7 +1,7 @@
-"""The parent of trials: takes a command, forks or starts it, and ends everything that it leaves behind.
+"""The parent of trials: accepts a command, forks or starts it, and ends everything that it leaves behind.
 
-One command runs at a time. The kit asks over a socket; while the command runs, its scripts' stand-ins for Python ask
-over the same. When the one who asked goes away, what was started for it is killed.
+One command runs at a time. The kit connects through a socket; while the command runs, its scripts' stand-ins for Python
+use the same socket. When a client disconnects, the processes that were started for it are killed.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from typing import Any
 from . import ADDRESS, SETTINGS, TEMPORARY, child, freshness, libraries, processes, wire
 
 STAND_IN = "python"
-_ASKING_S = 5.0  # how long one who has connected may take to say what it wants
-_SHEBANG_AT_MOST = 120  # characters that every system reads
+_ASKING_S = 5.0  # seconds that a client may take for its request
+_SHEBANG_AT_MOST = 120  # characters of a #! line that every system reads
 
 Task = Callable[[], None]
 
 
 @dataclass
 class Run:
-    """The command under way: who asked for it, its process, and the forks that its scripts asked for."""
+    """The running command: its client, its process, and the forks that its scripts requested."""
 
     asked: socket.socket
     leader: int
@@ -44,7 +44,7 @@ class Run:
 
 
 class Parent:
-    """Serves commands until the kit goes away. `why_not` says why none is forked; None where forks are fresh."""
+    """Serves commands until the kit disconnects. `why_not` is why none is forked; None if forks are fresh."""
 
     def __init__(self, folder: Path, python: str, base: child.Base, why_not: str | None) -> None:
         self.folder, self.python, self.base, self.why_not = folder, python, base, why_not
@@ -53,7 +53,7 @@ class Parent:
         self.wake, self.waking = socket.socketpair()
 
     def open(self) -> None:
-        """Take callers from now on."""
+        """Start to accept connections."""
         self.listener.bind(str(self.folder / ADDRESS))
         self.listener.listen(64)
         self.wake.setblocking(False)
@@ -62,7 +62,7 @@ class Parent:
         signal.set_wakeup_fd(self.waking.fileno(), warn_on_full_buffer=False)
 
     def serve(self) -> Task | None:
-        """Serve until the kit closes this process's input; in a fork, return at once with what it is to do."""
+        """Serve until the kit closes this process's standard input; in a fork, return its task at once."""
         while True:
             for file in self._ready():
                 if file == 0:
@@ -85,7 +85,8 @@ class Parent:
             processes.reap(self._ended)
             if self.run is not None and self.run.status is not None:
                 self._end_run()
-        elif self.run is not None and file == self.run.asked.fileno():  # it wants the end, or has gone
+        # The client requests the end, or has disconnected.
+        elif self.run is not None and file == self.run.asked.fileno():
             self._end_run()
         elif self.run is not None:
             for pid, asked in list(self.run.forks.items()):
@@ -103,7 +104,7 @@ class Parent:
             return None
         try:
             return self._serve_one(connection, message, files)
-        except OSError:  # there can be no more processes; who asked sees that there is no answer
+        except OSError:  # no more processes can be started; the client notices the missing answer
             connection.close()
             return None
         finally:
@@ -130,7 +131,7 @@ class Parent:
         direct = command.arguments[0] == self.python
         why_not = self._why_not(command if direct else None)
         forked = direct and why_not is None
-        if not direct and why_not is None:  # a script, which will find the stand-in
+        if not direct and why_not is None:  # a script, which will use the stand-in
             command.environ["PYTHON"] = str(self.folder / STAND_IN)  # type: ignore[index]
         pid = self._fork(command, connection)
         if pid == 0:
@@ -153,7 +154,7 @@ class Parent:
         return None
 
     def _why_not(self, command: child.Command | None) -> str | None:
-        """Say why this command is not forked; a script (None) is not itself, what it starts may be."""
+        """Why this command is not forked; a script (None) itself never is, but the Python that it starts may be."""
         if self.why_not is not None:
             return self.why_not
         found = freshness.quick_objections()
@@ -165,7 +166,7 @@ class Parent:
         pid = os.fork()
         if pid == 0:
             for ours in (self.listener, self.wake, self.waking, asked, *self._askers()):
-                ours.detach()  # else its end would close whatever has its number by then
+                ours.detach()  # otherwise its destructor would close whatever has this descriptor by then
             try:
                 child.take_place(command)
             except OSError as error:  # a fork must not go on as a second parent
@@ -184,12 +185,12 @@ class Parent:
             run.status = status
         elif pid in run.forks:
             asked = run.forks.pop(pid)
-            with suppress(OSError):  # the stand-in was killed meanwhile
+            with suppress(OSError):  # the stand-in was killed in the meantime
                 asked.sendall(b"=%d" % os.waitstatus_to_exitcode(status))
             asked.close()
 
     def _end_run(self) -> None:
-        """End what is left of the command, and tell the one who asked for it how it went."""
+        """End the remaining processes of the command, and send its result to the client."""
         run = self.run
         if run is None:
             return
@@ -200,29 +201,29 @@ class Parent:
             processes.wait_for_descendants(self._ended)
         left = processes.end_descendants(self._ended)
         if not ended_by_itself:
-            left = 0  # all of it was killed, so nothing of it was left behind
+            left = 0  # all of it was killed, so nothing was left behind
         self.run = None
         for asked in run.forks.values():
             asked.close()
         code = os.waitstatus_to_exitcode(run.status) if ended_by_itself and run.status is not None else None
-        with suppress(OSError):  # the kit has gone
+        with suppress(OSError):  # the kit has disconnected
             wire.send(run.asked, {"exit_code": code, "left": left, "forked": run.forked, "why_not": run.why_not})
         run.asked.close()
 
 
 class StarterGone(Exception):
-    """The kit ended before this parent was ready."""
+    """The kit exited before this parent was ready."""
 
 
 def main(folder: str) -> Task | None:
-    """Be the parent whose settings are in `folder`; return in a fork, with what it is to do."""
+    """Run the parent with the settings in `folder`; in a fork, return its task."""
     place, own = Path(folder), os.getpid()
     try:
         return _serve(place)
     except (StarterGone, BrokenPipeError):
         return None
     finally:
-        if os.getpid() == own:  # the kit has gone, perhaps without a chance to clear up
+        if os.getpid() == own:  # the kit has exited, perhaps without cleaning up
             shutil.rmtree(place, ignore_errors=True)
 
 
@@ -242,20 +243,20 @@ def _serve(place: Path) -> Task | None:
     parent = Parent(place, settings["python"], child.Base(path, freshness.other_generators()), why_not)
     _write_stand_in(place, settings["python"])
     gc.collect()
-    gc.freeze()  # a collection in a child would touch, and so copy, every object of the parent
+    gc.freeze()  # a garbage collection in a child would write to, and so copy, every object of the parent
     parent.open()
     print(json.dumps({"why_not": why_not}), flush=True)
     return parent.serve()
 
 
 def _go_on_for_the_starter() -> None:
-    """Raise StarterGone when the kit has ended: it writes nothing here, so there is only an end to read."""
+    """Raise StarterGone when the kit has exited: it writes nothing here, so readable means end of file."""
     if select.select((0,), (), (), 0)[0]:
         raise StarterGone
 
 
 def _other_limits(connection: socket.socket) -> str | None:
-    """Say when a script has changed what its processes may do: a fork has that from its parent, not from the script."""
+    """The objection to a fork if a script changed its processes' limits, which the fork would not inherit."""
     if not hasattr(socket, "SO_PEERCRED"):
         return None
     pid = int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], sys.byteorder)
@@ -264,12 +265,12 @@ def _other_limits(connection: socket.socket) -> str | None:
 
 
 def _write_stand_in(folder: Path, python: str) -> None:
-    """Write the program that scripts find under PYTHON."""
+    """Write the program to which PYTHON points for scripts."""
     program = Path(__file__).with_name("stand_in.py")
     stand_in = folder / STAND_IN
     if len(python) <= _SHEBANG_AT_MOST and not any(character.isspace() for character in python):
         stand_in.write_text(f"#!{python} -IS\n{program.read_text()}")
-    else:  # which costs another program, and may change the order of the variables
+    else:  # this costs another program, and may change the order of variables
         stand_in.with_suffix(".py").write_text(program.read_text())
         line = shlex.join([python, "-I", "-S", str(stand_in.with_suffix(".py"))])
         stand_in.write_text(f'#!/bin/sh\nexec {line} "$@"\n')

@@ -1,10 +1,10 @@
-"""Every process that descends from this one, and its end, whatever session or group it has put itself in.
+"""Find and end every descendant of this process, whatever its session or process group.
 
-On Linux a process whose parent has died is handed to the nearest ancestor that has asked for orphans, so that none
-escapes. Elsewhere only process groups are known.
+On Linux an orphan is reparented to the nearest ancestor that has requested orphans, so that none escapes. Elsewhere
+only process groups are known.
 
-`kit.processes`, which ends what the kit itself has started, cannot do this: a stack's interpreter has nothing of the
-kit, and the parent of trials must reap what it ends, to tell how each child ended and how many were left behind.
+`kit.processes`, which ends what the kit itself has started, cannot be used: a stack's interpreter does not have the
+kit, and the parent of trials must reap its children to report how each ended and how many were left behind.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ _POLL_S = 0.001
 
 
 def take_orphans() -> bool:
-    """Ask the system for the orphans among this process's descendants; False where it cannot."""
+    """Become the reaper of this process's orphaned descendants; False if the system does not support it."""
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with_parent() -> None:
-    """Ask the system to kill this process when its parent ends."""
+    """Let the system kill this process when its parent exits."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def be_first_to_go() -> None:
-    """Ask the system to end this process, and what it starts, before others when memory runs out."""
+    """Let the system kill this process and its children before others when memory runs out."""
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
 
 
 def limits_of(pid: int | str) -> tuple[str, ...]:
-    """What a process passes on to those that it starts: its resource limits, and its mask for new files."""
+    """What a process's children inherit: its resource limits and its umask."""
     with suppress(OSError), open(f"/proc/{pid}/limits") as limits, open(f"/proc/{pid}/status") as status:
         return (*limits, *(line for line in status if line.startswith("Umask")))
     return ()
 
 
 def clear_environment() -> None:
-    """Empty the C library's environment, where a variable may stand that `os.environ` does not know of."""
+    """Clear the C library's environment, which may contain variables that `os.environ` does not have."""
     with suppress(AttributeError):  # not every C library has it
         ctypes.CDLL(None).clearenv()
 
 
 def threads() -> int | None:
-    """How many threads this process has, those of libraries in C included; None where the system does not tell."""
+    """The number of this process's threads, including those of C libraries; None if the system does not tell."""
     try:
         return len(os.listdir("/proc/self/task"))
     except OSError:
@@ -59,33 +59,33 @@ def threads() -> int | None:
 
 
 def descendants() -> list[int]:
-    """Every process below this one, parents before their children; empty where the system does not tell."""
+    """All descendants of this process, parents before their children; empty if the system does not tell."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents():
         children.setdefault(parent, []).append(pid)
     found = list(children.get(os.getpid(), ()))
-    for pid in found:  # which grows meanwhile
+    for pid in found:  # the list grows during the loop
         found += children.get(pid, ())
     return found
 
 
 def end_group(leader: int) -> None:
-    """Kill the process group of this leader, if there is any of it left."""
-    with suppress(ProcessLookupError, PermissionError):  # the latter on macOS, for a group of zombies
+    """Kill the remaining processes of this leader's group."""
+    with suppress(ProcessLookupError, PermissionError):  # PermissionError on macOS, for a group of zombies
         os.killpg(leader, signal.SIGKILL)
 
 
 def wait_for_descendants(ended: Callable[[int, int], None]) -> None:
-    """Give what is below this process a moment to end by itself, as helpers do whose main process has gone."""
+    """Give descendants a moment to exit by themselves, as helpers do after their main process."""
     deadline = time.monotonic() + GRACE_S
     while reap(ended) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
 
 
 def end_descendants(ended: Callable[[int, int], None]) -> int:
-    """Kill everything below this process and return how many there were; `ended(pid, status)` is called for each child.
+    """Kill all descendants and return how many there were; `ended(pid, status)` is called for each child.
 
-    They are stopped first, parents before children, so that none can have another child meanwhile.
+    They are stopped first, parents before children, so that none can start another child in between.
     """
     killed: set[int] = set()
     deadline = time.monotonic() + END_S
@@ -93,17 +93,17 @@ def end_descendants(ended: Callable[[int, int], None]) -> int:
         for number in (signal.SIGSTOP, signal.SIGKILL):
             living = descendants()
             for pid in living:
-                with suppress(ProcessLookupError):  # it has just ended
+                with suppress(ProcessLookupError):  # it has just exited
                     os.kill(pid, number)
             killed.update(living)
         if not killed:
-            break  # children there are, but the system does not say which
+            break  # there are children, but the system does not list them
         time.sleep(_POLL_S)
     return len(killed)
 
 
 def reap(ended: Callable[[int, int], None]) -> bool:
-    """Tell of every child that has ended; return whether there are others."""
+    """Call `ended` for every child that has exited; return whether there are others."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -115,12 +115,12 @@ def reap(ended: Callable[[int, int], None]) -> bool:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    """Each process of the system and its parent."""
+    """(process, parent) for each process of the system."""
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit():
-            with suppress(OSError):  # it has ended
+            with suppress(OSError):  # it has exited
                 with open(f"/proc/{name}/stat", "rb") as file:
-                    # The name of the program stands in brackets, and may hold anything.
+                    # The program's name is in parentheses and may contain any character.
                     yield int(name), int(file.read().rpartition(b")")[2].split()[1])
 
 

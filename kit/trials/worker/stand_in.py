@@ -1,7 +1,7 @@
-"""Runs where a script expects Python: hands its command, folder, environment and files over to the warm parent.
+"""The program that a script runs as Python: passes its command, folder, environment and files to the warm parent.
 
-A copy of this lies beside the parent's socket, to be run by the parent's interpreter, which imports next to nothing for
-it (-I -S). It ends as the command did. What the parent does not fork, the interpreter runs itself.
+A copy of this is next to the parent's socket and is run by the parent's interpreter with few imports (-I -S). It exits
+as the command did. If the parent does not fork the command, the interpreter runs it itself.
 """
 
 import _signal  # type: ignore[import-not-found]  # of which `signal` is a slow wrapper
@@ -11,9 +11,9 @@ import sys
 
 
 def main(program: str, *arguments: str) -> None:
-    """Hand the command over, and end with its exit code or by its signal."""
+    """Pass the command on, and exit with its exit code or by its signal."""
     command = (sys.executable, *arguments)
-    # The script's PYTHON, and the shell's own note of what it runs, name this program.
+    # The script's PYTHON, and the shell's variable for the present program, name this program.
     environ = {name: sys.executable if value == program else value for name, value in os.environ.items()}
     answer = _ask(os.path.join(os.path.dirname(program), "parent"), _message(command, environ))
     if answer[:1] == b"=":
@@ -25,7 +25,7 @@ def main(program: str, *arguments: str) -> None:
 
 
 def _end_by(number: int) -> None:
-    """End by this signal, though what started us has it ignored, as a shell does for a job in the background."""
+    """Exit by this signal, even if it was ignored at our start, as a shell does for background jobs."""
     if number not in (_signal.SIGKILL, _signal.SIGSTOP):
         _signal.signal(number, _signal.SIG_DFL)
     os.kill(os.getpid(), number)
@@ -45,7 +45,7 @@ def _ask(address: str, message: bytes) -> bytes:
 
 
 def _message(command: tuple[str, ...], variables: dict[str, str]) -> bytes:
-    """The command in the form of `wire`, whose module would bring in half the standard library."""
+    """The command in the format of `wire`, a module that would import half the standard library."""
     environ = ",".join(f"[{_quoted(name)},{_quoted(value)}]" for name, value in variables.items())
     arguments = ",".join(map(_quoted, command))
     text = (
@@ -55,7 +55,7 @@ def _message(command: tuple[str, ...], variables: dict[str, str]) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    """A JSON string of ASCII letters; surrogates stand for bytes that are no text, here as in Python."""
+    """An ASCII JSON string; lone surrogates stand for undecodable bytes, as in Python."""
     units = text.encode("utf-16-be", "surrogatepass")
     return '"' + "".join(
         chr(unit) if 32 <= unit < 127 and unit not in (34, 92) else f"\\u{unit:04x}"

@@ -1,4 +1,4 @@
-"""Messages between the kit, a parent and the stand-ins for Python: one JSON object each, with open files."""
+"""Messages between the kit, a parent and the stand-ins for Python: a JSON object each, with file descriptors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FILES_AT_MOST = 8
 
 
 def send(connection: socket.socket, message: dict[str, Any], files: tuple[int, ...] = ()) -> None:
-    """Send a message, and with it the files open under these numbers."""
+    """Send a message together with these file descriptors."""
     data = json.dumps(message).encode()
     data = _LENGTH.pack(len(data)) + data
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))] if files else []
@@ -22,7 +22,7 @@ def send(connection: socket.socket, message: dict[str, Any], files: tuple[int, .
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Return a message and the numbers of the files that came with it; EOFError where the other side has ended."""
+    """Return a message and its file descriptors. Raises EOFError when the other side has exited."""
     data, files = b"", array.array("i")
     while len(data) < _LENGTH.size or len(data) < _LENGTH.size + _LENGTH.unpack_from(data)[0]:
         piece, ancillary, *_ = connection.recvmsg(65536, socket.CMSG_SPACE(_FILES_AT_MOST * files.itemsize))
