@@ -11,7 +11,7 @@ SHARE = $(shell echo $$((0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 0
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help investigate test test-all coverage pythons lab bench soak picture lock clean FORCE
+.PHONY: help investigate test test-all coverage pythons lab site bench soak picture lock clean FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ pythons: $(INSTALLED) ## test what depends on the interpreter under each other P
 
 lab: $(INSTALLED) ## open JupyterLab on the notebooks, with the pair up
 	@$(PY) -m kit lab
+
+site: $(INSTALLED) ## publish the last run of the notebooks as a site, in build/site
+	@$(PY) tools/publish.py
 
 bench: $(INSTALLED) ## measure what the kit costs; a table, and a JSON file in build/
 	@$(PY) tools/bench.py

@@ -1,0 +1,239 @@
+"""Publishes a run of the notebooks as a site: a card and a page for each notebook, the documents, a glossary, a search.
+
+    python tools/publish.py [--run RUN] [--out FOLDER]      runs/latest, build/site by default
+
+It is built by Sphinx with MyST-NB and the book theme, which come whole from PyPI: a site needs no network, neither to
+be built nor to be read, and works in any folder of any server. The notebooks appear as they ran; nothing is run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from kit.errors import KitError, NotebookError
+from kit.trials.run_folder import CLAIMS, claims
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = ROOT / "docs"
+TERMS = DOCUMENTS / "how-it-works.md"
+ANSWER_AT_MOST = 220  # characters
+CONF = """\
+project = "FastAPI database isolation kit"
+extensions = ["myst_nb", "sphinx_design"]
+html_theme = "sphinx_book_theme"
+html_title = project
+html_show_copyright = False
+html_show_sourcelink = False
+html_theme_options = {
+    "show_toc_level": 2, "use_download_button": False, "use_fullscreen_button": False, "navbar_persistent": [],
+}
+html_context = {"default_mode": "auto"}
+html_static_path = ["_static"]
+html_css_files = ["narrow.css"]
+html_favicon = "_static/mark.svg"
+nb_execution_mode = "off"
+nb_mime_priority_overrides = [("html", "text/html", 0)]  # pictures come with their words there
+nb_ipywidgets_js = {}  # would be fetched from elsewhere
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4
+suppress_warnings = ["mystnb.unknown_mime_type", "myst.header"]
+"""
+NARROW = """\
+.bd-article code { overflow-wrap: anywhere; }
+.bd-article table, .bd-article div.cell_output { display: block; max-width: 100%; overflow-x: auto; }
+.bd-article table thead:not(:has(th *)):not(:has(th:not(:empty))) { display: none; }
+.bd-article .sd-card-img-bottom { padding: 0 1rem 1rem; }
+"""
+MARK = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="7" height="16" fill="#0072b2"/><rect
+x="9" width="7" height="16" fill="#d55e00"/></svg>
+"""
+INTRODUCTION = """\
+# FastAPI database isolation kit
+
+A FastAPI test suite reads the production database: every single test passes alone, the full suite sees 731 production
+rows. Each notebook tests a theory about that on two live Postgres servers, and ends red when a claim no longer holds.
+
+**{held} of {made} claims held** in the run {run}, with {stack}.
+
+:::::{{grid}} 1 1 2 2
+:gutter: 3
+
+{cards}
+:::::
+"""
+CARD = """\
+::::{{grid-item-card}} {question}
+:link: notebooks/{name}
+:link-type: doc
+{picture}
+{answer}
+
+:::{{card-footer}}
+{outcome}
+:::
+::::
+"""
+CONTENTS = """
+```{{toctree}}
+:caption: {caption}
+:hidden:
+
+{pages}
+```
+"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a card shows of a notebook: its question, its answer, how many claims held, and its first picture, a PNG."""
+
+    name: str
+    question: str
+    answer: str
+    held: int
+    made: int
+    picture: bytes | None
+    alt: str
+
+    @property
+    def outcome(self) -> str:
+        """How many of the claims held, in words."""
+        if not self.made:
+            return "no claims"
+        mark = "✔" if self.held == self.made else "✘"
+        return f"{mark} {self.held} of {self.made} claims held"
+
+
+def shown(path: Path, made: Sequence[dict[str, Any]]) -> Shown:
+    """Read an executed notebook and what its claims came to."""
+    nb = nbformat.read(path, as_version=4)
+    first = next(cell.source for cell in nb.cells if cell.cell_type == "markdown" and cell.source.startswith("# "))
+    answer = first.partition("**Answer.**")[2].partition("\n\n")[0]
+    picture, alt = next(pictures(nb), (None, ""))
+    return Shown(
+        name=path.stem, question=first.splitlines()[0].removeprefix("# "), answer=shortly(answer),
+        held=sum(one["held"] for one in made), made=len(made), picture=picture, alt=alt,
+    )
+
+
+def shortly(answer: str) -> str:
+    """The beginning of an answer: whole sentences, and the second one only where both are short."""
+    sentences = re.split(r"(?<=[.:]) (?=[A-Z])", " ".join(answer.split()))
+    taken = sentences[0]
+    for sentence in sentences[1:]:
+        if len(taken) + len(sentence) > ANSWER_AT_MOST:
+            break
+        taken = f"{taken} {sentence}"
+    return taken
+
+
+def pictures(nb: Any) -> Iterator[tuple[bytes, str]]:
+    """Give each picture that the cells have shown, with its description."""
+    for output in (output for cell in nb.cells for output in cell.get("outputs", ())):
+        if png := output.get("data", {}).get("image/png"):
+            yield base64.b64decode(png), output.get("metadata", {}).get("image/png", {}).get("alt", "")
+
+
+def card(one: Shown) -> str:
+    """A card of the first page."""
+    picture = f":img-bottom: pictures/{one.name}.png\n:img-alt: {one.alt}\n" if one.picture else ""
+    return CARD.format(question=one.question, name=one.name, picture=picture, answer=one.answer, outcome=one.outcome)
+
+
+def glossary() -> str:
+    """The terms of docs/how-it-works.md as a page to which others can refer."""
+    rows = re.findall(r"^\| (\*\*.+?) \| (.+?) \| `", TERMS.read_text("utf-8"), flags=re.MULTILINE)
+    if not rows:
+        raise NotebookError(f"{TERMS} has no table of terms", remedy="write its rows: | **term** | meaning | where |")
+    entries = ["\n".join([*re.findall(r"\*\*(.+?)\*\*", terms), f"  {text}"]) for terms, text in rows]
+    text = "\n\n".join(entries).replace("](", "](docs/")
+    return f"# Glossary\n\n:::{{glossary}}\n{text}\n:::\n"
+
+
+def write_source(run: Path, folder: Path) -> None:
+    """Write what Sphinx makes the site of: pages in Markdown, and the notebooks as they ran."""
+    found = claims(run)
+    for name in ("notebooks", "docs", "pictures"):
+        (folder / name).mkdir()
+    cards = []
+    for path in sorted(run.glob("*.ipynb")):
+        one = shown(path, [claim for claim in found["claims"] if claim["notebook"] == path.stem])
+        cards.append(one)
+        shutil.copyfile(path, folder / "notebooks" / path.name)
+        if one.picture:
+            (folder / "pictures" / f"{one.name}.png").write_bytes(one.picture)
+    if not cards:
+        raise NotebookError(f"{run} has no notebook", remedy="run `kit investigate` first")
+    shutil.copytree(DOCUMENTS, folder / "docs", dirs_exist_ok=True)
+    (folder / "glossary.md").write_text(glossary(), "utf-8")
+    (folder / "conf.py").write_text(CONF, "utf-8")
+    (folder / "_static").mkdir()
+    (folder / "_static" / "narrow.css").write_text(NARROW, "utf-8")
+    (folder / "_static" / "mark.svg").write_text(MARK, "utf-8")
+    (folder / "index.md").write_text(index(cards, run.resolve().name, found["stack"]), "utf-8")
+
+
+def index(cards: Sequence[Shown], run: str, stack: dict[str, str]) -> str:
+    """The first page: what this is about, a card for each notebook, and the contents of the side bar."""
+    versions = ", ".join(f"{name} {version}" for name, version in stack.items() if name != "stack")
+    documents = sorted(path.stem for path in DOCUMENTS.glob("*.md"))
+    contents = [
+        ("Notebooks", [f"notebooks/{one.name}" for one in cards]),
+        ("Documents", [*(f"docs/{name}" for name in documents), "glossary"]),
+    ]
+    text = INTRODUCTION.format(
+        held=sum(one.held for one in cards), made=sum(one.made for one in cards), run=run, stack=versions,
+        cards="\n".join(map(card, cards)),
+    )
+    return text + "".join(CONTENTS.format(caption=caption, pages="\n".join(pages)) for caption, pages in contents)
+
+
+def build(run: Path, out: Path) -> Path:
+    """Build the site of a run into `out`, whole or not at all, and return its first page."""
+    if not (run / CLAIMS).is_file():
+        raise NotebookError(f"There is no run in {run}", remedy="run `make investigate` first, or name a run's folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".site-", dir=out.parent) as made:
+        source, built = Path(made, "source"), Path(made, "site")
+        source.mkdir()
+        write_source(run, source)
+        command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(source), str(built)]
+        ended = subprocess.run(command, capture_output=True, text=True)
+        if ended.returncode != 0:
+            said = ended.stderr.strip()
+            raise NotebookError(f"Sphinx could not build the site: {said}", remedy="correct what it names")
+        shutil.rmtree(built / ".doctrees", ignore_errors=True)
+        shutil.rmtree(out, ignore_errors=True)
+        built.replace(out)
+    return out / "index.html"
+
+
+def main() -> int:
+    """Build the site, and print where its first page is."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--run", type=Path, default=Path("runs/latest"), help="folder of a run; default: runs/latest")
+    parser.add_argument("--out", type=Path, default=Path("build/site"), help="folder of the site; default: build/site")
+    given = parser.parse_args()
+    try:
+        print(build(given.run, given.out))
+    except KitError as error:
+        print(f"publish: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
