@@ -1,1 +1,1 @@
-"""What the notebooks call, the run of all of them, and JupyterLab on them."""
+"""The functions that notebooks call, the run of all notebooks, and JupyterLab."""

@@ -1,9 +1,9 @@
-"""What a notebook needs beside the flow: a set-up line, claims that can fall, errors that must come, exercises.
+"""The functions of a notebook: set-up, claims, expected errors, exercises.
 
-It works alike in JupyterLab, in plain papermill and under `kit investigate`. Importing it imports nothing heavy.
+They work in JupyterLab, in plain papermill and under `kit investigate`. Importing this module imports nothing heavy.
 
-    ClaimFell (AssertionError)    a claim does not hold; it ends a headless run red
-    └── NoError                   a block that must fail did not fail, or not in the way that was predicted
+    ClaimFell (AssertionError)    a claim does not hold; a headless run fails
+    └── NoError                   a block that must fail did not fail, or failed with another error
 """
 
 from __future__ import annotations
@@ -68,20 +68,20 @@ class ClaimFell(AssertionError):
     """A claim does not hold."""
 
     def _render_traceback_(self) -> list[str]:
-        # The claim is not a fault in the code above it, so that a traceback would only hide the sentence.
+        # A fallen claim is not a fault of the code above it, and a traceback would only hide the sentence.
         return [f"{type(self).__name__}: {self}"]
 
 
 class NoError(ClaimFell):
-    """A block that must fail did not fail, or failed in another way."""
+    """A block that must fail did not fail, or failed with another error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A sentence, what was predicted, what was seen, and whether they agree.
+    """A sentence, the expected and the observed value, and whether they agree.
 
-    `expected` and `observed` are plain values of JSON. `trials` counts what was observed, `seconds` is the time
-    that cells ran since the claim before. `reason` is the ruling's own, for a reader.
+    `expected` and `observed` are JSON values. `trials` is the number of observations, `seconds` the time that cells ran
+    since the previous claim. `reason` is the ruling's, for display.
     """
 
     id: str
@@ -94,7 +94,7 @@ class Claim:
     reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields that are kept of a claim."""
+        """Return the fields of a claim that are saved."""
         return {name: value for name, value in asdict(self).items() if name != "reason"}
 
     def __str__(self) -> str:
@@ -107,9 +107,9 @@ class Claim:
 
 
 class Session:
-    """What `start` set up: `seed`, `pair` (None when the notebook takes none), `stack`, and the claims so far.
+    """What `start` set up: `seed`, `pair` (None for a notebook without one), `stack`, and the claims so far.
 
-    As the value of a cell it shows the running table, as soon as there is a claim in it.
+    As the value of a cell it displays the table of claims, if there are any.
     """
 
     def __init__(self, seed: int | None, pair: Pair | None, timeout_s: float = TRIAL_TIMEOUT_S) -> None:
@@ -122,11 +122,11 @@ class Session:
 
     @property
     def claims(self) -> tuple[Claim, ...]:
-        """The claims in the order in which they were first made."""
+        """The claims, ordered by when they were first made."""
         return tuple(self._claims.values())
 
     def run(self, trials: Iterable[Trial]) -> tuple[Evidence, ...]:
-        """Run trials on this notebook's pair and stack, and return the evidence of each in their order."""
+        """Run trials on this notebook's pair and stack; return their evidence in the same order."""
         from kit.trials.runner import run_all
 
         if self.pair is None:
@@ -136,16 +136,16 @@ class Session:
         return tuple(found[trial] for trial in wanted)
 
     def run_each(self, groups: Mapping[Key, Iterable[Trial]]) -> dict[Key, tuple[Evidence, ...]]:
-        """Run the trials of several groups side by side, and return each group's evidence under its key."""
+        """Run the trials of several groups in parallel; return each group's evidence under its key."""
         wanted = {key: tuple(trials) for key, trials in groups.items()}
         found = iter(self.run(trial for trials in wanted.values() for trial in trials))
         return {key: tuple(next(found) for _ in trials) for key, trials in wanted.items()}
 
     def call(self, function: Callable[..., Any], *arguments: Any, uses: Iterable[Callable[..., Any]] = ()) -> Any:
-        """Run a function of this notebook with the packages of its stack, not with this kernel's.
+        """Run a function of this notebook with the packages of its stack instead of this kernel's.
 
-        Its source is run in a new interpreter, with that of the functions that it `uses`. What goes in and what comes
-        back are values of JSON. Raises TrialError where it fails there.
+        Its source runs in a new interpreter, together with the functions that it `uses`. Arguments and result must be
+        JSON values. Raises TrialError when it fails there.
         """
         from kit.trials.stacks import stack
         from kit.trials.stacks.calling import call
@@ -157,7 +157,7 @@ class Session:
         )
 
     def note(self, made: Claim) -> None:
-        """Put a claim into the table; a cell that is run again replaces its own."""
+        """Add a claim to the table; a cell that is run again replaces its own."""
         self._claims[made.id] = made
 
     def _ipython_display_(self) -> None:
@@ -170,11 +170,11 @@ _closing = ExitStack()
 
 
 def start(seed: int | None = None, *, pair: bool = True, timeout_s: float = TRIAL_TIMEOUT_S) -> Session:
-    """Set a notebook up and print with what: the seed and the versions, and a line for each server.
+    """Set up a notebook and print the seed, the versions, and a line for each server.
 
-    The pair is the one of `kit investigate` or `kit up`, else one that lives as long as the kernel; none with
-    `pair=False`. `seed` seeds `random`; None leaves it alone. A trial may take `timeout_s`. Raises PairError when no
-    pair can be had.
+    The pair is that of `kit investigate` or `kit up`, else a new one for the life of the kernel; none with
+    `pair=False`. `seed` seeds `random`; None leaves it alone. `timeout_s` applies to each trial. Raises PairError when
+    no pair can be opened.
     """
     global _session
     opened = _session.pair if _session is not None and _session.pair is not None else None
@@ -192,10 +192,10 @@ def start(seed: int | None = None, *, pair: bool = True, timeout_s: float = TRIA
 def claim(
     id: str, sentence: str, *, expected: Any, observed: Any, trials: int | None = None
 ) -> None:
-    """Show the claim as a row, keep it as data, and raise ClaimFell unless what was observed is what was expected.
+    """Display and record a claim. Raises ClaimFell unless the observation equals the expectation.
 
-    A list of observations, one per trial, holds when each of them is as expected; when they differ among themselves
-    the observation is UNRESOLVED. `trials` is by default the length of the list, else 1.
+    A list of observations, one per trial, holds if each equals the expectation; if they differ from each other, the
+    observation is UNRESOLVED. `trials` defaults to the length of the list, else 1.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", id):
         raise NotebookError(
@@ -216,15 +216,15 @@ def claim(
 
 
 def table() -> _Table:
-    """Return the running table, expectation | observation | outcome, to be shown as the value of a cell."""
+    """Return the table of claims (expectation | observation | outcome), to be displayed as the value of a cell."""
     return _Table(_session.claims if _session is not None else ())
 
 
 class expect_error:
-    """A block that must raise `error`, with a message in which `match` (a regular expression) is found.
+    """A block that must raise `error` with a message that matches the regular expression `match`.
 
-    The error is shown in one line, and the notebook goes on. Nothing raised, or anything else, raises NoError and
-    counts as a claim that fell.
+    The error is printed in one line, and the notebook goes on. If the block raises nothing or another error, NoError is
+    raised, and recorded as a claim that fell.
     """
 
     def __init__(self, error: type[BaseException], *, match: str | None = None) -> None:
@@ -255,10 +255,10 @@ class expect_error:
 
 
 class exercise:
-    """The check of an exercise: done, not started, wrong, or impossible to check, with a hint. It never raises.
+    """The check of an exercise: shows done, not started, wrong, or cannot be checked, with a hint. It never raises.
 
-    As what the block is given it is a `kit.notebooks.checks.Check`; an `assert` in the block is a check as well, and
-    its message the hint.
+    The block gets a `kit.notebooks.checks.Check`; an `assert` in the block is also a check, with its message as the
+    hint.
     """
 
     def __init__(self, id: str) -> None:
@@ -307,7 +307,7 @@ class _Table:
 
 @dataclass(slots=True)
 class _Clock:
-    """Adds up the time in which cells run, so that reading a notebook does not count."""
+    """Adds up the time in which cells run, so that time spent reading a notebook does not count."""
 
     began: float = field(default_factory=time.monotonic)
     busy_s: float = 0.0
@@ -325,7 +325,7 @@ class _Clock:
         self.busy_s += time.monotonic() - self.began
 
     def lap_s(self) -> float:
-        """Return the seconds since the last lap and begin a new one."""
+        """Return the seconds since the last lap, and start a new one."""
         now = time.monotonic()
         lap = self.busy_s + now - self.began
         self.busy_s, self.began = 0.0, now
@@ -337,11 +337,11 @@ def _show_frames_as_read() -> None:
 
     from kit.report import frames
 
-    # pandas cuts a text in a table after 50 characters, which is where a message begins to say something.
+    # pandas cuts a text in a table after 50 characters, which hides the informative part of a message.
     pandas.set_option("display.max_colwidth", None)
     formatters = _shell().display_formatter.formatters
     formatters["text/html"].for_type(pandas.DataFrame, frames.html)
-    # A table in colours has no text of its own, only an address that differs each time.
+    # The default text of a styled table is an address that differs each time.
     formatters["text/plain"].for_type_by_name("pandas.io.formats.style", "Styler", frames.plain)
 
 
@@ -357,8 +357,8 @@ def _open_pair() -> Pair:
 
     pair = _closing.enter_context(open_pair())
     atexit.register(_closing.close)
-    # Whatever asks for a pair later in this kernel is to find this one instead of opening another.
-    for name in libpq_variables():  # they are about other servers, and would change each connection to these
+    # Later requests for a pair in this kernel must find this one instead of opening another.
+    for name in libpq_variables():  # they are about other servers and would affect each connection to these
         del os.environ[name]
     os.environ.update(pair.environ())
     return pair
@@ -409,7 +409,7 @@ def _same(expected: Any, observed: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold: numbers, texts and None as they are, containers by their parts, else text."""
+    """Convert a value for JSON: numbers, strings and None stay, containers are converted recursively, others to str."""
     if isinstance(value, Enum):
         return _plain(value.value)
     if value is None or isinstance(value, bool | int | float | str):
@@ -420,7 +420,7 @@ def _plain(value: Any) -> Any:
         return sorted((_plain(part) for part in value), key=str)
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [_plain(part) for part in value]
-    if hasattr(value, "item"):  # a number of numpy's
+    if hasattr(value, "item"):  # a numpy number
         return _plain(value.item())
     return str(value)
 
@@ -456,7 +456,7 @@ def _show(value: Any) -> None:
 
 
 def _shell() -> Any:
-    """Return the running IPython, or None. A notebook has imported it already; a script pays nothing."""
+    """Return the running IPython shell, or None. Does not import IPython, which only notebooks need."""
     import sys
 
     ipython = sys.modules.get("IPython")
@@ -464,11 +464,11 @@ def _shell() -> Any:
 
 
 def _say_what_order(result: Any) -> None:
-    """Say after a cell that lacked a name what may be missing; IPython has shown the error."""
+    """After a cell that failed with a NameError, suggest that a cell above was not run."""
     if isinstance(getattr(result, "error_in_exec", None), NameError):
         print(ORDER)
 
 
 if _shell() is not None:
-    # As it is imported, for the cell that imports it may itself lack the parameters.
+    # At import, because the importing cell itself may lack the parameters.
     _shell().events.register("post_run_cell", _say_what_order)

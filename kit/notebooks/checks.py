@@ -1,7 +1,7 @@
-"""The check of an exercise: it asks a reader's answer for what was not shown, and says what is the matter with it.
+"""The check of an exercise: tests a reader's answer on unseen values, and describes what is wrong.
 
-An answer is *done*, *not started*, *wrong*, or *cannot be checked*: a list where a set is wanted, a name that nothing
-has, an error. No check ever raises, and none says the answer.
+An answer is *done*, *not started*, *wrong*, or *cannot be checked*: a list where a set is wanted, an unknown name, an
+error. A check never raises and never reveals the answer.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (dict, "a dict"),
     ((list, tuple), "a list"),
 )
-_LABEL = "trial"  # says which evidence it is
-_LIKE = 0.55  # how alike two names must be, of 1, to be mentioned
-_NAMES_AT_MOST = 2  # and never all that there are
+_LABEL = "trial"  # the field that identifies which trial the evidence is from
+_LIKE = 0.55  # least similarity of a suggested name, from 0 to 1
+_NAMES_AT_MOST = 2  # at most, and never all names
 
 
 class State(StrEnum):
-    """What came of a check."""
+    """The result of a check."""
 
     DONE = "done"
     NOT_STARTED = "not started"
@@ -38,14 +38,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check said. `hint` is a sentence that helps; empty where there is nothing to add."""
+    """The result of a check and a hint; `hint` is empty when there is nothing to add."""
 
     state: State
     hint: str = ""
 
 
 class NotDone(Exception):
-    """An answer that is not done, raised within a check and shown at its end."""
+    """An answer that is not done; raised within a check and shown at its end."""
 
     def __init__(self, state: State, hint: str = "") -> None:
         super().__init__(hint)
@@ -53,15 +53,15 @@ class NotDone(Exception):
 
 
 class Check:
-    """What a check can ask of an answer; each raises NotDone where it is not as it should be."""
+    """The tests for an answer; each raises NotDone when the answer does not pass."""
 
     def calls(
         self, rule: object, *given: object, wanted: Any, hint: str, known: Iterable[str] = ()
     ) -> None:
-        """Call a reader's function and compare what it returns with what is `wanted`, in type and in value.
+        """Call a reader's function and compare type and value of its result with `wanted`.
 
-        It is given copies, and evidence without its trial, so that only what is in them can decide. `known` are the
-        names that a set of texts can have: others are called misspelt.
+        The function gets copies, and evidence without its trial, so that it can only use what was observed. `known` are
+        the valid names in a set of strings; other names are reported as unknown.
         """
         if not callable(rule):
             raise NotDone(State.CANNOT, f"it is {_kind(rule)}; wanted: a function")
@@ -79,7 +79,7 @@ class Check:
             raise NotDone(State.WRONG, f"{hint} ({_difference(found, wanted)})")
 
     def given(self, *answers: object) -> None:
-        """None is no answer: all of them must have been replaced."""
+        """Require that all answers were replaced: None is no answer."""
         missing = sum(answer is None for answer in answers)
         if missing == len(answers):
             raise NotDone(State.NOT_STARTED)
@@ -87,14 +87,14 @@ class Check:
             raise NotDone(State.CANNOT, f"still None: {missing} of {len(answers)} answers")
 
     def one_of(self, names: Collection[str], *answers: object) -> None:
-        """Each answer must be one of the names."""
+        """Require that each answer is one of the names."""
         self.given(*answers)
         for answer in answers:
             self._kind(answer, "")
         self._known(map(str, answers), names)
 
     def some_of(self, names: Collection[str], *answers: object) -> None:
-        """Each answer must be a collection of the names; it may be empty."""
+        """Require that each answer is a collection of the names, possibly empty."""
         self.given(*answers)
         for answer in answers:
             if isinstance(answer, str | Mapping) or not isinstance(answer, Collection):
@@ -105,7 +105,7 @@ class Check:
             self._known(answer, names)
 
     def same(self, answer: object, wanted: object, hint: str) -> None:
-        """Compare the whole of an answer with what is wanted; the hint does not say which part of it is wrong."""
+        """Compare the whole answer with `wanted`; the hint does not reveal which part is wrong."""
         if answer != wanted:
             raise NotDone(State.WRONG, hint)
 
@@ -114,7 +114,7 @@ class Check:
         if found is None and wanted is not None:
             raise NotDone(State.CANNOT, f"it returned None; wanted: {_kind(wanted)}, by a `return` at each end")
         types, kind = next((row for row in _KINDS if isinstance(wanted, row[0])), (object, ""))
-        plain = found.item() if hasattr(found, "item") else found  # a number, or a truth value, of numpy's
+        plain = found.item() if hasattr(found, "item") else found  # a number or boolean of numpy
         if not isinstance(plain, types) or (isinstance(plain, bool) and not isinstance(wanted, bool)):
             raise NotDone(State.CANNOT, f"it is {_kind(found)}; wanted: {kind}")
         if isinstance(found, set | frozenset) and isinstance(wanted, set | frozenset) and wanted:
@@ -131,7 +131,7 @@ class Check:
 
 
 def judged(error: Exception | None) -> Checked:
-    """Return what a check has come to, by the error that ended its block; None where none did."""
+    """Return the result of a check from the error that ended its block; None means no error."""
     if error is None:
         return Checked(State.DONE)
     if isinstance(error, NotDone):
@@ -148,7 +148,7 @@ def judged(error: Exception | None) -> Checked:
 
 
 def _of_the_check(error: Exception) -> Checked:
-    """What an error says that the check itself has raised, and not the answer."""
+    """The result for an error in the check itself, rather than in the answer."""
     if isinstance(error, AssertionError):
         return Checked(State.WRONG, str(error))
     if isinstance(error, NameError):
@@ -171,7 +171,7 @@ def _kind(value: object) -> str:
 
 
 def _difference(found: object, wanted: object) -> str:
-    """How far the answer is off, without what is right."""
+    """How far the answer is off, without revealing the right one."""
     if isinstance(found, set | frozenset) and isinstance(wanted, set | frozenset):
         right = len(found & wanted)
         return f"{len(found)} named: {right} right, {len(found) - right} wrong, {len(wanted) - right} missing"

@@ -1,7 +1,7 @@
-"""Copies of notebooks to work on, so that opening, running and saving them leaves the originals as they are.
+"""Copies of notebooks to work on, so that opening, running and saving them does not change the originals.
 
-A copy belongs to whoever works on it: it is replaced only when it is asked for, or when its original has changed and
-nobody has edited the copy. Outputs do not count as an edit.
+A copy is replaced only on request, or when its original has changed and nobody has edited the copy. Changed outputs do
+not count as an edit.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 from kit.errors import NotebookError
 
 EVERY = "all"
-_MADE = ".copies.json"  # the name of a notebook -> the digest of the cells of the original that its copy was made from
+_MADE = ".copies.json"  # {notebook name: digest of the original's cells when its copy was made}
 _ASIDE = "replaced"
 
 
 @dataclass(slots=True)
 class Refreshed:
-    """What became of the copies, by the names of notebooks; edited copies that were replaced are in `aside`."""
+    """The names of notebooks that were copied, and of outdated edited copies; replaced edited copies are in `aside`."""
 
     made: list[str] = field(default_factory=list)
     outdated: list[str] = field(default_factory=list)
@@ -32,10 +32,10 @@ class Refreshed:
 
 
 def refresh(folder: Path, sources: Sequence[Path], start_over: Collection[str] = ()) -> Refreshed:
-    """Copy each notebook that is missing in `folder`, named in `start_over`, or unedited and older than its source.
+    """Copy each notebook that is missing in `folder`, is in `start_over`, or has an outdated copy without edits.
 
-    `start_over` has names of notebooks, with or without `.ipynb`, or `all`. An edited copy that is replaced goes to a
-    folder of its own within `folder`. NotebookError for a name that no notebook has, and where nothing can be written.
+    `start_over` has names of notebooks, with or without `.ipynb`, or `all`. An edited copy that is replaced is moved to
+    a new folder within `folder`. Raises NotebookError for an unknown name, and when a file cannot be written.
     """
     again = _named(sources, start_over)
     try:
@@ -80,7 +80,7 @@ def _refresh_one(folder: Path, source: Path, made: dict[str, str], again: bool, 
             done.aside = done.aside or _new_folder(folder / _ASIDE)
             copy.rename(done.aside / copy.name)
     beside = copy.with_name(f".{copy.name}.new")
-    shutil.copyfile(source, beside)  # without the permissions: an original may be read-only
+    shutil.copyfile(source, beside)  # without the permissions, because an original may be read-only
     beside.replace(copy)
     made[name] = current
     done.made.append(name)
@@ -98,7 +98,7 @@ def _new_folder(within: Path) -> Path:
 
 
 def digest(notebook: Path) -> str:
-    """A digest of the kinds and sources of a notebook's cells; of its bytes where they are no notebook's."""
+    """A digest of the types and sources of a notebook's cells; of the whole file if it is not a notebook."""
     whole = notebook.read_bytes()
     try:
         cells = [[cell["cell_type"], _joined(cell["source"])] for cell in json.loads(whole)["cells"]]
@@ -112,7 +112,7 @@ def _joined(source: Any) -> str:
 
 
 def _recorded(folder: Path) -> dict[str, str]:
-    """What the copies were made from; a file that is damaged says nothing, so that every copy counts as edited."""
+    """The digests that the copies were made from; empty for a damaged file, so that every copy counts as edited."""
     try:
         found = json.loads((folder / _MADE).read_text("utf-8"))
     except (FileNotFoundError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Editions of the notebooks for a class: for students, without solutions; for teachers, with every exercise solved."""
+"""Editions of the notebooks for a class: for students without solutions, for teachers with all exercises solved."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _FOLDED = "<details><summary>Solution</summary>"
 
 
 class Edition(StrEnum):
-    """For whom copies of the notebooks are made."""
+    """The readers for whom copies of the notebooks are made."""
 
     STUDENT = "student"
     TEACHER = "teacher"
 
 
 def write(edition: Edition, folder: Path, sources: Sequence[Path]) -> list[Path]:
-    """Write this edition of the notebooks into a folder that is new or empty, and return the files.
+    """Write this edition of the notebooks into a new or empty folder; return the files.
 
-    NotebookError where there is something in the folder, or it cannot be written to.
+    Raises NotebookError when the folder is not empty or cannot be written.
     """
     if folder.is_dir() and any(folder.iterdir()):
         raise NotebookError(f"{folder} is not empty", wanted="a folder that is new or empty", remedy="name another one")
@@ -48,7 +48,7 @@ def write(edition: Edition, folder: Path, sources: Sequence[Path]) -> list[Path]
 
 
 def change(nb: Any, edition: Edition) -> None:
-    """Change a notebook in place into the edition. NotebookError where an exercise has no solution."""
+    """Turn a notebook into the edition, in place. Raises NotebookError for an exercise without a solution."""
     if edition is Edition.TEACHER:
         exercises.put_solutions_in(nb)
         for cell in _solutions(nb):

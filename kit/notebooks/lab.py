@@ -1,4 +1,4 @@
-"""JupyterLab on the notebooks, with the pair up for as long as it runs."""
+"""Run JupyterLab on the notebooks, with a pair that is up as long as it runs."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from kit.errors import NotebookError
 from kit.notebooks import copies, originals
 
 WORK = "work"
-_END_S = 30.0  # for JupyterLab to end its kernels
+_END_S = 30.0  # seconds for JupyterLab to end its kernels
 
 
 def open_lab(
     arguments: Sequence[str], environ: Mapping[str, str], *, start_over: Collection[str] = (), in_place: bool = False
 ) -> int:
-    """Run JupyterLab with `arguments` of its own until the user ends it, and return its exit code.
+    """Run JupyterLab with its own `arguments` until the user ends it; return its exit code.
 
     It opens copies of the notebooks, in `work` beside their folder, else in the working directory; with `in_place` the
     notebooks themselves. `start_over` names copies to replace, or `all` (`kit/notebooks/copies.py`).
 
-    NotebookError when JupyterLab is not installed or the copies cannot be made.
+    Raises NotebookError when JupyterLab is not installed or the copies cannot be made.
     """
     from kit.pair import description, open_pair
 
@@ -40,7 +40,7 @@ def open_lab(
 
 
 def _folder(here: Path, start_over: Collection[str], in_place: bool) -> Path:
-    """The folder to open: the notebooks in this folder or one above it, else the kit's own; or their copies."""
+    """The folder to open: the copies or, with `in_place`, the notebooks in or above `here`, else the kit's own."""
     above = next((one for one in (here, *here.parents) if originals.notebooks_in(one / originals.NAME)), None)
     sources = originals.notebooks_in(above / originals.NAME) if above is not None else originals.originals()
     if in_place:
@@ -61,7 +61,8 @@ def _report(folder: Path, done: copies.Refreshed) -> None:
 
 
 def _as_root() -> list[str]:
-    # JupyterLab refuses root, which is who runs in a container; it listens on loopback only, and asks for a token.
+    # JupyterLab refuses to run as root, the usual user in a container; it only listens on loopback and requires a
+    # token.
     return ["--allow-root"] if os.geteuid() == 0 else []
 
 
@@ -73,7 +74,7 @@ def _here() -> Path:
 
 
 def _run(options: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run JupyterLab, and have it end when this process ends, however that comes about."""
+    """Run JupyterLab, and make it end when this process exits, in whatever way."""
     reading, writing = os.pipe()
     command = [sys.executable, "-c", _UNTIL_EOF, str(reading), *options]
     signals = _Signals()
@@ -94,7 +95,7 @@ def _shells_code(code: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-# The pipe's other end is with `kit lab` alone, so that it closes with it. JupyterLab ends its kernels at SIGTERM.
+# Only `kit lab` holds the pipe's other end, so it closes with that process. JupyterLab ends its kernels at SIGTERM.
 _UNTIL_EOF = """
 import os, runpy, signal, sys, threading
 
@@ -111,18 +112,18 @@ runpy.run_module("jupyterlab", run_name="__main__", alter_sys=True)
 
 
 class _Signals:
-    """The signals of a running `kit lab`: those that end it are forwarded, Ctrl-C is left to JupyterLab, which asks."""
+    """Signal handling of a running `kit lab`: forwards the signals that end it; JupyterLab handles Ctrl-C itself."""
 
     def __init__(self) -> None:
         self._lab: subprocess.Popen[bytes] | None = None
         self._came = False
 
     def handlers(self) -> dict[signal.Signals, processes.Handler]:
-        """The handlers; Ctrl-C has one that does nothing, since JupyterLab would inherit that it is ignored."""
+        """The handlers. Ctrl-C gets one without effect, because JupyterLab would inherit an ignored signal."""
         return {**dict.fromkeys(processes.ENDING, self.end), signal.SIGINT: lambda number, frame: None}
 
     def forward_to(self, lab: subprocess.Popen[bytes]) -> None:
-        """Forward what comes from now on, and what came before."""
+        """Forward signals from now on, and one that came before."""
         self._lab = lab
         if self._came:
             lab.terminate()

@@ -1,4 +1,4 @@
-"""Where the kit's own notebooks are: beside the package in a checkout, inside it in an installed wheel."""
+"""The location of the kit's own notebooks: beside the package in a checkout, inside it in a wheel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PACKAGE = Path(kit.__file__).resolve().parent
 
 
 def originals() -> list[Path]:
-    """The kit's own notebooks, in the order of their names. NotebookError where this installation has none."""
+    """The kit's own notebooks, ordered by name. Raises NotebookError if this installation has none."""
     for folder in (_PACKAGE.parent / NAME, _PACKAGE / NAME / "originals"):
         if found := notebooks_in(folder):
             return found
