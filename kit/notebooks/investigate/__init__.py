@@ -1,7 +1,7 @@
-"""Notebooks through papermill: checked before they start, ended at their limits, judged by their claims.
+"""Run notebooks with papermill: parameters checked first, limits enforced, results judged by claims.
 
-`investigate` is all that others call. Importing this package loads neither papermill nor Jupyter, because every
-papermill process looks at it for the engine.
+`investigate` is the only function for other packages. Importing this package loads neither papermill nor Jupyter,
+because every papermill process imports it to find the engine.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ def investigate(
     fresh: bool = False,
     console: Console | None = None,
 ) -> Investigation:
-    """Run notebooks against a pair of servers, print what held, keep it in a folder of `out`, and return it.
+    """Run notebooks against a pair of servers, print the claims, save the results below `out`, and return them.
 
-    No notebook means all of `notebooks/`. Parameters that are texts are read as the type that the notebook declares.
-    `jobs` notebooks run at a time, one per processor by default, each with a pair of its own unless one is up.
-    Outputs of a cell, and of a whole notebook, may have `output_cell_bytes` and `output_notebook_bytes`.
-    `stack` None leaves the choice to the notebook. `environ` is what kernels inherit, this process's by default.
-    `with_pair=False` is for notebooks that use no database. `solved` puts the solutions of exercises into their
-    places. With `fresh` a trial is run again though another notebook of this run has its evidence.
+    Without `notebooks`, all of `notebooks/` are run. String parameters are converted to the type that the notebook
+    declares. `jobs` notebooks run in parallel, one per processor by default, each with a pair of its own unless one is
+    up. `output_cell_bytes` and `output_notebook_bytes` limit the outputs of a cell and of a whole notebook. With
+    `stack` None the notebook chooses. `environ` is the kernels' environment, this process's by default.
+    `with_pair=False` is for notebooks without a database. `solved` inserts the solutions of exercises. With `fresh` a
+    trial is run again even if another notebook of this run has its evidence.
 
-    Raises nothing for what a user or a notebook does wrong: the result's exit code is then 2, with reason and remedy.
-    NotebookError where the libraries for it are not installed.
+    Errors of the user or of a notebook are not raised: the result then has exit code 2, a reason and a remedy. Raises
+    NotebookError when the required libraries are not installed.
     """
     if find_spec("papermill") is None:
         remedy = 'pip install "fastapi-database-isolation-kit[notebooks]"'

@@ -1,4 +1,4 @@
-"""The claims of a notebook: those that its text makes, and those that its run decided."""
+"""The claims of a notebook: those in its source, and those that its run decided."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from kit.typed import Type, typed
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A call of `claim` in the text of a notebook, in the cell at position `index`.
+    """A call of `claim` in the source of a notebook, in the cell at position `index`.
 
-    `id` is None where the text does not give it literally, as in a loop.
+    `id` is None if it is not a literal, as in a loop.
     """
 
     index: int
@@ -31,7 +31,7 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """What the check of an exercise said. `hint` is empty when it is done; `state`: `kit.notebooks.checks.State`."""
+    """The result of an exercise's check. `hint` is empty when it is done; `state` is a `kit.notebooks.checks.State`."""
 
     id: str
     done: bool
@@ -50,28 +50,28 @@ def decided_in(cell: Any) -> list[Claim]:
 
 
 def exercises(nb: Any) -> list[Exercise]:
-    """Return what the checks of an executed notebook said, in order."""
+    """Return the results of an executed notebook's exercises, in order."""
     return [_typed(data, Exercise) for cell in nb.cells for data in _data(cell, EXERCISE_MIME)]
 
 
 def cells(nb: Any) -> dict[str, str]:
-    """Return for the id of each decided claim the id of the cell that decided it."""
+    """Return {id of a decided claim: id of its cell}."""
     return {data["id"]: cell.get("id", "") for cell in nb.cells for data in _data(cell, CLAIM_MIME)}
 
 
 def parameters_cell(nb: Any) -> str:
-    """Return the id of the cell that has a notebook's parameters; empty where there is none."""
+    """Return the id of the cell with a notebook's parameters; empty if there is none."""
     tagged = [cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", [])]
     return str(tagged[0].get("id", "")) if tagged else ""
 
 
 def stated(nb: Any) -> list[Stated]:
-    """Return the claims that the text of a notebook makes, in order."""
+    """Return the claims in the source of a notebook, in order."""
     return [claim for index in saved.code_cells(nb) for claim in _stated_in(nb.cells[index].source, index)]
 
 
 def never_reached(nb: Any, outcome: saved.Outcome) -> list[Claim]:
-    """Return the claims that the text makes in cells that did not come to their end, and that no run decided."""
+    """Return the undecided claims in cells that did not finish."""
     known = {claim.id for claim in decided(nb)}
     unfinished = {*outcome.never_ran, outcome.stopped_at}
     if outcome.ran == 0:
@@ -85,7 +85,7 @@ def never_reached(nb: Any, outcome: saved.Outcome) -> list[Claim]:
 
 
 def not_asked(nb: Any, outcome: saved.Outcome) -> list[str]:
-    """Return the ids of claims in cells that did run, on a way through them that was not taken."""
+    """Return the ids of undecided claims in cells that did finish, in a branch that was not taken."""
     known = {claim.id for claim in [*decided(nb), *never_reached(nb, outcome)]}
     return sorted({claim.id for claim in stated(nb) if claim.id is not None} - known)
 
@@ -125,7 +125,7 @@ def _stated_in(source: str, index: int) -> Iterator[Stated]:
 
 
 def parsed(source: str) -> ast.Module:
-    """Return the Python of a cell; empty when it is none."""
+    """Parse the Python code of a cell; an empty module if it is not Python."""
     try:
         return ast.parse(without_magics(source))
     except SyntaxError:
@@ -138,7 +138,7 @@ def _called(call: ast.Call) -> str:
 
 
 def _sentence(node: ast.expr | None) -> str:
-    """A literal text; of one with values in it, what stands around them."""
+    """A literal string; of an f-string, its literal parts."""
     if isinstance(node, ast.JoinedStr):
         return "".join(_text(part) or "…" for part in node.values)
     return _text(node) or "a claim whose sentence is put together as it runs"

@@ -1,7 +1,7 @@
-"""A papermill engine that kills at its limits and saves the truth.
+"""A papermill engine that enforces limits by killing the kernel, and saves the true state of the notebook.
 
-It is registered under the name `kit` (entry point group `papermill.engine`), so that `papermill --engine kit` has it
-too. papermill puts the parameters in and saves the notebook; this engine runs the cells.
+It is registered under the name `kit` (entry point group `papermill.engine`), so `papermill --engine kit` uses it, too.
+papermill injects the parameters and saves the notebook; this engine runs the cells.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from kit.notebooks.investigate.watching import Watcher
 from kit.report.printable import shortened
 
 TIMEOUT_START_S = 60.0
-REASON_AT_MOST = 2000  # characters, in the sentence that says why a notebook could not run
+REASON_AT_MOST = 2000  # characters of the sentence that says why a notebook could not run
 TIMEOUT_LAST_LOOK_S = 10.0
 _INTERRUPTED = ("Interrupted", "the run was interrupted")
 STARTS = 3
@@ -42,7 +42,7 @@ STARTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a cell, a whole notebook and the start of a kernel may take, in seconds of wall time."""
+    """Time limits for a cell, a whole notebook and the start of a kernel, in seconds of wall time."""
 
     cell_s: float = TIMEOUT_CELL_S
     notebook_s: float = TIMEOUT_NOTEBOOK_S
@@ -50,7 +50,7 @@ class Limits:
 
 
 class KitEngine(Engine):  # type: ignore[misc]
-    """Runs every code cell in a kernel of the interpreter that runs the kit; ends the kernel with all its processes."""
+    """Runs every code cell in a kernel of the kit's own interpreter; kills the kernel with all its processes."""
 
     @classmethod
     def execute_notebook(
@@ -66,10 +66,10 @@ class KitEngine(Engine):  # type: ignore[misc]
         save_to: Path | None = None,
         **options: Any,
     ) -> Any:
-        """Run a notebook in place and return it. NotebookError where it names a kernel that is another interpreter.
+        """Run a notebook in place and return it. Raises NotebookError if it names a kernel of another interpreter.
 
-        The kernel runs in `folder`, by default the working directory, with `environ`, by default this process's. It
-        is saved at every cell as papermill would, without secrets, to `save_to` or else to `output_path`.
+        The kernel runs in `folder` (default: the working directory) with `environ` (default: this process's). The
+        notebook is saved at every cell, as papermill does, without secrets, to `save_to` or else to `output_path`.
         """
         check_name(kernel_name)
         environ, folder = dict(os.environ if environ is None else environ), folder or Path.cwd()
@@ -111,7 +111,7 @@ class KitEngine(Engine):  # type: ignore[misc]
         watcher: Watcher | None = None,
         **unused: Any,
     ) -> None:
-        """Run the cells. What a notebook does wrong is not raised but written into it, where papermill finds it.
+        """Run the cells. Errors of the notebook are not raised but written into it, where papermill finds them.
 
         `execution_timeout` is papermill's name for the limit per cell.
         """
@@ -128,7 +128,7 @@ class KitEngine(Engine):  # type: ignore[misc]
 
 
 def _run_to_its_end(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine in a loop of its own; in a thread of its own where a loop runs, as in another notebook."""
+    """Run a coroutine to completion; in another thread if this one already runs an event loop, as a notebook does."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -177,7 +177,7 @@ class _Execution:
             self._write(lost, running)
 
     async def _start(self) -> Kernel:
-        # A kernel that does not start is a fault of the machine. It is the only thing that is ever tried again.
+        # A kernel that does not start is a fault of the machine. This is the only step that is retried.
         for attempt in range(1, STARTS + 1):
             if why := self.watcher.stopping():
                 raise KernelFailed(why)
@@ -237,7 +237,7 @@ class _Execution:
             raise CellStopped("CellTimeLimit", f"{took}, so its kernel was killed") from None
 
     def _stopped(self, cell: Any, index: int, stop: CellStopped) -> None:
-        # A kernel that was killed from outside looks dead from here; the one who killed it knows why.
+        # A kernel that was killed by the kit looks dead from here; the watcher knows why it was killed.
         why = self.watcher.stopping()
         name, reason = ("Interrupted", why) if why and stop.name == "KernelDied" else (stop.name, stop.reason)
         if name == "SystemExit":
@@ -254,7 +254,7 @@ class _Execution:
                     await kernel.last_look()
                     await kernel.describe()
             except Exception as failure:
-                # A kernel in which one cannot look for lost errors may have some.
+                # A kernel that cannot be asked for lost errors may have some.
                 return [f"the kernel could not be asked for lost errors: {type(failure).__name__} {failure}".strip()]
         return kernel.lost_errors()
 
@@ -290,5 +290,5 @@ class _Execution:
 
 
 def _short(secrets: Secrets, text: str) -> str:
-    """Return a sentence without secrets and not without end; none is cut in half."""
+    """Return a sentence without secrets, shortened; secrets are removed first, so that none is cut in half."""
     return shortened(secrets.out_of(shortened(text, 10 * REASON_AT_MOST)), REASON_AT_MOST)

@@ -1,7 +1,7 @@
-"""The engine as papermill finds it by name, so that plain `papermill --engine kit` has it too.
+"""The entry point of the engine, so that plain `papermill --engine kit` finds it.
 
-papermill loads every engine while it is itself being imported, the kit's own included, which needs papermill. So
-what papermill loads is a name for the engine, which is imported when a notebook is run.
+papermill loads every engine while papermill itself is being imported, and the kit's engine imports papermill. The entry
+point is therefore a proxy that imports the engine when a notebook is run.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from typing import Any
 
 
 class NamedEngine:
-    """Stands for the kit's engine, and does nothing else."""
+    """A proxy for the kit's engine."""
 
     @classmethod
     def execute_notebook(cls, *arguments: Any, **options: Any) -> Any:
-        """Do what `KitEngine.execute_notebook` does."""
+        """Call `KitEngine.execute_notebook`."""
         return _engine().execute_notebook(*arguments, **options)
 
     @classmethod
     def nb_kernel_name(cls, *arguments: Any, **options: Any) -> str:
-        """Do what `KitEngine.nb_kernel_name` does."""
+        """Call `KitEngine.nb_kernel_name`."""
         return str(_engine().nb_kernel_name(*arguments, **options))
 
     @classmethod
     def nb_language(cls, *arguments: Any, **options: Any) -> str:
-        """Do what `KitEngine.nb_language` does."""
+        """Call `KitEngine.nb_language`."""
         return str(_engine().nb_language(*arguments, **options))
 
 

@@ -1,4 +1,4 @@
-"""Exercises of a notebook: a stub in a code cell tagged `exercise`, a check, and a solution that is folded away.
+"""Exercises of a notebook: a stub in a code cell tagged `exercise`, a check, and a folded solution.
 
 The solution is a Markdown cell tagged `solution` after the stub, with the code in a fence within `<details>`.
 """
@@ -16,7 +16,7 @@ _FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def put_solutions_in(nb: Any) -> None:
-    """Replace each stub by its solution, in place. NotebookError when one of the two is missing."""
+    """Replace each stub by its solution, in place. Raises NotebookError when one of the two is missing."""
     stub: Any = None
     for cell in nb.cells:
         tags = cell.metadata.get("tags", [])

@@ -1,7 +1,7 @@
-"""The program of a kernel: ipykernel, a record of the errors that nobody would see, and an end with its owner's.
+"""The program of a kernel: ipykernel, plus a record of lost errors, plus a watch on its owner.
 
-An exception in a background thread, or in an asyncio task that nobody awaits, does not stop a cell. This program
-writes each one to a file, line by line, so that the record survives a kernel that is killed.
+An exception in a background thread, or in an asyncio task that nobody awaits, does not stop a cell. This program writes
+each one to a file, line by line, so that the record survives a kernel that is killed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _watch_threads() -> None:
 
 
 def _watch_tasks() -> None:
-    # The method of the class, not a handler of one loop: a notebook may make loops of its own.
+    # Patches the class, not a handler of one loop, because a notebook may create loops of its own.
     shown_by = asyncio.BaseEventLoop.default_exception_handler
 
     def handler(loop: asyncio.BaseEventLoop, context: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ def _place(future: object) -> str:
 
 
 def _end_with_owner(pipe: int, mark: str, folders: list[str]) -> None:
-    os.read(pipe, 1)  # returns when the owner is gone, even by SIGKILL
+    os.read(pipe, 1)  # returns when the owner has exited, even by SIGKILL
     processes.end_others(mark)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
@@ -73,7 +73,7 @@ def _end_with_owner(pipe: int, mark: str, folders: list[str]) -> None:
 
 
 async def last_look() -> None:
-    """Write down the errors of tasks that have failed, are still referenced, and that nobody has looked at."""
+    """Record the exceptions of failed tasks that are still referenced and were never retrieved."""
     await asyncio.sleep(0)
     gc.collect()
     for found in gc.get_objects():
@@ -84,22 +84,22 @@ async def last_look() -> None:
 
 
 def main() -> None:
-    """Run an IPython kernel on this process's arguments until it is killed or its owner is gone."""
-    # ipykernel's own watch over its parent would end the process in the middle of cleaning up.
+    """Run an IPython kernel with this process's arguments until it is killed or its owner has exited."""
+    # ipykernel's own watch on its parent would exit in the middle of the cleanup.
     os.environ.pop("JPY_PARENT_PID", None)
     from ipykernel.kernelapp import IPKernelApp
 
     class KernelApp(IPKernelApp):
-        """Does not say how to connect by hand: the end of its log says why it died."""
+        """Does not log how to connect by hand, because the end of the log must show why the kernel died."""
 
         def log_connection_info(self) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
-    # Read before any cell runs, because a cell may set variables as it likes.
+    # Read before any cell runs, because a cell may change variables.
     mark, folders = f"{MARK}={os.environ[MARK]}", [os.environ[PLACE], os.environ["TMPDIR"]]
     watch = (int(os.environ.pop(OWNER)), mark, folders)
     threading.Thread(target=_end_with_owner, args=watch, name="kit-owner", daemon=True).start()
-    fork_server.borrow(os.environ.pop(fork_server.LENT_VARIABLE, "[]"))  # to this process, and to none that it starts
+    fork_server.borrow(os.environ.pop(fork_server.LENT_VARIABLE, "[]"))  # for this process, not for its children
     _watch_threads()
     _watch_tasks()
     KernelApp.launch_instance()

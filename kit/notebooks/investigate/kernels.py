@@ -1,4 +1,4 @@
-"""One kernel: a process, its channels, and an end that nothing outlives."""
+"""One kernel: a process, its channels, and an end that leaves no process behind."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class KernelFailed(Exception):
 
 
 class CellStopped(Exception):
-    """A cell did not come to its end. `name` stands in the saved notebook as the name of the error."""
+    """A cell did not finish. `name` is the error's name in the saved notebook."""
 
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
@@ -49,14 +49,14 @@ class CellStopped(Exception):
 
 
 class Kernel:
-    """A kernel that runs the cells of one notebook. Made by `start`, ended by `end`."""
+    """A kernel that runs the cells of one notebook. Created by `start`, ended by `end`."""
 
     def __init__(self, nb: Any, amount: Amount, wrote: Callable[[Any, Any], None]) -> None:
         self._number = uuid.uuid4().hex
         self.mark = f"{MARK}={self._number}"
         self._place, self._lock = _short_folder("kit-kernel-")
         self._aside, self._lock_aside = _short_folder("kit-tmp-")
-        # A server that the notebook starts may run as another user, who has to get through to its files.
+        # A server that the notebook starts may run as another user, who must be able to reach its files.
         self._aside.chmod(0o711)
         self._nb = nb
         self._manager: Any = _manager(self._place)
@@ -76,10 +76,9 @@ class Kernel:
         amount: Amount,
         wrote: Callable[[Any, Any], None],
     ) -> Kernel:
-        """Start a kernel in `folder` and return it when it answers. KernelFailed after `timeout_s`.
+        """Start a kernel in `folder`, and return it when it answers. Raises KernelFailed after `timeout_s`.
 
-        Cells write no more than `amount` allows. `wrote` is called with each message that went into the outputs of a
-        cell.
+        `amount` limits the output of cells. `wrote` is called for each message that was added to the outputs of a cell.
         """
         kernel = cls(nb, amount, wrote)
         try:
@@ -96,17 +95,17 @@ class Kernel:
 
     @property
     def pid(self) -> int:
-        """The id of the kernel's process, which is that of its process group too."""
+        """The process number of the kernel, which is also that of its process group."""
         return int(self._manager.provisioner.pid)
 
     @property
     def alive(self) -> bool:
-        """Whether the kernel's process still runs."""
+        """Whether the kernel's process is running."""
         process = self._manager.provisioner.process
         return process is not None and process.poll() is None
 
     async def run(self, cell: Any, index: int, limit_s: float) -> None:
-        """Run a code cell to its end. CellStopped when it fails; TimeoutError, and a dead kernel, after `limit_s`."""
+        """Run a code cell. Raises CellStopped when it fails, TimeoutError (the kernel is dead) after `limit_s`."""
         from nbclient.exceptions import CellExecutionError, DeadKernelError
 
         self._amount.begin_cell()
@@ -130,30 +129,30 @@ class Kernel:
             raise CellStopped(type(error).__name__, str(error))
 
     async def describe(self) -> None:
-        """Put into the notebook's metadata what papermill does: the kernel's language, and what widgets show."""
+        """Add the metadata that papermill adds: the kernel's language, and the state of widgets."""
         reply = await self._client.async_wait_for_reply(self._channels.kernel_info())
         self._nb.metadata["language_info"] = reply["content"]["language_info"]
         self._client.set_widgets_metadata()
 
     async def last_look(self) -> None:
-        """Have the kernel write down the errors that nobody has looked at yet."""
+        """Let the kernel record the errors of tasks that nobody has retrieved yet."""
         look = f"await __import__({kernel_module!r}, fromlist=['last_look']).last_look()"
         await self._client.async_wait_for_reply(self._channels.execute(look, silent=True, store_history=False))
 
     def lost_errors(self) -> list[str]:
-        """Return what the kernel wrote down about errors in threads and tasks, a sentence each."""
+        """Return a sentence for each error in threads and tasks that the kernel recorded."""
         record = self._place / LOST_ERRORS
         entries = map(json.loads, record.read_text("utf-8").splitlines()) if record.exists() else ()
         return ["{where}: {error}: {message} (at: {line})".format(**entry) for entry in entries]
 
     def still_running(self) -> list[str]:
-        """Return the command lines of processes that the notebook started and has not ended."""
+        """Return the command lines of running processes that the notebook started."""
         found = processes.belonging(self.pid, self.mark) - {self.pid}
         lines = (processes.arguments(pid).decode(errors="replace").strip() for pid in sorted(found))
         return [line for line in lines if line and not any(own in line for own in END_WITH_THE_KERNEL)]
 
     async def end(self) -> None:
-        """Kill the kernel with all that it started, close its channels and remove its files."""
+        """Kill the kernel with all its descendants, close its channels and remove its files."""
         if self._manager.has_kernel:
             processes.end(self.pid, self.mark)
             process = self._manager.provisioner.process
@@ -172,7 +171,7 @@ class Kernel:
             MARK: self._number,
             PLACE: str(self._place),
             OWNER: str(self._pipe),
-            # What the notebook and its trials put aside goes with the kernel, also where they were killed.
+            # Temporary files of the notebook and its trials are removed with the kernel, even if those were killed.
             "TMPDIR": str(self._aside),
         }
         with (self._place / "log").open("wb") as log:
@@ -187,7 +186,7 @@ class Kernel:
 
     async def _answers(self) -> None:
         self._channels = self._manager.client()
-        self._channels.allow_stdin = False  # nobody is there to answer: input() fails at once instead of waiting
+        self._channels.allow_stdin = False  # nobody can answer: input() fails at once instead of waiting
         self._channels.start_channels(stdin=False, hb=False, control=False)
         # The first message on iopub shows that outputs will arrive; a reply alone does not.
         while not await self._channels.iopub_channel.msg_ready():
@@ -207,7 +206,7 @@ class Kernel:
         self._client.kc = self._channels
 
     def _take(self, message: Any, cell: Any, take: Callable[[], Any]) -> Any:
-        """Take a message into the outputs of a cell. The first one that goes beyond the limit ends the kernel."""
+        """Add a message to the outputs of a cell. The first message beyond the limit kills the kernel."""
         if self._too_much:
             return take() if message["msg_type"] == "status" else None
         try:
@@ -244,15 +243,15 @@ class Kernel:
 
 
 kernel_module = "kit.notebooks.investigate.kernel"
-# What is beside a notebook does not stand before the kit's own modules; IPython puts the folder behind the standard
-# library later, so that the notebook can import from there.
+# The notebook's folder must not precede the kit's modules on sys.path; IPython later inserts it after the standard
+# library, so that the notebook can import from it.
 _START = f"import sys; sys.path[:] = filter(None, sys.path); from {kernel_module} import main; main()"
 
 
 def _short_folder(prefix: str) -> tuple[Path, int]:
-    """Make a folder that only its owner may enter, with a path short enough for the sockets in it; and its lock.
+    """Make a private folder with a path short enough for sockets in it; return it and its lock.
 
-    What killed owners of such folders left is removed first.
+    Abandoned folders of this kind are removed first.
     """
     common = tempfile.gettempdir()
     base = Path(common if len(common.encode()) <= SOCKET_PATH_BYTES else "/tmp")
@@ -261,7 +260,7 @@ def _short_folder(prefix: str) -> tuple[Path, int]:
 
 
 def _manager(place: Path) -> Any:
-    # Sockets in a folder of the kernel's own, instead of ports that another kernel may take meanwhile.
+    # Sockets in the kernel's own folder, because ports might be taken by another kernel in the meantime.
     from jupyter_client.manager import AsyncKernelManager
 
     return AsyncKernelManager(
@@ -277,7 +276,7 @@ def _watched_client() -> type[Any]:
     from nbclient import NotebookClient
 
     class WatchedClient(NotebookClient):
-        """Hands over each message before it is taken into the outputs of its cell."""
+        """Passes each message to a callback before it is added to the outputs of its cell."""
 
         def __init__(self, nb: Any, taken_by: Callable[[Any, Any, Callable[[], Any]], Any], **options: Any) -> None:
             super().__init__(nb, **options)
@@ -291,7 +290,7 @@ def _watched_client() -> type[Any]:
 
 
 def check_name(name: str) -> None:
-    """See whether a notebook's kernel is the interpreter that runs the kit. NotebookError for every other one."""
+    """Raise NotebookError unless a notebook's kernel is the interpreter that runs the kit."""
     from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager, NoSuchKernel
 
     if name == NATIVE_KERNEL_NAME:
@@ -313,7 +312,7 @@ def check_name(name: str) -> None:
 
 
 def _is_this_interpreter(program: str) -> bool:
-    if program in ("python", "python3"):  # Jupyter takes its own interpreter for these
+    if program in ("python", "python3"):  # Jupyter replaces these by its own interpreter
         return True
     same_folder = os.path.dirname(os.path.abspath(program)) == os.path.dirname(os.path.abspath(sys.executable))
     return same_folder and os.path.realpath(program) == os.path.realpath(sys.executable)
@@ -324,7 +323,7 @@ def _this_interpreter() -> type[Any]:
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
     class ThisInterpreter(KernelSpecManager):
-        """Knows one kernel: the interpreter that runs the kit, whatever is installed for the user."""
+        """Offers one kernel, the interpreter that runs the kit, regardless of the kernels installed for the user."""
 
         def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
             argv = [sys.executable, "-c", _START, "-f", "{connection_file}"]

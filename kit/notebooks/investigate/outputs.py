@@ -1,4 +1,4 @@
-"""What cells write: how much of it there may be, and where it goes beside the notebook."""
+"""Limits for the outputs of cells, and their copies outside the notebook."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _LAST_END_OF_LINE = re.compile(r".*[\n\r]", re.DOTALL)
 
 
 class TooMuch(Exception):
-    """A cell has written more than it may. Says what, in a sentence."""
+    """A cell has exceeded its output limit; the message says which one."""
 
 
 @dataclass(slots=True)
 class Amount:
-    """How much the cells of a notebook have written that is still there; what was cleared does not count.
+    """The size of the outputs that a notebook's cells have at present; cleared outputs do not count.
 
-    In bytes, a letter of whatever alphabet counted as one.
+    In bytes, with each character counted as one.
     """
 
     cell_at_most: int = OUTPUT_CELL_BYTES
@@ -35,20 +35,20 @@ class Amount:
         self._since_counted = 0
 
     def end_cell(self, cell: Any) -> None:
-        """A cell has come to its end: what it has left counts for the notebook."""
+        """A cell has finished: its remaining outputs count for the notebook."""
         self._before += size_of(cell.outputs)
 
     def check(self, message: Any) -> None:
-        """Look at a message before it is taken. Errors are cut; TooMuch where nothing else could make room for it."""
+        """Check a message before it is added. Shortens errors; raises TooMuch if the message alone exceeds a limit."""
         if message["msg_type"] == "error":
             cut_error(message["content"])
         if message["msg_type"] in _OUTPUTS:
             self._compare(size_of(message["content"]))
 
     def count(self, message: Any, cell: Any) -> None:
-        """Count a message that was taken. TooMuch where there is more than the limit allows."""
+        """Count a message that was added. Raises TooMuch if the outputs exceed a limit."""
         self._since_counted += size_of(message["content"])
-        # A sum of all that came is never less than what is there, so that this is worth a look only beyond the limit.
+        # The sum of all messages is never less than the present size, so the size is measured only beyond the limit.
         if self._since_counted > min(self.cell_at_most, self.notebook_at_most - self._before):
             self._since_counted = size_of(cell.outputs)
             self._compare(self._since_counted)
@@ -61,7 +61,7 @@ class Amount:
 
 
 def size_of(node: Any) -> int:
-    """Return how many characters the texts in nested dicts and lists have."""
+    """Return the number of characters of all strings in nested dicts and lists."""
     if isinstance(node, str):
         return len(node)
     if isinstance(node, dict):
@@ -75,9 +75,9 @@ def _megabytes(size: int) -> str:
 
 @dataclass(slots=True)
 class Echo:
-    """Passes on what cells write, as `papermill --log-output`, `--stdout-file` and `--stderr-file` promise.
+    """Copies the output of cells, as `papermill --log-output`, `--stdout-file` and `--stderr-file` do.
 
-    It does so in whole lines, in which a secret cannot hide across a seam; `clean` takes it out.
+    Output is copied in whole lines, so that a secret cannot be split between two pieces; `clean` removes secrets.
     """
 
     clean: Callable[[str], str]
@@ -87,7 +87,7 @@ class Echo:
     _held: dict[str, str] = field(default_factory=dict)
 
     def take(self, message: Any) -> None:
-        """Pass on what a message from the kernel shows."""
+        """Copy what a message from the kernel shows."""
         kind, content = message["msg_type"], message["content"]
         if kind == "stream":
             text = self._held.pop(content["name"], "") + content["text"]
@@ -99,7 +99,7 @@ class Echo:
             self.log.info(self.clean(content["data"]["text/plain"]))
 
     def end_cell(self) -> None:
-        """Pass on the last line, which may have no end."""
+        """Copy the last line, which may not be terminated."""
         held, self._held = self._held, {}
         for name, text in held.items():
             self._write(name, text)

@@ -1,4 +1,4 @@
-"""The pages of a run: index.html, and each executed notebook. Self-contained; light or dark as the reader likes it."""
+"""The HTML pages of a run: index.html, and each executed notebook. Self-contained, light or dark."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MARKS = {Status.HELD: "✔ held", Status.FELL: "✘ fell", Status.COULD_NOT_RUN:
 
 
 def index(investigation: Investigation, stack: Mapping[str, str]) -> str:
-    """Return the text of index.html: what it came to, every claim, then the notebooks."""
+    """Return the text of index.html: the result, every claim, then the notebooks."""
     return str(_template("index.html").render(
         investigation=investigation,
         stack=stack,
@@ -34,19 +34,19 @@ def notebook(run: NotebookRun, nb: Any) -> str:
     from copy import copy
 
     shown = copy(nb)
-    # papermill marks the place of an error in its own way, with less in it than the kit's banner says.
+    # papermill marks an error in its own way, with less information than the kit's banner.
     shown.cells = [cell for cell in nb.cells if not _is_papermills(cell)]
     body, _ = _exporter().from_notebook_node(shown)
     return str(_template("notebook.html").render(run=run, body=body, marks=MARKS, colors=_code_colors()))
 
 
 def without_body(run: NotebookRun) -> str:
-    """Return the page of a notebook that cannot be shown as one: what it came to, and nothing of its cells."""
+    """Return a page with only the result, for a notebook that cannot be converted."""
     return str(_template("notebook.html").render(run=run, body="", marks=MARKS, colors=_code_colors()))
 
 
 def warm_up() -> None:
-    """Load what makes the pages, which takes a second, so that it can be done while kernels work."""
+    """Load the libraries that make pages, which takes a second, while kernels are running."""
     from nbformat.v4 import new_markdown_cell, new_notebook
 
     nothing = new_notebook(cells=[new_markdown_cell("nothing")])  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
-"""The parameters of a notebook, as its cell tagged `parameters` declares them, and values checked against them.
+"""The parameters declared in a notebook's cell tagged `parameters`, and checks of given values.
 
-A declaration is an assignment at the left margin, `n_trials: int = 3  # how often each trial is run`. Its type is the
-annotation (`int`, `float`, `str`, `bool`, `list`, `dict`, `Literal[...]`, each also `| None`), else the default's.
-A comment that says `at least 1` or `more than 0` holds for the number.
+A declaration is an unindented assignment, `n_trials: int = 3  # how often each trial is run`. Its type is the
+annotation (`int`, `float`, `str`, `bool`, `list`, `dict`, `Literal[...]`, each also `| None`), else the default's type.
+A comment with `at least 1` or `more than 0` is a bound for the number.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _NO = ("false", "no", "off", "0")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One declared parameter. `type` is None when anything may be given; `choices` are the only values, if any.
+    """One declared parameter. `type` is None if any value is allowed; `choices` are the only values, if any.
 
-    `default` is the text of the default, `comment` what stands beside or above it.
+    `default` is the source of the default, `comment` the comment beside or above it.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Parameter:
 
     @property
     def bound(self) -> str:
-        """What the comment asks of a number, empty when nothing."""
+        """The bound in the comment, empty if there is none."""
         found = _BOUND.search(self.comment)
         return found[0] if found else ""
 
@@ -59,7 +59,7 @@ class Parameter:
         return f"{self.name}: {self.kind} = {self.default}{comment}"
 
     def read(self, given: object) -> Any:
-        """Return the value that is given, a text read as this parameter's type; ValueError when it does not fit."""
+        """Return the given value; a string is converted to the parameter's type. Raises ValueError for a misfit."""
         value = self._from_text(given) if isinstance(given, str) else given
         if not (self._fits(value) and self._is_enough(value)):
             raise ValueError(given)
@@ -98,9 +98,9 @@ class Parameter:
 
 
 def declared(nb: Any, notebook: str = "the notebook") -> dict[str, Parameter]:
-    """Return the parameters of a notebook by name, in order; none when no cell is tagged `parameters`.
+    """Return {name: parameter} of a notebook, in order; empty if no cell is tagged `parameters`.
 
-    NotebookError where that cell is not Python, magics aside.
+    Raises NotebookError when that cell, apart from magics, is not Python.
     """
     for cell in nb.cells:
         if cell.cell_type == "code" and TAG in cell.metadata.get("tags", []):
@@ -114,7 +114,7 @@ def declared(nb: Any, notebook: str = "the notebook") -> dict[str, Parameter]:
 
 
 def without_magics(source: str) -> str:
-    """Return the text of a cell without the lines that are IPython's and no Python; the others keep their numbers."""
+    """Return the source of a cell with IPython's own lines blanked, so that line numbers stay the same."""
     with suppress(SyntaxError, ValueError):
         ast.parse(source)
         return source
@@ -122,7 +122,7 @@ def without_magics(source: str) -> str:
 
 
 def pairs(parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return parameters by name. NotebookError when a name is given twice."""
+    """Return parameters by name. Raises NotebookError when a name is given twice."""
     if isinstance(parameters, Mapping):
         return dict(parameters)
     given: dict[str, Any] = {}
@@ -134,9 +134,9 @@ def pairs(parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> dict[str
 
 
 def check(given: Mapping[str, Any], notebooks: Mapping[str, Mapping[str, Parameter]]) -> dict[str, dict[str, Any]]:
-    """Return for each notebook the values that it takes. NotebookError for a name or a type that none declares.
+    """Return the values for each notebook. Raises NotebookError for an unknown name or a wrong type.
 
-    With several notebooks a parameter goes to each one that has it.
+    With several notebooks, a parameter is passed to each one that declares it.
     """
     for name in given:
         if not any(name in parameters for parameters in notebooks.values()):
@@ -186,7 +186,7 @@ def _declarations(source: str) -> Iterator[Parameter]:
 
 
 def _comments(source: str) -> dict[int, str]:
-    """Return the comments of a cell by line; those that have a line to themselves by the negative of its number."""
+    """Return the comments of a cell by line number; for a comment alone on its line, the negative number."""
     found = {}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:

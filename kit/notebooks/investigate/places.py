@@ -1,4 +1,4 @@
-"""Where notebooks run: each at a time has a pair, and the parents of its trials, which are lent to its kernel."""
+"""The resources of a running notebook: a pair of servers, and the parents of its trials, lent to its kernel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """Where one notebook runs at a time. Its pair is one of its own, one that is there already, or none."""
+    """The resources for one notebook at a time. Its pair is its own, one that is already up, or None."""
 
     def __init__(self, trials: Stack, *, given: Pair | None = None, own: bool = False) -> None:
         self.pair, self.own, self._python = given, own, str(trials.python)
@@ -29,13 +29,13 @@ class Place:
             if own:
                 self._open()
             if self.pair is not None:
-                self._fill()  # they import their libraries while the notebook is made ready
+                self._fill()  # parents import their libraries while the notebook is prepared
         except BaseException:
             self.close()
             raise
 
     def make_ready(self) -> None:
-        """See that the pair serves the next notebook; open another one where it does not. PairError where none does."""
+        """Check the pair for the next notebook; replace an own pair that fails. Raises PairError if none works."""
         found = None if self.pair is None else servers.trouble(self.pair)
         if found is None:
             return
@@ -45,7 +45,7 @@ class Place:
         self._open()
 
     def environ(self) -> dict[str, str]:
-        """What a kernel is told of this place."""
+        """The variables with which a kernel finds these resources."""
         if self.pair is None:
             return {}
         self._parents = [parent for parent in self._parents if parent.alive()]
@@ -53,7 +53,7 @@ class Place:
         return {**self.pair.environ(), fork_server.LENT_VARIABLE: fork_server.lend(self._parents)}
 
     def close(self) -> None:
-        """Give the parents back, and end the pair where it is one of its own."""
+        """Return the parents, and take down the pair if it is this object's own."""
         for parent in self._parents:
             fork_server.give_back(parent)
         self._opened.close()
@@ -70,7 +70,7 @@ class Place:
 
 
 def said_of(places: Sequence[Place]) -> str:
-    """In one line, whose pair the notebooks of a run use, where that is not one of their own; else nothing."""
+    """A line on the shared pair that the notebooks of a run use; "" if each has its own."""
     from kit.pair import description
 
     given = next((place.pair for place in places if place.pair is not None and not place.own), None)
@@ -79,9 +79,10 @@ def said_of(places: Sequence[Place]) -> str:
 
 @contextmanager
 def places(jobs: int, trials: Stack, *, with_pair: bool) -> Iterator[list[Place]]:
-    """A place for each notebook that may run at a time, on the pair that is there, if one is, else each on its own.
+    """One Place for each parallel notebook, on the pair that is up, if any, else each with a pair of its own.
 
-    On a pair where trials cannot have databases of their own they would meet, so that one notebook runs at a time.
+    On a pair where trials cannot have databases of their own, only one notebook runs at a time, because they would
+    share them.
     """
     with ExitStack() as closing:
         given = _pair_that_is_there(closing) if with_pair else None

@@ -1,4 +1,4 @@
-"""What a person sees while notebooks run, and the table at the end. On a terminal it lives; elsewhere it is lines."""
+"""The display of running notebooks, and the table at the end: live on a terminal, otherwise lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STILL_RUNNING_S = 15.0
 """How often a log without a terminal is told which cells run."""
 LOG_WIDTH = 140
-_TEXT_AT_MOST = 2000  # characters, of what others wrote
+_TEXT_AT_MOST = 2000  # characters of foreign text
 MARKS = {Status.HELD: "[green]held[/]", Status.FELL: "[red]FELL[/]", Status.COULD_NOT_RUN: "[red]COULD NOT RUN[/]"}
 
 
@@ -33,7 +33,7 @@ class _Running:
 
 
 def console() -> Console:
-    """Return a console for standard output: as wide as the terminal, wide enough for a log elsewhere."""
+    """Return a console for standard output: as wide as the terminal, or LOG_WIDTH for a log."""
     from rich.console import Console
 
     found = Console(highlight=False)
@@ -42,7 +42,7 @@ def console() -> Console:
 
 @dataclass(slots=True)
 class Progress:
-    """Says which notebook runs, which cell, and how long. Its methods may be called from any thread."""
+    """Shows which notebooks and cells are running, and for how long. Its methods are thread-safe."""
 
     console: Console
     waiting: int
@@ -97,7 +97,7 @@ class Progress:
             self.console.print(f"{_shown(name)}: {mark}  {sentence}", soft_wrap=True)
 
     def notebook_ended(self, run: NotebookRun) -> None:
-        """A notebook is over."""
+        """A notebook has ended."""
         with self._lock:
             self.running.pop(run.name, None)
             because = f"  {_shown(run.reason)}" if run.reason else ""
@@ -130,7 +130,7 @@ class Progress:
 
 
 def summary(investigation: Investigation, console: Console) -> None:
-    """Print the table of claims, and in the last lines what it comes to and where to read on."""
+    """Print the table of claims, and in the last lines the result and the path of the report."""
     from rich import box
     from rich.table import Table
 
@@ -165,7 +165,7 @@ def _add_rows(table: Any, run: NotebookRun) -> None:
 
 
 def _shown(text: str) -> str:
-    """Return what others wrote on one line: it neither acts on a terminal nor is markup nor poses as our own."""
+    """Return foreign text as one line, without control characters, markup or secrets."""
     from rich.markup import escape
 
     return escape(shortened(" ".join(printable(redact(text)).split()), _TEXT_AT_MOST))

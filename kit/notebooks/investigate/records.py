@@ -1,4 +1,4 @@
-"""The records of a run: claims.json for programs, junit.xml for CI. Pure: results in, texts out."""
+"""The records of a run: claims.json for programs, junit.xml for CI. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from kit.trials.run_folder import FORMAT
 
 KIT_PACKAGES = ("papermill", "nbclient", "ipykernel", "jupyter-client", "nbconvert")
 
-# What XML 1.0 cannot hold: control characters, such as those that color a traceback, and halves of surrogate pairs.
+# Characters that XML 1.0 does not allow: control characters, such as those that colour a traceback, and lone
+# surrogates.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _COLORS = re.compile("\x1b\\[[0-9;]*m")
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:
-    """Return the installed versions of `packages`, those that are not installed left out."""
+    """Return the installed versions of `packages`, without missing ones."""
     found = {}
     for package in packages:
         try:
@@ -66,7 +67,7 @@ def _notebook(run: NotebookRun) -> dict[str, object]:
 
 
 def junit(investigation: Investigation) -> str:
-    """Return the text of junit.xml: a suite per notebook, a case per claim, one more where it could not run."""
+    """Return the text of junit.xml: a suite per notebook, a case per claim, one more if it could not run."""
     root = xml.Element("testsuites", name="kit investigate")
     for run in investigation.notebooks:
         name = _clean(run.name)

@@ -1,4 +1,4 @@
-"""What a run of notebooks came to: values, and the rules that decide them. Pure."""
+"""The results of a run of notebooks, and the rules that decide them. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kit.notebooks.investigate.saved import REMEDIES, Outcome
 
 
 class Status(StrEnum):
-    """HELD: every claim of the notebook held. FELL: one did not. COULD_NOT_RUN: it did not get to say."""
+    """HELD: every claim of the notebook held. FELL: one did not. COULD_NOT_RUN: it did not finish."""
 
     HELD = "held"
     FELL = "fell"
@@ -25,10 +25,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotebookRun:
-    """One executed notebook: the claims that it decided, and those that it never came to, which count as not held.
+    """One executed notebook: its decided claims, and those that it never reached, which count as not held.
 
-    `reason` and `remedy` are empty when every claim held. `remarks` are sentences about what is not wrong but should
-    be known. `cells` gives for a claim's id the id of the cell that decided it.
+    `reason` and `remedy` are empty if every claim held. `remarks` are sentences on what is worth knowing but not wrong.
+    `cells` maps a claim's id to the id of the cell that decided it.
     """
 
     name: str
@@ -45,22 +45,22 @@ class NotebookRun:
 
     @property
     def file(self) -> str:
-        """The executed notebook, in the run's folder."""
+        """The file name of the executed notebook, in the run's folder."""
         return f"{self.name}.ipynb"
 
     @property
     def page(self) -> str:
-        """The same as HTML."""
+        """The file name of its HTML page."""
         return f"{self.name}.html"
 
     @property
     def seconds(self) -> float:
-        """Wall time, the start of the kernel included."""
+        """Wall time, including the start of the kernel."""
         return self.outcome.seconds
 
     @property
     def held(self) -> int:
-        """How many claims held."""
+        """The number of claims that held."""
         return sum(claim.held for claim in self.claims)
 
 
@@ -68,9 +68,9 @@ class NotebookRun:
 class Investigation:
     """The result of `investigate`.
 
-    `exit_code` is 0 when every claim held, 1 when one fell, 2 when something could not run and nothing fell.
-    `reason` is one line that names what fell or stood in the way, `remedy` what to do about it; empty for 0.
-    `folder` is the run's, None when nothing was run.
+    `exit_code` is 0 if every claim held, 1 if one fell, 2 if something could not run and nothing fell. `reason` is one
+    line on what fell or failed, `remedy` what to do about it; both are empty for 0. `folder` is the run's, None if
+    nothing was run.
     """
 
     exit_code: int
@@ -82,27 +82,27 @@ class Investigation:
 
     @property
     def claims(self) -> tuple[tuple[NotebookRun, Claim], ...]:
-        """Every claim with its notebook, in reading order, those never reached after those decided."""
+        """Every claim with its notebook, in reading order; within a notebook, unreached ones come last."""
         return tuple((run, claim) for run in self.notebooks for claim in (*run.claims, *run.unreached))
 
     @property
     def held(self) -> int:
-        """How many claims held."""
+        """The number of claims that held."""
         return sum(run.held for run in self.notebooks)
 
     @property
     def unreached(self) -> int:
-        """How many claims no notebook came to."""
+        """The number of claims that were never reached."""
         return sum(len(run.unreached) for run in self.notebooks)
 
 
 def judge(
     name: str, nb: Any, left_open: Sequence[str] = (), *, trouble: PairError | None = None, solved: bool = False
 ) -> NotebookRun:
-    """Decide about an executed notebook from what is saved in it, and from the sessions that it left open.
+    """Judge an executed notebook from its saved state and from the database sessions that it left open.
 
-    `trouble` is what was wrong with a server meanwhile: then nothing that went wrong is the notebook's. With `solved`
-    its exercises must all be done, which nobody else expects of them.
+    `trouble` is a fault of a server during the run: then no failure is blamed on the notebook. With `solved`, its
+    exercises must all be done; otherwise they need not be.
     """
     outcome = Outcome.of(nb)
     decided = claims.decided(nb)
@@ -136,7 +136,7 @@ def judge(
 
 
 def conclude(notebooks: Sequence[NotebookRun], folder: Path, seconds: float) -> Investigation:
-    """Decide about the whole run: a claim that fell outweighs a notebook that could not run."""
+    """Judge the whole run: a claim that fell outweighs a notebook that could not run."""
     worst = [run for run in notebooks if run.status is Status.FELL] or [
         run for run in notebooks if run.status is Status.COULD_NOT_RUN
     ]
@@ -157,7 +157,7 @@ def _judgement(
             reason = f"the claim {claim.id} fell: expected {words(claim.expected)}, observed {words(claim.observed)}"
             return Status.FELL, reason, f"open {claim.id} in the run's page and compare expectation and observation"
     if outcome.error:
-        reason, _, remedy = outcome.sentence.partition(TO_DO)  # an error of the kit's says itself what to do
+        reason, _, remedy = outcome.sentence.partition(TO_DO)  # errors of the kit contain their own remedy
         remedy = remedy.strip(" .") or REMEDIES.get(outcome.error, "correct the cell")
         return Status.COULD_NOT_RUN, reason.strip(), remedy
     if twice := claims.made_twice(nb):

@@ -1,4 +1,4 @@
-"""One run: check what was asked, open pairs, run the notebooks side by side, judge them, and keep it all."""
+"""One run: check the request, open pairs, run the notebooks in parallel, judge them, and save the results."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TEXTS = (".ipynb", ".html", ".json", ".xml")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `investigate` was asked for, with the meaning that is said there."""
+    """The arguments of `investigate`, which documents them."""
 
     notebooks: tuple[Path, ...]
     parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]
@@ -59,7 +59,7 @@ class Request:
 
 
 def carry_out(request: Request, console: Console | None = None) -> Investigation:
-    """Do what is asked, print it, and return it."""
+    """Carry out a request, print the result, and return it."""
     from kit.notebooks.investigate.progress import console as standard_output
 
     console = console or standard_output()
@@ -103,7 +103,7 @@ def _with_wanted(error: KitError) -> str:
 
 
 def _check_numbers(request: Request) -> None:
-    """Refuse limits that are none. NotebookError."""
+    """Raise NotebookError for limits that are not positive and finite."""
     limits = {
         "a cell's time": request.timeout_cell_s, "a notebook's time": request.timeout_notebook_s,
         "a cell's output": request.output_cell_bytes, "a notebook's output": request.output_notebook_bytes,
@@ -115,7 +115,7 @@ def _check_numbers(request: Request) -> None:
 
 
 def _kept(work: _Work, result: Investigation) -> Investigation:
-    """Keep the results; where that cannot be, say so beside what was found, and leave `latest` as it is."""
+    """Save the results. On failure, report that in addition to the results, and leave `latest` as it is."""
     try:
         _keep(work.run, result, work.stack)
         _refuse_secrets(work.run, work.secrets())
@@ -142,12 +142,12 @@ def _load_pages() -> None:
 
 
 def _interruptible(work: _Work) -> AbstractContextManager[None]:
-    """Turn Ctrl-C, SIGTERM and SIGHUP into an orderly end: kernels die, notebooks say so, and what there is is kept."""
+    """Turn Ctrl-C, SIGTERM and SIGHUP into an orderly end: kernels are killed, notebooks say why, results are saved."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         work.stop(f"the run was ended by {signal.Signals(number).name}")
 
-    # A shell has SIGINT ignored in what it runs in the background; who sends it there wants the run to end.
+    # A shell starts background jobs with SIGINT ignored; a SIGINT sent to one is still meant to end it.
     handlers = dict.fromkeys((signal.SIGINT, *processes.ENDING), stop)
     return processes.signal_handlers(handlers, even_ignored=(signal.SIGINT,))
 
@@ -173,7 +173,7 @@ class _Work:
         last = [task for task in tasks if task.last]
         done = self._side_by_side(first)
         if last:
-            try:  # they read what the others found
+            try:  # they read the claims of the others
                 _keep_claims(self.run, conclude(done, self.run.folder, time.monotonic() - began), self.stack)
             except EvidenceError as error:
                 last = [replace(task, problem=error) for task in last]
@@ -182,11 +182,11 @@ class _Work:
         return sorted(done, key=lambda run: order.index(run.name))
 
     def secrets(self) -> Secrets:
-        """What must not be seen of all that notebooks of this run were told."""
+        """The secrets in the environments, parameters and pairs of this run's notebooks."""
         return Secrets.of(*self._told)
 
     def stop(self, why: str) -> None:
-        """End all kernels; the notebooks say `why`."""
+        """Kill all kernels; the notebooks record `why`."""
         self.stopped = self.stopped or why
         for pid, mark in tuple(self.kernels):
             processes.end(pid, mark)
@@ -200,7 +200,7 @@ class _Work:
             return [future.result() for future in futures]
 
     def _one(self, task: Task) -> NotebookRun:
-        """Run one notebook. Whatever it does or meets is its own result, and no other notebook's."""
+        """Run one notebook. Its errors affect only its own result."""
         self.progress.notebook_started(task.name)
         place = self.places.get()
         try:
@@ -226,10 +226,10 @@ class _Work:
         return judge(task.name, nb, left, trouble=trouble, solved=self.request.solved), nb
 
     def _could_not_run(self, task: Task, error: Exception) -> tuple[NotebookRun, Any]:
-        """The result of a notebook that did not get to run, or that this run did not get to the end of."""
+        """The result of a notebook that could not be run, or not to its end."""
         name, reason = _explained(error)
         nb = _stand_in(task, self.secrets(), name, reason)
-        with suppress(EvidenceError):  # the end of the run says that nothing can be written there
+        with suppress(EvidenceError):  # the end of the run reports that nothing can be written there
             self.run.write(f"{task.name}.ipynb", nbformat().writes(nb))
         return judge(task.name, nb), nb
 
@@ -238,7 +238,7 @@ class _Work:
 
         try:
             page = pages.notebook(result, nb)
-        except Exception as error:  # a cell may show what no page can
+        except Exception as error:  # a cell may contain outputs that cannot be converted
             why = " ".join(redact(f"{type(error).__name__}: {error}").split())[:300]
             result = replace(result, remarks=(*result.remarks, f"No page could be made of it ({why})."))
             page = pages.without_body(result)
@@ -248,7 +248,7 @@ class _Work:
 
     def _environ(self, place: Place) -> dict[str, str]:
         environ = dict(self.request.environ)
-        # A notebook shows its pictures itself; a CI job may have set a backend that shows none.
+        # A notebook displays its figures itself; a CI job may have set a backend that displays none.
         environ.pop("MPLBACKEND", None)
         environ |= {RUN_VARIABLE: str(self.run.folder), SHELF_VARIABLE: str(self.run.shelf.folder)}
         if self.request.stack is not None:
@@ -256,7 +256,7 @@ class _Work:
         if self.request.fresh:
             environ[FRESH_VARIABLE] = "1"
         told = place.environ()
-        self._told.append(told)  # a pair that took the place of another one has passwords of its own
+        self._told.append(told)  # a replacement pair has its own passwords
         return environ | told
 
     def _execute(self, task: Task, environ: Mapping[str, str]) -> None:
@@ -266,7 +266,7 @@ class _Work:
         path = self.run.path(f"{task.name}.ipynb")
         prepared = self.run.write(path.name, nbformat().writes(task.nb))
         ended = path.with_name(f".{path.name}")
-        # The error is in the saved notebook, where it is read; here it would only say so once more.
+        # The error is read from the saved notebook; papermill's exception only repeats it.
         with suppress(PapermillExecutionError):
             papermill.execute_notebook(
                 _literal(prepared),
@@ -289,7 +289,7 @@ class _Work:
 
 
 def _looked_at(place: Place, since: Mapping[str, int], *, failed: bool) -> tuple[list[str], PairError | None]:
-    """Return the sessions that a notebook left open, and what was wrong with a server."""
+    """Return the sessions that a notebook left open, and the fault of a server, if any."""
     if place.pair is None:
         return [], None
     found = servers.trouble(place.pair)
@@ -303,7 +303,7 @@ def _looked_at(place: Place, since: Mapping[str, int], *, failed: bool) -> tuple
 
 
 def _explained(error: Exception) -> tuple[str, str]:
-    """Return what is saved as the error of a notebook that could not be run, and as the reason."""
+    """Return the name and the reason of the error that is saved for a notebook that could not be run."""
     if isinstance(error, KitError):
         return saved.NOT_RUN, str(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -312,7 +312,7 @@ def _explained(error: Exception) -> tuple[str, str]:
 
 
 def _stand_in(task: Task, secrets: Secrets, error: str, reason: str) -> Any:
-    """Return the notebook as one of which no cell has run, for a reason."""
+    """Return the notebook in the state in which no cell has run, with a reason."""
     nb = copy.deepcopy(task.nb)
     secrets.out_of_notebook(nb)
     cells = saved.code_cells(nb)
@@ -322,7 +322,7 @@ def _stand_in(task: Task, secrets: Secrets, error: str, reason: str) -> Any:
 
 
 class _Reporter(Watcher):
-    """Passes on what the engine does with one notebook."""
+    """Forwards the engine's events for one notebook."""
 
     def __init__(self, work: _Work, name: str) -> None:
         self.work, self.name = work, name
@@ -352,7 +352,7 @@ class _Reporter(Watcher):
 
 
 def _literal(path: Path) -> str:
-    """Write a path so that papermill, which formats paths with the parameters, leaves it as it is."""
+    """Escape a path for papermill, which formats paths with the parameters."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
@@ -371,9 +371,9 @@ def _keep(run: Run, result: Investigation, stack: Mapping[str, str]) -> None:
 
 
 def _refuse_secrets(run: Run, secrets: Secrets) -> None:
-    """Look through all that is kept. Nothing should be found; what is found is taken out, and is a fault.
+    """Search all saved files for secrets. Any that is found is removed and reported as a fault.
 
-    Evidence is an exception: what wrote it may not have known what this process knows.
+    In evidence they are removed without a report: the process that wrote it may not have known all secrets.
     """
     found = []
     for path in sorted(run.folder.rglob("*")):

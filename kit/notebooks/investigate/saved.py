@@ -1,4 +1,4 @@
-"""What a saved notebook says about its own run: where it stopped, why, and what never ran."""
+"""The state that a saved notebook records of its own run: where it stopped, why, and what never ran."""
 
 from __future__ import annotations
 
@@ -34,12 +34,11 @@ REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How far a run of a notebook came; kept in the notebook's metadata under `kit.run`.
+    """How far a run of a notebook got; saved in the notebook's metadata under `kit.run`.
 
-    `stopped_at` is the label of the cell that did not come to its end, None when every cell that began did.
-    `error` names what went wrong and `reason` says it in a sentence; both are empty when nothing did.
-    `seconds` is wall time, the start of the kernel included. `secrets_in` are labels of cells from whose
-    outputs a password was taken out.
+    `stopped_at` is the label of the cell that did not finish, None if there is none. `error` names what went wrong and
+    `reason` describes it; both are empty if nothing did. `seconds` is wall time, including the start of the kernel.
+    `secrets_in` are labels of cells from whose outputs a password was removed.
     """
 
     cells: int
@@ -55,30 +54,30 @@ class Outcome:
 
     @classmethod
     def of(cls, nb: Any) -> Outcome:
-        """Read the outcome of an executed notebook; KeyError when the kit's engine did not run it."""
+        """Read the outcome of an executed notebook. Raises KeyError if the kit's engine did not run it."""
         return typed(nb.metadata["kit"]["run"], cls)
 
     @property
     def sentence(self) -> str:
-        """Say what went wrong and where, empty when nothing did."""
+        """A sentence on what went wrong and where, empty if nothing did."""
         place = self.stopped_at or ""
         own = self.error in REMEDIES
         return ": ".join(part for part in (place, "" if own else self.error, self.reason) if part)
 
 
 def code_cells(nb: Any) -> list[int]:
-    """Return the positions of the cells that have code to run."""
+    """Return the positions of non-empty code cells."""
     return [index for index, cell in enumerate(nb.cells) if cell.cell_type == "code" and cell.source.strip()]
 
 
 def label(nb: Any, index: int) -> str:
-    """Name a code cell as a reader finds it: by its number and by its id."""
+    """Label a code cell for a reader, by its number and id."""
     number = code_cells(nb).index(index) + 1
     return f"In [{number}] {nb.cells[index].get('id', '')}".strip()
 
 
 def add_error(cell: Any, name: str, reason: str) -> None:
-    """Put an error into the outputs of a cell, which makes papermill and every reader see the notebook as red."""
+    """Add an error to the outputs of a cell, so that papermill and readers see that the notebook failed."""
     from nbformat.v4 import new_output
 
     traceback = [f"{name}: {reason}"]
@@ -86,7 +85,7 @@ def add_error(cell: Any, name: str, reason: str) -> None:
 
 
 def join_streams(cell: Any) -> None:
-    """Join pieces of text that follow one another on one stream: nothing can hide across a seam, and it reads well."""
+    """Join consecutive pieces of text on the same stream, so that a secret cannot be split between them."""
     joined: list[Any] = []
     for output in cell.outputs:
         last = joined[-1] if joined else None
@@ -98,7 +97,7 @@ def join_streams(cell: Any) -> None:
 
 
 def write_outcome(nb: Any, outcome: Outcome) -> None:
-    """Store the outcome in the notebook's metadata; unless all is well, also say it in a first cell."""
+    """Store the outcome in the notebook's metadata; after an error, also in a banner cell at the top."""
     from nbformat.v4 import new_markdown_cell
 
     stored = nb.metadata.setdefault("kit", {})
@@ -115,7 +114,7 @@ def write_outcome(nb: Any, outcome: Outcome) -> None:
 
 
 def _banner(outcome: Outcome) -> str:
-    """Say it in Markdown. What others wrote is in blocks of code, which show every sign as it is: none is markup."""
+    """The banner in Markdown. Foreign text is in code blocks, so that it cannot act as markup."""
     lines = [f"**This run is not complete.** {outcome.ran} of {outcome.cells} code cells came to their end."]
     if outcome.stopped_at:
         lines += ["", "Stopped at", *_verbatim(outcome.stopped_at), "by"]
@@ -126,5 +125,5 @@ def _banner(outcome: Outcome) -> str:
 
 
 def _verbatim(text: str) -> list[str]:
-    """Return a text as an indented block of code, which nothing that is in it can end."""
+    """Return a text as an indented code block, which the text cannot terminate."""
     return ["", *(f"    {line}" for line in printable(text).splitlines() or [""]), ""]

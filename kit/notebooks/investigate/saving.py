@@ -1,4 +1,4 @@
-"""An executed notebook on its way to disk: whole at every moment, without secrets, and never greener than it is."""
+"""Save an executed notebook: atomically, without secrets, and marked as incomplete until it is complete."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _OF_THE_RUN = ("start_time", "end_time", "duration", "exception")
 
 
 class SavingManager(NotebookExecutionManager):  # type: ignore[misc]
-    """papermill's manager, which decides when to save. What it saves before the end says that it is not complete."""
+    """papermill's manager, which decides when to save. Notebooks saved before the end are marked as incomplete."""
 
     def __init__(self, nb: Any, secrets: Secrets, **options: Any) -> None:
         super().__init__(nb, **options)
         self.secrets = secrets
         for place in ("input_path", "output_path"):
-            # Where a run was made is nobody's business who reads it. A notebook may be given instead of a path.
+            # Readers of a run need not learn its path. A notebook may be given instead of a path.
             named = nb.metadata.papermill.get(place)
             nb.metadata.papermill[place] = Path(named).name if isinstance(named, str) else ""
         self._running: int | None = None
@@ -34,11 +34,11 @@ class SavingManager(NotebookExecutionManager):  # type: ignore[misc]
         secrets.out_of_notebook(self._clean)
 
     def complete(self) -> None:
-        """The notebook itself says how it went, and has no secret in it: from now on it is what is saved."""
+        """From now on save the notebook itself, which has its outcome and no secrets."""
         self._clean = None
 
     def save(self, **_: Any) -> None:
-        """Save the notebook as it is now, if there is a place for it."""
+        """Save the present state of the notebook, if it has an output path."""
         if self.output_path:
             write_whole(self.nb if self._clean is None else self._unfinished(), self.output_path)
         self.last_save_time = self.now()
@@ -49,7 +49,7 @@ class SavingManager(NotebookExecutionManager):  # type: ignore[misc]
         super().cell_start(cell, cell_index, **more)
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **more: Any) -> None:
-        """A cell has come to an end, good or bad; its outputs have no secret."""
+        """A cell has finished, successfully or not; its outputs have no secrets."""
         self._running = None
         super().cell_complete(cell, cell_index, **more)
 
@@ -88,7 +88,7 @@ class SavingManager(NotebookExecutionManager):  # type: ignore[misc]
 
 
 def write_whole(nb: Any, path: str) -> None:
-    """Write a notebook where papermill would. A local file is replaced: a reader sees the old one or the new one."""
+    """Write a notebook where papermill would, but replace a local file atomically."""
     handler = papermill_io.get_handler(path)
     target = Path(os.path.realpath(os.path.join(getattr(handler, "_cwd", None) or "", path)))
     if not isinstance(handler, LocalHandler) or (target.exists() and not target.is_file()):
@@ -101,5 +101,5 @@ def write_whole(nb: Any, path: str) -> None:
             shutil.copymode(target, beside)
         beside.replace(target)
     finally:
-        with suppress(FileNotFoundError):  # it has the other name by now
+        with suppress(FileNotFoundError):  # it has been renamed
             beside.unlink()

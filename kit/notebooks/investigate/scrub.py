@@ -1,4 +1,4 @@
-"""Secrets out of executed notebooks and of all that is made from them. What is one, the probes' redactor knows."""
+"""Remove secrets from executed notebooks and everything made from them. The probes' redactor recognises secrets."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from kit.probes.settings_files import variables_in
 from kit.report.printable import shortened
 
 ERROR_AT_MOST = 20_000  # characters of an error's text, and of each line of its traceback
-LINES_AT_MOST = 200  # of a traceback
-_MARGIN = 20_000  # characters that are looked through beyond what is kept: no half of a secret stays at the cut
+LINES_AT_MOST = 200  # lines of a traceback
+_MARGIN = 20_000  # characters searched beyond the kept ones, so that no half of a secret remains at the cut
 _UNCLEAN_AT_MOST = ERROR_AT_MOST + _MARGIN
 _NO_TEXT = re.compile(r"image/(?!svg)|audio/|video/|application/pdf")
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Values that must not be seen, beside what any text gives away by its shape."""
+    """Values to remove, in addition to secrets that are recognised by their form."""
 
     known: Known = field(default_factory=Known, repr=False)
 
     @classmethod
     def of(cls, *named: Mapping[str, Any], folders: tuple[Path, ...] = (), nb: Any = None) -> Secrets:
-        """Collect what is secret among variables and parameters, in .env files of folders, in a notebook's text."""
+        """Collect the secrets in variables and parameters, in .env files of folders, and in a notebook's source."""
         files = [variables_in(file) for folder in folders for file in sorted(folder.glob("*.env*"))]
         public = {value for values in (*named, *files) for value in public_among(values)}
         found = [value for values in (*named, *files) for value in secrets_among(values)]
         return cls(Known(value for value in (*found, *_literals(nb)) if value not in public))
 
     def within(self, text: str) -> bool:
-        """Tell whether one of the values is in `text`."""
+        """Whether one of the values is in `text`."""
         return self.known.within(text)
 
     def out_of(self, text: str) -> str:
-        """Return `text` with every secret replaced, by value and by shape."""
+        """Return `text` with every secret replaced, by value and by form."""
         return self.known.out_of(redact(text))
 
     def out_of_notebook(self, nb: Any) -> list[int]:
-        """Replace them in a notebook, in place; return the positions of the cells whose outputs held one."""
+        """Replace secrets in a notebook, in place; return the positions of cells whose outputs contained one."""
         _map_texts(nb.metadata, self.out_of)
         held = []
         for index, cell in enumerate(nb.cells):
@@ -55,14 +55,14 @@ class Secrets:
         return held
 
     def out_of_outputs(self, cell: Any) -> bool:
-        """Replace them in the outputs of a cell, in place, and cut errors without end; tell whether there were any."""
+        """Replace secrets in the outputs of a cell, in place, and shorten errors; return whether there were any."""
         _cut_errors(cell, _UNCLEAN_AT_MOST)
         held = _map_texts(cell.get("outputs", []), self.out_of)
         _cut_errors(cell, ERROR_AT_MOST)
         return held
 
     def _out_of_source(self, cell: Any) -> str:
-        """Replace them in a cell's text. Python stays Python, of which the claims are read."""
+        """Replace secrets in a cell's source. Python stays valid Python, because the claims are parsed from it."""
         source, without = str(cell.source), self.out_of(cell.source)
         if cell.cell_type != "code" or without == source or not _is_python(source) or _is_python(without):
             return without
@@ -70,7 +70,7 @@ class Secrets:
 
 
 def _literals(nb: Any) -> Iterator[str]:
-    """Give the secrets that the code of a notebook spells out: they may turn up in what it prints."""
+    """Yield the secrets in the source code of a notebook, which may appear in its outputs."""
     for cell in nb.cells if nb is not None else ():
         if cell.cell_type == "code" and _is_python(cell.source):
             for node in ast.walk(ast.parse(cell.source)):
@@ -80,7 +80,7 @@ def _literals(nb: Any) -> Iterator[str]:
 
 
 def _named_in(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """Give the texts that a piece of code puts under a name: of a variable, a key, an argument."""
+    """Yield the (name, string) pairs of an assignment, a dict or a keyword argument."""
     pairs: list[tuple[ast.AST | None, ast.AST | None]] = []
     if isinstance(node, ast.Assign):
         pairs = [(target, node.value) for target in node.targets]
@@ -106,7 +106,7 @@ def _is_python(source: str) -> bool:
 
 
 def cut_error(error: Any, at_most: int = _UNCLEAN_AT_MOST) -> None:
-    """Cut the texts of an error, an output's or a message's, in place."""
+    """Shorten the texts of an error, in an output or a message, in place."""
     error["ename"], error["evalue"] = shortened(error["ename"], at_most), shortened(error["evalue"], at_most)
     traceback = error["traceback"]
     if len(traceback) > LINES_AT_MOST:
@@ -121,9 +121,9 @@ def _cut_errors(cell: Any, at_most: int) -> None:
 
 
 def _map_texts(node: Any, change: Callable[[str], str]) -> bool:
-    """Apply `change` to every text in nested dicts and lists, in place; tell whether any changed.
+    """Apply `change` to every string in nested dicts and lists, in place; return whether any changed.
 
-    What has the name of a secret is replaced whole.
+    A value under the name of a secret is replaced entirely.
     """
     changed = False
     for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):

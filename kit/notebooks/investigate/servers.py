@@ -1,4 +1,4 @@
-"""What has become of a pair's servers: which side, what happened, what to do. They are asked, and their logs read."""
+"""Diagnose a pair's servers, from a connection and from their logs: which side, what happened, what to do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RUN_AGAIN = "run it again; each run starts servers of its own"
 _REMEDIES = {"embedded": _RUN_AGAIN, "compose": "kit down, then kit up", "external": "see that this server runs"}
 _MORE_ROOM = "free some space there, or set KIT_DATA_DIR to a directory with enough space"
 _FEWER = "end what holds its connections, or let the role and the server have more"
-# What a server's log says of it, and what to do; looked for only where a notebook has failed.
+# Patterns in a server's log with their meaning and remedy; searched only after a notebook has failed.
 _IN_LOG = (
     (r"No space left on device|Disk quota exceeded", "has no room left", _MORE_ROOM),
     (r"too many (clients|connections)|remaining connection slots", "took no more connections", _FEWER),
@@ -31,12 +31,12 @@ _IN_LOG = (
 
 
 def trouble(pair: Pair) -> PairError | None:
-    """Return what is wrong with the first server of a pair that does not serve its role; None where both do."""
+    """Return the fault of the first server of a pair that does not work; None if both do."""
     return next((found for side in pair.sides if (found := _trouble(pair, side)) is not None), None)
 
 
 def positions(pair: Pair) -> dict[str, int]:
-    """Return where the servers' logs end now, for those that can be read."""
+    """Return the present end of each server's readable log, in bytes."""
     found: dict[str, int] = {}
     for side in pair.sides:
         if side.log is not None and side.log.exists():
@@ -45,7 +45,7 @@ def positions(pair: Pair) -> dict[str, int]:
 
 
 def in_logs(pair: Pair, since: Mapping[str, int]) -> PairError | None:
-    """Return what the servers' logs tell of a fault of theirs from these positions on; None where they tell none."""
+    """Return the first fault of a server in the logs since these positions; None if there is none."""
     return next((found for side in pair.sides for found in _in_log(side, since.get(side.name))), None)
 
 
@@ -57,7 +57,7 @@ def _trouble(pair: Pair, side: Side) -> PairError | None:
     try:
         with connect(side.url(), application=APPLICATION) as connection:
             connection.execute("select 1")
-    except Exception as error:  # of the driver, or what we make of it: whatever it is, the server does not serve
+    except Exception as error:  # any error, of the driver or of ours, means that the server does not work
         return _explained(pair, side, " ".join(str(error).split()))
     return None
 

@@ -1,7 +1,7 @@
-"""What a notebook left open in the databases once its kernel is gone: sessions that nobody holds any more.
+"""Database sessions that a notebook left open after its kernel has exited.
 
-A session whose client still lives is somebody else's, because nothing of the notebook does. So a pair can be looked at
-while others use it.
+A session whose client is alive belongs to somebody else, because no process of the notebook is. So a pair can be
+checked while others use it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GRACE_S = 2.0
 """How long a session may take to notice that its client is gone: four times the servers' own interval of checking."""
 LOOKS_S = 0.1
 
-# Trials have databases of their own, whose names begin with that of the side's.
+# The names of trials' own databases begin with the name of the side's database.
 _SESSIONS_SQL = """\
 select pid, client_port, usename, application_name, state, left(query, 120),
        (select count(*) from pg_locks where pg_locks.pid = session.pid and granted)
@@ -28,9 +28,9 @@ order by pid"""
 
 
 def left_open(pair: Pair, grace_s: float = GRACE_S) -> list[str]:
-    """Describe the sessions without a client that are still there after `grace_s`; end them where the kit may.
+    """Describe sessions without a client that remain after `grace_s`; end them if the kit may write to the pair.
 
-    PairError where a server does not let us in.
+    Raises PairError when a server cannot be reached.
     """
     return [line for side in pair.sides for line in _left_open(side, grace_s, ends=pair.writable)]
 
@@ -54,12 +54,12 @@ def _without_client(side: Side, connection: psycopg.Connection[Any]) -> list[tup
 
 
 def _held_ports(server: int) -> set[int] | None:
-    """Return the local ports from which living processes are connected to a server's; None where one may not ask."""
+    """Return the local ports with a connection to a server's port; None when the system does not permit the query."""
     import psutil
 
     try:
         found = psutil.net_connections("tcp")
-    except psutil.AccessDenied:  # macOS tells this to root only
+    except psutil.AccessDenied:  # macOS permits this to root only
         return None
     held = (one for one in found if one.status == psutil.CONN_ESTABLISHED)
     return {one.laddr.port for one in held if one.laddr and one.raddr and one.raddr.port == server}

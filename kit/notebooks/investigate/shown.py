@@ -1,7 +1,7 @@
-"""What a notebook shows as it is kept: claims whose predictions follow parameters hold also where nothing is shown.
+"""Check that a notebook shows what it is about, even when its claims follow changed parameters.
 
-A notebook's metadata can name what it has to show, and the parameters by which that is switched off on purpose, each
-with the value that leaves it on:
+A notebook's metadata can list claims that it must show with their values, and the parameters that deliberately switch
+the effect off, each with the value that leaves it on:
 
     "kit": {"shows": {"claims": {"sites-seen": 731}, "on": {"ci_variable": true}}}
 """
@@ -18,9 +18,9 @@ ID = "shows-what-it-is-about"
 
 
 def lost(nb: Any, decided: Sequence[Claim]) -> Claim | None:
-    """Return the claim that falls where an executed notebook does not show what it has to; None where it does.
+    """Return a fallen claim if an executed notebook does not show what it must; None if it does.
 
-    A parameter that was given for this run, and that switches it off, makes the difference one that is meant.
+    If a parameter given for this run switches the effect off, the difference is intended.
     """
     wanted = _shows(nb).get("claims", {})
     observed = {claim.id: claim.observed for claim in decided}
@@ -38,7 +38,7 @@ def lost(nb: Any, decided: Sequence[Claim]) -> Claim | None:
 
 
 def remedy(fallen: Claim, name: str) -> str:
-    """Return what to do about a claim that `lost` has returned, for the notebook `name`."""
+    """Return what to do about a claim from `lost`, for the notebook `name`."""
     because = f"{fallen.reason}: " if fallen.reason else ""
     return (
         f"{because}put {name}.ipynb back as it was (git diff shows what has changed), or give the parameter by -p to "
@@ -47,7 +47,7 @@ def remedy(fallen: Claim, name: str) -> str:
 
 
 def left_out(nb: Any, decided: Sequence[Claim]) -> str:
-    """Return what a run says that does not show what the notebook is about, because it was not to; else nothing."""
+    """Return a remark on a run that deliberately did not show what the notebook is about; else ""."""
     wanted = _shows(nb).get("claims", {})
     observed = {claim.id: claim.observed for claim in decided}
     if not wanted or {id: observed.get(id) for id in wanted} == wanted or not _switched(nb):

@@ -1,4 +1,4 @@
-"""What is to be run: notebooks that were read, each with the parameters that it takes, or with why it cannot run."""
+"""The notebooks to run, each with its parameters, or with the reason why it cannot run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ KERNEL = "python3"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A notebook that has been read, with the parameters that it takes. `last` ones wait for all others.
+    """A notebook that was read, with its parameters. Tasks with `last` wait for all others.
 
-    `problem` says why it cannot be run; `nb` is then empty.
+    `problem` is why it cannot be run; `nb` is then empty.
     """
 
     path: Path
@@ -31,21 +31,21 @@ class Task:
 
     @property
     def name(self) -> str:
-        """The name of the notebook, and of what the run keeps of it."""
+        """The name of the notebook, and of its saved files."""
         return self.path.stem
 
     @property
     def last(self) -> bool:
-        """Whether it reads what the others found."""
+        """Whether it reads the claims of the others."""
         return bool(self.nb.metadata.get("kit", {}).get("last", False))
 
 
 def tasks(
     asked: Sequence[Path], given: Mapping[str, Any] | Iterable[tuple[str, Any]], stack: str | None, *, solved: bool
 ) -> list[Task]:
-    """Read the notebooks and check the parameters. One that cannot be read does not keep the others from running.
+    """Read the notebooks and check the parameters. An unreadable notebook does not prevent the others from running.
 
-    NotebookError for a path that is none, for parameters that fit no notebook, and where no notebook can be run.
+    Raises NotebookError for a path that does not exist, for parameters that fit no notebook, and when none can be run.
     """
     values = parameters.pairs(given)
     if stack is not None and STACK_PARAMETER in values:
@@ -67,14 +67,14 @@ def tasks(
 
 
 def nbformat() -> Any:
-    """Import nbformat without the grammar of international URLs, which costs a second and which it never uses."""
+    """Import nbformat without the grammar of international URLs, which takes a second and is never used."""
     with _without("rfc3987_syntax"):
         import nbformat
     return nbformat
 
 
 def _paths(asked: Sequence[Path]) -> list[Path]:
-    """Return absolute paths; when none is asked for, all of the folder `notebooks`, or else all of the kit's own."""
+    """Return absolute paths; by default all of the folder `notebooks`, else all of the kit's own."""
     if not asked:
         return [path.resolve() for path in notebooks_in(Path(NAME)) or originals()]
     for path in asked:
@@ -100,7 +100,7 @@ def _read(path: Path) -> Task:
     except OSError as error:
         problem = NotebookError(f"{path} cannot be read: {error.strerror}", remedy="see who may read it")
         return Task(path, nothing, {}, problem)
-    except Exception as error:  # there is no end to what a file can hold that is no notebook
+    except Exception as error:  # a file that is not a notebook may cause any error
         why = _why_not(error)
         remedy = "name a notebook (.ipynb), or open it in JupyterLab and save it"
         return Task(path, nothing, {}, NotebookError(f"{path} is no notebook: {why}", remedy=remedy))
@@ -114,7 +114,7 @@ def _why_not(error: Exception) -> str:
 
 
 def _usable(path: Path) -> Any:
-    """Read a notebook and take off it what an earlier run has left. NotebookError for one of another kernel."""
+    """Read a notebook and remove the outputs of an earlier run. Raises NotebookError for one of another kernel."""
     nb = nbformat().v4.upgrade(nbformat().read(path, as_version=4))
     kernel = nb.metadata.get("kernelspec", {})
     language = kernel.get("language") or nb.metadata.get("language_info", {}).get("name") or "python"
@@ -136,7 +136,7 @@ def _usable(path: Path) -> Any:
 
 @contextmanager
 def _without(module: str) -> Iterator[None]:
-    # What optionally imports `module` takes it as absent; what imports it later finds it as ever.
+    # Optional imports of `module` in the block treat it as missing; later imports find it.
     if module in sys.modules:
         yield
         return

@@ -1,4 +1,4 @@
-"""How the engine tells others what it does, without knowing them."""
+"""The interface through which the engine reports its progress."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Any
 
 
 class Watcher:
-    """Is told what the engine does, in the thread in which it does it. This one pays no attention."""
+    """Receives the engine's events, in the engine's thread. The base class ignores them."""
 
     def kernel_started(self, pid: int, mark: str) -> None:
-        """A kernel answers; `pid` and `mark` are what `processes.end` wants."""
+        """A kernel answers; `pid` and `mark` are the arguments of `processes.end`."""
 
     def kernel_ended(self) -> None:
-        """The kernel and its processes are gone."""
+        """The kernel and its processes have exited."""
 
     def cell_started(self, label: str, number: int, count: int) -> None:
         """Code cell `number` of `count` begins."""
 
     def cell_ended(self, cell: Any) -> None:
-        """The cell has its outputs."""
+        """The outputs of the cell are complete."""
 
     def stopping(self) -> str:
-        """Why the notebook must not go on; empty as long as it may."""
+        """Why the notebook must stop; "" while it may go on."""
         return ""
