@@ -51,7 +51,7 @@ myst_heading_anchors = 4
 suppress_warnings = ["mystnb.unknown_mime_type", "myst.header"]
 """
 NARROW = """\
-.bd-article code { overflow-wrap: anywhere; }
+.bd-article code.literal, .bd-article code.literal .pre { white-space: normal; overflow-wrap: anywhere; }
 .bd-article table, .bd-article div.cell_output { display: block; max-width: 100%; overflow-x: auto; }
 .bd-article table thead:not(:has(th *)):not(:has(th:not(:empty))) { display: none; }
 .bd-article .sd-card-img-bottom { padding: 0 1rem 1rem; }
