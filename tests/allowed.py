@@ -1,4 +1,4 @@
-"""One table of what an entry of an allow-list lets through, for everything that judges by one."""
+"""One table of allow-list entries and what they allow, for everything that judges by an allow-list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 AT = "postgresql://me@127.0.0.1:5433/testdb"
 V4, V6, FAR = Peer("127.0.0.1", "5433", True), Peer("::1", "5433", True), Peer("10.0.0.9", "5433", False)
 
-# entry, the file that is opened (from /srv/app), whether it may be
+# entry, the opened file (the working directory is /srv/app), whether it is allowed
 FILES = [
     ("test.db", "/srv/app/test.db", True),
     ("test.db", "/srv/app/data/test.db", False),
@@ -41,7 +41,7 @@ FILES = [
     ("*", "/srv/other/prod.db", False),
     ("a[,]b.db", "/srv/app/a,b.db", True),
 ]
-# entry, how a server is asked for, its own word if any, where the packets go if known, whether it may be used
+# entry, the configured URL, what the server reports if known, the network peer if known, whether it is allowed
 SERVERS = [
     ("127.0.0.1:5433/testdb", AT, None, None, True),
     ("127.0.0.1:5433/testdb", AT, SERVER, V4, True),
@@ -61,7 +61,7 @@ SERVERS = [
     ("localhost:5433/a b", "postgresql://me@localhost:5433/a b", None, None, True),
     ("LocalHost.:5433/testdb", "postgresql://me@LOCALHOST:5433/testdb", None, None, True),
     ("localhost:5433/TestDB", "postgresql://me@localhost:5433/testdb", None, None, False),
-    # one host under other names: by its address, not by its name
+    # one host under other names: judged by its address
     ("localhost:5433/testdb", AT, SERVER, V4, True),
     ("localhost:5433/testdb", "postgresql://me@::1:5433/testdb", SERVER, V6, True),
     ("127.0.0.1:5433/testdb", "postgresql://me@localhost:5433/testdb", SERVER, V4, True),
@@ -69,12 +69,12 @@ SERVERS = [
     ("127.0.0.1:5433/testdb", "postgresql://me@localhost:5433/testdb", None, None, False),
     ("127.0.0.1:5433/testdb", "postgresql://me@0.0.0.0:5433/testdb", SERVER, V4, True),
     ("127.0.0.1:5433/testdb", "postgresql://me@localhost:5432/testdb", SERVER, V4._replace(port="5432"), False),
-    # the name is allowed, the packets go elsewhere
+    # the name is allowed, but the packets go elsewhere
     ("localhost:5433/testdb", "postgresql://me@localhost:5433/testdb?hostaddr=10.0.0.9", SERVER, FAR, False),
     ("localhost:5433/testdb", "postgresql://me@db:5433/testdb?hostaddr=127.0.0.1", SERVER, V4, True),
     ("127.0.0.1:5433/testdb", AT, SERVER, FAR, False),
     ("10.0.0.9:5433/testdb", "postgresql://me@db:5433/testdb?hostaddr=10.0.0.9", SERVER, FAR, True),
-    # addresses of version 6 and sockets
+    # IPv6 addresses and unix sockets
     ("[::1]:5432/t", "postgresql://me@::1:5432/t", None, None, True),
     ("[0:0::1]:5432/t", "postgresql://me@[::1]:5432/t", None, None, True),
     ("[/run/postgresql]:5432/t", "postgresql://me@/run/postgresql/.s.PGSQL.5432:/t", None, None, True),
@@ -91,7 +91,7 @@ SERVERS = [
     ("postgresql://[::1]/t", "postgresql://me@::1:5432/t", None, None, True),
     ("postgresql://db/t?hostaddr=10.0.0.9", "postgresql://me@db:5432/t", None, None, False),
     ("mysql://db/app_test", "mysql+pymysql://me:***@db:3306/app_test?charset=utf8", None, None, True),
-    # by the server's own word
+    # by what the server reports
     (f"server:{NUMBER}/testdb", "postgresql://me@any:1/alias", SERVER, FAR, True),
     (f"server:{NUMBER}", "postgresql://me@any:1/alias", SERVER, None, True),
     (f"{NUMBER}/testdb", "postgresql://me@any:1/alias", SERVER, None, True),
@@ -122,7 +122,7 @@ SERVERS = [
     ("*", "postgresql://me@any:1/prod", SERVER, FAR, True),
     ("*:*/*", "postgresql://me@any:1/prod", None, FAR, True),
 ]
-# an entry that cannot be meant as it is written, what is said of it
+# a malformed entry, and what the error says about it
 MALFORMED = [
     ("", "is empty"), ("  ", "is empty"), ("[", "an unclosed ["), ("[::1", "an unclosed ["),
     ("localhost:5432/test[0-9", "an unclosed ["), ("data[1.db", "an unclosed ["),

@@ -1,4 +1,4 @@
-"""What every test may use, one live pair for the whole run; which tests are at length, and which start no process."""
+"""Fixtures for all tests, one live pair per run; marks tests at length, and refuses processes in pure tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests import lengths
 
 collect_ignore = ["ways"]  # run under the guard by tests/live/test_guard_ways.py, never with the kit's tests
 KIT = Path(__file__).parents[1] / "kit"
-# nbformat would build grammars of international addresses as it is imported, for two seconds; no test has any.
+# Importing nbformat builds grammars of international URLs, which takes two seconds and no test needs.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
@@ -36,13 +36,14 @@ def _share(text: str) -> tuple[int, int]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add an option for a share of the tests that are at length: .ci/run runs another third for each commit."""
+    """Add the option --share, for a share of the tests at length: .ci/run runs another third for each commit."""
     parser.addoption("--share", type=_share, metavar="I/N", default=(1, 1), help="The tests at length: share I of N.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the run, all its workers and their children, a state of its own: the user's pair is not the tests'."""
-    # A shell ignores the one for what it starts in the background, nohup the other: what tests start must hear both.
+    """Give the run, its workers and their children a state folder of their own, separate from the user's pair."""
+    # A shell starts background jobs with SIGINT ignored, and nohup ignores SIGHUP: processes that tests start need
+    # both.
     for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, default)
@@ -50,9 +51,9 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     for name in [name for name in os.environ if name.startswith(("KIT_PRODUCTION_", "KIT_TEST_", "KIT_PAIR_"))]:
         del os.environ[name]
-    # Made by the first `up`, so that a run without a pair leaves nothing, however it ends.
+    # Created by the first `up`, so that a run without a pair leaves nothing behind, however it ends.
     os.environ[STATE_VARIABLE] = os.path.join(tempfile.gettempdir(), f"kit-tests-{secrets.token_hex(8)}")
-    # Small projects are run under PYTHONDONTWRITEBYTECODE, and each would compile the probes anew.
+    # Small projects run with PYTHONDONTWRITEBYTECODE, so each would compile the probes again.
     compileall.compile_dir(KIT, quiet=1, rx=re.compile(r"/specimens/project/"))
 
 
@@ -63,17 +64,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(os.environ.pop(STATE_VARIABLE), ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest takes out what has, or has not, the mark
+@pytest.hookimpl(tryfirst=True)  # before pytest selects tests by the mark
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is at length, as tests/lengths.py says, and keep the share of it that was asked for.
+    """Mark the tests at length, as listed in tests/lengths.py, and keep the requested share of them.
 
-    UsageError where that list names tests that there are not.
+    Raises UsageError when a pattern of that list matches no test.
     """
     for item in items:
         if lengths.is_at_length(item.nodeid):
             item.add_marker(lengths.MARK)
     first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
-    if first and config.args_source is pytest.Config.ArgsSource.TESTPATHS:  # all tests were collected, by each worker
+    if first and config.args_source is pytest.Config.ArgsSource.TESTPATHS:  # each worker has collected all tests
         gone = lengths.without_a_test(item.nodeid for item in items)
         if gone:
             raise pytest.UsageError(f"tests/lengths.py has patterns that match no test: {', '.join(gone)}")
@@ -93,7 +94,7 @@ _pure: set[str] = set()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Refuse each start of a process while a test runs in a folder that starts none."""
+    """Refuse to start processes while a test of a pure folder runs."""
     if lengths.is_pure(item.nodeid):
         _pure.add(item.nodeid)
     try:
@@ -112,7 +113,7 @@ sys.addaudithook(_refuse_processes)
 
 @pytest.fixture
 def closed(tmp_path: Path) -> Iterator[Path]:
-    """A directory that this process cannot look into: root becomes another user for as long."""
+    """A directory that this process cannot enter; root switches to another user while it is in use."""
     directory = tmp_path / "closed"
     directory.mkdir(mode=0)
     user = account()
@@ -125,6 +126,6 @@ def closed(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def pair() -> Pair:
-    """The run's live pair, started by the first test that asks for it; it dies with the run, however that ends."""
+    """The run's live pair, started by the first test that needs it; it ends with the run, however that ends."""
     owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     return up(owner=owner)

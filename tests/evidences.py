@@ -1,4 +1,4 @@
-"""Evidence made by hand, for tests of the pure rules: one request that one server answered, seen by both witnesses."""
+"""Hand-made evidence for tests of pure rules: one request that one server answered, seen by both witnesses."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def answered_by(side: str, *, backend_pid: int = 7, request: str | None = "r1") 
 
 
 def without_probe(evidence: Evidence, name: str) -> Evidence:
-    """The same evidence, from a process in which one probe was left out."""
+    """The same evidence from a process without one probe."""
     process = evidence.processes[0]
     return replace(evidence, processes=(replace(process, probes=tuple(set(process.probes) - {name})),))

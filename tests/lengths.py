@@ -105,22 +105,22 @@ SAMPLES = {
 
 
 def is_at_length(test: str) -> bool:
-    """Tell by its id whether a test is left to `make test-all`."""
+    """Whether a test, by its id, is left to `make test-all`."""
     return bool(_AT_LENGTH.match(test)) and not _SAMPLES.match(test)
 
 
 def share_of(test: str, shares: int) -> int:
-    """Which of so many shares of the tests a test is in, from 1 on: always the same one, by its id."""
+    """The share that a test belongs to, from 1 to `shares`: always the same one, by its id."""
     return zlib.crc32(test.encode()) % shares + 1
 
 
 def is_pure(test: str) -> bool:
-    """Tell by its id whether a test is in a folder that starts no process."""
+    """Whether a test, by its id, is in a folder whose tests start no process."""
     return test.startswith(PURE)
 
 
 def without_a_test(tests: Iterable[str]) -> list[str]:
-    """The patterns that match none of these tests, and the samples of what is not at length."""
+    """The patterns that match none of these tests, and the samples that match no test at length."""
     tests = list(tests)
     long = [test for test in tests if _AT_LENGTH.match(test)]
     return [

@@ -1,4 +1,4 @@
-"""A real record, and what a program, a disk or a death can have done to it: mutations, drawn by a seed."""
+"""A real record, and random damage to it as by a program, a disk or a crash; reproducible by a seed."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ PROJECT = {
 
 
 def make(folder: Path) -> dict[str, bytes]:
-    """Run the project with the probes in, and return what they wrote: {name of the file: its bytes}."""
+    """Run the project with the probes; return {file name: bytes} of what they wrote."""
     found = seen.run(folder, PROJECT, *seen.PYTEST, environ={"DATABASE_URL": "sqlite:///prod.db"}, expect=1)
     return {path.name: path.read_bytes() for path in found.files.glob("*.jsonl")}
 
@@ -130,7 +130,7 @@ _MORE: tuple[dict[str, object], ...] = (
 
 
 def with_more(record: dict[str, bytes]) -> dict[str, bytes]:
-    """The record with kinds that the project leaves none of, before its largest file's last line."""
+    """The record with kinds of events that the project does not cause, before the last line of its largest file."""
     name = max(record, key=lambda name: len(record[name]))
     *lines, last = record[name].splitlines(keepends=True)
     at_s = json.loads(last)["at_s"]
@@ -146,7 +146,7 @@ _ODD = (
 
 
 def mutated(record: dict[str, bytes], chance: random.Random) -> dict[str, bytes]:
-    """The record with one to six things done to it."""
+    """The record with one to six random mutations."""
     files = {name: data.splitlines(keepends=True) for name, data in record.items()}
     for _ in range(chance.randint(1, 6)):
         name = chance.choice(sorted(files))
@@ -190,7 +190,7 @@ def _times(lines: Lines, chance: random.Random) -> None:
 
 
 def _field(lines: Lines, chance: random.Random) -> None:
-    """Give a field of an event, or one inside of it, another value, take it away, or add one."""
+    """Change, remove or add a field of an event, or a value within a field."""
 
     def change(event: dict[str, object]) -> None:
         key = chance.choice(sorted(event))
@@ -215,19 +215,19 @@ def _change(lines: Lines, place: int, change: Callable[[dict[str, object]], None
     try:
         event = json.loads(lines[place])
     except (ValueError, RecursionError):
-        return  # changed already into what is no event
+        return  # a mutation has already replaced the event
     if isinstance(event, dict) and event:
         change(event)
         lines[place] = json.dumps(event).encode() + b"\n"
 
 
 def _swapped(lines: Lines, chance: random.Random) -> None:
-    """Give an event the value that another has in the same field: of the right type, and leading elsewhere."""
+    """Give an event another event's value of the same field: of the right type, but leading elsewhere."""
     try:
         one, other = (json.loads(chance.choice(lines)) for _ in range(2))
         both = sorted(one.keys() & other.keys() - {"kind"})
     except (ValueError, RecursionError, IndexError, AttributeError):
-        return  # not both are events
+        return  # not both lines are events
     if both:
         key = chance.choice(both)
         lines.insert(chance.randrange(len(lines) + 1), json.dumps({**one, key: other[key]}).encode() + b"\n")

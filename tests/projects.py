@@ -1,4 +1,4 @@
-"""Small projects that a test writes for itself, and runs with the probes in."""
+"""Small projects that a test writes itself and runs with the probes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from kit.answer.model import Answer
 from kit.diagnosing import diagnose
 from kit.tracing import ask, trace
 
-# One plugin of this environment imports FastAPI, which takes longer than all else where a project has none.
+# One plugin of this environment imports FastAPI, which takes longer than everything else in a small project.
 LIGHT = ("-p", "no:cacheprovider", "-p", "no:pytest_fastapi_deps")
 PYTEST = (sys.executable, "-m", "pytest", "-q", *LIGHT)
 _INHERITED = ("HOME", "LANG", "PATH", "TMPDIR")
 
 
 def write(folder: Path, files: Mapping[str, str]) -> Path:
-    """Write the files of a project, by their paths; common indentation is left out."""
+    """Write the files of a project, by their paths, dedented."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def write(folder: Path, files: Mapping[str, str]) -> Path:
 
 
 def traced(folder: Path, *, command: Sequence[str] = PYTEST, allow: Sequence[str] = (), **environ: str) -> Answer:
-    """Run a project's tests with the probes in, and ask what was found."""
+    """Run a project's tests with the probes, and analyse the run."""
     run = trace(command, folder=folder, environ=_environ(environ), quiet=True)
     assert run.evidence.processes, run.evidence.output
     return ask(run, allow, folder)
@@ -38,7 +38,7 @@ def traced(folder: Path, *, command: Sequence[str] = PYTEST, allow: Sequence[str
 def diagnosed(
     folder: Path, *, command: Sequence[str] = PYTEST, allow: Sequence[str] = (), stop: bool = False, **environ: str
 ) -> tuple[Answer, Diagnosis]:
-    """Run a project's tests, and run them again with changes; with `stop` the first run is guarded, too."""
+    """Diagnose a project's tests; with `stop` the first run is guarded, too."""
     return diagnose(command, allow, folder=folder, environ=_environ(environ), stop=stop)
 
 

@@ -1,4 +1,4 @@
-"""Small evidence for questions: a run in which the application's engine led to production in one test."""
+"""Small evidence for tests of the analysis: the application's engine led to production in one test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BY_ENGINE, BY_OPENER, BY_TESTS, BY_APPLICATION = range(4)
 
 
 def leak(*variables: Variable, **engine: Any) -> Evidence:
-    """A run with these variables in which an engine, made at 5 s, led to production, in a test at 9 s."""
+    """A run with these variables: an engine made at 5 s led to production in a test at 9 s."""
     return Evidence(
         stacks=_STACKS,
         variables=variables,
@@ -42,12 +42,12 @@ def leak(*variables: Variable, **engine: Any) -> Evidence:
 
 
 def variable(op: str, name: str, at_s: float, stack: int, value: str | None = None, **fields: Any) -> Variable:
-    """One look at a variable, or one writing."""
+    """One event of a variable."""
     return Variable(op=op, name=name, at_s=at_s, stack=stack, value=value, **fields)
 
 
 def without_engine(evidence: Evidence) -> Evidence:
-    """The same run where the program opens its connections itself."""
+    """The same run, with connections that the program opens without an engine."""
     return replace(
         evidence,
         engines=(),
@@ -58,5 +58,5 @@ def without_engine(evidence: Evidence) -> Evidence:
 
 
 def found(evidence: Evidence) -> tuple[Finding, ...]:
-    """What is found where only the test database is allowed."""
+    """The findings when only the test database is allowed."""
     return findings(evidence, reaches(evidence, "/project"), Allowed(("test.db",), "/project"))

@@ -1,15 +1,15 @@
-"""The small projects beside this file: what is known of each (its expected.toml), and how it is run.
+"""The small projects beside this file: what is expected of each (its expected.toml), and how it is run.
 
-A project with a fault is named after the mechanism; `# <- culprit` in its source marks the line that a finding must
-name (one of them, where several would do), `# <- also` a line that belongs to the explanation. Where there is no fault
-the folder begins with clean_, and nothing at all may be found.
+A project with a fault is named after its kind of finding; `# <- culprit` in its source marks the line that a finding
+must name (one of them, if several would do), `# <- also` a line that belongs to the explanation. Folders of projects
+without a fault begin with clean_, and nothing may be found in them.
 
-[diagnosis] has its `status`; where that is unresolved, words of the reason (`says`); where it is asked what a test
-depends on (kit diagnose --test), that `test`; the `file` of the cause, where it is another than the finding's (its line
-is marked, too); and how many `runs` it takes at most, where a few are not enough.
+[diagnosis] has the expected `status`; if that is unresolved, words of the reason (`says`); for a diagnosis of what a
+test depends on (kit diagnose --test), that `test`; the `file` of the cause if it is not the finding's (its line is
+marked, too); and the maximum number of `runs` if the default is too small.
 
-In allow, forbidden and environ stand: {tmp} the folder for temporary files, {test} and {production} a server's
-database as host:port/name, {test_url:DRIVER} its URL, {test_server} its host:port, {test_admin_url} a superuser's URL.
+Placeholders in allow, forbidden and environ: {tmp} the temporary folder, {test} and {production} a server's database as
+host:port/name, {test_url:DRIVER} its URL, {test_server} its host:port, {test_admin_url} a superuser's URL.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _SIDES = ("production", "test")
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A database that is there before the tests: a file of the project, or a side of the pair.
+    """A database that exists before the tests: a file of the project, or a side of the pair.
 
-    `after` are questions and their answers once the tests have run.
+    `after` maps queries to their expected results after the tests.
     """
 
     file: str | None
@@ -54,7 +54,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of a project, by the comment that marks it; `lines` are all that are so marked."""
+    """The lines of a project file with a certain mark; all of them are in `lines`."""
 
     file: str
     lines: frozenset[int]
@@ -62,9 +62,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One project. `alone` are outcomes of tests that are run by themselves; `finding` is None for a clean one.
+    """One project. `alone` are outcomes of tests that are run alone; `finding` is None for a clean project.
 
-    `stacks` are those on which it is run: all of them, unless what it shows has nothing to do with versions.
+    `stacks` are the stacks on which it is run: all of them, unless the versions do not matter for it.
     """
 
     name: str
@@ -84,12 +84,12 @@ class Case:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What is given to `kit diagnose` beside the allow-list."""
+        """The options of `kit diagnose` besides the allow-list."""
         return ("--test", self.diagnosis["test"]) if self.diagnosis and "test" in self.diagnosis else ()
 
     @property
     def is_proved(self) -> bool:
-        """Whether re-runs prove its cause; else the diagnosis is unresolved, and says why."""
+        """Whether re-runs must prove its cause; otherwise the diagnosis must be unresolved."""
         return self.diagnosis is not None and self.diagnosis["status"] == "proved"
 
     @property
@@ -99,18 +99,18 @@ class Case:
 
     @property
     def culprit(self) -> Place:
-        """The place that the finding must name."""
+        """The location that the finding must name."""
         assert self.finding is not None
         return marked(self.source / self.folder, self.finding["file"], CULPRIT)
 
     @property
     def cause(self) -> Place:
-        """The place that the cause must name."""
+        """The location that the cause must name."""
         file = self.diagnosis.get("file") if self.diagnosis else None
         return self.culprit if file is None else marked(self.source / self.folder, file, CULPRIT)
 
     def prepare(self, workspace: Path, pair: Pair | None) -> Prepared:
-        """Copy the project into a workspace, make its databases, and say with what it is run."""
+        """Copy the project into a workspace and create its databases; return it with its environment."""
         project, tmp = workspace / "project", workspace / "tmp"
         shutil.copytree(self.source, project, ignore=shutil.ignore_patterns("__pycache__", "expected.toml"))
         tmp.mkdir()
@@ -132,7 +132,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A project that is ready to run in a folder of its own."""
+    """A project that is ready to run, in a folder of its own."""
 
     case: Case
     folder: Path
@@ -142,16 +142,16 @@ class Prepared:
     forbidden: tuple[str, ...]
 
     def command(self, python: Path | str, *only: str) -> tuple[str, ...]:
-        """Its command under an interpreter; with `only`, of these tests alone."""
+        """Its command with this interpreter; with `only`, a command that runs these tests alone."""
         command = self.case.command
         if only:
             command = ("-m", "pytest", *only)
         return (str(python), *command)
 
     def run(self, python: Path | str, *only: str, options: Sequence[str] = (), path: Path | None = None) -> Ran:
-        """Run its tests as they are, with nothing of the kit in; unless options ask for it, and `path` leads to it.
+        """Run its tests without the kit, unless `options` turn it on and `path` leads to it.
 
-        They run in a fork of an interpreter that has the third-party libraries in it already (kit.trials.fork_server).
+        They run in a fork of an interpreter that has imported the third-party libraries (kit.trials.fork_server).
         """
         environ = {**self.environ, **({} if path is None else {"PYTHONPATH": str(path)})}
         command = (*self.command(python, *only), "-rA", *options)
@@ -161,7 +161,7 @@ class Prepared:
         return Ran(ended.exit_code, ended.output)
 
     def make(self, database: Database) -> None:
-        """Make a database as it is before the tests."""
+        """Create a database in its state before the tests."""
         if database.file is not None:
             path = self.folder / database.file
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,7 +173,7 @@ class Prepared:
                 connection.execute(database.sql.encode())
 
     def ask(self, database: Database, question: str) -> Any:
-        """Put one question to a database, and return the first field of the answer."""
+        """Run one query on a database; return the first field of the result."""
         if database.file is not None:
             with closing(sqlite3.connect(self.folder / database.file)) as connection:
                 (answer,) = connection.execute(question).fetchone()
@@ -189,14 +189,14 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a run of pytest ended."""
+    """The result of a pytest run."""
 
     exit_code: int
     output: str
 
     @property
     def outcomes(self) -> dict[str, str]:
-        """How each test ended, by its id."""
+        """The outcome of each test, by its id."""
         return {test: outcome.lower() for outcome, test in _OUTCOME.findall(self.output)}
 
 
@@ -208,7 +208,7 @@ def marked(folder: Path, file: str, mark: str) -> Place:
 
 
 def load(source: Path) -> Case:
-    """Read what is known of a project."""
+    """Read the expected.toml of a project."""
     known = tomllib.loads((source / "expected.toml").read_text())
     databases = tuple(
         Database(entry.get("file"), entry.get("side"), entry.get("sql", ""), entry.get("after", {}))

@@ -1,4 +1,4 @@
-"""The projects beside this file are run by their own command, never collected with the kit's tests."""
+"""The projects beside this file are run by their own commands, never collected with the kit's tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ collect_ignore = [str(case.source) for case in CASES]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out each project on the stacks on which it is not run."""
+    """Deselect projects on stacks on which they are not run."""
     left_out = [item for item in items if _is_left_out(getattr(item, "callspec", None))]
     if left_out:
         items[:] = [item for item in items if item not in set(left_out)]
@@ -32,7 +32,7 @@ def _is_left_out(given: Any) -> bool:
 
 @pytest.fixture
 def prepare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[Case], Prepared]]:
-    """Make a project ready, with databases of its own on the run's pair where it needs them."""
+    """Prepare a project, with databases of its own on the run's pair if it needs them."""
     with ExitStack() as closing:
 
         def ready(case: Case) -> Prepared:

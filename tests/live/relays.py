@@ -1,4 +1,4 @@
-"""What may lie between a client and a server: a proxy with names of its own, a pooler that leads to several."""
+"""Relays between a client and a server: a proxy with its own database names, and a pooler for several servers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Address = tuple[str, int] | str
 
 @contextmanager
 def proxy(side: Side, alias: str) -> Iterator[int]:
-    """A port behind which `alias` stands for a side's database, as in a connection pooler."""
+    """The port of a proxy on which `alias` stands for a side's database, as in a connection pooler."""
 
     def changed(begin: bytes) -> tuple[Side, bytes]:
         return side, begin.replace(f"\0{alias}\0".encode(), f"\0{side.database}\0".encode())
@@ -28,7 +28,7 @@ def proxy(side: Side, alias: str) -> Iterator[int]:
 
 @contextmanager
 def pooler(pair: Pair, address: Address = ("127.0.0.1", 0)) -> Iterator[Any]:
-    """An address that leads to production or to the test server, by the user's name; yields it as it is bound."""
+    """Listen at an address and connect to production or the test server, by the user's name; yield that address."""
 
     def by_user(begin: bytes) -> tuple[Side, bytes]:
         return next(side for side in pair.sides if f"\0{side.user}\0".encode() in begin), begin
@@ -39,7 +39,7 @@ def pooler(pair: Pair, address: Address = ("127.0.0.1", 0)) -> Iterator[Any]:
 
 @contextmanager
 def _relay(lead: Callable[[bytes], tuple[Side, bytes]], address: Address) -> Iterator[Any]:
-    """Listen at an address; `lead` says where a connection goes by the message that it begins with."""
+    """Listen at an address; `lead` returns the target of a connection and its first message, from that message."""
 
     class Relay(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -67,7 +67,7 @@ def _relay(lead: Callable[[bytes], tuple[Side, bytes]], address: Address) -> Ite
         allow_reuse_address = True
 
         def handle_error(self, *_: Any) -> None:
-            """A client that hangs up in the middle is no error here."""
+            """Ignore clients that disconnect in the middle."""
 
     with Server(address, Relay) as listening:
         thread = threading.Thread(target=listening.serve_forever)
@@ -90,7 +90,7 @@ def _received(connection: socket.socket, length: int) -> bytes:
 
 
 def _forward(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):  # the other side has hung up
+    with suppress(OSError):  # the other side has disconnected
         while data := source.recv(65536):
             target.sendall(data)
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Notebooks take the longest of all tests: each worker begins with its share, and what is short fills the gaps."""
+"""Notebook tests take longest: each worker starts with its share of them, and short tests fill the gaps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDER = "tests/notebooks/"
 
 @pytest.fixture
 def own_pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    """A pair that the test's notebooks find: some write to production itself, which other tests look at."""
+    """A pair of the test's own, because some notebooks write to production, which other tests read."""
     with open_pair("embedded") as pair:
         for name, value in pair.environ().items():
             monkeypatch.setenv(name, value)
@@ -27,29 +27,29 @@ def own_pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where all these tests keep the evidence of trials, whatever their worker; that of runs/latest is there already.
+    """The shelf on which all these tests share evidence, across workers; that of runs/latest is linked into it.
 
-    Evidence is kept under a name made of all that it depends on (kit.trials.cache), so that what another code, project
-    or version has left there is not taken. With KIT_FRESH=1 nothing is.
+    Evidence is stored under a digest of everything that it depends on (kit.trials.cache), so evidence of other code,
+    projects or versions is never used. With KIT_FRESH=1 none is.
     """
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / run_folder.EVIDENCE
     folder.mkdir(exist_ok=True)
     for kept in (ROOT / run_folder.RUNS / run_folder.LATEST / run_folder.EVIDENCE).resolve().glob("*.json"):
-        with suppress(FileExistsError):  # another worker was there first
+        with suppress(FileExistsError):  # another worker has linked it
             (folder / kept.name).symlink_to(kept)
     return folder
 
 
 @pytest.fixture
 def shared_trials(monkeypatch: pytest.MonkeyPatch, shelf: Path) -> None:
-    """A trial that several notebooks ask for is run once in all these tests, as it is in a run of all notebooks."""
-    monkeypatch.setattr(run_folder, "EVIDENCE", str(shelf))  # an absolute path, so in no run's folder
+    """Run a trial that several notebooks need only once in all these tests, as a run of all notebooks does."""
+    monkeypatch.setattr(run_folder, "EVIDENCE", str(shelf))  # an absolute path, so not in any run's folder
 
 
-@pytest.hookimpl(trylast=True)  # when those that are not to run have been taken out
+@pytest.hookimpl(trylast=True)  # after deselection
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal the tests of this folder out to the workers, the longest first, each at the head of a worker's part."""
+    """Distribute the tests of this folder over the workers, longest first, each at the start of a worker's part."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     short, own = [], []
     for item in items:
@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def length(item: pytest.Item) -> tuple[int, int]:
-    """What a test takes: most of all a run of all notebooks, then that of the longest, then by claims."""
+    """A sort key for a test's duration: a run of all notebooks, then of the longest one, then by number of claims."""
     given = item.callspec.params if hasattr(item, "callspec") else {}
     if "values" in given:
         return 2, 0
@@ -74,7 +74,7 @@ def length(item: pytest.Item) -> tuple[int, int]:
 
 
 def part_sizes(count: int, workers: int) -> list[int]:
-    """How many tests pytest-xdist gives each worker to begin with: equal runs of the list, one after the other."""
+    """The number of tests that pytest-xdist first assigns to each worker: equal consecutive parts of the list."""
     sizes: list[int] = []
     for number in range(workers):
         sizes.append((count - sum(sizes)) // (workers - number))

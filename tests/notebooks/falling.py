@@ -1,4 +1,4 @@
-"""Which claim falls when a cell is changed, and what checks say of wrong answers: all of a notebook's in one kernel."""
+"""Which claim falls under each mutation, and what checks say about wrong answers: one kernel per notebook."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ async def what_fell(
     notebook: Any, mutations: Sequence[Mutation], folder: Path, environ: Mapping[str, str],
     answers: Sequence[WrongAnswer] = (),
 ) -> tuple[dict[str, str], dict[str, Exercise]]:
-    """What stopped the notebook under each mutation, by the claim that it is meant for; what was said of each answer.
+    """{claim: what stopped the notebook under its mutation}, and {wrong answer: the result of its check}.
 
-    Before a cell runs as it stands, each change of it runs, with what follows up to its claim. What that has left in
-    the kernel is then made anew: every cell that ran changed, or after a change, is run once more as it stands.
-    AssertionError where a cell that is not changed fails.
+    Before a cell runs unchanged, each mutation of it runs, with the cells up to its claim. The unchanged cells then run
+    again and replace what the mutations left in the kernel. Raises AssertionError when an unchanged cell fails.
     """
-    amount = Amount(notebook_at_most=sys.maxsize)  # every change and answer writes as much as the notebook once more
+    amount = Amount(notebook_at_most=sys.maxsize)  # every mutation and answer repeats the notebook's outputs
     kernel = await Kernel.start(
         nbformat.from_dict(notebook), folder, environ, LIMIT_S, amount, lambda message, cell: None
     )
@@ -59,7 +58,7 @@ async def what_fell(
 
 
 async def said_of(kernel: Kernel, notebook: Any, at: int, answer: str) -> Exercise:
-    """Put an answer into the place of a stub, run its check, and return what that says."""
+    """Replace a stub by an answer, run its check, and return the check's result."""
     stub, check = (nbformat.from_dict(cell) for cell in notebook.cells[at : at + 2])
     stub.source = answer
     assert not (stopped := await stopped_by(kernel, [stub, check], at)), stopped
@@ -68,7 +67,7 @@ async def said_of(kernel: Kernel, notebook: Any, at: int, answer: str) -> Exerci
 
 
 async def stopped_by(kernel: Kernel, cells: Sequence[Any], first: int) -> str:
-    """Run cells up to the one that fails: the claim that fell in it, else its error; empty where none fails."""
+    """Run cells up to the one that fails; return the claim that fell or the error, "" if none fails."""
     for index, cell in enumerate(cells, first):
         if cell.cell_type == "code" and cell.source.strip():
             try:
@@ -79,7 +78,7 @@ async def stopped_by(kernel: Kernel, cells: Sequence[Any], first: int) -> str:
 
 
 async def run_for_certain(kernel: Kernel, cell: Any, index: int) -> None:
-    """Run a cell again until it has run: a kernel in which one has just failed turns away what follows at once."""
+    """Run a cell until it has run: after a failure a kernel rejects requests that follow immediately."""
     cell.execution_count = None
     while cell.execution_count is None:
         await kernel.run(cell, index, LIMIT_S)

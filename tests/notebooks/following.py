@@ -1,4 +1,4 @@
-"""Which names of a notebook follow its parameters: a value that is made from one, or from what follows one."""
+"""Which names of a notebook depend on its parameters, directly or through other names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from kit.notebooks.investigate.parameters import declared
 from tests.notebooks.sources import code
 
-HOW_OFTEN = {"repetitions", "timeout_s", "seed", "many", "rounds"}  # they say how often and how long, not what
+HOW_OFTEN = {"repetitions", "timeout_s", "seed", "many", "rounds"}  # they set how often and how long, not what is run
 
 
 def switches(notebook: Any) -> set[str]:
@@ -18,7 +18,7 @@ def switches(notebook: Any) -> set[str]:
 
 
 def sentences_that_do_not_follow(notebook: Any, parameters: Iterable[str]) -> list[str]:
-    """The claims whose expectation follows one of these parameters, and whose sentence does not."""
+    """The claims whose expectation depends on one of these parameters although their sentence does not."""
     follows = set(parameters)
     found = []
     for cell in code(notebook):
@@ -44,7 +44,7 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def _made(node: ast.AST) -> Iterator[str]:
-    """The names that a statement gives a value to; what was run is no prediction, and follows nothing."""
+    """The names that a statement assigns; results of runs are not predictions and are left out."""
     if isinstance(node, ast.FunctionDef):
         yield node.name
     elif isinstance(node, ast.Assign | ast.AnnAssign) and not _names(node) & {"run", "session"}:

@@ -1,4 +1,4 @@
-"""The notebooks as the tests read them: sources, claims and their mutations, exercises and wrong answers to them."""
+"""The notebooks for the tests: sources, claims with their mutations, exercises with wrong answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Mutation:
     new: str
 
     def applied_to(self, notebook: Any) -> Any:
-        """The notebook with this change, up to the cell of its claim, for nothing after that matters."""
+        """The notebook with this change, up to the cell of its claim."""
         changed = nbformat.from_dict(notebook)
         at, last = self.span(changed)
         changed.cells = changed.cells[: last + 1]
@@ -39,22 +39,22 @@ class Mutation:
         return changed
 
     def span(self, notebook: Any) -> tuple[int, int]:
-        """The positions of the cell that is changed and of the cell whose claim must fall."""
+        """The positions of the changed cell and of the cell whose claim must fall."""
         at = next((index for index, cell in enumerate(notebook.cells) if cell["id"] == self.cell), None)
         assert at is not None, f"there is no cell {self.cell}"
         return at, next(index for index, cell in enumerate(notebook.cells) if self.claim in claims_in(cell))
 
     def change(self, cell: Any) -> None:
-        """Make the change in its cell. AssertionError where the text is not in it exactly once."""
+        """Change the cell. Raises AssertionError unless the text occurs exactly once."""
         assert cell.source.count(self.old) == 1, f"{self.old!r} is not in cell {self.cell} exactly once"
         cell.source = cell.source.replace(self.old, self.new)
 
 
 @dataclass(frozen=True, slots=True)
 class WrongAnswer:
-    """A wrong answer to an exercise, what it gets wrong, and what its check must say of it.
+    """A wrong answer to an exercise, why it is wrong, and the expected result of its check.
 
-    `state` is the check's; `says` is a part of its hint.
+    `state` is the check's result; `says` is a part of its hint.
     """
 
     exercise: str
@@ -73,7 +73,7 @@ def code(notebook: Any) -> list[Any]:
 
 
 def claims(notebook: Any) -> list[str]:
-    """The ids of a notebook's claims, in the order of its text."""
+    """The ids of a notebook's claims, in order."""
     return [id for cell in notebook.cells for id in claims_in(cell)]
 
 
@@ -89,14 +89,14 @@ def mutations(path: Path) -> tuple[Mutation, ...]:
 
 
 def wrong_answers(path: Path) -> tuple[WrongAnswer, ...]:
-    """The wrong answers that are kept of one notebook's exercises."""
+    """The wrong answers to one notebook's exercises."""
     file = WRONG_ANSWERS / f"{path.stem}.toml"
     found = tomllib.loads(file.read_text("utf-8")) if file.exists() else {}
     return tuple(WrongAnswer(id, **fields) for id, answers in found.items() for fields in answers)
 
 
 def exercises(notebook: Any) -> dict[str, int]:
-    """The exercises of a notebook, each with the position of its stub; its check is the cell after it."""
+    """{exercise: position of its stub}; its check is the next cell."""
     return {
         id: index - 1 for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"
         for id in _EXERCISE.findall(cell.source)
@@ -104,12 +104,12 @@ def exercises(notebook: Any) -> dict[str, int]:
 
 
 def parameters(path: Path) -> dict[str, Any]:
-    """The parameters with which a notebook's mutations are run, where its defaults would take long."""
+    """The parameters for a notebook's mutations, if its defaults would take too long."""
     return dict(_mutations_file(path).get(PARAMETERS, {}))
 
 
 def for_mutations(path: Path) -> Any:
-    """The notebook as its mutations are made in it: with their parameters, if they have any, put in by papermill."""
+    """The notebook to be mutated, with those parameters injected by papermill."""
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
@@ -120,16 +120,16 @@ def for_mutations(path: Path) -> Any:
 
 
 def other_parameters(path: Path) -> dict[str, Any]:
-    """Parameters other than the defaults, with which every claim holds as well; none where there is no other sense."""
+    """Parameters other than the defaults with which every claim must hold, too; empty if there are none."""
     return dict(_mutations_file(path).get(OTHER, {}))
 
 
 def companions(path: Path) -> list[Path]:
-    """The notebooks that must have run before this one, because it reads what they found."""
+    """The notebooks that must run before this one, because it reads their claims."""
     return [ROOT / "notebooks" / f"{name}.ipynb" for name in _mutations_file(path).get(AFTER, [])]
 
 
-@cache  # as tests are collected it is asked for once for each
+@cache  # called for each test during collection
 def _mutations_file(path: Path) -> dict[str, Any]:
     file = MUTATIONS / f"{path.stem}.toml"
     return tomllib.loads(file.read_text("utf-8")) if file.exists() else {}

@@ -1,4 +1,4 @@
-"""Runs a small project with the probes loaded, in an interpreter of its own, and reads what they wrote."""
+"""Run a small project with the probes in an interpreter of its own, and read what they wrote."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.projects import LIGHT
 
 TIMEOUT_S = 240
 EVENTS = events_of(Evidence)
-PROBED = os.environ.get("KIT_PROBED_PYTHON", sys.executable)  # the interpreter that projects are run by
+PROBED = os.environ.get("KIT_PROBED_PYTHON", sys.executable)  # the interpreter that runs the projects
 PYTEST = ("-m", "pytest", *LIGHT)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One run: how it ended, and the events of all its processes, each with `frames` for its stack."""
+    """One run: its result, and the events of all processes, each with `frames` for its stack."""
 
     folder: Path
     files: Path
@@ -36,31 +36,31 @@ class Seen:
     events: tuple[dict[str, Any], ...] = field(repr=False)
 
     def of(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
-        """The events of a kind that have these fields."""
+        """The events of a kind with these fields."""
         return [
             event for event in self.events
             if event["kind"] == kind and all(event.get(name) == value for name, value in fields.items())
         ]  # fmt: skip
 
     def one(self, kind: str, **fields: Any) -> dict[str, Any]:
-        """The only event of a kind that has these fields."""
+        """The only event of a kind with these fields."""
         (event,) = self.of(kind, **fields)
         return event
 
     def places(self, event: Mapping[str, Any]) -> list[str]:
-        """An event's frames as `file:line function`, innermost first, files named from the project's folder."""
+        """An event's frames as `file:line function`, innermost first, with files relative to the project."""
         return [f"{os.path.relpath(file, self.folder)}:{line} {name}" for file, line, name, _ in event["frames"]]
 
     def named(self, number: str | None) -> str | None:
-        """What a callable is called, by its number."""
+        """The name of a callable, by its number."""
         return next((event["name"] for event in self.of("callable", callable=number)), None)
 
     def evidence(self) -> Evidence:
-        """What the rest of the kit makes of it."""
+        """The evidence that the kit collects from the record."""
         return collect.from_probes(self.files, self.folder)
 
     def text(self) -> str:
-        """All that was written down."""
+        """The text of all records."""
         return "".join(path.read_text() for path in sorted(self.files.glob("*.jsonl")))
 
 
@@ -76,7 +76,7 @@ def run(
     folder: Path, files: Mapping[str, str], *command: str, environ: Mapping[str, str] | None = None,
     probes: bool = True, without: Iterable[str] = (), python: str = PROBED, expect: int | None = 0,
 ) -> Seen:  # fmt: skip
-    """Write a project and run a command of its interpreter in it; `expect` is its exit code, None where any will do."""
+    """Write a project and run a Python command in it; `expect` is its exit code, None for any."""
     project, seen = folder / "project", folder / "seen"
     seen.mkdir(parents=True)
     project.mkdir(exist_ok=True)
@@ -91,7 +91,7 @@ def run(
 
 
 def environment() -> dict[str, str]:
-    """What a project's interpreter is given of this one's environment."""
+    """The part of this process's environment that projects get."""
     kept = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR")
     return {**{name: os.environ[name] for name in kept if name in os.environ}, "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -105,7 +105,7 @@ def injected(seen: Path, without: Iterable[str] = ()) -> dict[str, str]:
 
 
 def undefined(event: Mapping[str, Any]) -> set[str]:
-    """What a probe has written of an event that its dataclass does not have, and so nothing reads."""
+    """The fields of an event that its dataclass does not have, so that nothing reads them."""
     if event["kind"] not in EVENTS:
         return set()
     return set(event) - {each.name for each in fields(EVENTS[event["kind"]][1])} - {"kind", "at_s", "late"}

@@ -1,4 +1,4 @@
-"""Ways by names that a plugin took out of the drivers before the guard was loaded. Each is to be stopped, too."""
+"""Connections through names that a plugin took from the drivers before the guard was loaded. Each must be stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ways have in common: where they lead, and what they would say there."""
+"""Shared by all ways: the database that they reach, and the statement that they run there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PRODUCTION = os.environ["PRODUCTION"]
 
 
 def said_by(way: str) -> str:
-    """The statement by which a way is known that got there."""
+    """The statement that shows in the server's log which way reached it."""
     return f"select 'reached by {way}'"
 
 
@@ -28,20 +28,20 @@ def statement(way: str) -> str:
 
 @pytest.fixture
 def code(statement: str) -> str:
-    """A program that reaches production by itself."""
+    """A program that connects to production."""
     return f"import psycopg2; psycopg2.connect({PRODUCTION!r}).cursor().execute({statement!r})"
 
 
 @pytest.fixture
 def cleared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a test that has taken all variables away."""
+    """An environment from which a test has removed all variables."""
     for name in list(os.environ):
         monkeypatch.delenv(name)
 
 
 @pytest.fixture
 def script(tmp_path, code: str):
-    """A script with its own interpreter's name in its first line."""
+    """A script whose first line names this interpreter."""
     path = tmp_path / "script"
     path.write_text(f"#!{sys.executable}\n{code}\n")
     path.chmod(0o755)

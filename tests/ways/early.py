@@ -1,4 +1,4 @@
-"""A plugin that is loaded before the guard, by `-p`: it takes names out of drivers, and opens what it is told to."""
+"""A plugin loaded before the guard (`-p`): takes names from the drivers, and opens a connection if OPENS says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways to a database that is not on the allow-list. Each is stopped, and its test fails, whatever it makes of that.
+"""Ways to a database off the allow-list. Each must be stopped, and its test must fail even if it swallows the error.
 
 `tests/live/test_guard_ways.py` runs them under --db-guard, with a live server for production.
 """
@@ -45,7 +45,7 @@ FILE = "prod.db"
 
 
 def run(function, *args):
-    """Do it as applications do that swallow all errors."""
+    """Call a function as applications do that swallow all errors."""
     with contextlib.suppress(Exception):
         return function(*args)
 
@@ -389,7 +389,7 @@ def test_replaced_environment(code, monkeypatch):
 
 
 def test_cleared_unheard(code):
-    """By `unsetenv`, of which `os.environ` hears nothing."""
+    """By `unsetenv`, which does not update `os.environ`."""
     kept = {name: os.environ[name] for name in list(os.environ)}
     for name in kept:
         os.unsetenv(name)
@@ -448,7 +448,7 @@ def test_no_standard_error(monkeypatch):
 
 
 def test_faked_modules(monkeypatch):
-    """As pyfakefs does it: another `os` in every module that has one."""
+    """As pyfakefs does: another `os` in every module that has one."""
     fake = mock.MagicMock(name="os", spec=os)
     for module in list(sys.modules.values()):
         for name in ("os", "io", "json"):

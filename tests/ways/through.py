@@ -1,7 +1,7 @@
-"""Ways that --db-guard does not stop, as docs/guard.md says. Each gets there, and its test passes: the page stays true.
+"""Ways that --db-guard does not stop, as docs/guard.md lists them. Each must succeed, so that the page stays true.
 
-`tests/live/test_guard_ways.py` runs them under --db-guard, with a live server for production. A way that is stopped one
-day moves to `stopped.py`, and out of the page.
+`tests/live/test_guard_ways.py` runs them under --db-guard, with a live server for production. A way that the guard
+learns to stop moves to `stopped.py` and is removed from the page.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def test_another_interpreter_in_the_process():
 
 
 def test_program_that_starts_a_client(statement):
-    """Here a Perl; a compiled program, `make` or `npm` are the same."""
+    """Perl here; a compiled program, `make` or `npm` behave the same."""
     quietly("perl", "-e", "exec @ARGV", "psql", PRODUCTION, "-c", statement)
 
 
@@ -57,13 +57,13 @@ def test_client_that_reads_what_to_do(statement):
 
 
 def test_shell_that_reads_what_to_do(statement):
-    """A here-document is its standard input, too."""
+    """A here-document is standard input, too."""
     client = shlex.join(["psql", PRODUCTION, "-c", statement])
     subprocess.run(f"sh <<'END'\n{client}\nEND\n", shell=True, check=True, stdout=subprocess.DEVNULL)
 
 
 def test_client_that_its_settings_lead_elsewhere(statement, tmp_path):
-    """`\\connect` in the file that psql reads by itself before it does what it is told."""
+    """`\\connect` in the file that psql reads before its own commands."""
     settings = tmp_path / "psqlrc"
     settings.write_text(f'\\connect "{PRODUCTION}"\n{statement};\n')
     told = {**os.environ, "PSQLRC": str(settings)}
@@ -71,7 +71,7 @@ def test_client_that_its_settings_lead_elsewhere(statement, tmp_path):
 
 
 def test_library_by_ctypes(statement):
-    """What is called in a C library (here the one that psycopg2 brings) raises no event of the interpreter's."""
+    """A call into a C library (here psycopg2's libpq) raises no audit event."""
     folder = pathlib.Path(psycopg2.__file__).parents[1] / "psycopg2_binary.libs"
     library = ctypes.CDLL(str(next(folder.glob("libpq*"))))
     library.PQconnectdb.restype = library.PQexec.restype = ctypes.c_void_p
@@ -85,7 +85,7 @@ def test_system_by_ctypes(code):
 
 
 def test_protocol_spoken_by_the_application():
-    """A driver of one's own, over a plain socket: the guard judges no sockets. Here as far as the server's answer."""
+    """A protocol implemented over a plain socket, up to the server's first answer: the guard judges no sockets."""
     url = sqlalchemy.make_url(PRODUCTION)
     with socket.create_connection((url.host, url.port)) as connection:
         said = struct.pack("!I", 3 << 16) + f"user\0{url.username}\0database\0{url.database}\0\0".encode()
@@ -94,7 +94,7 @@ def test_protocol_spoken_by_the_application():
 
 
 def test_server_that_connects_itself(statement):
-    """An allowed server connects to another one by itself (COPY TO PROGRAM here; likewise dblink and postgres_fdw)."""
+    """An allowed server that connects to another one (here COPY TO PROGRAM; dblink and postgres_fdw likewise)."""
     connection = psycopg2.connect(os.environ["TEST_AS_SUPERUSER"])
     command = f"{os.environ['PSQL']} '{PRODUCTION}' -c \"{statement}\"".replace("'", "''")
     cursor = connection.cursor()
@@ -103,7 +103,7 @@ def test_server_that_connects_itself(statement):
 
 
 def test_role_that_all_databases_share():
-    """A role belongs to no database: who may change it on an allowed one changes it for all of that server."""
+    """A role belongs to no database: changing it on an allowed database changes it for the whole server."""
     connection = psycopg2.connect(os.environ["TEST_AS_SUPERUSER"])
     connection.autocommit = True
     connection.cursor().execute("create role through")
@@ -111,7 +111,7 @@ def test_role_that_all_databases_share():
 
 
 def test_another_name_of_a_file(tmp_path):
-    """A hard link: two names of one file, of which neither is the right one."""
+    """A hard link: two names of one file, neither of which is the real one."""
     pathlib.Path(FILE).touch()
     os.link(FILE, "test-link.db")
     with sqlite3.connect("test-link.db") as connection:

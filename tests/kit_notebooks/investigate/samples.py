@@ -1,4 +1,4 @@
-"""Small notebooks, made by the tests and run by real kernels."""
+"""Small notebooks, made by the tests and run in real kernels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def text(source: str, id: str, *tags: str) -> Any:
 
 
 def notebook(cells: Iterable[Any], **kit: Any) -> Any:
-    """A notebook of cells, each a cell or the source of a code cell; `kit` is the kit's own metadata of it."""
+    """A notebook; `cells` are cells or the source of code cells, `kit` is the kit's metadata."""
     made = [cell(one, f"cell-{n}") if isinstance(one, str) else one for n, one in enumerate(cells, 1)]
     return new_notebook(cells=made, metadata={"kit": kit} if kit else {})
 
@@ -44,14 +44,14 @@ def write(folder: Path, name: str, *cells: Any, **kit: Any) -> Path:
 
 @dataclass(frozen=True)
 class Executed:
-    """A notebook as it was saved, and the error that papermill raised, if any."""
+    """A saved notebook, and the error that papermill raised, if any."""
 
     nb: Any
     error: Exception | None
 
     @property
     def outcome(self) -> Outcome:
-        """What the notebook says of its own run."""
+        """The outcome that the notebook records of its own run."""
         return Outcome.of(self.nb)
 
     @property
@@ -66,7 +66,7 @@ class Executed:
 
 
 def execute(folder: Path, *cells: Any, **options: Any) -> Executed:
-    """Run a notebook by papermill with the kit's engine, as its command line would, and read what was saved."""
+    """Run a notebook with papermill and the kit's engine, as the command line does, and read the saved notebook."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -84,19 +84,19 @@ def execute(folder: Path, *cells: Any, **options: Any) -> Executed:
 
 
 def quiet() -> Console:
-    """A console that keeps what is printed, to be read from its file."""
+    """A console that keeps its output."""
     return Console(file=StringIO(), width=200, highlight=False)
 
 
 def said(console: Console) -> str:
-    """What was printed."""
+    """The output of such a console."""
     file = console.file
     assert isinstance(file, StringIO)
     return file.getvalue()
 
 
 def living(pids: Iterable[int]) -> list[int]:
-    """Those of the processes that still run."""
+    """The processes that are still running."""
     import psutil
 
     found = []

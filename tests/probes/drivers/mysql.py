@@ -1,4 +1,4 @@
-"""A small server of MySQL's protocol, which says who it is and answers every statement with a row."""
+"""A small server of MySQL's protocol, which reports an identity and answers every statement with a row."""
 
 from __future__ import annotations
 
