@@ -1,4 +1,4 @@
-"""A Postgres server of one's own on loopback: without a password, with nothing in it, and gone at the end."""
+"""A temporary Postgres server on loopback, without a password and without data, removed at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READY_S = 60.0
 
 @contextmanager
 def bare_server(user: str, port: int = 0, **more: str | int) -> Iterator[int]:
-    """Start a server with a superuser `user`, and yield its port; 0 takes one that is free. `more` are its settings."""
+    """Start a server with a superuser `user` and yield its port; 0 selects a free one. `more` are its settings."""
     account = places.account()
     programs = binaries.find(account)
     identity = account.as_popen() if account is not None else {}
@@ -31,7 +31,7 @@ def bare_server(user: str, port: int = 0, **more: str | int) -> Iterator[int]:
         port = port or _free_port()
         settings = {
             "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": name, "fsync": "off",
-            "dynamic_shared_memory_type": "mmap",  # what a killed server has in /dev/shm stays there
+            "dynamic_shared_memory_type": "mmap",  # a killed server leaves its segments in /dev/shm
             **more,
         }  # fmt: skip
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
@@ -53,7 +53,7 @@ def _free_port() -> int:
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    """Wait until the server answers. SystemExit where it has ended, the driver's error where it stays silent."""
+    """Wait until the server answers. SystemExit if it exits, the driver's error if it does not answer."""
     import psycopg
 
     deadline = time.monotonic() + READY_S

@@ -1,6 +1,6 @@
-"""What the kit costs, against what a person would do without it: `make bench`.
+"""The costs of the kit compared with the same work without it: `make bench`.
 
-Real processes, in turn with what they are compared to, medians. Prints a table and writes build/bench.json.
+Real processes, alternating with what they are compared to, medians. Prints a table and writes build/bench.json.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LIBRARIES = ("click", "msgspec", "psycopg", binaries.DISTRIBUTION, "fastapi", "s
 
 
 def cpu_of(command: list[str]) -> float:
-    """Run a command and return its processor time, user's and system's."""
+    """Run a command and return its processor time, user plus system."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -47,7 +47,7 @@ def cpu_of(command: list[str]) -> float:
 
 
 def commands(runs: int) -> Iterator[Figure]:
-    """Yield the commands that a person waits for."""
+    """Yield the figures of commands that a person waits for."""
     bare = [sys.executable, "-c", "pass"]
     for name in ("--help", "status"):
         seconds, bare_s = in_turn(lambda name=name: cpu_of([*KIT, name]), lambda: cpu_of(bare), runs)
@@ -55,19 +55,19 @@ def commands(runs: int) -> Iterator[Figure]:
 
 
 def milliseconds(what: str, value_s: float, against: str, against_s: float, most_s: float, runs: int) -> Figure:
-    """Return a figure of times."""
+    """Return a figure in milliseconds."""
     return Figure(what, value_s * 1000, against, against_s * 1000, most_s * 1000, "ms", runs)
 
 
 def start_of_a_pair() -> float:
-    """Return the time from asking for a pair until both servers have answered."""
+    """Return the seconds from the request for a pair until both servers have answered."""
     began = time.perf_counter()
     with open_pair("embedded"):
         return time.perf_counter() - began
 
 
 def first_start_of_a_pair() -> float:
-    """Return the same where no template has been kept."""
+    """Return the same without a kept template."""
     with tempfile.TemporaryDirectory() as cache:
         before = os.environ.get("XDG_CACHE_HOME")
         os.environ["XDG_CACHE_HOME"] = cache
@@ -91,7 +91,7 @@ class ByHand:
             os.chown(self.folder, self.user.uid, self.user.gid)
 
     def run(self, *commands: list[str]) -> None:
-        """Run commands side by side, as the user that Postgres accepts."""
+        """Run commands in parallel, as a user that Postgres accepts."""
         options = self.user.as_popen() if self.user is not None else {}
         environ = binaries.server_environment()
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -100,18 +100,18 @@ class ByHand:
             raise SystemExit(f"a program of Postgres failed: {commands}")
 
     def data(self) -> dict[str, Path]:
-        """Return the places of two new data directories."""
+        """Return the paths of two new data directories."""
         self.number += 1
         return {side: self.folder / f"{side}-{self.number}" for side in ("production", "test")}
 
     def initdb(self, data: dict[str, Path]) -> None:
-        """Make both data directories side by side."""
+        """Create both data directories in parallel."""
         options = ["-N", "--locale=C", "-E", "UTF8", "-A", "scram-sha-256", "--pwfile=password", "-U", "postgres"]
         (self.folder / "password").write_text(secrets.token_hex(8))
         self.run(*([self.binaries.initdb, *options, "-D", str(place)] for place in data.values()))
 
     def start(self, data: dict[str, Path]) -> None:
-        """Start both servers in turn, and wait for each."""
+        """Start both servers one after the other, and wait for each."""
         for side, place in data.items():
             settings = embedded_settings(side, "bench", free_port(), self.binaries.version)
             options = " ".join(f"'{argument}'" for argument in as_arguments(settings))
@@ -123,11 +123,11 @@ class ByHand:
 
     @property
     def pg_ctl(self) -> str:
-        """The path of the program that starts and stops a server."""
+        """The path of `pg_ctl`."""
         return str(self.binaries.directory / "pg_ctl")
 
     def first_start(self) -> float:
-        """Return the time of `initdb` twice side by side and the start of both."""
+        """Return the seconds for two parallel runs of `initdb` and the start of both servers."""
         data = self.data()
         began = time.perf_counter()
         self.initdb(data)
@@ -137,7 +137,7 @@ class ByHand:
         return seconds
 
     def ready_start(self, data: dict[str, Path]) -> float:
-        """Return the time of the start of two directories that are ready."""
+        """Return the seconds for the start of two existing data directories."""
         began = time.perf_counter()
         self.start(data)
         seconds = time.perf_counter() - began
@@ -165,28 +165,28 @@ def by_hand() -> Iterator[ByHand]:
 
 
 def starts(runs: int) -> Iterator[Figure]:
-    """Yield the first start of the pair and a later one."""
+    """Yield the figures of the pair's first start and of a later one."""
     with by_hand() as hand:
         seconds, other_s = in_turn(first_start_of_a_pair, hand.first_start, runs)
         most_s = START_TIMES * other_s
         yield milliseconds("first start of the pair", seconds, "initdb twice, then start", other_s, most_s, runs)
         ready = hand.data()
         hand.initdb(ready)
-        start_of_a_pair()  # the first in this user's cache may have to make the template
+        start_of_a_pair()  # the first start in this user's cache may have to create the template
         seconds, other_s = in_turn(start_of_a_pair, lambda: hand.ready_start(ready), runs)
         most_s = START_TIMES * other_s
         yield milliseconds("warm start of the pair", seconds, "pg_ctl start, twice", other_s, most_s, runs)
 
 
 def machine() -> dict[str, object]:
-    """Return what the figures depend on."""
+    """Return the properties of the machine that the figures depend on."""
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
     python = platform.python_version()
     return {"system": platform.platform(), "processors": os.cpu_count(), "python": python, "versions": versions}
 
 
 def main() -> None:
-    """Measure, print the table as it grows, and write the file."""
+    """Measure, print the rows as they come, and write the file."""
     parser = argparse.ArgumentParser(description="Measure what the kit costs.")
     parser.add_argument("--runs", type=int, default=7, help="times that each thing is measured (default: 7)")
     parser.add_argument("--short", action="store_true", help="leave out the largest plan and suite, which take minutes")

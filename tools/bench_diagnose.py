@@ -1,4 +1,4 @@
-"""What `kit diagnose` takes on large suites, of the time of the suite itself, for tools/bench.py."""
+"""The time of `kit diagnose` on large suites relative to the suite's own time, for tools/bench.py."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ SOUND = ("client", 'assert client.get("/goods").status_code == 200')
 
 
 def figures(*, short: bool) -> Iterator[Figure]:
-    """Yield what a diagnosis takes of the suite's own time; `short` leaves out the suite of 10,000 tests."""
+    """Yield the figures of diagnoses; `short` leaves out the suite of 10,000 tests."""
     for tests in SIZES[:-1] if short else SIZES:
         for causes in (1, 3):
             with tempfile.TemporaryDirectory(prefix="kit-bench-") as name:
@@ -115,7 +115,7 @@ def figures(*, short: bool) -> Iterator[Figure]:
 
 
 def write(folder: Path, tests: int, causes: int) -> None:
-    """Write a project with so many tests, of which each cause has one in fifty."""
+    """Write a project with this many tests; each cause affects one test in fifty."""
     body = ["from tests.books import books", ""]
     for number in range(tests):
         cause = number % 50 - 10
@@ -131,7 +131,7 @@ def write(folder: Path, tests: int, causes: int) -> None:
 
 
 def seconds(folder: str, command: Sequence[str], expected: int) -> float:
-    """How long a command takes in a project; SystemExit where it ends otherwise than expected."""
+    """The seconds that a command takes in a project. SystemExit for an unexpected exit code."""
     began = time.perf_counter()
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if ended.returncode != expected:

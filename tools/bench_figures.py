@@ -1,4 +1,4 @@
-"""What a measurement says, for tools/bench.py and its parts."""
+"""The values of a measurement, for tools/bench.py and its parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured value, what it is compared to, and the most that it may be; all in `unit`."""
+    """A measured value, the value that it is compared to, and its upper bound; all in `unit`."""
 
     what: str
     value: float
@@ -26,12 +26,12 @@ class Figure:
 
     @property
     def times(self) -> float:
-        """How many times what it is compared to."""
+        """The ratio to the value that it is compared to."""
         return self.value / self.against_value
 
 
 def in_turn(action: Callable[[], float], other: Callable[[], float], runs: int) -> tuple[float, float]:
-    """Return the medians of two actions that take turns in going first: what slows the machine slows both."""
+    """Return the medians of two actions that alternate in order, so that a slow machine slows both."""
     found: tuple[list[float], list[float]] = ([], [])
     for number in range(runs):
         for which in ((0, 1), (1, 0))[number % 2]:

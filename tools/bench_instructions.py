@@ -1,6 +1,6 @@
-"""What `kit trace` and the guard add to a test, in instructions: a figure that nothing else on the machine changes.
+"""What `kit trace` and the guard add to a test, in instructions, which the machine's load does not change.
 
-Needs valgrind, which counts them. Not counted: what the servers do, what the system does, and waiting.
+Requires valgrind, which counts them. Not counted: the servers, the kernel, and waiting.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from bench_figures import Figure
 from bench_trace import GUARD_TIMES, PYTEST, TRACE_TIMES, TRACED, Suite, suite_of
 
-# The difference of two sizes is what tests cost, without the start.
+# The difference between two sizes is the cost of tests without the start.
 SIZES = (20, 120)
 MILLION = 1_000_000
 FOUND = re.compile(r"I\s+refs:\s+([\d,]+)")
@@ -24,7 +24,7 @@ WITHOUT = ("-p", "no:kit-db-guard")
 
 
 def figures() -> Iterator[Figure]:
-    """Yield the instructions of one test traced and guarded, against the same without; nothing without valgrind."""
+    """Yield the instructions of a traced and of a guarded test, compared with a plain one; none without valgrind."""
     if shutil.which(VALGRIND[0]) is None:
         return
     for of, one_engine in (("", False), (" of one engine", True)):
@@ -50,7 +50,7 @@ def _totals(size: int, one_engine: bool) -> tuple[int, int, int]:
 
 
 def _count(suite: Suite, before: Sequence[str], command: Sequence[str]) -> int:
-    """Count the instructions of a command; `before` is what starts it, which is not counted."""
+    """Count the instructions of a command; those of `before`, which starts it, are not counted."""
     with tempfile.TemporaryDirectory(prefix="kit-bench-") as folder:
         log = Path(folder) / "log"
         suite.run((*before, *COUNTING, f"--log-file={log}", *command))

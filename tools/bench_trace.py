@@ -1,4 +1,4 @@
-"""What `kit trace` and the guard cost on somebody's suite, for tools/bench.py: in time, memory and kept evidence."""
+"""The costs of `kit trace` and the guard on a suite, for tools/bench.py: time and memory."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ TRACE_TIMES, GUARD_TIMES, OFF_TIMES, MEMORY_TIMES = 1.05, 1.01, 1.01, 11.0
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
 WITHOUT = (*PYTEST, "-p", "no:kit-db-guard")
 TRACED = (sys.executable, "-m", "kit", "trace", "--", *PYTEST)
-# What the specimen's conftest has, and what takes its place where all tests share the application's engine.
+# Text of the specimen's conftest, and its replacement for tests that share the application's engine.
 MADE, DISPOSED = "    engine = create_async_engine(TEST_DATABASE_URL)\n", "    await engine.dispose()\n"
 IMPORT = "from app.database import Base, get_db  # noqa: E402\n"
 IMPORT_BOTH = IMPORT + "from app.database import engine as app_engine  # noqa: E402\n"
-# Runs a command and tells the largest memory of any process of it, in MB.
+# Runs a command and prints the largest memory of any of its processes, in MB.
 LARGEST = """
 import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:]).returncode
@@ -49,11 +49,11 @@ class Suite:
 
     @property
     def allowed(self) -> str:
-        """Its test database, as --allow and the guard take it."""
+        """Its test database as an allow-list entry."""
         return f"{self.slot.test.host}:{self.slot.test.port}/{self.slot.test.database}"
 
     def run(self, command: Sequence[str]) -> str:
-        """Run a command over it, from databases as they were, and return what it printed."""
+        """Reset the databases, run a command on the suite, and return its output."""
         self.slot.reset()
         ended = subprocess.run(command, cwd=self.folder, env=dict(self.environ), capture_output=True, text=True)
         if ended.returncode != 0:
@@ -61,13 +61,13 @@ class Suite:
         return ended.stdout
 
     def seconds(self, command: Sequence[str]) -> float:
-        """How long a command takes, servers included."""
+        """The wall time of a command, including the servers."""
         began = time.perf_counter()
         self.run(command)
         return time.perf_counter() - began
 
     def processor_seconds(self, command: Sequence[str]) -> float:
-        """How much processor time a command takes, servers excluded: what else the machine does matters less."""
+        """The processor time of a command, without the servers; less sensitive to other load."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.run(command)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -75,9 +75,9 @@ class Suite:
 
 
 def figures(runs: int, *, short: bool) -> Iterator[Figure]:
-    """Yield what tracing and guarding cost; `short` leaves out the suite of 10,000 tests.
+    """Yield the figures of tracing and guarding; `short` leaves out the suite of 10,000 tests.
 
-    The specimen's tests make an engine each; most people's share one, so that few connections are new.
+    The specimen's tests make an engine each; in most suites they share one, so that few connections are new.
     """
     name = f"{TESTS:,} tests"
     with suite_of(TESTS) as suite:
@@ -100,7 +100,7 @@ def compared(
     what: str, measure: Callable[[Sequence[str]], float], command: Sequence[str], other: Sequence[str], times: float,
     runs: int,
 ) -> Figure:  # fmt: skip
-    """One command against another, in turn."""
+    """Compare one command with another, alternating."""
     value, against = in_turn(lambda: measure(command), lambda: measure(other), runs)
     return Figure(what, value * 1000, "without", against * 1000, times * against * 1000, "ms", runs)
 
@@ -112,7 +112,7 @@ def memory_mb(suite: Suite, command: Sequence[str]) -> float:
 
 @contextmanager
 def suite_of(count: int, *, one_engine: bool = False) -> Iterator[Suite]:
-    """A clean project with this many tests, whose fixture makes an engine for each of them, or one for all."""
+    """A clean project with this many tests, whose fixture makes an engine for each test, or one for all."""
     with tempfile.TemporaryDirectory(prefix="kit-bench-") as name:
         folder = Path(name) / "project"
         write_project(folder, (), "dependency_override")
@@ -125,7 +125,7 @@ def suite_of(count: int, *, one_engine: bool = False) -> Iterator[Suite]:
 
 
 def share_the_engine(conftest: Path) -> None:
-    """Have the tests' fixture, and the application, use one engine that is made once."""
+    """Change the tests' fixture to use the application's engine, which is made once."""
     text = conftest.read_text()
     for old, new in ((MADE, "    engine = app_engine\n"), (DISPOSED, ""), (IMPORT, IMPORT_BOTH)):
         if text.count(old) != 1:

@@ -1,4 +1,4 @@
-"""What trials cost, for tools/bench.py: against a loop, against a bare fork, with probes and without, in numbers."""
+"""The costs of trials, for tools/bench.py: against a loop, against a bare fork, with and without probes, in bulk."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WHOLE = plan(mechanisms=[("ci_variable", "global_engine"), ()], selections=["sui
 SUITE = Trial(mechanisms=(), way="by_hand")
 SMALL = Trial(mechanisms=(), selection="individual", way="by_hand")
 
-# Forks a process with the same libraries, which runs pytest and ends: no probes, nothing fresh, nothing watched.
+# Forks a process with the same libraries that runs pytest: no probes, no freshness, no supervision.
 BARE_FORKS = """
 import gc, json, os, sys, time
 from kit.trials.worker import libraries
@@ -66,7 +66,7 @@ for line in sys.stdin:
 
 
 def figures(runs: int, sizes: tuple[int, ...] = SIZES) -> Iterator[Figure]:
-    """Yield everything that is said of trials."""
+    """Yield all figures about trials."""
     with open_pair("embedded") as pair:
         yield from against_a_loop(pair, runs)
         with one_workspace(pair) as workspace:
@@ -89,11 +89,11 @@ def one_workspace(pair: Pair) -> Iterator[Workspace]:
 
 
 def against_a_loop(pair: Pair, runs: int) -> Iterator[Figure]:
-    """What a trial takes side by side, probes in, against `python -m pytest` in a loop, for each of two stacks."""
+    """Parallel trials with probes against `python -m pytest` in a loop, for two stacks."""
     for name, (what, plan_) in product(("current", "2023-11"), (("one test", ALONE), ("a suite", WHOLE))):
         trials = [replace(trial, stack=name) for trial in plan_]
         with open_slots(pair, 1) as (slot,):
-            seconds_of(trials, pair)  # the parents start
+            seconds_of(trials, pair)  # starts the parents
             ours, theirs = in_turn(
                 lambda trials=trials: seconds_of(trials * 8, pair), lambda trials=trials: loop(trials, slot), runs
             )
@@ -104,7 +104,7 @@ def against_a_loop(pair: Pair, runs: int) -> Iterator[Figure]:
 
 
 def seconds_of(trials: list[Trial], pair: Pair) -> float:
-    """Return the seconds that each of these trials takes, from asking for them to the last evidence."""
+    """Return the seconds per trial, from the request to the last evidence."""
     began = time.perf_counter()
     evidence = list(run_all(trials, pair, jobs=JOBS))
     seconds = time.perf_counter() - began
@@ -115,12 +115,12 @@ def seconds_of(trials: list[Trial], pair: Pair) -> float:
 
 
 def loop(trials: list[Trial], slot: Slot) -> float:
-    """Return the seconds that each trial takes one after the other, in an interpreter of its own."""
+    """Return the seconds per trial when they run one after the other, each in a new interpreter."""
     began = time.perf_counter()
     for trial in trials:
         python = str(stack(trial.stack).python)
         environ = trial_environ(slot, python)
-        del environ["PYTHONDONTWRITEBYTECODE"]  # who runs pytest by hand lets it keep what it has compiled
+        del environ["PYTHONDONTWRITEBYTECODE"]  # pytest run by hand keeps its compiled files
         with tempfile.TemporaryDirectory(prefix="kit-bench-") as folder:
             write_project(Path(folder), trial.mechanisms, trial.attempt)
             subprocess.run(trial.command(python), cwd=folder, env=environ, capture_output=True, timeout=LIMIT_S)
@@ -131,7 +131,7 @@ def loop(trials: list[Trial], slot: Slot) -> float:
 
 
 def one_trial(workspace: Workspace, runs: int) -> Figure:
-    """All of one trial, from the reset of its databases to its evidence, against the least that it could be."""
+    """One whole trial, from the reset of its databases to its evidence, against the minimum."""
     with bare_forks() as fork, tempfile.TemporaryDirectory(prefix="kit-bench-") as folder:
         write_project(Path(folder), SUITE.mechanisms, SUITE.attempt)
         environ = trial_environ(workspace.pair, workspace.parent.python)
@@ -153,7 +153,7 @@ def one_trial(workspace: Workspace, runs: int) -> Figure:
 
 @contextmanager
 def bare_forks() -> Iterator[Callable[[dict[str, object]], float]]:
-    """A process that forks pytest and tells how many seconds that took."""
+    """A process that forks pytest and reports the seconds that it took."""
     python = str(stack("current").python)
     environ = {**base_environ(python), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
@@ -180,7 +180,7 @@ def bare_forks() -> Iterator[Callable[[dict[str, object]], float]]:
 
 
 def many_tests(workspace: Workspace, runs: int) -> Figure:
-    """A suite of tests like the specimen's, with the probes in and without them."""
+    """A suite of tests like the specimen's, with and without the probes."""
     with tempfile.TemporaryDirectory(prefix="kit-bench-") as name:
         folder = Path(name)
         write_project(folder / "project", SUITE.mechanisms, SUITE.attempt)
@@ -206,7 +206,7 @@ def many_tests(workspace: Workspace, runs: int) -> Figure:
 
 
 def multiply_tests(path: Path, count: int = TESTS) -> None:
-    """Repeat the tests of a file until there are this many of them."""
+    """Repeat the tests of a file until it has this many."""
     head, *tests = re.split(r"(?m)^(?=async def test_)", path.read_text())
     copies = (re.sub(r"def (test_\w+)", rf"def \1_{number}", tests[number % len(tests)]) for number in range(count))
     path.write_text(head + "".join(copies))
@@ -216,12 +216,12 @@ def multiply_tests(path: Path, count: int = TESTS) -> None:
 
 
 def many_trials(pair: Pair, sizes: tuple[int, ...]) -> Iterator[Figure]:
-    """The same plan in several sizes: time per trial, and this process's and its parents' memory."""
+    """One plan in several sizes: time per trial, and the memory of this process and its parents."""
     seconds_of([replace(SMALL, repetition=number) for number in range(4)], pair)
     base: tuple[float, float] | None = None
     for size in sizes:
         gc.collect()
-        # A small plan is repeated, so that its figure is as good as a large one's.
+        # A small plan is repeated, so that its figure is as reliable as a large one's.
         repeats = max(1, 64 // size)
         trials = [replace(SMALL, repetition=number) for number in range(size)]
         seconds = statistics.median(steady_seconds_of(trials, pair) for _ in range(repeats))
@@ -232,16 +232,16 @@ def many_trials(pair: Pair, sizes: tuple[int, ...]) -> Iterator[Figure]:
 
 
 def steady_seconds_of(trials: list[Trial], pair: Pair) -> float:
-    """Return the seconds that each trial takes once every job has given its first evidence: set-up is not counted.
+    """Return the seconds per trial after each job has returned its first evidence, without the set-up.
 
-    The first of *every* job: they come together, and counting from the first of all would make a short plan look fast.
+    The first of *every* job: they arrive together, and counting from the very first would make a short plan look fast.
     """
     came = [time.perf_counter() for _ in run_all(trials, pair, jobs=JOBS)]
     return (came[-1] - came[JOBS - 1]) / (len(came) - JOBS)
 
 
 def memory_mb() -> float:
-    """The memory of this process and those that it has started, what they share counted once for each."""
+    """The memory of this process and the processes that it started; shared pages count for each."""
     mine = [os.getpid(), *fork_server.pids()]
     return sum(_resident_mb(pid) for pid in mine)
 

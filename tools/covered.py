@@ -37,7 +37,7 @@ exclude_also =
 [html]
 directory = {build}/html
 """
-# Where it cannot begin, the process runs on unmeasured: a measurement must not decide how a test ends.
+# If coverage cannot start, the process runs unmeasured: a measurement must not decide a test's outcome.
 START = """\
 import os
 
@@ -58,7 +58,7 @@ os.register_at_fork(after_in_child=start)
 
 @contextmanager
 def started_everywhere(configuration: Path) -> Iterator[None]:
-    """Let each process of this environment begin to measure as it starts, for as long."""
+    """Start the measurement in each process of this environment for the duration of the block."""
     libraries = Path(sysconfig.get_path("purelib"))
     module, hook = libraries / "_kit_coverage.py", libraries / "a2_kit_coverage.pth"
     try:
@@ -71,7 +71,7 @@ def started_everywhere(configuration: Path) -> Iterator[None]:
 
 
 def main() -> int:
-    """Run the tests and show the table; the arguments are pytest's. The exit code is that of the report."""
+    """Run the tests with pytest's arguments and show the table; return the exit code of the report."""
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
     configuration = BUILD / "coverage.ini"

@@ -49,7 +49,7 @@ ORDER = ("full", "half", "wrong", "missed", "clean", "unsure", "false alarm")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a case."""
+    """The expectations of a case."""
 
     command: tuple[str, ...]
     allow: tuple[str, ...]
@@ -60,7 +60,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """How one project's answer was judged, and the answer's first words."""
+    """The mark of one project's answer, and the beginning of the answer."""
 
     case: str
     project: str
@@ -81,7 +81,7 @@ def known(folder: Path) -> Known:
 
 
 def mark_of_broken(case: Known, answer: Mapping[str, Any]) -> tuple[str, str]:
-    """Judge the answer to a project with a fault: the mark, and why. Pure."""
+    """Judge the answer to a project with a fault; return the mark and the reason. Pure."""
     diagnosis, findings = answer["diagnosis"], answer["findings"]
     causes = [_words_of_cause(cause, findings) for cause in diagnosis["causes"]]
     if diagnosis["status"] == "proved":
@@ -114,7 +114,7 @@ def mark_of_clean(answer: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _words_of_cause(cause: Mapping[str, Any], findings: Sequence[Mapping[str, Any]]) -> str:
-    """All that is told of a cause: also the facts of the finding that it came from."""
+    """Everything that is reported about a cause, including the facts of its finding."""
     own = [f"{cause['file']}:{cause['line']}", cause["what"], cause["fix"]]
     place = (cause["kind"], cause["file"], cause["line"])
     facts = [_facts(one) for one in findings if (one["kind"], one["file"], one["line"]) == place]
@@ -130,7 +130,7 @@ def _facts(finding: Mapping[str, Any]) -> str:
 
 
 def _named(culprit: Sequence[tuple[str, int]], words: str) -> set[tuple[str, int]]:
-    """Which of the lines are named, exactly or within NEAR lines."""
+    """The lines that are named, exactly or within NEAR lines."""
     spans = [(file, int(first), int(last or first)) for file, first, last in _PLACE.findall(words)]
     return {
         (file, line)
@@ -143,7 +143,7 @@ def _named(culprit: Sequence[tuple[str, int]], words: str) -> set[tuple[str, int
 
 
 class Bench:
-    """Where the projects are run: a folder for copies, the PATH, and the servers' ports."""
+    """Runs the projects: a folder for copies, the PATH, and the servers' ports."""
 
     def __init__(self, work: Path, path: str, ports: Sequence[int]) -> None:
         self._work, self._ports = work, ports
@@ -152,7 +152,7 @@ class Bench:
         self._environ |= {"PYTHONDONTWRITEBYTECODE": "1"}
 
     def judge(self, source: Path, project: str) -> Judged:
-        """Copy a project, put its databases as they are before, diagnose it, and judge the answer."""
+        """Copy a project, reset its databases, diagnose it, and judge the answer."""
         case, folder = known(source), self._work / source.name / project
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(source / project, folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -189,7 +189,7 @@ class Bench:
         return {name: value for name, _, value in pairs if name not in ("_", "SHLVL", "PWD", "OLDPWD")}
 
     def _reset(self, source: Path, folder: Path, environ: Mapping[str, str]) -> None:
-        """Put the databases as they are before; one that is asked for and not there is made."""
+        """Reset the databases; create a missing one and try again."""
         while True:
             done = subprocess.run(
                 ["bash", "-e", str(source / "reset.sh")], cwd=folder, env=environ, capture_output=True, text=True
@@ -203,7 +203,7 @@ class Bench:
             raise SystemExit(f"{source.name}/reset.sh: {done.stderr[-500:]}")
 
     def _make_databases(self, source: Path) -> None:
-        """Make the databases that any text of the case names on the servers."""
+        """Create the databases that any file of the case names on the servers."""
         texts = [path.read_text(errors="replace") for path in source.rglob("*") if path.is_file()]
         for port in self._ports:
             for name in sorted({name for text in texts for name in re.findall(rf":{port}/(\w+)", text)}):
@@ -219,7 +219,7 @@ def _create(port: int, name: str) -> None:
 
 
 def _server(port: int) -> AbstractContextManager[int]:
-    from bare_server import bare_server  # it needs the kit, which may be found only now
+    from bare_server import bare_server  # it requires the kit, which is on the path only now
 
     return bare_server("app", port)
 

@@ -29,10 +29,10 @@ ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("3.14", "3.15")
 PACKAGES = ("make", "git", "ca-certificates", "procps")
 USER = "reader"
-# Where this machine says how packages are fetched: that is its own business, and the new system's for as long.
+# Settings of this machine for fetching packages, copied into the new system.
 SETTINGS = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/xdg/pip", "/etc/ssl/certs/ca-certificates.crt")
 PASSED_ON = ("PIP_", "UV_", "SSL_", "REQUESTS_", "http_", "https_", "HTTP_", "HTTPS_", "no_proxy", "NO_PROXY")
-# Process 1 of the namespace. It stays, so that its end is the end of all that it started.
+# Process 1 of the namespace. It keeps running, so that its end ends all its children.
 INSIDE = """
 set -eu
 root=$1; shift
@@ -59,24 +59,24 @@ class Case(NamedTuple):
 
     @property
     def home(self) -> str:
-        """The home of this user."""
+        """The home directory of this user."""
         return "/root" if self.user == "root" else f"/home/{self.user}"
 
     @property
     def folder(self) -> str:
-        """The project's copy, in this user's home."""
+        """The project's copy in this user's home."""
         return f"{self.home}/kit-{self.version}"
 
 
 def cases(versions: Sequence[str]) -> Iterator[Case]:
-    """Each thing that may matter, with each version, in two runs."""
+    """The runs of each version: two, in which the user, the foreground and the installer differ."""
     for version in versions:
         yield Case(version, "root", background=False, installer="pip")
         yield Case(version, USER, background=True, installer="uv")
 
 
 def script(case: Case, short: bool) -> str:
-    """What is run in the project's copy."""
+    """The script to run in the project's copy."""
     uv = "UV=" if case.installer == "pip" else "UV=/opt/uv/bin/uv"
     made = f"PYTHON=python{case.version} {uv}"
     own = ".venv/bin/python"
@@ -105,7 +105,7 @@ def system(suite: str, versions: Sequence[str]) -> Iterator[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a tree in which nothing is mounted."""
+    """Remove a tree. Exits if something is mounted in it."""
     mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text("utf-8").splitlines()]
     inside = [place for place in mounted if Path(place).is_relative_to(folder)]
     if inside:
@@ -127,7 +127,7 @@ def furnish(folder: Path) -> None:
 
 
 def place(folder: Path, case: Case) -> None:
-    """Put a copy of the project, without what was made in it, into this user's home."""
+    """Copy the project, without generated files, into this user's home."""
     listed = ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, capture_output=True, check=True).stdout.split(b"\0")
     target = folder / case.folder.lstrip("/")
@@ -142,7 +142,7 @@ def place(folder: Path, case: Case) -> None:
 
 
 def inside(folder: Path, *command: str, user: str = "root", home: str = "/root") -> list[str | Path]:
-    """A command in the new system, as a user of it."""
+    """A command to be run in the new system as one of its users."""
     names = [name for name in os.environ if name.startswith(PASSED_ON) and not name.endswith("_FIND_LINKS")]
     passed = [f"{name}={os.environ[name]}" for name in names]
     environ = ["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", f"HOME={home}", *passed]
@@ -151,14 +151,14 @@ def inside(folder: Path, *command: str, user: str = "root", home: str = "/root")
 
 
 def run(command: Sequence[str | Path], quiet: bool = False) -> None:
-    """Run a command to its end, and end all of it where this program is ended first."""
+    """Run a command; exit when it fails."""
     code = outcome(command, quiet)
     if code:
         sys.exit(f"{shlex.join(map(str, command))} ended with {code}")
 
 
 def outcome(command: Sequence[str | Path], quiet: bool = False) -> int:
-    """The exit code of a command; what it started is ended with it, and with this program."""
+    """The exit code of a command; it is ended with this program."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL if quiet else None, stdin=subprocess.DEVNULL)
     try:
         return process.wait()
@@ -168,7 +168,7 @@ def outcome(command: Sequence[str | Path], quiet: bool = False) -> int:
 
 
 def main() -> int:
-    """Make the system, run each case, say how each ended."""
+    """Build the system, run each case, report the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("versions", nargs="*", default=VERSIONS, metavar="VERSION", help="default: 3.14 3.15")
     parser.add_argument("--suite", default="sid", help="of Debian; default: sid")
@@ -177,8 +177,8 @@ def main() -> int:
     missing = [name for name in ("debootstrap", "unshare", "setpriv", "git") if shutil.which(name) is None]
     if os.geteuid() != 0 or missing:
         sys.exit(f"This wants root, and {', '.join(missing) or 'nothing else'}. To do: sudo, apt install debootstrap")
-    # Not by kit/processes.py: this program runs alone, under a Python that need not have the kit.
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
+    # Not with kit/processes.py: this program runs alone, with a Python that may lack the kit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with SIGINT ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP))
     ended = {}

@@ -40,20 +40,20 @@ MODES = ("plain", "traced", "guarded")
 DATABASE, USER = "suite", "postgres"
 LIMIT_S = 1800  # of one run
 SHOWN = 30  # tests of one suite and mode; the JSON file has all
-# These run the copy of the kit that is named first.
+# These run the copy of the kit whose folder is the first argument.
 TRACED = "import sys; sys.path.insert(0, sys.argv.pop(1)); from kit.cli import main; sys.exit(main())"
 PYTEST = "import sys; sys.path.insert(0, sys.argv.pop(1)); import pytest; sys.exit(pytest.main())"
 GUARD = (
     "-p", "no:kit-db-guard", "-p", "kit.guard.plugin", "--db-guard", "-o", "db_guard_allow=/*\n*:*/*",
     "-o", "db_guard_drivers=python",
 )  # fmt: skip
-# Says which interpreter another was made from, and which of its own tests are there.
+# Prints the interpreter that another one was made from, and which of its own tests exist.
 HAS = """\
 import importlib.util, sys
 print(sys.base_prefix, "%d.%d" % sys.version_info[:2])
 print(*(name for name in sys.argv[1:] if importlib.util.find_spec("test." + name)))
 """
-# A command is guarded as a process that a guarded test starts.
+# A command is guarded as a child process of a guarded test.
 GUARDED_TEST = """\
 import os, subprocess
 
@@ -63,7 +63,7 @@ def test_command():
 
 
 def main() -> int:
-    """Do what the command line says."""
+    """Parse the command line and run the phase."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("phase", choices=("list", "get", "run"))
     parser.add_argument("folder", nargs="?", type=Path)
@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def of_interpreters(pythons: Sequence[str]) -> Iterator[Suite]:
-    """Give the suites that interpreters bring along; Debian's, for one, leave them out, which is said."""
+    """Yield the test suites of interpreters; reports missing ones (Debian leaves them out)."""
     for python in pythons:
         answer = subprocess.run([python, "-c", HAS, *MODULES_OF_CPYTHON], capture_output=True, text=True, check=True)
         prefix, version, *there = answer.stdout.split()
@@ -99,7 +99,7 @@ def of_interpreters(pythons: Sequence[str]) -> Iterator[Suite]:
 
 
 def chosen(suites: Sequence[Suite], names: Sequence[str]) -> list[Suite]:
-    """Return the suites that are named; SystemExit for a name that is none."""
+    """Return the named suites. SystemExit for an unknown name."""
     for name in names:
         if not any(suite.name.startswith(name) for suite in suites):
             raise SystemExit(f"other_suites: no suite is named {name}. There are: {', '.join(s.name for s in suites)}")
@@ -107,7 +107,7 @@ def chosen(suites: Sequence[Suite], names: Sequence[str]) -> list[Suite]:
 
 
 def list_all(suites: Sequence[Suite]) -> int:
-    """Name the suites, and where their tests come from."""
+    """List the suites, and where their tests come from."""
     for suite in suites:
         print(f"{suite.name:32} {suite.version:40} {suite.needed_source}")
     return 0
@@ -117,7 +117,7 @@ def list_all(suites: Sequence[Suite]) -> int:
 
 
 def get(folder: Path, suites: Sequence[Suite], sources: Mapping[str, str]) -> int:
-    """Get sources and environments; say what could not be had, and end with 1 then."""
+    """Get sources and environments; report what is missing, and return 1 then."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = []
     for suite in {suite.home: suite for suite in suites if suite.requirement}.values():
@@ -153,7 +153,7 @@ def get_source(home: Path, suite: Suite, given: str | None) -> None:
 
 def download(home: Path, requirement: str) -> Path:
     """Download a source distribution."""
-    name = re.split(r"[\[=<>]", requirement)[0]  # of this alone: what it takes to build it may come as wheels
+    name = re.split(r"[\[=<>]", requirement)[0]  # only for this package: its build requirements may be wheels
     with tempfile.TemporaryDirectory(dir=home) as into:
         command = [*pip(), "download", "--quiet", "--no-deps", "--no-binary", name, "--dest", into, requirement]
         ended = subprocess.run(command, capture_output=True, text=True)
@@ -164,7 +164,7 @@ def download(home: Path, requirement: str) -> Path:
 
 
 def pip() -> list[str]:
-    """Return the command of a pip: uv's environments have none."""
+    """Return the command of a pip; uv's environments have none."""
     for python in (sys.executable, os.path.join(sys.base_prefix, "bin", "python3")):
         if subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode == 0:
             return [python, "-m", "pip"]
@@ -172,7 +172,7 @@ def pip() -> list[str]:
 
 
 def unpack(archive: Path, source: Path) -> None:
-    """Unpack an archive whose only folder becomes `source`."""
+    """Unpack an archive; its only folder becomes `source`."""
     with tempfile.TemporaryDirectory(dir=source.parent) as into:
         with tarfile.open(archive) as tar:
             tar.extractall(into, filter="data")
@@ -180,7 +180,7 @@ def unpack(archive: Path, source: Path) -> None:
 
 
 def get_environment(home: Path, suite: Suite) -> None:
-    """Make the suite's environment, of wheels only: nothing of the packages runs as they are installed."""
+    """Create the suite's environment from wheels only, so that no code of packages runs during the installation."""
     uv = [sys.executable, "-m", "uv"]
     install = [*uv, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", str(home / "venv")]
     for command in (
@@ -197,7 +197,7 @@ def get_environment(home: Path, suite: Suite) -> None:
 
 @dataclass(frozen=True)
 class Ran:
-    """One run: what each test came to, why it failed, and how the command ended."""
+    """One run: the outcome of each test, the reasons of failures, and how the command ended."""
 
     outcomes: Mapping[str, tuple[str, ...]]
     reasons: Mapping[str, str]
@@ -206,7 +206,7 @@ class Ran:
 
 @dataclass
 class Compared:
-    """What became of a suite in all modes."""
+    """The result of a suite in all modes."""
 
     suite: str
     version: str
@@ -217,7 +217,7 @@ class Compared:
 
 
 def run(folder: Path, suites: Sequence[Suite], modes: Sequence[str], into: Path | None) -> int:
-    """Run all of them, and show what was found after each."""
+    """Run all suites, and print the result after each."""
     found: list[Compared] = []
     with copy_of_the_kit(folder) as carried, server(any(suite.postgres for suite in suites)) as port:
         for suite in suites:
@@ -236,7 +236,7 @@ def run(folder: Path, suites: Sequence[Suite], modes: Sequence[str], into: Path 
 
 
 def tried(place: Place, modes: Sequence[str]) -> Compared:
-    """Compare one suite; what goes wrong with it is not the end of the others."""
+    """Compare one suite; an error does not stop the others."""
     compared = Compared(place.suite.name, place.suite.version)
     try:
         compare(place.run, compared, modes)
@@ -268,7 +268,7 @@ def details(one: Compared) -> Iterator[str]:
 
 
 def compare(run_once: Callable[[str], Ran], compared: Compared, modes: Sequence[str]) -> None:
-    """Run a suite in all modes, and in both again where something differs."""
+    """Run a suite in all modes, and again in both where something differs."""
     plain = [run_once("plain")]
     compared.plain = dict(Counter(outcome for outcomes in plain[0].outcomes.values() for outcome in set(outcomes)))
     for mode in modes if compared.plain.get("passed") else ():
@@ -285,7 +285,7 @@ def compare(run_once: Callable[[str], Ran], compared: Compared, modes: Sequence[
 
 
 def different(plain: Sequence[Ran], runs: Sequence[Ran]) -> list[str]:
-    """Return the tests that in every one of the runs came to something that they came to in no plain one."""
+    """Return the tests with an outcome in every one of the runs that they had in no plain run."""
     tests = sorted({test for one in (*plain, *runs) for test in one.outcomes})
     differing = [test for test in tests if not set(seen(plain, test)) & set(seen(runs, test))]
     endings = {one.ended for one in plain}
@@ -296,23 +296,23 @@ END = "(how the command ended)"
 
 
 def seen(runs: Sequence[Ran], test: str) -> list[tuple[str, ...]]:
-    """Return what a test came to in each run."""
+    """Return a test's outcomes in each run."""
     return [one.outcomes.get(test, ("not run",)) for one in runs]
 
 
 def shown(runs: Sequence[Ran], test: str) -> str:
-    """Say what a test came to, in words."""
+    """A test's outcomes in words."""
     return " / ".join([one.ended for one in runs] if test == END else [", ".join(each) for each in seen(runs, test)])
 
 
 def why(plain: Sequence[Ran], runs: Sequence[Ran], test: str) -> str:
-    """Return the reason of the failure, of whichever run has one."""
+    """Return the reason of a failure, from any run that has one."""
     return next((one.reasons[test] for one in (*runs, *plain) if one.reasons.get(test)), "")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a suite is run: its folder, the kit's own copy, the server."""
+    """The resources of a suite's run: its folder, a copy of the kit, the server."""
 
     folder: Path
     carried: Path
@@ -324,11 +324,11 @@ class Place:
         return self.folder / self.suite.home
 
     def log(self, mode: str) -> Path:
-        """Return the file with what the last run in this mode printed."""
+        """Return the file with the output of the last run in this mode."""
         return self.home / f"{self.suite.name.rpartition('/')[2]}-{mode}.log"
 
     def run(self, mode: str) -> Ran:
-        """Run it once from files and a database as they were at first."""
+        """Run the suite once, with fresh files and a fresh database."""
         work = self.home / "work"
         shutil.rmtree(work, ignore_errors=True)
         if self.suite.requirement:
@@ -348,7 +348,7 @@ class Place:
         return ran(outcomes, ended, self.suite.drawn)
 
     def command(self, mode: str, outcomes: Path) -> list[str]:
-        """Return what is run."""
+        """Return the command to run."""
         named = [self.filled(argument) for argument in self.suite.arguments]
         pytest = ["-p", "suite_outcomes", f"--suite-outcomes={outcomes}", *named]
         if self.suite.unittest:
@@ -361,12 +361,12 @@ class Place:
         return in_mode(mode, plain, self.carried, self.home, is_pytest=not self.suite.unittest)
 
     def filled(self, text: str) -> str:
-        """Put the server into an argument or a variable."""
+        """Insert the server into an argument or a variable."""
         url = f"{USER}@127.0.0.1:{self.port}/{DATABASE}"
         return text.replace("{url}", url).replace("{port}", str(self.port)).replace("{database}", DATABASE)
 
     def environ(self) -> dict[str, str]:
-        """Return the variables of every mode, and let the environment find the outcomes' plugin and the kit."""
+        """Return the variables for all modes; makes the plugin and the kit importable in the environment."""
         kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
         variables = {name: self.filled(value) for name, value in self.suite.variables}
         if self.suite.requirement:
@@ -376,7 +376,7 @@ class Place:
 
 
 def in_mode(mode: str, plain: Sequence[str], kit: Path, folder: Path, is_pytest: bool) -> list[str]:
-    """Return the command that runs a suite in a mode, with the kit in the folder `kit`; `folder` takes its files."""
+    """Return the command that runs a suite in a mode, with the kit in the folder `kit`; its files go to `folder`."""
     if mode == "plain":
         return list(plain)
     if mode == "traced":
@@ -389,7 +389,7 @@ def in_mode(mode: str, plain: Sequence[str], kit: Path, folder: Path, is_pytest:
 
 
 def ran(outcomes: Path, ended: str, drawn: str) -> Ran:
-    """Read what a run left behind."""
+    """Read the results of a run."""
     found: dict[str, list[str]] = {}
     reasons: dict[str, str] = {}
     for one in suite_outcomes.read(str(outcomes)):
@@ -401,8 +401,8 @@ def ran(outcomes: Path, ended: str, drawn: str) -> Ran:
 
 
 def ended_of(command: Sequence[str], work: Path, environ: Mapping[str, str], output: object) -> str:
-    """Run a command, and end what it leaves behind; say how it ended."""
-    name, value = "OTHER_SUITES_RUN", secrets.token_hex(8)  # what leaves the session is known by it
+    """Run a command and end its remaining processes; return how it ended."""
+    name, value = "OTHER_SUITES_RUN", secrets.token_hex(8)  # identifies processes that leave the session
     process = subprocess.Popen(
         command, cwd=work, env={**environ, name: value}, start_new_session=True, stdin=subprocess.DEVNULL,  # type: ignore[call-overload]
         stdout=output, stderr=subprocess.STDOUT,
@@ -418,7 +418,7 @@ def ended_of(command: Sequence[str], work: Path, environ: Mapping[str, str], out
 
 @contextmanager
 def copy_of_the_kit(folder: Path) -> Iterator[Path]:
-    """A copy of the kit beside the suites: a run of hours is of one version, and what is compiled of it is kept."""
+    """A copy of the kit next to the suites, so that a run of hours uses one version and its compiled files."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="carried-", dir=folder) as name:
         shutil.copytree(HERE.parent / "kit", Path(name, "kit"))
@@ -431,7 +431,7 @@ def copy_of_the_kit(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def server(needed: bool) -> Iterator[int]:
-    """A Postgres server of our own on loopback, if there is need of one; yields its port."""
+    """A Postgres server on loopback, if needed; yields its port, else 0."""
     if needed:
         with bare_server(USER, max_prepared_transactions=20, max_connections=200, max_wal_size="256MB") as port:
             yield port
@@ -440,7 +440,7 @@ def server(needed: bool) -> Iterator[int]:
 
 
 def fresh_database(port: int, statements: Sequence[str]) -> None:
-    """Make the suites' database again."""
+    """Drop and create the suites' database."""
     import psycopg
 
     with psycopg.connect(f"postgresql://{USER}@127.0.0.1:{port}/postgres", autocommit=True) as connection:

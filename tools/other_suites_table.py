@@ -12,31 +12,31 @@ class Suite:
 
     name: str  # PART or HOME/PART: parts of one home share their files and environment
     requirement: str = ""  # on PyPI
-    needs: tuple[str, ...] = ()  # what else its environment has
-    tests: str = "tests"  # the folder without which there is nothing to run
+    needs: tuple[str, ...] = ()  # further packages of its environment
+    tests: str = "tests"  # the folder with its tests
     arguments: tuple[str, ...] = ("tests",)  # of pytest
     variables: tuple[tuple[str, str], ...] = ()
-    without: tuple[str, ...] = ()  # folders of its source that would hide what is installed
-    drawn: str = ""  # what a test's name has that is drawn again in each run, as a regular expression
+    without: tuple[str, ...] = ()  # folders of its source that would shadow installed packages
+    drawn: str = ""  # a regular expression for parts of a test's name that are random in each run
     postgres: bool = False
     prepare: tuple[str, ...] = ()  # statements in the fresh database
-    needed_source: str = ""  # where PyPI's source distribution has no tests: what --source is to be given
-    interpreter: str = ""  # of a suite that is there already: the one that has it
+    needed_source: str = ""  # the source to give with --source if PyPI's source distribution has no tests
+    interpreter: str = ""  # of a suite that is already installed
     unittest: str = ""  # its module
-    files: tuple[tuple[str, str], ...] = ()  # what makes a project of it
+    files: tuple[tuple[str, str], ...] = ()  # files to write for a project
 
     @property
     def home(self) -> str:
-        """The folder that it has under the given one."""
+        """Its folder below the given one."""
         return self.name.partition("/")[0]
 
     @property
     def version(self) -> str:
-        """What is run, of which version."""
+        """What is run, and its version."""
         return self.requirement or f"of {self.interpreter}"
 
 
-# Those that touch what the probes touch: files and descriptors, processes, threads, loops, variables, sqlite3.
+# Those that use what the probes touch: files and descriptors, processes, threads, loops, variables, sqlite3.
 MODULES_OF_CPYTHON = (
     "test_sqlite3", "test_subprocess", "test_os", "test_threading", "test_asyncio", "test_unittest",
     "test_concurrent_futures", "test_import", "test_importlib", "test_contextlib", "test_site",
@@ -45,7 +45,7 @@ MODULES_OF_CPYTHON = (
 _OF_GITHUB = "a checkout of the tag {} of https://github.com/{}"
 _PYTEST = "pytest==9.1.1"
 _PYTEST_NEEDS = ("attrs", "hypothesis", "mock", "requests", "setuptools", "xmlschema", "pexpect")
-_NEAR_THE_PROBES = (  # what these test is what the probes use or change
+_NEAR_THE_PROBES = (  # they test what the probes use or change
     "unittest", "threadexception", "unraisableexception", "recwarn", "warnings", "monkeypatch", "conftest", "runner",
     "runner_xunit", "pluginmanager", "reports", "session", "faulthandler", "nodes", "stash",
 )
@@ -59,7 +59,7 @@ _PSYCOPG, _PSYCOPG_NEEDS = "psycopg[binary,pool]==3.3.4", ("pytest", "anyio", "p
 _OF_PSYCOPG = _OF_GITHUB.format("3.3.4", "psycopg/psycopg")
 _SCHEMAS = ("create schema test_schema", "create schema test_schema_2")
 
-# SQLAlchemy brings the suite along that the makers of dialects run; this is how its README.dialects.rst sets it up.
+# SQLAlchemy contains the test suite for third-party dialects; this sets it up as README.dialects.rst describes.
 _DIALECT = (
     ("setup.cfg", "[sqla_testing]\nrequirement_cls = sqlalchemy.testing.requirements:SuiteRequirements\n"
                   "profile_file = profiles.txt\n[db]\ndefault = sqlite://\n"),
@@ -70,7 +70,7 @@ _DIALECT = (
                               for part in ("insert", "results", "rowcount"))),
 )
 
-# What comes inside the packages that the kit's own environment has: these need no network and no `get`.
+# Suites inside packages of the kit's own environment: they need neither network nor `get`.
 INSTALLED = (
     Suite("installed/aiosqlite", interpreter=sys.executable, unittest="aiosqlite.tests.smoke"),
     Suite("installed/tornado-processes", interpreter=sys.executable, unittest="tornado.test.process_test"),
@@ -102,7 +102,7 @@ SUITES = (
             "pwdlib[argon2]", "pyjwt", "pyyaml", "sqlmodel==0.0.50", "strawberry-graphql", "a2wsgi", "typer",
             "pytest-timeout", "pytest-xdist", "python-slugify", "coverage", "mypy",
         ),
-        arguments=("-o", "timeout=0", "tests"),  # a busy machine takes longer than its 20 s
+        arguments=("-o", "timeout=0", "tests"),  # a busy machine exceeds its limit of 20 s
     ),
     Suite(
         "starlette", "starlette[full]==1.10.0",

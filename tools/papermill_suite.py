@@ -54,7 +54,7 @@ MEANT = {
 
 
 def main() -> int:
-    """Do what the command line says."""
+    """Parse the command line and run the phase."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("phase", choices=("get", "run"))
     parser.add_argument("folder", type=Path)
@@ -66,7 +66,7 @@ def main() -> int:
 
 
 def get(folder: Path) -> int:
-    """Make the environment, of wheels alone: nothing of the packages runs as they are installed."""
+    """Create the environment from wheels only, so that no code of packages runs during the installation."""
     folder.mkdir(parents=True, exist_ok=True)
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder / "venv")], check=True)
@@ -75,7 +75,7 @@ def get(folder: Path) -> int:
 
 
 def run(folder: Path, only: str | None, into: Path | None) -> int:
-    """Run the suite with each engine and show what differs."""
+    """Run the suite with each engine and print the differences."""
     with copy_of_the_kit(folder) as carried:
         (carried / "kit_by_default.py").write_text(DEFAULT)
         plain, kit = (run_once(folder, carried, engine, only) for engine in ENGINES)
@@ -93,7 +93,7 @@ def run(folder: Path, only: str | None, into: Path | None) -> int:
 
 
 def why_meant(test: str) -> str | None:
-    """Say why a test's outcome differs on purpose; None where it does not."""
+    """The reason why a test's outcome differs on purpose; None if there is none."""
     return next((why for name, why in MEANT.items() if test.endswith(name)), None)
 
 

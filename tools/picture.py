@@ -13,7 +13,7 @@ PICTURE = Path(__file__).resolve().parents[1] / "docs" / "the-failure.png"
 
 
 def main() -> None:
-    """Run the report's two runs, draw them one above the other, and print where the picture is."""
+    """Run the report's two runs, draw them one above the other, and print the picture's path."""
     (alone,), (suite,) = as_reported(Trial())
     with open_pair() as pair:
         found = {evidence.trial: evidence for evidence in run_all((alone, suite), pair)}

@@ -98,7 +98,7 @@ CONTENTS = """
 
 @dataclass(frozen=True)
 class Shown:
-    """What a card shows of a notebook: its question, its answer, how many claims held, and its first picture, a PNG."""
+    """The content of a notebook's card: question, answer, number of claims that held, and its first picture as PNG."""
 
     name: str
     question: str
@@ -110,7 +110,7 @@ class Shown:
 
     @property
     def outcome(self) -> str:
-        """How many of the claims held, in words."""
+        """The number of claims that held, in words."""
         if not self.made:
             return "no claims"
         mark = "✔" if self.held == self.made else "✘"
@@ -118,7 +118,7 @@ class Shown:
 
 
 def shown(path: Path, made: Sequence[dict[str, Any]]) -> Shown:
-    """Read an executed notebook and what its claims came to."""
+    """Read an executed notebook and the results of its claims."""
     nb = nbformat.read(path, as_version=4)
     first = next(cell.source for cell in nb.cells if cell.cell_type == "markdown" and cell.source.startswith("# "))
     answer = first.partition("**Answer.**")[2].partition("\n\n")[0]
@@ -130,7 +130,7 @@ def shown(path: Path, made: Sequence[dict[str, Any]]) -> Shown:
 
 
 def shortly(answer: str) -> str:
-    """The beginning of an answer: whole sentences, and the second one only where both are short."""
+    """The beginning of an answer: whole sentences, up to ANSWER_AT_MOST characters."""
     sentences = re.split(r"(?<=[.:]) (?=[A-Z])", " ".join(answer.split()))
     taken = sentences[0]
     for sentence in sentences[1:]:
@@ -141,7 +141,7 @@ def shortly(answer: str) -> str:
 
 
 def pictures(nb: Any) -> Iterator[tuple[bytes, str]]:
-    """Give each picture that the cells have shown, with its description."""
+    """Yield each picture in the outputs, with its description."""
     for output in (output for cell in nb.cells for output in cell.get("outputs", ())):
         if png := output.get("data", {}).get("image/png"):
             yield base64.b64decode(png), output.get("metadata", {}).get("image/png", {}).get("alt", "")
@@ -154,7 +154,7 @@ def card(one: Shown) -> str:
 
 
 def glossary() -> str:
-    """The terms of docs/how-it-works.md as a page to which others can refer."""
+    """The terms of docs/how-it-works.md as a glossary page."""
     rows = re.findall(r"^\| (\*\*.+?) \| (.+?) \| `", TERMS.read_text("utf-8"), flags=re.MULTILINE)
     if not rows:
         raise NotebookError(f"{TERMS} has no table of terms", remedy="write its rows: | **term** | meaning | where |")
@@ -164,7 +164,7 @@ def glossary() -> str:
 
 
 def write_source(run: Path, folder: Path) -> None:
-    """Write what Sphinx makes the site of: pages in Markdown, and the notebooks as they ran."""
+    """Write the sources for Sphinx: pages in Markdown, and the executed notebooks."""
     found = claims(run)
     for name in ("notebooks", "docs", "pictures"):
         (folder / name).mkdir()
@@ -187,7 +187,7 @@ def write_source(run: Path, folder: Path) -> None:
 
 
 def index(cards: Sequence[Shown], run: str, stack: dict[str, str]) -> str:
-    """The first page: what this is about, a card for each notebook, and the contents of the side bar."""
+    """The first page: an introduction, a card for each notebook, and the contents of the side bar."""
     versions = ", ".join(f"{name} {version}" for name, version in stack.items() if name != "stack")
     documents = sorted(path.stem for path in DOCUMENTS.glob("*.md"))
     contents = [
@@ -202,7 +202,7 @@ def index(cards: Sequence[Shown], run: str, stack: dict[str, str]) -> str:
 
 
 def build(run: Path, out: Path) -> Path:
-    """Build the site of a run into `out`, whole or not at all, and return its first page."""
+    """Build the site of a run into `out`, completely or not at all; return its first page."""
     if not (run / CLAIMS).is_file():
         raise NotebookError(f"There is no run in {run}", remedy="run `make investigate` first, or name a run's folder")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -222,7 +222,7 @@ def build(run: Path, out: Path) -> Path:
 
 
 def main() -> int:
-    """Build the site, and print where its first page is."""
+    """Build the site, and print the path of its first page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--run", type=Path, default=Path("runs/latest"), help="folder of a run; default: runs/latest")
     parser.add_argument("--out", type=Path, default=Path("build/site"), help="folder of the site; default: build/site")

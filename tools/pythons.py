@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = ROOT / "build" / "pythons"
 UV = Path(sys.executable).with_name("uv")
 ONLY_PROBED = ("3.9", "3.10")
-# What a suite may have there: the newest that these Pythons still get.
+# Libraries of suites there: the newest that these Pythons support.
 LIBRARIES = (
     "aiosqlite", "asyncpg", "databases", "fastapi", "httpx", "psycopg-pool", "psycopg2-binary", "psycopg[binary]",
     "pydantic-settings", "pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "python-dotenv",
@@ -30,7 +30,7 @@ LIBRARIES = (
 PROBES = ("tests/probes",)
 FORKS_AND_PAIR = ("tests/trials/test_fork_server.py", "tests/live/test_pair_running.py")
 INTERPRETER = (*PROBES, "tests/tracing", "tests/guard/test_run.py", *FORKS_AND_PAIR)
-# Of these, the ones that have differed between Pythons, or look into them deepest.
+# Those of them that have differed between Pythons, or depend on internals most.
 SHORT_PROBES = tuple(
     f"tests/probes/{name}.py" for name in (
         "state/test_snapshot", "test_attached", "test_children", "test_frames", "test_install", "test_own",
@@ -38,18 +38,18 @@ SHORT_PROBES = tuple(
     )
 )  # fmt: skip
 SHORT = (*SHORT_PROBES, *FORKS_AND_PAIR)
-# What does not hold before Python 3.11.
+# Tests that do not hold before Python 3.11.
 NOT_IN_OLDER = (
     "tests/probes/interventions/test_applied.py",  # tomllib
     "tests/probes/test_settings_files.py",  # tomllib
-    "tests/probes/test_app_use.py::test_tracebacks_are_the_programs_own",  # they show the frames of the probes
+    "tests/probes/test_app_use.py::test_tracebacks_are_the_programs_own",  # they show frames of the probes
     "tests/probes/test_unchanged.py::test_output_and_outcomes_are_the_same",  # likewise
     "tests/probes/test_unchanged.py::test_tracebacks_are_the_same_as_python_shows_them",  # likewise
     "tests/probes/test_children.py::test_popen_looks_as_it_did",  # subprocess gives no such warning
     # A file that an engine's listener attaches by a bound name is not seen.
     "tests/probes/test_attached.py::test_an_attached_file_is_a_database_that_was_opened",
     "tests/probes/test_attached.py::test_what_is_said_to_it_is_told",
-    # Under 3.9, a sqlite3 that is imported past the hook, and a connection of its that fails, are not seen.
+    # With 3.9, a sqlite3 imported past the hook, and its failed connection, are not seen.
     "tests/probes/test_own.py::test_a_deleted_folder_is_no_error",
     "tests/probes/test_unchanged.py::test_import_hooks_of_its_own_still_work",
 )
@@ -59,7 +59,7 @@ ASK = "import sys; print(getattr(sys, '_base_executable', None) or sys.executabl
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """An interpreter of this machine; `version` has three parts, and a `t` where threads run free."""
+    """An interpreter of this machine; `version` has three parts, and a `t` for a free-threaded build."""
 
     version: str
     program: Path
@@ -71,7 +71,7 @@ class Python:
 
     @property
     def name(self) -> str:
-        """What its environment is called; two builds of one version differ in their folder."""
+        """The name of its environment; two builds of one version differ in their folder."""
         return f"{self.version}-{re.sub(r'[^a-z0-9]+', '-', str(self.program.parent).lower()).strip('-')}"
 
 
@@ -81,7 +81,7 @@ def supported() -> list[str]:
 
 
 def find() -> list[Python]:
-    """Every CPython on PATH, of pyenv's and of uv's own, each build once."""
+    """Every CPython on PATH and those of pyenv and uv, without duplicate builds."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path("~/.pyenv").expanduser())
     folders = [*map(str, sorted(pyenv.glob("versions/*/bin"))), *os.get_exec_path(), "/usr/bin", "/usr/local/bin"]
     command = [UV, "python", "list", "--only-installed", "--no-config", "--output-format", "json"]
@@ -98,14 +98,14 @@ def find() -> list[Python]:
 
 
 def run(what: str, command: Sequence[str | Path], **variables: str) -> list[str]:
-    """Run a command in the project's folder; return `what` where it failed."""
+    """Run a command in the project's folder; return [`what`] if it fails."""
     print(f"-- {what}: {' '.join(map(str, command))}", flush=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV", "MAKE"))}
     return [what] if subprocess.run(command, cwd=ROOT, env={**kept, **variables}).returncode else []
 
 
 def with_the_kit(python: Python, tests: Iterable[str]) -> list[str]:
-    """Set the kit up for one interpreter, and run tests and a notebook; return what failed."""
+    """Install the kit for one interpreter, run tests and a notebook; return what failed."""
     folder = ENVIRONMENTS / python.name
     own = folder / "bin" / "python"
     set_up = ["sh", "tools/environment.sh", folder, "requirements.lock"]
@@ -116,7 +116,7 @@ def with_the_kit(python: Python, tests: Iterable[str]) -> list[str]:
 
 
 def only_probed(python: Python, tests: Iterable[str]) -> list[str]:
-    """Run the probes' tests with their programs in one interpreter; return what failed."""
+    """Run the probes' tests with programs in this interpreter; return what failed."""
     folder = ENVIRONMENTS / python.name
     probed = folder / "bin" / "python"
     uv = [UV, "--quiet", "--no-config"]
@@ -133,7 +133,7 @@ def only_probed(python: Python, tests: Iterable[str]) -> list[str]:
 
 
 def summary(here: Iterable[tuple[Python, list[str]]], wanted: Iterable[str]) -> Iterator[str]:
-    """Say of each interpreter how it ended, and which are not here."""
+    """Report the result for each interpreter, and the versions that are missing."""
     minors = set()
     for python, failed in here:
         minors.add(python.minor)

@@ -1,8 +1,8 @@
-"""What the kit does under load: `make soak`.
+"""The kit under load: `make soak`.
 
-Trials, starts of a pair, runs of notebooks at once, traces and diagnoses, each many times: no answer may change, no
-memory, file or connection be kept, no folder, process or segment of shared memory be left. Last, commands are ended at
-random moments (tools/soak_kills.py). Prints a table and writes build/soak.json.
+Trials, starts of a pair, concurrent runs of notebooks, traces and diagnoses, each many times: no answer may change, no
+memory, file or connection may accumulate, and no folder, process or shared memory may remain. Finally, commands are
+ended at random moments (tools/soak_kills.py). Prints a table and writes build/soak.json.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WIDTHS = (46, 6, 30, 40)
 
 
 class Part(NamedTuple):
-    """One kind of load: what does it, and how often, whole and in short."""
+    """One kind of load: its function, and the number of repetitions, normally and with --short."""
 
     run: Callable[[Place, int], Iterator[Row]]
     times: int
@@ -39,7 +39,7 @@ class Part(NamedTuple):
 
 
 def kills(place: Place, times: int) -> Iterator[Row]:
-    """Each command ended by each signal at so many random moments."""
+    """End each command with each signal at this many random moments."""
     for tally in soak_kills.soak(tuple(soak_kills.COMMANDS), soak_kills.SIGNALS, times, seed=731):
         left = tally.processes_left + tally.folders_left + tally.next_start_failed
         seen = f"{tally.processes_left} processes, {tally.folders_left} folders, {tally.next_start_failed} bad starts"
@@ -55,11 +55,11 @@ PARTS = {
     "diagnoses": Part(soak_loads.diagnoses, 20, 2),
     "kills": Part(kills, 100, 1),
 }
-LONG = ("kills",)  # left out in short
+LONG = ("kills",)  # left out with --short
 
 
 def lines(row: Row) -> list[str]:
-    """One row of the table, in as many lines as it needs."""
+    """One row of the table, wrapped into as many lines as it needs."""
     cells = (row.what, str(row.times), row.wanted, row.seen)
     wrapped = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, WIDTHS, strict=True)]
     height = max(map(len, wrapped))
@@ -72,7 +72,7 @@ def lines(row: Row) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the loads, print each row as it comes, and write the JSON; 1 where one does not hold."""
+    """Run the loads, print the rows as they come, and write the JSON; return 1 if a row does not hold."""
     parser = argparse.ArgumentParser(description="Load the kit, and see what changes and what is left.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to do: {', '.join(PARTS)}; all by default")
     parser.add_argument("--short", action="store_true", help="a handful of each")
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _rows(name: str, part: Part, there: Place, times: int) -> Iterator[Row]:
-    """The rows of one part, with one more where the kit itself could not go on."""
+    """The rows of one part, and one more if the kit itself fails."""
     try:
         yield from part.run(there, times)
     except KitError as error:
@@ -109,7 +109,7 @@ def _rows(name: str, part: Part, there: Place, times: int) -> Iterator[Row]:
 
 
 def _write(file: Path, began: float, rows: list[Row]) -> None:
-    """Write what has been seen so far: a run that is ended has its rows."""
+    """Write the rows so far, so that an interrupted run has its rows."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"machine": _machine(), "began": began, "rows": [asdict(row) for row in rows]}))
 

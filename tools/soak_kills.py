@@ -36,7 +36,7 @@ from kit.processes import ENDING, signal_handlers
 
 KIT = Path(__file__).parents[1]
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
-# Each with the seconds after which it is done, or up, on a machine that does nothing else; measured again at the start.
+# The arguments of each command; its duration is measured at the start of the run.
 COMMANDS: Mapping[str, Sequence[str]] = {
     "up": ("up",),
     "first up": ("up",),
@@ -49,7 +49,7 @@ QUIET_S, GONE_S, LONGEST_S = 0.2, 30.0, 300.0
 
 @dataclass
 class Tally:
-    """What became of one command under one signal. `left` names what stayed after the next start, by its kind."""
+    """The results of one command under one signal. `left` counts what remained after the next start, by kind."""
 
     command: str
     signal: str
@@ -65,7 +65,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Ground:
-    """Where the commands run: folders of their own for data, state, temporary files and results."""
+    """The folders of the commands: for data, state, temporary files and results."""
 
     root: Path
     memory: Path
@@ -81,7 +81,7 @@ class Ground:
         return kept | own
 
     def processes(self) -> list[psutil.Process]:
-        """What runs and has a folder of this ground in its command line or in a variable."""
+        """The processes with a folder of this ground in their command line or environment."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -95,14 +95,14 @@ class Ground:
         return found
 
     def folders(self) -> list[Path]:
-        """What a start removes if it finds it: pairs' data, and work folders."""
+        """The folders that a start removes: pairs' data, and work folders."""
         places = (self.memory, self.root / "tmp")
         return [path for place in places for path in place.iterdir() if path.name.startswith("kit-")]
 
 
 @contextmanager
 def ground() -> Iterator[Ground]:
-    """A ground of its own, gone afterwards with all that runs on it."""
+    """Folders of this program's own, removed afterwards with all processes that use them."""
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     root, memory = (Path(tempfile.mkdtemp(prefix="kit-soak-kills-", dir=place)) for place in (None, base))
     found = Ground(root, memory)
@@ -124,7 +124,7 @@ def ground() -> Iterator[Ground]:
 
 
 def run(ground: Ground, *arguments: str, **settings: Path | None) -> subprocess.CompletedProcess[str]:
-    """Run a command of the kit to its end."""
+    """Run a command of the kit."""
     return subprocess.run(
         [sys.executable, "-m", "kit", *arguments], cwd=KIT, env=ground.environ(**settings), stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=LONGEST_S,
@@ -132,7 +132,7 @@ def run(ground: Ground, *arguments: str, **settings: Path | None) -> subprocess.
 
 
 def end_once(ground: Ground, name: str, number: signal.Signals, longest_s: float, tally: Tally) -> None:
-    """Start a command, end it at a time before `longest_s`, and count what is left then and after the next start."""
+    """Start a command, end it before `longest_s`, and count what remains then and after the next start."""
     if name == "down":
         pair.up()
     cache = Path(tempfile.mkdtemp(dir=ground.root)) if name == "first up" else None
@@ -156,7 +156,7 @@ def end_once(ground: Ground, name: str, number: signal.Signals, longest_s: float
 
 
 def _count(ground: Ground, tally: Tally) -> None:
-    """Look at what is left. A pair that is kept, because the end came late, is taken down as ever."""
+    """Count what remains. A pair that is up, because the signal came late, is taken down first."""
     if state_file().exists():
         pair.down()
     left = _until(ground.processes)
@@ -181,7 +181,7 @@ def _count(ground: Ground, tally: Tally) -> None:
 
 
 def _until(look: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:
-    """What is still there when nothing has been for a while, or the time for it is up."""
+    """The processes that remain when the waiting time is over; empty as soon as there are none."""
     deadline = time.monotonic() + GONE_S
     while (found := look()) and time.monotonic() < deadline:
         time.sleep(QUIET_S)
@@ -193,7 +193,7 @@ def _kind(path: Path) -> str:
 
 
 def duration_s(ground: Ground, name: str) -> float:
-    """How long a command takes here to be done, or to be up."""
+    """The seconds that a command takes here until it is done, or up."""
     began = time.monotonic()
     cache = Path(tempfile.mkdtemp(dir=ground.root)) if name == "first up" else None
     if name == "lab":
@@ -210,7 +210,7 @@ def duration_s(ground: Ground, name: str) -> float:
 def soak(
     commands: Sequence[str], signals: Sequence[str], moments: int, seed: int, within_s: float = LONGEST_S
 ) -> list[Tally]:
-    """End each command with each signal at so many moments of its first seconds, and say what was left."""
+    """End each command with each signal at this many moments; return what remained."""
     drawn = random.Random(seed)
     tallies = []
     for name in commands:
@@ -238,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--within", type=float, default=LONGEST_S, metavar="S", help="only moments of the first S s")
     options = parser.parse_args(arguments)
     handlers = {**dict.fromkeys(ENDING, signal.SIG_DFL), signal.SIGINT: signal.default_int_handler}
-    # A shell has some ignored in what it runs in the background, and the commands would inherit that.
+    # A shell starts background jobs with some signals ignored, and the commands would inherit that.
     with signal_handlers(handlers, even_ignored=tuple(handlers)):
         tallies = soak(options.commands, options.signals, options.moments, options.seed, options.within)
     return int(any(tally.left or tally.processes_left or tally.next_start_failed for tally in tallies))

@@ -1,4 +1,4 @@
-"""Which processes, folders and segments of shared memory does a load test leave behind? Its own ones only."""
+"""Which processes, folders and shared memory does a load test leave behind? Only its own are counted."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _PROC, _SHARED_MEMORY = Path("/proc"), Path("/dev/shm")
 _MARK = "KIT_SOAK"
 _SEGMENT = re.compile(rb"/dev/shm/(PostgreSQL\.\d+)")
 _LOOKS_S = 1.0
-_GONE_WITHIN_S = 20.0  # what ends by itself may take its time on a busy machine
+_GONE_WITHIN_S = 20.0  # processes that exit by themselves may be slow on a busy machine
 
 
 class Place:
-    """Folders of a load test's own, in which all that it starts keeps its things, and what is seen to be its own."""
+    """The folders of a load test, in which everything that it starts keeps its files, and a watch on its processes."""
 
     def __init__(self, data: Path | None = None, limit_s: float = float("inf")) -> None:
         self._over = time.monotonic() + limit_s
         self.mark = f"{_MARK}={secrets.token_hex(8)}"
         base = data or (_SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir()))
         self.data = Path(tempfile.mkdtemp(prefix="kit-load-", dir=base))
-        self.data.chmod(0o755)  # the servers' own user goes through it
+        self.data.chmod(0o755)  # the servers' user must be able to pass through it
         self.folder = Path(tempfile.mkdtemp(prefix="kit-load-"))
         self.temporary = self.folder / "tmp"
         self.temporary.mkdir()
@@ -41,7 +41,7 @@ class Place:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variables of everything that is started here."""
+        """The variables of all processes started here."""
         name, _, value = self.mark.partition("=")
         kept = {key: text for key, text in os.environ.items() if not key.startswith("KIT_")}
         state = str(self.folder / "state")
@@ -50,11 +50,11 @@ class Place:
 
     @property
     def is_over(self) -> bool:
-        """Whether the time for this load is up: it then says how often it did what it does."""
+        """Whether the time for this load is over; it then reports the repetitions done."""
         return time.monotonic() > self._over
 
     def left(self, what: str, times: int) -> Row:
-        """Wait until nothing is left, for a while, and say what is."""
+        """Wait until nothing is left, for a limited time; report what is."""
         deadline = time.monotonic() + _GONE_WITHIN_S
         while (found := self._left()) and time.monotonic() < deadline:
             time.sleep(_LOOKS_S)
@@ -67,17 +67,17 @@ class Place:
         return [*processes, *folders, *segments]
 
     def processes(self) -> Iterator[tuple[int, str]]:
-        """The processes that were started from here, this one excepted."""
+        """The processes that were started from here, except this one."""
         mark, data = self.mark.encode(), os.fsencode(self.data)
         for name in os.listdir(_PROC) if _PROC.is_dir() else ():
             if name.isdigit() and int(name) != os.getpid():
-                with suppress(OSError):  # it has ended, or is another user's
+                with suppress(OSError):  # it has exited, or is another user's
                     command = (_PROC / name / "cmdline").read_bytes()
                     if data in command or mark in (_PROC / name / "environ").read_bytes().split(b"\0"):
                         yield int(name), command.replace(b"\0", b" ").decode(errors="replace").strip()
 
     def close(self) -> None:
-        """End the watch and remove the folders."""
+        """Stop the watch and remove the folders."""
         self._ended.set()
         self._watching.join()
         for folder in (self.folder, self.data):
@@ -93,9 +93,9 @@ class Place:
 
 @contextmanager
 def place(data: Path | None = None, limit_s: float = float("inf")) -> Iterator[Place]:
-    """A place for a load test, whose folders and variables this process has as well while it is in use.
+    """A Place for a load test; this process uses its folders and variables, too, during the block.
 
-    `data` is the folder for the servers' data; None is /dev/shm.
+    `data` is the parent folder of the servers' data; None is /dev/shm.
     """
     found = Place(data, limit_s)
     before = dict(os.environ)

@@ -1,4 +1,4 @@
-"""The loads of tools/soak.py: trials, starts of a pair, runs of notebooks at once, traces and diagnoses."""
+"""The loads of tools/soak.py: trials, starts of a pair, concurrent runs of notebooks, traces and diagnoses."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ SUITE = {
 
 
 def trials(place: Place, times: int) -> Iterator[Row]:
-    """So many trials in a row on one pair, two at a time: their verdicts, and what the kit and the servers hold."""
+    """Trials on one pair, two at a time: their verdicts, and the resources of the kit and the servers."""
     verdicts: dict[Trial, Counter[str]] = {trial: Counter() for trial in TRIALS}
     memory, files, connections = [], [], []
     with open_pair("embedded") as pair:
@@ -90,7 +90,7 @@ def trials(place: Place, times: int) -> Iterator[Row]:
 
 
 def pairs(place: Place, times: int) -> Iterator[Row]:
-    """So many starts of a pair, by turns in this process and by `kit up` and `kit down`."""
+    """Starts of a pair, alternately in this process and by `kit up` and `kit down`."""
     wrong, files, memory = [], [], []
     for number in range(times):
         if place.is_over:
@@ -112,7 +112,7 @@ def pairs(place: Place, times: int) -> Iterator[Row]:
 
 
 def investigations(place: Place, times: int) -> Iterator[Row]:
-    """So many `kit investigate` at once, in one checkout, into one folder of runs."""
+    """Concurrent runs of `kit investigate` in one checkout, with one folder of runs."""
     out = place.folder / "runs"
     command = [*KIT, "investigate", str(NOTEBOOK), "-p", "repetitions", "1", "--jobs", "1", "--out", str(out)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -133,7 +133,7 @@ def investigations(place: Place, times: int) -> Iterator[Row]:
 
 
 def traces(place: Place, times: int) -> Iterator[Row]:
-    """So many traces of one suite, by turns guarded and not, in this process, and each answer against the first."""
+    """Traces of one suite in this process; each answer is compared with the first."""
     folder, command = _suite(place)
     answers: list[dict[str, Any]] = []
     memory, files = [], []
@@ -158,7 +158,7 @@ def traces(place: Place, times: int) -> Iterator[Row]:
 
 
 def diagnoses(place: Place, times: int) -> Iterator[Row]:
-    """So many `kit diagnose` of one suite, by turns with --stop and without, with the exit code of a proved cause."""
+    """Diagnoses of one suite, alternately with and without --stop; each must prove the cause."""
     folder, command = _suite(place)
     ended = Counter[str]()
     for number in range(times):
@@ -206,7 +206,7 @@ def _last(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _megabytes() -> float:
-    """The memory of this process and of all that it has started, less the servers'."""
+    """The memory of this process and its descendants, without the servers, in MB."""
     total = 0
     for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
         try:

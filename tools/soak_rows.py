@@ -1,4 +1,4 @@
-"""What a load test says, for tools/soak.py and its parts."""
+"""The rows of a load test, for tools/soak.py and its parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NOISE_MB = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was done how often, what was wanted of it, what was seen, and whether that is what was wanted."""
+    """What was done, how often, the expected and the observed result, and whether they agree."""
 
     what: str
     times: int
@@ -22,15 +22,15 @@ class Row:
 
 
 def counted_row(what: str, wanted: str, right: int, times: int, wrong: Sequence[str] = ()) -> Row:
-    """A row of something that is to come out right every time; `wrong` says how it came out otherwise."""
+    """A row for something that must succeed every time; `wrong` are the other results."""
     seen = f"{right} of {times}" + (f" ({'; '.join(dict.fromkeys(wrong))})" if wrong else "")
     return Row(what, times, wanted, seen, right == times)
 
 
 def flat(what: str, times: int, values: Sequence[float], unit: str, growth: bool = False) -> Row:
-    """A row of something that is to stay as it is: the median of the first quarter against that of the last.
+    """A row for a value that must not grow: the median of the first quarter against that of the last.
 
-    With `growth`, as memory does, it may become a twentieth more, and a few MB.
+    With `growth`, for memory, it may grow by a twentieth and a few MB.
     """
     quarter = max(1, len(values) // 4)
     first, last = statistics.median(values[:quarter]), statistics.median(values[-quarter:])

@@ -1,10 +1,10 @@
-"""Writes down the outcome of each test: a plugin of pytest, and a runner of unittest, for tools/other_suites.py.
+"""Record the outcome of each test: a plugin of pytest, and a runner of unittest, for tools/other_suites.py.
 
     pytest -p suite_outcomes --suite-outcomes FILE ...
     python suite_outcomes.py FILE MODULE ...
 
-It runs in other people's environments, so it needs the standard library only and Python 3.9. A line of JSON a test,
-written as the test ends: what a run that hangs or crashes had shown by then is there.
+It runs in foreign environments, so it needs only the standard library and Python 3.9. It writes one JSON line per test,
+when the test ends, so that the outcomes of a run that hangs or crashes are kept up to then.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 REASON_AT_MOST = 4000  # characters, from the end
-_write_text, _open = os.write, os.open  # a test may have replaced them when its outcome is written
+_write_text, _open = os.write, os.open  # kept here because a test may replace them
 
 
 class Outcomes:
@@ -38,7 +38,7 @@ class Outcomes:
 
 
 def _steady(test: str) -> str:
-    """Name a test by what is the same in each run: no address of an object."""
+    """A test's name without parts that differ between runs, such as addresses of objects."""
     return re.sub(r"\b0x[0-9a-f]{6,}\b", "0x", test)
 
 
@@ -51,24 +51,24 @@ def pytest_addoption(parser: Any) -> None:
 
 
 def pytest_configure(config: Any) -> None:
-    """Listen to the reports, where a file is named."""
+    """Register the plugin if a file is named."""
     if config.option.suite_outcomes:
         config.pluginmanager.register(_Reports(Outcomes(config.option.suite_outcomes)))
 
 
 class _Reports:
-    """Hears of every report of a test, and of what could not be collected."""
+    """Records the reports of tests and of failed collections."""
 
     def __init__(self, outcomes: Outcomes) -> None:
         self._outcomes = outcomes
 
     def pytest_collectreport(self, report: Any) -> None:
-        """Write down what could not be collected; a passed collection is no test's outcome."""
+        """Record what could not be collected; a successful collection is not an outcome."""
         if report.outcome != "passed":
             self._outcomes.add(f"collection of {report.nodeid}", report.outcome, str(report.longrepr))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Write down a test's call, and of set-up and tear-down what is no success."""
+        """Record a test's call, and unsuccessful set-up and teardown."""
         if report.when == "call" or report.outcome != "passed":
             kind = "x" if hasattr(report, "wasxfail") else ""
             phase = "" if report.when == "call" else f" at {report.when}"
@@ -80,7 +80,7 @@ class _Reports:
 
 
 class _Result(unittest.TestResult):
-    """Writes a test's outcomes down as it ends: one, and one for each of its subtests that failed."""
+    """Records a test's outcomes when it ends: one, and one for each failed subtest."""
 
     def __init__(self, outcomes: Outcomes) -> None:
         super().__init__()
@@ -126,12 +126,12 @@ class _Result(unittest.TestResult):
     def _end(self, test: Any, outcome: str, reason: str) -> None:
         if isinstance(test, unittest.TestCase):
             self._found.append((outcome, reason))
-        else:  # a class or a module could not be set up: no test is under way
+        else:  # a class or module could not be set up: no test is running
             self._outcomes.add(test.id(), outcome, reason)
 
 
 def run_unittest(path: str, modules: list[str]) -> int:
-    """Run modules as unittest does, without the resources that CPython's own tests do without by default."""
+    """Run modules as unittest does, without the resources that CPython's own tests also omit by default."""
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != os.path.dirname(__file__)]
     if any(name.startswith("test.") for name in modules):
         from test import support
@@ -145,7 +145,7 @@ def run_unittest(path: str, modules: list[str]) -> int:
 
 
 def read(path: str) -> Iterator[dict[str, str]]:
-    """Give the lines of such a file; none where no test ended."""
+    """Yield the lines of such a file; none if it does not exist."""
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             yield from map(json.loads, file)
