@@ -90,31 +90,31 @@ def _of_probes(evidence: Evidence, allowed: Allowed) -> Iterator[Gap]:
 
 
 def _client(one: NotSeen, allowed: Allowed) -> Gap:
-    """The gap of a database's own client program, which may have connected to `one.asked`."""
+    """The gap of a native client, which may have connected to `one.asked`."""
     if one.asked is None:
         reason = f": {one.why}" if one.why else ""
-        why = f"{one.name}, a database's own client, was run, and what it connected to is not known{reason}"
+        why = f"the native client {one.name} was run on a database that the kit could not identify{reason}"
         judged = None
     else:
         judged = allowed.names(one.asked)
         said = {True: "which is allowed", False: "which is not allowed", None: "and no allow-list was given"}
-        why = f"{one.name}, a database's own client, was run on {one.asked}, {said[judged]}"
+        why = f"the native client {one.name} was run on {one.asked}, {said[judged]}"
     to_do = "" if judged else "look up what it does there, or allow the database if tests may reach it (--allow)"
     return Gap("client", one.name, why, to_do, hides=not judged, test=one.test)
 
 
 _SAID = {
     "driver": (
-        "{name} connected, and the kit has no probe for it",
+        "{name} connected to a database that the kit could not identify",
         "look up in its settings which server it uses; the guard (--db-guard) refuses it by name",
     ),
-    "store": ("{name} connected to a server that is no database", "look up in its settings which server it uses"),
+    "store": ("{name} connected to a server that is not a database", "look up in its settings which server it uses"),
     "child": (
         "{name} was started without the probes",
         "start it without -I, -E and -S, and with PYTHONPATH and ISOLATION_PROBES_* in its environment",
     ),
     "imports": (
-        "the import system was replaced ({name}), so that a driver imported after that may have no probe",
+        "{name} was imported without its probe",
         "add to sys.meta_path instead of replacing it",
     ),
     "record": ("lines of the record were lost ({name})", _RUN_AGAIN),
@@ -146,7 +146,7 @@ def _processes(evidence: Evidence) -> Iterator[Gap]:
             yield _ran_on(process.pid, program(process))
         elif process.ppid not in pids and (number in theirs or not theirs):
             yield Gap(
-                "process", program(process), f"process {process.pid} was ended before its probes could report that",
+                "process", program(process), f"process {process.pid} ended abruptly: its probes did not record it",
                 "find out what ended it (a signal, os._exit, or exec of another program)",
             )  # fmt: skip
         elif not process.forked:  # a fork of multiprocessing exits without a report and loses nothing
@@ -159,8 +159,8 @@ def _processes(evidence: Evidence) -> Iterator[Gap]:
         many = "a process" if len(cut_short) == 1 else f"{len(cut_short)} processes"
         yield Gap(
             "process", names,
-            f"{many} besides the tests' own ({names}) ended without a report, killed or by os._exit: what they did "
-            "until then was seen", hides=False,
+            f"{many} besides the tests' own ({names}) ended abruptly, killed or by os._exit: what they did until "
+            "then was recorded", hides=False,
         )  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def _children(evidence: Evidence) -> Iterator[Gap]:
             continue
         if name in _CLIENTS:
             yield Gap(
-                "client", name, f"{name}, a database's own client, was run, and what it connected to was not seen",
+                "client", name, f"the native client {name} was run on a database that the kit could not identify",
                 "look up which database its arguments and variables name", hides=name != "redis-cli", test=child.test,
             )  # fmt: skip
         elif _took_no_probes(child, name) and name not in explained:

@@ -40,7 +40,7 @@ class Stop:
         where = f"in {self.test}" if self.test else f"outside the tests ({self.phase})"
         times = f", {self.count} times" if self.count > 1 else ""
         why = f", {self.why}" if self.why else ""
-        return f"{self.database}{why}, requested{at} {where}{times}. {self.done}".strip()
+        return f"{self.database}{why} (requested{at} {where}{times}). {self.done}".strip()
 
 
 def stops(evidence: Evidence) -> tuple[Stop, ...]:

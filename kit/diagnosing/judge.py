@@ -136,7 +136,7 @@ def effect(
     if symptom.wrong:
         shown, reason = _leak_effect(symptom, run, left_out, interventions)
         anew = hidden_anew(symptom.first.evidence, run, symptom.first.allowed) if shown is Effect.GONE else None
-        return (shown, reason) if anew is None else (Effect.VOID, f"{anew.why}, which it had not done before")
+        return (shown, reason) if anew is None else (Effect.VOID, f"new in this run: {anew.why}")
     return _failure_effect(symptom, run, left_out)
 
 

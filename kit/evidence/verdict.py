@@ -103,7 +103,7 @@ def doubts(evidence: Evidence) -> Iterator[str]:
         for module, reason in process.failures.items():
             yield f"the probe for {module} could not be installed: {reason}"
         if not process.ended:
-            yield f"process {process.pid} ended before its probes could report that"
+            yield f"process {process.pid} ended abruptly: its probes did not record it"
     for sighting in evidence.sightings():
         if sighting.side is None and sighting.connection.driver != "sqlite3":
             reason = sighting.connection.why_not or "it is neither side of the pair"

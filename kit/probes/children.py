@@ -59,8 +59,8 @@ class Starting(NamedTuple):
     def why_bare(self) -> str:
         """The reason why it does not load the probes, in words."""
         if self.leaves_all_behind:
-            return "started with an option (-I, -E or -S) by which it ignores PYTHONPATH or sitecustomize"
-        return "started with an environment without the kit's PYTHONPATH"
+            return "an option (-I, -E or -S) makes it ignore PYTHONPATH or sitecustomize"
+        return "its environment lacks the kit's PYTHONPATH"
 
 
 class Listening:

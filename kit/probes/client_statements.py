@@ -34,7 +34,7 @@ def by_psql(text: str, variables: Mapping[str, str]) -> ToldToRun:
         text = text.replace("'", ";")
     databases = tuple(dict.fromkeys(named.database for named in named_in(_OWN_COMMAND.sub(";", text))))
     if _NOT_KNOWN in databases or (runs_results and may_name(text) and not databases):
-        return ToldToRun(why_not="what it runs makes, changes or drops a database whose name is not known")
+        return ToldToRun(why_not="it creates, alters or drops a database whose name is known only when it runs")
     return ToldToRun(databases)
 
 

@@ -131,7 +131,7 @@ def _asked_by(
                 yield Asked(name, why_not="it is started by a shell command that cannot be parsed")
         elif isinstance(found, Command) and found.name in CLIENTS:
             if found.elsewhere:
-                yield Asked(found.name, why_not=f"{found.elsewhere} starts it, where other names and files apply")
+                yield Asked(found.name, why_not=f"{found.elsewhere} starts it in a container or on another machine")
             elif is_there(_program(found), found.environ):
                 yield from _asked(found)
 
@@ -147,12 +147,13 @@ def _asked(command: Command) -> Iterator[Asked]:
     if name in _NO_WAY:
         if command.words[1:] and set(command.words[1:]) <= _ONLY_TELLS:
             return
-        yield Asked(name, why_not="the guard does not know its options")
+        yield Asked(name, why_not="the kit does not parse its options")
         return
     reader = _postgres if name in _POSTGRES else _mysql if name in _MYSQL else _file
     for asked in reader(command):
         unknown = asked.url or asked.file or ""
-        yield Asked(name, why_not=f"{unknown} is not known before it runs") if "$" in unknown else asked
+        why_not = f"the $ in {unknown} stands for a value that is known only when it runs"
+        yield Asked(name, why_not=why_not) if "$" in unknown else asked
 
 
 def _apart(words: Sequence[str], valued: str, attached: str = "") -> _Words:
@@ -207,7 +208,7 @@ def _postgres(command: Command) -> Iterator[Asked]:
         given["dbname"] = words.rest[0]
     settings = _settings(given, environ)
     if settings is None:
-        yield Asked(command.name, why_not="its service is not defined")
+        yield Asked(command.name, why_not="no pg_service.conf defines its service")
         return
     if command.name == "psql":
         yield from _run_by_psql(command, words, settings)
@@ -224,11 +225,11 @@ def _postgres(command: Command) -> Iterator[Asked]:
 def _run_by_psql(command: Command, words: _Words, settings: Mapping[str, str]) -> Iterator[Asked]:
     """Yield what psql's own commands and files reach: other databases, other clients."""
     variables = dict(told.partition("=")[::2] for told in words.all_of("v", "set", "variable"))
-    texts = [(text, "what it runs", command.folder) for text in words.all_of("c", "command")]
+    texts = [(text, "its command (-c)", command.folder) for text in words.all_of("c", "command")]
     texts += [_file_of_psql(file, command.folder) for file in words.all_of("f", "file")]
     for text, what, folder in texts:
         if _CONNECTS_ELSEWHERE.search(text):
-            yield Asked(command.name, why_not=f"{what} connects elsewhere (\\connect)")
+            yield Asked(command.name, why_not=f"{what} switches to another database (\\connect)")
         for shell in _BY_A_SHELL.findall(text):
             if _MENTIONED.search(shell):
                 yield Asked(command.name, why_not=f"{what} starts another client (\\!)")
@@ -247,7 +248,7 @@ _FROM_THERE = ("ir", "include_relative")
 
 def _file_of_psql(file: str, folder: str) -> Tuple[str, str, str]:
     path = os.path.join(folder, file)
-    return read(path) or "", f"{file}, which it runs,", os.path.dirname(path)
+    return read(path) or "", f"its script {file}", os.path.dirname(path)
 
 
 def _writes_a_script(name: str, words: _Words) -> bool:
@@ -342,7 +343,7 @@ def _mysql(command: Command) -> Iterator[Asked]:
     if words.has("V", *_WITHOUT_A_CONNECTION):
         return
     if words.has("login-path"):
-        yield Asked(name, why_not="its --login-path is in a file that only it can read")
+        yield Asked(name, why_not="its --login-path is in an encrypted file, .mylogin.cnf")
         return
     saved = _options_of_mysql(name, words, environ)
     host = words.last("h", "host") or saved.get("host") or environ.get("MYSQL_HOST") or "localhost"
@@ -402,7 +403,7 @@ def _file(command: Command) -> Iterator[Asked]:
                 texts.append(read(os.path.join(command.folder, file.strip("'\""))) or "")
         for attached in _ATTACHED.finditer(_READ.sub("", text)):
             if attached.group(1) is None or ("=" in attached.group(1) or attached.group(1).startswith("md:")):
-                yield Asked(command.name, why_not="what it attaches cannot be read")
+                yield Asked(command.name, why_not="it attaches a database that is not a file with a literal name")
             else:
                 files.append(attached.group(1).replace("''", "'"))
         files += [found.split()[-1].strip("'\"") for found in _OPENED.findall(text) if found.split()]

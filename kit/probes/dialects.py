@@ -33,9 +33,9 @@ def ask(dbapi_connection: Any, dialect: Any) -> Tuple[Optional[Dict[str, Any]], 
     configured = f"{dialect.name}+{dialect.driver}://"
     questions = _QUESTIONS.get(dialect.name)
     if questions is None:
-        return None, f"no question is known for {dialect.name}", configured
+        return None, f"the kit has no identity query for {dialect.name}", configured
     if not _is_the_drivers_own(dbapi_connection, dialect):
-        return None, "it is not the driver's own connection", configured
+        return None, "the connection is a replacement, not the driver's own", configured
 
     def put(question: str) -> Sequence[Any]:
         cursor = dbapi_connection.cursor()

@@ -21,10 +21,13 @@ def opened_before(guard: "Guard") -> List[str]:
 
     With any message, the run cannot be guarded.
     """
-    found = [f"{name} was opened before it{holder}." for name, holder in _connections(guard)]
+    found = [f"{name}{holder} was opened before the guard was loaded." for name, holder in _connections(guard)]
     forks = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
     if getattr(forks, "_forkserver_pid", None) is not None:
-        found.append("multiprocessing's fork server was started before it, and would start processes without it.")
+        found.append(
+            "The fork server of multiprocessing was started before the guard was loaded: its processes would not be "
+            "guarded."
+        )
     return [*dict.fromkeys(found), _FIRST] if found else []
 
 
@@ -40,7 +43,7 @@ def _connections(guard: "Guard") -> Iterator[Tuple[str, str]]:
             if name is not None:
                 holders = list(_holders(thing))
                 if not any(holder.partition(".")[0] in _TOOLS for holder in holders):
-                    yield name, f", in {holders[0]}" if holders else ""
+                    yield name, f", held by the module {holders[0]}," if holders else ""
 
 
 def _kinds() -> Dict[type, Tuple[str, str]]:
@@ -54,7 +57,7 @@ def _not_allowed(guard: "Guard", kind: Tuple[str, str], connection: Any) -> Opti
     try:
         return _ADAPTERS[kind].leads_off(connection, guard.allow)
     except Exception as error:  # closed, owned by another thread, or without an answer
-        return None if "closed" in str(error).lower() else f"a connection of {kind[0]}"
+        return None if "closed" in str(error).lower() else f"A connection of {kind[0]} to an unknown database"
 
 
 def _holders(thing: Any) -> Iterator[str]:

@@ -30,7 +30,7 @@ FILE_SCHEMES = ("sqlite", "duckdb", "file")
 WANTED = "host:port/name, a file, or server:system_identifier/name"
 _BY_PLACE = "write host:port/name, without user and password"
 _DIGITS_OF_A_SERVER = 15  # at least; unlikely as a file name
-_NO_PORT = "has a port that is no number from 1 to 65535"
+_NO_PORT = "has a port that is not a number from 1 to 65535"
 _HIGHEST_PORT = 65535
 _SCHEME = re.compile(r"[A-Za-z][\w.+-]*\Z")
 _IN_A_PORT = re.compile(r"(\d|[*?]|\[!?[\d-]+\])+\Z")
@@ -120,7 +120,7 @@ def _check_writing(entry: str) -> None:
     if re.search(r"(^|\s)[#;]", entry):
         _refuse(entry, "contains a comment", "put the comment on a line of its own")
     if _PLACEHOLDER.search(entry):
-        _refuse(entry, "contains a variable, which is not expanded", "write its value; [$] is the character itself")
+        _refuse(entry, "contains a variable, which is not expanded", "write its value; for a literal $ write [$]")
     if _LISTED.match(entry):
         _refuse(entry, "is written as a list", "write one entry per line, without brackets and quotation marks")
     if _CONNECTION_STRING.match(entry):
@@ -129,9 +129,9 @@ def _check_writing(entry: str) -> None:
         return
     outside = _outside_brackets(entry)
     if "[" in outside:
-        _refuse(entry, "has an unclosed [", "close it, or write [[] for the character itself")
+        _refuse(entry, "has an unclosed [", "close it, or write [[] for a literal [")
     if "," in outside:
-        _refuse(entry, "contains a comma", "write one entry per line (repeat --allow); [,] is a comma in a name")
+        _refuse(entry, "contains a comma", "write one entry per line (repeat --allow); for a comma in a name write [,]")
     if _ANOTHER.search(entry):
         _refuse(entry, "contains several entries", "write one entry per line (repeat --allow)")
 
@@ -168,20 +168,20 @@ def _of_place(entry: str) -> Rule:
     scheme = server.partition(":")[0].partition("+")[0].lower()
     if scheme in PORTS or scheme in FILE_SCHEMES:
         slashes = "://host:port/name" if scheme in PORTS else ":///path"
-        _refuse(entry, "is no URL", f"write {scheme}{slashes}, or without {scheme}")
+        _refuse(entry, "is not a valid URL", f"write {scheme}{slashes}, or leave out {scheme}:")
     colon = outside.rfind(":", 0, len(server))
     host, port = (server[:colon], server[colon + 1:]) if colon >= 0 else (server, "")
     if not host:
         _refuse(entry, "names no host", f"write *:{port or '*'}/{name or '*'} for any host")
     if re.search(r"\s", host) or (":" in host and not _is_literal(host)):
-        _refuse(entry, "does not name one host", "write an address of version 6 in brackets: [::1]:5432/name")
+        _refuse(entry, "does not name one host", "write an IPv6 address in brackets: [::1]:5432/name")
     if not port:
         _refuse(entry, "names no port", f"write {host}:5432/{name or 'name'}")
     if slash >= 0 and not _is_port(port):
-        _refuse(entry, _NO_PORT, f"write {host}:5432/{name or 'name'}; a file of such a name is ./{host}:...")
+        _refuse(entry, _NO_PORT, f"write {host}:5432/{name or 'name'}; for a file of such a name write ./{host}:...")
     if not name:
         known = port if _is_port(port) else "5432"
-        _refuse(entry, "names no database", f"write {host}:{known}/name, or {host}:{known}/* for all there")
+        _refuse(entry, "names no database", f"write {host}:{known}/name, or {host}:{known}/* for every database there")
     place = Place(_host(host), str(int(port)) if port.isdigit() else port, name)
     return Rule(str(place), places=(place,))
 
@@ -234,7 +234,7 @@ def _of_server(entry: str) -> Rule:
     server, slash, database = (entry[len("server:"):] if entry.startswith("server:") else entry).rpartition("/")
     number, at, cluster = (server if slash else database).partition("@")
     if not number or not _IN_A_NUMBER.match(number):
-        _refuse(entry, "names no server", "write server: and the number that the refusal or the trace shows",
+        _refuse(entry, "names no server", "write server: and the system_identifier that a refusal or kit trace shows",
                 "server:system_identifier/name")
     if (slash and not database) or (at and not cluster):
         _refuse(entry, f"names no {'cluster' if at and not cluster else 'database'}", "name it, or leave out the @",
@@ -249,7 +249,7 @@ def _of_url(entry: str) -> List[Rule]:
     scheme, _, rest = entry.partition("://")
     kind = scheme.partition("+")[0].lower()
     if not _SCHEME.match(scheme):
-        _refuse(entry, "is no URL", "write postgresql://host:port/name or host:port/name")
+        _refuse(entry, "is not a valid URL", "write postgresql://host:port/name or host:port/name")
     if kind in FILE_SCHEMES:
         return [_of_file_url(entry, kind, rest)]
     head, _, query = rest.partition("?")
@@ -298,7 +298,7 @@ def _split_port(host: str) -> Tuple[str, str]:
 def _of_file_url(entry: str, kind: str, rest: str) -> Rule:
     host, _, path = rest.partition("?")[0].partition("/")
     if host and not (kind == "file" and host == "localhost"):
-        _refuse(entry, "has two slashes where a file takes three", f"write {kind}:///{host}")
+        _refuse(entry, "has two slashes; the URL of a file has three", f"write {kind}:///{host}")
     if kind == "file":
         path = f"/{path}"
     if dict(parse_qsl(rest.partition("?")[2])).get("mode") == "memory" or path in ("", ":memory:"):

@@ -76,8 +76,8 @@ class Gate:
         """
         if not os.path.isabs(path):  # a description in place of an unknown path
             return self._refused(
-                path, "", None, done="It was not used.", frames=frames,
-                remedy="Write the file's name in the statement's text.",
+                path, "", None, because="and the guard cannot tell which one", done="No statement was run on it.",
+                frames=frames, remedy="Write the file's name into the statement, as a literal.",
             )
         entry, shown = entry_for_file(path, self.allow.base), _short(path, self.allow.base)
         return self._refused(shown, entry, None, done="It was not opened.", frames=frames, connection=connection)
@@ -106,9 +106,9 @@ class Gate:
         __tracebackhide__ = True
         if name not in self.unjudged:
             raise self._refused(
-                f"a database by {name}", "", None, because=f"and which one cannot be known: {why}",
-                done="It was stopped before it could connect.",
-                remedy=f"If it may connect anywhere, allow it by its name: {self._setting}{name}",
+                f"a database through {name}", "", None, because=f"and the guard cannot tell which one: {why}",
+                done=f"{name} was stopped before it could connect.",
+                remedy=f"If {name} may connect to any database, allow it by name: {self._setting}{name}",
             )
 
     def statement(self, statement: Union[str, bytes], to: Reached, dialect: str = "postgresql") -> None:
@@ -143,7 +143,7 @@ class Gate:
 def _done(observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str]) -> str:
     """Say how far the connection got."""
     if observed is not None:
-        return "The connection was closed before its first statement; the guard had only asked which server it is."
+        return "The connection was closed before its first statement; only the guard's identity query was run."
     if why_not is not None:
         return "The connection was closed before its first statement."
     return "No connection was made."
@@ -177,11 +177,11 @@ def _nobodys_code(refusal: Refusal) -> str:
 def _own_word(refusal: Refusal) -> str:
     observed = refusal["observed"]
     if observed is None:
-        return f" (the server could not be asked who it is: {refusal['why_not']})" if refusal["why_not"] else ""
+        return f" (the server's identity is unknown: {refusal['why_not']})" if refusal["why_not"] else ""
     named = " ".join(filter(None, [observed.get("system_identifier"), observed.get("cluster_name")]))
     if not named:
-        return f" (the server calls its database {observed.get('database')})"
-    return f" (the server calls itself {named}, the database {observed.get('database')})"
+        return f" (the server reports the database {observed.get('database')})"
+    return f" (the server reports the identity {named} and the database {observed.get('database')})"
 
 
 def _short(file: str, base: str) -> str:

@@ -95,7 +95,7 @@ class Installed:
 
     def _catch_up(self) -> None:
         self.hooks.catch_up_late(lambda name: self.recorder.not_seen(
-            "imports", name, "it was imported without the probes, as where the import system was replaced",
+            "imports", name, "the import system had been replaced, and its first connections may not be recorded",
         ))
 
     def _refused(self, refusal: Refusal) -> None:

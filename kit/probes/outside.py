@@ -242,7 +242,7 @@ class Journal(Listener):
             return {"written": (), "notes": ()}
         notes = [*last.notes, *self._emptied_elsewhere(difference)]
         if last.commit and last.commit[-1] and last.commit[-1][0][:2] != last.stack[0][:2]:
-            notes.insert(0, ("this commits it", last.commit[-1][0]))
+            notes.insert(0, ("the write is committed here", last.commit[-1][0]))
         return {
             "written": [(file, line, function) for file, line, function, _ in last.stack],
             "notes": [(said, frame[0] if frame else "", frame[1] if frame else 0) for said, frame in notes],
@@ -257,7 +257,8 @@ class Journal(Listener):
                 continue
             other = next((one for one in pattern.findall(write.text) if one.lower() != (schema or "public")), None)
             if other is not None:
-                yield f"this empties {other}.{table}, another table of that name", next(iter(write.stack), None)
+                said = f"this statement empties {other}.{table}, which is another table of the same name"
+                yield said, next(iter(write.stack), None)
                 return
 
     def _notes(self, connection: Connection) -> Iterator[Note]:
@@ -270,7 +271,7 @@ class Journal(Listener):
         kind = f"{module_of(bases(type(session))[1])}.{qualname_of(type(session))}"
         made = self._databases.factories.get(type(session))
         yield (
-            f"the sessions made here get a connection, and their class {kind} runs the statements on another",
+            f"the sessions made here are bound to one connection, and their class {kind} runs statements on another",
             made[0] if made else None,
         )
 

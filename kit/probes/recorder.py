@@ -142,7 +142,7 @@ class Recorder:
             return False
         if self._written >= BYTES_AT_MOST and not self._is_full:
             self._is_full = True
-            self.not_seen("record", self._name(), f"it has {BYTES_AT_MOST} bytes, and is continued no further")
+            self.not_seen("record", self._name(), f"the record has reached its limit of {BYTES_AT_MOST} bytes")
         self._left_out[key[0]] = self._left_out.get(key[0], 0) + 1
         return True
 

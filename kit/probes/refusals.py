@@ -14,6 +14,7 @@ NOTE = "note"  # the only key of a report about a Python that was started withou
 Refusal = Dict[str, Any]
 Holder = Tuple[int, int]  # the pid of a process that has the file open, and its file descriptor there
 
+_NOT_REPORTED = "(The test run could not be informed: the file for its refusals cannot be opened.)"
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -43,9 +44,9 @@ def _to_the_terminal(refusal: Refusal) -> None:
     from .gate import message
 
     if NOTE in refusal:
-        say(f"db-guard: not guarded: {refusal[NOTE]} (The run that this process belongs to could not be told.)")
+        say(f"db-guard: not guarded: {refusal[NOTE]} {_NOT_REPORTED}")
         return
-    say(f"db-guard: {message(refusal)} (The run that this process belongs to could not be told.)")
+    say(f"db-guard: {message(refusal)} {_NOT_REPORTED}")
 
 
 def say(text: str) -> None:

@@ -115,8 +115,8 @@ class Servers:
         refused_as = self._known.refused.get(identity)
         if refused_as is not None and not _is_direct(observed, peer):
             return (
-                f"which {sorted(match.entries)[0]} allows, but the server that answered is the one at {refused_as}, "
-                "which was refused: a forwarder, a tunnel or a pooler is in between"
+                f"which {sorted(match.entries)[0]} allows, but the server that answered was refused before, at "
+                f"{refused_as}: a forwarder, a tunnel or a pooler is in between"
             )
         for entry in sorted(match.entries):
             key = entry if self._allow.is_of_one_place(entry) else f"{entry} at {place.host}:{place.port}"
@@ -126,7 +126,7 @@ class Servers:
             first = self._known.at[key].server
             if first != server:
                 return (
-                    f"which {entry} allows, but at first another server answered there ({' '.join(first).strip()}): "
+                    f"which {entry} allows, but another server answered there first ({' '.join(first).strip()}): "
                     "a forwarder, a tunnel or a pooler is in between"
                 )
         return None

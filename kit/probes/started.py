@@ -73,12 +73,12 @@ def why_bare(found: Command, variable: str) -> Optional[str]:
     `variable` is the variable that it needs besides PYTHONPATH.
     """
     if found.elsewhere:
-        return f"{found.elsewhere} starts it elsewhere"
+        return f"{found.elsewhere} starts it in a container or on another machine"
     if variable not in found.environ:
         return "the variables that load the probes are removed before it starts"
     if INJECT not in found.environ.get("PYTHONPATH", "").split(os.pathsep):
         return "PYTHONPATH is replaced before it starts"
-    return f"started with {found.words[1]}" if any(word in _LEAVING for word in found.words[1:2]) else None
+    return f"it is started with {found.words[1]}" if any(word in _LEAVING for word in found.words[1:2]) else None
 
 
 def _is_there(program: str, environ: Mapping[str, str]) -> bool:

@@ -148,7 +148,7 @@ def family_said(family: list[Database]) -> str:
 
 
 def _kind(database: Database) -> str:
-    return database.kind + ("" if database.observed else ", could not be asked")
+    return database.kind + ("" if database.observed else ", identity unknown")
 
 
 def routes_of(answer: Answer, family: list[Database]) -> list[list[Reach]]:

@@ -82,16 +82,16 @@ def test_a_symptom_that_was_refused_is_said_as_such() -> None:
 def test_a_refused_program_is_said_and_the_run_is_not_clean() -> None:
     """A client or a driver that was refused has no connection of its own, and is told all the same."""
     refusal = replace(
-        stopped().refusals[0], connection=None, engine=None, database="a database by psql", entry="",
-        because="and which one cannot be known: a text of a shell's",
+        stopped().refusals[0], connection=None, engine=None, database="a database through psql", entry="",
+        because="and the guard cannot tell which one: it is secret",
     )  # fmt: skip
     found = asked(Evidence(refusals=(refusal,), stacks=leak().stacks, guard=BY_STOP, outcomes=(
         Outcome(at_s=9.5, test=TEST, when="call", outcome="passed"),
     )))  # fmt: skip
-    sentence = "a database by psql, and which one cannot be known: a text of a shell's, requested at app/db.py:9 get_db"
+    sentence = "a database through psql, and the guard cannot tell which one: it is secret (requested at app/db.py:9 "
     assert nothing_found(found).startswith(f"Refused: {sentence}")
     assert sentence in text(found, 1000)
-    assert "a database by psql" in page(found)
+    assert "a database through psql" in page(found)
     diagnosis = nothing_wrong(found)
     assert diagnosis.status is Status.UNRESOLVED
     assert any(sentence in one for one in diagnosis.unproved)

@@ -76,7 +76,7 @@ def rows(url: str, place: str) -> Left:
     none = 'def test_none(): assert ask("select count(*) from items") == 0\n'
     return Left(
         {"app.py": ENGINE, "conftest.py": TABLES, "test_it.py": f"from app import ask, run\n{add}{none}"},
-        "", EMPTIED, place, url, ("1 row (0 rows before)", "app.py:6: this commits it"),
+        "", EMPTIED, place, url, ("1 row (0 rows before)", "app.py:6: the write is committed here"),
     )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def test_only_what_had_been_reached_wrongly_can_stay(stopped_at: str, expected: 
 def test_a_refusal_that_no_entry_would_lift_is_judged_all_the_same(entry: str) -> None:
     """A client of which nobody can tell where it leads was stopped: that shows nothing, and is no error."""
     (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "passed"), ALLOWED, "/project"))
-    stopped = Refusal(at_s=1.0, database="a database by psql", entry=entry)
+    stopped = Refusal(at_s=1.0, database="a database through psql", entry=entry)
     assert effect(symptom, replace(evidence(None, "failed"), refusals=(stopped,)), frozenset())[0] is Effect.VOID
 
 

@@ -167,7 +167,7 @@ def test_a_server_that_does_not_answer_is_left(pair: Pair, tmp_path: Path) -> No
     assert [event["driver"] for event in found] == ["psycopg", "psycopg", "asyncpg"]
     for event in found:
         assert event["observed"] is None
-        assert "gave no answer" in event["why_not"]
+        assert "did not answer" in event["why_not"]
 
 
 EARLY = """\

@@ -107,7 +107,8 @@ def test_a_connection_that_was_opened_before_the_guard(pair: Pair, tmp_path: Pat
     ran = run(pair, tmp_path, "bound.py", "-p", "early", OPENS=driver)
     side = pair.production
     assert ran.outcomes == {}
-    assert f"{side.host}:{side.port}/{side.database} was opened before it, in early." in ran.output, ran.output
+    held = f"{side.host}:{side.port}/{side.database}, held by the module early, was opened before the guard was loaded."
+    assert held in ran.output, ran.output
     assert side.password not in ran.output
 
 

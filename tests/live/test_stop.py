@@ -142,5 +142,5 @@ def test_another_server_behind_an_entry_is_refused_in_the_runs_that_follow(pair:
         mark = str(tmp_path / "ran")  # not in the project, whose files are put back between runs
         _, diagnosis = diagnosed(folder, allow=(f"127.0.0.1:{port}/postgres",), MARK=mark, **urls)
     assert [run.effect for run in diagnosis.runs] == [Effect.VOID]
-    assert "at first another server answered there" in diagnosis.runs[0].reason
+    assert "another server answered there first" in diagnosis.runs[0].reason
     assert MARK not in said_since(pair.production, before)

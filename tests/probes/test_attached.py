@@ -173,7 +173,7 @@ def test_a_profiler_that_is_on_is_left_and_told(tmp_path: Path) -> None:
         """
     seen = run(tmp_path, {"it.py": program}, "it.py")
     assert [event["configured"] for event in seen.of("connection")] == ["main.db"]
-    assert "while a profiler is on" in seen.one("end")["failures"]["ATTACH"]
+    assert "while a profiler is active" in seen.one("end")["failures"]["ATTACH"]
 
 
 def test_cprofile_counts_on_beside_the_probes(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_who_wrote_last_and_who_committed_it(journal: tuple[Databases, Journal, 
     told = lines_of(found, "items")
     assert (Path(told["written"][0][0]).name, told["written"][0][2]) == (HERE, "ran")
     assert lines_of(found, "items", after="")["written"][0][2] != "ran"
-    assert [said for said, _, _ in told["notes"]] == ["this commits it"]
+    assert [said for said, _, _ in told["notes"]] == ["the write is committed here"]
     assert lines_of(found, "none") == {"written": (), "notes": ()}
 
 
@@ -135,5 +135,5 @@ def test_the_table_of_a_sequence_and_one_of_that_name_elsewhere(journal: tuple[D
     ran(found, connection, "truncate public.items cascade", "insert into items values (1)")
     assert lines_of(found, "w1.items_id_seq", "sequence")["written"]
     (note,) = lines_of(found, "w1.items")["notes"]
-    assert note[0] == "this empties public.items, another table of that name"
+    assert note[0] == "this statement empties public.items, which is another table of the same name"
     assert lines_of(found, "items")["notes"] == []

@@ -39,7 +39,7 @@ def test_a_second_server_at_an_entry_is_refused() -> None:
     assert known.refusal(ASKED, said(TEST), MAPPED) is None
     why = known.refusal(ASKED, said(PROD), MAPPED)
     assert why is not None
-    assert f"at first another server answered there ({TEST})" in why
+    assert f"another server answered there first ({TEST})" in why
     assert known.refusal(ASKED, said(TEST), MAPPED) is None
     assert known.refusal(ASKED, said(TEST, name="other"), MAPPED) is not None
 
@@ -85,7 +85,7 @@ def test_a_server_that_was_refused_is_refused_behind_a_tunnel() -> None:
     assert known.refusal("postgresql://me@prod:5432/app", said(PROD, "10.0.0.9"), FAR) == NOT_LISTED
     why = known.refusal(ASKED, said(PROD, "10.0.0.9"), MAPPED)
     assert why is not None
-    assert "is the one at prod:5432/app, which was refused" in why
+    assert "was refused before, at prod:5432/app" in why
     assert known.refusal(ASKED, said(TEST), MAPPED) is None  # what was refused has not taken the place
 
 

@@ -175,7 +175,8 @@ def test_a_driver_without_a_probe_is_asked_through_its_dialect(tmp_path: Path) -
     seen = run(tmp_path, {"it.py": program, "unseen.py": UNSEEN}, "it.py")
     asked, stand_in = seen.of("connection")
     assert asked["observed"]["file"].endswith("it.db")
-    assert (stand_in["observed"], stand_in["why_not"]) == (None, "it is not the driver's own connection")
+    assert stand_in["observed"] is None
+    assert stand_in["why_not"] == "the connection is a replacement, not the driver's own"
 
 
 TRANSACTIONS = {

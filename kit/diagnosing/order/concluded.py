@@ -137,7 +137,7 @@ def _by(piece: Piece, found: Dependence) -> str:
         return "monkeypatch.chdir(...) ends with the test"
     if piece.holder.startswith("sys.path"):
         return "monkeypatch.syspath_prepend(...) ends with the test"
-    if piece.label.startswith("["):
+    if piece.label.startswith("[") and piece.group != "fixtures":
         return f"monkeypatch.setitem({piece.holder}, {piece.label[1:-1]}, ...) ends with the test"
     if piece.label.startswith(".") and piece.group != "fixtures":
         return f"monkeypatch.setattr({piece.holder}, {piece.label[1:]!r}, ...) ends with the test"

@@ -33,6 +33,6 @@ def _notes(first: Evidence, engine: Engine) -> Iterator[tuple[str, str, int]]:
     where = first.chain(engine)[0]
     database = place_of(engine.url).database or engine.url
     yield (
-        f"the engine that is kept was made here in {engine.test}, for {database}, and answers in "
-        f"{', '.join(others[:_AT_MOST])}{more}, too", where.file, where.line,
+        f"the engine made here in {engine.test}, for {database}, is kept and also answers in "
+        f"{', '.join(others[:_AT_MOST])}{more}", where.file, where.line,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from ..redact import learn_all, redact
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's identity, or the reason why there is none
 
 SECONDS_FOR_AN_ANSWER = 5.0
-NO_ANSWER = f"it was not asked: its server gave no answer within {SECONDS_FOR_AN_ANSWER:.0f} s"
+NO_ANSWER = f"the server did not answer the identity query within {SECONDS_FOR_AN_ANSWER:.0f} s"
 
 _TOLD = ("host", "port", "user", "database", "dbname")
 
@@ -36,7 +36,7 @@ def first_answer(ask: Callable[[str], Sequence[Any]], questions: Sequence[Tuple[
             return dict(zip(names, row)), None
         except Exception as error:
             why_not = why_not or reason(error)
-    return None, why_not or "no question is known for it"
+    return None, why_not or "the kit has no identity query for this kind of server"
 
 
 def postgres_place(

@@ -28,7 +28,7 @@ _CALLBACK = "authorizer_callback"
 _SPEAKS_OF_IT = re.compile(r"(?is)\s*(?:(?:--[^\n]*|/\*.*?\*/)\s*)*(?:at|de)tach\b")
 _HANDING_ON = lambda method, named: method(**named)  # noqa: E731
 _FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # the probes' own
-_UNNAMED = "a file that it attaches and does not name in the statement's text"
+_UNNAMED = "a file that ATTACH takes from a parameter or an expression"
 
 
 class Attached(NamedTuple):
@@ -130,7 +130,7 @@ class Attaching:
         if type(profile) is FunctionType and profile.__code__.co_filename.startswith(_FOLDER):
             return  # nested calls: the outer profile function does it
         if connection is None or caller is None or profile is not None:
-            failures.setdefault("ATTACH", "what a statement attached cannot be asked while a profiler is on")
+            failures.setdefault("ATTACH", "the attached files cannot be listed while a profiler is active")
             return
         at = caller.f_lasti
 

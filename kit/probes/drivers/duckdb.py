@@ -50,7 +50,7 @@ class DuckDB(Adapter):
             path = _path_of(database)
             probe._databases.asked_for_file(path, "duckdb")
             if _GOES_ELSEWHERE.search(str(database) if isinstance(database, str) else ""):
-                probe._databases.by_driver("duckdb", "it connects to a service")
+                probe._databases.by_driver("duckdb", "it connects to a service, such as MotherDuck")
             try:
                 connection = original(*args, **kwargs)
             except BaseException as error:

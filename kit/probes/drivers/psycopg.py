@@ -206,7 +206,7 @@ class Psycopg(ServerAdapter):
         """Query a connection that was not seen when it opened, blocking its user until the answer or the time-out."""
         __tracebackhide__ = True
         is_idle = libpq.transaction_status == _IDLE and not libpq.is_busy()
-        answer = _wait(_answer(libpq)) if is_idle else (None, "it is executing something else")
+        answer = _wait(_answer(libpq)) if is_idle else (None, "the connection is running another query")
         if answer is None:
             libpq.finish()
             answer = None, NO_ANSWER

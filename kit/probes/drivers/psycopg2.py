@@ -170,7 +170,7 @@ def _ask(connection: Any) -> Observed:
 
     kind = extensions.connection
     if kind.async_.__get__(connection):
-        return None, "an asynchronous psycopg2 connection cannot be asked before it is ready"
+        return None, "an asynchronous connection of psycopg2 cannot run a query before it is ready"
 
     def ask(question: str) -> Sequence[Any]:
         with own_method(kind, "cursor")(connection, cursor_factory=extensions.cursor) as cursor:

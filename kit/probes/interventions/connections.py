@@ -81,7 +81,7 @@ class NoCreator(Intervention):
 
     @property
     def label(self) -> str:
-        return "with engines connecting to what their URLs name"
+        return "with each engine connecting to the database that its URL names"
 
     def apply(self, rerun: Rerun) -> None:
         def making(original: Any) -> Any:
@@ -314,7 +314,7 @@ class RedirectEngine(Intervention):
     @property
     def label(self) -> str:
         file, line = (self.frames or self.sites)[0]
-        return f"with what {file}:{line} makes redirected"
+        return f"with the connections of {file}:{line} redirected"
 
     def apply(self, rerun: Rerun) -> None:
         from .elsewhere import Elsewhere

@@ -21,7 +21,7 @@ class RebindCopies(Intervention):
 
     @property
     def label(self) -> str:
-        return f"with copies of {self.module}.{self.name} following it"
+        return f"with the copies of {self.module}.{self.name} rebound with it"
 
     def apply(self, rerun: Rerun) -> None:
         name = self.name

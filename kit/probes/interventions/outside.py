@@ -23,7 +23,7 @@ class TellOfDatabases(Intervention):
 
     @property
     def label(self) -> str:
-        return "with the databases and files restored that earlier runs wrote to"
+        return "with the changes of earlier runs to databases and files undone"
 
     def apply(self, rerun: Rerun) -> None:
         from ..outside import Holder, Telling, Touching

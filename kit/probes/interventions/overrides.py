@@ -29,7 +29,7 @@ class ApplyOverride(Intervention):
 
     @property
     def label(self) -> str:
-        kept = ", and kept" if self.kept else ""
+        kept = ", even after its removal" if self.kept else ""
         return f"with the override of {self.key} applied to {self.to}{kept}"
 
     def apply(self, rerun: Rerun) -> None:

@@ -63,8 +63,8 @@ class LeaveBehind(Intervention):
     def label(self) -> str:
         what = self.units[0] if len(self.units) == 1 else f"{len(self.units)} tests or modules"
         if self.keep:
-            return f"with what {what} left behind restored, except {' and '.join(self.keep)}"
-        return f"with {' and '.join(self.put_back) or 'nothing'} restored that {what} left behind"
+            return f"with all that {what} changed restored, except {' and '.join(self.keep)}"
+        return f"with {' and '.join(self.put_back) or 'nothing'} restored after {what}"
 
     def apply(self, rerun: Rerun) -> None:
         looking = _Looking(self, rerun)
@@ -181,8 +181,8 @@ def _notes(difference: Difference) -> Iterator[Tuple[str, str, int]]:
     wrapped = held_by(difference.holder.thing).get("__wrapped__") if difference.holder.kind is CACHE else None
     if type(wrapped) is FunctionType:
         code = wrapped.__code__
-        kept = "for each of its arguments" if code.co_argcount or code.co_kwonlyargcount else "for all tests"
-        said = f"{wrapped.__name__}() keeps what it returned first, {kept}"
+        kept = "for each set of arguments" if code.co_argcount or code.co_kwonlyargcount else "for the whole run"
+        said = f"{wrapped.__name__}() caches its first result {kept}"
         yield said, absolute(code.co_filename), code.co_firstlineno
 
 

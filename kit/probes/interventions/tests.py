@@ -40,7 +40,7 @@ class RunOnly(Intervention):
 
     @property
     def label(self) -> str:
-        return f"with nothing run but {_counted(self.tests)}"
+        return f"with only {_counted(self.tests)} run"
 
     def apply(self, rerun: Rerun) -> None:
         _choose(rerun, self.op, self.tests)

@@ -89,7 +89,7 @@ class Snapshot:
 
     def add_fixture(self, name: str, value: Any) -> None:
         """Add the value of a fixture that outlives a test."""
-        self._walk_value(FIXTURES, f"the fixture {name}: ", value, _DEPTH_AT_MOST)
+        self._walk_value(FIXTURES, f"the fixture {name}", value, _DEPTH_AT_MOST)
 
     def holder(self, name: str) -> Optional[Holder]:
         """Return a holder by its name; None if there is none yet."""

@@ -296,4 +296,4 @@ def test_a_server_that_gives_no_answer_is_connected_to_once_more(tmp_path: Path)
     assert seen.output == "1\n"
     opened = seen.one("connection")
     assert opened["observed"] is None
-    assert "gave no answer" in opened["why_not"]
+    assert "did not answer" in opened["why_not"]

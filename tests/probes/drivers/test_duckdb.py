@@ -81,5 +81,5 @@ def test_what_is_not_listed_is_stopped(tmp_path: Path, by_name: bool) -> None:
         let_through |= {("reach", "by_module"), ("reach", "by_attach")}
     assert len(found) == 7, ended.stdout
     assert passed - {("reach", "by_extension")} == let_through, ended.stdout  # which fetches itself from somewhere
-    assert by_name or "allow it by its name: db_guard_drivers = duckdb" in ended.stdout
+    assert by_name or "allow it by name: db_guard_drivers = duckdb" in ended.stdout
     assert by_name or ("reach", "by_extension") not in passed

@@ -262,7 +262,7 @@ def test_what_is_met_later_is_taken_in(program: Any) -> None:
     held["rows"].append(1)
     found = [difference.place for difference in snapshot.differences()]
     assert "kit_state_later.KNOWN" in found
-    assert "the fixture database: ['rows']" in found
+    assert "the fixture database['rows']" in found
 
 
 def test_a_class_that_was_never_made_ready_is_no_obstacle(program: Any) -> None:
