@@ -91,6 +91,9 @@ SERVERS = [
     ("postgresql://[::1]/t", "postgresql://me@::1:5432/t", None, None, True),
     ("postgresql://db/t?hostaddr=10.0.0.9", "postgresql://me@db:5432/t", None, None, False),
     ("mysql://db/app_test", "mysql+pymysql://me:***@db:3306/app_test?charset=utf8", None, None, True),
+    # hosts with the name of a scheme, as in a Compose file
+    ("postgres:5432/testdb", "postgresql://me@postgres:5432/testdb", None, None, True),
+    ("mysql:33*/testdb", "mysql://me@mysql:3306/testdb", None, None, True),
     # by what the server reports
     (f"server:{NUMBER}/testdb", "postgresql://me@any:1/alias", SERVER, FAR, True),
     (f"server:{NUMBER}", "postgresql://me@any:1/alias", SERVER, None, True),

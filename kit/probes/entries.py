@@ -165,10 +165,11 @@ def _of_place(entry: str) -> Rule:
     server, name = (entry, "") if slash < 0 else (entry[:slash], entry[slash + 1:])
     if "@" in server:
         _refuse(entry, "names a user", _BY_PLACE)
-    scheme = server.partition(":")[0].partition("+")[0].lower()
-    if scheme in PORTS or scheme in FILE_SCHEMES:
+    first, _, after = server.partition(":")
+    scheme = first.partition("+")[0].lower()
+    if (scheme in PORTS or scheme in FILE_SCHEMES) and not _is_port(after):  # else a host that is called postgres
         slashes = "://host:port/name" if scheme in PORTS else ":///path"
-        _refuse(entry, "is not a valid URL", f"write {scheme}{slashes}, or leave out {scheme}:")
+        _refuse(entry, "is not a valid URL", f"write {scheme}{slashes}, or leave out {scheme}: at the beginning")
     colon = outside.rfind(":", 0, len(server))
     host, port = (server[:colon], server[colon + 1:]) if colon >= 0 else (server, "")
     if not host:
