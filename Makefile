@@ -11,7 +11,7 @@ SHARE = $(shell echo $$((0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo 0
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help investigate test test-all coverage pythons lab site bench soak picture lock clean FORCE
+.PHONY: help investigate test test-all browser coverage pythons lab site bench soak picture lock clean FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(INSTALLED) ## check style and types, run the tests that find most of wha
 
 test-all: test ## the same, and then every other test; SHORT=yes takes a third of those, another one for each commit
 	@$(PY) -m pytest $(PYTEST) -m at_length $(if $(SHORT),--share $(SHARE))
+
+browser: $(INSTALLED) ## see that there is a Chromium, in which `make test-all` tries the notebooks; install one where there is none
+	@$(PY) tools/browser.py
 
 coverage: $(INSTALLED) ## run all tests and show which lines of kit/ they reach, in every process; OF="-m 'not at_length'" takes fewer
 	@$(PY) tools/covered.py $(PYTEST) $(OF)

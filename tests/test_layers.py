@@ -28,17 +28,18 @@ LAYERS = [
     "kit.trials.workspace", "kit.trials.cache", "kit.trials.slot_pool", "kit.trials.runner", "kit.trials",
     "kit.report",
     "kit.tracing", "kit.diagnosing",
-    "kit.notebooks.checks", "kit.notebooks.cells", "kit.notebooks.originals", "kit.notebooks.copies",
-    "kit.notebooks.investigate", "kit.notebooks.editions", "kit.notebooks.lab", "kit.notebooks",
+    "kit.notebooks.checks", "kit.notebooks.frontend", "kit.notebooks.predictions", "kit.notebooks.cells",
+    "kit.notebooks.board", "kit.notebooks.originals", "kit.notebooks.copies", "kit.notebooks.investigate",
+    "kit.notebooks.editions", "kit.notebooks.lab", "kit.notebooks",
     "kit.guard.run", "kit.guard.config", "kit.guard.proof", "kit.guard.init", "kit.guard.plugin", "kit.guard",
     "kit.cli",
     "kit.__main__",
 ]  # fmt: skip
 # Libraries that only an extra brings, by the names under which they are imported.
 HEAVY = {
-    "IPython", "asyncpg", "fastapi", "httpx", "iniconfig", "ipykernel", "jinja2", "jupyter_client", "jupyterlab",
-    "matplotlib", "nbclient", "nbconvert", "nbformat", "pandas", "papermill", "psutil", "psycopg", "pytest", "rich",
-    "sqlalchemy", "tomlkit",
+    "IPython", "asyncpg", "fastapi", "httpx", "iniconfig", "ipykernel", "ipywidgets", "jinja2", "jupyter_client",
+    "jupyterlab", "matplotlib", "nbclient", "nbconvert", "nbformat", "pandas", "papermill", "psutil", "psycopg",
+    "pytest", "rich", "sqlalchemy", "tomlkit",
 }  # fmt: skip
 
 

@@ -25,6 +25,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from kit.errors import NotebookError
 from kit.evidence.verdict import Ruling, Verdict, agreed
 from kit.notebooks.checks import Check, Checked, State, judged
+from kit.notebooks.frontend import Tell, progress_shown
+from kit.notebooks.frontend import shell as _shell
+from kit.notebooks.predictions import answer, predict
 from kit.report.words import words
 
 if TYPE_CHECKING:
@@ -58,6 +61,7 @@ __all__ = [
     "claim",
     "exercise",
     "expect_error",
+    "predict",
     "start",
     "table",
     "words",
@@ -126,14 +130,23 @@ class Session:
         return tuple(self._claims.values())
 
     def run(self, trials: Iterable[Trial]) -> tuple[Evidence, ...]:
-        """Run trials on this notebook's pair and stack; return their evidence in the same order."""
+        """Run trials on this notebook's pair and stack; return their evidence in the same order.
+
+        Trials that take longer than a second show their progress, if the notebook is attended.
+        """
+        wanted = [replace(trial, stack=self.stack) for trial in trials]
+        with progress_shown() as tell:
+            found = {evidence.trial: evidence for evidence in self.each(wanted, tell)}
+        return tuple(found[trial] for trial in wanted)
+
+    def each(self, trials: Iterable[Trial], progress: Tell | None = None) -> Iterator[Evidence]:
+        """Run trials likewise; yield the evidence of each as it completes. Closing the iterator ends the others."""
         from kit.trials.runner import run_all
 
         if self.pair is None:
             raise NotebookError("This notebook was started without a pair", remedy="leave `pair=False` out of start()")
         wanted = [replace(trial, stack=self.stack) for trial in trials]
-        found = {evidence.trial: evidence for evidence in run_all(wanted, self.pair, timeout_s=self.timeout_s)}
-        return tuple(found[trial] for trial in wanted)
+        return run_all(wanted, self.pair, timeout_s=self.timeout_s, progress=progress)
 
     def run_each(self, groups: Mapping[Key, Iterable[Trial]]) -> dict[Key, tuple[Evidence, ...]]:
         """Run the trials of several groups in parallel; return each group's evidence under its key."""
@@ -210,6 +223,8 @@ def claim(
     )  # fmt: skip
     session.note(made)
     _show(made)
+    if said := answer(id, words(made.observed), made.trials):
+        _show(_Answer(said))
     if not made.held:
         because = f" ({reason})" if reason else ""
         raise ClaimFell(f"{id}: {sentence} Expected {made.expected}, observed {made.observed}{because}.")
@@ -292,6 +307,20 @@ class _Checked:
         shown = f'<div style="padding:0 .4em">Exercise <code>{html.escape(self.id)}</code>: {said}{after}</div>'
         data = {"id": self.id, "done": state is State.DONE, "state": state.value, "hint": hint}
         return {EXERCISE_MIME: data, "text/html": shown, "text/plain": str(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a claim says to who has predicted it."""
+
+    said: str
+
+    def __str__(self) -> str:
+        return self.said
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        shown = f'<div role="status" style="padding:.2em .4em"><b>Your prediction.</b> {html.escape(self.said)}</div>'
+        return {"text/html": shown, "text/plain": str(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,14 +482,6 @@ def _show(value: Any) -> None:
     from IPython.display import display
 
     display(value)  # type: ignore[no-untyped-call]
-
-
-def _shell() -> Any:
-    """Return the running IPython shell, or None. Does not import IPython, which only notebooks need."""
-    import sys
-
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython is not None else None
 
 
 def _say_what_order(result: Any) -> None:

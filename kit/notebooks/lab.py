@@ -15,6 +15,8 @@ from kit.errors import NotebookError
 from kit.notebooks import copies, originals
 
 WORK = "work"
+FIRST = "00_board.ipynb"
+"""The notebook that opens first, where there is one: it needs no reading before a reader can do something."""
 _END_S = 30.0  # seconds for JupyterLab to end its kernels
 
 
@@ -35,7 +37,7 @@ def open_lab(
     folder = _folder(_here(), start_over, in_place)
     with open_pair() as pair:
         print(description(pair), file=sys.stderr, flush=True)
-        options = [str(folder), *_as_root(), *arguments]
+        options = [str(folder), *_opened(folder), *_as_root(), *arguments]
         return _run(options, {**environ, **pair.environ()})
 
 
@@ -58,6 +60,11 @@ def _report(folder: Path, done: copies.Refreshed) -> None:
     for name in done.outdated:
         newer = f"The original of {folder / name}.ipynb is newer, and your copy has changes of yours, so it was kept."
         print(f"{newer} To replace it: kit lab --start-over {name}", file=sys.stderr)
+
+
+def _opened(folder: Path) -> list[str]:
+    # In the address that JupyterLab prints, too, which is all that a terminal without a browser shows.
+    return [f"--LabApp.default_url=/lab/tree/{FIRST}"] if (folder / FIRST).exists() else []
 
 
 def _as_root() -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from kit.evidence.model import Entry, Evidence, Frame, Sighting
+from kit.evidence.model import Engine, Entry, Evidence, Frame, Sighting
 
 Lane = Literal[
     "variable", "engine", "override", "request", "test", "production", "unknown", "allowed", "not allowed", "not judged"
@@ -19,7 +19,8 @@ LANES: tuple[Lane, ...] = ("variable", "engine", "override", "request", "test", 
 class Step:
     """One event: its time, its lane, what happened, the line that did it, and the server it leads to.
 
-    `side` is the lane of the server or database that the step is about or leads to; None if it is about none.
+    `side` is the lane of the server, or of the database, that the step is about or leads to; None where it is about
+    none, or where that is not known. `source` is the variable that an engine's URL came from.
     """
 
     at_s: float
@@ -27,14 +28,23 @@ class Step:
     text: str
     where: Frame | None
     side: str | None
+    source: str = ""
 
 
-def steps(evidence: Evidence, test: str) -> tuple[Step, ...]:
-    """Return the steps of one test, including earlier ones that made its engines and variables."""
+Place = tuple[str, str]
+"""A file and the function in it: the same piece of code also where a change has moved its lines."""
+
+
+def steps(evidence: Evidence, test: str, also: frozenset[Place] = frozenset()) -> tuple[Step, ...]:
+    """Return the steps of one test, with those before any test that made its engines and its variables.
+
+    Engines that were made at a place of `also` are told like those that served a request of the test.
+    """
     sightings = [sighting for sighting in evidence.sightings() if sighting.use.test == test]
+    told = _told(evidence, test, sightings, also)
     found = [
-        *_engines(evidence, sightings),
-        *_variables(evidence, sightings),
+        *_engines(evidence, told),
+        *_variables(evidence, told),
         *_overrides(evidence, test),
         *_requests(evidence, test),
         *_uses(sightings),
@@ -42,36 +52,66 @@ def steps(evidence: Evidence, test: str) -> tuple[Step, ...]:
     return tuple(sorted(found, key=lambda step: step.at_s))
 
 
-def _engines(evidence: Evidence, sightings: list[Sighting]) -> Iterator[Step]:
-    sides = {sighting.engine: sighting.side for sighting in sightings if sighting.engine is not None}
-    for engine, side in sides.items():
-        leads_to = f"engine made; it leads to {side}" if side else "engine made"
-        yield Step(engine.at_s, "engine", leads_to, _first(evidence, engine), side)
+def steps_of_both(one: Evidence, other: Evidence, test: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """Return the steps of one test in two runs. An engine that served it in one is told of the other, too."""
+    return steps(one, test, _serving(other, test)), steps(other, test, _serving(one, test))
 
 
-def _variables(evidence: Evidence, sightings: list[Sighting]) -> Iterator[Step]:
-    """The variable that gave an engine its URL: its last write and, if the engine served a request, its last read."""
-    for name, sighting in _leading(sightings).items():
-        made_at_s = sighting.engine.at_s if sighting.engine is not None else 0.0
-        events = [event for event in evidence.variables if event.name == name and event.at_s <= made_at_s]
-        written = [event for event in events if event.op in ("inherited", "set") and not event.same]
-        read = [event for event in events if event.op == "read" and sighting.use.request is not None]
-        for event in written[-1:]:
-            verb = "was there at the start" if event.op == "inherited" else "set"
-            yield Step(event.at_s, "variable", f"{name} {verb}", _first(evidence, event), sighting.side)
-        for event in read[-1:]:
-            yield Step(event.at_s, "variable", f"{name} read", _first(evidence, event), sighting.side)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An engine that is told, the server it leads to (None: the test did not use it), whether it served a request."""
+
+    engine: Engine
+    side: str | None
+    used: bool
+    served: bool
 
 
-def _leading(sightings: list[Sighting]) -> dict[str, Sighting]:
-    """The variables that led to an engine, each with a sighting of that engine, preferably in a request."""
-    leading: dict[str, Sighting] = {}
-    for sighting in sightings:
-        if sighting.engine is not None and sighting.engine.variables:
-            name = sighting.engine.variables[0]
-            if name not in leading or leading[name].use.request is None:
-                leading[name] = sighting
-    return leading
+def _told(evidence: Evidence, test: str, sightings: list[Sighting], also: frozenset[Place]) -> list[_Told]:
+    """Those that served a request come first. What another test made for itself is none of this one's."""
+    used = {sighting.engine: sighting.side for sighting in sightings if sighting.engine is not None}
+    served = {sighting.engine for sighting in sightings if sighting.use.request is not None}
+    likewise = {one for one in evidence.engines if one.test in (None, test) and _place(evidence, one) in also}
+    told = [
+        _Told(engine, used.get(engine), engine in used, engine in served or engine in likewise)
+        for engine in evidence.engines if engine in used or engine in likewise
+    ]
+    return sorted(told, key=lambda one: not one.served)
+
+
+def _serving(evidence: Evidence, test: str) -> frozenset[Place]:
+    """Where the engines were made that served requests of a test."""
+    serving = (one for one in evidence.in_requests() if one.use.test == test and one.engine is not None)
+    places = (_place(evidence, sighting.engine) for sighting in serving if sighting.engine is not None)
+    return frozenset(place for place in places if place is not None)
+
+
+def _place(evidence: Evidence, entry: Entry) -> Place | None:
+    frame = _first(evidence, entry)
+    return (frame.file, frame.function) if frame is not None else None
+
+
+def _engines(evidence: Evidence, told: list[_Told]) -> Iterator[Step]:
+    for one in told:
+        leads_to = f"; it leads to {one.side}" if one.side else "" if one.used else "; this test does not use it"
+        source = (one.engine.variables or ("",))[0]
+        where = _first(evidence, one.engine)
+        yield Step(one.engine.at_s, "engine", f"engine made{leads_to}", where, one.side, source)
+
+
+def _variables(evidence: Evidence, told: list[_Told]) -> Iterator[Step]:
+    """The variable that gave an engine its URL: where it was written, and read, if the engine served a request."""
+    seen = set()
+    for one in told:
+        for name in (one.engine.variables or ())[:1]:
+            events = [event for event in evidence.variables if event.name == name and event.at_s <= one.engine.at_s]
+            written = [event for event in events if event.op in ("inherited", "set") and not event.same]
+            read = [event for event in events if event.op == "read" and one.served]
+            for event in (*written[-1:], *read[-1:]):
+                if event not in seen:
+                    seen.add(event)
+                    verb = "was there at the start" if event.op == "inherited" else event.op
+                    yield Step(event.at_s, "variable", f"{name} {verb}", _first(evidence, event), one.side)
 
 
 def _overrides(evidence: Evidence, test: str) -> Iterator[Step]:
@@ -86,6 +126,7 @@ def _requests(evidence: Evidence, test: str) -> Iterator[Step]:
     for request in evidence.requests:
         if request.test == test:
             text = f"{request.method} {request.path}" if request.type == "http" else request.type
+            text += " comes to a mounted app" if request.within is not None else ""
             yield Step(request.at_s, "request", text, _first(evidence, request), None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from dataclasses import dataclass
@@ -80,6 +81,15 @@ def claims(notebook: Any) -> list[str]:
 def claims_in(cell: Any) -> list[str]:
     """The ids of the claims in one cell."""
     return _CLAIM.findall(cell.source) if cell.cell_type == "code" else []
+
+
+def predictions(cell: Any) -> dict[str, tuple[str, ...]]:
+    """The predictions that a cell asks for, by their ids, each with its options."""
+    if cell.cell_type != "code":
+        return {}
+    calls = (node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call))
+    asked = [call.args for call in calls if getattr(call.func, "id", "") == "predict"]
+    return {ast.literal_eval(id): tuple(map(ast.literal_eval, options.keys)) for id, _, options in asked}
 
 
 def mutations(path: Path) -> tuple[Mutation, ...]:

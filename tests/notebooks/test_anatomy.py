@@ -11,9 +11,11 @@ from tests.notebooks.sources import (
     NOTEBOOKS,
     WRONG_ANSWERS,
     claims,
+    claims_in,
     code,
     exercises,
     mutations,
+    predictions,
     read,
     wrong_answers,
 )
@@ -70,6 +72,18 @@ def test_every_claim_has_a_mutation_and_every_mutation_a_claim(path: Path) -> No
     found = claims(read(path))
     assert len(set(found)) == len(found)
     assert {mutation.claim for mutation in mutations(path)} == set(found)
+
+
+@each_notebook
+def test_every_prediction_is_answered_by_a_claim_below_it(path: Path) -> None:
+    """A question has two options or more, each with why it is wrong, and the claim of its id is still to come."""
+    cells = read(path).cells
+    asked = [(index, id, options) for index, cell in enumerate(cells) for id, options in predictions(cell).items()]
+    assert len({id for _, id, _ in asked}) == len(asked)
+    for index, id, options in asked:
+        below = [claim for cell in cells[index + 1 :] for claim in claims_in(cell)]
+        assert id in below, f"no claim {id} stands below its prediction"
+        assert len(options) >= 2, id
 
 
 def test_no_mutations_are_left_of_notebooks_that_are_gone() -> None:

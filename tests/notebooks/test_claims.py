@@ -13,6 +13,7 @@ from kit.notebooks.investigate import investigate
 from kit.notebooks.investigate.claims import Exercise
 from kit.notebooks.investigate.results import Investigation, NotebookRun, Status
 from kit.pair import Pair
+from kit.report.words import words
 from kit.trials import fork_server
 from kit.trials.run_folder import RUN_VARIABLE, SHELF_VARIABLE, Run
 from kit.trials.runner import usable_cpus
@@ -27,6 +28,7 @@ from tests.notebooks.sources import (
     for_mutations,
     mutations,
     parameters,
+    predictions,
     read,
     wrong_answers,
 )
@@ -49,6 +51,7 @@ def test_every_claim_holds(values: dict[str, object], tmp_path: Path, own_pair: 
     assert result.folder is not None, result.reason
     for path in NOTEBOOKS:
         assert_green(run_of(path, result), claims(read(path)))
+        assert_one_option_is_right(run_of(path, result), path)
         assert_can_be_read_by_those_who_do_not_see(result.folder, path.stem)
 
 
@@ -94,6 +97,13 @@ def assert_green(run: NotebookRun, predicted: list[str]) -> None:
     assert run.status is Status.HELD, f"{run.name}: {run.reason}"
     assert [claim.id for claim in run.claims] == predicted
     assert all(exercise.done for exercise in run.exercises), run.exercises
+
+
+def assert_one_option_is_right(run: NotebookRun, path: Path) -> None:
+    """Of the options of each prediction one is what its claim has observed, in the same words."""
+    observed = {claim.id: words(claim.observed) for claim in run.claims}
+    asked = {id: options for cell in read(path).cells for id, options in predictions(cell).items()}
+    assert {id: observed[id] for id, options in asked.items() if observed[id] not in options} == {}
 
 
 def assert_can_be_read_by_those_who_do_not_see(folder: Path, name: str) -> None:

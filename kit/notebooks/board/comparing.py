@@ -1,0 +1,148 @@
+"""Two runs beside each other: what both did, what only one did, and the moment at which they parted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kit.evidence.model import Evidence
+from kit.report.steps import Step, steps_of_both
+from kit.specimens.trial import INDIVIDUAL_TEST
+
+_SAME, _SAME_LANE = 1000, 1  # a step that both took counts more than all those that are merely of one lane
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One moment: the step of this run, and that of the other; None where only the other took one. One is there."""
+
+    this: Step | None
+    other: Step | None
+
+    @property
+    def same(self) -> bool:
+        """Whether both took the same step."""
+        return self.this is not None and self.other is not None and _same(self.this, self.other)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The steps of one test in two runs, in the order of time. `parted` is the first row that differs; None: none."""
+
+    test: str
+    rows: tuple[Row, ...]
+
+    @property
+    def parted(self) -> int | None:
+        """The number of the first row that is not the same in both."""
+        return next((number for number, row in enumerate(self.rows) if not row.same), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request of a test, and in each of the two runs which servers answered it by which route; empty: none did."""
+
+    test: str
+    request: str
+    this: tuple[str, ...]
+    other: tuple[str, ...]
+
+
+def compare(this: Evidence, other: Evidence) -> Comparison:
+    """Put the steps of one test side by side: the report's, unless another one tells the two runs apart."""
+    test = _telling(this, other)
+    return Comparison(test, tuple(_aligned(*steps_of_both(this, other, test))))
+
+
+def requests(this: Evidence, other: Evidence) -> tuple[Request, ...]:
+    """Every request that used a database in one of two runs, with those who answered."""
+    mine, its = _answers(this), _answers(other)
+    keys = dict.fromkeys((*mine, *its))
+    return tuple(Request(key[0], key[2], mine.get(key, ()), its.get(key, ())) for key in keys)
+
+
+def step_in_words(step: Step) -> str:
+    """A step with its line, and an engine with the variable that its URL came from."""
+    text = step.text.replace("engine made", f"engine made from {step.source}", 1) if step.source else step.text
+    return f"{text} ({step.where.file}:{step.where.line})" if step.where else text
+
+
+def _telling(this: Evidence, other: Evidence) -> str:
+    """The test whose steps say most about what differs."""
+    tests = {outcome.test for outcome in other.outcomes}
+    both = dict.fromkeys(outcome.test for outcome in this.outcomes if outcome.test in tests)
+    differ = [test for test in both if _ways(this, test) != _ways(other, test)]
+    wrong = [test for test in differ if any(side == "production" for side, _ in _ways(this, test))]
+    return INDIVIDUAL_TEST if INDIVIDUAL_TEST in differ else (wrong or differ or [INDIVIDUAL_TEST])[0]
+
+
+def _ways(evidence: Evidence, test: str) -> list[tuple[str | None, str]]:
+    return [(one.side, one.how) for one in evidence.in_requests() if one.use.test == test]
+
+
+def _answers(evidence: Evidence) -> dict[tuple[str, int, str], tuple[str, ...]]:
+    """For each request, by its test, its number in it, and its method and path: who answered, and by which route."""
+    outer = {request.number: request.within for request in evidence.requests}
+    counted: dict[str, int] = {}
+    keys: dict[str, tuple[str, int, str]] = {}
+    for request in evidence.requests:
+        if request.within is None:
+            test = request.test or "outside the tests"
+            counted[test] = counted.get(test, 0) + 1
+            text = f"{request.method} {request.path}" if request.type == "http" else request.type
+            keys[request.number] = test, counted[test], text
+    found: dict[tuple[str, int, str], dict[str, None]] = {}
+    for sighting in evidence.in_requests():
+        number = sighting.use.request or ""
+        while outer.get(number) is not None:
+            number = outer[number] or ""
+        if number in keys:
+            found.setdefault(keys[number], {})[f"{sighting.side or 'unknown'}, {sighting.how}"] = None
+    return {key: tuple(answers) for key, answers in found.items()}
+
+
+def _same(one: Step, other: Step) -> bool:
+    if (one.lane, _place(one)) != (other.lane, _place(other)):
+        return False
+    if one.lane == "engine":  # which server an engine leads to is known only where the test used it
+        return one.source == other.source and (one.side == other.side or None in (one.side, other.side))
+    return one.text == other.text
+
+
+def _place(step: Step) -> tuple[str, str] | None:
+    # Without the line: a change of the project moves the lines below it.
+    return (step.where.file, step.where.function) if step.where else None
+
+
+def _aligned(this: Sequence[Step], other: Sequence[Step]) -> Iterator[Row]:
+    """Pair the steps of two runs, in their order, so that most are the same, and then most are of the same lane."""
+    best = [[0] * (len(other) + 1) for _ in range(len(this) + 1)]
+    for at in reversed(range(len(this))):
+        for its in reversed(range(len(other))):
+            paired = best[at + 1][its + 1] + _worth(this[at], other[its])
+            best[at][its] = max(paired, best[at + 1][its], best[at][its + 1])
+    at = its = 0
+    while at < len(this) and its < len(other):
+        worth = _worth(this[at], other[its])
+        if worth and best[at][its] == best[at + 1][its + 1] + worth:
+            yield Row(this[at], other[its])
+            at, its = at + 1, its + 1
+        elif best[at][its] == best[at + 1][its]:
+            yield Row(this[at], None)
+            at += 1
+        else:
+            yield Row(None, other[its])
+            its += 1
+    yield from (Row(step, None) for step in this[at:])
+    yield from (Row(None, step) for step in other[its:])
+
+
+def _worth(one: Step, other: Step) -> int:
+    if _same(one, other):
+        return _SAME
+    return _SAME_LANE if _kind(one) == _kind(other) else 0
+
+
+def _kind(step: Step) -> str:
+    """The lane of a step; an answer is one, whichever server gives it."""
+    return "answer" if step.lane in ("test", "production", "unknown") else step.lane
