@@ -284,6 +284,19 @@ def _show(pair: Pair) -> None:
     help="Set a parameter of the notebooks.",
 )
 @click.option(
+    "-f", "--parameters-file", "files", type=click.Path(path_type=Path, dir_okay=False), multiple=True, metavar="FILE",
+    help="Set parameters by a YAML file.",
+)
+@click.option("-y", "--parameters-yaml", "texts", multiple=True, metavar="YAML", help="Set parameters by YAML.")
+@click.option("-b", "--parameters-base64", "encoded", multiple=True, metavar="TEXT", help="The same in base64.")
+@click.option("--help-notebook", is_flag=True, help="List the parameters of the notebooks, and run none.")
+@click.option(
+    "--cwd", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Where the notebooks run. Default: the folder of each.",
+)
+@click.option("--log-output", is_flag=True, help="Print what the cells print, as they run.")
+@click.option("--no-servers", is_flag=True, help="Start no servers, for notebooks that need none.")
+@click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Notebooks at a time. Default: one per processor."
 )
 @_above_0("--timeout-cell", "timeout_cell_s", "S", "Seconds that a cell may take.")
@@ -295,20 +308,48 @@ def _show(pair: Pair) -> None:
 )
 @click.option("--stack", metavar="NAME", help="The versions to run trials with: current (default) or 2023-11.")
 @click.option("--fresh", is_flag=True, help="Run each trial, even if another notebook of this run has run it.")
-def investigate(notebooks: tuple[str, ...], parameters: tuple[tuple[str, str], ...], **options: Any) -> None:
+def investigate(
+    notebooks: tuple[str, ...],
+    parameters: tuple[tuple[str, str], ...],
+    files: tuple[Path, ...],
+    texts: tuple[str, ...],
+    encoded: tuple[str, ...],
+    help_notebook: bool,
+    no_servers: bool,
+    **options: Any,
+) -> None:
     """Run the notebooks and show which claims held.
 
-    Without NOTEBOOK all of them are run.
+    Without NOTEBOOK all of them are run. A parameter given by -p wins over -y, that over -f, and that over -b.
 
     Exit codes: 0 every claim held, 1 a claim fell, 2 it could not run.
     """
     from kit.notebooks.investigate import investigate as run
+    from kit.notebooks.investigate.parameter_files import described, from_yaml
+    from kit.notebooks.investigate.parameters import pairs
 
+    if help_notebook:
+        _say(described(map(Path, notebooks)))
+        return
+    if options["log_output"]:
+        _print_what_cells_print()
+    values = from_yaml(files, texts, encoded) | pairs(parameters)
     given = {name: value for name, value in options.items() if value is not None}
     for name in ("output_cell", "output_notebook"):
         if f"{name}_mb" in given:
             given[f"{name}_bytes"] = max(1, int(given.pop(f"{name}_mb") * MEGABYTE))
-    sys.exit(run(notebooks, parameters, **given).exit_code)
+    sys.exit(run(notebooks, values, with_pair=not no_servers, **given).exit_code)
+
+
+def _print_what_cells_print() -> None:
+    """Have papermill's logger print to standard error, as papermill's own command does."""
+    import logging
+
+    shown = logging.StreamHandler()
+    shown.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("papermill")
+    logger.addHandler(shown)
+    logger.setLevel(logging.INFO)
 
 
 @main.command()

@@ -44,6 +44,8 @@ def investigate(
     with_pair: bool = True,
     solved: bool = False,
     fresh: bool = False,
+    cwd: Path | None = None,
+    log_output: bool = False,
     console: Console | None = None,
 ) -> Investigation:
     """Run notebooks against a pair of servers, print the claims, save the results below `out`, and return them.
@@ -53,7 +55,8 @@ def investigate(
     up. `output_cell_bytes` and `output_notebook_bytes` limit the outputs of a cell and of a whole notebook. With
     `stack` None the notebook chooses. `environ` is the kernels' environment, this process's by default.
     `with_pair=False` is for notebooks without a database. `solved` inserts the solutions of exercises. With `fresh` a
-    trial is run again even if another notebook of this run has its evidence.
+    trial is run again even if another notebook of this run has its evidence. `cwd` is the kernels' working directory,
+    the notebook's own folder by default. With `log_output`, what cells print goes to papermill's logger, too.
 
     Errors of the user or of a notebook are not raised: the result then has exit code 2, a reason and a remedy. Raises
     NotebookError when the required libraries are not installed.
@@ -78,6 +81,8 @@ def investigate(
             with_pair=with_pair,
             solved=solved,
             fresh=fresh,
+            cwd=cwd,
+            log_output=log_output,
         ),
         console,
     )

@@ -1,8 +1,8 @@
 """The parameters declared in a notebook's cell tagged `parameters`, and checks of given values.
 
 A declaration is an unindented assignment, `n_trials: int = 3  # how often each trial is run`. Its type is the
-annotation (`int`, `float`, `str`, `bool`, `list`, `dict`, `Literal[...]`, each also `| None`), else the default's type.
-A comment with `at least 1` or `more than 0` is a bound for the number.
+annotation (`parameter_types`), else the default's type. A comment with `at least 1` or `more than 0` is a bound for the
+number, which then must be finite.
 """
 
 from __future__ import annotations
@@ -19,34 +19,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.errors import NotebookError
+from kit.notebooks.investigate import parameter_types
 
 TAG = "parameters"
-_TYPES: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool, "list": list, "dict": dict}
 _BOUND = re.compile(r"\b(at least|more than) (-?\d+(?:\.\d+)?)\b")
 _MAGIC = re.compile(r"^\s*(?:[\w, ]+=\s*)?[%!?].*$|^\s*[\w.]+\?\??\s*$")
-_YES = ("true", "yes", "on", "1")
-_NO = ("false", "no", "off", "0")
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One declared parameter. `type` is None if any value is allowed; `choices` are the only values, if any.
+    """One declared parameter. `type` is one of `parameter_types`; `default` the source of the default.
 
-    `default` is the source of the default, `comment` the comment beside or above it.
+    `comment` is the comment beside or above it.
     """
 
     name: str
-    type: type | None
+    type: Any
     default: str
     comment: str = ""
-    optional: bool = False
-    choices: tuple[Any, ...] = ()
 
     @property
     def kind(self) -> str:
         """The type in words."""
-        named = " or ".join(map(repr, self.choices)) or (self.type.__name__ if self.type else "any literal")
-        return f"{named} or None" if self.optional else named
+        return parameter_types.words(self.type)
 
     @property
     def bound(self) -> str:
@@ -59,42 +54,24 @@ class Parameter:
         return f"{self.name}: {self.kind} = {self.default}{comment}"
 
     def read(self, given: object) -> Any:
-        """Return the given value; a string is converted to the parameter's type. Raises ValueError for a misfit."""
-        value = self._from_text(given) if isinstance(given, str) else given
-        if not (self._fits(value) and self._is_enough(value)):
-            raise ValueError(given)
-        return float(value) if self.type is float and isinstance(value, int) else value
+        """Return the given value; a string is converted to the parameter's type.
 
-    def _from_text(self, text: str) -> Any:
-        if self.optional and text in ("None", "null", "none"):
-            return None
-        if self.choices:
-            return next((choice for choice in self.choices if str(choice) == text), text)
-        if self.type is str:
-            return text
-        if self.type is bool:
-            return True if text.lower() in _YES else False if text.lower() in _NO else text
-        try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            return text
+        Misfit where it has another type, or is beyond the bound.
+        """
+        if isinstance(given, str):
+            value = parameter_types.from_text(given, self.type)
+        else:
+            value = parameter_types.fitted(given, self.type)
+        if not self._is_enough(value):
+            raise parameter_types.Misfit(given)
+        return value
 
     def _is_enough(self, value: object) -> bool:
         bound = _BOUND.search(self.comment)
         if bound is None or not isinstance(value, int | float):
             return True
-        return value >= float(bound[2]) if bound[1] == "at least" else value > float(bound[2])
-
-    def _fits(self, value: object) -> bool:
-        if value is None:
-            return self.optional or self.type is None
-        if self.choices:
-            return value in self.choices
-        if isinstance(value, bool) or self.type in (None, bool):
-            return self.type is None or (isinstance(value, bool) and self.type is bool)
-        if self.type is float:
-            return isinstance(value, int | float) and math.isfinite(value)
-        return self.type is not None and isinstance(value, self.type)
+        beyond = value >= float(bound[2]) if bound[1] == "at least" else value > float(bound[2])
+        return beyond and math.isfinite(value)
 
 
 def declared(nb: Any, notebook: str = "the notebook") -> dict[str, Parameter]:
@@ -150,7 +127,7 @@ def check(given: Mapping[str, Any], notebooks: Mapping[str, Mapping[str, Paramet
 def _read(parameter: Parameter, value: object, notebook: str) -> Any:
     try:
         return parameter.read(value)
-    except ValueError:
+    except parameter_types.Misfit:
         raise NotebookError(
             f"The parameter {parameter.name!r} of {notebook} is given as {value!r}",
             wanted=str(parameter),
@@ -181,8 +158,11 @@ def _declarations(source: str) -> Iterator[Parameter]:
             continue
         assert node.value is not None
         beside = comments.get(node.end_lineno or node.lineno) or comments.get(-(node.lineno - 1), "")
-        kind, optional, choices = _annotated(annotation) if annotation is not None else _typed_like(node.value)
-        yield Parameter(name, kind, ast.unparse(node.value), beside, optional, choices)
+        if annotation is not None:
+            kind = parameter_types.of_annotation(annotation)
+        else:
+            kind = parameter_types.of_default(node.value)
+        yield Parameter(name, kind, ast.unparse(node.value), beside)
 
 
 def _comments(source: str) -> dict[int, str]:
@@ -193,27 +173,3 @@ def _comments(source: str) -> dict[int, str]:
             alone = not token.line[: token.start[1]].strip()
             found[-token.start[0] if alone else token.start[0]] = token.string.lstrip("# ").strip()
     return found
-
-
-_Typed = tuple[type | None, bool, tuple[Any, ...]]
-
-
-def _typed_like(default: ast.expr) -> _Typed:
-    try:
-        value = ast.literal_eval(default)
-    except ValueError:
-        return None, False, ()
-    return (type(value) if type(value) in _TYPES.values() else None), False, ()
-
-
-def _annotated(annotation: ast.expr) -> _Typed:
-    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        return _annotated(ast.parse(annotation.value, mode="eval").body)
-    if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
-        sides = [side for side in (annotation.left, annotation.right) if ast.unparse(side) != "None"]
-        kind, _, choices = _annotated(sides[0]) if len(sides) == 1 else (None, False, ())
-        return kind, len(sides) == 1, choices
-    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value).endswith("Literal"):
-        inside = ast.literal_eval(annotation.slice)
-        return None, False, inside if isinstance(inside, tuple) else (inside,)
-    return _TYPES.get(ast.unparse(annotation).split("[")[0]), False, ()

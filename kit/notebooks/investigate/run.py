@@ -56,6 +56,8 @@ class Request:
     with_pair: bool
     solved: bool
     fresh: bool
+    cwd: Path | None
+    log_output: bool
 
 
 def carry_out(request: Request, console: Console | None = None) -> Investigation:
@@ -78,6 +80,8 @@ def carry_out(request: Request, console: Console | None = None) -> Investigation
 def _investigated(request: Request, console: Console) -> Investigation:
     began = time.monotonic()
     _check_numbers(request)
+    if request.cwd is not None and not request.cwd.is_dir():
+        raise NotebookError(f"There is no folder {request.cwd}", remedy="name a folder for the notebooks to run in")
     wanted = tasks(request.notebooks, request.parameters, request.stack, solved=request.solved)
     jobs = min(request.jobs or os.cpu_count() or 1, len(wanted))
     with ExitStack() as closing:
@@ -281,7 +285,8 @@ class _Work:
                 output_cell_bytes=self.request.output_cell_bytes,
                 output_notebook_bytes=self.request.output_notebook_bytes,
                 environ=environ,
-                folder=task.path.parent,
+                folder=self.request.cwd or task.path.parent,
+                log_output=self.request.log_output,
                 save_to=path,
                 watcher=_Reporter(self, task.name),
             )

@@ -50,9 +50,8 @@ def tasks(
     values = parameters.pairs(given)
     if stack is not None and STACK_PARAMETER in values:
         raise NotebookError("The stack is given twice", remedy="give --stack, or the parameter stack, not both")
-    paths = _paths(asked)
-    _refuse_equal_names(paths)
-    found = [_read(path) for path in paths]
+    found = read_all(asked)
+    _refuse_equal_names([task.path for task in found])
     readable = [task for task in found if task.problem is None]
     if not readable and found[0].problem is not None:
         raise found[0].problem
@@ -64,6 +63,11 @@ def tasks(
         if solved:
             exercises.put_solutions_in(task.nb)
     return [Task(task.path, task.nb, taken.get(task.path.name, {}), task.problem) for task in found]
+
+
+def read_all(asked: Sequence[Path]) -> list[Task]:
+    """Read the notebooks without values for their parameters. Raises NotebookError for a path that does not exist."""
+    return [_read(path) for path in _paths(asked)]
 
 
 def nbformat() -> Any:

@@ -39,7 +39,7 @@ def test_parameters_are_declared_by_assignments() -> None:
         "attempt: str or None = None (which remedy)",
         "selection: 'suite' or 'individual' = 'suite'",
         "levels: list = [1, 2]",
-        "options: dict = {}",
+        "options: dict of str to int = {}",
         "anything: any literal = list(range(3))",
     ]
 
@@ -78,7 +78,6 @@ def test_a_text_is_read_as_the_declared_type(name: str, text: str, value: object
         ("n_trials", True),
         ("n_trials", None),
         ("timeout_s", "soon"),
-        ("timeout_s", float("nan")),
         ("global_engine", "2"),
         ("global_engine", 1),
         ("attempt", 7),
@@ -145,7 +144,11 @@ def test_magics_stand_beside_parameters() -> None:
 
 @pytest.mark.parametrize(
     ("declaration", "fits", "does_not"),
-    [("n: int = 3  # runs, at least 1; equal", 1, 0), ("n: float = 1.0  # seconds, more than 0", 0.5, 0)],
+    [
+        ("n: int = 3  # runs, at least 1; equal", 1, 0), ("n: float = 1.0  # seconds, more than 0", 0.5, 0),
+        ("n: float = 1.0  # seconds, more than 0", 0.5, float("inf")),
+        ("n: float = 1.0  # at least 1", 1, float("nan")),
+    ],
 )
 def test_a_number_has_the_bound_that_its_comment_says(declaration: str, fits: float, does_not: float) -> None:
     """A number that is too small is refused before anything runs, with what is wanted."""
