@@ -90,7 +90,8 @@ def test_the_command_takes_them(tmp_path: Path) -> None:
     (tmp_path / "p.yml").write_text("n: 2\nwho: file\nlimits: [1, .inf]")
     command = [
         sys.executable, "-m", "kit", "investigate", str(path), "--no-servers", "--log-output",
-        "--out", str(tmp_path / "runs"), "--cwd", str(tmp_path / "elsewhere"), "-f", str(tmp_path / "p.yml"), "-y", "who: null", "-p", "n", "3",
+        "--out", str(tmp_path / "runs"), "--cwd", str(tmp_path / "elsewhere"),
+        "-f", str(tmp_path / "p.yml"), "-y", "who: null", "-p", "n", "3",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
