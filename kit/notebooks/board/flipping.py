@@ -70,9 +70,9 @@ def flips(evidence: Evidence, run: Run) -> Iterator[Flips]:
     found = Flips(trial, isolation(evidence))
     found = _with(found, [Flip(name, _ticked(trial, name), None, why) for name, why in refused.items()], wanted)
     yield found
-    names = {one: name for name, one in wanted.items() if name not in refused}
-    for came in run(names):
-        name = names[_as_wanted(came, names)]
+    names: dict[Trial | None, str] = {one: name for name, one in wanted.items() if name not in refused}
+    for came in run(one for one in names if one is not None):
+        name = names[came.trial]
         found = _with(found, [Flip(name, _ticked(trial, name), isolation(came))], wanted)
         yield found
 
@@ -97,13 +97,6 @@ def _with(found: Flips, more: list[Flip], wanted: Iterable[str]) -> Flips:
     tried = sorted((*found.tried, *more), key=lambda flip: order.index(flip.name))
     done = {flip.name for flip in tried}
     return replace(found, tried=tuple(tried), left=tuple(name for name in order if name not in done))
-
-
-def _as_wanted(evidence: Evidence, wanted: Iterable[Trial]) -> Trial:
-    """The trial of those that were wanted; who runs them decides on the stack."""
-    return next(
-        trial for trial in wanted if evidence.trial and replace(trial, stack=evidence.trial.stack) == evidence.trial
-    )
 
 
 def _ticked(trial: Trial, name: str) -> bool:

@@ -87,6 +87,18 @@ def test_an_engine_that_one_run_only_made_is_in_both() -> None:
     assert found.rows[found.parted] is not engines[0]
 
 
+def test_an_engine_of_another_variable_is_another_one() -> None:
+    """Where the test did not use an engine, nobody knows where it leads; its variable tells the two apart."""
+    used, unused = run("test", "INTEGRATION_DATABASE_URL"), run("test")
+    elsewhere = replace(
+        unused,
+        connections=tuple(replace(connection, engine=None) for connection in unused.connections),
+        uses=tuple(replace(use, engine=None) for use in unused.uses),
+    )
+    engines = [row for row in compare(used, elsewhere).rows if row.this is not None and row.this.lane == "engine"]
+    assert [(row.same, row.other is not None and row.other.side) for row in engines] == [(False, None)]
+
+
 def test_an_engine_that_another_test_made_is_none_of_this_ones() -> None:
     """What a fixture makes anew for each test is told of the test that is shown, and of no other."""
     used = run("test")
@@ -107,6 +119,13 @@ def test_the_test_that_is_shown_is_one_that_tells_the_two_apart(reports: str, ot
     clean = joined(run("test"), run("test", test=OTHER_TEST))
     found = compare(joined(run(reports), run(others, test=OTHER_TEST)), clean)
     assert found.test == shown
+
+
+def test_the_reports_own_test_comes_before_those_that_ran_before_it() -> None:
+    """Of several tests that tell two runs apart the report's is shown, wherever in the run it is."""
+    clean = joined(run("test", test=OTHER_TEST), run("test"))
+    found = compare(joined(run("production", test=OTHER_TEST), run("production")), clean)
+    assert found.test == INDIVIDUAL_TEST
 
 
 def test_each_request_has_who_answered_it_in_both_runs() -> None:
