@@ -22,7 +22,7 @@ WANTED = (
 
 
 def found(environ: Mapping[str, str]) -> str | None:
-    """Return the path of a Chromium: the one that is named, one of the system, or Playwright's; None where none is."""
+    """Return the path of a Chromium: that of KIT_BROWSER, else the system's, else Playwright's; None if missing."""
     named = environ.get(VARIABLE)
     if named:
         return shutil.which(named)
@@ -32,7 +32,7 @@ def found(environ: Mapping[str, str]) -> str | None:
 
 
 def playwrights_own() -> str | None:
-    """Return the path of the browser that Playwright has installed for itself; None where it has none."""
+    """Return the path of the browser that Playwright installed; None if it installed none."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -41,14 +41,14 @@ def playwrights_own() -> str | None:
 
 
 def commands() -> list[list[str]]:
-    """The commands that install one: Debian's package where this may be done, else Playwright's download."""
+    """The commands that install a Chromium: Debian's package as root with apt-get, else Playwright's download."""
     if shutil.which("apt-get") and os.geteuid() == 0:
         return [["apt-get", "update", "--quiet"], ["apt-get", "install", "--quiet", "--yes", "chromium"]]
     return [[sys.executable, "-m", "playwright", "install", "chromium"]]
 
 
 def main() -> int:
-    """Say which browser there is, or install one; 1 where that did not come to anything."""
+    """Print the path of a browser, after installing one if none is found; return 1 if there is still none."""
     if found(os.environ) is None and VARIABLE not in os.environ:
         for command in commands():
             print("+", " ".join(command), flush=True)

@@ -140,7 +140,7 @@ class Session:
         return tuple(found[trial] for trial in wanted)
 
     def each(self, trials: Iterable[Trial], progress: Tell | None = None) -> Iterator[Evidence]:
-        """Run trials likewise; yield the evidence of each as it completes. Closing the iterator ends the others."""
+        """Run trials as `run` does; yield each one's evidence when it completes. Closing ends the remaining trials."""
         from kit.trials.runner import run_all
 
         if self.pair is None:

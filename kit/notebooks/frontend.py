@@ -1,4 +1,4 @@
-"""Whether somebody is at a running notebook who can click, and how far a long run has come, for those who wait."""
+"""The user in front of a running notebook: whether there is one who can click, and the progress of long cells."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from html import escape
 from typing import Any
 
-_AFTER_S = 1.0  # what is over sooner needs no progress
+_AFTER_S = 1.0  # shorter work shows no progress
 _EVERY_S = 0.3
 
 Tell = Callable[[object], None]
 
 
 def shell() -> Any:
-    """Return the running IPython, or None. A notebook has imported it already; a script pays nothing."""
+    """Return the running IPython, or None. It is not imported for this, which would slow scripts down."""
     import sys
 
     ipython = sys.modules.get("IPython")
@@ -23,7 +23,7 @@ def shell() -> Any:
 
 
 def attended() -> bool:
-    """Whether somebody is there to click: a frontend that has people allows a cell to ask for input, papermill none."""
+    """Whether a user can click: interactive frontends let cells ask for input (`allow_stdin`), papermill does not."""
     kernel = getattr(shell(), "kernel", None)
     parent = kernel.get_parent() if kernel is not None else None
     return bool((parent or {}).get("content", {}).get("allow_stdin", False))
@@ -31,9 +31,9 @@ def attended() -> bool:
 
 @contextmanager
 def progress_shown() -> Iterator[Tell | None]:
-    """Give what shows progress in the running cell, in one line that changes; None where nobody is there to see it.
+    """Yield a function that displays progress in the running cell, in one line; None if no user can see it.
 
-    The line stays, and says how far it came, also where the cell was interrupted.
+    The line stays afterwards with the last progress, also when the cell was interrupted.
     """
     if not attended():
         yield None
@@ -48,7 +48,7 @@ def progress_shown() -> Iterator[Tell | None]:
 
 
 class _Line:
-    """One line of a cell's output. The last words are those of the last that was told."""
+    """A line in a cell's output with the latest progress."""
 
     def __init__(self) -> None:
         self._began = self._shown = time.monotonic()

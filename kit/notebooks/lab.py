@@ -63,7 +63,7 @@ def _report(folder: Path, done: copies.Refreshed) -> None:
 
 
 def _opened(folder: Path) -> list[str]:
-    # In the address that JupyterLab prints, too, which is all that a terminal without a browser shows.
+    # As an option, because the URL that JupyterLab prints then contains it, for terminals without a browser.
     return [f"--LabApp.default_url=/lab/tree/{FIRST}"] if (folder / FIRST).exists() else []
 
 

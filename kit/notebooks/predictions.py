@@ -1,6 +1,6 @@
-"""Predictions: a question before its result, answered with a click, and the answer that its claim gives.
+"""Predictions: a question before a result, answered by a click, and judged by the claim with the same id.
 
-Where nobody is there to click, nothing is asked and nothing shown.
+Without a user who can click, nothing is displayed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from kit.notebooks.frontend import attended
 
 @dataclass(slots=True)
 class Prediction:
-    """A question that the claim of the same id answers.
+    """A question that the claim with the same id answers.
 
-    `options` has for each answer, in the words in which a claim shows what was observed, why it is wrong where it is.
-    `said` is the reader's; None as long as there is none.
+    `options` has for each possible observation, worded as in the table of claims, the reason why it is wrong (if it
+    is). `said` is the user's choice, None until there is one.
     """
 
     id: str
@@ -34,11 +34,11 @@ _asked: dict[str, Prediction] = {}
 
 
 def predict(id: str, question: str, options: Mapping[str, str]) -> None:
-    """Ask what the claim `id` below will observe, with a button for each option; the claim answers.
+    """Ask what the claim `id` below will observe, with a button for each option.
 
-    An option is what would be observed, in the words of the table of claims; its value is the rest of a sentence,
-    "... because", which is said to who chose it where something else was observed. Raises NotebookError for fewer than
-    two options, and for one without its sentence.
+    An option is a possible observation, worded as in the table of claims. Its value is the rest of a sentence after
+    "because", shown to a user who chose it if the observation differs. Raises NotebookError for fewer than two options,
+    or an option without its reason.
     """
     without = [option for option, why in options.items() if not (option and why)]
     if len(options) < 2 or without:
@@ -56,9 +56,9 @@ def predict(id: str, question: str, options: Mapping[str, str]) -> None:
 
 
 def answer(id: str, observed: str, trials: int) -> str:
-    """What a claim says to the prediction of its id, in a sentence; empty where nobody has predicted anything.
+    """The claim's reply to the prediction with its id, as a sentence; empty if the user predicted nothing.
 
-    `observed` is in words, and what so many `trials` have in common.
+    `observed` is the observation in words, common to all of `trials` trials.
     """
     asked = _asked.get(id)
     if asked is None or asked.said is None:
@@ -66,13 +66,13 @@ def answer(id: str, observed: str, trials: int) -> str:
     says = "the trial says" if trials == 1 else f"{trials} of {trials} trials say"
     if asked.said == observed:
         return f"You said {asked.said}, and {says} so."
-    if observed not in asked.options:  # such as UNRESOLVED: then no reason of the options is one
+    if observed not in asked.options:  # such as UNRESOLVED, which none of the reasons explains
         return f"You said {asked.said}; what was observed is {observed}."
     return f"You said {asked.said}; {says} {observed}, because {asked.options[asked.said].rstrip('.')}."
 
 
 def buttons(asked: Prediction) -> Any:
-    """The question with its buttons, as a widget. What is clicked last is what was said."""
+    """The question and its buttons as a widget. The last click counts."""
     from ipywidgets import HTML, Box, Button, Layout, VBox
 
     said = HTML()
@@ -96,5 +96,5 @@ def buttons(asked: Prediction) -> Any:
 
 
 def _marked_up(text: str) -> str:
-    """A text with what stands in `backticks` as code."""
+    """HTML in which text in `backticks` is marked as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -53,13 +53,13 @@ def steps(evidence: Evidence, test: str, also: frozenset[Place] = frozenset()) -
 
 
 def steps_of_both(one: Evidence, other: Evidence, test: str) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """Return the steps of one test in two runs. An engine that served it in one is told of the other, too."""
+    """Return the steps of one test in two runs. An engine that served requests in one run is included in both."""
     return steps(one, test, _serving(other, test)), steps(other, test, _serving(one, test))
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """An engine that is told, the server it leads to (None: the test did not use it), whether it served a request."""
+    """An included engine, its server (None if unused or unknown), and whether it was used, and served a request."""
 
     engine: Engine
     side: str | None
@@ -68,7 +68,7 @@ class _Told:
 
 
 def _told(evidence: Evidence, test: str, sightings: list[Sighting], also: frozenset[Place]) -> list[_Told]:
-    """Those that served a request come first. What another test made for itself is none of this one's."""
+    """The included engines, those that served a request first; without engines that another test made for itself."""
     used = {sighting.engine: sighting.side for sighting in sightings if sighting.engine is not None}
     served = {sighting.engine for sighting in sightings if sighting.use.request is not None}
     likewise = {one for one in evidence.engines if one.test in (None, test) and _place(evidence, one) in also}
@@ -80,7 +80,7 @@ def _told(evidence: Evidence, test: str, sightings: list[Sighting], also: frozen
 
 
 def _serving(evidence: Evidence, test: str) -> frozenset[Place]:
-    """Where the engines were made that served requests of a test."""
+    """The locations of the engines that served requests of a test."""
     serving = (one for one in evidence.in_requests() if one.use.test == test and one.engine is not None)
     places = (_place(evidence, sighting.engine) for sighting in serving if sighting.engine is not None)
     return frozenset(place for place in places if place is not None)
@@ -100,7 +100,7 @@ def _engines(evidence: Evidence, told: list[_Told]) -> Iterator[Step]:
 
 
 def _variables(evidence: Evidence, told: list[_Told]) -> Iterator[Step]:
-    """The variable that gave an engine its URL: where it was written, and read, if the engine served a request."""
+    """The variable of each engine's URL: its last write, and its last read if the engine served a request."""
     seen = set()
     for one in told:
         for name in (one.engine.variables or ())[:1]:

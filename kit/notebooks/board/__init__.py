@@ -1,4 +1,4 @@
-"""The board: a box for each mechanism, and what a trial with those that are ticked comes to, beside another run."""
+"""The board: a checkbox for each mechanism, and the result of a trial with the ticked ones, beside another run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ __all__ = ["Board", "Flips", "Result"]
 
 
 class Board:
-    """The board of a notebook, set to a trial at first; it runs by `session`.
+    """The board of a notebook, initially set to `trial`; `session` runs its trials.
 
-    As the value of a cell it is shown as widgets. Where nobody is there to click, it shows what it is set to, run.
+    As the value of a cell it is displayed as widgets. If no user is present, it runs its setting and displays the
+    result.
     """
 
     def __init__(self, session: RunsTrials, trial: Trial | None = None) -> None:
@@ -28,11 +29,11 @@ class Board:
         self.widgets: WidgetBoard | None = None
 
     def run(self, trial: Trial | None = None) -> Result:
-        """Run what the board is set to, or another trial, beside the clean project."""
+        """Run the given trial, by default the board's, and the clean project in the same way."""
         return beside_the_clean_project(trial or self.trial, self._each)
 
     def flips(self, result: Result) -> Flips:
-        """Flip each box of what was run, one at a time, and return what each came to."""
+        """Repeat the result's trial with each box flipped, one at a time, and return the results."""
         *_, found = flips(result.this, self._each)
         return found
 

@@ -1,4 +1,4 @@
-"""Two runs beside each other: what both did, what only one did, and the moment at which they parted. Pure."""
+"""Two runs side by side: the steps of both, the steps of only one, and the first difference. Pure."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from kit.evidence.model import Evidence
 from kit.report.steps import Step, steps_of_both
 from kit.specimens.trial import INDIVIDUAL_TEST
 
-_SAME, _SAME_LANE = 1000, 1  # a step that both took counts more than all those that are merely of one lane
+_SAME, _SAME_LANE = 1000, 1  # identical steps outweigh any number of pairs that only share a lane
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One moment: the step of this run, and that of the other; None where only the other took one. One is there."""
+    """A step of this run, and the matching step of the other; one of the two may be None."""
 
     this: Step | None
     other: Step | None
 
     @property
     def same(self) -> bool:
-        """Whether both took the same step."""
+        """Whether both runs took this step."""
         return self.this is not None and self.other is not None and _same(self.this, self.other)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The steps of one test in two runs, in the order of time. `parted` is the first row that differs; None: none."""
+    """The steps of one test in two runs, by time."""
 
     test: str
     rows: tuple[Row, ...]
 
     @property
     def parted(self) -> int | None:
-        """The number of the first row that is not the same in both."""
+        """The index of the first row that differs; None if there is none."""
         return next((number for number, row in enumerate(self.rows) if not row.same), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request of a test, and in each of the two runs which servers answered it by which route; empty: none did."""
+    """A request of a test, with the servers that answered it, and by which route, in each run; empty if none did."""
 
     test: str
     request: str
@@ -49,26 +49,26 @@ class Request:
 
 
 def compare(this: Evidence, other: Evidence) -> Comparison:
-    """Put the steps of one test side by side: the report's, unless another one tells the two runs apart."""
+    """Compare the steps of the report's test, or of another one if only that one distinguishes the runs."""
     test = _telling(this, other)
     return Comparison(test, tuple(_aligned(*steps_of_both(this, other, test))))
 
 
 def requests(this: Evidence, other: Evidence) -> tuple[Request, ...]:
-    """Every request that used a database in one of two runs, with those who answered."""
+    """All requests that used a database in at least one of the runs."""
     mine, its = _answers(this), _answers(other)
     keys = dict.fromkeys((*mine, *its))
     return tuple(Request(key[0], key[2], mine.get(key, ()), its.get(key, ())) for key in keys)
 
 
 def step_in_words(step: Step) -> str:
-    """A step with its line, and an engine with the variable that its URL came from."""
+    """A step with its location; for an engine also the variable of its URL."""
     text = step.text.replace("engine made", f"engine made from {step.source}", 1) if step.source else step.text
     return f"{text} ({step.where.file}:{step.where.line})" if step.where else text
 
 
 def _telling(this: Evidence, other: Evidence) -> str:
-    """The test whose steps say most about what differs."""
+    """The test whose requests differ: the report's if possible, then one that reached production."""
     tests = {outcome.test for outcome in other.outcomes}
     both = dict.fromkeys(outcome.test for outcome in this.outcomes if outcome.test in tests)
     differ = [test for test in both if _ways(this, test) != _ways(other, test)]
@@ -81,7 +81,7 @@ def _ways(evidence: Evidence, test: str) -> list[tuple[str | None, str]]:
 
 
 def _answers(evidence: Evidence) -> dict[tuple[str, int, str], tuple[str, ...]]:
-    """For each request, by its test, its number in it, and its method and path: who answered, and by which route."""
+    """{(test, its number in it, method and path): servers and routes that answered}; nested ones count as the outer."""
     outer = {request.number: request.within for request in evidence.requests}
     counted: dict[str, int] = {}
     keys: dict[str, tuple[str, int, str]] = {}
@@ -104,18 +104,18 @@ def _answers(evidence: Evidence) -> dict[tuple[str, int, str], tuple[str, ...]]:
 def _same(one: Step, other: Step) -> bool:
     if (one.lane, _place(one)) != (other.lane, _place(other)):
         return False
-    if one.lane == "engine":  # which server an engine leads to is known only where the test used it
+    if one.lane == "engine":  # the server of an engine is known only if the test used it
         return one.source == other.source and (one.side == other.side or None in (one.side, other.side))
     return one.text == other.text
 
 
 def _place(step: Step) -> tuple[str, str] | None:
-    # Without the line: a change of the project moves the lines below it.
+    # Without the line, because changes of the project move later lines.
     return (step.where.file, step.where.function) if step.where else None
 
 
 def _aligned(this: Sequence[Step], other: Sequence[Step]) -> Iterator[Row]:
-    """Pair the steps of two runs, in their order, so that most are the same, and then most are of the same lane."""
+    """Align the steps of two runs in order, with as many identical pairs, and then pairs of one lane, as possible."""
     best = [[0] * (len(other) + 1) for _ in range(len(this) + 1)]
     for at in reversed(range(len(this))):
         for its in reversed(range(len(other))):
@@ -144,5 +144,5 @@ def _worth(one: Step, other: Step) -> int:
 
 
 def _kind(step: Step) -> str:
-    """The lane of a step; an answer is one, whichever server gives it."""
+    """The lane of a step; answers of all servers are one lane."""
     return "answer" if step.lane in ("test", "production", "unknown") else step.lane

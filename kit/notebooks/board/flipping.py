@@ -1,4 +1,4 @@
-"""What flips the verdict: each box tried once, and nothing else changed. Runs trials by what it is given."""
+"""Which single boxes change the verdict? Each is flipped alone, all else stays. Effects only through `run`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Run = Callable[[Iterable[Trial]], Iterator[Evidence]]
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """One box that was flipped: ticked, or taken out, and what the trial with it came to.
+    """A flipped box, and the ruling on the trial with it. `ticked` is its state after the flip.
 
-    `refused` says why there is no such project; then there is no `ruling`.
+    `ruling` is None if no such project can be built; `refused` is then the reason.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """What a trial came to, what it came to with each box flipped, and the boxes that were not tried (yet)."""
+    """The ruling on a trial, the results with each box flipped, and in `left` the boxes that were not tried (yet)."""
 
     trial: Trial
     ruling: Ruling
@@ -38,7 +38,7 @@ class Flips:
 
     @property
     def changing(self) -> tuple[str, ...]:
-        """The boxes that change the verdict, one at a time. UNRESOLVED is no verdict, and changes none."""
+        """The boxes that change the verdict when flipped alone. UNRESOLVED is no verdict, so it counts as no change."""
         return tuple(flip.name for flip in self.tried if flip.ruling is not None and self._changes(flip.ruling))
 
     def _changes(self, ruling: Ruling) -> bool:
@@ -59,9 +59,9 @@ class Flips:
 
 
 def flips(evidence: Evidence, run: Run) -> Iterator[Flips]:
-    """Flip each box of a trial that was run, one at a time. What is known is given after each, the whole at the end.
+    """Repeat a trial with each box flipped, one at a time. Yields the results so far after each trial.
 
-    ValueError for evidence that is of no trial.
+    Raises ValueError if the evidence does not belong to a trial.
     """
     if evidence.trial is None:
         raise ValueError("the evidence is of no trial")
@@ -78,7 +78,7 @@ def flips(evidence: Evidence, run: Run) -> Iterator[Flips]:
 
 
 def said_of(found: Flips) -> str:
-    """In a sentence or two: which boxes change the verdict, and how many were tried."""
+    """The boxes that change the verdict, and the number of those tried, in one or two sentences."""
     changing = [f"{TITLES[flip.name]} {'ticked' if flip.ticked else 'taken out'}" for flip in found.tried
                 if flip.name in found.changing]
     others = len(found.tried) - len(changing)

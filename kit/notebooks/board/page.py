@@ -1,4 +1,4 @@
-"""What the board shows, as HTML that can be read without its colours. Pure but for the style sheet, which it reads."""
+"""The results of the board as HTML that is readable without colours. Pure except for reading the style sheet."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _LANES = {"test": "answer", "production": "answer", "unknown": "answer"}
 
 @cache
 def style() -> str:
-    """The style sheet, as an element of a page."""
+    """The style sheet as a <style> element."""
     return f"<style>{Path(__file__).with_name('board.css').read_text('utf-8')}</style>"
 
 
 def styled(html: str) -> str:
-    """A part of the board that stands for itself."""
+    """A part of the board with its style sheet, to be displayed alone."""
     return f'{style()}<div class="kit-board">{html}</div>'
 
 
 def result_html(result: Result) -> str:
-    """A run beside another: the verdict, the prediction, the steps with the moment of parting, the requests."""
+    """A run compared with another: verdict, prediction, steps with the first difference, requests."""
     return verdict_box_html(result) + comparison_html(result)
 
 
 def verdict_box_html(result: Result) -> str:
-    """The verdict and its reason, whether the prediction held, and which two runs these are."""
+    """The verdict with its reason, the result of the prediction, and the names of the two runs."""
     ruling = result.ruling
     predicted = f"<p>{escape(prediction_said(result))}</p>" if result.predicted is not None else ""
     beside = f'{escape(result.beside)}: {verdict_html(result.other_ruling)}, {escape(name_of(result.other))}'
@@ -54,7 +54,7 @@ def verdict_box_html(result: Result) -> str:
 
 
 def comparison_html(result: Result) -> str:
-    """The steps of both runs, with the moment of parting, and their requests."""
+    """The steps of both runs with the first difference, and their requests."""
     return "".join([
         _title("Step by step: where the two runs part", result.comparison.test),
         _timeline(result),
@@ -64,7 +64,7 @@ def comparison_html(result: Result) -> str:
 
 
 def flips_html(found: Flips) -> str:
-    """What each box does to the verdict when it is flipped."""
+    """The verdict with each box flipped."""
     rows = "".join(_flip(flip, flip.name in found.changing) for flip in found.tried)
     head = _head("box", "flipped", "verdict", "changes it?")
     return (
@@ -74,17 +74,17 @@ def flips_html(found: Flips) -> str:
 
 
 def code_html(code: str) -> str:
-    """Lines of code, to be copied."""
+    """Source code to be copied."""
     return f'<pre class="kb-code" tabindex="0" aria-label="The trial as code">{escape(code)}</pre>'
 
 
 def message_html(text: str) -> str:
-    """What the board has to say, read out at once."""
+    """A message of the board, which screen readers announce immediately; empty for an empty text."""
     return f'<p role="alert">{escape(text)}</p>' if text else ""
 
 
 def verdict_html(ruling: Ruling) -> str:
-    """A verdict with its mark."""
+    """A verdict with its symbol."""
     name = ruling.verdict.value
     return f'<span class="kb-word kb-word-{name}">{MARKS[ruling.verdict]} {name}</span>'
 

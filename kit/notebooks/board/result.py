@@ -1,4 +1,4 @@
-"""What a run on the board came to, beside another run. Pure."""
+"""The result of a run on the board, compared with another run. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ THE_CLEAN_PROJECT = "the clean project"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The evidence of this run and of the one that it is compared with (`beside`: its name), and what was predicted."""
+    """The evidence of this run and of another, the name of the other (`beside`), and the predicted verdict."""
 
     this: Evidence
     other: Evidence
@@ -26,32 +26,32 @@ class Result:
 
     @property
     def ruling(self) -> Ruling:
-        """The ruling on this run's isolation."""
+        """The ruling on the isolation of this run."""
         return isolation(self.this)
 
     @property
     def other_ruling(self) -> Ruling:
-        """The ruling on the other's."""
+        """The ruling on the isolation of the other run."""
         return isolation(self.other)
 
     @property
     def prediction_held(self) -> bool | None:
-        """Whether the verdict is the one that was predicted; None where none was."""
+        """Whether the verdict is the predicted one; None if there was no prediction."""
         return None if self.predicted is None else self.predicted is self.ruling.verdict
 
     @property
     def comparison(self) -> Comparison:
-        """The steps of both."""
+        """The steps of both runs, aligned."""
         return compare(self.this, self.other)
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """The requests of both, with who answered."""
+        """The requests of both runs, with the servers that answered."""
         return requests(self.this, self.other)
 
     @property
     def parted(self) -> Row | None:
-        """The moment at which the two parted; None where they took the same steps."""
+        """The first row that differs; None if both runs took the same steps."""
         comparison = self.comparison
         return None if comparison.parted is None else comparison.rows[comparison.parted]
 
@@ -72,7 +72,7 @@ def beside_the_clean_project(trial: Trial, run: Run) -> Result:
 
 
 def verdict_said(result: Result) -> str:
-    """The verdict and its reason, and whether the prediction held, in sentences."""
+    """The verdict, its reason and the result of the prediction, as sentences."""
     ruling = result.ruling
     said = f"{ruling.verdict}: {ruling.reason}."
     if result.predicted is None:
@@ -81,7 +81,7 @@ def verdict_said(result: Result) -> str:
 
 
 def prediction_said(result: Result) -> str:
-    """Whether the prediction held, in a sentence; empty without one."""
+    """The result of the prediction as a sentence; empty if there was none."""
     if result.predicted is None:
         return ""
     held = "and it is so" if result.prediction_held else f"and it is {result.ruling.verdict}"
@@ -89,7 +89,7 @@ def prediction_said(result: Result) -> str:
 
 
 def parted_said(result: Result) -> str:
-    """The moment at which the two runs parted, in sentences."""
+    """The first difference between the runs, as sentences."""
     row = result.parted
     same = result.ruling.verdict == result.other_ruling.verdict
     verdicts = f"Both come to {result.ruling.verdict}." if same else (
@@ -105,12 +105,12 @@ def parted_said(result: Result) -> str:
 
 
 def name_of(evidence: Evidence) -> str:
-    """What was built and run, in words."""
+    """The built project and the way it was run, in words."""
     return in_words(evidence.trial) if evidence.trial is not None else " ".join(evidence.command)
 
 
 def answered_said(answers: Iterable[str]) -> str:
-    """Who answered the queries of a request, by which route."""
+    """The servers that answered a request, with their routes, in words."""
     return "; ".join(answers) or "no query"
 
 

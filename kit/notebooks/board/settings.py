@@ -1,4 +1,4 @@
-"""What the board can be set to, as trials: the boxes, what is refused, what a flipped box makes of a trial. Pure."""
+"""The settings of the board as trials: its boxes, refused settings, trials with one box flipped. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WAYS: Mapping[Way, str] = {"by_hand": "by hand", "ci": "the CI way"}
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One box of the board: a mechanism, or a variant. `says` is what it does, in a sentence."""
+    """One box of the board: a mechanism or a variant. `says` describes its effect in a sentence."""
 
     name: str
     title: str
@@ -31,7 +31,7 @@ TITLES: Mapping[str, str] = {box.name: box.title for box in (*MECHANISM_BOXES, *
 
 
 def refusal(trial: Trial) -> str:
-    """Why no project can be built for a trial, in a sentence; empty where one can."""
+    """The reason why a trial's project cannot be built, as a sentence; empty if it can."""
     try:
         project(trial.mechanisms, trial.attempt)
     except TrialError as error:
@@ -45,13 +45,13 @@ def clean(trial: Trial) -> Trial:
 
 
 def flipped(trial: Trial) -> dict[str, Trial]:
-    """For each mechanism, and each variant that is on, the trial in which this one box is as it was not."""
+    """For each mechanism, and each variant that is ticked, the trial with only this box flipped."""
     names = [*MECHANISMS, *(name for name in trial.mechanisms if name in VARIANTS)]
     return {name: replace(trial, mechanisms=tuple({*trial.mechanisms} ^ {name})) for name in names}
 
 
 def as_code(trial: Trial) -> str:
-    """Lines that run a trial again, for a cell below `session = start(...)`."""
+    """Source code that runs a trial, for a cell below `session = start(...)`."""
     names = ", ".join(f'"{name}"' for name in trial.mechanisms)
     return f"""\
 from kit.evidence.verdict import isolation
@@ -69,7 +69,7 @@ isolation(evidence)
 
 
 def in_words(trial: Trial) -> str:
-    """What a trial builds and runs, in a line."""
+    """The project of a trial and the way it is run, in a line."""
     built = " + ".join(TITLES.get(name, name) for name in trial.mechanisms) or "no box ticked"
     run = f"{SELECTIONS[trial.selection]}, {WAYS[trial.way]}"
     return f"{built} · {ATTEMPTS[trial.attempt].title} · {run}"

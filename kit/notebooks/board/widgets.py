@@ -1,6 +1,6 @@
-"""The board as widgets: boxes, choices and buttons over the pure parts, which decide what is run and what is shown.
+"""The board as widgets: checkboxes, choices and buttons; the pure modules decide what is run and displayed.
 
-Trials run in a thread of their own, so that the buttons answer meanwhile and *Stop* can be heard.
+Trials run in a thread of their own, so that the buttons, above all *Stop*, respond during a run.
 """
 
 from __future__ import annotations
@@ -40,38 +40,38 @@ from kit.notebooks.frontend import Tell
 from kit.specimens.attempts import ATTEMPTS
 from kit.specimens.trial import Trial
 
-NO_PREDICTION = ""  # a choice that is None would be no choice to ipywidgets
+NO_PREDICTION = ""  # ipywidgets takes the value None for no selection
 PREDICTIONS: tuple[tuple[str, str], ...] = (
     ("nothing", NO_PREDICTION),
     ("HOLDS: the test server answers every request", Verdict.HOLDS),
     ("BROKEN: production answers at least one", Verdict.BROKEN),
 )
-CLEAN = 0  # in the list of runs to compare with
+CLEAN = 0  # the clean project's number in the list of runs to compare with
 GETTING_READY = "Getting ready: the clean project is run once."
 
 
 class RunsTrials(Protocol):
-    """What the board has its trials run by; a session of a notebook is one."""
+    """Runs the trials of a board, as a notebook's session does."""
 
     def each(self, trials: list[Trial], progress: Tell | None = None) -> Iterator[Evidence]:
-        """Run trials, and give the evidence of each as it comes."""
+        """Run trials, and yield the evidence of each when it completes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A run of this board, by its number."""
+    """A run of this board, with its number."""
 
     number: int
     evidence: Evidence
 
     @property
     def name(self) -> str:
-        """What it is called in a table."""
+        """Its name in tables."""
         return f"run {self.number}"
 
     @property
     def title(self) -> str:
-        """What it is called in a list."""
+        """Its name in the list of runs."""
         trial = self.evidence.trial
         said = in_words(trial) if trial is not None else ""
         return f"run {self.number}: {isolation(self.evidence).verdict}, {said}"
@@ -79,7 +79,7 @@ class Earlier:
 
 @dataclass
 class Controls:
-    """The widgets of a board. All of them are plain ipywidgets, so that the keyboard reaches each."""
+    """The widgets of a board, all of them plain ipywidgets, which can be used by keyboard."""
 
     boxes: dict[str, Any]
     attempt: Any
@@ -104,7 +104,7 @@ class Controls:
 
 
 class WidgetBoard:
-    """A board that is shown: its state is its widgets', its memory the runs that were made on it."""
+    """A displayed board. The widgets hold its setting, `runs` its earlier runs."""
 
     def __init__(self, runner: RunsTrials, trial: Trial) -> None:
         self.runs: list[Earlier] = []
@@ -121,17 +121,17 @@ class WidgetBoard:
 
     @property
     def trial(self) -> Trial:
-        """What the board is set to."""
+        """The current setting as a trial."""
         controls = self.controls
         on = tuple(name for name, box in controls.boxes.items() if box.value)
         return Trial(on, controls.attempt.value, controls.selection.value, controls.way.value)
 
     def get_ready(self) -> None:
-        """Run the clean project, so that the first run of the reader's need not wait for what is started only once."""
+        """Run the clean project, so that the user's first run does not wait for one-time start-up work."""
         self._begin(lambda: self._run_clean(self.trial), GETTING_READY)
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Return when nothing runs any more. TimeoutError where that takes longer."""
+        """Wait until no trial runs. Raises TimeoutError after `timeout_s` seconds."""
         if self._thread is not None:
             self._thread.join(timeout_s)
             if self._thread.is_alive():
@@ -149,7 +149,7 @@ class WidgetBoard:
         controls.beside.observe(lambda _: self._show_result(), "value")
 
     def _changed(self, *, keep: bool = False) -> None:
-        """Say what the setting now is: whether it can be run, and how it is written; a prediction was of another."""
+        """Update message and code after a change; unless `keep`, discard the prediction for the old setting."""
         if not self._running:
             self._say("")
         self.controls.code_shown.value = code_html(as_code(self.trial)) if self.controls.code.value else ""
@@ -157,7 +157,7 @@ class WidgetBoard:
             self.controls.prediction.value = NO_PREDICTION
 
     def _say(self, text: str) -> None:
-        """Say something, and why the setting cannot be run where it cannot; only what can be run has a button."""
+        """Display a message, or the reason why the setting cannot be run, and enable the buttons that can be used."""
         refused = refusal(self.trial)
         changed = self.result is not None and _on_any_stack(self.result.this) != self.trial
         said = text or ("What is below is of another setting. Run shows this one." if changed else "")
@@ -180,7 +180,8 @@ class WidgetBoard:
         try:
             work()
             said = "Stopped." if self._stopped.is_set() else ""
-        except Exception as error:  # whatever it is, who looks at the board has to know; the cell has ended
+        # Any error must be displayed on the board, because the cell that started it has ended.
+        except Exception as error:
             said = f"This did not work. {type(error).__name__}: {error}"
             traceback.print_exception(error)
         finally:
@@ -195,7 +196,7 @@ class WidgetBoard:
         if clean(trial) in found:
             self._clean[clean(trial)] = found[clean(trial)]
         if trial not in found or clean(trial) not in self._clean:
-            return  # stopped
+            return  # stopped before both runs were complete
         earlier = Earlier(len(self.runs) + 1, found[trial])
         self.runs.append(earlier)
         self._count(predicted, isolation(found[trial]).verdict)
@@ -218,7 +219,7 @@ class WidgetBoard:
             self.controls.flips_shown.value = flips_html(found)
 
     def _each(self, trials: list[Trial]) -> Iterator[Evidence]:
-        """Run trials until they are done or *Stop* is clicked."""
+        """Run trials until all are complete or *Stop* is clicked."""
         running = self._runner.each(trials, self._tell)
         try:
             for evidence in running:
@@ -351,6 +352,6 @@ def _show_if(widget: Any, shown: bool) -> None:
 
 
 def _on_any_stack(evidence: Evidence) -> Trial:
-    """The trial as the board has it: the session decides on the stack."""
+    """The run's trial with the board's default stack; the session chooses the actual one."""
     assert evidence.trial is not None
     return replace(evidence.trial, stack=Trial().stack)

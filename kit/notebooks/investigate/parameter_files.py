@@ -1,4 +1,4 @@
-"""Parameters from YAML: files, texts, and texts in base64, as papermill's command takes them; and their description."""
+"""Parameters from YAML (files, strings, base64), with papermill's options; and the list of a notebook's parameters."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from kit.notebooks.investigate.tasks import read_all
 def from_yaml(
     files: Iterable[Path] = (), texts: Iterable[str] = (), encoded: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Return parameters by name. Texts win over files, files over what is encoded in base64, later ones over earlier.
+    """Return {name: value}. Strings override files, files override base64; of one kind the last one counts.
 
-    NotebookError for what cannot be read, is no YAML, or is no mapping of names to values.
+    Raises NotebookError for input that cannot be read, is not YAML, or is not a mapping with names as keys.
     """
     found: dict[str, Any] = {}
     for text in encoded:
@@ -65,7 +65,7 @@ def _mapping(text: str, what: str) -> dict[str, Any]:
 
 
 def described(notebooks: Iterable[Path]) -> str:
-    """Return a text that lists the parameters of notebooks; of all that would be run where none is named."""
+    """Return a list of the notebooks' parameters as text; without paths, those of all notebooks that would run."""
     lines = []
     for task in read_all(tuple(notebooks)):
         lines.append(f"{task.path.name}:" if task.problem is None else f"{task.path.name}: {task.problem}")

@@ -1,6 +1,6 @@
-"""The types of parameters, as a notebook's annotations write them: read from source, named in words, applied to values.
+"""Types of parameters: parsed from annotations, described in words, checked and converted.
 
-A type is one of Python's own (`int`, `Literal["a", "b"]`, `list[int | None]`, `Any`) from `typing`.
+A type is a Python type or a form of `typing`, such as `int`, `Literal["a", "b"]`, `list[int | None]` or `Any`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _NO = ("false", "no", "off", "0")
 
 
 class Misfit(ValueError):
-    """A value is of another type."""
+    """The value does not have the type."""
 
 
 def of_annotation(node: ast.expr) -> Any:
-    """Return the type of an annotation; `Any` for what is none of the types above, or has one of them inside."""
+    """Return the type of an annotation; `Any` if it is, or contains, an unsupported type."""
     if isinstance(node, ast.Constant):
         return NoneType if node.value is None else _of_text(node.value)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
@@ -39,7 +39,7 @@ def of_annotation(node: ast.expr) -> Any:
 
 
 def _of_text(text: object) -> Any:
-    """The type of a forward reference."""
+    """The type of a string annotation."""
     try:
         return of_annotation(ast.parse(text, mode="eval").body) if isinstance(text, str) else Any
     except SyntaxError:
@@ -67,7 +67,7 @@ def _union(*members: Any) -> Any:
 
 
 def of_default(node: ast.expr) -> Any:
-    """Return the type of a default without an annotation; `Any` where it is computed, or None."""
+    """Return the type of a parameter without annotation, from its default; `Any` if the default is computed or None."""
     try:
         value = ast.literal_eval(node)
     except ValueError:
@@ -76,12 +76,12 @@ def of_default(node: ast.expr) -> Any:
 
 
 def members(kind: Any) -> tuple[Any, ...]:
-    """The members of a union, or the type itself."""
+    """The members of a union; for other types the type itself."""
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 
 
 def words(kind: Any) -> str:
-    """The type in words, `None` last."""
+    """The type in words, with `None` last."""
     ordered = sorted(members(kind), key=lambda one: one is NoneType)
     return " or ".join(_one_in_words(one) for one in ordered)
 
@@ -106,7 +106,7 @@ def _within(kind: Any) -> str:
 
 
 def fitted(value: object, kind: Any) -> Any:
-    """Return the value as one of the type, an int for a float as a float. Misfit where it is none."""
+    """Return the value as this type; only an int for a float is converted. Raises Misfit if it has another type."""
     for one in members(kind):
         if _is_exactly(value, one):
             return value
@@ -138,9 +138,9 @@ def _as_one(value: object, kind: Any) -> Any:
 
 
 def from_text(text: str, kind: Any) -> Any:
-    """Return what a text from a command line says, as one of the type. Misfit where it says nothing of the kind.
+    """Return text from the command line as a value of this type. Raises Misfit if it is none.
 
-    Of a union the more special member counts: `3` is a number for `int | str`, and `three` a text.
+    For a union the more specific member counts: `3` is an int for `int | str`, and `three` a str.
     """
     for read in _readers(kind):
         try:
@@ -181,12 +181,12 @@ def _truth(text: str) -> bool:
 
 
 def _literal(text: str) -> Any:
-    """Read a literal of Python, with JSON's and YAML's words for None, truth and numbers that are none."""
+    """Parse a Python literal, with JSON's and YAML's names for None, booleans, nan and infinity also allowed."""
     return ast.literal_eval(_Literals().visit(ast.parse(text.strip(), mode="eval")).body)
 
 
 class _Literals(ast.NodeTransformer):
-    """Puts constants in the place of names that other languages have for them."""
+    """Replaces these names by constants."""
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         name = node.id.lower()

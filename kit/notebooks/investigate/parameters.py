@@ -28,7 +28,7 @@ _MAGIC = re.compile(r"^\s*(?:[\w, ]+=\s*)?[%!?].*$|^\s*[\w.]+\?\??\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One declared parameter. `type` is one of `parameter_types`; `default` the source of the default.
+    """One declared parameter. `type` as in `parameter_types`; `default` is source code.
 
     `comment` is the comment beside or above it.
     """
@@ -56,7 +56,7 @@ class Parameter:
     def read(self, given: object) -> Any:
         """Return the given value; a string is converted to the parameter's type.
 
-        Misfit where it has another type, or is beyond the bound.
+        Raises Misfit if it has another type or violates the bound in the comment.
         """
         if isinstance(given, str):
             value = parameter_types.from_text(given, self.type)
