@@ -46,6 +46,7 @@ AT_LENGTH = {
     r"trials/test_fork_server\.py": "a parent each, and forks that are waited for",
     r"tools/test_other_suites\.py": "suites of others, three times each",
     r"tools/test_soak\.py::test_a_(few|handful)": "loads",
+    r"tools/test_explorer\.py::test_a_click": "a browser",
     r"tools/test_publish\.py": "a site each, which Sphinx builds",
     r"specimens/test_variants\.py::test_pairs_collect": "a process for each pair",
     r"specimens/test_mechanisms\.py::test_every_combination_collects": "a collection for each pair of mechanisms",

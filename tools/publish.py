@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import explorer
 import nbformat
 
 from kit.errors import KitError, NotebookError
@@ -67,13 +68,14 @@ A FastAPI test suite reads the production database: every single test passes alo
 rows. Each notebook tests a theory about that on two live Postgres servers, and ends red when a claim no longer holds.
 
 **{held} of {made} claims held** in the run {run}, with {stack}.
-
+{explorer}
 :::::{{grid}} 1 1 2 2
 :gutter: 3
 
 {cards}
 :::::
 """
+EXPLORER = "\n**[The explorer](explorer.md)** shows each recorded trial at a click.\n"
 CARD = """\
 ::::{{grid-item-card}} {question}
 :link: notebooks/{name}
@@ -183,20 +185,24 @@ def write_source(run: Path, folder: Path) -> None:
     (folder / "_static").mkdir()
     (folder / "_static" / "narrow.css").write_text(NARROW, "utf-8")
     (folder / "_static" / "mark.svg").write_text(MARK, "utf-8")
-    (folder / "index.md").write_text(index(cards, run.resolve().name, found["stack"]), "utf-8")
+    explored = explorer.write(run, folder / "_static")
+    if explored is not None:
+        (folder / "explorer.md").write_text(explored, "utf-8")
+    text = index(cards, run.resolve().name, found["stack"], explored is not None)
+    (folder / "index.md").write_text(text, "utf-8")
 
 
-def index(cards: Sequence[Shown], run: str, stack: dict[str, str]) -> str:
+def index(cards: Sequence[Shown], run: str, stack: dict[str, str], explored: bool) -> str:
     """The first page: an introduction, a card for each notebook, and the contents of the side bar."""
     versions = ", ".join(f"{name} {version}" for name, version in stack.items() if name != "stack")
     documents = sorted(path.stem for path in DOCUMENTS.glob("*.md"))
     contents = [
-        ("Notebooks", [f"notebooks/{one.name}" for one in cards]),
+        ("Notebooks", [*(["explorer"] if explored else []), *(f"notebooks/{one.name}" for one in cards)]),
         ("Documents", [*(f"docs/{name}" for name in documents), "glossary"]),
     ]
     text = INTRODUCTION.format(
         held=sum(one.held for one in cards), made=sum(one.made for one in cards), run=run, stack=versions,
-        cards="\n".join(map(card, cards)),
+        cards="\n".join(map(card, cards)), explorer=EXPLORER if explored else "",
     )
     return text + "".join(CONTENTS.format(caption=caption, pages="\n".join(pages)) for caption, pages in contents)
 
