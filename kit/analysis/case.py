@@ -11,8 +11,8 @@ from kit.analysis.inferred_allowlist import at_odds
 from kit.analysis.model import Fact, Finding, counted, fact
 from kit.analysis.model import first as first_frame
 from kit.analysis.reach import MODULE, Reach, done_by_tests, is_test_file
-from kit.analysis.url_source import parts_of, url_source_of, writer
-from kit.evidence.model import Engine, Entry, Evidence, Frame
+from kit.analysis.url_source import leads_to, parts_of, url_source_of, writer
+from kit.evidence.model import Engine, Entry, Evidence, Frame, Variable
 
 About = TypeVar("About")
 
@@ -192,7 +192,34 @@ def _parts_facts(evidence: Evidence, reach: Reach) -> Iterator[Fact]:
 
 def _leaks(evidence: Evidence, wrong: Iterable[Reach]) -> tuple[Leak, ...]:
     pool: dict[tuple[object, ...], list[Reach]] = {}
+    written = _written_in_tests(evidence)
     for reach in wrong:
         made = evidence.chain(reach.engine)[:1] if reach.engine is not None else ()
-        pool.setdefault((reach.how, reach.opener, made, reach.phase in ("configure", "collection")), []).append(reach)
+        early, own = reach.phase in ("configure", "collection"), _own_lines(evidence, written, reach)
+        pool.setdefault((reach.how, reach.opener, made, early, own), []).append(reach)
     return tuple(Leak(found[0], tuple(found)) for found in pool.values())
+
+
+def _written_in_tests(evidence: Evidence) -> dict[str, list[Variable]]:
+    """The variables that each test sets or removes."""
+    found: dict[str, list[Variable]] = {}
+    for event in evidence.variables:
+        if event.test is not None and event.op in ("set", "removed") and not event.same:
+            found.setdefault(event.test, []).append(event)
+    return found
+
+
+def _own_lines(
+    evidence: Evidence, written: dict[str, list[Variable]], reach: Reach
+) -> tuple[tuple[str, Frame | None], ...]:
+    """The variables that a test itself, or its fixture, gave the database of a reach or removed before it, and where.
+
+    What one line of the application reaches for reasons of different tests' own is no single route.
+    """
+    made = reach.engine if reach.engine is not None else reach.connection
+    return tuple(
+        (event.name, first_frame(evidence.chain(event)))
+        for event in written.get(reach.test or "", ())
+        if event.process == made.process and event.at_s <= made.at_s and made.test == reach.test
+        and (event.op == "removed" or leads_to(event.value or "", reach))
+    )

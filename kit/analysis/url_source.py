@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from kit.probes.allow import place_of
 from kit.probes.places import Place, place
 
 INHERITED = "the environment of the command"
+_OF_LIBPQ = re.compile(r"PG(HOST|HOSTADDR|PORT|DATABASE|USER)$")
 _LOADERS = ("dotenv", "environs", "decouple", "dynaconf", "pytest_dotenv", "pytest_env")
 
 
@@ -55,7 +57,7 @@ def source_of(evidence: Evidence, engine: Engine) -> Source:
         name,
         _last(before, "set", "inherited"),
         _last(before, "read"),
-        tuple(event for event in events if event.at_s > engine.at_s and _changes(event)),
+        tuple(event for event in events if event.at_s > engine.at_s and _changes(evidence, event)),
         also=_as_well(evidence, engine),
     )
 
@@ -99,18 +101,33 @@ def passed_over(evidence: Evidence, name: str, value: str | None) -> tuple[str, 
 def parts_of(evidence: Evidence, made: Entry, url: str) -> dict[str, Variable]:
     """The variables from which host, port and database of a server's URL were built, with their last events.
 
-    Only variables that were set, inherited, or missing with this default, before the engine or connection was made.
+    Only variables that were set or inherited, and read, or missing with this default, before the engine or connection
+    was made. That libpq reads its own is not seen.
     """
     named = place(url)
     if named is None or not any(named[1:3]):
         return {}
     wanted = dict(zip(("host", "port", "database"), named[1:], strict=True))
     found: dict[str, Variable] = {}
-    for event in evidence.variables:
-        if event.process != made.process or event.at_s > made.at_s or event.op not in ("set", "inherited", "missing"):
-            continue
-        found.update({part: event for part, value in wanted.items() if value and event.value == value})
+    before = [
+        event
+        for event in sorted((*evidence.variables, *evidence.parts), key=lambda event: event.at_s)
+        if event.process == made.process and event.at_s <= made.at_s
+    ]
+    read = {event.name for event in before if event.op == "read"}
+    for event in before:
+        used = event.name in read or _OF_LIBPQ.match(event.name) is not None
+        if event.op == "missing" or (event.op in ("set", "inherited") and used):
+            found.update({part: event for part, value in wanted.items() if value and event.value == value})
     return found
+
+
+def read_at(evidence: Evidence, made: Entry, name: str) -> Frame | None:
+    """The line that read a variable last before an engine or a connection was made; None where none was seen."""
+    events = (event for event in (*evidence.variables, *evidence.parts) if event.name == name and event.op == "read")
+    before = [event for event in events if event.process == made.process and event.at_s <= made.at_s]
+    chain = evidence.chain(before[-1]) if before else ()
+    return chain[0] if chain and not chain[0].file.startswith("site-packages/") else None
 
 
 def url_source_of(evidence: Evidence, reach: Reach) -> Source:
@@ -134,7 +151,7 @@ def url_source_of(evidence: Evidence, reach: Reach) -> Source:
         tuple(
             event
             for event in events
-            if event.name == name and event.at_s > reach.connection.at_s and _changes(event)
+            if event.name == name and event.at_s > reach.connection.at_s and _changes(evidence, event)
         ),
         also=tuple(dict.fromkeys(event.name for event in asked_for if event.name != name)),
     )
@@ -201,8 +218,10 @@ def made_at(evidence: Evidence, engine: Engine) -> Frame | None:
     return chain[0] if chain else None
 
 
-def _changes(event: Variable) -> bool:
-    return event.op in ("set", "removed") and not event.same
+def _changes(evidence: Evidence, event: Variable) -> bool:
+    """Tell whether a variable was given another value, and not its own back as a fixture of pytest's ends."""
+    of_the_project = any(not frame.file.startswith("site-packages/") for frame in evidence.chain(event))
+    return event.op in ("set", "removed") and not event.same and (event.phase != "teardown" or of_the_project)
 
 
 def _last(events: Iterable[Variable], *ops: str) -> Variable | None:

@@ -19,13 +19,20 @@ from kit.detectors.kind import Kind
 from kit.detectors.overrides import dependency_not_overridden
 from kit.detectors.routes import database_reached
 from kit.detectors.sessions import session_kept
-from kit.detectors.variables import variable_inherited, variable_missing, variable_removed, variable_set_wrong
+from kit.detectors.variables import (
+    setting_left_out,
+    variable_inherited,
+    variable_missing,
+    variable_removed,
+    variable_set_wrong,
+)
 
 # Tried in this order; the first one with a finding is reported. The last one always has a finding.
 FALLBACK: tuple[Kind[Any], ...] = (
     settings_file.KIND,
     variable_inherited.KIND,
     variable_set_wrong.KIND,
+    setting_left_out.KIND,
     configured_by_the_tests.KIND,
     attached_database.KIND,
     session_kept.KIND,

@@ -18,7 +18,7 @@ from kit.detectors.engines import (
     test_module_imported_twice,
 )
 from kit.detectors.fallback import FALLBACK, UNUSED
-from kit.detectors.files import dotenv_precedence, module_from_elsewhere, working_directory_changed
+from kit.detectors.files import dotenv_precedence, module_from_elsewhere, service_file, working_directory_changed
 from kit.detectors.kind import Kind
 from kit.detectors.overrides import (
     dependency_called_directly,
@@ -60,6 +60,7 @@ from kit.detectors.state import (
 from kit.detectors.variables import (
     collection_time_import,
     env_set_too_late,
+    fixture_names_database,
     setting_changed_too_late,
     setting_not_used,
     variable_not_asked_for,
@@ -92,6 +93,8 @@ DETECTED: tuple[Kind[Any], ...] = (
     env_set_too_late.KIND,
     setting_changed_too_late.KIND,
     setting_not_used.KIND,
+    fixture_names_database.KIND,
+    service_file.KIND,
     collection_time_import.KIND,
     variable_precedence.KIND,
     variable_not_asked_for.KIND,

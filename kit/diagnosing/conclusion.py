@@ -117,7 +117,7 @@ def concluded(
 ) -> Diagnosis:
     """The diagnosis that the re-runs support; symptoms with the most tests come first."""
     half = [sentence for one in found for sentence in _half_shown(one)]
-    doubts = [left_open(symptom, one, project.text_of) for symptom, one in zip(symptoms, found, strict=True)]
+    doubts = [left_open(symptom, one, project.text_of, runs) for symptom, one in zip(symptoms, found, strict=True)]
     found = [replace(one, confirmed=one.confirmed and not why) for one, why in zip(found, doubts, strict=True)]
     pairs = sorted(zip(symptoms, found, strict=True), key=lambda pair: -len(pair[0].affected))
     pairs = [(symptom, _told_once(one, first, runs)) for symptom, one in pairs]

@@ -12,7 +12,7 @@ from kit.analysis.case import Leak, named
 from kit.analysis.model import Finding
 from kit.analysis.past_override import culprit
 from kit.analysis.past_override import overridden as is_overridden
-from kit.analysis.url_source import named_in_files, parts_of, url_source_of
+from kit.analysis.url_source import named_in_files, parts_of, read_at, url_source_of
 from kit.detectors.engines import engine_made_early, import_time_engine
 from kit.detectors.files import dotenv_precedence, module_from_elsewhere, settings_file
 from kit.detectors.kind import proposed
@@ -264,7 +264,8 @@ def _parts(leak: Leak, context: Context) -> Iterator[Candidate]:
     if name is None or context.case.done_by_tests(parts[name]):
         return
     event, value = parts[name], wanted[name]
-    at = next(iter(evidence.chain(event) or evidence.chain(made)), None)
+    at = next(iter(evidence.chain(event)), None) or read_at(evidence, made, event.name)
+    at = at or next(iter(evidence.chain(made)), None)
     held = ", ".join(f"{part} from {one.name}={one.value}" for part, one in parts.items())
     finding = _suggested(
         context,

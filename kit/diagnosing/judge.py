@@ -23,6 +23,7 @@ from kit.probes.interventions.variables import SetVariable
 from kit.probes.places import place
 
 # These redirect a connection: the test gets as far as before, and may then fail for lack of its rows.
+ONLY_NOWHERE = "only the replacement database was tried"
 _REDIRECTS = (RedirectEngine, RedirectSession, RedirectConnection, SetVariable)
 _RAN = ("passed", "failed", "xfailed", "xpassed")
 
@@ -261,7 +262,7 @@ def _comparable(
     if idle is not None:
         return Effect.VOID, _no_longer_asks(symptom, idle, now, run)
     if nowhere:
-        return Effect.GONE, "only the replacement database was tried"
+        return Effect.GONE, ONLY_NOWHERE
     led = any(isinstance(one, _REDIRECTS) for one in interventions)
     lost = _no_longer_passes(symptom, run, symptom.affected if led else ())
     return (Effect.VOID, lost) if lost else (Effect.GONE, _instead(symptom, again))

@@ -3,37 +3,59 @@
 Such a run is a complete proof only if nothing could have selected another engine. Otherwise the engine is named and no
 cause is called proved. Doubts are: another cause that was found and not refuted, a process other than the tests', a
 variable that the application read and that was not set, and replacements in the tests (`patch`, `monkeypatch.setattr`).
+Redirected to a database that does not exist, any connection is gone: that is a proof only where the program's text
+names the database at that very line.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kit.analysis.case import Case, Leak
 from kit.analysis.files_of_tests import files_of
 from kit.analysis.model import first
+from kit.answer.diagnosis import Effect, Run
 from kit.detectors.kind import Strength
 from kit.detectors.registry import kind_named
 from kit.diagnosing.inherited import TextOf
-from kit.diagnosing.judge import Symptom, the_case
+from kit.diagnosing.judge import ONLY_NOWHERE, Symptom, the_case
 from kit.diagnosing.search import Found
+from kit.probes.interventions.connections import RedirectConnection, RedirectEngine, RedirectSession
 
+_REDIRECTS = (RedirectEngine, RedirectConnection, RedirectSession)
 _REPLACES = re.compile(r"^[^#\n]*(?:\bpatch(?:\.object)?\(|\bsetattr\()", re.MULTILINE)
 
 
-def left_open(symptom: Symptom, found: Found, text_of: TextOf) -> tuple[str, ...]:
+def left_open(symptom: Symptom, found: Found, text_of: TextOf, runs: Sequence[Run] = ()) -> tuple[str, ...]:
     """The reasons why the engines identified by re-runs are no proved cause, in sentences; empty for none.
 
     `text_of` returns the text of a project file, None if there is none.
     """
-    if not found.confirmed or not all(kind_named(one.kind).strength.stands_for_nothing for one in found.needed):
+    if not found.confirmed:
         return ()
-    case = the_case(symptom.first)
-    doubts = dict.fromkeys(doubt for leak in symptom.leaks for doubt in _doubts(case, leak, text_of))
-    doubts |= dict.fromkeys(_undecided(symptom, found))
+    doubts: dict[str, None] = {}
+    if all(kind_named(one.kind).strength.stands_for_nothing for one in found.needed):
+        case = the_case(symptom.first)
+        doubts = dict.fromkeys(doubt for leak in symptom.leaks for doubt in _doubts(case, leak, text_of))
+        doubts |= dict.fromkeys(_undecided(symptom, found))
+    if _led_nowhere(found, runs) and not all(_is_in_the_text(leak) for leak in symptom.leaks):
+        doubts["it was redirected to a database that does not exist, with which any connection there is gone"] = None
     where = " and ".join(f"{one.file}:{one.line}" for one in found.needed)
     return (f"The re-runs show that {where} connects there, and not why: {'; '.join(doubts)}.",) if doubts else ()
+
+
+def _led_nowhere(found: Found, runs: Sequence[Run]) -> bool:
+    """Tell whether all that was changed is where connections lead, and no database answered instead."""
+    redirects = all(isinstance(change, _REDIRECTS) for one in found.needed for change in one.interventions)
+    labels = tuple(one.label for one in found.needed)
+    gone = [run for run in runs if run.changed == labels and run.effect is Effect.GONE]
+    return redirects and bool(gone) and all(run.reason.startswith(ONLY_NOWHERE) for run in gone)
+
+
+def _is_in_the_text(leak: Leak) -> bool:
+    """Tell whether the line that made the engine, or connected, has its database from the program's own text."""
+    return (leak.engine or leak.first.connection).literal is not None
 
 
 def _undecided(symptom: Symptom, found: Found) -> Iterator[str]:
@@ -52,7 +74,8 @@ def _doubts(case: Case, leak: Leak, text_of: TextOf) -> Iterator[str]:
     for asked in (*case.evidence.variables, *case.evidence.modes):
         before = asked.op == "missing" and asked.process == made.process and asked.at_s <= made.at_s
         at = first(case.evidence.chain(asked))
-        if before and at is not None and not case.of_tests(at.file):
+        mine = asked.test is None or asked.test == made.test
+        if before and mine and at is not None and not case.of_tests(at.file):
             yield f"{asked.name} was not set when {at.file}:{at.line} read it, and may decide which database is used"
     for file in files_of(leak.tests):
         line = _line_that_replaces(text_of(file) or "")

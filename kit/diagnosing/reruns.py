@@ -21,6 +21,7 @@ from kit.diagnosing.budget import Budget
 from kit.diagnosing.outside.keeper import Keeper
 from kit.diagnosing.search import OutOfRuns
 from kit.probes.allow import AllowList, entry_for_server
+from kit.probes.environ import names_a_database, shown
 from kit.probes.interventions import INTERVENTIONS_VARIABLE
 from kit.probes.interventions.base import WORKSPACE, Intervention
 from kit.probes.interventions.outside import TellOfDatabases
@@ -133,7 +134,10 @@ class Reruns:
     @property
     def values(self) -> dict[tuple[str, str | None], str]:
         """The values that variables had in the first run: {(name, value shown in evidence): value}."""
-        return _values(self._values, self.folder, self.seal)
+        inherited = {
+            (name, shown(name, value)): value for name, value in self.environ.items() if names_a_database(name, value)
+        }
+        return {**inherited, **_values(self._values, self.folder, self.seal)}
 
     @property
     def _values(self) -> Path:

@@ -38,7 +38,8 @@ class Project:
 def inherited_by(candidate: Candidate, first: Answer) -> str:
     """The variable that a candidate removes or sets, if the tests only inherited it; else ""."""
     named = [one.name for one in candidate.interventions if isinstance(one, SetVariable | UnsetVariable)]
-    written = {one.op for one in first.evidence.variables if one.name in named} & {"set", "inherited", "removed"}
+    events = (*first.evidence.variables, *first.evidence.parts)
+    written = {one.op for one in events if one.name in named} & {"set", "inherited", "removed"}
     return named[0] if written == {"inherited"} else ""
 
 

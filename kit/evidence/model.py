@@ -242,6 +242,40 @@ class SettingsFile(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Service(Entry):
+    """A section of libpq's service file names what a connection reached, its database at `database_at`.
+
+    `variable` names the file, "" for none.
+    """
+
+    connection: ConnectionName
+    file: File
+    line: int
+    database_at: int
+    service: str
+    variable: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given(Entry):
+    """A fixture of the project gave a string that names a database; the stack is the fixture's function."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text(Entry):
+    """A string in the program's state (module.global['key']) names the database of a new engine.
+
+    The stack is the line of the module's source on which the string stands.
+    """
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setting(Entry):
     """A string in the program's state that names a database was replaced.
 
@@ -539,7 +573,8 @@ class Rows:
 class Evidence:
     """Everything that one run left behind.
 
-    `modes` are variables that name no database but can decide which one is used. `sides` maps the identity of each
+    `modes` are variables that name no database but can decide which one is used, `parts` those that can name a host, a
+    port or the like. `sides` maps the identity of each
     known server to its side. `running` are the processes still running after the command had ended. `guard` is how the
     run was kept from databases off the allow-list: one of the words in `kit.analysis.stopped`, "" when unknown.
 
@@ -560,6 +595,7 @@ class Evidence:
     stacks: tuple[tuple[Frame, ...], ...] = ()
     variables: Annotated[tuple[Variable, ...], Event("environment")] = ()
     modes: Annotated[tuple[Variable, ...], Event("mode")] = ()
+    parts: Annotated[tuple[Variable, ...], Event("part")] = ()
     engines: Annotated[tuple[Engine, ...], Event("engine")] = ()
     connect_listeners: Annotated[tuple[ConnectListener, ...], Event("connect_listener")] = ()
     connections: Annotated[tuple[Connection, ...], Event("connection")] = ()
@@ -580,6 +616,9 @@ class Evidence:
     modules: Annotated[tuple[Module, ...], Event("module")] = ()
     settings_files: Annotated[tuple[SettingsFile, ...], Event("settings_file")] = ()
     settings: Annotated[tuple[Setting, ...], Event("setting")] = ()
+    services: Annotated[tuple[Service, ...], Event("service")] = ()
+    given: Annotated[tuple[Given, ...], Event("given")] = ()
+    texts: Annotated[tuple[Text, ...], Event("text")] = ()
     folders: Annotated[tuple[Folder, ...], Event("folder")] = ()
     children: Annotated[tuple[Child, ...], Event("child")] = ()
     not_seen: Annotated[tuple[NotSeen, ...], Event("not_seen")] = ()

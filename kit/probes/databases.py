@@ -23,6 +23,7 @@ from .places import place
 from .quiet import quietly
 from .recorder import Recorder
 from .redact import redact
+from .service_files import section_of
 from .sources import Sources
 from .statements import Statement, read
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's identity, or the reason why there is none
 
+_OF_LIBPQ = ("psycopg", "psycopg2")
 _TABLES_AT_MOST = 5  # recorded for one statement
 
 
@@ -262,6 +264,9 @@ class Databases:
             configured=configured, observed=observed, why_not=why_not, pooled=pooled, engine=engine,
             loop=connection.loop, peer=peer, **sources,
         )
+        section = section_of(configured) if driver in _OF_LIBPQ else None
+        if section is not None:
+            self._recorder.event("service", apart=section, connection=number, **section._asdict())
         return number
 
     @quietly

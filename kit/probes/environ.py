@@ -23,6 +23,7 @@ _NAME = re.compile(
 _MODE = re.compile(
     r"(?i)(^|_)(env|environment|mode|stage|profile|testing|tests?|(settings|config|conf|env)(_module|_file|_path)?)$"
 )
+_PART = re.compile(r"(?i)(^(pg|pgsql|psql|sql)_|_(host|hostname|port|server|name)$)")
 _NOBODYS_MODE = re.compile(r"(?i)^(virtual_env|conda_|pytest_|python|tox_|nox|coverage_|anyio_|pip_)")
 _OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_(PRODUCTION|TEST)_(URL|ADMIN_URL|LOG)$)")
 _DRIVERS = (*PACKAGES, "sqlalchemy")  # they read many variables of their own
@@ -43,6 +44,11 @@ def names_a_mode(name: str) -> bool:
     return bool(_MODE.search(name)) and not _NOBODYS_MODE.match(name) and not names_a_database(name)
 
 
+def names_a_part(name: str) -> bool:
+    """Return whether a variable can name a part of a URL, by its name, as STORE_PORT does."""
+    return bool(_PART.search(name)) and not names_a_database(name) and not names_a_mode(name)
+
+
 def shown(name: str, value: Optional[str]) -> Optional[str]:
     """Return a value without secrets."""
     if value is None:
@@ -56,6 +62,7 @@ class EnvironmentProbe:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._watched: Set[str] = set()
+        self._parts: Set[str] = set()  # variables that can name a host, a port or the like, and no whole URL
         self._seen: Set[Tuple[str, str, Optional[str], Stack]] = set()
         self._asked_for: Dict[str, bool] = {}  # unset variables -> whether they name a database
         self._copied_at: Optional[Instruction] = None  # where the keys were last iterated: dict() then reads each
@@ -68,7 +75,10 @@ class EnvironmentProbe:
             if names_a_database(name, value) or names_a_mode(name):
                 self._watched.add(name)
                 self._recorder.plain(_kind(name, value), op="inherited", name=name, value=shown(name, value))
-        probe, watched = self, self._watched
+            elif names_a_part(name):
+                self._parts.add(name)
+                self._recorder.plain("part", op="inherited", name=name, value=shown(name, value))
+        probe, watched, parts = self, self._watched, self._parts
 
         def reading(original: Any) -> Any:
             def __getitem__(environ: Any, name: Any) -> Any:
@@ -81,6 +91,8 @@ class EnvironmentProbe:
                     raise
                 if text_of(name) in watched:
                     probe._read(str.__str__(name), value, sys._getframe(1))
+                elif text_of(name) in parts:
+                    probe._once("read", str.__str__(name), value)
                 return value
             return __getitem__
 
@@ -188,7 +200,7 @@ class EnvironmentProbe:
         wanted = self._asked_for[name] = names_a_database(name, instead)
         if (_writer() or "").partition(".")[0] in _DRIVERS:
             return
-        if wanted:
+        if wanted or (instead is not None and names_a_part(name)):
             self._once("missing", name, instead)
         elif len(self._missed) < _MISSED_AT_MOST:
             self._missed[name] = {"stack": application_stack(), "moment": self._recorder.moment()}
@@ -206,6 +218,9 @@ class EnvironmentProbe:
         learn_all({name: value})
         if name in self._watched or names_a_database(name, value) or names_a_mode(name):
             self._watched.add(name)
+            self._set(name, value, before)
+        elif names_a_part(name):
+            self._parts.add(name)
             self._set(name, value, before)
 
     def _set(self, name: str, value: str, old: Optional[str]) -> None:
@@ -239,6 +254,8 @@ class EnvironmentProbe:
 
 
 def _kind(name: str, value: Optional[str]) -> str:
+    if names_a_part(name) and not names_a_database(name, value):
+        return "part"
     return "mode" if names_a_mode(name) and not names_a_database(name, value) else "environment"
 
 

@@ -28,7 +28,14 @@ SERVER = {"url": "postgresql://me@db:6543/shop", "dialect": "postgresql", "drive
         (without_engine(leak(*READ)), "comes from DB, last written by the environment of the command"),
         (leak(variable("missing", "DB", 1.0, BY_APPLICATION, URL)), "the default for DB, which was not set at app/c"),
         (IN_FILE, "comes from DB in .env:3"),
-        (leak(variable("set", "DB_HOST", 1.0, BY_APPLICATION, "db"), **SERVER), "parts (host from DB_HOST=db)"),
+        (
+            leak(
+                variable("set", "DB_HOST", 1.0, BY_APPLICATION, "db"),
+                variable("read", "DB_HOST", 1.1, BY_APPLICATION, "db"),
+                **SERVER,
+            ),
+            "parts (host from DB_HOST=db)",
+        ),
         (leak(held_by=("app.config.URL",)), "it is written in the program, as app.config.URL"),
     ],
     ids=["variable", "connection", "default", "file", "parts", "text"],

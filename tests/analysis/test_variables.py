@@ -226,6 +226,20 @@ def test_the_variable_whose_default_was_taken_is_the_one_that_is_wanted() -> Non
     assert (finding.kind, finding.about.wanted) == ("variable-not-asked-for", "STORE")
 
 
+def test_a_part_that_nothing_reads_is_not_where_a_place_came_from() -> None:
+    """A variable of the same value is no part of the URL unless it was read; libpq reads its own unseen."""
+    modern = {"url": "postgresql://me@db.example:6543/shop", "dialect": "postgresql", "driver": "psycopg"}
+    (finding,) = found(
+        leak(
+            variable("inherited", "OTHER_HOST", 0.1, BY_APPLICATION, "db.example"),
+            variable("inherited", "PGPORT", 0.2, BY_APPLICATION, "6543"),
+            **modern,
+        )
+    )
+    told = [fact.what for fact in finding.evidence if fact.what.startswith("its ")]
+    assert told[1:] == ["its port is PGPORT=6543, from the environment of the command"]
+
+
 def test_a_place_that_was_put_together_is_told_part_by_part() -> None:
     """Where no variable holds the URL whole, each part is told with the variable that it came from."""
     modern = {"url": "postgresql://me@db.example:6543/shop", "dialect": "postgresql", "driver": "psycopg"}
@@ -234,6 +248,8 @@ def test_a_place_that_was_put_together_is_told_part_by_part() -> None:
             variable("inherited", "DB_HOST", 0.1, BY_APPLICATION, "db.example"),
             variable("missing", "DB_PORT", 0.2, BY_APPLICATION, "6543"),
             variable("set", "DB_NAME", 1.0, BY_TESTS, "shop"),
+            variable("read", "DB_HOST", 1.1, BY_APPLICATION, "db.example"),
+            variable("read", "DB_NAME", 1.2, BY_APPLICATION, "shop"),
             **modern,
         )
     )

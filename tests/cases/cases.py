@@ -8,8 +8,9 @@ without a fault begin with clean_, and nothing may be found in them.
 test depends on (kit diagnose --test), that `test`; the `file` of the cause if it is not the finding's (its line is
 marked, too); and the maximum number of `runs` if the default is too small.
 
-Placeholders in allow, forbidden and environ: {tmp} the temporary folder, {test} and {production} a server's database as
-host:port/name, {test_url:DRIVER} its URL, {test_server} its host:port, {test_admin_url} a superuser's URL.
+Placeholders in allow, forbidden, environ and files named *.conf: {tmp} the temporary folder, {test} and {production} a
+server's database as host:port/name, {test_url:DRIVER} its URL, {test_server} its host:port, {test_admin_url} a
+superuser's URL; {test_host}, {test_port}, {test_name}, {test_user} and {test_password} the parts of its URL.
 """
 
 from __future__ import annotations
@@ -115,6 +116,8 @@ class Case:
         shutil.copytree(self.source, project, ignore=shutil.ignore_patterns("__pycache__", "expected.toml"))
         tmp.mkdir()
         words = {"tmp": str(tmp), **({} if pair is None else _words(pair))}
+        for path in project.rglob("*.conf"):
+            path.write_text(path.read_text().format(**words))
         prepared = Prepared(
             case=self, folder=project / self.folder, pair=pair,
             environ={
@@ -239,7 +242,8 @@ def _words(pair: Pair) -> dict[str, Any]:
         server = f"{side.host}:{side.port}"
         words |= {
             name: f"{server}/{side.database}", f"{name}_url": _Url(side), f"{name}_server": server,
-            f"{name}_admin_url": side.admin,
+            f"{name}_admin_url": side.admin, f"{name}_host": side.host, f"{name}_port": side.port,
+            f"{name}_name": side.database, f"{name}_user": side.user, f"{name}_password": side.password,
         }
     return words
 

@@ -56,8 +56,8 @@ def test_reruns_take_one_test_and_the_proof_takes_all(tmp_path: Path) -> None:
     assert few[0].changed == ()
 
 
-def test_what_is_not_so_with_all_tests_is_not_proved(tmp_path: Path) -> None:
-    """One line opens it in two tests, for two reasons: what explains the one that was chosen is no cause of both."""
+def test_two_reasons_of_tests_that_meet_in_one_line_are_two_causes(tmp_path: Path) -> None:
+    """One line opens it in two tests, for a reason of each: both of their lines are named and proved."""
     files = {**STORES, "stores.py": """
         import os, sqlite3
 
@@ -102,10 +102,11 @@ def test_what_is_not_so_with_all_tests_is_not_proved(tmp_path: Path) -> None:
             assert films()
     """}  # fmt: skip
     _, diagnosis = diagnosed(write(tmp_path, files), allow=["test.db"])
-    told = [run for run in diagnosis.runs if run.changed and "conftest.py:7" in run.changed[0]]
-    shown = [(run.effect, run.left_out > 0) for run in told]
-    assert shown[:2] == [(Effect.GONE, True), (Effect.STAYS, False)]
-    assert (diagnosis.status, diagnosis.causes) == (Status.UNRESOLVED, ())
+    assert diagnosis.status is Status.PROVED
+    assert {cause.file for cause in diagnosis.causes} == {"tests/conftest.py"}
+    assert {cause.line for cause in diagnosis.causes} == {7, 11}
+    last = diagnosis.runs[-1]
+    assert (len(last.changed), last.left_out, last.effect) == (2, 0, Effect.GONE)
 
 
 def test_causes_of_different_tests_are_confirmed_in_one_run(tmp_path: Path) -> None:

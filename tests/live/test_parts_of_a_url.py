@@ -79,3 +79,29 @@ def test_a_part_that_is_the_same_on_both_servers_is_no_cause(tmp_path: Path, env
     assert [(cause.kind, cause.file, cause.line) for cause in diagnosis.causes] == [
         ("variable-not-asked-for", "tests/conftest.py", 2)
     ]
+
+
+def test_a_part_over_the_tests_own_file_is_named_where_it_is_read(tmp_path: Path, environ: dict[str, str]) -> None:
+    """The shell's port goes before that of the dotenv file; what is read elsewhere and equal to a part is no cause."""
+    project = write(tmp_path / "project", {
+        "store.py": """
+            import os, psycopg
+            for line in open(".env.test"):
+                name, _, value = line.strip().partition("=")
+                os.environ.setdefault(name, value)
+            PLACE = {"host": os.environ["STORE_HOST"],
+                     "port": os.environ["STORE_PORT"]}
+
+            def count():
+                with psycopg.connect(**PLACE, dbname="postgres") as connection:
+                    return connection.execute("select 1").fetchone()[0]
+        """,
+        ".env.test": f"STORE_HOST=127.0.0.1\nSTORE_PORT={environ['TEST']}\n",
+        "tests/test_store.py": TESTS,
+    })  # fmt: skip
+    mine = {"STORE_PORT": environ["PRODUCTION"], "OTHER_PORT": environ["PRODUCTION"]}
+    _, diagnosis = diagnosed(project, allow=[f"127.0.0.1:{environ['TEST']}/postgres"], **environ, **mine)
+    assert diagnosis.status is Status.PROVED
+    (cause,) = diagnosis.causes
+    assert (cause.changed, cause.file, cause.line) == (f"with STORE_PORT set to {environ['TEST']}", "store.py", 7)
+    assert "the environment of the command sets STORE_PORT" in diagnosis.happened

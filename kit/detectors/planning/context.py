@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kit.analysis.case import Case, Leak
+from kit.analysis.made_alike import one_of_several
 from kit.analysis.model import Finding
 from kit.analysis.reach import Reach
 from kit.analysis.url_source_text import url_source_said
@@ -124,6 +125,7 @@ class Context:
             frames,
             meant.file if meant else "",
             meant.line if meant else 0,
+            of=leak.engine.url if leak.engine is not None and one_of_several(self.case, leak, frames) else "",
             sites=sites,
             there=allowed_url(self, url),
         )

@@ -21,8 +21,9 @@ from .connections import (
 from .copies import RebindCopies
 from .outside import TellOfDatabases
 from .overrides import ApplyOverride, FollowName, RedirectCall
+from .services import ServiceInstead
 from .state import LeaveBehind
-from .tests import AfterEach, LeaveOut, OneProcess, RestoreFolder, RunFirst, RunOnly, StopWhenRefused
+from .tests import AfterEach, GiveInstead, LeaveOut, OneProcess, RestoreFolder, RunFirst, RunOnly, StopWhenRefused
 from .texts import EditModule, EditSettings, PathFirst
 from .threads import HandOnContext
 from .variables import DropFromFiles, HandOnVariable, PinVariable, RememberVariables, SetVariable, UnsetVariable
@@ -31,11 +32,12 @@ INTERVENTIONS: Tuple[Type[Intervention], ...] = (
     SetVariable, PinVariable, UnsetVariable, HandOnVariable, DropFromFiles, RememberVariables,
     EditModule, EditSettings, PathFirst,
     LeaveOut, RunOnly, RunFirst, AfterEach, OneProcess, RestoreFolder, StopWhenRefused,
+    GiveInstead,
     NoPool, NoRouting, NoCreator, OneInMemory, CommitAfter, RedirectSession, RedirectConnection, RedirectEngine,
     RemoveFirst,
     ApplyOverride, FollowName, RedirectCall, RebindCopies,
     NoLifespan,
-    HandOnContext,
+    HandOnContext, ServiceInstead,
     LeaveBehind, TellOfDatabases,
 )
 _BY_OP: Dict[str, Type[Intervention]] = {kind.op: kind for kind in INTERVENTIONS}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, FrozenSet, List, Sequence, Tuple
 
+from ..callables import code_of
 from ..own import os
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..pytest_use import id_in_record
@@ -84,6 +85,36 @@ class OneProcess(Intervention):
             return InOneProcess()
 
         plug_in(rerun, make)
+
+
+@dataclass(frozen=True)
+class GiveInstead(Intervention):
+    """A fixture of that name in a file gives another value than its function."""
+
+    op = "give-instead"
+    fixture: str
+    file: File
+    value: str = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        return f"with the fixture {self.fixture} of {self.file} giving another database"
+
+    def apply(self, rerun: Rerun) -> None:
+        def calling(original: Any) -> Any:
+            def call_fixture_func(fixturefunc: Any, request: Any, kwargs: Any) -> Any:
+                given = original(fixturefunc, request, kwargs)
+                code = code_of(fixturefunc)
+                mine = code is not None and os.path.realpath(code.co_filename) == os.path.realpath(self.file)
+                if request.fixturename != self.fixture or not mine:
+                    return given
+                rerun.took_hold()
+                return self.value if isinstance(given, str) else type(given)(self.value)
+            return call_fixture_func
+
+        rerun.hooks.when_imported(
+            "_pytest.fixtures", lambda fixtures: rerun.hooks.replace(fixtures, "call_fixture_func", calling)
+        )
 
 
 @dataclass(frozen=True)

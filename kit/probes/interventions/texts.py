@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from ..own import os, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from .base import File, Intervention, Rerun, TakenAway
 
 Lines = Tuple[Tuple[int, int, str], ...]  # first line, last line, replacement
+_MODULES: Dict[str, List[Tuple[Lines, Callable[[], None]]]] = {}  # what each intervention of a run edits in a module
+_SETTINGS: Dict[str, List[Tuple[Lines, Callable[[], None]]]] = {}
 
 
 @dataclass(frozen=True)
@@ -38,19 +40,20 @@ class EditModule(Intervention):
         from importlib.machinery import SourceFileLoader
 
         wanted = os.path.realpath(self.file)
+        _register(_MODULES, wanted, self.lines, rerun)
         sys.dont_write_bytecode = True  # no other run may load the edited module from the cache
 
         def getting(original: Any) -> Any:
             def get_code(loader: Any, fullname: str) -> Any:
                 path = loader.get_filename(fullname)
-                return self._compiled(rerun, path) if os.path.realpath(path) == wanted else original(loader, fullname)
+                return _compiled(path) if os.path.realpath(path) == wanted else original(loader, fullname)
             return get_code
 
         def rewriting(original: Any) -> Any:
             def _rewrite_test(path: Any, config: Any) -> Any:
                 if os.path.realpath(path) != wanted:
                     return original(path, config)
-                return os.stat(path), self._compiled(rerun, path)
+                return os.stat(path), _compiled(path)
             return _rewrite_test
 
         def reading(original: Any) -> Any:
@@ -64,10 +67,6 @@ class EditModule(Intervention):
 
         rerun.hooks.replace(SourceFileLoader, "get_code", getting)
         rerun.hooks.when_imported("_pytest.assertion.rewrite", watch)
-
-    def _compiled(self, rerun: Rerun, path: Any) -> Any:
-        rerun.took_hold()
-        return compile(_edited(path, self.lines), str(path), "exec", dont_inherit=True)
 
 
 @dataclass(frozen=True)
@@ -87,14 +86,14 @@ class EditSettings(Intervention):
         import io
 
         wanted = os.path.realpath(self.file)
+        _register(_SETTINGS, wanted, self.lines, rerun)
 
         def opening(original: Any) -> Any:
             def open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
                 named = isinstance(file, (str, os.PathLike))
                 if not named or "r" not in mode or os.path.realpath(file) != wanted:
                     return original(file, mode, *args, **kwargs)
-                rerun.took_hold()
-                text = _edited(file, self.lines, original)
+                text = _edited(file, _edits_of(_SETTINGS, wanted), original)
                 return io.BytesIO(text.encode()) if "b" in mode else io.StringIO(text)
             return open
 
@@ -132,6 +131,28 @@ class PathFirst(Intervention):
         finder: Any = First
         sys.meta_path.insert(0, finder)
         rerun.hooks.on_removal(lambda: _take_out(sys.meta_path, finder))
+
+
+def _register(
+    edits: Dict[str, List[Tuple[Lines, Callable[[], None]]]], wanted: str, lines: Lines, rerun: Rerun
+) -> None:
+    """Add the edits of one intervention: several in a run can change the same file."""
+    edits.setdefault(wanted, []).append((lines, rerun.took_hold))
+    rerun.hooks.on_removal(edits.clear)
+
+
+def _edits_of(edits: Dict[str, List[Tuple[Lines, Callable[[], None]]]], wanted: str) -> Lines:
+    """Return all edits of a file in this run, which take hold with that."""
+    found: Dict[Tuple[int, int, str], None] = {}
+    for lines, took_hold in edits.get(wanted, []):
+        took_hold()
+        found.update(dict.fromkeys(lines))
+    return tuple(found)
+
+
+def _compiled(path: Any) -> Any:
+    lines = _edits_of(_MODULES, os.path.realpath(path))
+    return compile(_edited(path, lines), str(path), "exec", dont_inherit=True)
 
 
 def _said(file: str, lines: Lines) -> str:

@@ -114,14 +114,16 @@ class RememberVariables(Intervention):
         return "with the values of database variables recorded"
 
     def apply(self, rerun: Rerun) -> None:
-        from ..environ import names_a_database, names_a_mode, shown
+        from ..environ import names_a_database, names_a_mode, names_a_part, shown
 
         seal = Seal(self.seal_key)
 
         def writing(original: Any) -> Any:
             def __setitem__(environ: Any, name: Any, value: Any) -> None:
                 original(environ, name, value)
-                if isinstance(name, str) and (names_a_database(name, value) or names_a_mode(name)):
+                if isinstance(name, str) and (
+                    names_a_database(name, value) or names_a_mode(name) or names_a_part(name)
+                ):
                     line = seal.sealed(json.dumps([name, value, shown(name, value)]))
                     _append(self.file, f"{line}\n".encode())
             return __setitem__

@@ -57,6 +57,15 @@ class Lines:
         found = None if tree is None else _given(tree, keys)
         return found if type(found) is str else None
 
+    def of_text(self, file: str, text: str) -> int:
+        """Return the line of a module, outside its functions, on which a string stands; 0 for none or several."""
+        from ast import Constant
+
+        tree = self._tree(file)
+        nodes = _outside_functions(tree) if tree is not None else ()
+        found = {node.lineno for node in nodes if isinstance(node, Constant) and node.value == text}
+        return found.pop() if len(found) == 1 else 0
+
     def literal_at(self, file: str, line: int, is_it: Callable[[str], bool]) -> Optional[str]:
         """Find the literal behind the text that a statement uses; `is_it` recognizes the text.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import FrameType, ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
+from ..callables import code_of
 from ..context import CURRENT
 from ..environ import shown
 from ..frames import APPLICATION, Stack, absolute, owner
@@ -123,6 +124,7 @@ class SettingsProbe:
         self._roots: Dict[str, _Root] = {}
         self._apart: Dict[str, _Root] = {}  # values of fixtures and of locals
         self._literals: Dict[Tuple[str, int, str], Optional[str]] = {}
+        self._located: Set[Tuple[str, str]] = set()  # strings of the program whose lines have been looked up
         self._owned: Dict[int, str] = {}  # address of an object -> the root that watches it
         self._ran: List[Any] = []  # functions of fixtures that ran since the last check
         self._dull: Set[str] = set()  # fixtures and locals with nothing to watch
@@ -144,10 +146,18 @@ class SettingsProbe:
 
     @quietly
     def made(self, fixture: str, function: Any, value: Any) -> None:
-        """Watch the value of a new fixture, and note its function as one that may have changed settings."""
+        """A fixture was made, by a function that may have changed something: what it holds is looked at, too."""
         self._ran.append(function)
+        self._given(fixture, function, value)
         if fixture not in self._dull and not self._take_in(f"fixture {fixture}", fixture, value, _DEPTH):
             self._dull.add(fixture)
+
+    def _given(self, fixture: str, function: Any, value: Any) -> None:
+        text, code = text_of_setting("", value), code_of(function)
+        if text and code is not None and owner(code.co_filename) is APPLICATION:
+            where: Stack = ((absolute(code.co_filename), code.co_firstlineno, code.co_name, None),)
+            learn_all({fixture: text})
+            self._recorder.event("given", stack=where, apart=(fixture, text), name=fixture, value=shown(fixture, text))
 
     @quietly
     def read(self, url: str) -> Optional[str]:
@@ -166,7 +176,25 @@ class SettingsProbe:
                 place = f"{_module_of(frame)}.{frame.f_code.co_name}.{name}"
                 if place not in self._dull and not self._take_in(place, name, value, _DEPTH_OF_LOCALS, url):
                     self._dull.add(place)
-        return self.literal(url)
+        found = self.literal(url)
+        if found is None:
+            self._holding(url)
+        return found
+
+    def _holding(self, url: str) -> None:
+        """Record the lines of the application's source whose strings are in the program's state, and name a URL."""
+        every = [(root, name, text) for root in self._roots.values() for name, (_, text) in root.texts.items()]
+        for root, name, text in every:
+            module = self._modules.get(root.name.rpartition(".")[0])
+            if module is None or not text or (name, text) in self._located or not names(text, url):
+                continue
+            self._located.add((name, text))
+            file = module.globals.get("__file__")
+            line = self._lines.of_text(file, text) if type(file) is str else 0
+            if line and type(file) is str:
+                where: Stack = ((absolute(file), line, "<module>", None),)
+                value = shown(name, text)
+                self._recorder.event("text", stack=where, apart=(name, text), name=name, value=value)
 
     @quietly
     def literal(self, url: str) -> Optional[str]:

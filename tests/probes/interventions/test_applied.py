@@ -15,7 +15,7 @@ from kit.probes.interventions.base import Intervention
 from kit.probes.interventions.connections import NoCreator, OneInMemory
 from kit.probes.interventions.copies import RebindCopies
 from kit.probes.interventions.tests import LeaveOut, RestoreFolder, RunFirst, RunOnly, StopWhenRefused
-from kit.probes.interventions.texts import EditSettings, PathFirst
+from kit.probes.interventions.texts import EditModule, EditSettings, PathFirst
 from kit.probes.interventions.threads import HandOnContext
 from kit.probes.interventions.variables import DropFromFiles, HandOnVariable, PinVariable
 from tests.probes.seen import PYTEST, run
@@ -114,6 +114,15 @@ def test_an_intervention_in_a_program(
     seen = run(tmp_path, files, "it.py", environ=environ)
     assert seen.output == expected
     assert {event["op"] for event in seen.of("change")} == {intervention.op}
+
+
+def test_two_edits_of_one_module_are_both_made(tmp_path: Path) -> None:
+    """Each takes hold, though the other changes the same file."""
+    edits = [EditModule("app.py", ((line, line, f"{name} = 2"),)) for line, name in ((1, "x"), (2, "y"))]
+    files = {"it.py": "import app\nprint(app.x, app.y)\n", "app.py": "x = 1\ny = 1\n"}
+    seen = run(tmp_path, files, "it.py", environ=asked_for(tmp_path, *edits))
+    assert seen.output == "2 2\n"
+    assert {event["number"] for event in seen.of("change")} == {0, 1}
 
 
 def test_the_working_directory_is_put_back_after_each_test(tmp_path: Path) -> None:
@@ -224,8 +233,8 @@ def test_a_test_is_chosen_by_its_id_without_the_secret_in_it(
     assert "Hunter" not in json.dumps(seen.events)
 
 
-def asked_for(tmp_path: Path, intervention: Intervention) -> dict[str, str]:
-    """The variable that names the file with an intervention; its files are the project's."""
+def asked_for(tmp_path: Path, *interventions: Intervention) -> dict[str, str]:
+    """The variable that names the file with interventions; their files are the project's."""
     file = tmp_path / "interventions.json"
-    file.write_text(json.dumps([intervention.placed(str(tmp_path / "project")).as_json()]))
+    file.write_text(json.dumps([one.placed(str(tmp_path / "project")).as_json() for one in interventions]))
     return {INTERVENTIONS_VARIABLE: str(file)}

@@ -1,0 +1,5 @@
+class Config:
+    DATABASES = {
+        "main": "sqlite:///ledger.sqlite3",
+        "audit": "sqlite:///audit.sqlite3",
+    }

@@ -1,0 +1,3 @@
+import os
+
+os.environ["PGSERVICEFILE"] = "tests/pg_service.conf"

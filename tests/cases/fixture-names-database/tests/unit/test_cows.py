@@ -1,0 +1,2 @@
+def test_there_are_no_cows_yet(herd):
+    assert herd == []
