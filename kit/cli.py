@@ -429,7 +429,7 @@ def trace(command: tuple[str, ...], **options: Any) -> None:
 @_above_0(
     "--budget", "budget_min", "MINUTES", "Minutes for all runs; what is known by then is reported. Default: no limit."
 )
-@click.option("--fresh", is_flag=True, help="Run everything again, also after a diagnosis that was stopped.")
+@click.option("--fresh", is_flag=True, help="Run everything again, instead of resuming a diagnosis that was stopped.")
 @click.option(
     "--test", "tests", multiple=True, metavar="ID",
     help="Find the other test, the state and the line on which this test depends.",

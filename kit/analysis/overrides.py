@@ -15,7 +15,7 @@ class Mismatch(Enum):
     """Why a key matches no dependency of its application."""
 
     UNKNOWN = "nothing resembles it"
-    OTHER_APPLICATION = "it is one of another application"
+    OTHER_APPLICATION = "it is a dependency of another application"
     OTHER_OBJECT = "another object resembles it"
     LOADED_TWICE = "its file is loaded as two modules"
     STALE = "another object has its name"
@@ -77,7 +77,7 @@ def executed_again(evidence: Evidence, twin: Callable) -> Iterator[Fact]:
     for event in evidence.modules:
         if event.file == twin.file and event.file is not None:
             how = "reloaded" if event.reloaded else f"executed again, as {event.name}"
-            yield fact(evidence, event, f"{event.file} {how}, time {event.times}")
+            yield fact(evidence, event, f"{event.file} {how} (execution {event.times})")
 
 
 def _key(
@@ -91,7 +91,8 @@ def _key(
         return Key(known, app, True, changes)
     elsewhere = _declared(evidence)
     if known.callable in elsewhere:  # a key of another application has a finding of its own
-        return Key(known, app, False, changes, None, Mismatch.OTHER_APPLICATION, "It is one of another application.")
+        of_another = "It is a dependency of another application."
+        return Key(known, app, False, changes, None, Mismatch.OTHER_APPLICATION, of_another)
     candidates = [twin for twin in evidence.callables if twin.callable in elsewhere and twin.callable != known.callable]
     for mismatch, like, why in _LIKENESSES:
         twin = next((twin for twin in candidates if like(known, twin)), None)
@@ -101,7 +102,7 @@ def _key(
                 mismatch, why = Mismatch.OTHER_OBJECT, _another_object
             said = why(known, replace(twin, name=known_as.get(twin.callable, twin.name)))
             if mismatch is Mismatch.STALE and again is not None:
-                said += f" It was: {again.what}, by {location(again.file, again.line)}."
+                said += f" {location(again.file, again.line)} caused this: {again.what}."
             return Key(known, app, False, changes, twin, mismatch, said)
     return Key(known, app, False, changes)
 
@@ -110,11 +111,11 @@ def _why_two(known: Callable) -> str | None:
     """Why two objects can have the same name and source although their file was executed once; None if unknown."""
     if ".<locals>." in known.name:
         made_by = known.name.partition(".<locals>.")[0].rpartition(".")[2]
-        return f"each call of {made_by}() makes another function"
+        return f"each call of {made_by}() makes a new function"
     if known.type == "method":
-        return f"a method of another {known.name.rpartition('.')[0].rpartition('.')[2]} is another key"
+        return f"the same method of another {known.name.rpartition('.')[0].rpartition('.')[2]} is a different key"
     if known.type in ("instance", "partial"):
-        return f"each {known.type} is a key of its own"
+        return f"each {known.type} is a different key"
     return None
 
 
@@ -164,8 +165,8 @@ _LIKENESSES: tuple[tuple[Mismatch, _Like, _Why], ...] = (
         Mismatch.OTHER_OBJECT,
         _inner,
         lambda known, twin: (
-            f"The dependency is `{twin.name}` ({_kind_of(twin)}), and the key is {_kind_of(known)} of the same. The "
-            "key must be the object that is in Depends(...)."
+            f"The dependency is `{twin.name}` ({_kind_of(twin)}), and the key is {_kind_of(known)} of the same "
+            "function. The key must be the object that is in Depends(...)."
         ),
     ),
     (

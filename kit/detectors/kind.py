@@ -20,8 +20,8 @@ class Strength(Enum):
 
     CAUSE = "a cause"
     ROUTE = "how the database was reached"
-    UNREPLACED = "what nothing replaces"
-    WEAK = "what was done, and not why"
+    UNREPLACED = "what the tests do not replace"
+    WEAK = "what happened, not why"
 
     @property
     def tells_how(self) -> bool:

@@ -265,8 +265,8 @@ class Diagnosing:
             if self.reruns.stopped:
                 return replace(found, confirmed=False)
             more = with_one_more(symptom, small, self._still) if found.confirmed else None
-            with_it = f"{self._still[0]} still shows it: with that test, too" if more else "with all tests"
-            say(f"looking once more, {with_it}")
+            with_it = f"now with {self._still[0]}, which still shows the symptom" if more else "now with all tests"
+            say(f"searching once more, {with_it}")
             few = None if more is None else (more, self._searched(more, planned, shown=True))
         found = self._searched(symptom, planned)
         self._try_diffs(symptom, found)
@@ -302,7 +302,8 @@ class Diagnosing:
             return None
         if small is not None:
             of = len({outcome.test for outcome in self.first.evidence.outcomes})
-            say(f"{of - len(small.apart)} of {of} tests show it: changes are tried on them, and confirmed on all")
+            shows = f"{of - len(small.apart)} of {of} tests show the symptom"
+            say(f"{shows}: interventions are tried on these, and confirmed on all")
         return small
 
     def _holds_with_all(self, symptom: Symptom, found: Found) -> bool:
@@ -390,7 +391,7 @@ class Diagnosing:
         known = self.journal.take(symptom.apart, labels)
         if known is not None:
             self._idle |= {one.interventions for one in chosen if one.label in known.idle}
-            say("   known from the diagnosis that was stopped:")
+            say("   already run by the diagnosis that was stopped:")
             return self._ran(symptom, labels, known)
         apart = [LeaveOut(symptom.apart)] if symptom.apart else []
         try:

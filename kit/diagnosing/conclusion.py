@@ -231,7 +231,8 @@ def _half_shown(found: Found) -> Iterator[str]:
     if found.needed and not found.confirmed:
         changed = " and ".join(one.label for one in found.needed)
         each = "each of them" if len(found.needed) > 1 else "it"
-        yield f"Gone {changed}; no run showed that it comes back with {each} restored, so no cause is proved."
+        gone = f"The symptom is gone {changed}"
+        yield f"{gone}, but no run showed that it returns with {each} restored, so no cause is proved."
 
 
 def _unobserved(found: Sequence[Found]) -> Iterator[str]:
@@ -239,7 +240,7 @@ def _unobserved(found: Sequence[Found]) -> Iterator[str]:
     for one in found:
         for candidate in (*one.needed, *one.also) if one.confirmed else ():
             if candidate.left_out:
-                yield f"What {', '.join(candidate.left_out)} reaches: the proof leaves it out."
+                yield f"The proof does not cover {', '.join(candidate.left_out)}, which it left out."
 
 
 def _not_decisive(first: Answer, found: Sequence[Found]) -> Iterator[str]:
@@ -251,8 +252,8 @@ def _not_decisive(first: Answer, found: Sequence[Found]) -> Iterator[str]:
         if id(finding) in proved:
             continue
         if id(finding) in refuted:
-            yield f"Ruled out: {finding.kind} at {finding.where}. With that alone changed, it still happened."
+            yield f"Ruled out: {finding.kind} at {finding.where}. With that alone changed, the symptom stayed."
         elif not idle:
             more = explained_by(finding.kind)
-            yield f"{finding.kind} at {finding.where}, found and not proved to be a cause: {finding.message} More: "
+            yield f"{finding.kind} at {finding.where} was found, but not proved to be a cause: {finding.message} More: "
             f"{more}"

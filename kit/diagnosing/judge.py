@@ -133,7 +133,7 @@ def effect(
         return Effect.VOID, "no probe reported"
     unobserved = [test for test in symptom.affected if test in left_out]
     if unobserved and len(unobserved) == len(symptom.affected):
-        return Effect.VOID, f"{unobserved[0]} shows it, and was left out"
+        return Effect.VOID, f"{unobserved[0]} shows the symptom, but was left out"
     if symptom.wrong:
         shown, reason = _leak_effect(symptom, run, left_out, interventions)
         anew = hidden_anew(symptom.first.evidence, run, symptom.first.allowed) if shown is Effect.GONE else None
@@ -148,7 +148,7 @@ def _leak_effect(
     if refused:
         first, chain = refused[0], run.chain(refused[0])
         if not _is_known(symptom, first):
-            allow = f": allow it where tests may reach it (--allow {first.entry})" if first.entry else ""
+            allow = f": allow it if tests may reach it (--allow {first.entry})" if first.entry else ""
             why = first.because or "which is not allowed either"
             return Effect.VOID, f"it connected to {first.database} instead, {why}{allow}"
         return Effect.STAYS, f"{_stopped(first)}, at {chain[0] if chain else first.phase}"

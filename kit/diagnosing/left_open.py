@@ -28,7 +28,7 @@ _REPLACES = re.compile(r"^[^#\n]*(?:\bpatch(?:\.object)?\(|\bsetattr\()", re.MUL
 
 
 def left_open(symptom: Symptom, found: Found, text_of: TextOf, runs: Sequence[Run] = ()) -> tuple[str, ...]:
-    """The reasons why the engines identified by re-runs are no proved cause, in sentences; empty for none.
+    """The reasons why the engines identified by re-runs are not a proved cause, in sentences; empty for none.
 
     `text_of` returns the text of a project file, None if there is none.
     """
@@ -42,7 +42,7 @@ def left_open(symptom: Symptom, found: Found, text_of: TextOf, runs: Sequence[Ru
     if _led_nowhere(found, runs) and not all(_is_in_the_text(leak) for leak in symptom.leaks):
         doubts["it was redirected to a database that does not exist, with which any connection there is gone"] = None
     where = " and ".join(f"{one.file}:{one.line}" for one in found.needed)
-    return (f"The re-runs show that {where} connects there, and not why: {'; '.join(doubts)}.",) if doubts else ()
+    return (f"The re-runs show that {where} connects there, but not why: {'; '.join(doubts)}.",) if doubts else ()
 
 
 def _led_nowhere(found: Found, runs: Sequence[Run]) -> bool:
@@ -64,7 +64,7 @@ def _undecided(symptom: Symptom, found: Found) -> Iterator[str]:
     for finding in symptom.first.findings:
         concerns = not finding.tests or not symptom.affected or not set(symptom.affected).isdisjoint(finding.tests)
         if concerns and kind_named(finding.kind).strength is Strength.CAUSE and id(finding) not in refuted:
-            yield f"{finding.kind} at {finding.where} was found, and neither proved nor ruled out"
+            yield f"{finding.kind} at {finding.where} was found, but neither proved nor ruled out"
 
 
 def _doubts(case: Case, leak: Leak, text_of: TextOf) -> Iterator[str]:

@@ -39,7 +39,8 @@ def suite(project: str, command: str, allow: str, pair: Pair | None, versions: s
     if project:
         folder = Path(project).expanduser().resolve()
         if not folder.is_dir():
-            raise TraceError(f"{project} is no folder", wanted="the folder of a project", remedy="set `project` to it")
+            found = f"{project} is not a folder"
+            raise TraceError(found, wanted="the folder of a project", remedy="set `project` to it")
         return Suite(tuple(shlex.split(command)), folder, entries, dict(os.environ))
     assert pair is not None
     own, _ = workfolder.make(Path(tempfile.gettempdir()), "kit-suite-")  # locked until this process ends

@@ -100,7 +100,7 @@ def init(project: Path, allow: Sequence[str], python: str | None = None) -> Setu
     """
     project = project.resolve()
     if not project.is_dir():
-        raise GuardError(f"{project} is no folder", remedy="name the folder of the project")
+        raise GuardError(f"{project} is not a folder", remedy="name the folder of the project")
     entries = tuple(dict.fromkeys(text for entry in allow for text in written(entry)))
     with suite_of(project, python or _interpreter(project)) as suite:
         return _turn_on(suite, entries)

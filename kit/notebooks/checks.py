@@ -183,4 +183,4 @@ def _near(name: str, names: Collection[str]) -> str:
     most = max(1, min(_NAMES_AT_MOST, len(names) - 1))
     same_end = [one for one in names if one.rpartition("::")[2] == name]
     near = same_end or difflib.get_close_matches(name, names, most, _LIKE)
-    return f"; did you mean {' or '.join(map(repr, near[:most]))}?" if near else ", nor like it"
+    return f"; did you mean {' or '.join(map(repr, near[:most]))}?" if near else ", and no similar name"

@@ -94,7 +94,7 @@ def _new_folder(within: Path) -> Path:
         except FileExistsError:
             continue
         return within / name
-    raise FileExistsError(17, "there are too many of them", str(within / began))
+    raise FileExistsError(17, "too many copies were put aside in this second", str(within / began))
 
 
 def digest(notebook: Path) -> str:

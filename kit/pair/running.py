@@ -410,7 +410,7 @@ def _damaged(path: Path, found: str) -> PairError:
 def _state(found: Mapping[str, Any]) -> State:
     kind = found["kind"]
     if kind not in get_args(Kind):
-        raise ValueError(f"no kind of pair: {kind!r}")
+        raise ValueError(f"not a kind of pair: {kind!r}")
     production, test = (_side(name, found["sides"][name]) for name in SIDES)
     pair = Pair(production, test, kind=kind, writable=_is(bool, found["writable"]))
     directory, pids = None, {}
@@ -418,7 +418,7 @@ def _state(found: Mapping[str, Any]) -> State:
         directory = Path(_is(str, found["directory"]))
         pids = {name: _is(int, found["pids"][name]) for name in SIDES}
         if not directory.is_absolute() or not directory.name.startswith(places.RUN_PREFIX):
-            raise ValueError(f"no directory of a pair: {directory}")
+            raise ValueError(f"not a directory of a pair: {directory}")
     return State(
         pair,
         directory,

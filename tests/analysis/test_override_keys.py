@@ -32,10 +32,10 @@ def called(number: int, name: str, type: str = "function", **fields: str) -> Cal
 @pytest.mark.parametrize(
     ("type", "name", "why"),
     [
-        ("function", "app.db.session_for.<locals>.get", "each call of session_for() makes another function"),
-        ("method", "app.db.Database.session", "a method of another Database is another key"),
-        ("partial", "app.db.session", "each partial is a key of its own"),
-        ("instance", "app.db.Sessions", "each instance is a key of its own"),
+        ("function", "app.db.session_for.<locals>.get", "each call of session_for() makes a new function"),
+        ("method", "app.db.Database.session", "the same method of another Database is a different key"),
+        ("partial", "app.db.session", "each partial is a different key"),
+        ("instance", "app.db.Sessions", "each instance is a different key"),
     ],
 )
 def test_another_object_of_the_same_text_is_no_reloaded_one(type: str, name: str, why: str) -> None:
@@ -49,7 +49,7 @@ def test_an_object_from_before_a_reload_is_told_with_who_reloaded() -> None:
     """A module that was executed again is named with the line that had it done."""
     found = key(called(1, "app.db.get_db"), called(2, "app.db.get_db"), reloaded=True)
     assert found.mismatch is Mismatch.STALE
-    assert (found.why or "").endswith("It was: app/db.py reloaded, time 2, by tests/test_config.py:3.")
+    assert (found.why or "").endswith("tests/test_config.py:3 caused this: app/db.py reloaded (execution 2).")
 
 
 def test_an_alias_as_key_is_told_by_its_own_name() -> None:

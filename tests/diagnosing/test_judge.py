@@ -179,7 +179,7 @@ def test_leaving_out_the_test_that_shows_it_shows_nothing() -> None:
     """A test that does not run reaches nothing: leaving one out is evidence about the others only."""
     (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "passed"), ALLOWED, "/project"))
     shown, reason = effect(symptom, evidence(None, None), frozenset({TEST}))
-    assert (shown, reason) == (Effect.VOID, f"{TEST} shows it, and was left out")
+    assert (shown, reason) == (Effect.VOID, f"{TEST} shows the symptom, but was left out")
 
 
 def test_a_change_with_which_another_test_fails_shows_nothing() -> None:

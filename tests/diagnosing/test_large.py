@@ -174,7 +174,7 @@ def test_an_interrupted_diagnosis_tells_what_it_knows_and_goes_on(tmp_path: Path
     more = start(project, cache)
     said, progress = more.communicate(timeout=120)
     assert (more.returncode, said.startswith("PROVED")) == (1, True)
-    assert progress.count("known from the diagnosis that was stopped") == 2
+    assert progress.count("already run by the diagnosis that was stopped") == 2
     assert not list(cache.rglob("*.jsonl"))
 
 

@@ -74,7 +74,7 @@ def test_what_is_not_answered_has_not_started() -> None:
     ("answer", "hint"),
     [
         ({"early_imprt"}, "nothing is called 'early_imprt'; did you mean 'early_import'?"),
-        ({"xyz"}, "nothing is called 'xyz', nor like it"),
+        ({"xyz"}, "nothing is called 'xyz', and no similar name"),
         ("early_import", "it is a text; wanted: names in a set, or in a list"),
         ([1], "it has a whole number in it; wanted: names"),
     ],

@@ -94,10 +94,10 @@ def test_what_a_transaction_holds_is_left_and_said(server: Server) -> None:
 def test_who_is_not_on_the_list_is_told_nothing(server: Server) -> None:
     """Where the server that answers is refused, nothing is put back there, which would be to drop all of it."""
     def refuse(client: Any) -> None:
-        raise CannotBeAsked("who answers there is not on the list")
+        raise CannotBeAsked("the server that answers there is not on the allow-list")
 
     store = Postgres(server, refuse)
-    with pytest.raises(CannotBeAsked, match="not on the list"):
+    with pytest.raises(CannotBeAsked, match="not on the allow-list"):
         store.put_back(Contents(), None)
     assert labels(Contents(), Postgres(server, unchecked)) >= {"table child", "table parent"}
 

@@ -62,7 +62,7 @@ KIND = Kind(
     "A file attached to the connection",
     Explanation(
         what="A statement attaches another SQLite file to the connection, and the tests' URL does not decide which.",
-        comes_about="ATTACH DATABASE stands in the application, in a listener for new connections or in a script, "
+        comes_about="The application, a listener for new connections or a script runs ATTACH DATABASE "
         "with a file of its own.",
         example="""
         @event.listens_for(engine, "connect")

@@ -46,7 +46,7 @@ def advice(finding: Finding[Nothing]) -> str:
 
 KIND = Kind(
     NAME,
-    "An engine that connects elsewhere than its URL names",
+    "An engine that connects to another database than its URL names",
     Explanation(
         what="The engine's URL names the test database, and its connections go to another one.",
         comes_about="create_engine(..., creator=...), async_creator, a pool made by hand or a listener for do_connect "

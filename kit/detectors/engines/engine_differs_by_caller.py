@@ -39,9 +39,9 @@ def detect(case: Case) -> Iterator[Finding[About]]:
             case,
             leak,
             NAME,
-            f"{leak.database.name} answered {within(leak.tests)}: {made.file}:{made.line} makes its engine where "
-            f"{caller.file}:{caller.line} asks for it, and one of {other.database.name} where "
-            f"{called.file}:{called.line} does. The second passes the tests' configuration, the first does not.",
+            f"{leak.database.name} answered {within(leak.tests)}: {made.file}:{made.line} makes its engine when called "
+            f"from {caller.file}:{caller.line}, and one of {other.database.name} when called from "
+            f"{called.file}:{called.line}. The second call passes the tests' configuration, the first does not.",
             caller,
             About(tuple((frame.file, frame.line) for frame in mine[: depth + 1]), leak.engine.url, other.engine.url),
             (fact(case.evidence, other.engine, f"engine of {other.database.name} made"),),
@@ -82,7 +82,7 @@ def advice(finding: Finding[About]) -> str:
 
 KIND = Kind(
     NAME,
-    "An engine that one caller has made without the tests' configuration",
+    "An engine that one caller makes without the tests' configuration",
     Explanation(
         what="The application makes its engine in a function that takes the database as an argument, and one of its "
         "callers does not pass it.",

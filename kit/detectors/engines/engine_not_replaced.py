@@ -66,10 +66,9 @@ KIND = Kind(
         example="""
         engine = create_engine("sqlite:////srv/app/prod.db")   # in the application, and no setting decides it
         """,
-        proved="A re-run redirects that engine, which is tried for every leak. Where something may be meant to "
-        "redirect "
-        "it elsewhere (a patch in the tests, a variable that is read and not set), or another process than the tests' "
-        "has it, the engine is named, and no cause is called proved.",
+        proved="A re-run redirects that engine, which is tried for every leak. The cause stays unproved if something "
+        "may be meant to redirect it (a patch in the tests, a variable that is read but not set), or if another "
+        "process than the tests' has the engine.",
         to_do="Let the application take its engine from something that tests can set or override.",
     ),
     Strength.UNREPLACED,

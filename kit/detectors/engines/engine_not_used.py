@@ -104,7 +104,7 @@ KIND = Kind(
     NAME,
     "An engine of the tests that nothing uses",
     Explanation(
-        what="The tests make an engine for their own database, nobody ever connects with it, and the application's "
+        what="The tests make an engine for their own database, nothing ever connects with it, and the application's "
         "engine answers.",
         comes_about="The engine is put into a container, a module or an application that does not serve the test, or "
         "the override still opens a session on the application's engine.",

@@ -43,8 +43,8 @@ def _finding(case: Case, leak: Leak, replaced: Name) -> Finding[About]:
         case,
         leak,
         NAME,
-        f"session from {leak.database.name} opened at {leak.opener} through {_said(used, replaced)}. "
-        f"{origin} was replaced for {leak.first.test or 'the tests'}, that was not."
+        f"{leak.opener} opened a session on {leak.database.name} through {_said(used, replaced)}. "
+        f"{leak.first.test or 'The tests'} replaced {origin}, but not that."
         + (f" Other copies: {', '.join(others)}." if others else ""),
         leak.opener,
         About(replaced.module, replaced.name, _bound(used, replaced)),

@@ -33,8 +33,8 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
         yield Finding(
             NAME,
             f"each connection of the engine made at {location(at.file, at.line)} ({engine.url}, {engine.pool}) is an "
-            f"in-memory database of its own: {made.verb} {', '.join(made.tables)} went to one, and "
-            f"{location(where.file, where.line) if where else 'a use'} in {tests_said(tests)} to another, which is "
+            f"in-memory database of its own: {made.verb} {', '.join(made.tables)} ran on one, and "
+            f"{location(where.file, where.line) if where else 'a use'} in {tests_said(tests)} used another, which is "
             "empty.",
             at.file,
             at.line,

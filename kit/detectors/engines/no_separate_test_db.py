@@ -99,7 +99,7 @@ def _harm(use: Use) -> int:
 def _done(use: Use) -> str:
     if not use.writes or not use.verb:
         return "uses"
-    return f"writes to ({use.verb} {', '.join(use.tables)})" if use.tables else f"writes to ({use.verb})"
+    return f"writes ({use.verb} {', '.join(use.tables)}) to" if use.tables else f"writes ({use.verb}) to"
 
 
 def _about(evidence: Evidence, engine: Engine | None) -> About:

@@ -36,9 +36,9 @@ def detect(case: Case) -> Iterator[Finding[About]]:
             case,
             leak,
             NAME,
-            f"{leak.database.name} answered {within(leak.tests)}: {made.file}:{made.line} makes its engine, and in "
-            f"another process of the same run (a worker of pytest-xdist, say) one of {other.url}. What that line "
-            "depends on differs between them.",
+            f"{leak.database.name} answered {within(leak.tests)}: {made.file}:{made.line} makes its engine, "
+            f"and one of {other.url} in another process of the same run (such as a worker of pytest-xdist). What that "
+            "line depends on differs between the two.",
             made,
             About(leak.engine.url, other.url, leak.engine.pool),
             (fact(case.evidence, other, f"engine made in another process ({other.url})"),),

@@ -47,7 +47,8 @@ KIND = Kind(
         example="""
         subprocess.run([sys.executable, "-c", "import sqlite3; sqlite3.connect('prod.db')..."])
         """,
-        proved="By what is tried for every leak: variables, files, modules, and the engine redirected.",
+        proved="Re-runs try what they try for every leak: without variables, files and modules, and with the engine "
+        "redirected.",
         to_do="Look at the call stack; if the database is meant for tests, allow it (--allow DB).",
     ),
     Strength.WEAK,

@@ -56,8 +56,8 @@ def unproved(found: Dependence) -> Iterator[str]:
     if found.pieces and not found.alone_enough:
         names = " and ".join(piece.place for piece in found.pieces)
         yield (
-            f"Whether {names} is enough by itself: with everything else restored, {found.test} does not end as it does "
-            f"after {_units(found)}."
+            f"It is not shown that {names} alone decides: with everything else restored, {found.test} does not end as "
+            f"it does after {_units(found)}."
         )
 
 

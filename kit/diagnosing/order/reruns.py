@@ -114,7 +114,7 @@ class Reruns:
             return f"the probe {'; '.join(self._failed_probes)}, which is a fault of the kit to report"
         if self._timed_out:
             return "the run was ended at its time limit (--timeout)"
-        return "that is done under pytest only, after tests that ran to their end"
+        return "state is compared under pytest only, after tests that ran to their end"
 
     def put_back(self, what: Selection, places: Sequence[str]) -> Ended:
         """Run the selection with these places restored after the units."""

@@ -259,6 +259,6 @@ def _alike(one: Ended, other: Ended) -> bool:
 
 _INTERMITTENT = "it {} in re-runs, both alone and after the same tests: it is intermittent"
 _NOTHING_DECIDES = (
-    "with all {} pieces of state restored that had changed, the outcome is the same. Compared were the process and "
-    "{}; not compared were {}: the cause is there, or cannot be restored"
+    "the outcome is the same after all {} changed pieces of state were restored. The process and {} were compared, and "
+    "not {}: the cause is there, or cannot be restored"
 )

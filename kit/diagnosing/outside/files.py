@@ -122,6 +122,6 @@ def _remove(path: Path, was: Kept) -> None:
 def _said(what: Kept) -> str:
     if what.kind == _FILE:
         return "1 byte" if len(what.data) == 1 else f"{len(what.data)} bytes"
-    return {_ABSENT: "", _FOLDER: "there"}.get(what.kind, "something that is not kept")
+    return {_ABSENT: "", _FOLDER: "there"}.get(what.kind, "neither a file nor a folder")
 
 

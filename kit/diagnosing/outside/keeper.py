@@ -31,7 +31,7 @@ from kit.probes.sealed import Seal
 
 SOCKET = "outside"
 _LENGTH_AT_MOST = 100  # of a socket's path, which the system limits
-_NO_LIST = "no list says which databases may be written to (--allow DB)"
+_NO_LIST = "without an allow-list the kit restores no database (--allow DB)"
 
 
 @dataclass
@@ -179,7 +179,7 @@ class Keeper:
             name = str(path.relative_to(self.place)) if path.is_relative_to(self.place) else str(path)
             return self._if_allowed(name, self.allow.allows_file(str(path)), SqliteFile(path))
         if told["kind"] == "other":
-            self.not_looked_at[str(told["driver"])] = "its databases are not looked at"
+            self.not_looked_at[str(told["driver"])] = "the kit cannot compare the databases of this driver"
             return None
         server = Server(**told["place"])
         allowed = self.allow.allows_server(server.url, told["word"])
@@ -188,7 +188,7 @@ class Keeper:
     def _if_allowed(self, name: str, is_allowed: bool, store: Store) -> _Known | None:
         if self.allow.entries and not self.allow.lets_all_through() and is_allowed:
             return _Known(name, store)
-        self.not_looked_at[name] = "it is not on the list" if self.allow.entries else _NO_LIST
+        self.not_looked_at[name] = "it is not on the allow-list" if self.allow.entries else _NO_LIST
         return None
 
     def _check(self, server: Server) -> Callable[[Client], None]:
@@ -201,7 +201,7 @@ class Keeper:
                     word = dict(zip(names, client.ask(question)[0], strict=True))
                     break
             if not word or not self.allow.allows_server(server.url, word):
-                raise CannotBeAsked("who answers there is not on the list")
+                raise CannotBeAsked("the server that answers there is not on the allow-list")
 
         return check
 

@@ -100,7 +100,7 @@ def _typed(data: Any, type_: type[Type]) -> Type:
     try:
         return typed(data, type_)
     except msgspec.ValidationError as error:
-        found = f"A cell shows as a claim or an exercise what is none: {error}"
+        found = f"An output is marked as a claim or an exercise, but is not one: {error}"
         raise NotebookError(found, remedy="make it by claim or exercise of kit.notebooks.cells") from None
 
 

@@ -112,7 +112,7 @@ def judge(
     if status is Status.HELD and (fallen := shown.lost(nb, decided)) is not None:
         status, remedy = Status.FELL, shown.remedy(fallen, name)
         shows, wanted = words(fallen.observed), words(fallen.expected)
-        reason = f"it no longer shows what it is about: expected {wanted}, observed {shows}"
+        reason = f"the notebook no longer shows its effect: expected {wanted}, observed {shows}"
         decided.append(fallen)
         cells[fallen.id] = claims.parameters_cell(nb)
     remarks = _remarks(nb, outcome, left_open)
@@ -179,5 +179,5 @@ def _remarks(nb: Any, outcome: Outcome, left_open: Sequence[str]) -> list[str]:
     if meant := shown.left_out(nb, claims.decided(nb)):
         remarks.append(meant)
     if skipped := claims.not_asked(nb, outcome):
-        remarks.append(f"With these parameters it does not come to the claims {', '.join(skipped)}.")
+        remarks.append(f"With these parameters the notebook does not reach the claims {', '.join(skipped)}.")
     return remarks

@@ -20,14 +20,14 @@ REMEDIES = {
     "NotebookTimeLimit": "look at the slow cells, or raise --timeout-notebook",
     "TooMuchOutput": "print less in that cell, or raise --output-cell or --output-notebook",
     "KernelDied": "look at the cell; a kernel killed by SIGKILL may have had too little memory",
-    "KernelNotStarted": "see that `python -m ipykernel_launcher --version` works in this environment",
+    "KernelNotStarted": "check that `python -m ipykernel_launcher --version` works in this environment",
     "NotebookLeft": "take the exit out of the cell",
     "CellSkipped": "take the tag, or the cell, out of the notebook",
     "LostError": "wait for the thread or task where it was started, so that its error is seen",
     "Interrupted": "run it again",
     UNFINISHED: "run it again",
     NOT_RUN: "correct the notebook",
-    FAULT: "report it with the notebook; the others are not concerned",
+    FAULT: "report it with the notebook; the other notebooks are not affected",
 }
 """What can go wrong by the kit's own names, which no error of a cell has, and what to do about it."""
 

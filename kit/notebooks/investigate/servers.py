@@ -17,7 +17,7 @@ FULL_BYTES = 1_000_000
 """A data directory with less room than this is full: not even a connection can be opened there any more."""
 
 _RUN_AGAIN = "run it again; each run starts servers of its own"
-_REMEDIES = {"embedded": _RUN_AGAIN, "compose": "kit down, then kit up", "external": "see that this server runs"}
+_REMEDIES = {"embedded": _RUN_AGAIN, "compose": "kit down, then kit up", "external": "check that this server runs"}
 _MORE_ROOM = "free some space there, or set KIT_DATA_DIR to a directory with enough space"
 _FEWER = "end what holds its connections, or let the role and the server have more"
 # Patterns in a server's log with their meaning and remedy; searched only after a notebook has failed.
@@ -68,7 +68,7 @@ def _explained(pair: Pair, side: Side, said: str) -> PairError:
     if "nothing listens" in said:
         return PairError(f"{_named(side)} has died: nothing listens there", remedy=_REMEDIES[pair.kind])
     if "timeout" in said:
-        remedy = "see whether its processes are stopped (kill -CONT), or the machine is overloaded"
+        remedy = "check whether its processes are stopped (kill -CONT), or the machine is overloaded"
         return PairError(f"{_named(side)} does not answer: it may have been stopped", remedy=remedy)
     return PairError(f"{_named(side)} does not serve ({said})", remedy=_REMEDIES[pair.kind])
 

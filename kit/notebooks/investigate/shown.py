@@ -32,7 +32,7 @@ def lost(nb: Any, decided: Sequence[Claim]) -> Claim | None:
         f"{one.name} = {one.default}" for one in parameters.declared(nb).values()
         if one.name in on and one.default != repr(on[one.name])
     ]
-    sentence = "With its own parameters the notebook shows what it is about."
+    sentence = "With its own parameters the notebook shows its effect."
     reason = f"its parameters cell has {', '.join(saved)}" if saved else ""
     return Claim(ID, sentence, dict(wanted), seen, False, 1, 0.0, reason)
 
@@ -42,7 +42,7 @@ def remedy(fallen: Claim, name: str) -> str:
     because = f"{fallen.reason}: " if fallen.reason else ""
     return (
         f"{because}put {name}.ipynb back as it was (git diff shows what has changed), or give the parameter by -p to "
-        "leave the failure out on purpose"
+        "leave the effect out on purpose"
     )
 
 
@@ -53,7 +53,7 @@ def left_out(nb: Any, decided: Sequence[Claim]) -> str:
     if not wanted or {id: observed.get(id) for id in wanted} == wanted or not _switched(nb):
         return ""
     given = ", ".join(f"{name} = {value}" for name, value in _switched(nb).items())
-    return f"The failure was not to be shown: {given} was given. By itself the notebook shows {words(wanted)}."
+    return f"The effect was switched off by parameters ({given}). By itself the notebook shows {words(wanted)}."
 
 
 def _shows(nb: Any) -> Mapping[str, Any]:

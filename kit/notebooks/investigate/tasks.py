@@ -107,7 +107,7 @@ def _read(path: Path) -> Task:
     except Exception as error:  # a file that is not a notebook may cause any error
         why = _why_not(error)
         remedy = "name a notebook (.ipynb), or open it in JupyterLab and save it"
-        return Task(path, nothing, {}, NotebookError(f"{path} is no notebook: {why}", remedy=remedy))
+        return Task(path, nothing, {}, NotebookError(f"{path} is not a notebook: {why}", remedy=remedy))
     return Task(path, nb, {})
 
 

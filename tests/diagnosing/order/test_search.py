@@ -42,7 +42,7 @@ class World:
         return tuple(replace(one, written=(LINE,)) for one in watch) or self.pieces
 
     def scope(self) -> tuple[str, str]:
-        return "shop_test", "prod (it is not on the list)"
+        return "shop_test", "prod (it is not on the allow-list)"
 
     def why_not(self) -> str:
         return "a probe failed"
@@ -170,7 +170,7 @@ def test_a_run_that_ends_the_units_otherwise_proves_nothing() -> None:
     )
     found = asked_of(world, "failed")
     assert found.pieces == ()
-    assert "Compared were the process and shop_test; not compared were prod (it is not on the list)" in found.reason
+    assert "The process and shop_test were compared, and not prod (it is not on the allow-list)" in found.reason
 
 
 def test_a_failure_of_another_kind_proves_nothing() -> None:
@@ -192,7 +192,7 @@ def test_what_decides_outside_of_the_process_is_not_claimed() -> None:
     world = World(lambda what, restored: TESTS[3] in what.units)
     found = asked_of(world, "failed")
     assert (found.units, found.pieces) == ((TESTS[3],), ())
-    assert "all 4 pieces of state" in found.reason
+    assert "all 4 changed pieces of state" in found.reason
     world.looked_at = False
     assert asked_of(world, "failed").reason == "the state that it leaves behind could not be compared: a probe failed"
 

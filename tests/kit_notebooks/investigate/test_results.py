@@ -143,7 +143,7 @@ def test_a_notebook_that_no_longer_shows_what_it_is_about_is_red(saved: str, giv
     """Predictions that follow a saved parameter, or a failure that is gone, do not make a run green."""
     run = shows(saved, given, observed=0)
     assert run.status is Status.FELL
-    assert run.reason == "it no longer shows what it is about: expected sites-seen: 1, observed sites-seen: 0"
+    assert run.reason == "the notebook no longer shows its effect: expected sites-seen: 1, observed sites-seen: 0"
     assert ("its parameters cell has ci_variable = False" in run.remedy) == (saved == "False")
     assert "put sample.ipynb back as it was" in run.remedy
     assert [(claim.id, claim.held) for claim in run.claims][-1] == ("shows-what-it-is-about", False)
@@ -155,7 +155,7 @@ def test_a_failure_that_is_switched_off_by_a_given_parameter_is_said_to_be() -> 
     run = shows("True", {"ci_variable": False}, observed=0)
     assert (run.status, len(run.claims)) == (Status.HELD, 2)
     assert run.remarks == (
-        "The failure was not to be shown: ci_variable = False was given. By itself the notebook shows sites-seen: 1.",
+        "The effect was switched off by parameters (ci_variable = False). By itself the notebook shows sites-seen: 1.",
     )
     run = shows("True", {}, observed=1)
     assert (run.status, run.remarks, len(run.claims)) == (Status.HELD, (), 2)

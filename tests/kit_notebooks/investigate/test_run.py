@@ -122,7 +122,7 @@ def test_a_path_that_is_no_notebook_is_refused(tmp_path: Path) -> None:
     nbformat.write(nb, in_r)
     twice = [write(tmp_path, "same", HOLDS), write(other, "same", HOLDS)]
     missing = [tmp_path / "none.ipynb"]
-    for paths, found in ((missing, "There is no"), ([broken], "is no notebook"), ([in_r], "Python"), (twice, "Two")):
+    for paths, found in ((missing, "There is no"), ([broken], "is not a notebook"), ([in_r], "Python"), (twice, "Two")):
         result = run(tmp_path, *paths)
         assert result.exit_code == 2
         assert found in result.reason
@@ -154,7 +154,7 @@ def test_one_notebook_is_never_the_end_of_the_others(tmp_path: Path, monkeypatch
         2, ["03_nameless", "05_b"]
     )  # fmt: skip
     assert "is not JSON" in found["README"][1]
-    assert "shows as a claim" in found["02_poses"][1]
+    assert "marked as a claim" in found["02_poses"][1]
     assert "the kit itself failed with this notebook: KeyError" in found["04_fault"][1]
     folder = result.folder
     assert folder is not None
