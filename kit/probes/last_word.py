@@ -2,16 +2,21 @@
 
 Everything else still runs at exit. The status is set by a finalizer that runs when the interpreter clears its own
 modules, the last Python code of the process.
+
+The interpreter's `sys` itself keeps the finalizer, for it is always cleared. What any other module keeps may never be
+finalized: an extension module (psycopg's, for instance) that holds on to one object keeps alive all that it leads to.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Callable
 
-from .own import os, sys
+from .own import os
 from .own import own_builtins as __builtins__  # noqa: F401
 
 _NAME = "_kit_db_guard_status"
+_KEPT_TO_THE_END = vars(sys)
 
 
 class _AtTheEnd:
@@ -25,5 +30,5 @@ class _AtTheEnd:
 
 def end_with(status: int) -> None:
     """Make this process exit with a status, whatever its own would be."""
-    if not isinstance(vars(sys).get(_NAME), _AtTheEnd):
-        vars(sys)[_NAME] = _AtTheEnd(status)
+    if not isinstance(_KEPT_TO_THE_END.get(_NAME), _AtTheEnd):
+        _KEPT_TO_THE_END[_NAME] = _AtTheEnd(status)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -367,6 +368,67 @@ def test_after_the_last_test(run: Run, workers: tuple[str, ...], file: str, exit
     ran = run({"app.py": APP, "conftest.py": hook, "test_it.py": "def test_one(): pass\n"}, *workers)
     assert (ran.exit_code, ran.outcomes) == (exit_code, {"test_one": "passed"}), ran.output
     assert (f"app.py:5 save requested {file}" in ran.output) == bool(exit_code)
+
+
+SUMMARY = """\
+import app
+import {module}
+
+def {hook}():
+    try:
+        app.save("x")
+    except Exception:
+        pass
+"""
+
+
+@pytest.mark.parametrize("module", ["sys", "psycopg", "psycopg2", "asyncpg"])
+@pytest.mark.parametrize("hook", ["pytest_terminal_summary", "pytest_unconfigure"])
+def test_after_the_exit_code_is_settled(run: Run, hook: str, module: str) -> None:
+    """A refusal after pytest settled its exit code fails the run, whatever modules of C keep until the very end."""
+    conftest = SUMMARY.format(hook=hook, module=module)
+    ran = run({"app.py": APP, "conftest.py": conftest, "test_it.py": "def test_one(): pass\n"})
+    assert (ran.exit_code, ran.outcomes) == (1, {"test_one": "passed"}), ran.output
+    assert OPENER in ran.output
+
+
+NOBODY_LEFT = {
+    "ends-at-once": """\
+import os
+import app
+
+def test_one():
+    try:
+        app.save("x")
+    except Exception:
+        os._exit(0)
+""",
+    "outlives": """\
+import subprocess
+import sys
+
+PROGRAM = "import os, sys, time, app\\nwhile os.getppid() == int(sys.argv[1]): time.sleep(0.01)\\ntry: app.save('x')\\n"
+PROGRAM += "except Exception as error: print(type(error).__name__, file=open('refused.txt', 'w', buffering=1))"
+
+def test_one():
+    import os
+    subprocess.Popen([sys.executable, "-c", PROGRAM, str(os.getpid())], start_new_session=True)
+""",
+}
+
+
+@pytest.mark.parametrize("way", NOBODY_LEFT)
+def test_a_refusal_that_nobody_is_left_to_report(run: Run, way: str) -> None:
+    """Where pytest cannot report a refusal any more, it ends with 0; the database is not reached."""
+    ran = run({"app.py": APP, "test_it.py": NOBODY_LEFT[way]})
+    assert ran.exit_code == 0, ran.output
+    if way == "outlives":
+        refused = ran.folder / "refused.txt"
+        deadline = time.monotonic() + TIMEOUT_S
+        while not (refused.exists() and refused.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert refused.read_text() == "DatabaseRefused\n"
+    assert not (ran.folder / "prod.db").exists()
 
 
 DRIVERS = """\

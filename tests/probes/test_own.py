@@ -30,6 +30,7 @@ PLAIN = {
 CHANGES_THE_PROGRAM = {
     ("interventions/texts.py", "builtins"), ("interventions/texts.py", "io"), ("interventions/texts.py", "sys"),
     ("interventions/texts.py", "tokenize"), ("drivers/asyncpg.py", "asyncio"),
+    ("last_word.py", "sys"),
 }  # fmt: skip
 
 
