@@ -11,7 +11,7 @@ from __future__ import annotations
 from binascii import b2a_base64
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Pattern, Sequence
 
-from .own import functools, re
+from .own import functools, os, re
 from .own import own_builtins as __builtins__  # noqa: F401
 from .places import place
 from .secret_names import MARKS, names_a_secret
@@ -191,10 +191,16 @@ def secrets_among(named: Mapping[Any, Any]) -> List[str]:
             found += secrets_among({f"{name}{number}": one for number, one in enumerate(inner)})
         elif issubclass(kind, (str, bytes)):
             text = _text(value)
-            if type(name) is str and names_a_secret(name) and "://" not in text:
+            is_secret = type(name) is str and names_a_secret(name) and not _is_where_a_shell_is(name, text)
+            if is_secret and "://" not in text:
                 found.append(text)
             found += found_in(text)
     return found
+
+
+def _is_where_a_shell_is(name: str, text: str) -> bool:
+    """Tell whether a variable is a shell's working directory. As a secret it would hide every location in it."""
+    return name in ("PWD", "OLDPWD") and text.startswith("/") and os.path.isdir(text)
 
 
 def found_in(text: str) -> List[str]:

@@ -535,3 +535,13 @@ def test_a_long_text_is_looked_through_in_bounded_steps() -> None:
         "    redact(flood + ' password=Zq7-xW9')\n"
     )
     subprocess.run([sys.executable, "-c", script, str(Path(__file__).parents[2])], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD"])
+def test_a_working_directory_is_no_secret(name: str, tmp_path: Path) -> None:
+    """Whatever the folder's name is, no path in it is hidden; what is no folder is a password, as PWD is in ODBC."""
+    folder = tmp_path / "my project"
+    folder.mkdir()
+    assert door.secrets_among({name: str(folder)}) == []
+    assert door.secrets_among({name: "/usr"}) == []
+    assert door.secrets_among({name: f"{folder}/h1dden"}) == [f"{folder}/h1dden"]
