@@ -19,7 +19,9 @@ LOCK = "lock"
 NEWBORN = "new."
 NEWBORN_S = 60.0
 # The folders in the system's temporary directory: each start removes abandoned ones of all these kinds.
-TEMPORARY = ("kit-trace-", "kit-diagnose-", "kit-trial-", "kit-parent-", "kit-kernel-", "kit-tmp-", "kit-suite-")
+TEMPORARY = (
+    "kit-trace-", "kit-diagnose-", "kit-trial-", "kit-parent-", "kit-kernel-", "kit-tmp-", "kit-suite-", "kit-guard-",
+)  # fmt: skip
 _ABOVE_STREAMS = 3  # standard input, output and error have the lower numbers
 
 

@@ -145,15 +145,15 @@ def _written(path: Path, before: str | None, after: str) -> Iterator[None]:
     if before == after:
         yield
         return
-    with processes.signal_handlers(dict.fromkeys(processes.ENDING, processes.exit_by_signal)):
-        _replace(path, after.encode())
+    with processes.signal_handlers(processes.unless_handled(processes.exit_by_signal)):
         try:
+            _replace(path, after.encode())
             yield
         except BaseException:
             with _signals_blocked():
                 if before is None:
-                    path.unlink()
-                else:
+                    path.unlink(missing_ok=True)
+                elif path.read_bytes() != before.encode():
                     _replace(path, before.encode())
             raise
 
@@ -180,8 +180,10 @@ def _replace(path: Path, data: bytes) -> None:
         else:
             os.chmod(name, 0o666 & ~_umask())
         os.replace(name, target)
-    except OSError as error:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise  # a signal
         raise GuardError(f"{path} cannot be written: {error.strerror}", remedy="make it writable") from None
 
 

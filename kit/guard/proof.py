@@ -13,17 +13,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from kit import processes
 from kit.errors import GuardError
 from kit.guard.config import LIST, OPTION
 from kit.probes.redact import redact
+from kit.workfolder import workfolder
 
 TIMEOUT_S = 600
 OTHER_PYTHON = "name the interpreter of the project's tests: --python"
 _NAME = "_kit_guard_proof"
+_FOLDER = "kit-guard-"
 _PLUGIN = '''
 import json
 import os
@@ -159,8 +160,8 @@ class Suite:
 @contextmanager
 def suite_of(project: Path, python: str) -> Iterator[Suite]:
     """A Suite with a temporary folder."""
-    with TemporaryDirectory(prefix="db-guard-") as name:
-        yield Suite(project, python, Path(name).resolve())
+    with workfolder(_FOLDER) as folder:
+        yield Suite(project, python, folder)
 
 
 def _told(result: Path, python: str, output: str) -> PytestRun:

@@ -247,6 +247,25 @@ def test_an_interrupted_proof_is_undone(project: Path, number: signal.Signals) -
     assert list(temporary.iterdir()) == []
 
 
+def test_a_proof_that_is_killed_leaves_nothing_for_good(project: Path) -> None:
+    """After SIGKILL in the middle of the proof, the next start of the kit removes the folder of the proof."""
+    (project / "conftest.py").write_text(
+        "import os, threading\n"
+        "if '--db-guard' in open('pyproject.toml').read():\n"
+        f"    os.kill(os.getppid(), {signal.SIGKILL})\n"
+    )
+    temporary = project.parent / "temporary"
+    temporary.mkdir()
+    environ = {**os.environ, "TMPDIR": str(temporary)}
+    kit = [sys.executable, "-m", "kit"]
+    command = [*kit, "guard", "init", ".", "--allow", "test.db", "--python", sys.executable]
+    killed = subprocess.run(command, cwd=project, env=environ, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(temporary.iterdir()) != []
+    subprocess.run([*kit, "trace", "--", "true"], cwd=project, env=environ, capture_output=True, check=True)
+    assert list(temporary.iterdir()) == []
+
+
 AS_NOBODY = """
 import os, sys
 from pathlib import Path
