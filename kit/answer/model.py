@@ -94,6 +94,9 @@ def nothing_found(answer: Answer) -> str:
     if answer.hidden:
         more = f" ({len(answer.hidden) - 1} more under Not seen)" if len(answer.hidden) > 1 else ""
         return f"No finding, but not everything was seen: {answer.hidden[0].why}{more}."
+    if uncollected := [one.test for one in answer.evidence.outcomes if one.when == "collect"]:
+        more = f" and {len(uncollected) - 1} more" if len(uncollected) > 1 else ""
+        return f"No finding, but {uncollected[0]}{more} could not be collected: no test of it was run."
     if unmatched:
         keys = f"{counted(len(unmatched), 'override key')} {'matches' if len(unmatched) == 1 else 'match'} nothing"
         return f"{keys}: the dependency that was to be replaced is used unchanged. There is no other finding."
