@@ -93,8 +93,7 @@ def _signals_that_end() -> AbstractContextManager[None]:
     def end(number: int, frame: FrameType | None) -> NoReturn:
         raise Ended(number)
 
-    unset = [number for number in processes.ENDING if signal.getsignal(number) is signal.SIG_DFL]
-    return processes.signal_handlers(dict.fromkeys(unset, end))
+    return processes.signal_handlers(processes.unless_handled(end))
 
 
 def _open_closed_streams() -> None:

@@ -144,6 +144,11 @@ def signal_handlers(
             signal.signal(number, handler)
 
 
+def unless_handled(handler: Handler) -> dict[signal.Signals, Handler]:
+    """This handler for each signal that asks to end, where the program has none of its own, which stays."""
+    return {number: handler for number in ENDING if signal.getsignal(number) is signal.SIG_DFL}
+
+
 def exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:
     """A handler: raise SystemExit with the exit code of a shell, so that cleanup code runs."""
     raise SystemExit(128 + number)

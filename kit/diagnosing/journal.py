@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from kit.errors import PairError
 from kit.pair.places import cache_path
 
 KEPT_S = 24 * 3600.0
@@ -80,9 +81,13 @@ class Journal:
 def opened(place: Path, about: Any, fresh: bool = False) -> Journal:
     """Open the journal of a diagnosis in `place` that is identified by `about` (JSON values); remove expired ones.
 
-    With `fresh`, kept results are discarded. Nothing is kept when the project has too many files to compare.
+    With `fresh`, kept results are discarded. Nothing is kept when the project has too many files to compare, or when this
+    user has no folder for it.
     """
-    folder = cache_path() / _FOLDER
+    try:
+        folder = cache_path() / _FOLDER
+    except PairError:  # this user has no home
+        return Journal()
     _sweep(folder)
     texts = list(islice(_texts(place), _TEXTS_AT_MOST + 1))
     if len(texts) > _TEXTS_AT_MOST:

@@ -188,7 +188,7 @@ def _run_quietly(
         watcher.follow(process.pid)
         try:
             # The command has a session of its own: a signal that ends this process does not reach it.
-            with signal_handlers(dict.fromkeys(processes.ENDING, exit_by_signal)):
+            with signal_handlers(processes.unless_handled(exit_by_signal)):
                 code: int | None = process.wait(timeout_s)
                 processes.wait_for_group(process.pid, _LAST_WORDS_S)
         except subprocess.TimeoutExpired:

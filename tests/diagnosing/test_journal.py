@@ -94,3 +94,17 @@ def test_without_a_cache_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
     journal.add([], [], GONE)
     assert opened(tmp_path, 1).take([], []) is None
     assert Journal().take([], []) is None
+
+
+def test_a_user_without_a_home_has_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no folder for it nothing is kept, and the diagnosis goes on."""
+    for name in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.setattr(Path, "home", _no_home)
+    monkeypatch.setattr(Path, "expanduser", _no_home)
+    assert opened(tmp_path, {}) == Journal()
+
+
+def _no_home(*_: object) -> Path:
+    raise RuntimeError("Could not determine home directory.")

@@ -331,3 +331,19 @@ def test_a_guard_that_cannot_be_meant_is_refused_before_anything_is_run(
     assert len(done.stderr.splitlines()) == 1
     assert all(part in done.stderr for part in said)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_module_that_cannot_be_collected_is_not_called_right(tmp_path: Path) -> None:
+    """No test of it was run: the answer names it, and does not say that nothing is wrong."""
+    (tmp_path / "test_broken.py").write_text("import there_is_no_such_module\n")
+    done = kit(tmp_path, "trace", "--", sys.executable, "-m", "pytest")
+    assert "Nothing wrong was found" not in done.stderr
+    assert "test_broken.py could not be collected: no test of it was run" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_a_quiet_run_is_said(tmp_path: Path, number: signal.Signals) -> None:
+    """What ended `kit diagnose` during its first run is its last line, as everywhere, and its exit code."""
+    script = f"import os, time; os.kill(os.getppid(), {int(number)}); time.sleep(60)"
+    done = kit(tmp_path, "diagnose", "--", sys.executable, "-c", script)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (128 + number, f"kit: ended by {number.name}")
