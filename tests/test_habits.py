@@ -47,3 +47,16 @@ def test_files_keep_the_habits(path: Path) -> None:
 def test_a_broken_habit_is_seen(source: str) -> None:
     """Each habit, broken, is found."""
     assert len(faults(source)) == 1
+
+
+def dropped_texts(source: str) -> list[int]:
+    """Return the lines of texts with values in them that are made, and used for nothing."""
+    found = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr))
+    return [node.lineno for node in found if isinstance(node.value, ast.JoinedStr)]
+
+
+def test_no_text_is_made_and_dropped() -> None:
+    """A text in two lines without parentheses is one text and a statement that does nothing: no file has one."""
+    files = [path for folder in ("kit", "tools") for path in (TESTS.parent / folder).rglob("*.py")]
+    assert {str(path): lines for path in files if (lines := dropped_texts(path.read_text()))} == {}
+    assert dropped_texts('x = f"{1}"\nf"{x}"') == [2]

@@ -254,6 +254,5 @@ def _not_decisive(first: Answer, found: Sequence[Found]) -> Iterator[str]:
         if id(finding) in refuted:
             yield f"Ruled out: {finding.kind} at {finding.where}. With that alone changed, the symptom stayed."
         elif not idle:
-            more = explained_by(finding.kind)
-            yield f"{finding.kind} at {finding.where} was found, but not proved to be a cause: {finding.message} More: "
-            f"{more}"
+            said = f"{finding.message} More: {explained_by(finding.kind)}"
+            yield f"{finding.kind} at {finding.where} was found, but not proved to be a cause: {said}"
