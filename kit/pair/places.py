@@ -121,7 +121,8 @@ def _private(directory: Path, variable: str) -> Path:
 def data_bases() -> list[Path]:
     """Candidate parents of data directories, the best first. The one in KIT_DATA_DIR need not exist."""
     chosen = os.environ.get(DATA_VARIABLE)
-    return [Path(chosen)] if chosen else _usual_bases()
+    # The supervisor that is given it has another working directory.
+    return [Path(chosen).absolute()] if chosen else _usual_bases()
 
 
 def all_bases() -> list[Path]:

@@ -49,6 +49,13 @@ def test_a_chosen_place_is_the_only_one(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert data_bases() == [tmp_path]
 
 
+def test_a_chosen_place_is_the_same_from_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A relative KIT_DATA_DIR is meant from where the command runs; the supervisor has another working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KIT_DATA_DIR", "data")
+    assert data_bases() == [tmp_path / "data"]
+
+
 @pytest.mark.parametrize("user", [None, Account("oneself", os.getuid(), os.getgid())], ids=["as-oneself", "as-another"])
 def test_a_place_that_is_not_there_has_no_room(
     user: Account | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

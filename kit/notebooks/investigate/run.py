@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import os
 import queue
 import signal
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DEFAULT_STACK = "current"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _TEXTS = (".ipynb", ".html", ".json", ".xml")
 
 
@@ -311,6 +313,9 @@ def _explained(error: Exception) -> tuple[str, str]:
     """Return the name and the reason of the error that is saved for a notebook that could not be run."""
     if isinstance(error, KitError):
         return saved.NOT_RUN, str(error)
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        full = f"what this notebook gave cannot be written: {error.strerror}"
+        return saved.NOT_RUN, str(NotebookError(full, remedy="make room there, or name another folder (--out DIR)"))
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(frame.filename).name}, line {frame.lineno}"
     return saved.FAULT, redact(f"the kit itself failed with this notebook: {type(error).__name__}: {error} ({where})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import nbformat
 import psutil
 import pytest
 
-from kit.notebooks.investigate import investigate
+from kit.notebooks.investigate import investigate, saved
 from kit.notebooks.investigate import run as run_module
 from kit.notebooks.investigate.results import Investigation
 from kit.notebooks.investigate.saved import Outcome
@@ -376,3 +377,15 @@ def test_kernels_die_with_a_run_that_is_killed(tmp_path: Path) -> None:
     psutil.wait_procs(running, timeout=30)
     assert living(one.pid for one in running) == []
     assert not Path((tmp_path / "place").read_text()).exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_full_disk_is_no_fault_of_the_kit(number: int) -> None:
+    """A notebook whose results find no room says so, and where room can be made."""
+    error, reason = run_module._explained(OSError(number, os.strerror(number)))
+    assert error == saved.NOT_RUN
+    assert os.strerror(number) in reason
+    assert "To do: make room there" in reason
+    with pytest.raises(OSError, match="bad") as other:
+        raise OSError(errno.EBADF, "bad")
+    assert run_module._explained(other.value)[0] == saved.FAULT
