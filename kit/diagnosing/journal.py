@@ -81,8 +81,8 @@ class Journal:
 def opened(place: Path, about: Any, fresh: bool = False) -> Journal:
     """Open the journal of a diagnosis in `place` that is identified by `about` (JSON values); remove expired ones.
 
-    With `fresh`, kept results are discarded. Nothing is kept when the project has too many files to compare, or when this
-    user has no folder for it.
+    With `fresh`, kept results are discarded. Nothing is kept when the project has too many files to compare, or when
+    this user has no folder for it.
     """
     try:
         folder = cache_path() / _FOLDER
