@@ -17,6 +17,7 @@ from kit.analysis.other_processes import with_tests
 from kit.evidence.model import Child, Evidence, Frame, NotSeen, Process
 
 _PYTHON = re.compile(r"^(python|pypy)[\d.]*[a-z]?$")
+_LOOK_UP = "look up which database its arguments and variables name"
 _RUN_AGAIN = "run it again; if it is there again, report it as a fault of the kit"
 # The probes do not parse the options of these clients, so the server that they use is unknown.
 _CLIENTS = frozenset({
@@ -94,12 +95,12 @@ def _client(one: NotSeen, allowed: Allowed) -> Gap:
     if one.asked is None:
         reason = f": {one.why}" if one.why else ""
         why = f"the native client {one.name} was run on a database that the kit could not identify{reason}"
-        judged = None
+        judged, to_do = None, _LOOK_UP
     else:
         judged = allowed.names(one.asked)
         said = {True: "which is allowed", False: "which is not allowed", None: "and no allow-list was given"}
         why = f"the native client {one.name} was run on {one.asked}, {said[judged]}"
-    to_do = "" if judged else "look up what it does there, or allow the database if tests may reach it (--allow)"
+        to_do = "" if judged else "look up what it does there, or allow the database if tests may reach it (--allow)"
     return Gap("client", one.name, why, to_do, hides=not judged, test=one.test)
 
 
@@ -184,7 +185,7 @@ def _children(evidence: Evidence) -> Iterator[Gap]:
         if name in _CLIENTS:
             yield Gap(
                 "client", name, f"the native client {name} was run on a database that the kit could not identify",
-                "look up which database its arguments and variables name", hides=name != "redis-cli", test=child.test,
+                _LOOK_UP, hides=name != "redis-cli", test=child.test,
             )  # fmt: skip
         elif _took_no_probes(child, name) and name not in explained:
             why, to_do = _SAID["child"]

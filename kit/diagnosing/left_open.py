@@ -40,7 +40,7 @@ def left_open(symptom: Symptom, found: Found, text_of: TextOf, runs: Sequence[Ru
         doubts = dict.fromkeys(doubt for leak in symptom.leaks for doubt in _doubts(case, leak, text_of))
         doubts |= dict.fromkeys(_undecided(symptom, found))
     if _led_nowhere(found, runs) and not all(_is_in_the_text(leak) for leak in symptom.leaks):
-        doubts["it was redirected to a database that does not exist, with which any connection there is gone"] = None
+        doubts["it was redirected to a database that does not exist, where every connection fails"] = None
     where = " and ".join(f"{one.file}:{one.line}" for one in found.needed)
     return (f"The re-runs show that {where} connects there, but not why: {'; '.join(doubts)}.",) if doubts else ()
 
