@@ -18,6 +18,7 @@ from kit.analysis.model import first
 from kit.answer.diagnosis import Effect, Run
 from kit.detectors.kind import Strength
 from kit.detectors.registry import kind_named
+from kit.diagnosing.as_far import is_child
 from kit.diagnosing.inherited import TextOf
 from kit.diagnosing.judge import ONLY_NOWHERE, Symptom, the_case
 from kit.diagnosing.search import Found
@@ -69,7 +70,9 @@ def _undecided(symptom: Symptom, found: Found) -> Iterator[str]:
 
 def _doubts(case: Case, leak: Leak, text_of: TextOf) -> Iterator[str]:
     made = leak.engine or leak.first.connection
-    if not leak.tests and made.process not in _of_tests(case):
+    if _in_a_child(case, leak):
+        yield f"a process that the tests' own had forked reached it, in which{_set_later(case, leak)} is not in force"
+    elif not leak.tests and made.process not in _of_tests(case):
         yield "another process than the tests' reached it, which may lack their configuration"
     for asked in (*case.evidence.variables, *case.evidence.modes):
         before = asked.op == "missing" and asked.process == made.process and asked.at_s <= made.at_s
@@ -81,6 +84,28 @@ def _doubts(case: Case, leak: Leak, text_of: TextOf) -> Iterator[str]:
         line = _line_that_replaces(text_of(file) or "")
         if line:
             yield f"{file}:{line} replaces something, perhaps to redirect it"
+
+
+def _in_a_child(case: Case, leak: Leak) -> bool:
+    """Tell whether a process that the tests' own has forked reached it: what is set there later does not reach it."""
+    entry, processes = leak.first.entry, case.evidence.processes
+    if entry.process >= len(processes):
+        return False
+    mine = processes[entry.process]
+    forked = any(one.pid == mine.ppid and one.argv[1:] == mine.argv[1:] for one in processes)
+    return forked and is_child(case.evidence, entry)
+
+
+def _set_later(case: Case, leak: Leak) -> str:
+    """What the tests set in their own process for the dependency that supplied a leak, in words."""
+    dependency = leak.first.dependency
+    names = {one.callable: one.name for one in case.evidence.callables}
+    for change in case.evidence.overrides:
+        mine = dependency is not None and names.get(change.key) == dependency.name and change.op != "removed"
+        at = first(case.evidence.chain(change))
+        if mine and at is not None and change.process != leak.first.entry.process:
+            return f" the override that {at.file}:{at.line} sets in theirs"
+    return " what they set after that"
 
 
 def _of_tests(case: Case) -> frozenset[int]:

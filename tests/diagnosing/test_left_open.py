@@ -102,3 +102,47 @@ def test_a_mock_with_which_the_test_fails_proves_nothing(tmp_path: Path) -> None
     _, diagnosis = diagnosed(write(tmp_path, {"shop.py": asked, "test_shop.py": PATCHED}), allow=["test.db"])
     assert diagnosis.status is Status.UNRESOLVED
     assert diagnosis.causes == ()
+
+
+def test_an_override_that_a_forked_server_does_not_have_is_told_and_no_engine_is_blamed(tmp_path: Path) -> None:
+    """The server was forked before the fixture sets the override, so that redirecting its engine is no proof."""
+    files = {
+        "shop.py": SHOP["shop.py"].replace("def orders():", "def orders(db=Depends(get_db)):").replace(
+            'return sqlite3.connect("shop.db")', "return db"
+        ),
+        "test_shop.py": """
+            import multiprocessing, sqlite3
+            import pytest
+            from fastapi.testclient import TestClient
+            from shop import app, get_db
+
+            def serve(pipe):
+                while pipe.recv():
+                    pipe.send(TestClient(app, raise_server_exceptions=False).get("/").status_code)
+
+            @pytest.fixture(scope="session")
+            def server():
+                here, there = multiprocessing.get_context("fork").Pipe()
+                process = multiprocessing.get_context("fork").Process(target=serve, args=(there,))
+                process.start()
+                yield here
+                here.send(False)
+                process.join()
+
+            @pytest.fixture(autouse=True)
+            def in_test_database(server):
+                app.dependency_overrides[get_db] = lambda: sqlite3.connect("test.db")
+                yield
+                app.dependency_overrides.clear()
+
+            def test_orders(server):
+                server.send(True)
+                assert server.recv() == 200
+                assert sqlite3.connect("test.db").execute("select 1").fetchall()
+        """,
+    }  # fmt: skip
+    _, diagnosis = diagnosed(write(tmp_path, files), allow=["test.db"])
+    assert diagnosis.status is Status.UNRESOLVED
+    assert diagnosis.causes == ()
+    said = "a process that the tests' own had forked reached it, in which the override that test_shop.py:"
+    assert said in " ".join(diagnosis.unproved)
