@@ -96,5 +96,5 @@ def buttons(asked: Prediction) -> Any:
 
 
 def _marked_up(text: str) -> str:
-    """HTML in which text in `backticks` is marked as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    """Convert `backticks` to code elements and *stars* to emphasis."""
+    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))

@@ -42,8 +42,10 @@ class Progress:
     def __str__(self) -> str:
         kept = f", {self.shared} of them from this run's other notebooks" if self.shared else ""
         started = f", {self.started} in new interpreters because {self.why_not_forked}" if self.started else ""
-        left_s = self.elapsed_s / self.done * (self.total - self.done) if self.done else 0.0
-        return f"{self.done} of {self.total} trials{kept}{started}, {self.elapsed_s:.0f} s, about {left_s:.0f} s left"
+        said = f"{self.done} of {self.total} trials{kept}{started}, {self.elapsed_s:.0f} s"
+        if not 0 < self.done < self.total:
+            return said
+        return f"{said}, about {self.elapsed_s / self.done * (self.total - self.done):.0f} s left"
 
 
 def run(trial: Trial, pair: Pair, *, timeout_s: float = TIMEOUT_S, without: Iterable[str] = ()) -> Evidence:

@@ -13,7 +13,7 @@ from kit.notebooks import predictions
 from kit.notebooks.cells import ClaimFell, claim, predict
 from kit.notebooks.predictions import Prediction, answer, buttons
 
-QUESTION = "Which verdict will `it` be?"
+QUESTION = "Which *verdict* will `it` be?"
 OPTIONS = {"HOLDS": "the engine was made before.", "BROKEN": "nothing leads there"}
 BROKEN = Ruling(Verdict.BROKEN, "the production server answered")
 
@@ -91,7 +91,7 @@ def test_the_button_that_is_clicked_last_is_what_was_said() -> None:
     """Each option has a button; the chosen one is marked by a sign, not by its colour alone, and can be changed."""
     found = Prediction("it", QUESTION, OPTIONS)
     question, row, said = buttons(found).children
-    assert question.value == "<b>Predict.</b> Which verdict will <code>it</code> be?"
+    assert question.value == "<b>Predict.</b> Which <em>verdict</em> will <code>it</code> be?"
     assert [button.description for button in row.children] == list(OPTIONS)
     row.children[0].click()
     row.children[1].click()

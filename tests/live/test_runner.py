@@ -357,3 +357,11 @@ def _databases_of(pair: Pair) -> set[str]:
         with psycopg.connect(side.admin) as connection:
             found |= {name for (name,) in connection.execute("select datname from pg_database")}
     return found
+
+
+@pytest.mark.parametrize(("done", "said"), [
+    (0, "0 of 4 trials, 6 s"), (1, "1 of 4 trials, 6 s, about 18 s left"), (4, "4 of 4 trials, 6 s"),
+])
+def test_progress_says_what_is_left_while_something_is(done: int, said: str) -> None:
+    """How long the rest takes is said as soon as it can be, and no more when nothing is left."""
+    assert str(Progress(done, 4, 0, 0, None, 6.0)) == said

@@ -86,6 +86,13 @@ def test_every_prediction_is_answered_by_a_claim_below_it(path: Path) -> None:
         assert len(options) >= 2, id
 
 
+@each_notebook
+def test_a_prediction_does_not_show_its_reasons(path: Path) -> None:
+    """JupyterLab folds the code of a prediction, in which its reader would find why an answer is wrong."""
+    asking = [cell for cell in read(path).cells if predictions(cell)]
+    assert [cell["id"] for cell in asking if not cell.metadata.get("jupyter", {}).get("source_hidden")] == []
+
+
 def test_no_mutations_are_left_of_notebooks_that_are_gone() -> None:
     """Each file of mutations belongs to a notebook."""
     assert {file.stem for file in MUTATIONS.glob("*.toml")} <= {path.stem for path in NOTEBOOKS}
