@@ -110,8 +110,9 @@ def nothing_found(answer: Answer) -> str:
 
 
 def saw_nothing(answer: Answer) -> bool:
-    """Whether the run shows nothing at all: no test was run, and no database was reached or refused."""
-    return not answer.evidence.outcomes and not answer.reached and not answer.stopped
+    """Whether the run shows nothing: every test, if any, was skipped, and no database was reached or refused."""
+    ran = any(outcome.outcome != "skipped" for outcome in answer.evidence.outcomes)
+    return not ran and not answer.reached and not answer.stopped
 
 
 def entries_said(answer: Answer) -> tuple[str, ...]:

@@ -68,3 +68,11 @@ def test_what_hides_no_database_leaves_a_suite_clean(name: str, tmp_path: Path) 
     """Programs of every day, and Pythons that took the probes in, are no reason for doubt."""
     first, diagnosis = diagnosed(project(tmp_path, CLEAN[name]), allow=ALLOW, PATH=f"{tmp_path}/bin:/usr/bin:/bin")
     assert diagnosis.status is Status.CLEAN, [str(gap) for gap in first.not_seen]
+
+
+def test_a_run_that_skips_every_test_is_not_called_clean(tmp_path: Path) -> None:
+    """No test ran and no database was reached: nothing can be concluded."""
+    files = {"test_shop.py": "import pytest\n\n@pytest.mark.skip\ndef test_orders(): pass\n"}
+    _, diagnosis = diagnosed(write(tmp_path, files), allow=["test.db"])
+    assert diagnosis.status is Status.UNRESOLVED
+    assert "nothing can be concluded" in diagnosis.happened
