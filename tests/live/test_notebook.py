@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 from kit.notebooks.investigate import investigate
 from kit.notebooks.investigate.sessions import left_open
 from kit.pair import Pair
-from kit.pair.places import STATE_VARIABLE
+from kit.pair.places import DATA_VARIABLE, STATE_VARIABLE
 from kit.pair.slots import Slot, open_slots
 from tests.kit_notebooks.investigate.samples import HOLDS, quiet, said, write
 
@@ -65,10 +67,23 @@ def test_plain_papermill_brings_up_a_pair_of_its_own(tmp_path: Path) -> None:
     assert "ConnectionRefusedError" in probe.stderr
 
 
-def run_plainly(folder: Path, environ: object) -> str:
+def test_a_notebook_that_is_over_leaves_no_data(tmp_path: Path) -> None:
+    """With the kit's engine, too, the data of a pair that the notebook started is gone when papermill has ended."""
+    data = Path(tempfile.mkdtemp(prefix="kit-test-data-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    data.chmod(0o755)  # the servers' own user goes through it
+    try:
+        write(tmp_path, "sample", STARTS, ASKS)
+        environ = {**os.environ, STATE_VARIABLE: str(tmp_path / "state"), DATA_VARIABLE: str(data)}
+        run_plainly(tmp_path, environ, "--engine", "kit")
+        assert list(data.iterdir()) == []
+    finally:
+        shutil.rmtree(data)
+
+
+def run_plainly(folder: Path, environ: object, *options: str) -> str:
     """Run the sample by plain papermill; return the production server that its set-up line names."""
     done = subprocess.run(
-        [sys.executable, "-m", "papermill", "sample.ipynb", "out.ipynb", "-k", "python3", "-l", "python"],
+        [sys.executable, "-m", "papermill", "sample.ipynb", "out.ipynb", "-k", "python3", "-l", "python", *options],
         cwd=folder, env=environ, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -19,6 +19,7 @@ from kit import processes, workfolder
 from kit.errors import NotebookError
 from kit.notebooks.investigate.kernel import LOST_ERRORS, MARK, OWNER, PLACE
 from kit.notebooks.investigate.outputs import Amount, TooMuch
+from kit.pair.run import sweep
 
 QUIET = logging.getLogger("kit.notebooks.investigate.kernels")
 QUIET.addHandler(logging.NullHandler())
@@ -158,6 +159,7 @@ class Kernel:
             process = self._manager.provisioner.process
             await asyncio.get_running_loop().run_in_executor(None, process.wait)
             await self._manager.provisioner.wait()
+            sweep()  # a pair that the notebook started: its supervisor was killed with the kernel
         if self._channels is not None:
             self._channels.stop_channels()
         await self._manager.cleanup_resources()
