@@ -62,9 +62,10 @@ COMMANDS: Mapping[str, Command] = {
     "first up": Command(("up",), says="The pair is up"),
     "down": Command(("down",), says="The pair is down"),
     "investigate": Command(
-        ("investigate", str(KIT / "notebooks" / "01_the_failure.ipynb"), "-p", "repetitions", "1"), says="claims held"
+        ("investigate", str(KIT / "notebooks" / "01_the_failure.ipynb"), "-p", "repetitions", "1"),
+        says="claims held", by_signal=(2,),  # it keeps what there is, and says that it could not run to its end
     ),
-    "small investigate": Command(("investigate", NOTEBOOK), says="claims held"),
+    "small investigate": Command(("investigate", NOTEBOOK), says="claims held", by_signal=(2,)),
     "lab": Command(("lab", "--no-browser")),
     "papermill": Command(
         ("--engine", "kit", "--no-progress-bar", NOTEBOOK, OUTPUT), module="papermill", by_signal=(1,)
