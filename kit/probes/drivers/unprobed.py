@@ -29,6 +29,14 @@ class Unprobed(NamedTuple):
     is_store: bool = False  # its servers are no databases
 
 
+# A class of C can be called itself, past the function that makes its objects: then what they do is heard of.
+_SQLITES = ("pysqlite3", "sqlcipher3", "sqlean")
+_SQLITE_METHODS = ("backup", "cursor", "execute", "executemany", "executescript")
+_PSQLPY_METHODS = (
+    "binary_copy_to_table", "cursor", "execute", "execute_batch", "execute_many", "fetch", "fetch_row", "fetch_val",
+    "prepare", "transaction",
+)
+
 UNPROBED: Tuple[Unprobed, ...] = (
     Unprobed("mysqlclient", "MySQLdb.connections", "Connection.__init__"),
     Unprobed("mysql-connector", "mysql.connector.abstracts", "MySQLConnectionAbstract.connect"),
@@ -52,12 +60,23 @@ UNPROBED: Tuple[Unprobed, ...] = (
     Unprobed("adbc", "adbc_driver_manager.dbapi", "Connection.__init__"),
     Unprobed("apsw", "apsw", "Connection.execute", True),
     Unprobed("apsw", "apsw", "Connection.cursor", True),
-    Unprobed("pysqlite3", "pysqlite3.dbapi2", "connect"),
-    Unprobed("sqlcipher3", "sqlcipher3.dbapi2", "connect"),
+    *(Unprobed(of, f"{of}.dbapi2", "connect") for of in _SQLITES),
+    *(Unprobed(of, f"{of}.dbapi2", f"Connection.{method}", True) for of in _SQLITES for method in _SQLITE_METHODS),
     Unprobed("libsql", "libsql", "connect"),
+    Unprobed("psycopg2cffi", "psycopg2cffi._impl.connection", "_connect"),
     Unprobed("psycopg2cffi", "psycopg2cffi", "connect"),
+    Unprobed("pgdb", "pg._pg", "connect"),  # by which pg and pgdb connect, the two modules of PyGreSQL
     Unprobed("pgdb", "pgdb", "connect"),
+    Unprobed("py-postgresql", "postgresql.driver.pq3", "Connection.connect"),
     Unprobed("py-postgresql", "postgresql", "open"),
+    Unprobed("psqlpy", "psqlpy._internal", "connect"),
+    *(Unprobed("psqlpy", "psqlpy._internal", f"ConnectionPool.{way}", True) for way in ("acquire", "connection")),
+    *(Unprobed("psqlpy", "psqlpy._internal", f"Connection.{method}", True) for method in _PSQLPY_METHODS),
+    Unprobed("psqlpy", "psqlpy._internal", "Listener.startup", True),
+    *(
+        Unprobed("connectorx", "connectorx.connectorx", way)
+        for way in ("get_meta", "partition_sql", "read_sql", "read_sql2")
+    ),
     Unprobed("firebird-driver", "firebird.driver", "connect"),
     Unprobed("fdb", "fdb", "connect"),
     Unprobed("snowflake", "snowflake.connector", "connect"),
@@ -122,7 +141,7 @@ class UnprobedDrivers(Adapter):
         __tracebackhide__ = True
         if driver.is_store:
             self._databases.by_store(driver.name, WHY_STORE)
-        elif not _is_judged():
+        elif not (_is_judged() or (driver.is_of_c and running("sqlalchemy"))):  # which judged as it connected
             self._databases.by_driver(driver.name, WHY)
 
 
