@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import json as json
     import os as os
     import re as re
+    import resource as resource
     import select as select
     import signal as signal
     import sys as sys
@@ -58,6 +59,11 @@ else:
     import threading as _threading
     import time as _time
     import types as _types
+
+    try:
+        import resource as _resource
+    except ImportError:  # where there are no such limits
+        _resource = None
 
     __builtins__ = own_builtins = dict(vars(_builtins))
 
@@ -120,6 +126,7 @@ else:
     collections = SimpleNamespace(deque=_collections.deque, OrderedDict=_collections.OrderedDict)
     json = _held(_json)
     select = _held(_select)
+    resource = _held(_resource) if _resource is not None else None
     signal = _held(_signal)  # `signal` converts its arguments to enums
     threading = SimpleNamespace(
         RLock=_thread.RLock, Thread=_threading.Thread, get_ident=_thread.get_ident, main_thread=_main_thread,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import List, Optional, Tuple
 
-from .own import os
+from .own import os, resource
 from .own import own_builtins as __builtins__  # noqa: F401
 
 WAITING_AT_MOST = 1024 * 1024  # bytes kept in memory while writing fails
+_TOO_LARGE = 27  # EFBIG, on Linux and macOS
 
 _FLAGS = (
     os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -67,6 +68,7 @@ class RecordFile:
         try:
             while self._lines and self._is_this(number):
                 line = self._lines[0]
+                self._heed_the_limit()
                 written = os.write(number, line[self._begun:] if self._begun else line)
                 self._size += written
                 self._begun += written
@@ -76,6 +78,12 @@ class RecordFile:
         finally:
             if self._is_this(number):
                 os.close(number)
+
+    def _heed_the_limit(self) -> None:
+        """Raise OSError at a limit of the program on the size of its files (RLIMIT_FSIZE): a write would send a signal."""
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0] if resource is not None else -1
+        if 0 <= limit <= self._size:  # up to there a write is only cut short
+            raise OSError(_TOO_LARGE, "the program limits the size of its files")
 
     def _is_this(self, number: int) -> bool:
         """Return whether a descriptor refers to this file. (The inode alone can be that of a newer, shorter file.)"""

@@ -355,3 +355,17 @@ def test_what_a_process_was_started_with_as_a_secret_is_known_in_any_text(folder
     assert texts
     assert "***.db" in "".join(texts)
     assert "Hidden-Value7" not in "".join(texts)
+
+
+LIMITED = """\
+import resource, signal, sqlite3
+signal.signal(signal.SIGXFSZ, lambda *_: print("the program's handler was called"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+print(sqlite3.connect(":memory:").execute("select 1").fetchone())
+"""
+
+
+def test_a_limit_on_the_size_of_files_sends_the_program_no_signal(tmp_path: Path) -> None:
+    """Where the program limits the size of its files, no line is written beyond that, so that no signal comes of it."""
+    seen = run(tmp_path, {"it.py": LIMITED}, "it.py")
+    assert seen.output == "(1,)\n"
