@@ -80,7 +80,7 @@ class RecordFile:
                 os.close(number)
 
     def _heed_the_limit(self) -> None:
-        """Raise OSError at a limit of the program on the size of its files (RLIMIT_FSIZE): a write would send a signal."""
+        """Raise OSError at the program's limit on the size of files (RLIMIT_FSIZE): a write would send a signal."""
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0] if resource is not None else -1
         if 0 <= limit <= self._size:  # up to there a write is only cut short
             raise OSError(_TOO_LARGE, "the program limits the size of its files")
