@@ -36,7 +36,7 @@ class Run:
 
     `remedy` is True when the re-run shows that the intervention repairs the suite: nothing wrong was reached, every
     test that had passed passed, and the database reached instead exists. `left_out` is how many tests of the first run
-    were left out.
+    were left out. `nowhere` is True when what answered instead was a database that does not exist.
     """
 
     changed: tuple[str, ...]
@@ -45,6 +45,7 @@ class Run:
     duration_s: float
     remedy: bool = False
     left_out: int = 0
+    nowhere: bool = False
 
     @property
     def change(self) -> str:

@@ -18,7 +18,7 @@ from kit.detectors.planning.candidate import Candidate
 from kit.diagnosing.budget import Budget
 from kit.diagnosing.conclusion import concluded, ended_at_limit, findings_of, not_allowed, nothing_wrong, symptom_said
 from kit.diagnosing.journal import Journal, Shown, opened
-from kit.diagnosing.judge import Symptom, effect, is_remedy, symptoms_of, the_case, together
+from kit.diagnosing.judge import Symptom, effect, is_remedy, symptoms_of, the_case, together, went_nowhere
 from kit.diagnosing.order import dependences as order
 from kit.diagnosing.order.model import Dependence
 from kit.diagnosing.order.reruns import outcomes_of
@@ -410,14 +410,16 @@ class Diagnosing:
             reason = f"the intervention had no effect ({idle}); {reason}"
         remedy, duration_s = is_remedy(symptom, traced.evidence, shown), traced.evidence.duration_s
         still = tuple(refusal.test for refusal in traced.evidence.refusals if refusal.test is not None)
-        found = Shown(shown, reason, duration_s, remedy, tuple(one.label for one in leave), still)
+        nowhere = shown is Effect.GONE and went_nowhere(symptom, traced.evidence)
+        found = Shown(shown, reason, duration_s, remedy, tuple(one.label for one in leave), still, nowhere)
         self.journal.add(symptom.apart, labels, found)
         return self._ran(symptom, labels, found)
 
     def _ran(self, symptom: Symptom, labels: tuple[str, ...], found: Shown) -> Effect:
         """Record and report the result of a run."""
         shown, self._still = Effect(found.effect), found.still
-        self.runs.append(Run(labels, shown, found.reason, found.duration_s, found.remedy, len(symptom.apart)))
+        run = Run(labels, shown, found.reason, found.duration_s, found.remedy, len(symptom.apart), found.nowhere)
+        self.runs.append(run)
         say(f"   {shown.shown}: {found.reason} ({found.duration_s:.1f} s)")
         return shown
 

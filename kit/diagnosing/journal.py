@@ -43,6 +43,7 @@ class Shown(msgspec.Struct, frozen=True):
     remedy: bool = False
     idle: tuple[str, ...] = ()
     still: tuple[str, ...] = ()
+    nowhere: bool = False
 
 
 @dataclass

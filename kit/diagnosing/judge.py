@@ -23,7 +23,6 @@ from kit.probes.interventions.variables import SetVariable
 from kit.probes.places import place
 
 # These redirect a connection: the test gets as far as before, and may then fail for lack of its rows.
-ONLY_NOWHERE = "only the replacement database was tried"
 _REDIRECTS = (RedirectEngine, RedirectSession, RedirectConnection, SetVariable)
 _RAN = ("passed", "failed", "xfailed", "xpassed")
 
@@ -262,7 +261,7 @@ def _comparable(
     if idle is not None:
         return Effect.VOID, _no_longer_asks(symptom, idle, now, run)
     if nowhere:
-        return Effect.GONE, ONLY_NOWHERE
+        return Effect.GONE, "only the replacement database was tried"
     led = any(isinstance(one, _REDIRECTS) for one in interventions)
     lost = _no_longer_passes(symptom, run, symptom.affected if led else ())
     return (Effect.VOID, lost) if lost else (Effect.GONE, _instead(symptom, again))
@@ -298,6 +297,11 @@ def is_remedy(symptom: Symptom, run: Evidence, shown: Effect) -> bool:
         return True
     again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
     return not led_nowhere(run, again) and not _no_longer_passes(symptom, run)
+
+
+def went_nowhere(symptom: Symptom, run: Evidence) -> bool:
+    """Whether what answered in place of the wrong database is one that does not exist."""
+    return led_nowhere(run, answer(run, symptom.first.allowed, symptom.first.allowed.folder))
 
 
 def led_nowhere(run: Evidence, again: Answer) -> bool:

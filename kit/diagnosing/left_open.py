@@ -20,7 +20,7 @@ from kit.detectors.kind import Strength
 from kit.detectors.registry import kind_named
 from kit.diagnosing.as_far import is_child
 from kit.diagnosing.inherited import TextOf
-from kit.diagnosing.judge import ONLY_NOWHERE, Symptom, the_case
+from kit.diagnosing.judge import Symptom, the_case
 from kit.diagnosing.search import Found
 from kit.probes.interventions.connections import RedirectConnection, RedirectEngine, RedirectSession
 
@@ -51,7 +51,7 @@ def _led_nowhere(found: Found, runs: Sequence[Run]) -> bool:
     redirects = all(isinstance(change, _REDIRECTS) for one in found.needed for change in one.interventions)
     labels = tuple(one.label for one in found.needed)
     gone = [run for run in runs if run.changed == labels and run.effect is Effect.GONE]
-    return redirects and bool(gone) and all(run.reason.startswith(ONLY_NOWHERE) for run in gone)
+    return redirects and bool(gone) and all(run.nowhere for run in gone)
 
 
 def _is_in_the_text(leak: Leak) -> bool:

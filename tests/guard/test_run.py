@@ -586,7 +586,7 @@ def test_it():
 """
     ran = run({"test_it.py": test})
     assert ran.outcomes == {"test_it": "failed"}
-    assert "test_it.py:4 test_it requested a file that it attaches" in ran.output
+    assert "test_it.py:4 test_it requested a file that ATTACH takes from a parameter or an expression" in ran.output
     assert (ran.folder / "prod.db").read_bytes() == b""
 
 
