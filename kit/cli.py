@@ -74,14 +74,14 @@ class Commands(click.Group):
                 finally:
                     _flush_output()
         except Ended as ended:
-            _end(f"ended by {ended}", 128 + ended.number)
+            _exit_with(f"ended by {ended}", 128 + ended.number)
         except (KeyboardInterrupt, click.Abort):
-            _end("stopped", INTERRUPTED)
+            _exit_with("stopped", INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
             # Never 1, the exit code of a command that did its work and found that a claim fell.
-            _end(_reason(error), COULD_NOT_RUN)
+            _exit_with(_reason(error), COULD_NOT_RUN)
 
 
 def _signals_that_end() -> AbstractContextManager[None]:
@@ -140,7 +140,7 @@ def _reason(error: Exception) -> str:
     return f"this is a fault of the kit itself\n{''.join(traceback.format_exception(error))}"
 
 
-def _say(text: str, *, nl: bool = True) -> None:
+def _print_clean(text: str, *, nl: bool = True) -> None:
     """Print text of unknown origin without secrets and control characters."""
     from kit.probes.redact import redact
     from kit.report.printable import printable
@@ -157,7 +157,7 @@ def _print(text: str, *, err: bool = False, nl: bool = True) -> None:
         raise OutputError(error) from error
 
 
-def _end(message: str, code: int) -> NoReturn:
+def _exit_with(message: str, code: int) -> NoReturn:
     from kit.probes.redact import learn, learn_all, redact, secrets_of_command
     from kit.report.printable import printable, shortened
 
@@ -328,7 +328,7 @@ def investigate(
     from kit.notebooks.investigate.parameters import pairs
 
     if help_notebook:
-        _say(described(map(Path, notebooks)))
+        _print_clean(described(map(Path, notebooks)))
         return
     if options["log_output"]:
         _print_what_cells_print()
@@ -364,12 +364,12 @@ def verdict(run: Path) -> None:
 
     found = tuple(kept(run))
     for line in lines(found):
-        _say(line)
+        _print_clean(line)
     if any(isinstance(one, KitError) for one in found):
         sys.exit(COULD_NOT_RUN)
 
 
-def _about_a_command(function: Any) -> Any:
+def _command_options(function: Any) -> Any:
     """The options that trace and diagnose share."""
     options = [
         click.option(
@@ -404,7 +404,7 @@ def _about_a_command(function: Any) -> Any:
 
 
 @main.command()
-@_about_a_command
+@_command_options
 def trace(command: tuple[str, ...], **options: Any) -> None:
     """Run your tests and show which database each one reached.
 
@@ -433,7 +433,7 @@ def trace(command: tuple[str, ...], **options: Any) -> None:
     "--test", "tests", multiple=True, metavar="ID",
     help="Find the other test, the state and the line on which this test depends.",
 )
-@_about_a_command
+@_command_options
 def diagnose(command: tuple[str, ...], **options: Any) -> None:
     """Prove by re-runs why your tests reach the wrong database.
 
@@ -461,14 +461,14 @@ def explain(kind: str | None) -> None:
     from kit.report.kinds_text import explained, listed
 
     if kind is None:
-        _say(listed(KINDS), nl=False)
+        _print_clean(listed(KINDS), nl=False)
         return
     found = next((one for one in KINDS if one.name == kind), None)
     if found is None:
         near = get_close_matches(kind, [one.name for one in KINDS])
         to_do = f"did you mean {' or '.join(near)}?" if near else "kit explain lists all kinds."
         raise click.UsageError(f"There is no kind of finding called {kind}: {to_do}")
-    _say(explained(found), nl=False)
+    _print_clean(explained(found), nl=False)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -503,7 +503,7 @@ def edition(audience: str | None, folder: Path) -> None:
     from kit.notebooks.originals import originals
 
     made = write(Edition(audience), folder, originals())
-    _say(f"{len(made)} notebooks are in {folder}.")
+    _print_clean(f"{len(made)} notebooks are in {folder}.")
 
 
 @main.group()
@@ -529,7 +529,7 @@ def init(project: Path, allow: tuple[str, ...], python: str | None) -> None:
     from kit.guard.proof import install_command
 
     done = set_up(project, allow, python)
-    _say(done.diff or f"{done.config.name} already turns the guard on; nothing was written.", nl=not done.diff)
+    _print_clean(done.diff or f"{done.config.name} already turns the guard on; nothing was written.", nl=not done.diff)
     tests = "1 test" if done.collected == 1 else f"{done.collected} tests"
     _print(f"Proved: pytest collects the same {tests} as before.")
     _print(f"Proved: planted tests that reach another database fail ({', '.join(done.stopped)}).")

@@ -60,9 +60,9 @@ def end(leader: int, mark: str = "", *, ask: signal.Signals | None = None, withi
     signal first and have `within_s` seconds to exit.
     """
     if ask is not None:
-        _send(ask, belonging(leader, mark))
+        _send(ask, processes_of(leader, mark))
         deadline = time.monotonic() + within_s
-        while (left := deadline - time.monotonic()) > 0 and (living := belonging(leader, mark)):
+        while (left := deadline - time.monotonic()) > 0 and (living := processes_of(leader, mark)):
             wait_for(living, left)
     _kill(leader, mark)
     if leader:  # a leader of 0 is no group
@@ -103,7 +103,7 @@ def run(command: Sequence[str], *, timeout_s: float, **options: Any) -> subproce
 def _kill(leader: int, mark: str) -> None:
     found: set[int] = set()
     # All are stopped before any is killed, so that none can start another in between, or lose its parent.
-    while fresh := belonging(leader, mark, found) - found:
+    while fresh := processes_of(leader, mark, found) - found:
         _send(signal.SIGSTOP, fresh)
         found |= fresh
     _send(signal.SIGKILL, found)
@@ -210,7 +210,7 @@ def _group(leader: int) -> set[int]:
 # --- which ---------------------------------------------------------------------------------------------------------
 
 
-def belonging(leader: int, mark: str = "", found: Iterable[int] = ()) -> set[int]:
+def processes_of(leader: int, mark: str = "", found: Iterable[int] = ()) -> set[int]:
     """The living processes that belong to `leader`, including it, or to `found`; never this process."""
     table = [one for one in _table() if one.pid != os.getpid()]
     roots = {leader, *found} - {0}
@@ -275,13 +275,13 @@ def _table() -> Iterator[_Process]:
         found = (_process(int(name)) for name in os.listdir(_PROC) if name.isdigit())
         yield from (one for one in found if one is not None)
     else:
-        yield from map(_told, _ps("-A", "-o", _COLUMNS))
+        yield from map(_parse_ps_line, _ps("-A", "-o", _COLUMNS))
 
 
 def _process(pid: int) -> _Process | None:
     """A process, or None when it has exited."""
     if not _PROC.is_dir():
-        return next(map(_told, _ps("-o", _COLUMNS, "-p", str(pid))), None)
+        return next(map(_parse_ps_line, _ps("-o", _COLUMNS, "-p", str(pid))), None)
     with suppress(OSError):
         # The program's name is in parentheses and may contain any character.
         state, *numbers = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[:4]
@@ -293,7 +293,7 @@ def _process(pid: int) -> _Process | None:
 _COLUMNS = "pid=,ppid=,pgid=,stat="
 
 
-def _told(line: str) -> _Process:
+def _parse_ps_line(line: str) -> _Process:
     """A process from a line of ps, which shows no sessions."""
     pid, above, together, letters = line.split(None, 3)
     return _Process(int(pid), int(above), int(together), 0, letters.startswith("Z"))
@@ -323,16 +323,16 @@ class Watcher:
 
     def follow(self, leader: int) -> None:
         """Pass the process number of the command to the watcher."""
-        self._say(f"{leader}\n")
+        self._send_line(f"{leader}\n")
 
     def __exit__(self, *error: object) -> None:
-        self._say("done\n")
+        self._send_line("done\n")
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.close()
         self._process.wait()
 
-    def _say(self, line: str) -> None:
+    def _send_line(self, line: str) -> None:
         assert self._process.stdin is not None
         with suppress(OSError):  # the watcher was killed: the command goes on without it
             self._process.stdin.write(line.encode())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from kit.analysis.databases import Allowed, Database
-from kit.analysis.inferred_allowlist import at_odds
+from kit.analysis.inferred_allowlist import contradicting_reaches
 from kit.analysis.model import Fact, Finding, counted, fact
 from kit.analysis.model import first as first_frame
 from kit.analysis.reach import MODULE, Reach, done_by_tests, is_test_file
@@ -64,11 +64,11 @@ class Case:
         """Whether test code did something; what a module does while tests import it counts as the module's."""
         return done_by_tests(self.evidence, entry, self.of_tests)
 
-    def leads(self, chain: tuple[Frame, ...]) -> str:
+    def stack_text(self, chain: tuple[Frame, ...]) -> str:
         """A call stack as it is written in messages, outermost frame first."""
         return " -> ".join(f"{frame.file}:{frame.line} {named(frame)}" for frame in reversed(chain))
 
-    def served(self, leak: Leak) -> str:
+    def request_of(self, leak: Leak) -> str:
         """The request of a leak's first use, as method and path; "" without a request."""
         number = leak.first.entry.request
         for request in self.evidence.requests:
@@ -82,7 +82,7 @@ def case_of(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) ->
     if allowed.patterns is not None:
         wrong = [reach for reach in reached if allowed.judge(reach.database) is False]
     else:
-        wrong = list(at_odds(evidence, reached))
+        wrong = list(contradicting_reaches(evidence, reached))
     identities = frozenset(reach.database.id for reach in wrong)
     return Case(evidence, reached, allowed, _leaks(evidence, wrong), _programs(evidence), identities)
 
@@ -101,7 +101,7 @@ def named(frame: Frame) -> str:
     return "(module)" if frame.function == MODULE else f"{frame.function.rpartition('.')[2]}()"
 
 
-def tests_said(tests: Iterable[str]) -> str:
+def describe_tests(tests: Iterable[str]) -> str:
     """The number of tests, or the name of a single one."""
     tests = tuple(tests)
     return tests[0] if len(tests) == 1 else counted(len(tests), "test") if tests else "no test"
@@ -110,7 +110,7 @@ def tests_said(tests: Iterable[str]) -> str:
 def within(tests: Iterable[str]) -> str:
     """The clause in these tests, or "outside the tests" when there are none."""
     tests = tuple(tests)
-    return f"in {tests_said(tests)}" if tests else "outside the tests"
+    return f"in {describe_tests(tests)}" if tests else "outside the tests"
 
 
 def of_leak(

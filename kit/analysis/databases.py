@@ -133,12 +133,12 @@ def databases(evidence: Evidence, folder: str = "") -> dict[str, Database]:
 def _of(connection: Connection, folder: str) -> Database:
     observed = connection.observed
     if observed is None:
-        return _unasked(connection, folder)
+        return _unidentified_database(connection, folder)
     if "file" in observed:
         return _file(connection, observed["file"], folder)
     if "system_identifier" in observed:
         return _postgres(connection, observed)
-    return _told(connection, observed)
+    return _reported_database(connection, observed)
 
 
 def _postgres(connection: Connection, observed: dict[str, str | None]) -> Database:
@@ -151,7 +151,7 @@ def _postgres(connection: Connection, observed: dict[str, str | None]) -> Databa
         "postgresql",
         label,
         names=tuple(filter(None, (name, cluster, server))),
-        asked=_asked(connection),
+        asked=_request(connection),
     )
 
 
@@ -167,7 +167,7 @@ def _file(connection: Connection, path: str | None, folder: str) -> Database:
     return Database(f"sqlite:{path}", "sqlite", name, path, names=(os.path.basename(path),))
 
 
-def _told(connection: Connection, observed: dict[str, str | None]) -> Database:
+def _reported_database(connection: Connection, observed: dict[str, str | None]) -> Database:
     """A database of another kind of server: `observed` is what the probe of its driver reported."""
     kind = observed.get("kind") or connection.driver.partition("+")[0]
     place = place_of(connection.configured)
@@ -178,11 +178,11 @@ def _told(connection: Connection, observed: dict[str, str | None]) -> Database:
         kind,
         f"{place.host}:{place.port}/{name}",
         names=(name, server),
-        asked=_asked(connection),
+        asked=_request(connection),
     )
 
 
-def _unasked(connection: Connection, folder: str) -> Database:
+def _unidentified_database(connection: Connection, folder: str) -> Database:
     kind, configured = connection.driver.partition("+")[0], connection.configured
     if kind.startswith("sqlite") and configured and "://" not in configured and not configured.startswith("file:"):
         path = os.path.realpath(os.path.join(folder, configured))
@@ -194,11 +194,11 @@ def _unasked(connection: Connection, folder: str) -> Database:
         place,
         observed=False,
         names=(place.rpartition("/")[2],),
-        asked=_asked(connection),
+        asked=_request(connection),
     )
 
 
-def _asked(connection: Connection) -> tuple[tuple[str, tuple[tuple[str, str | None], ...] | None, Peer | None], ...]:
+def _request(connection: Connection) -> tuple[tuple[str, tuple[tuple[str, str | None], ...] | None, Peer | None], ...]:
     """How a connection was requested and what answered, without the details that differ between connections."""
     observed = connection.observed
     answer = (

@@ -8,10 +8,10 @@ from kit.analysis.reach import Reach
 from kit.probes.allow import place_of
 from kit.probes.places import place
 
-_HERE = ("localhost", "127.0.0.1", "[::1]", "::1")
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
-def goes_elsewhere(reach: Reach) -> bool:
+def connects_elsewhere(reach: Reach) -> bool:
     """Whether the engine of a reach names another database than the one that was connected."""
     engine = reach.engine
     named_there = place(engine.url) if engine is not None else None
@@ -26,6 +26,6 @@ def goes_elsewhere(reach: Reach) -> bool:
     wanted, gone_to = place_of(engine.url), place_of(reach.connection.configured)
     if not wanted.host or not gone_to.host or "host=" in engine.url.partition("?")[2]:
         return False
-    other_host = wanted.host != gone_to.host and not {wanted.host, gone_to.host} <= set(_HERE)
+    other_host = wanted.host != gone_to.host and not {wanted.host, gone_to.host} <= set(_LOCAL_HOSTS)
     other_port = bool(gone_to.port) and gone_to.port != wanted.port
     return other_host or other_port or gone_to.database not in ("", wanted.database, unquote(wanted.database))

@@ -65,15 +65,15 @@ def gaps(evidence: Evidence, allowed: Allowed) -> tuple[Gap, ...]:
     return tuple(sorted(reversed(once.values()), key=lambda gap: not gap.hides))
 
 
-def hiding(found: Iterable[Gap]) -> tuple[Gap, ...]:
+def hiding_gaps(found: Iterable[Gap]) -> tuple[Gap, ...]:
     """The gaps that can hide a database."""
     return tuple(gap for gap in found if gap.hides)
 
 
-def hidden_anew(first: Evidence, again: Evidence, allowed: Allowed) -> Gap | None:
+def new_hiding_gap(first: Evidence, again: Evidence, allowed: Allowed) -> Gap | None:
     """A gap of a re-run that can hide a database and that the first run did not have; None if there is none."""
     known = {(gap.what, gap.name) for gap in gaps(first, allowed)}
-    anew = (gap for gap in hiding(gaps(again, allowed)) if (gap.what, gap.name) not in known)
+    anew = (gap for gap in hiding_gaps(gaps(again, allowed)) if (gap.what, gap.name) not in known)
     return next((gap for gap in anew if gap.what != "run"), None)
 
 
@@ -84,7 +84,7 @@ def _of_probes(evidence: Evidence, allowed: Allowed) -> Iterator[Gap]:
         if one.what == "client":
             yield replace(_client(one, allowed), at=at)
             continue
-        why, to_do = _SAID.get(one.what, ("{name} was not seen", _RUN_AGAIN))
+        why, to_do = _MESSAGES.get(one.what, ("{name} was not seen", _RUN_AGAIN))
         reason = f": {one.why}" if one.why else ""
         said = why.format(name=one.name) + reason
         yield Gap(one.what, one.name, said, to_do, hides=one.what != "store", test=one.test, at=at)
@@ -104,7 +104,7 @@ def _client(one: NotSeen, allowed: Allowed) -> Gap:
     return Gap("client", one.name, why, to_do, hides=not judged, test=one.test)
 
 
-_SAID = {
+_MESSAGES = {
     "driver": (
         "{name} connected to a database that the kit could not identify",
         "look up in its settings which server it uses; the guard (--db-guard) refuses it by name",
@@ -144,7 +144,7 @@ def _processes(evidence: Evidence) -> Iterator[Gap]:
         if process.ended or last[process.pid] > number:  # the latter was replaced by another program (exec)
             continue
         if process.pid in evidence.running:
-            yield _ran_on(process.pid, program(process))
+            yield _kept_running(process.pid, program(process))
         elif process.ppid not in pids and (number in theirs or not theirs):
             yield Gap(
                 "process", program(process), f"process {process.pid} ended abruptly: its probes did not record it",
@@ -154,7 +154,7 @@ def _processes(evidence: Evidence) -> Iterator[Gap]:
             cut_short.append(process)
     for pid in evidence.running:
         if pid not in pids:
-            yield _ran_on(pid, "a fork of the command")
+            yield _kept_running(pid, "a fork of the command")
     if cut_short:
         names = ", ".join(sorted({program(process) for process in cut_short})[:3])
         many = "a process" if len(cut_short) == 1 else f"{len(cut_short)} processes"
@@ -165,7 +165,7 @@ def _processes(evidence: Evidence) -> Iterator[Gap]:
         )  # fmt: skip
 
 
-def _ran_on(pid: int, name: str) -> Gap:
+def _kept_running(pid: int, name: str) -> Gap:
     return Gap(
         "process", name,
         f"process {pid} ({name}) kept running after the command had ended: what it did after that is not known",
@@ -187,14 +187,14 @@ def _children(evidence: Evidence) -> Iterator[Gap]:
                 "client", name, f"the native client {name} was run on a database that the kit could not identify",
                 _LOOK_UP, hides=name != "redis-cli", test=child.test,
             )  # fmt: skip
-        elif _took_no_probes(child, name) and name not in explained:
-            why, to_do = _SAID["child"]
+        elif _ran_without_probes(child, name) and name not in explained:
+            why, to_do = _MESSAGES["child"]
             yield Gap("child", name, why.format(name=name), to_do, test=child.test)
         elif name in _LAUNCHERS:
             yield Gap("child", name, f"{name} was run: what it started was not seen", hides=False, test=child.test)
 
 
-def _took_no_probes(child: Child, name: str) -> bool:
+def _ran_without_probes(child: Child, name: str) -> bool:
     if child.python is False:
         return False
     is_python = child.python or _PYTHON.match(name) is not None

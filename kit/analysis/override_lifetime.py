@@ -37,27 +37,27 @@ def removal_before(case: Case, leak: Leak) -> Removal | None:
     was_set = next((change for change in reversed(found) if change.op != "removed"), None)
     if not found or found[-1].op != "removed" or was_set is None:
         return None
-    return Removal(was_set, found[-1], _by_its_own_setter(case, was_set, found[-1]))
+    return Removal(was_set, found[-1], _is_removed_by_setter(case, was_set, found[-1]))
 
 
-def taken_back_early(leak: Leak, removal: Removal) -> bool:
+def is_removed_early(leak: Leak, removal: Removal) -> bool:
     """Whether the code that set an override for a test removed it before that test needed it."""
     return removal.own and removal.removed.test is not None and removal.removed.test == leak.first.test
 
 
-def is_told(leak: Leak, removal: Removal | None) -> bool:
+def explains_leak(leak: Leak, removal: Removal | None) -> bool:
     """Whether a removal explains why a leak's dependency had no override."""
-    return removal is not None and (not removal.own or taken_back_early(leak, removal))
+    return removal is not None and (not removal.own or is_removed_early(leak, removal))
 
 
-def who(change: Override) -> str:
+def author_of(change: Override) -> str:
     """Describe who changed an override."""
     if change.fixture is not None:
         return f"fixture {change.fixture}"
     return change.test or ("the program" if change.phase == "start" else f"code of the {change.phase} phase")
 
 
-def _by_its_own_setter(case: Case, was_set: Override, removed: Override) -> bool:
+def _is_removed_by_setter(case: Case, was_set: Override, removed: Override) -> bool:
     """Whether the fixture or test that set an override removed it, which is correct."""
     setter, remover = case.evidence.chain(was_set), case.evidence.chain(removed)
     same = bool(setter and remover) and (setter[0].file, setter[0].function) == (remover[0].file, remover[0].function)

@@ -98,7 +98,7 @@ def _key(
         twin = next((twin for twin in candidates if like(known, twin)), None)
         if twin is not None:
             again = next(executed_again(evidence, twin), None)
-            if mismatch is Mismatch.STALE and again is None and _why_two(known) is not None:
+            if mismatch is Mismatch.STALE and again is None and _explain_twins(known) is not None:
                 mismatch, why = Mismatch.OTHER_OBJECT, _another_object
             said = why(known, replace(twin, name=known_as.get(twin.callable, twin.name)))
             if mismatch is Mismatch.STALE and again is not None:
@@ -107,7 +107,7 @@ def _key(
     return Key(known, app, False, changes)
 
 
-def _why_two(known: Callable) -> str | None:
+def _explain_twins(known: Callable) -> str | None:
     """Why two objects can have the same name and source although their file was executed once; None if unknown."""
     if ".<locals>." in known.name:
         made_by = known.name.partition(".<locals>.")[0].rpartition(".")[2]
@@ -120,7 +120,7 @@ def _why_two(known: Callable) -> str | None:
 
 
 def _another_object(known: Callable, twin: Callable) -> str:
-    return f"The application depends on `{twin.name}`, which is another object: {_why_two(known)}."
+    return f"The application depends on `{twin.name}`, which is another object: {_explain_twins(known)}."
 
 
 def _matches(evidence: Evidence, known: Callable, app: str | None) -> bool:
@@ -141,7 +141,7 @@ def _module(known: Callable) -> str:
     return known.name.rpartition(".")[0]
 
 
-def _short(known: Callable) -> str:
+def _last_name(known: Callable) -> str:
     return known.name.rpartition(".")[2]
 
 
@@ -195,7 +195,7 @@ _LIKENESSES: tuple[tuple[Mismatch, _Like, _Why], ...] = (
     ),
     (
         Mismatch.OTHER_OBJECT,
-        lambda known, twin: _short(known) == _short(twin) or known.file == twin.file is not None,
+        lambda known, twin: _last_name(known) == _last_name(twin) or known.file == twin.file is not None,
         lambda known, twin: (
             f"The nearest dependency is `{twin.name}` ({location(twin.file, twin.line)}). The key must be the object "
             "that is in Depends(...)."

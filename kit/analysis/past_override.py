@@ -21,12 +21,12 @@ def overridden(case: Case, leak: Leak) -> bool:
 def opened_by(case: Case, leak: Leak, by: str) -> str:
     """The message for a leak that was opened `by` such code."""
     return (
-        f"{case.served(leak) or leak.first.phase}: {leak.database.name} was opened by {by}: "
-        f"{case.leads(leak.first.chain[:4])}, {within(leak.tests)}."
+        f"{case.request_of(leak) or leak.first.phase}: {leak.database.name} was opened by {by}: "
+        f"{case.stack_text(leak.first.chain[:4])}, {within(leak.tests)}."
     )
 
 
-def culprit(case: Case, leak: Leak) -> Frame | None:
+def bypassing_line(case: Case, leak: Leak) -> Frame | None:
     """The line that opened the database or, if that line also opens allowed sessions, its caller.
 
     For a middleware with an engine of its own, it is the line that makes the engine.

@@ -63,15 +63,15 @@ def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] 
         {engine.engine: engine for engine in evidence.engines},
         {one.callable: one for one in evidence.callables} if evidence.refusals else {},
     )
-    found = [_used(evidence, known, named, sighting) for sighting in sightings]
+    found = [_reach_of_use(evidence, known, named, sighting) for sighting in sightings]
     for connection in unused:
         refusal = refused.get(connection.connection)
         found.append(
             _unused(evidence, known, named, connection)
             if refusal is None
-            else _stopped(evidence, known, named, connection, refusal)
+            else _reach_of_refusal(evidence, known, named, connection, refusal)
         )
-    return _counted(sorted(found, key=lambda reach: reach.entry.at_s))
+    return _merged(sorted(found, key=lambda reach: reach.entry.at_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class _Named:
     callables: Mapping[str, Callable]
 
 
-def _used(evidence: Evidence, known: Mapping[str, Database], named: _Named, sighting: Sighting) -> Reach:
+def _reach_of_use(evidence: Evidence, known: Mapping[str, Database], named: _Named, sighting: Sighting) -> Reach:
     use, session = sighting.use, named.sessions.get(sighting.use.session or "")
     chain = evidence.chain(session) if session is not None else _opened_here(evidence, sighting)
     chain = chain or sighting.chain
@@ -120,7 +120,7 @@ def _unused(evidence: Evidence, known: Mapping[str, Database], named: _Named, co
     )
 
 
-def _stopped(
+def _reach_of_refusal(
     evidence: Evidence, known: Mapping[str, Database], named: _Named, connection: Connection, refusal: Refusal
 ) -> Reach:
     """A reach for a refused connection; its route is that of the engine and session that requested it."""
@@ -251,17 +251,17 @@ def _is_of(known: Callable, frame: Frame) -> bool:
     qualified = known.name.removeprefix(f"{known.name.partition('.')[0]}.")
     return any(
         frame.function in (name, f"{name}.__call__", f"{name}.__init__", f"{name}.dispatch")
-        for name in {known.name.rpartition(".")[2], *_tails(qualified)}
+        for name in {known.name.rpartition(".")[2], *_suffixes(qualified)}
     )
 
 
-def _tails(name: str) -> Iterable[str]:
+def _suffixes(name: str) -> Iterable[str]:
     """A dotted name and its suffixes, because it is unknown which part is the module's."""
     parts = name.split(".")
     return (".".join(parts[number:]) for number in range(len(parts)))
 
 
-def _counted(found: Iterable[Reach]) -> tuple[Reach, ...]:
+def _merged(found: Iterable[Reach]) -> tuple[Reach, ...]:
     """Merge reaches that differ in nothing that is reported."""
     pool: dict[tuple[object, ...], Reach] = {}
     for reach in found:

@@ -37,7 +37,7 @@ def named_by_settings(case: Case) -> tuple[Setting, ...]:
     )
 
 
-def changed_late(case: Case, leak: Leak) -> Setting | None:
+def late_change(case: Case, leak: Leak) -> Setting | None:
     """The change of a setting by the tests, in effect at a leak, whose previous value was the reached database."""
     held = (event for event in _in_force(case, leak) if is_held(leak, event))
     return next((event for event in held if not _is_from_a_variable(case, leak, event)), None)
@@ -57,7 +57,7 @@ def _is_from_a_variable(case: Case, leak: Leak, event: Setting) -> bool:
     return direct or (made.at_s > event.at_s and not event.also)
 
 
-def set_in_vain(case: Case, leak: Leak) -> Setting | None:
+def unused_change(case: Case, leak: Leak) -> Setting | None:
     """The change of a setting by the tests, in effect at a leak, to a database that only the tests opened."""
     others = [reach for reach in case.reached if not _opened_by_tests(case, reach)]
     return next((one for one in _in_force(case, leak) if not any(leads_to(one.value, other) for other in others)), None)
@@ -69,7 +69,7 @@ def _opened_by_tests(case: Case, reach: Reach) -> bool:
 
 
 def _in_force(case: Case, leak: Leak) -> tuple[Setting, ...]:
-    return tuple(event for event in named_by_settings(case) if _concerns(case, leak, event))
+    return tuple(event for event in named_by_settings(case) if _is_in_effect(case, leak, event))
 
 
 def is_held(leak: Leak, event: Setting) -> bool:
@@ -88,7 +88,7 @@ def _is_written_elsewhere(leak: Leak, event: Setting) -> bool:
     return literal is not None and literal != event.name
 
 
-def _concerns(case: Case, leak: Leak, event: Setting) -> bool:
+def _is_in_effect(case: Case, leak: Leak, event: Setting) -> bool:
     """Whether a change was in effect in some test of the leak, and names another database."""
     if event.process != leak.first.entry.process or leads_to(event.value, leak.first):
         return False

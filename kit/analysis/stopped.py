@@ -60,12 +60,12 @@ def _stop(evidence: Evidence, alike: Sequence[Refusal]) -> Stop:
     )  # fmt: skip
 
 
-def guard_said(evidence: Evidence) -> str:
+def describe_guard(evidence: Evidence) -> str:
     """Whether the run was guarded, and how that affects its results; "" when unknown."""
-    return " ".join(_said(evidence))
+    return " ".join(_describe_mode(evidence))
 
 
-def _said(evidence: Evidence) -> Iterator[str]:
+def _describe_mode(evidence: Evidence) -> Iterator[str]:
     if evidence.guard == BY_NOBODY:
         yield f"This run was not guarded: it connected wherever it was configured to ({_HOW_TO})."
     elif evidence.guard == BY_PYTEST:

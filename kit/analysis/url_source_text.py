@@ -8,7 +8,7 @@ from kit.analysis.url_source import named_in_files, parts_of, url_source_of, wri
 from kit.evidence.model import Evidence
 
 
-def url_source_said(evidence: Evidence, reach: Reach) -> str:
+def describe_url_source(evidence: Evidence, reach: Reach) -> str:
     """The clause about the URL of a reach; it begins with "its URL"."""
     source, engine = url_source_of(evidence, reach), reach.engine
     if source.kind == "variable" and source.written is not None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from kit.analysis.databases import Allowed, Database, databases
 from kit.analysis.model import Finding, counted, explained_by
-from kit.analysis.not_seen import Gap, gaps, hiding
+from kit.analysis.not_seen import Gap, gaps, hiding_gaps
 from kit.analysis.overrides import Key, keys
 from kit.analysis.reach import Reach, reaches
-from kit.analysis.stopped import Stop, guard_said, stops
+from kit.analysis.stopped import Stop, describe_guard, stops
 from kit.analysis.url_source import made_at, source_of, writer
 from kit.detectors.detection import findings
 from kit.evidence.model import Engine, Evidence, Override
@@ -46,14 +46,14 @@ class Answer:
         """The connections that were refused before their first statement."""
         return stops(self.evidence)
 
-    def only_asked_for(self, database: Database) -> bool:
+    def is_only_refused(self, database: Database) -> bool:
         """Whether a database was requested and refused each time, so that nothing reached it."""
         return all(reach.stopped for reach in self.reached if reach.database.id == database.id)
 
     @property
     def hidden(self) -> tuple[Gap, ...]:
         """The gaps that can hide a database: a run with one is never called clean."""
-        return hiding(self.not_seen)
+        return hiding_gaps(self.not_seen)
 
     def judged(self, database: Database) -> bool | None:
         """Whether a database may be reached; None without an allow-list."""
@@ -78,12 +78,12 @@ def answer(evidence: Evidence, allowed: Allowed, folder: str = "") -> Answer:
 
 
 def _entries(allowed: Allowed, found: Iterable[Database]) -> Iterator[Entry]:
-    idle, wide = allowed.idle(found), dict(allowed.entries.lets_all_through())
+    idle, wide = allowed.idle(found), dict(allowed.entries.unrestricted_entries())
     for entry in allowed.entries.entries:
         yield Entry(entry, entry not in idle, wide.get(entry, ""))
 
 
-def nothing_found(answer: Answer) -> str:
+def describe_no_findings(answer: Answer) -> str:
     """The sentence for a run without findings: "Nothing wrong" only if everything was seen and judged."""
     if saw_nothing(answer):
         return "No test was run and no database was reached, so nothing can be concluded."
@@ -115,7 +115,7 @@ def saw_nothing(answer: Answer) -> bool:
     return not ran and not answer.reached and not answer.stopped
 
 
-def entries_said(answer: Answer) -> tuple[str, ...]:
+def entry_remarks(answer: Answer) -> tuple[str, ...]:
     """Remarks on the allow-list: entries that allow everything, and entries that matched nothing."""
     wide = [
         f"--allow {one.entry} allows {one.lets_through}: none of it is judged wrong"
@@ -132,7 +132,7 @@ def contract(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> dict
     """The answer as plain values for JSON."""
     return {
         "format": FORMAT,
-        "guard": {"by": answer.evidence.guard, "said": guard_said(answer.evidence)},
+        "guard": {"by": answer.evidence.guard, "said": describe_guard(answer.evidence)},
         "refused": [_refused(stop) for stop in answer.stopped],
         "databases": [_database(answer, database) for database in answer.databases],
         "engines": [_engine(answer.evidence, engine) for engine in answer.evidence.engines],

@@ -22,9 +22,9 @@ def findings(evidence: Evidence, reached: tuple[Reach, ...], allowed: Allowed) -
     found = [finding for kind in DETECTED for finding in kind.detect(case)]
     settled = [finding for finding in found if _settles(finding)]
     found += [
-        finding for leak in case.leaks if not _explained(leak, settled) for finding in of_unexplained(case, leak)
+        finding for leak in case.leaks if not _is_explained(leak, settled) for finding in of_unexplained(case, leak)
     ]
-    reported = [one for one in found if not _is_weak(one) or _settles(one) or not _said_better(one, found)]
+    reported = [one for one in found if not _is_weak(one) or _settles(one) or not _is_covered(one, found)]
     return tuple({(finding.kind, finding.file, finding.line): finding for finding in reversed(reported)}.values())[::-1]
 
 
@@ -36,7 +36,7 @@ def _is_weak(finding: _Found) -> bool:
     return kind_named(finding.kind).strength is Strength.WEAK
 
 
-def _said_better(weak: _Found, found: list[_Found]) -> bool:
+def _is_covered(weak: _Found, found: list[_Found]) -> bool:
     """Whether a stronger finding covers the same tests and databases."""
     return any(
         not _is_weak(finding)
@@ -46,5 +46,5 @@ def _said_better(weak: _Found, found: list[_Found]) -> bool:
     )
 
 
-def _explained(leak: Leak, settled: list[_Found]) -> bool:
+def _is_explained(leak: Leak, settled: list[_Found]) -> bool:
     return any(leak.database.id in finding.databases and set(leak.tests) <= set(finding.tests) for finding in settled)

@@ -24,17 +24,17 @@ class Strength(Enum):
     WEAK = "what happened, not why"
 
     @property
-    def tells_how(self) -> bool:
+    def explains_route(self) -> bool:
         """Whether it explains how the database was reached, which a re-run with a redirected engine proves."""
         return self is not Strength.CAUSE
 
     @property
-    def stands_for_nothing(self) -> bool:
+    def reports_no_replacement(self) -> bool:
         """Whether it only says that nothing replaces an engine, which a redirected engine proves."""
         return self is Strength.UNREPLACED
 
     @property
-    def idle_once_proved(self) -> bool:
+    def is_settled_by_cause(self) -> bool:
         """Whether nothing remains to be proved of it once the cause is known."""
         return self in (Strength.WEAK, Strength.UNREPLACED)
 

@@ -12,11 +12,11 @@ from kit.probes.interventions.base import Intervention
 from kit.probes.interventions.overrides import FollowName
 from kit.probes.interventions.texts import EditModule, PathFirst
 
-_IN_ITS_OWN_TIME = ("thread",)  # routes of code that a test starts and that may reach its line during a later test
+_CONCURRENT_ROUTES = ("thread",)  # routes of code that a test starts and that may reach its line during a later test
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class DatabaseRequest:
     """A request for a database, whether it answered or not: the test and phase, the program, and the frames."""
 
     test: str | None
@@ -25,7 +25,7 @@ class Ask:
     frames: tuple[Frame, ...]
 
 
-def asks(run: Evidence) -> tuple[Ask, ...]:
+def database_requests(run: Evidence) -> tuple[DatabaseRequest, ...]:
     """All requests for a database in a run: those that were answered, that failed, and that were refused."""
     sessions = {session.session: session for session in run.sessions}
     requests = []
@@ -33,10 +33,10 @@ def asks(run: Evidence) -> tuple[Ask, ...]:
         session = sessions.get(seen.use.session or "")
         opened = run.chain(session) if session is not None else ()
         frames = (*seen.chain, *opened, *run.chain(seen.connection))
-        requests.append(Ask(seen.use.test, seen.use.phase, program(run, seen.use), frames))
-    requests += [Ask(one.test, one.phase, program(run, one), _made(run, one)) for one in run.connections]
+        requests.append(DatabaseRequest(seen.use.test, seen.use.phase, program(run, seen.use), frames))
+    requests += [DatabaseRequest(one.test, one.phase, program(run, one), _made(run, one)) for one in run.connections]
     others = (*run.failed_connections, *run.refusals)
-    return (*requests, *(Ask(one.test, one.phase, program(run, one), run.chain(one)) for one in others))
+    return (*requests, *(DatabaseRequest(one.test, one.phase, program(run, one), run.chain(one)) for one in others))
 
 
 def _made(run: Evidence, connection: Connection) -> tuple[Frame, ...]:
@@ -47,8 +47,9 @@ def _made(run: Evidence, connection: Connection) -> tuple[Frame, ...]:
     return (*chain, *run.chain(engine)) if by_itself and engine is not None else chain
 
 
-def not_as_far(
-    first: Evidence, reaches: Sequence[Reach], now: Sequence[Ask], interventions: Sequence[Intervention] = ()
+def unrepeated_reaches(
+    first: Evidence, reaches: Sequence[Reach], now: Sequence[DatabaseRequest],
+    interventions: Sequence[Intervention] = (),
 ) -> Iterator[Reach]:
     """The reaches of the first run whose test or program no longer requests a database at the same line."""
     # Then another file may be loaded under the module's name.
@@ -59,8 +60,8 @@ def not_as_far(
             yield reach
 
 
-def _is_alike(reach: Reach, who: str, lines: tuple[Frame, ...], ask: Ask, elsewhere: bool) -> bool:
-    at_its_time = (ask.test, ask.phase) == (reach.test, reach.phase) or reach.how in _IN_ITS_OWN_TIME
+def _is_alike(reach: Reach, who: str, lines: tuple[Frame, ...], ask: DatabaseRequest, elsewhere: bool) -> bool:
+    at_its_time = (ask.test, ask.phase) == (reach.test, reach.phase) or reach.how in _CONCURRENT_ROUTES
     if ask.program != who or not at_its_time:
         return False
     return not lines or any(_same(line, frame, elsewhere) for line in lines for frame in ask.frames)
@@ -78,7 +79,7 @@ def _lines(run: Evidence, reach: Reach) -> tuple[Frame, ...]:
     return (*reach.used[:1], *reach.chain[:1], *run.chain(reach.connection)[:1])
 
 
-def stood_in(run: Evidence, reach: Reach, interventions: Sequence[Intervention]) -> bool:
+def used_stand_in(run: Evidence, reach: Reach, interventions: Sequence[Intervention]) -> bool:
     """Tell whether the tests' own stand-in, which need not connect to anything, was used in the dependency's place.
 
     The stand-in is one that the tests had set for that very dependency, and the same test passed with it.
@@ -98,12 +99,12 @@ def stood_in(run: Evidence, reach: Reach, interventions: Sequence[Intervention])
     )
 
 
-def taken_away(interventions: Sequence[Intervention], reaches: Sequence[Reach]) -> Reach | None:
+def removed_reach(interventions: Sequence[Intervention], reaches: Sequence[Reach]) -> Reach | None:
     """A reach whose own code the interventions leave out: nothing is requested then, whatever the cause."""
-    return next((reach for reach in reaches if any(_takes_away(one, reach) for one in interventions)), None)
+    return next((reach for reach in reaches if any(_removes_code_of(one, reach) for one in interventions)), None)
 
 
-def _takes_away(intervention: Intervention, reach: Reach) -> bool:
+def _removes_code_of(intervention: Intervention, reach: Reach) -> bool:
     if isinstance(intervention, EditModule) and not intervention.removes:
         return False
     gone = intervention.takes_away

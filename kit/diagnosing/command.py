@@ -16,9 +16,16 @@ from kit.answer.diagnosis import Diagnosis, Effect, Run, Status, plain
 from kit.answer.model import Answer
 from kit.detectors.planning.candidate import Candidate
 from kit.diagnosing.budget import Budget
-from kit.diagnosing.conclusion import concluded, ended_at_limit, findings_of, not_allowed, nothing_wrong, symptom_said
-from kit.diagnosing.journal import Journal, Shown, opened
-from kit.diagnosing.judge import Symptom, effect, is_remedy, symptoms_of, the_case, together, went_nowhere
+from kit.diagnosing.conclusion import (
+    concluded,
+    describe_symptom,
+    ended_at_limit,
+    findings_of,
+    not_allowed,
+    nothing_wrong,
+)
+from kit.diagnosing.journal import Journal, RunResult, opened
+from kit.diagnosing.judge import Symptom, case_of_answer, effect, is_remedy, symptoms_of, together, went_nowhere
 from kit.diagnosing.order import dependences as order
 from kit.diagnosing.order.model import Dependence
 from kit.diagnosing.order.reruns import outcomes_of
@@ -36,7 +43,7 @@ from kit.probes.redact import redact_command
 from kit.processes import ENDING, signal_handlers
 from kit.report.answer_text import github
 from kit.report.diagnosis_text import as_commands, text
-from kit.tracing import Traced, check, here, needs_a_list, put, say, silent, write
+from kit.tracing import Traced, check, here, put, require_allowlist, say, silent, write
 
 RUNS_AT_MOST = 16  # runs of all tests, and as many of a selection
 ORDER_RUNS_AT_MOST = 100  # short runs of few tests, for each failed test that is examined
@@ -70,7 +77,7 @@ def diagnose_and_report(
     """
     place = here()
     json, html = check(json, html)
-    needs_a_list(stop, allow, allow_driver)
+    require_allowlist(stop, allow, allow_driver)
     if stop and yes:
         raise TraceError(
             "--stop and --yes contradict each other: the one refuses connections off the allow-list, the other allows "
@@ -82,7 +89,7 @@ def diagnose_and_report(
         looking = Diagnosing(reruns, tuple(tests))
         looking.begin()
         looking.announce()
-        looking.go_on(fresh)
+        looking.resume(fresh)
         if dry_run:
             return looking.code_of_first()
         diagnosis = looking.diagnose()
@@ -119,7 +126,7 @@ def diagnose(
     to standard error. Raises TraceError when the command cannot run.
     """
     place = folder.resolve() if folder is not None else here()
-    needs_a_list(stop, allow, ())
+    require_allowlist(stop, allow, ())
     limits, guard = Limits(timeout_first_s, timeout_s, Budget(budget_min)), Guard(stop, yes)
     environ = os.environ if environ is None else environ
     with Reruns(tuple(command), tuple(allow), guard, limits, place, environ) as reruns:
@@ -145,12 +152,12 @@ class Diagnosing:
         """Run the command unchanged, and find the symptoms."""
         self._idle = set[tuple[Intervention, ...]]()
         self._made = {True: 0, False: 0}  # number of runs, by whether they run a selection of the tests
-        self.traced, self.first = self.reruns.as_it_is()
+        self.traced, self.first = self.reruns.run_unchanged()
         self.symptoms = () if self.traced.evidence.timed_out else symptoms_of(self.first)
         known = self.reruns.values
         self.plans = [plan(_case_of(one), findings_of(one), self._text_of, known) for one in self.symptoms]
         if self.symptoms or self.tests:
-            self.reruns.keeper.first_run_is_over()
+            self.reruns.keeper.end_first_run()
 
     def announce(self) -> None:
         """Announce the re-runs."""
@@ -161,29 +168,29 @@ class Diagnosing:
             say(f"before each run, what earlier runs wrote to {databases} is restored; nothing else should write "
             "there meanwhile")
         if self.tests:
-            say(f"{_order_said(len(self.tests))}, {self._limits_said()}")
+            say(f"{_describe_orders(len(self.tests))}, {self._describe_limits()}")
             return
         for symptom, planned in zip(self.symptoms, self.plans, strict=True):
             likely, others = planned.ranked
-            say(f"{symptom_said(symptom)}; {counted(len(likely), 'intervention')} to try:")
+            say(f"{describe_symptom(symptom)}; {counted(len(likely), 'intervention')} to try:")
             for candidate in likely:
                 say(f"  - run {candidate.label}")
             for candidate in (*others, *planned.last):
                 say(f"  - if needed: {candidate.label}")
         if self.symptoms:
-            say(f"at most {RUNS_AT_MOST} runs of all tests, {self._limits_said()}")
+            say(f"at most {RUNS_AT_MOST} runs of all tests, {self._describe_limits()}")
             failed = {test for symptom in self.symptoms if symptom.failing for test in symptom.affected}
             if failed:
-                say(f"  - if none of them explains it: {_order_said(min(len(failed), _TESTS_AT_MOST))}")
+                say(f"  - if none of them explains it: {_describe_orders(min(len(failed), _TESTS_AT_MOST))}")
 
-    def _limits_said(self) -> str:
+    def _describe_limits(self) -> str:
         refused = "are refused before their first statement (the kit only asks a server which one it is)"
         judged = f"connections off the allow-list {'go through' if self.reruns.guard.yes else refused}"
         minutes = self.reruns.limits.budget.minutes
         together = "" if minutes is None else f", all together, with the first one, at most {minutes:g} min"
         return f"each at most {self.reruns.timeout_s:.0f} s{together}; {judged}"
 
-    def go_on(self, fresh: bool) -> None:
+    def resume(self, fresh: bool) -> None:
         """Reuse the results of an interrupted diagnosis, and record those of this one."""
         if not self.symptoms or self.tests:
             return
@@ -192,7 +199,7 @@ class Diagnosing:
             "guarded": not self.reruns.guard.yes, "environment": sorted(self.reruns.environ.items()),
             "interpreters": sorted({one.executable for one in self.first.evidence.processes}),
             "tests": [(one.test, one.when, one.outcome) for one in self.first.evidence.outcomes],
-            "wrong": [(symptom_said(symptom), symptom.affected, symptom.apart) for symptom in self.symptoms],
+            "wrong": [(describe_symptom(symptom), symptom.affected, symptom.apart) for symptom in self.symptoms],
         }  # fmt: skip
         self.journal = opened(self.reruns.place, seen, fresh)
 
@@ -230,14 +237,14 @@ class Diagnosing:
             return not_allowed(self.first, self.symptoms)
         if self.tests:
             return self._of_order(self.tests)
-        found = self._found()
+        found = self._find_causes()
         diagnosis = concluded(self.first, self.symptoms, found, self.runs, self._project())
         if diagnosis.status is not Status.PROVED and all(symptom.failing for symptom in self.symptoms):
             failed = [test for symptom in self.symptoms for test in symptom.affected]
             return self._of_order(failed[:_TESTS_AT_MOST], diagnosis)
         return diagnosis
 
-    def _found(self) -> list[Found]:
+    def _find_causes(self) -> list[Found]:
         """Find each symptom's causes with few tests and confirm all in one run of all tests; otherwise one by one."""
         few = [self._on_few(symptom, planned) for symptom, planned in zip(self.symptoms, self.plans, strict=True)]
         known = [one[1] for one in few if one is not None and one[1].confirmed]
@@ -283,7 +290,7 @@ class Diagnosing:
                 changes = [change for one, edit in edits for change in ([_edited(edit)] if edit else one.interventions)]
                 if self._run(joint, (), labels, changes) is Effect.GONE:
                     return True
-            return self._try(joint, chosen) is Effect.GONE
+            return self._try_candidates(joint, chosen) is Effect.GONE
         except OutOfRuns:
             return False
 
@@ -292,12 +299,12 @@ class Diagnosing:
         # A selection's affected tests must not be left out: they are what shows the symptom.
         mine = set(symptom.affected) if symptom.selected else set[str]()
         ranked = [[one for one in group if mine.isdisjoint(one.left_out)] for group in planned.ranked]
-        return search(ranked, partial(self._try, symptom), planned.last, held, shown)
+        return search(ranked, partial(self._try_candidates, symptom), planned.last, held, shown)
 
     def _selected(self, symptom: Symptom) -> Symptom | None:
         """The symptom with the fewest tests that show it without any intervention; None when no selection does."""
         try:
-            small = smallest(symptom, lambda small: self._try(small, ()) is Effect.STAYS)
+            small = smallest(symptom, lambda small: self._try_candidates(small, ()) is Effect.STAYS)
         except OutOfRuns:
             return None
         if small is not None:
@@ -315,7 +322,7 @@ class Diagnosing:
         if len(found.needed) == 1 and diffs.get(found.needed[0]) is Effect.GONE:
             return True
         try:
-            return self._try(symptom, found.needed) is Effect.GONE
+            return self._try_candidates(symptom, found.needed) is Effect.GONE
         except OutOfRuns:
             return False
 
@@ -337,11 +344,11 @@ class Diagnosing:
 
     def _of_order(self, tests: Sequence[str], before: Diagnosis | None = None) -> Diagnosis:
         """Find what tests depend on that ran before them. The unproved results of `before` are kept."""
-        found = [self._depends(test, tests) for test in tests]
+        found = [self._find_dependence(test, tests) for test in tests]
         unproved = before.unproved if before is not None else ()
         return order.concluded(found, self.runs, unproved)
 
-    def _depends(self, test: str, tests: Sequence[str]) -> Dependence:
+    def _find_dependence(self, test: str, tests: Sequence[str]) -> Dependence:
         say(f"which tests does {test} depend on?")
         left = len(self.runs) + ORDER_RUNS_AT_MOST
 
@@ -351,7 +358,7 @@ class Diagnosing:
             label = label if len(tests) == 1 else label.replace("the test", test, 1)
             say(f"run {len(self.runs) + 1}: {label}")
             evidence = self.reruns.again(interventions).evidence
-            shown, reason = _ended(evidence, test)
+            shown, reason = _effect_on_test(evidence, test)
             self.runs.append(Run((label,), shown, reason, evidence.duration_s))
             say(f"   {reason} ({evidence.duration_s:.1f} s)")
             return evidence
@@ -367,7 +374,7 @@ class Diagnosing:
         rightly = [database for database in self.first.databases if database.id not in wrong]
         return bool(rightly or not wrong) and all(not database.lives_on for database in rightly)
 
-    def _try(self, symptom: Symptom, chosen: tuple[Candidate, ...]) -> Effect:
+    def _try_candidates(self, symptom: Symptom, chosen: tuple[Candidate, ...]) -> Effect:
         interventions = [one for candidate in chosen for one in candidate.interventions]
         shown = self._run(symptom, chosen, tuple(candidate.label for candidate in chosen), interventions)
         if shown is not Effect.VOID or not any(candidate.otherwise for candidate in chosen):
@@ -397,10 +404,10 @@ class Diagnosing:
         try:
             traced = self.reruns.again([*interventions, *apart])
         except TraceError as error:  # an earlier run has removed something that the command needs
-            return self._ran(symptom, labels, Shown(Effect.VOID, error.found, 0.0))
+            return self._ran(symptom, labels, RunResult(Effect.VOID, error.found, 0.0))
         left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)
         shown, reason = effect(symptom, traced.evidence, frozenset(left_out), interventions)
-        idle = _took_no_hold(traced, interventions)
+        idle = _first_ineffective(traced, interventions)
         leave = _without_any_hold(traced, chosen, labels) if len(chosen) > 1 else ()
         if leave and len(leave) < len(chosen):  # the remaining candidates caused the result of this run
             self._idle |= {one.interventions for one in leave}
@@ -411,11 +418,11 @@ class Diagnosing:
         remedy, duration_s = is_remedy(symptom, traced.evidence, shown), traced.evidence.duration_s
         still = tuple(refusal.test for refusal in traced.evidence.refusals if refusal.test is not None)
         nowhere = shown is Effect.GONE and went_nowhere(symptom, traced.evidence)
-        found = Shown(shown, reason, duration_s, remedy, tuple(one.label for one in leave), still, nowhere)
+        found = RunResult(shown, reason, duration_s, remedy, tuple(one.label for one in leave), still, nowhere)
         self.journal.add(symptom.apart, labels, found)
         return self._ran(symptom, labels, found)
 
-    def _ran(self, symptom: Symptom, labels: tuple[str, ...], found: Shown) -> Effect:
+    def _ran(self, symptom: Symptom, labels: tuple[str, ...], found: RunResult) -> Effect:
         """Record and report the result of a run."""
         shown, self._still = Effect(found.effect), found.still
         run = Run(labels, shown, found.reason, found.duration_s, found.remedy, len(symptom.apart), found.nowhere)
@@ -430,7 +437,7 @@ class Diagnosing:
             return None
 
 
-def _order_said(tests: int) -> str:
+def _describe_orders(tests: int) -> str:
     each = f" for each of {tests} tests" if tests > 1 else ""
     return f"at most {ORDER_RUNS_AT_MOST} short runs{each}, to find which other tests it depends on"
 
@@ -441,7 +448,7 @@ def _settings_files(place: Path) -> tuple[str, ...]:
     return tuple(sorted(str(path.relative_to(place)) for path in found if path.is_file()))
 
 
-def _ended(evidence: Evidence, test: str) -> tuple[Effect, str]:
+def _effect_on_test(evidence: Evidence, test: str) -> tuple[Effect, str]:
     outcome = outcomes_of(evidence).get(test, ("", ""))[0]
     if evidence.timed_out:
         return Effect.VOID, "it was ended at its time limit"
@@ -459,7 +466,7 @@ def _edited(edit: tuple[str, int, int, str]) -> EditModule:
 
 
 def _case_of(symptom: Symptom) -> Case:
-    return replace(the_case(symptom.first), leaks=symptom.leaks)
+    return replace(case_of_answer(symptom.first), leaks=symptom.leaks)
 
 
 def _tests_left_out(symptom: Symptom, chosen: Sequence[Candidate]) -> frozenset[str]:
@@ -482,6 +489,6 @@ def _without_any_hold(
     return tuple(found)
 
 
-def _took_no_hold(traced: Traced, interventions: Sequence[Intervention]) -> str:
+def _first_ineffective(traced: Traced, interventions: Sequence[Intervention]) -> str:
     held = {change.number for change in traced.evidence.changes}
     return next((one.op for number, one in enumerate(interventions) if number not in held), "")

@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from kit.analysis.inferred_allowlist import unnamed
+from kit.analysis.inferred_allowlist import unselected_reaches
 from kit.analysis.model import Finding, counted, explained_by, location
-from kit.analysis.url_source_text import url_source_said
+from kit.analysis.url_source_text import describe_url_source
 from kit.answer.diagnosis import Cause, Diagnosis, Effect, Run, Status
-from kit.answer.model import Answer, entries_said, nothing_found, saw_nothing
+from kit.answer.model import Answer, describe_no_findings, entry_remarks, saw_nothing
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.registry import kind_named
 from kit.diagnosing.judge import Symptom
@@ -31,7 +31,7 @@ def nothing_wrong(first: Answer) -> Diagnosis:
     said = tuple(finding.message for finding in first.findings) + unseen(first)
     if saw_nothing(first):
         wrote = _last_wrote(first) if first.evidence.exit_code else ()
-        return Diagnosis(Status.UNRESOLVED, nothing_found(first), unproved=(*said, *wrote))
+        return Diagnosis(Status.UNRESOLVED, describe_no_findings(first), unproved=(*said, *wrote))
     if said:
         seen = "was seen to reach" if first.hidden else "reached"
         return Diagnosis(
@@ -41,9 +41,9 @@ def nothing_wrong(first: Answer) -> Diagnosis:
         open_still = (*unmatched, *_unnamed(first))
         ask = ("Name the databases that the tests may reach (--allow DB).",) if open_still else ()
         status = Status.UNRESOLVED if open_still else Status.CLEAN
-        return Diagnosis(status, nothing_found(first), unproved=(*open_still, *ask))
+        return Diagnosis(status, describe_no_findings(first), unproved=(*open_still, *ask))
     happened = "Every database that was reached is allowed" + ("." if unmatched else ", and nothing is wrong.")
-    return Diagnosis(Status.CLEAN, happened, unproved=(*unmatched, *entries_said(first)))
+    return Diagnosis(Status.CLEAN, happened, unproved=(*unmatched, *entry_remarks(first)))
 
 
 def unseen(first: Answer) -> tuple[str, ...]:
@@ -59,14 +59,14 @@ def _gaps(first: Answer) -> tuple[str, ...]:
 
 def _unnamed(first: Answer) -> Iterator[str]:
     """One sentence on each database that the tests reached although nothing in them names it."""
-    for reach in unnamed(first.evidence, first.reached):
+    for reach in unselected_reaches(first.evidence, first.reached):
         mine = [other for other in first.reached if other.database.id == reach.database.id]
         writing = next((other for other in mine if other.writes), None)
         wrote = f" It was written to, at {writing.used[0]}." if writing is not None and writing.used else ""
         yield (
             f"{reach.database.name} was reached, at {reach.opener or 'no line of the project'}, and no override, no "
-            f"engine and no variable of the tests leads there: {url_source_said(first.evidence, reach)}.{wrote} If it "
-            f"is a test database: --allow {shlex.quote(entry_of(first, reach.database))}"
+            f"engine and no variable of the tests leads there: {describe_url_source(first.evidence, reach)}.{wrote} If "
+            f"it is a test database: --allow {shlex.quote(entry_of(first, reach.database))}"
         )
 
 
@@ -98,7 +98,7 @@ def not_allowed(first: Answer, symptoms: Sequence[Symptom]) -> Diagnosis:
     name_them = f"perhaps {' '.join(entries)}" if wrong and entries else "--allow DB"
     return Diagnosis(
         Status.UNRESOLVED,
-        "; ".join(symptom_said(symptom) for symptom in symptoms) + "." if symptoms else nothing_found(first),
+        "; ".join(describe_symptom(symptom) for symptom in symptoms) + "." if symptoms else describe_no_findings(first),
         unproved=(
             "Nothing was re-run: without --allow the kit does not know which databases the tests may reach. Name them "
             f"({name_them}), or pass --yes to re-run anyway.",
@@ -116,11 +116,11 @@ def concluded(
     project: Project = Project(),  # noqa: B008 - it is frozen
 ) -> Diagnosis:
     """The diagnosis that the re-runs support; symptoms with the most tests come first."""
-    half = [sentence for one in found for sentence in _half_shown(one)]
+    half = [sentence for one in found for sentence in _describe_unconfirmed(one)]
     doubts = [left_open(symptom, one, project.text_of, runs) for symptom, one in zip(symptoms, found, strict=True)]
     found = [replace(one, confirmed=one.confirmed and not why) for one, why in zip(found, doubts, strict=True)]
     pairs = sorted(zip(symptoms, found, strict=True), key=lambda pair: -len(pair[0].affected))
-    pairs = [(symptom, _told_once(one, first, runs)) for symptom, one in pairs]
+    pairs = [(symptom, _without_duplicates(one, first, runs)) for symptom, one in pairs]
     proved = [(symptom, one) for symptom, one in pairs if one.confirmed]
     causes = [
         cause for number, (_, one) in enumerate(proved, 1) for cause in _causes(first, one, number, runs, project)
@@ -131,14 +131,14 @@ def concluded(
     return Diagnosis(status, happened, tuple(causes), tuple(runs), (*said, *_unproved(first, found, runs)))
 
 
-def symptom_said(symptom: Symptom) -> str:
+def describe_symptom(symptom: Symptom) -> str:
     """Describe a symptom."""
     first = symptom.first
     if symptom.wrong:
         mine = [database for database in first.databases if database.id in symptom.wrong]
         names = [database.name for database in mine]
         where = f"in {counted(len(symptom.affected), 'test')}" if symptom.affected else "outside the tests"
-        reached = "was requested, and refused," if all(map(first.only_asked_for, mine)) else "was reached"
+        reached = "was requested, and refused," if all(map(first.is_only_refused, mine)) else "was reached"
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         unsaid = "" if first.allowed.patterns is not None else ", and is not a database that the tests configure"
         return f"{names[0]}{more} {reached} {where}{unsaid}"
@@ -159,13 +159,13 @@ def findings_of(symptom: Symptom) -> tuple[Finding[object], ...]:
 
 def _happened(symptom: Symptom, found: Found, project: Project) -> str:
     if found.confirmed and symptom.wrong:
-        return headline(symptom, found.needed, project) + _how_often(found)
+        return headline(symptom, found.needed, project) + _describe_frequency(found)
     causes, findings = found.needed if found.confirmed else (), findings_of(symptom)
     where = location(causes[0].file, causes[0].line) if causes else findings[0].where if findings else ""
-    return f"{symptom_said(symptom)}{f', through {where}' if where else ''}."
+    return f"{describe_symptom(symptom)}{f', through {where}' if where else ''}."
 
 
-def _told_once(found: Found, first: Answer, runs: Sequence[Run]) -> Found:
+def _without_duplicates(found: Found, first: Answer, runs: Sequence[Run]) -> Found:
     """Keep one of several sufficient changes to the same inherited variable, preferably one that was a remedy.
 
     Otherwise the variable's value, and the absence of any other, would count as two causes.
@@ -188,7 +188,7 @@ def _as_changed(candidate: Candidate) -> set[tuple[str, ...]]:
     return {(candidate.label,), (candidate.otherwise_label or candidate.label,)}
 
 
-def _how_often(found: Found) -> str:
+def _describe_frequency(found: Found) -> str:
     """A sentence on how often the symptom occurred, if it is intermittent."""
     seen, of = found.often
     if seen == of:
@@ -200,11 +200,11 @@ def _causes(first: Answer, found: Found, number: int, runs: Sequence[Run], proje
     alone = len(found.needed) == 1
     for one in (*found.needed, *found.also):
         fix, written = fix_of(one, first, project), written_by(one, first, project)
-        cause = Cause(one.finding, one.file, one.line, fix, _as_run(one, runs), alone, number, written)
+        cause = Cause(one.finding, one.file, one.line, fix, _label_as_run(one, runs), alone, number, written)
         yield replace(cause, to_change=to_change(cause, runs))
 
 
-def _as_run(candidate: Candidate, runs: Sequence[Run]) -> str:
+def _label_as_run(candidate: Candidate, runs: Sequence[Run]) -> str:
     """The label of the candidate in the run that proved it: its own, or that of its alternative."""
     helped = {label for run in runs if run.effect is Effect.GONE for label in run.changed}
     other = candidate.otherwise_label
@@ -226,7 +226,7 @@ def _unchanged(found: Sequence[Found], runs: Sequence[Run]) -> Iterator[str]:
             yield f"The unchanged re-run was inconclusive, so no cause can be proved: {run.reason}."
 
 
-def _half_shown(found: Found) -> Iterator[str]:
+def _describe_unconfirmed(found: Found) -> Iterator[str]:
     """A sentence on interventions that made the symptom disappear without being confirmed."""
     if found.needed and not found.confirmed:
         changed = " and ".join(one.label for one in found.needed)
@@ -248,7 +248,7 @@ def _not_decisive(first: Answer, found: Sequence[Found]) -> Iterator[str]:
     refuted = {id(candidate.finding) for one in found for candidate in one.refuted}
     all_proved = all(one.confirmed for one in found)
     for finding in first.findings:
-        idle = all_proved and kind_named(finding.kind).strength.idle_once_proved
+        idle = all_proved and kind_named(finding.kind).strength.is_settled_by_cause
         if id(finding) in proved:
             continue
         if id(finding) in refuted:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from kit.analysis.case import Leak, named
 from kit.analysis.model import Finding
-from kit.analysis.past_override import culprit
+from kit.analysis.past_override import bypassing_line
 from kit.analysis.past_override import overridden as is_overridden
 from kit.analysis.url_source import named_in_files, parts_of, read_at, url_source_of
 from kit.detectors.engines import engine_made_early, import_time_engine
@@ -39,7 +39,7 @@ from kit.probes.interventions.variables import DropFromFiles, SetVariable
 # Routes of code that runs outside requests' dependencies and may have its own engine.
 _OF_ITSELF = ("middleware", "thread")
 # Routes of a request's own code outside dependencies.
-_PAST = ("without a dependency", "direct call", "background task")
+_BYPASSING_ROUTES = ("without a dependency", "direct call", "background task")
 
 
 def for_leak(leak: Leak, context: Context) -> Iterator[Candidate]:
@@ -52,19 +52,19 @@ def for_leak(leak: Leak, context: Context) -> Iterator[Candidate]:
         yield from context.engine_elsewhere(leak)
     without_context = context_not_in_thread.of_thread(context.case, leak)
     if without_context is not None:
-        yield context_not_in_thread.in_the_context(without_context)
+        yield context_not_in_thread.hand_on_context(without_context)
     yield from _variables(leak, context)
     yield from _own_modules(leak, context)
     if leak.engine is not None:
         yield from _collected_alone(leak, context)
-        yield from _made_by_the_way(leak, context)
+        yield from _without_unused_value(leak, context)
     if not overridden:
         yield from _session_elsewhere(leak, context)
     if _lifespan_ran(leak, context):
         yield _no_lifespan(leak, context)
 
 
-def _made_by_the_way(leak: Leak, context: Context) -> Iterator[Candidate]:
+def _without_unused_value(leak: Leak, context: Context) -> Iterator[Candidate]:
     """Leave out a statement on the engine's stack whose value is unused, so that nothing else depends on it.
 
     Not for an engine of a lifespan, where the whole lifespan is the cause rather than one statement.
@@ -111,7 +111,7 @@ def _connection_elsewhere(leak: Leak, context: Context) -> Iterator[Candidate]:
     """Redirect a connection that was opened without override or session to the override's database."""
     meant = context.engine_of_tests() if leak.engine is not None else context.connected_by_tests()
     opener, in_a_session = leak.opener, _opens_a_session(context.case.evidence, leak)
-    if leak.first.how not in _PAST or in_a_session or not is_overridden(context.case, leak):
+    if leak.first.how not in _BYPASSING_ROUTES or in_a_session or not is_overridden(context.case, leak):
         return
     if meant is None or opener is None:
         return
@@ -131,12 +131,12 @@ def _past(leak: Leak, context: Context, opener: Frame, label: str, opens: str, i
     known = context.found(kind, leak)
     if known is not None:  # it has the line that should have used its argument
         return Candidate(known, label, (instead,), context.kind(kind).advice(known) or _past_fix(leak, opener, opener))
-    caller = culprit(context.case, leak) or opener
+    caller = bypassing_line(context.case, leak) or opener
     finding = _suggested(
         context,
         leak,
         kind,
-        f"{opener.file}:{opener.line} opens {opens}: {context.case.leads(leak.first.chain[:4])}.",
+        f"{opener.file}:{opener.line} opens {opens}: {context.case.stack_text(leak.first.chain[:4])}.",
         caller.file,
         caller.line,
     )
@@ -197,7 +197,7 @@ def _variables(leak: Leak, context: Context) -> Iterator[Candidate]:
     for file, line, name, value in named_in_files(evidence, leak.engine) if leak.engine else ():
         yield _line_of_file(leak, context, file, line, name, value or "")
     if source.variable is None:
-        yield from _parts(leak, context)
+        yield from _changed_url_parts(leak, context)
     if source.variable is None or source.written is None or source.written.op != "inherited":
         return
     made = evidence.chain(leak.engine or leak.first.connection)
@@ -250,7 +250,7 @@ def _read_at(context: Context, file: str) -> str:
     return f", and is read at {chain[0].file}:{chain[0].line}" if own else ""
 
 
-def _parts(leak: Leak, context: Context) -> Iterator[Candidate]:
+def _changed_url_parts(leak: Leak, context: Context) -> Iterator[Candidate]:
     """Change the part of the URL that differs from the allowed server's, unless the tests have set it.
 
     If no entry of the allow-list names a server by its address, it is the host, else the port.

@@ -31,7 +31,7 @@ _BYTES_AT_MOST = 1_000_000
 _TEXTS_AT_MOST = 20_000
 
 
-class Shown(msgspec.Struct, frozen=True):
+class RunResult(msgspec.Struct, frozen=True):
     """The result of one run.
 
     `idle` are the labels of interventions without effect, `still` the tests that still show the symptom.
@@ -51,17 +51,17 @@ class Journal:
     """The kept results of one diagnosis, in `file`. Each run is written immediately, so that SIGKILL loses none."""
 
     file: Path | None = None
-    _known: dict[str, list[Shown]] = field(default_factory=dict)
+    _known: dict[str, list[RunResult]] = field(default_factory=dict)
     _asked: dict[str, int] = field(default_factory=dict)
 
-    def take(self, left_out: Sequence[str], labels: Sequence[str]) -> Shown | None:
+    def take(self, left_out: Sequence[str], labels: Sequence[str]) -> RunResult | None:
         """The kept result of the n-th equal run at the n-th call; None when there is none."""
         key = _digest([list(left_out), list(labels)])
         number = self._asked.get(key, 0)
         self._asked[key] = number + 1
         return dict(enumerate(self._known.get(key, ()))).get(number)
 
-    def add(self, left_out: Sequence[str], labels: Sequence[str], shown: Shown) -> None:
+    def add(self, left_out: Sequence[str], labels: Sequence[str], shown: RunResult) -> None:
         """Record the result of a run. Does nothing when the cache cannot be written."""
         if self.file is None:
             return
@@ -100,12 +100,12 @@ def opened(place: Path, about: Any, fresh: bool = False) -> Journal:
     return Journal(file, _read(file))
 
 
-def _read(file: Path) -> dict[str, list[Shown]]:
-    known: dict[str, list[Shown]] = {}
+def _read(file: Path) -> dict[str, list[RunResult]]:
+    known: dict[str, list[RunResult]] = {}
     with suppress(OSError):
         for line in file.read_bytes().splitlines():
             with suppress(msgspec.DecodeError):  # a line cut off when its process was killed
-                key, shown = msgspec.json.decode(line, type=tuple[str, Shown])
+                key, shown = msgspec.json.decode(line, type=tuple[str, RunResult])
                 known.setdefault(key, []).append(shown)
     return known
 

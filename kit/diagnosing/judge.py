@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from kit.analysis.case import Case, Leak, case_of
 from kit.analysis.databases import Allowed
 from kit.analysis.model import counted
-from kit.analysis.not_seen import hidden_anew
+from kit.analysis.not_seen import new_hiding_gap
 from kit.analysis.opened_by_tests import made_by_tests
 from kit.analysis.reach import Reach
 from kit.answer.diagnosis import Effect
 from kit.answer.model import Answer, answer
 from kit.detectors.planning.candidate import NOWHERE
-from kit.diagnosing.as_far import asks, is_child, not_as_far, program, stood_in, taken_away
+from kit.diagnosing.as_far import database_requests, is_child, program, removed_reach, unrepeated_reaches, used_stand_in
 from kit.evidence.model import Evidence, Refusal
 from kit.probes.allow import MalformedEntry
 from kit.probes.interventions.base import Intervention
@@ -54,7 +54,7 @@ class Symptom:
 def symptoms_of(first: Answer) -> tuple[Symptom, ...]:
     """The symptoms of the first run: one for each set of leaks that shares no test with another set."""
     tests = frozenset(ran(first.evidence))
-    sets = _apart(the_case(first))
+    sets = _apart(case_of_answer(first))
     if not sets:
         failed = tuple(dict.fromkeys(failures(first.evidence)))
         return (Symptom(first, frozenset(), failed, tests, True),) if failed else ()
@@ -103,7 +103,7 @@ def _meet(case: Case, leak: Leak, other: Leak) -> bool:
     return alike or shared or not other.tests or not set(leak.tests).isdisjoint(other.tests)
 
 
-def the_case(found: Answer) -> Case:
+def case_of_answer(found: Answer) -> Case:
     """The answer as the input of detection."""
     return case_of(found.evidence, found.reached, found.allowed)
 
@@ -135,7 +135,7 @@ def effect(
         return Effect.VOID, f"{unobserved[0]} shows the symptom, but was left out"
     if symptom.wrong:
         shown, reason = _leak_effect(symptom, run, left_out, interventions)
-        anew = hidden_anew(symptom.first.evidence, run, symptom.first.allowed) if shown is Effect.GONE else None
+        anew = new_hiding_gap(symptom.first.evidence, run, symptom.first.allowed) if shown is Effect.GONE else None
         return (shown, reason) if anew is None else (Effect.VOID, f"new in this run: {anew.why}")
     return _failure_effect(symptom, run, left_out)
 
@@ -156,7 +156,7 @@ def _leak_effect(
     wrong = [reach for reach in again.reached if not reach.stopped and _is_wrong(symptom, again, reach.database.id)]
     if wrong:
         return Effect.STAYS, f"{wrong[0].database.name} was reached, at {wrong[0].opener}"
-    asked = wrong_server_asked(symptom, run)
+    asked = wrong_server_requested(symptom, run)
     if asked:
         return Effect.VOID, f"it tried to connect to {asked}, which is not allowed"
     return _comparable(symptom, run, again, left_out, interventions)
@@ -169,7 +169,7 @@ def _stopped(refusal: Refusal) -> str:
     return f"refused before the application's first statement to {refusal.database}"
 
 
-def wrong_server_asked(symptom: Symptom, run: Evidence) -> str:
+def wrong_server_requested(symptom: Symptom, run: Evidence) -> str:
     """The address of a server off the allow-list that a run tried to connect to; "" if there is none.
 
     Connections that failed in the first run, too, are ignored: that is how a suite waits for its servers.
@@ -241,7 +241,7 @@ def _comparable(
 ) -> tuple[Effect, str]:
     """No wrong database was reached: did the tests get as far as before?"""
     first, now = symptom.first.evidence, ran(run)
-    nowhere = led_nowhere(run, again)
+    nowhere = requested_replacement(run, again)
     # A fixture redirected to the replacement database reaches its line, but its test does not reach its body.
     in_fixtures = _affected_in_fixtures(symptom) - set(now) if nowhere else set[str]()
     missing = [test for test in symptom.tests if test not in now and test not in left_out | in_fixtures]
@@ -250,14 +250,14 @@ def _comparable(
     if not symptom.tests and run.exit_code and (run.exit_code != first.exit_code or not again.reached) and not nowhere:
         reached = "" if again.reached else " and reached no database"
         return Effect.VOID, f"it ended with exit code {run.exit_code}{reached}"
-    gone = taken_away(interventions, [reach for leak in symptom.leaks for reach in leak.reaches])
+    gone = removed_reach(interventions, [reach for leak in symptom.leaks for reach in leak.reaches])
     if gone is not None:
         return Effect.VOID, f"the code that opens {gone.database.name} at {gone.opener} did not run"
     wrongly = [
         reach for reach in _wrongly(symptom, left_out, now, bool(missing))
-        if (reach.test not in in_fixtures or reach.phase == "setup") and not stood_in(run, reach, interventions)
+        if (reach.test not in in_fixtures or reach.phase == "setup") and not used_stand_in(run, reach, interventions)
     ]  # fmt: skip
-    idle = next(not_as_far(first, wrongly, asks(run), interventions), None)
+    idle = next(unrepeated_reaches(first, wrongly, database_requests(run), interventions), None)
     if idle is not None:
         return Effect.VOID, _no_longer_asks(symptom, idle, now, run)
     if nowhere:
@@ -296,15 +296,15 @@ def is_remedy(symptom: Symptom, run: Evidence, shown: Effect) -> bool:
     if not symptom.wrong:
         return True
     again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
-    return not led_nowhere(run, again) and not _no_longer_passes(symptom, run)
+    return not requested_replacement(run, again) and not _no_longer_passes(symptom, run)
 
 
 def went_nowhere(symptom: Symptom, run: Evidence) -> bool:
     """Whether what answered in place of the wrong database is one that does not exist."""
-    return led_nowhere(run, answer(run, symptom.first.allowed, symptom.first.allowed.folder))
+    return requested_replacement(run, answer(run, symptom.first.allowed, symptom.first.allowed.folder))
 
 
-def led_nowhere(run: Evidence, again: Answer) -> bool:
+def requested_replacement(run: Evidence, again: Answer) -> bool:
     """Whether a run requested the replacement database, which does not exist, so that its tests got no further."""
     asked = (*(failed.configured for failed in run.failed_connections), *(one.database for one in run.refusals))
     return any(NOWHERE in one for one in asked) or any(NOWHERE in database.name for database in again.databases)

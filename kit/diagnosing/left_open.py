@@ -20,7 +20,7 @@ from kit.detectors.kind import Strength
 from kit.detectors.registry import kind_named
 from kit.diagnosing.as_far import is_child
 from kit.diagnosing.inherited import TextOf
-from kit.diagnosing.judge import Symptom, the_case
+from kit.diagnosing.judge import Symptom, case_of_answer
 from kit.diagnosing.search import Found
 from kit.probes.interventions.connections import RedirectConnection, RedirectEngine, RedirectSession
 
@@ -36,8 +36,8 @@ def left_open(symptom: Symptom, found: Found, text_of: TextOf, runs: Sequence[Ru
     if not found.confirmed:
         return ()
     doubts: dict[str, None] = {}
-    if all(kind_named(one.kind).strength.stands_for_nothing for one in found.needed):
-        case = the_case(symptom.first)
+    if all(kind_named(one.kind).strength.reports_no_replacement for one in found.needed):
+        case = case_of_answer(symptom.first)
         doubts = dict.fromkeys(doubt for leak in symptom.leaks for doubt in _doubts(case, leak, text_of))
         doubts |= dict.fromkeys(_undecided(symptom, found))
     if _led_nowhere(found, runs) and not all(_is_in_the_text(leak) for leak in symptom.leaks):

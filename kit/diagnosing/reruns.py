@@ -24,12 +24,12 @@ from kit.probes.allow import AllowList, entry_for_server
 from kit.probes.environ import names_a_database, shown
 from kit.probes.interventions import INTERVENTIONS_VARIABLE
 from kit.probes.interventions.base import WORKSPACE, Intervention
-from kit.probes.interventions.outside import TellOfDatabases
+from kit.probes.interventions.outside import ReportDatabases
 from kit.probes.interventions.tests import StopWhenRefused
 from kit.probes.interventions.variables import RememberVariables
 from kit.probes.redact import redact_command
 from kit.probes.sealed import Seal, new_key
-from kit.tracing import Stopping, Traced, ask, guard_of, hold_to_servers, said_before, say, silent, trace, workspace
+from kit.tracing import Stopping, Traced, ask, guard_notice, guard_of, record_servers, say, silent, trace, workspace
 
 _INTERRUPTED = "it was interrupted"
 
@@ -78,20 +78,20 @@ class Reruns:
     def __exit__(self, *error: object) -> None:
         self._closing.close()
 
-    def as_it_is(self) -> tuple[Traced, Answer]:
+    def run_unchanged(self) -> tuple[Traced, Answer]:
         """Run the command unchanged; return the trace and its answer."""
         listed = allowed(self.allow, self.place)
         stopping = self._stopping(listed.entries) if self.guard.first else None
         limit_s = self.limits.budget.limit(self.limits.first_s)
         say(f"first run, unchanged: {shlex.join(redact_command(self.command))}, at most {limit_s:.0f} s")
-        say(f"this run is {said_before(guard_of(self.command, self.place, self.environ, stopping))}")
+        say(f"this run is {guard_notice(guard_of(self.command, self.place, self.environ, stopping))}")
         traced = self._trace([RememberVariables(str(self._values), self.seal.key)], limit_s, stopping)
         for line in silent(traced.evidence):
             say(line)
         self._first = ask(traced, self.allow, self.place)
         if stopping is None and not self.guard.yes:
             entries = AllowList(self._entries(), str(self.place))
-            hold_to_servers(traced.evidence, traced.began_s, entries, self.folder / "servers")
+            record_servers(traced.evidence, traced.began_s, entries, self.folder / "servers")
         self.timeout_s = self.limits.each_s or max(60.0, 3 * traced.evidence.duration_s + 30)
         return traced, self._first
 
@@ -107,7 +107,7 @@ class Reruns:
             raise OutOfRuns(self.stopped)
         try:
             self._under_way = True
-            traced = self._again(interventions)
+            traced = self._rerun(interventions)
         except (KeyboardInterrupt, SystemExit) as error:
             self.stopped, self.interrupted = _INTERRUPTED, self.interrupted or error
             raise OutOfRuns(self.stopped) from error
@@ -125,10 +125,10 @@ class Reruns:
         if self._under_way:
             raise end
 
-    def _again(self, interventions: Sequence[Intervention]) -> Traced:
+    def _rerun(self, interventions: Sequence[Intervention]) -> Traced:
         stopping = None if self.guard.yes else self._stopping(AllowList(self._entries(), str(self.place)))
         gate = [] if stopping is None else [StopWhenRefused()]
-        self.keeper.before_a_run()
+        self.keeper.restore_before_run()
         return self._trace([*interventions, *gate], self.limits.budget.limit(self.timeout_s), stopping)
 
     @property
@@ -152,7 +152,7 @@ class Reruns:
         file = self.folder / "interventions"
         file.touch(0o600)
         # The last one, because the effects of the others are reported by their position.
-        all_of_them = [*interventions, TellOfDatabases(self.keeper.address, ".", self.seal.key)]
+        all_of_them = [*interventions, ReportDatabases(self.keeper.address, ".", self.seal.key)]
         text = json.dumps([one.placed(str(self.place)).as_json() for one in all_of_them])
         file.write_text(self.seal.sealed(text.replace(WORKSPACE, str(self.folder))), encoding="ascii")
         return trace(

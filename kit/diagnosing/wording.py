@@ -45,7 +45,7 @@ def inherited_by(candidate: Candidate, first: Answer) -> str:
 
 def headline(symptom: Symptom, needed: Sequence[Candidate], project: Project) -> str:
     """One sentence on what the tests reach and why; with several causes, the number of tests for each."""
-    reached = f"{_who(symptom)} {_does(symptom)} {_databases(symptom)}"
+    reached = f"{_describe_affected(symptom)} {_does(symptom)} {_databases(symptom)}"
     reasons = [f"because {_because(symptom, one, project)}" for one in needed]
     if len(needed) == 1:
         return f"{reached} {reasons[0]}."
@@ -55,7 +55,7 @@ def headline(symptom: Symptom, needed: Sequence[Candidate], project: Project) ->
     return f"{reached}: {', and '.join(reasons)}."
 
 
-def _who(symptom: Symptom) -> str:
+def _describe_affected(symptom: Symptom) -> str:
     affected = symptom.affected
     if not affected:
         return "The command" if not symptom.tests else "What runs outside the tests"

@@ -188,7 +188,7 @@ def _changed_toml(text: str, path: Path, section: str, entries: Sequence[str]) -
     except library.exceptions.TOMLKitError:
         raise _by_hand(path, section, entries) from None
     after: str = library.dumps(document)
-    if not _says(text, after, path, section, entries):
+    if not _has_guard(text, after, path, section, entries):
         raise _by_hand(path, section, entries)
     return after
 
@@ -241,7 +241,7 @@ def _with_first(text: str, values: Sequence[str], as_list: bool) -> str:
     return f"[{blank}{inserted}{between}{rest.lstrip()}"
 
 
-def _says(before: str, after: str, path: Path, section: str, entries: Iterable[str]) -> bool:
+def _has_guard(before: str, after: str, path: Path, section: str, entries: Iterable[str]) -> bool:
     """Whether the text has the guard on and the whole list, and is otherwise unchanged."""
     try:
         found = _table(after, path, section) or {}

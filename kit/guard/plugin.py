@@ -38,11 +38,11 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         help="names of drivers and programs that may connect although --db-guard cannot tell to which database",
     )
     config: Any = pluginmanager.get_plugin("pytestconfig")
-    if config is not None and _is_given(config):
-        _begin(config)
+    if config is not None and _is_requested(config):
+        _start_guard(config)
 
 
-def _is_given(config: Any) -> bool:
+def _is_requested(config: Any) -> bool:
     """Whether --db-guard is among a run's options, before pytest itself has parsed them."""
     if getattr(config.option, "db_guard", False):  # a worker of pytest-xdist gets the controller's options
         return True
@@ -58,7 +58,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Use the options as pytest parsed them, before any conftest is imported that may connect."""
     run: GuardedRun | None = early_config.pluginmanager.get_plugin(NAME)
     if early_config.known_args_namespace.db_guard:
-        (run or _begin(early_config)).check_what_was_before()
+        (run or _start_guard(early_config)).check_earlier_connections()
     elif run is not None:  # --db-guard was the value of another option
         early_config.pluginmanager.unregister(run)
         run.end()
@@ -75,8 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
-def _begin(config: pytest.Config) -> GuardedRun:
-    with _imported_as_it_is(config):
+def _start_guard(config: pytest.Config) -> GuardedRun:
+    with _without_assertion_rewriting(config):
         from kit.guard.run import GuardedRun
 
     run: GuardedRun = GuardedRun(config)
@@ -86,7 +86,7 @@ def _begin(config: pytest.Config) -> GuardedRun:
 
 
 @contextmanager
-def _imported_as_it_is(config: pytest.Config) -> Iterator[None]:
+def _without_assertion_rewriting(config: pytest.Config) -> Iterator[None]:
     """Import without pytest's assertion rewriting, which compiles every module of a plugin again.
 
     Without a cache of compiled modules, that would be most of the guard's cost.

@@ -154,7 +154,7 @@ class Suite:
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
             raise GuardError(f"{self.python} could not run pytest: {error}", remedy=OTHER_PYTHON) from None
-        return _told(result, self.python, ended.stdout + ended.stderr)
+        return _parse_result(result, self.python, ended.stdout + ended.stderr)
 
 
 @contextmanager
@@ -164,7 +164,7 @@ def suite_of(project: Path, python: str) -> Iterator[Suite]:
         yield Suite(project, python, folder)
 
 
-def _told(result: Path, python: str, output: str) -> PytestRun:
+def _parse_result(result: Path, python: str, output: str) -> PytestRun:
     try:
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -52,32 +52,32 @@ class GuardedRun:
         self._ended, self._at_once = False, False
         self._exit_status: int | None = None
         self._by_command = _is_the_command()
-        self._guard = self._put_in()
+        self._guard = self._install_guard()
         self._before = opened_before(self._guard)
         self.is_checked = False
         atexit.register(self._finally)  # called after the functions that tests register
 
-    def _put_in(self) -> Guard:
+    def _install_guard(self) -> Guard:
         guard = Guard(
-            self._allow, str(self._file), self._tell, (self._pid, self._number), self._unjudged, self._note,
+            self._allow, str(self._file), self._record_refusal, (self._pid, self._number), self._unjudged, self._note,
         )
-        guard.carry()
+        guard.inject_into_children()
         return guard
 
-    def check_what_was_before(self) -> None:
+    def check_earlier_connections(self) -> None:
         """Raise UsageError if something connected already, or holds an unguarded connect function."""
         self.is_checked = True
         if self._before:
             raise pytest.UsageError("--db-guard was loaded too late. " + " ".join(self._before))
 
-    def _tell(self, refusal: Refusal) -> None:
+    def _record_refusal(self, refusal: Refusal) -> None:
         """Record a refusal; a forked child writes it to the file, as other processes do."""
         if os.getpid() != self._pid:
             appending_to(str(self._file), (self._pid, self._number))(refusal)
         elif not self._at_once:
             self._told.append(refusal)
         else:
-            self._tell_late([refusal])
+            self._report_late([refusal])
 
     def _note(self, text: str) -> None:
         """Record that a Python was started without the guard; a forked child writes it to the file."""
@@ -99,13 +99,13 @@ class GuardedRun:
         is_worker = hasattr(self._config, "workerinput")
         if not is_worker:
             self._controllers = None
-        self._tell_late(self._taken())
+        self._report_late(self._collect_refusals())
         if not self._by_command and not is_worker:
             self._guard.remove()
             self._close()
-            atexit.register(self._again)
+            atexit.register(self._guard_at_exit)
 
-    def _tell_late(self, refusals: list[Refusal]) -> None:
+    def _report_late(self, refusals: list[Refusal]) -> None:
         """Report to the controller, if there is one; else on standard error, and exit with a status of failure."""
         if self._controllers is not None:
             for refusal in refusals:
@@ -116,16 +116,16 @@ class GuardedRun:
         if refusals and self._exit_status in (None, *_SUCCEEDED):
             end_with(pytest.ExitCode.TESTS_FAILED)
 
-    def _again(self) -> None:
+    def _guard_at_exit(self) -> None:
         """Guard the run's remaining `atexit` functions when a program that went on after the run exits."""
         if os.getpid() == self._pid:
             self._number, name = tempfile.mkstemp(prefix="db-guard-", suffix=".jsonl")
             self._file, self._read, self._open = Path(name), 0, True
-            self._guard = self._put_in()
+            self._guard = self._install_guard()
 
     def _finally(self) -> None:
         if os.getpid() == self._pid and self._open:
-            self._tell_late(self._taken())
+            self._report_late(self._collect_refusals())
             if not self._by_command:
                 self._guard.remove()
             self._close()
@@ -156,7 +156,7 @@ class GuardedRun:
             return
         self._reported += found
         if report.outcome == "failed":
-            if not all(text in _last_words(report) for text in found):
+            if not all(text in _final_error(report) for text in found):
                 report.sections.append((_SECTION, "\n".join(found)))
             return
         report.outcome, report.longrepr = "failed", "\n".join(f"db-guard: {text}" for text in found)
@@ -164,17 +164,17 @@ class GuardedRun:
 
     def _refused(self) -> list[str]:
         """Return the messages of refusals since the last call, without duplicates."""
-        return _messages(self._taken())
+        return _messages(self._collect_refusals())
 
-    def _taken(self) -> list[Refusal]:
+    def _collect_refusals(self) -> list[Refusal]:
         found = []
         while self._told:
             found.append(self._told.pop(0))
         if self._open and os.fstat(self._number).st_size != self._read:
-            found += self._taken_elsewhere()
+            found += self._read_refusals_file()
         return found
 
-    def _taken_elsewhere(self) -> list[Refusal]:
+    def _read_refusals_file(self) -> list[Refusal]:
         """Read the file by its descriptor, because its name may have been removed."""
         lines = os.pread(self._number, os.fstat(self._number).st_size - self._read, self._read)
         whole = lines[: lines.rfind(b"\n") + 1]
@@ -189,7 +189,7 @@ class GuardedRun:
         """Stop a run in which a driver cannot be watched."""
         self._guard.hooks.catch_up()
         if self._guard.failures:
-            raise pytest.UsageError(_blind(self._guard.failures))
+            raise pytest.UsageError(_describe_unwatched(self._guard.failures))
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
@@ -200,7 +200,7 @@ class GuardedRun:
         yield
         self._late += self._refused()
         if self._guard.failures:
-            self._late.append(_blind(self._guard.failures))
+            self._late.append(_describe_unwatched(self._guard.failures))
         if hasattr(session.config, "workeroutput"):
             told = {"db_guard": self._late, "db_guard_notes": self._notes, "db_guard_reported": self._reported}
             session.config.workeroutput.update(told)
@@ -222,7 +222,7 @@ class GuardedRun:
         """Report that the guard is on, and what it allows."""
         allow = self._guard.allow
         said = f"db-guard: on, allowed: {', '.join(allow.entries) or 'databases in memory only'}"
-        all_of = [f"{entry} allows {what}" for entry, what in allow.lets_all_through()]
+        all_of = [f"{entry} allows {what}" for entry, what in allow.unrestricted_entries()]
         all_of += [f"{name} may connect anywhere (db_guard_drivers)" for name in self._unjudged]
         return f"{said}\ndb-guard: {'; '.join(all_of)}" if all_of else said
 
@@ -282,12 +282,12 @@ def _messages(refusals: list[Refusal]) -> list[str]:
     return list(dict.fromkeys(map(message, refusals)))
 
 
-def _last_words(report: Any) -> str:
+def _final_error(report: Any) -> str:
     """The final error of a failed report, because a refusal earlier in a long exception chain is easily overlooked."""
     crash = getattr(report.longrepr, "reprcrash", None)
     return str(report.longrepr) if crash is None else str(crash.message)
 
 
-def _blind(failures: Any) -> str:
+def _describe_unwatched(failures: Any) -> str:
     said = "; ".join(f"{library} ({reason})" for library, reason in failures.items())
     return f"--db-guard cannot watch {said}: its connections would not be refused"

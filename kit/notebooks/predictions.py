@@ -30,7 +30,7 @@ class Prediction:
     shown: Any = field(default=None, repr=False)
 
 
-_asked: dict[str, Prediction] = {}
+_predictions: dict[str, Prediction] = {}
 
 
 def predict(id: str, question: str, options: Mapping[str, str]) -> None:
@@ -47,7 +47,7 @@ def predict(id: str, question: str, options: Mapping[str, str]) -> None:
             wanted="two or more, each with why it is wrong where it is", remedy="complete its options",
         )
     asked = Prediction(id, question, dict(options))
-    _asked[id] = asked
+    _predictions[id] = asked
     if attended():
         from IPython.display import display
 
@@ -60,7 +60,7 @@ def answer(id: str, observed: str, trials: int) -> str:
 
     `observed` is the observation in words, common to all of `trials` trials.
     """
-    asked = _asked.get(id)
+    asked = _predictions.get(id)
     if asked is None or asked.said is None:
         return ""
     says = "the trial says" if trials == 1 else f"{trials} of {trials} trials say"

@@ -201,7 +201,7 @@ class _Start:
         while waiting:
             self.supervisor.listen(READY_POLL_S)
             for side in [side for side in waiting if side in self.supervisor.ended]:
-                said = self.said_since(side, sizes[side])
+                said = self.output_since(side, sizes[side])
                 tries += 1
                 if self.fixed or tries > PORT_TRIES or "could not create any TCP/IP sockets" not in said:
                     raise faults.explain(f"the server {side} did not start", said, port=self.ports[side])
@@ -209,7 +209,7 @@ class _Start:
                 sizes[side] = self.launch(side)
             waiting = {side for side in waiting if not self.is_ready(side)}
             if time.monotonic() > deadline:
-                said = " ".join(self.said_since(side, sizes[side]) for side in sorted(waiting))
+                said = " ".join(self.output_since(side, sizes[side]) for side in sorted(waiting))
                 raise PairError(
                     f"the server {' and '.join(sorted(waiting))} was not ready after {READY_S:.0f} s;"
                     f" it said: {faults.tail(said) or 'nothing'}"
@@ -229,7 +229,7 @@ class _Start:
         self.supervisor.start(side, argv, log, programs.server_environment())
         return size
 
-    def said_since(self, side: SideName, position: int) -> str:
+    def output_since(self, side: SideName, position: int) -> str:
         try:
             return self.log(side).read_bytes()[position:].decode(errors="replace")
         except FileNotFoundError:
@@ -267,7 +267,7 @@ class _Start:
         try:
             yield
         except psycopg.Error as error:
-            raise faults.explain(f"the server {side} failed", f"{error}\n{self.said_since(side, 0)}") from error
+            raise faults.explain(f"the server {side} failed", f"{error}\n{self.output_since(side, 0)}") from error
 
     def side(self, name: SideName, template_password: str) -> Side:
         """Set new passwords for the roles, and ask the server for its identity."""

@@ -116,7 +116,7 @@ def _unreadable(path: Path, error: OSError) -> PairError:
 
 def status() -> Pair | None:
     """The pair that was left running, or None. Raises PairError when one of its servers has died."""
-    state = _recall()
+    state = _read_state()
     if state is None or (state.directory is not None and not is_held(state.directory)):
         return None
     for side in state.pair.sides:
@@ -131,7 +131,7 @@ def status() -> Pair | None:
 
 def description(pair: Pair) -> str:
     """One line: kind and start time of the pair, and for the one left running, the folder where it was started."""
-    state = _recall()
+    state = _read_state()
     since = pair.production.identity.started[:16].replace("T", " ")
     line = f"The pair is up ({pair.kind}), since {since} UTC"
     if state is None or state.pair != pair:
@@ -153,11 +153,11 @@ def dead(side: Side) -> PairError:
     """The error for a server that has died: its exit status, and its last log entries about itself."""
     found = f"the server {side.name} on {side.host}:{side.port} has died"
     if side.log is not None:
-        found += _how_it_ended(side.log.parent / f"{side.name}{ENDED}") + _last_words(side.log)
+        found += _describe_exit(side.log.parent / f"{side.name}{ENDED}") + _last_words(side.log)
     return PairError(found, remedy="kit down, then kit up")
 
 
-def _how_it_ended(record: Path) -> str:
+def _describe_exit(record: Path) -> str:
     deadline = time.monotonic() + RECORD_S
     while not record.exists() and is_held(record.parent) and time.monotonic() < deadline:
         time.sleep(DOWN_POLL_S)  # the supervisor writes it a moment after the exit
@@ -199,7 +199,7 @@ def _only_one() -> Iterator[None]:
 
 
 def _still_up() -> Pair | None:
-    _recall()  # raises for a damaged state file instead of replacing it
+    _read_state()  # raises for a damaged state file instead of replacing it
     try:
         return status()
     except PairError:
@@ -261,7 +261,7 @@ def _leave_compose(ports: tuple[int, int] | None) -> Pair:
 def _take_down() -> bool:
     """End what is up. An unreadable state file is no reason to leave its servers running."""
     try:
-        state = _recall()
+        state = _read_state()
     except PairError:
         state = None
     found = places.state_file().exists()
@@ -337,7 +337,7 @@ def _end_supervisor(directory: Path) -> None:
 def _supervisor_of(directory: Path) -> int | None:
     """The process number of a directory's supervisor, if the state file names it and that process is the supervisor."""
     try:
-        state = _recall()
+        state = _read_state()
     except PairError:
         return None
     return state.supervisor if state is not None and is_supervisor(state.supervisor, str(directory)) else None
@@ -379,7 +379,7 @@ def _unwritable(path: Path, error: OSError) -> PairError:
     )
 
 
-def _recall() -> State | None:
+def _read_state() -> State | None:
     """The content of the state file, or None when there is none. Raises PairError when it is damaged or forged."""
     path = places.state_file()
     try:

@@ -118,9 +118,9 @@ class Supervisor:
             return
         *lines, self.orders = (self.orders + received).split(b"\n")
         for line in lines:
-            self.obey(json.loads(line))
+            self.execute_order(json.loads(line))
 
-    def obey(self, order: dict[str, object]) -> None:
+    def execute_order(self, order: dict[str, object]) -> None:
         if "start" in order:
             self.start(order)
         elif "run" in order:
@@ -189,9 +189,9 @@ class Supervisor:
                 ended, status = os.waitpid(pid, os.WNOHANG)
                 if ended:
                     del known[name]
-                    self.say_ended(name, os.waitstatus_to_exitcode(status))
+                    self.report_end(name, os.waitstatus_to_exitcode(status))
 
-    def say_ended(self, name: str, status: int) -> None:
+    def report_end(self, name: str, status: int) -> None:
         if name in self.data:
             release_memory(self.data[name])
         if name in self.data and name not in self.stopping and not self.ending:

@@ -139,7 +139,7 @@ class AllowList:
     def _match(self, configured: str, word: Mapping[str, Optional[str]], peer: Optional[Peer]) -> Match:
         place = place_of(configured, peer)
         by_word = frozenset(
-            rule.text for rule in self.rules if word and any(_answers(word, one) for one in rule.servers)
+            rule.text for rule in self.rules if word and any(_matches_server(word, one) for one in rule.servers)
         )
         named = word.get("database")
         if named is not None and named != place.database:
@@ -149,7 +149,7 @@ class AllowList:
         if by_place or by_word:
             return Match(by_word, by_place)
         return Match(by_address=frozenset(
-            rule.text for rule in self.rules if any(_leads_to(one, place, peer) for one in rule.places)
+            rule.text for rule in self.rules if any(_resolves_to(one, place, peer) for one in rule.places)
         ))
 
     def names_port_of(self, place: Place) -> FrozenSet[str]:
@@ -162,7 +162,7 @@ class AllowList:
         """Return whether an entry names one host and port, without wildcards."""
         return any(_is_literal(place) for rule in self.rules if rule.text == entry for place in rule.places)
 
-    def lets_all_through(self) -> Tuple[Tuple[str, str], ...]:
+    def unrestricted_entries(self) -> Tuple[Tuple[str, str], ...]:
         """Return the entries that allow everything, each with a description of what it allows."""
         odd = "\x01"  # a name that no server, database or file has
         found = []
@@ -205,7 +205,7 @@ def _literal(path: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
-def _answers(word: Mapping[str, Optional[str]], server: Server) -> bool:
+def _matches_server(word: Mapping[str, Optional[str]], server: Server) -> bool:
     return all(
         pattern is None or fnmatchcase(word.get(name) or "", pattern)
         for name, pattern in zip(_ANSWERED, (server.number, server.cluster, server.database))
@@ -220,7 +220,7 @@ def _is_literal(place: Place) -> bool:
     return not set(place.host + place.port) & set("*?[")
 
 
-def _leads_to(pattern: Place, place: Place, peer: Optional[Peer]) -> bool:
+def _resolves_to(pattern: Place, place: Place, peer: Optional[Peer]) -> bool:
     """Return whether the entry's host has another name than the requested host, but resolves to the address reached."""
     if not _is_literal(pattern) or not _is_at(place, pattern[1:], 1):
         return False
@@ -234,11 +234,11 @@ _addresses: Dict[str, FrozenSet[str]] = {}
 def addresses(host: str) -> FrozenSet[str]:
     """Return the IP addresses of a host, looked up once per process; empty for a host that does not resolve."""
     if host not in _addresses:
-        _addresses[host] = frozenset(_looked_up(host))
+        _addresses[host] = frozenset(_resolve_host(host))
     return _addresses[host]
 
 
-def _looked_up(host: str) -> List[str]:
+def _resolve_host(host: str) -> List[str]:
     import _socket  # a program may have replaced socket.getaddrinfo
 
     own = ["127.0.0.1", "::1"] if host == "localhost" else []

@@ -45,7 +45,7 @@ class AppProbe:
 
     def check_overrides(self) -> None:
         """Compare overrides that have changed since the last check with the dependencies of the applications."""
-        self._tell_of_those_that_are_gone()
+        self._report_collected()
         for app in self.alive():
             self._overrides.look(app)
             self._routes.check(app, self.alive)
@@ -61,7 +61,7 @@ class AppProbe:
                 request = probe._request(app, scope)
                 token = REQUEST.set(request)
                 try:
-                    await original(app, scope, receive, probe._telling_when_up(request, send))
+                    await original(app, scope, receive, probe._reporting_startup(request, send))
                 except BaseException as error:
                     out_of_traceback(error)
                     raise
@@ -94,14 +94,14 @@ class AppProbe:
     @quietly
     def _made(self, app: Any) -> str:
         number = self._objects.new("app", app)
-        self._tell_of_those_that_are_gone()
+        self._report_collected()
         self._numbers.set(app, number)
         self._apps[number] = ref(app)
         self._recorder.event("app", app=number, type=name_of(type(app)))
         return number
 
-    def _tell_of_those_that_are_gone(self) -> None:
-        for number in self._numbers.forget_those_that_are_gone():
+    def _report_collected(self) -> None:
+        for number in self._numbers.remove_collected():
             self._apps.pop(number, None)
             self._recorder.plain("app_gone", app=number)
 
@@ -141,7 +141,7 @@ class AppProbe:
             self._routes.check(app, self.alive)
         return request
 
-    def _telling_when_up(self, request: Optional[Request], send: Any) -> Any:
+    def _reporting_startup(self, request: Optional[Request], send: Any) -> Any:
         if request is None or request.stage != "lifespan":
             return send
 

@@ -16,7 +16,7 @@ from .quiet import quietly
 from .recorder import Recorder
 from .settings_files import SettingsFiles
 
-_FROM_HERE_TO_THE_CALLER_OF_EXEC = 5  # frames, after the four of the listener itself
+_FRAMES_TO_CALLER_OF_EXEC = 5  # frames, after the four of the listener itself
 
 
 class AuditProbe:
@@ -97,7 +97,7 @@ class AuditProbe:
 
 def _name_of_what_is_executed() -> Optional[str]:
     """Return the name of the module whose code is about to run, from the locals of the caller of exec."""
-    for value in sys._getframe(_FROM_HERE_TO_THE_CALLER_OF_EXEC).f_locals.values():
+    for value in sys._getframe(_FRAMES_TO_CALLER_OF_EXEC).f_locals.values():
         if is_a(value, ModuleType):
             return text_of(held_by(value).get("__name__"))
         for space in value if type(value) is tuple else (value,):
@@ -107,7 +107,7 @@ def _name_of_what_is_executed() -> Optional[str]:
 
 
 def _is_reloading() -> bool:
-    frame: Optional[FrameType] = sys._getframe(_FROM_HERE_TO_THE_CALLER_OF_EXEC)
+    frame: Optional[FrameType] = sys._getframe(_FRAMES_TO_CALLER_OF_EXEC)
     while frame is not None and frame.f_globals.get("__name__", "").startswith(("importlib", "_frozen_importlib")):
         if frame.f_code.co_name == "reload":
             return True

@@ -26,7 +26,7 @@ def listen(event: str, listener: Listener) -> Callable[[], None]:
     _listening[event] = (*_listening.get(event, ()), listener)
     if not _hooked:
         _hooked = True
-        sys.addaudithook(_heard)
+        sys.addaudithook(_dispatch)
 
     def end() -> None:
         left = tuple(one for one in _listening.get(event, ()) if one is not listener)
@@ -38,7 +38,7 @@ def listen(event: str, listener: Listener) -> Callable[[], None]:
     return end
 
 
-def _heard(event: str, args: Tuple[Any, ...], _listening: Dict[str, Tuple[Listener, ...]] = _listening) -> None:
+def _dispatch(event: str, args: Tuple[Any, ...], _listening: Dict[str, Tuple[Listener, ...]] = _listening) -> None:
     if event in _listening:
         __tracebackhide__ = True  # pytest hides such frames in tracebacks
         for listener in _listening[event]:

@@ -136,7 +136,7 @@ def _found_by_name(call: Any) -> Any:
     return found
 
 
-def stands_instead(call: Any) -> Any:
+def current_replacement(call: Any) -> Any:
     """Return the object that now has a function's own name; None if it is the function, or a decorator around it."""
     if type(call) is not FunctionType:
         return None

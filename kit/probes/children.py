@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from .audited import listen
 from .context import CURRENT
-from .drivers.methods import hear_of
+from .drivers.methods import watch_lookup
 from .hooks import Hooks, out_of_traceback, parameters_of
 from .own import os, re, sys
 from .own import own_builtins as __builtins__  # noqa: F401
@@ -50,15 +50,15 @@ class Starting(NamedTuple):
         return is_python(self.program, (self.environ or {}).get("PATH"))
 
     @property
-    def leaves_all_behind(self) -> bool:
+    def ignores_environment(self) -> bool:
         """Whether it is an interpreter with an option by which it ignores the variables."""
         return self.python and bool(_options(self.words[1:]) & _LEAVING_ALL_BEHIND)
 
 
     @property
-    def why_bare(self) -> str:
+    def why_unprobed(self) -> str:
         """The reason why it does not load the probes, in words."""
-        if self.leaves_all_behind:
+        if self.ignores_environment:
             return "an option (-I, -E or -S) makes it ignore PYTHONPATH or sitecustomize"
         return "its environment lacks the kit's PYTHONPATH"
 
@@ -69,7 +69,7 @@ class Listening:
     def starting(self, process: Starting) -> None:
         """Called before a process is started; an exception raised here prevents it."""
 
-    def bare(self, process: Starting) -> None:
+    def starting_unprobed(self, process: Starting) -> None:
         """Called before a Python is started that will not load the probes; an exception raised here prevents it."""
 
     def started(self, pid: int, process: Starting) -> None:
@@ -82,8 +82,8 @@ class Started(Listening):
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    def bare(self, process: Starting) -> None:
-        self._recorder.plain("not_seen", what="child", name=os.path.basename(process.program), why=process.why_bare)
+    def starting_unprobed(self, process: Starting) -> None:
+        self._recorder.plain("not_seen", what="child", name=os.path.basename(process.program), why=process.why_unprobed)
 
     def started(self, pid: int, process: Starting) -> None:
         program = os.path.basename(process.program)
@@ -123,7 +123,7 @@ class Children:
         if name in self._held:
             self._held[name] = None
 
-    def _have_it_inherited(self) -> None:
+    def _restore_environment(self) -> None:
         """Restore the variables in the real environment if they are missing there."""
         wanted: Dict[str, Optional[str]] = {**self._injection(self._held.get("PYTHONPATH"))}
         if wanted:
@@ -229,7 +229,7 @@ class Children:
             return start
 
         for name in ("subprocess_exec", "subprocess_shell"):
-            hear_of(hooks, uvloop.Loop, name, hear)
+            watch_lookup(hooks, uvloop.Loop, name, hear)
 
     def _opening(self, event: Tuple[Any, ...]) -> None:
         program, words, folder, environ = event[:4]
@@ -254,12 +254,12 @@ class Children:
         self, program: Any, words: Any, environ: Any, folder: Any = None, added: bool = False,
     ) -> Starting:
         if environ is None:
-            self._have_it_inherited()
+            self._restore_environment()
         process = Starting(_text(program), _words(words), _mapping(environ), _text(folder) or None)
         self._told.starting(process)
         is_bare = environ is not None and not added and process.python
-        if process.leaves_all_behind or (is_bare and self._with_own(environ, program, words) is not environ):
-            self._told.bare(process)
+        if process.ignores_environment or (is_bare and self._with_own(environ, program, words) is not environ):
+            self._told.starting_unprobed(process)
         return process
 
 

@@ -18,14 +18,14 @@ _NOT_KNOWN = ":"  # remains of a variable that is not set
 _RUN_BY_MYSQL = re.compile(r"(?m)^[ \t]*(?:\\u[ \t]+|use[ \t]+)(\S+?);?[ \t]*$", re.IGNORECASE)
 
 
-class ToldToRun(NamedTuple):
+class NamedDatabases(NamedTuple):
     """The databases in a text of statements, or why some of them are unknown."""
 
     databases: Tuple[str, ...] = ()
     why_not: str = ""
 
 
-def by_psql(text: str, variables: Mapping[str, str]) -> ToldToRun:
+def by_psql(text: str, variables: Mapping[str, str]) -> NamedDatabases:
     r"""Parse the argument of -c, or the file of -f; `variables` are those of -v, and `\set` in the text adds others."""
     known = {**variables, **dict(_SET.findall(text))}
     text = _PUT_IN.sub(lambda found: _quoted(found[1], known[found[2]]) if found[2] in known else found[0], text)
@@ -34,18 +34,18 @@ def by_psql(text: str, variables: Mapping[str, str]) -> ToldToRun:
         text = text.replace("'", ";")
     databases = tuple(dict.fromkeys(named.database for named in named_in(_OWN_COMMAND.sub(";", text))))
     if _NOT_KNOWN in databases or (runs_results and may_name(text) and not databases):
-        return ToldToRun(why_not="it creates, alters or drops a database whose name is known only when it runs")
-    return ToldToRun(databases)
+        return NamedDatabases(why_not="it creates, alters or drops a database whose name is known only when it runs")
+    return NamedDatabases(databases)
 
 
 def _quoted(mark: str, value: str) -> str:
     return f"{mark}{value}{mark}"
 
 
-def by_mysql(texts: Sequence[str]) -> ToldToRun:
+def by_mysql(texts: Sequence[str]) -> NamedDatabases:
     """Parse the arguments of -e for MySQL's client."""
     found: List[str] = []
     for text in texts:
         found += [named.database for named in named_in(text, "mysql")]
         found += [name.strip("`") for name in _RUN_BY_MYSQL.findall(text)]
-    return ToldToRun(tuple(dict.fromkeys(found)))
+    return NamedDatabases(tuple(dict.fromkeys(found)))

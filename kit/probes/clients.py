@@ -18,7 +18,7 @@ from .shells import Command, Unreadable, commands, read
 ANY = "*"  # the database name of a program that accesses all databases of a server
 
 
-class Asked(NamedTuple):
+class Destination(NamedTuple):
     """The destination of a client: a server's database as a URL, or a file; or why it cannot be determined."""
 
     client: str
@@ -92,14 +92,14 @@ _FILES = {
     "duckdb": frozenset({"-c", "-s", "-f", "-init", "-cmd", "-separator", "-newline", "-nullvalue"}),
 }
 _FILES["sqlcipher"] = _FILES["sqlite3"]
-_NO_WAY = frozenset({
+_UNSUPPORTED = frozenset({
     "sqlcmd", "bcp", "sqlplus", "sqlldr", "expdp", "impdp", "usql", "isql", "mysqlsh", "mysqlpump", "cockroach",
     "flyway", "liquibase", "dbmate", "sqitch", "pgloader", "prisma",
 })  # fmt: skip
-_ONLY_TELLS = frozenset({"--version", "-version", "version", "-v", "-V", "--help", "help", "-h", "-?", "/?"})
+_INFORMATION_OPTIONS = frozenset({"--version", "-version", "version", "-v", "-V", "--help", "help", "-h", "-?", "/?"})
 _WITHOUT_A_CONNECTION = frozenset({"help", "version", "?"})
 
-CLIENTS = frozenset({*_POSTGRES, *_MYSQL, *_FILES, *_NO_WAY})
+CLIENTS = frozenset({*_POSTGRES, *_MYSQL, *_FILES, *_UNSUPPORTED})
 
 _CONNECTS_ELSEWHERE = re.compile(r"(?m)(?:^|\s)\\c(?:onnect)?\b")
 _INCLUDED = re.compile(r"(?m)^[ \t]*\\(i|ir|include|include_relative)[ \t]+(\S[^\n]*?)[ \t]*$")
@@ -112,28 +112,29 @@ _OPENED = re.compile(r"(?m)^\s*\.(?:open|backup|save|restore|clone)\b(.*)$")
 _MENTIONED = re.compile(r"(?:^|[\s;&|(/`])(" + "|".join(sorted(map(re.escape, CLIENTS), reverse=True)) + r")(?=\s|$)")
 
 
-def asked_by(
+def destinations_of(
     words: Sequence[str], environ: Mapping[str, str], folder: str, is_there: Callable[[str, Mapping[str, str]], bool],
-) -> Iterator[Asked]:
+) -> Iterator[Destination]:
     """Yield the destinations of the clients that a command starts, without duplicates.
 
     `is_there(program, environ)` tells whether a program exists; a client that does not is left out.
     """
-    yield from dict.fromkeys(_asked_by(words, environ, folder, is_there))
+    yield from dict.fromkeys(_destinations(words, environ, folder, is_there))
 
 
-def _asked_by(
+def _destinations(
     words: Sequence[str], environ: Mapping[str, str], folder: str, is_there: Callable[[str, Mapping[str, str]], bool],
-) -> Iterator[Asked]:
+) -> Iterator[Destination]:
     for found in commands(words, environ, folder, CLIENTS):
         if isinstance(found, Unreadable):
             for name in sorted(set(_MENTIONED.findall(found.text))):
-                yield Asked(name, why_not="it is started by a shell command that cannot be parsed")
+                yield Destination(name, why_not="it is started by a shell command that cannot be parsed")
         elif isinstance(found, Command) and found.name in CLIENTS:
             if found.elsewhere:
-                yield Asked(found.name, why_not=f"{found.elsewhere} starts it in a container or on another machine")
+                why_not = f"{found.elsewhere} starts it in a container or on another machine"
+                yield Destination(found.name, why_not=why_not)
             elif is_there(_program(found), found.environ):
-                yield from _asked(found)
+                yield from _destinations_of(found)
 
 
 def _program(command: Command) -> str:
@@ -142,18 +143,18 @@ def _program(command: Command) -> str:
     return os.path.join(command.folder, name) if os.path.dirname(name) else name
 
 
-def _asked(command: Command) -> Iterator[Asked]:
+def _destinations_of(command: Command) -> Iterator[Destination]:
     name = command.name
-    if name in _NO_WAY:
-        if command.words[1:] and set(command.words[1:]) <= _ONLY_TELLS:
+    if name in _UNSUPPORTED:
+        if command.words[1:] and set(command.words[1:]) <= _INFORMATION_OPTIONS:
             return
-        yield Asked(name, why_not="the kit does not parse its options")
+        yield Destination(name, why_not="the kit does not parse its options")
         return
     reader = _postgres if name in _POSTGRES else _mysql if name in _MYSQL else _file
     for asked in reader(command):
         unknown = asked.url or asked.file or ""
         why_not = f"the $ in {unknown} stands for a value that is known only when it runs"
-        yield Asked(name, why_not=why_not) if "$" in unknown else asked
+        yield Destination(name, why_not=why_not) if "$" in unknown else asked
 
 
 def _apart(words: Sequence[str], valued: str, attached: str = "") -> _Words:
@@ -192,7 +193,7 @@ _VARIABLES = {
 }  # fmt: skip
 
 
-def _postgres(command: Command) -> Iterator[Asked]:
+def _postgres(command: Command) -> Iterator[Destination]:
     client, environ = _POSTGRES[command.name], command.environ
     words = _apart(command.words[1:], client.valued)
     if words.has("V", *_WITHOUT_A_CONNECTION) or (client.names == "nothing" and _writes_a_script(command.name, words)):
@@ -208,7 +209,7 @@ def _postgres(command: Command) -> Iterator[Asked]:
         given["dbname"] = words.rest[0]
     settings = _settings(given, environ)
     if settings is None:
-        yield Asked(command.name, why_not="no pg_service.conf defines its service")
+        yield Destination(command.name, why_not="no pg_service.conf defines its service")
         return
     if command.name == "psql":
         yield from _run_by_psql(command, words, settings)
@@ -222,23 +223,23 @@ def _postgres(command: Command) -> Iterator[Asked]:
     yield from _places(command.name, settings)
 
 
-def _run_by_psql(command: Command, words: _Words, settings: Mapping[str, str]) -> Iterator[Asked]:
+def _run_by_psql(command: Command, words: _Words, settings: Mapping[str, str]) -> Iterator[Destination]:
     """Yield what psql's own commands and files reach: other databases, other clients."""
     variables = dict(told.partition("=")[::2] for told in words.all_of("v", "set", "variable"))
     texts = [(text, "its command (-c)", command.folder) for text in words.all_of("c", "command")]
     texts += [_file_of_psql(file, command.folder) for file in words.all_of("f", "file")]
     for text, what, folder in texts:
         if _CONNECTS_ELSEWHERE.search(text):
-            yield Asked(command.name, why_not=f"{what} switches to another database (\\connect)")
+            yield Destination(command.name, why_not=f"{what} switches to another database (\\connect)")
         for shell in _BY_A_SHELL.findall(text):
             if _MENTIONED.search(shell):
-                yield Asked(command.name, why_not=f"{what} starts another client (\\!)")
+                yield Destination(command.name, why_not=f"{what} starts another client (\\!)")
         for how, file in _INCLUDED.findall(text):
             if len(texts) < _TEXTS_AT_MOST:
                 texts.append(_file_of_psql(file.strip("'"), folder if how in _FROM_THERE else command.folder))
         told = by_psql(text, variables)
         if told.why_not:
-            yield Asked(command.name, why_not=told.why_not)
+            yield Destination(command.name, why_not=told.why_not)
         for database in told.databases:
             yield from _places(command.name, {**settings, "dbname": database})
 
@@ -322,12 +323,12 @@ def _sections(text: str) -> Dict[str, Dict[str, str]]:
     return found
 
 
-def _places(client: str, settings: Mapping[str, str]) -> Iterator[Asked]:
+def _places(client: str, settings: Mapping[str, str]) -> Iterator[Destination]:
     hosts = (settings.get("hostaddr") or settings.get("host") or "").split(",")
     ports = (settings.get("port") or "").split(",")
     for number, host in enumerate(hosts):
         port = (ports[number] if len(ports) > number else ports[0]) or "5432"
-        yield Asked(client, f"postgresql://{_in_url(host)}:{port}/{settings['dbname']}")
+        yield Destination(client, f"postgresql://{_in_url(host)}:{port}/{settings['dbname']}")
 
 
 def _in_url(host: str) -> str:
@@ -337,20 +338,20 @@ def _in_url(host: str) -> str:
 # --- MySQL ------------------------------------------------------------------------------------------------------------
 
 
-def _mysql(command: Command) -> Iterator[Asked]:
+def _mysql(command: Command) -> Iterator[Destination]:
     name, environ = command.name, command.environ
     words = _apart(command.words[1:], _MYSQL[name], attached="p")
     if words.has("V", *_WITHOUT_A_CONNECTION):
         return
     if words.has("login-path"):
-        yield Asked(name, why_not="its --login-path is in an encrypted file, .mylogin.cnf")
+        yield Destination(name, why_not="its --login-path is in an encrypted file, .mylogin.cnf")
         return
     saved = _options_of_mysql(name, words, environ)
     host = words.last("h", "host") or saved.get("host") or environ.get("MYSQL_HOST") or "localhost"
     port = words.last("P", "port") or saved.get("port") or environ.get("MYSQL_TCP_PORT") or "3306"
     told = by_mysql(words.all_of("e", "execute"))
     for database in (*_databases_of_mysql(name, words, saved), *told.databases):
-        yield Asked(name, f"mysql://{_in_url(host)}:{port}/{database}")
+        yield Destination(name, f"mysql://{_in_url(host)}:{port}/{database}")
 
 
 def _databases_of_mysql(name: str, words: _Words, saved: Mapping[str, str]) -> Sequence[str]:
@@ -381,7 +382,7 @@ def _options_of_mysql(name: str, words: _Words, environ: Mapping[str, str]) -> D
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def _file(command: Command) -> Iterator[Asked]:
+def _file(command: Command) -> Iterator[Destination]:
     valued, words, texts = _FILES[command.name], list(command.words[1:]), []
     rest: List[str] = []
     while words:
@@ -403,12 +404,12 @@ def _file(command: Command) -> Iterator[Asked]:
                 texts.append(read(os.path.join(command.folder, file.strip("'\""))) or "")
         for attached in _ATTACHED.finditer(_READ.sub("", text)):
             if attached.group(1) is None or ("=" in attached.group(1) or attached.group(1).startswith("md:")):
-                yield Asked(command.name, why_not="it attaches a database that is not a file with a literal name")
+                yield Destination(command.name, why_not="it attaches a database that is not a file with a literal name")
             else:
                 files.append(attached.group(1).replace("''", "'"))
         files += [found.split()[-1].strip("'\"") for found in _OPENED.findall(text) if found.split()]
     for file in files:
-        yield Asked(command.name, file=_path(file, command.folder))
+        yield Destination(command.name, file=_path(file, command.folder))
 
 
 def _path(name: str, folder: str) -> str:

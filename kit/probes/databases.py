@@ -129,7 +129,7 @@ class Databases:
 
     # --- connections -------------------------------------------------------------------------------------------------
 
-    def asked_for_file(self, path: Optional[str], driver: Optional[str] = None) -> None:
+    def about_to_open_file(self, path: Optional[str], driver: Optional[str] = None) -> None:
         """Tell the listeners that a file is about to be opened. Raises DatabaseRefused if it is not allowed."""
         __tracebackhide__ = True
         if path is not None and not self.allows_file(path):
@@ -153,13 +153,13 @@ class Databases:
         __tracebackhide__ = True
         if self._gate is not None:
             self._gate.by(name, why)
-        self._say_once("driver", name, why)
+        self._report_once("driver", name, why)
 
     def by_store(self, name: str, why: str) -> None:
         """Record that a client of a server that is no database is about to connect."""
-        self._say_once("store", name, why)
+        self._report_once("store", name, why)
 
-    def _say_once(self, what: str, name: str, why: str) -> None:
+    def _report_once(self, what: str, name: str, why: str) -> None:
         if name not in self._without_probe:
             self._without_probe.add(name)
             self._recorder.not_seen(what, name, why)
@@ -187,7 +187,7 @@ class Databases:
         )
         return number
 
-    def asked_by(self) -> Dict[str, Any]:
+    def opening_context(self) -> Dict[str, Any]:
         """Return the engine, session and dependency that a connection is being opened for, as fields of an event."""
         engine, session, held = connecting(self.objects) or Connecting()
         request = REQUEST.get()
@@ -208,7 +208,7 @@ class Databases:
             return
         number = self.objects.number("connection")
         there = Connection(number, attached.file, None, to.pooled)
-        to.attached = {**to.attached, attached.name: (_speaking_of(attached.name), there)}
+        to.attached = {**to.attached, attached.name: (_qualifier_pattern(attached.name), there)}
         self._recorder.event(
             "connection", stack=stack, apart=(attached.file, to.number), connection=number, driver=driver,
             configured=redact(attached.file), observed={"file": attached.file}, why_not=None, pooled=to.pooled,
@@ -255,7 +255,7 @@ class Databases:
             connection.address = address(driver_connection)
         else:
             if asks is not None:
-                connection.asks = _asking(pointer, asks)
+                connection.asks = _transaction_check(pointer, asks)
                 connection.shows_ends = True
         connection.loop = self._loop() if bound_to_loop else None
         self._connections[address(driver_connection)] = connection
@@ -476,12 +476,12 @@ def _database(configured: str, observed: Optional[Dict[str, Any]], number: str) 
     return tuple(observed.get(name) for name in ("system_identifier", "cluster_name", "host", "port", "database"))
 
 
-def _speaking_of(name: str) -> "Pattern[str]":
+def _qualifier_pattern(name: str) -> "Pattern[str]":
     """Return a pattern for the name of an attached file before a dot."""
     return re.compile(rf"(?i)(?<![\w.'])[\"`\[]?{re.escape(name)}[\"`\]]?\s*\.")
 
 
-def _asking(pointer: "ReferenceType[Any]", asks: Callable[[Any], bool]) -> Callable[[], Optional[bool]]:
+def _transaction_check(pointer: "ReferenceType[Any]", asks: Callable[[Any], bool]) -> Callable[[], Optional[bool]]:
     def ask() -> Optional[bool]:
         driver_connection = pointer()
         return None if driver_connection is None else asks(driver_connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any, Dict, Iterator, List
 
-from .callables import Callables, code_of, stands_instead
+from .callables import Callables, code_of, current_replacement
 from .context import REQUEST, Request, Supplier
 from .databases import Databases
 from .frames import APPLICATION, owner
@@ -85,7 +85,7 @@ class DependencyProbe:
 
         FastAPI keeps the original function and does not look the name up again.
         """
-        found = ((declared, stands_instead(call)) for call, (declared, _) in chosen.items())
+        found = ((declared, current_replacement(call)) for call, (declared, _) in chosen.items())
         return [[declared, self._callables.name(other) or ""] for declared, other in found if other is not None]
 
     @quietly

@@ -55,7 +55,7 @@ def _kinds() -> Dict[type, Tuple[str, str]]:
 def _not_allowed(guard: "Guard", kind: Tuple[str, str], connection: Any) -> Optional[str]:
     """Return the destination of a connection if it is open and off the allow-list; else None."""
     try:
-        return _ADAPTERS[kind].leads_off(connection, guard.allow)
+        return _ADAPTERS[kind].disallowed_destination(connection, guard.allow)
     except Exception as error:  # closed, owned by another thread, or without an answer
         return None if "closed" in str(error).lower() else f"A connection of {kind[0]} to an unknown database"
 

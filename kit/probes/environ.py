@@ -24,7 +24,7 @@ _MODE = re.compile(
     r"(?i)(^|_)(env|environment|mode|stage|profile|testing|tests?|(settings|config|conf|env)(_module|_file|_path)?)$"
 )
 _PART = re.compile(r"(?i)(^(pg|pgsql|psql|sql)_|_(host|hostname|port|server|name)$)")
-_NOBODYS_MODE = re.compile(r"(?i)^(virtual_env|conda_|pytest_|python|tox_|nox|coverage_|anyio_|pip_)")
+_MODES_OF_TOOLS = re.compile(r"(?i)^(virtual_env|conda_|pytest_|python|tox_|nox|coverage_|anyio_|pip_)")
 _OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_(PRODUCTION|TEST)_(URL|ADMIN_URL|LOG)$)")
 _DRIVERS = (*PACKAGES, "sqlalchemy")  # they read many variables of their own
 _MISSED_AT_MOST = 500  # variables
@@ -41,7 +41,7 @@ def names_a_database(name: str, value: Optional[str] = None) -> bool:
 
 def names_a_mode(name: str) -> bool:
     """Return whether a variable can select one of several databases, by its name, as APP_ENV does."""
-    return bool(_MODE.search(name)) and not _NOBODYS_MODE.match(name) and not names_a_database(name)
+    return bool(_MODE.search(name)) and not _MODES_OF_TOOLS.match(name) and not names_a_database(name)
 
 
 def names_a_part(name: str) -> bool:

@@ -15,7 +15,7 @@ Stack = Tuple[Frame, ...]  # innermost first
 APPLICATION, LIBRARY, INTERPRETER, RUNNER = "application", "library", "interpreter", "runner"
 
 _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_CARRIED = os.path.join(_OWN, "inject") + os.sep
+_INJECT_FOLDER = os.path.join(_OWN, "inject") + os.sep
 _WORKER = os.path.join(os.path.dirname(_OWN.rstrip(os.sep)), "trials", "worker") + os.sep
 _STANDARD_LIBRARY = tuple({
     os.path.dirname(path) + os.sep for path in (os.path.abspath(os.__file__), os.path.realpath(os.__file__))
@@ -183,7 +183,7 @@ def _function(code: CodeType) -> str:
 
 def _owner(path: str) -> Tuple[str, str]:
     """Return the owner of a file, and for a library the name of its package, else ""."""
-    if path.startswith(("<", _OWN, _CARRIED, _WORKER)):
+    if path.startswith(("<", _OWN, _INJECT_FOLDER, _WORKER)):
         return INTERPRETER, ""
     for name in _SITE_FOLDERS:
         folder, found, inside = path.rpartition(os.sep + name + os.sep)

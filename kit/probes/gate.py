@@ -158,8 +158,8 @@ def _with_database(configured: str, database: str) -> str:
 def message(refusal: Refusal) -> str:
     """Describe a refusal: the code and the database that it requested, its callers, and what to do."""
     places = [f"{_short(file, refusal['base'])}:{line}" for file, line, _, _ in refusal["frames"]]
-    who = f"{places[0]} {refusal['frames'][0][2]}" if places else _nobodys_code(refusal)
-    said = f"{who} requested {refusal['database']}{_own_word(refusal)}"
+    who = f"{places[0]} {refusal['frames'][0][2]}" if places else _describe_origin(refusal)
+    said = f"{who} requested {refusal['database']}{_describe_observed(refusal)}"
     listed = ", ".join(refusal["allowed"]) or "empty"
     said += f", {refusal['because'] or f'which is not on the allow-list ({listed})'}."
     if places[1:]:
@@ -167,14 +167,14 @@ def message(refusal: Refusal) -> str:
     return f"{said} {refusal['done']} {refusal['remedy']}"
 
 
-def _nobodys_code(refusal: Refusal) -> str:
+def _describe_origin(refusal: Refusal) -> str:
     """Describe the origin of a connection without application frames: its thread or process."""
     if refusal["thread"] is not None:
         return f"thread {refusal['thread']} of process {refusal['pid']}"
     return f"process {refusal['pid']} ({' '.join(refusal['command']) or 'no command'})"
 
 
-def _own_word(refusal: Refusal) -> str:
+def _describe_observed(refusal: Refusal) -> str:
     observed = refusal["observed"]
     if observed is None:
         return f" (the server's identity is unknown: {refusal['why_not']})" if refusal["why_not"] else ""
@@ -229,7 +229,7 @@ class GuardedDatabases:
     def by_store(self, name: str, why: str) -> None:
         """Do nothing: servers that are no databases are not judged."""
 
-    def asked_for_file(self, path: Optional[str], driver: Optional[str] = None) -> None:
+    def about_to_open_file(self, path: Optional[str], driver: Optional[str] = None) -> None:
         __tracebackhide__ = True
         self._gate.file(path)
 

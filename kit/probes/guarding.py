@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Tuple
 from .allow import AllowList
 from .audited import listen
 from .children import Children, Listening, Starting, current_environ, find, is_python, with_inject
-from .clients import CLIENTS, asked_by
+from .clients import CLIENTS, destinations_of
 from .drivers import DIALECTS, PACKAGES, DriverProbe
 from .frames import application_stack
 from .gate import Gate, GuardedDatabases, Refusal
@@ -23,9 +23,9 @@ from .own import json, os, re
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import switched_off
 from .redact import learn_all
-from .refusals import NOTE, Holder, appending_to
+from .refusals import NOTE, OpenFile, appending_to
 from .shells import Command, commands
-from .started import why_bare
+from .started import why_unprobed
 
 GUARD_VARIABLE = "ISOLATION_PROBES_GUARD"
 
@@ -49,8 +49,8 @@ class Started(Listening):
         injected = {**environ, GUARD_VARIABLE: "", "PYTHONPATH": with_inject(environ.get("PYTHONPATH"))}
         for found in commands(words, injected, folder, CLIENTS):
             if isinstance(found, Command) and is_python(found.words[0], found.environ.get("PATH")):
-                self._note_bare(found.name, why_bare(found, GUARD_VARIABLE))
-        for asked in asked_by(words, environ, folder, _is_there):
+                self._note_unguarded(found.name, why_unprobed(found, GUARD_VARIABLE))
+        for asked in destinations_of(words, environ, folder, _program_exists):
             if asked.client in self._gate.unjudged:
                 continue
             if asked.why_not:
@@ -60,24 +60,24 @@ class Started(Listening):
             else:
                 self._gate.server(asked.url, None, None)
 
-    def bare(self, process: Starting) -> None:
+    def starting_unprobed(self, process: Starting) -> None:
         __tracebackhide__ = True
-        if not process.leaves_all_behind:
-            self._gate.by(os.path.basename(process.program), process.why_bare)
+        if not process.ignores_environment:
+            self._gate.by(os.path.basename(process.program), process.why_unprobed)
         else:
-            self._note_bare(os.path.basename(process.program), process.why_bare)
+            self._note_unguarded(os.path.basename(process.program), process.why_unprobed)
 
     def another_interpreter(self, event: Any) -> None:
         """Report another interpreter in this process, which has modules of its own and therefore no guard."""
-        self._note_bare("Python", "another interpreter in this process")
+        self._note_unguarded("Python", "another interpreter in this process")
 
-    def _note_bare(self, name: str, why: Optional[str]) -> None:
+    def _note_unguarded(self, name: str, why: Optional[str]) -> None:
         if self._note is not None and why is not None:
             place = "".join(f", {file}:{line}" for file, line, _, _ in application_stack()[:1])
             self._note(f"{name}: {why}{place}")
 
 
-def _is_there(program: str, environ: Mapping[str, str]) -> bool:
+def _program_exists(program: str, environ: Mapping[str, str]) -> bool:
     return find(program, environ.get("PATH")) is not None
 
 
@@ -92,13 +92,13 @@ class Guard:
 
     def __init__(
         self, allow: AllowList, file: str, tell: Optional[Callable[[Refusal], None]] = None,
-        holder: Optional[Holder] = None, unjudged: Iterable[str] = (), note: Optional[Callable[[str], None]] = None,
+        holder: Optional[OpenFile] = None, unjudged: Iterable[str] = (), note: Optional[Callable[[str], None]] = None,
     ) -> None:
         learn_all(dict(os.environ))
         self.allow, self.file, self.holder = allow, file, holder
         self.tell = tell or appending_to(file, holder)
         self.hooks = Hooks()
-        self.known = _carried_known() or f"{file}{_KNOWN}"
+        self.known = _inherited_identities() or f"{file}{_KNOWN}"
         self.gate = Gate(allow, self.tell, self.known, unjudged)
         self._environ: Dict[str, Optional[str]] = {}
         tell_elsewhere = self.tell
@@ -123,7 +123,7 @@ class Guard:
         """The hooks that could not be set or have failed since, each with the reason: the guard does not work there."""
         return {**self.hooks.failures, **switched_off()}
 
-    def carry(self) -> None:
+    def inject_into_children(self) -> None:
         """Set the variables that load the guard into Python processes started from here."""
         for name, value in self._injection(os.environ.get("PYTHONPATH")).items():
             self._environ[name] = os.environ.get(name)
@@ -183,7 +183,7 @@ def _settings(args: Any) -> Dict[str, Any]:
     return {name.lower(): value for name, value in found}
 
 
-def _carried_known() -> Optional[str]:
+def _inherited_identities() -> Optional[str]:
     """Return the file of server identities of the guard that was loaded from the environment; None without one."""
     text = os.environ.get(GUARD_VARIABLE)
     known: Optional[str] = json.loads(text).get("known") if text else None

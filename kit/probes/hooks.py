@@ -112,7 +112,7 @@ class Hooks:
         for name in [name for name in self._on_import if _is_code_of(name, code) and name not in self.by_finder]:
             spec = getattr(sys.modules.get(name), "__spec__", None)
             if type(spec) is ModuleSpec:
-                tell_when_done(spec, functools.partial(self.catch_up, name))
+                call_when_imported(spec, functools.partial(self.catch_up, name))
 
     def wants(self, name: str) -> bool:
         return name in self._on_import or name in self._again
@@ -280,11 +280,11 @@ class _AfterImport(MetaPathFinder):
                 continue
             spec = find_spec(fullname, path, target)
             if spec is not None:
-                self._tell_after(spec)
+                self._report_import(spec)
                 return spec  # type: ignore[no-any-return]
         return None
 
-    def _tell_after(self, spec: ModuleSpec) -> None:
+    def _report_import(self, spec: ModuleSpec) -> None:
         loader, hooks, name = spec.loader, self._hooks, spec.name
         execute = getattr(loader, "exec_module", None)
         if execute is None:
@@ -312,7 +312,7 @@ def _is_code_of(name: str, code: CodeType) -> bool:
     return file.endswith((f"/{path}.py", f"/{path}/__init__.py"))
 
 
-class _Noticing(ModuleSpec):
+class _WatchedSpec(ModuleSpec):
     """The spec of a module during its import: the import system sets an attribute of it at the end."""
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -324,10 +324,10 @@ class _Noticing(ModuleSpec):
                 tell()
 
 
-def tell_when_done(spec: ModuleSpec, tell: Callable[[], None]) -> None:
+def call_when_imported(spec: ModuleSpec, tell: Callable[[], None]) -> None:
     """Call `tell` when the import of the module with this spec has finished, or failed."""
     vars(spec).setdefault("_kit_tell", []).append(tell)
-    spec.__class__ = _Noticing
+    spec.__class__ = _WatchedSpec
 
 
 def _is_imported(module: Any) -> bool:

@@ -101,7 +101,7 @@ class Installed:
     def _refused(self, refusal: Refusal) -> None:
         names = ("database", "entry", "observed", "why_not", "because", "done", "connection")
         fields = {name: refusal[name] for name in names}
-        self.recorder.event("refusal", apart=(refusal["database"],), **fields, **self._databases.asked_by())
+        self.recorder.event("refusal", apart=(refusal["database"],), **fields, **self._databases.opening_context())
         self.interventions.refused = True
 
     def end(self) -> None:

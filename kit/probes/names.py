@@ -99,13 +99,13 @@ class NamesProbe:
             else:
                 now[place] = held = Held(value, engine, self._describe(value, engine))
                 held.is_bound_for_good = engine is not None and _is_an_engine(type(value))
-                self._tell(place, "rebound" if old is not None else "held", held, old)
+                self._report(place, "rebound" if old is not None else "held", held, old)
         for place, old in before.items():
             if place not in now:
-                self._tell(place, "unbound", None, old)
+                self._report(place, "unbound", None, old)
         self._held = now
 
-    def _tell(self, place: Place, op: str, held: Optional[Held], old: Optional[Held]) -> None:
+    def _report(self, place: Place, op: str, held: Optional[Held], old: Optional[Held]) -> None:
         self._recorder.event(
             "name", stack=(), apart=place, op=op, module=place[0], name=place[1],
             holds=held and held.described, held_before=old and old.described,

@@ -74,7 +74,7 @@ class Notes(Generic[Value]):
 
     def set(self, thing: Any, value: Value) -> None:
         """Set the value of an object, kept as long as the object exists."""
-        self.forget_those_that_are_gone()
+        self.remove_collected()
         if len(self._known) > _NOTES_AT_MOST:
             self._known.clear()
             self._places.clear()
@@ -89,7 +89,7 @@ class Notes(Generic[Value]):
         self._known.pop(address(thing), None)
         return value
 
-    def forget_those_that_are_gone(self) -> List[Value]:
+    def remove_collected(self) -> List[Value]:
         """Remove and return the values of objects collected since the last call."""
         found = []
         while self._gone:

@@ -28,7 +28,7 @@ _WRITES_KEPT = 5000
 _TAKES, _MAKES = ("delete", "truncate", "drop"), ("create", "alter")
 
 
-class Holder:
+class DiagnoseProcess:
     """The `kit diagnose` process, at the other end of a unix socket.
 
     A process that dropped its privileges may be unable to connect, and so is one that outlives the run: then it goes on
@@ -41,12 +41,12 @@ class Holder:
     def ask(self, **message: Any) -> Dict[str, Any]:
         """Send a message and return the answer; {} if the connection fails, after which no further attempt is made."""
         try:
-            return {} if self._is_lost else self._asked(message)
+            return {} if self._is_lost else self._request(message)
         except OSError:
             self._is_lost = True
             return {}
 
-    def _asked(self, message: Dict[str, Any]) -> Dict[str, Any]:
+    def _request(self, message: Dict[str, Any]) -> Dict[str, Any]:
         import _socket  # a program may have replaced socket.socket, as pytest-socket does
 
         with_end = (self._seal.sealed(json.dumps(message)) + "\n").encode()
@@ -70,20 +70,20 @@ class Holder:
 class Telling(Listener):
     """Reports each database reached, before the program runs its first statement there."""
 
-    def __init__(self, holder: Holder, once: bool = True) -> None:
+    def __init__(self, holder: DiagnoseProcess, once: bool = True) -> None:
         self._holder, self._once = holder, once
         self._told: Dict[str, None] = {}
 
     @quietly
     def file(self, path: str) -> None:
-        if self._is_to_be_told(path):
+        if self._must_report(path):
             self._holder.ask(do="reached", kind="sqlite", path=path)
 
     @quietly
     def reached(self, driver_connection: Any, driver: str, connection: Connection, word: Dict[str, Any]) -> None:
         from .drivers import ADAPTERS
 
-        if not self._is_to_be_told(str(connection.database)):
+        if not self._must_report(str(connection.database)):
             return
         adapter = next((one for one in ADAPTERS if one.name == driver), None)
         place = adapter.credentials(driver_connection) if adapter is not None else None
@@ -92,7 +92,7 @@ class Telling(Listener):
             driver=driver, word=word,
         )
 
-    def _is_to_be_told(self, key: str) -> bool:
+    def _must_report(self, key: str) -> bool:
         if self._once and key in self._told:
             return False
         self._told[key] = None
@@ -114,7 +114,7 @@ class Touching:
     `writes` maps the path of each file to the stack that did so last.
     """
 
-    def __init__(self, holder: Holder, folder: str, once: bool = True) -> None:
+    def __init__(self, holder: DiagnoseProcess, folder: str, once: bool = True) -> None:
         self._holder, self._once = holder, once
         self._folder = os.path.realpath(folder) + os.sep
         self._told: Dict[str, None] = {}
@@ -235,7 +235,7 @@ class Journal(Listener):
             likely = adds
         return next(reversed(likely or found), None)
 
-    def told_of(self, difference: Dict[str, str]) -> Dict[str, Any]:
+    def origin_of(self, difference: Dict[str, str]) -> Dict[str, Any]:
         """Return the stack and the notes of the statement behind a difference; empty if none is known."""
         last = self.of(difference)
         if last is None:
@@ -300,7 +300,7 @@ def _connection_given_to(session: Any) -> Any:
 class Looking:
     """A comparison of the state outside the process between two moments."""
 
-    def __init__(self, holder: Holder, databases: Databases, files: Touching) -> None:
+    def __init__(self, holder: DiagnoseProcess, databases: Databases, files: Touching) -> None:
         self._holder, self._databases, self._files = holder, databases, files
         self.journal = Journal(databases)
         self._memories: Dict[str, Any] = {}
@@ -324,13 +324,13 @@ class Looking:
         answer = self._holder.ask(do="ends", memories=self._in_memory(), put_back=put_back, keep=keep)
         for key, statements in answer.get("run", {}).items():
             _run(self._memories[key], statements)
-        answer["differences"] = [{**one, **self._told_of(one)} for one in answer.get("differences", ())]
+        answer["differences"] = [{**one, **self._origin_of(one)} for one in answer.get("differences", ())]
         return answer
 
-    def _told_of(self, difference: Dict[str, str]) -> Dict[str, Any]:
+    def _origin_of(self, difference: Dict[str, str]) -> Dict[str, Any]:
         stack = self._files.writes.get(difference["key"])
         if stack is None:
-            return self.journal.told_of(difference)
+            return self.journal.origin_of(difference)
         return {"written": [(file, line, function) for file, line, function, _ in stack], "notes": ()}
 
     def _in_memory(self) -> Dict[str, str]:
@@ -383,6 +383,6 @@ def _run(connection: Any, statements: List[Tuple[str, List[Any]]]) -> None:
         execute(connection, "commit")
 
 
-def is_there(socket: str) -> bool:
+def socket_exists(socket: str) -> bool:
     """Return whether the socket exists."""
     return bool(socket) and os.path.exists(socket)

@@ -158,7 +158,7 @@ class WatchedOverrides(Dict[Any, Any]):
         return self
 
 
-def _telling(name: str) -> Any:
+def _reporting(name: str) -> Any:
     change = getattr(dict, name)
 
     def call(overrides: Any, *args: Any, **named: Any) -> Any:
@@ -176,4 +176,4 @@ def _telling(name: str) -> Any:
 
 
 for _name in ("__setitem__", "__delitem__", "pop", "popitem", "clear", "setdefault", "update"):
-    setattr(WatchedOverrides, _name, _telling(_name))
+    setattr(WatchedOverrides, _name, _reporting(_name))

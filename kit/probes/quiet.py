@@ -19,8 +19,8 @@ Tell = Callable[[str, str], None]  # the probe's function, the reason
 _FOR_ONCE = (RecursionError, MemoryError)
 
 failures: Dict[str, str] = {}  # the probe's function -> the reason of its first failure
-_off: Set[str] = set()
-_told: Set[str] = set()
+_switched_off: Set[str] = set()
+_reported: Set[str] = set()
 listeners: List[Tell] = []
 
 
@@ -30,7 +30,7 @@ def quietly(function: Function) -> Function:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if name in _off:
+        if name in _switched_off:
             return None
         try:
             return function(*args, **kwargs)
@@ -47,7 +47,7 @@ def quietly(function: Function) -> Function:
 def failed(name: str, error: BaseException) -> None:
     """Report a function that has failed, and switch it off, unless it only lacked memory or stack."""
     if not isinstance(error, _FOR_ONCE):
-        _off.add(name)
+        _switched_off.add(name)
     try:
         failures.setdefault(name, reason(error))
         tell()
@@ -57,14 +57,14 @@ def failed(name: str, error: BaseException) -> None:
 
 def switched_off() -> Dict[str, str]:
     """Return the functions that are switched off, each with the reason."""
-    return {name: why for name, why in failures.items() if name in _off}
+    return {name: why for name, why in failures.items() if name in _switched_off}
 
 
 def tell() -> None:
     """Report the failures that have not been reported yet."""
     for name, why in list(failures.items()) if listeners else ():
-        if name not in _told:
-            _told.add(name)
+        if name not in _reported:
+            _reported.add(name)
             for listener in listeners:
                 listener(name, why)
 
@@ -72,8 +72,8 @@ def tell() -> None:
 def clear() -> None:
     """Reset: all functions switched on, no failures, no listeners."""
     failures.clear()
-    _off.clear()
-    _told.clear()
+    _switched_off.clear()
+    _reported.clear()
     listeners.clear()
 
 

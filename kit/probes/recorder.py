@@ -26,7 +26,7 @@ _HAS_USERS = hasattr(os, "getresuid")
 BYTES_AT_MOST = 512 * 1024 * 1024  # of one process's file; later events are only counted
 
 
-def _counted_where_it_fails(write: Function) -> Function:
+def _counting_failures(write: Function) -> Function:
     """Make a method that writes an event raise nothing: an event that cannot be written is counted."""
     @functools.wraps(write)
     def call(recorder: Recorder, *args: Any, **kwargs: Any) -> None:
@@ -64,7 +64,7 @@ class Recorder:
         self._lost, self._why = 0, ""  # events that could not be encoded since the last report
         self._context: Tuple[Optional[Tuple[Any, ...]], str] = None, ""  # the current context's key, and its JSON
 
-    @_counted_where_it_fails
+    @_counting_failures
     def event(
         self, kind: str, *, stack: Optional[Stack] = None, apart: Tuple[Any, ...] = (),
         stacks: Optional[Dict[str, Stack]] = None, moment: Optional[Dict[str, Any]] = None, **fields: Any,
@@ -79,7 +79,7 @@ class Recorder:
         if stack is None:
             stack = application_stack()
         with self._lock:
-            if not self._open() or self._is_one_too_many((kind, stack, *apart)):
+            if not self._open() or self._exceeds_repeats((kind, stack, *apart)):
                 return
             number = self._number_of(stack)
             if stacks is not None:
@@ -89,7 +89,7 @@ class Recorder:
             else:
                 self._write(f'"kind":"{kind}","at_s":{self._now()},"stack":{number}{self._under_way()}', fields)
 
-    @_counted_where_it_fails
+    @_counting_failures
     def plain(self, kind: str, **fields: Any) -> None:
         """Write an event without a stack: a header, a count, an end."""
         with self._lock:
@@ -133,7 +133,7 @@ class Recorder:
         with self._lock:
             self._closed, self._file = True, None
 
-    def _is_one_too_many(self, key: Tuple[Any, ...]) -> bool:
+    def _exceeds_repeats(self, key: Tuple[Any, ...]) -> bool:
         if self._serial != CURRENT.serial:
             self._serial = CURRENT.serial
             self._repeats.clear()
@@ -162,7 +162,7 @@ class Recorder:
         if self._closed:
             return False
         pid = os.getpid()
-        if self._file is not None and self._pid == pid and not self._has_left_its_user():
+        if self._file is not None and self._pid == pid and not self._has_dropped_root():
             return True  # else it is the parent's, or another user's, which this process cannot write to
         self._pid, self._user, self._written, self._is_full = pid, os.geteuid() if _HAS_USERS else 0, 0, False
         self._stacks, self._numbers = {}, itertools.count()
@@ -174,7 +174,7 @@ class Recorder:
         })
         return not self._closed
 
-    def _has_left_its_user(self) -> bool:
+    def _has_dropped_root(self) -> bool:
         """Return whether a process of root has given up its rights for good."""
         return _HAS_USERS and self._user == 0 and 0 not in os.getresuid()
 

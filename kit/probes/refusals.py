@@ -12,13 +12,13 @@ from .own import own_builtins as __builtins__  # noqa: F401
 
 NOTE = "note"  # the only key of a report about a Python that was started without the guard
 Refusal = Dict[str, Any]
-Holder = Tuple[int, int]  # the pid of a process that has the file open, and its file descriptor there
+OpenFile = Tuple[int, int]  # the pid of a process that has the file open, and its file descriptor there
 
 _NOT_REPORTED = "(The test run could not be informed: the file for its refusals cannot be opened.)"
 _FLAGS = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
-def appending_to(path: str, holder: Optional[Holder] = None) -> Callable[[Refusal], None]:
+def appending_to(path: str, holder: Optional[OpenFile] = None) -> Callable[[Refusal], None]:
     """Return a function that appends a refusal to a file as a line of JSON; lines of several processes do not mix.
 
     The file must exist: its reader creates it. If it was removed, it is opened through its `holder` (/proc/PID/fd/N);
@@ -36,11 +36,11 @@ def appending_to(path: str, holder: Optional[Holder] = None) -> Callable[[Refusa
             finally:
                 os.close(number)
             return
-        _to_the_terminal(refusal)
+        _print_refusal(refusal)
     return tell
 
 
-def _to_the_terminal(refusal: Refusal) -> None:
+def _print_refusal(refusal: Refusal) -> None:
     from .gate import message
 
     if NOTE in refusal:

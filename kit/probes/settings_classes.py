@@ -15,11 +15,11 @@ from .quiet import quietly
 
 SETTINGS = "pydantic_settings"
 _OF_PYDANTIC_1 = ("pydantic.env_settings", "pydantic.v1.env_settings")  # on its own, and bundled with pydantic 2
-Asked = Callable[[str, Optional[str], Optional[str]], None]  # name, value (None: not set), the default
+OnRead = Callable[[str, Optional[str], Optional[str]], None]  # name, value (None: not set), the default
 Assigned = Callable[[str, str], None]  # name, value
 
 
-def watch(hooks: Hooks, asked: Asked, assigned: Assigned) -> None:
+def watch(hooks: Hooks, asked: OnRead, assigned: Assigned) -> None:
     """Call `asked` for each variable that a settings class looks up in the environment (not in files).
 
     And `assigned` for each text assigned to a field, with the name of the field's variable.
@@ -29,7 +29,7 @@ def watch(hooks: Hooks, asked: Asked, assigned: Assigned) -> None:
         hooks.when_imported(name, lambda module: _watch_pydantic_1(hooks, module, asked, assigned))
 
 
-def _watch(hooks: Hooks, module: Any, asked: Asked, assigned: Assigned) -> None:
+def _watch(hooks: Hooks, module: Any, asked: OnRead, assigned: Assigned) -> None:
     variables: Dict[Tuple[type, str], str] = {}  # (class, field) -> variable
     elsewhere = tuple(
         getattr(module, name) for name in ("DotEnvSettingsSource", "CliSettingsSource") if hasattr(module, name)
@@ -41,7 +41,7 @@ def _watch(hooks: Hooks, module: Any, asked: Asked, assigned: Assigned) -> None:
             if not isinstance(source, elsewhere):
                 for _, name, _ in looked_for[:1]:
                     variables[source.settings_cls, field_name] = name
-                _tell(source, field, looked_for, asked)
+                _report_field(source, field, looked_for, asked)
             return looked_for
         return _extract_field_info
 
@@ -65,7 +65,7 @@ def _assigning(variables: Dict[Tuple[type, str], str], assigned: Assigned) -> Ca
     return assigning
 
 
-def _watch_pydantic_1(hooks: Hooks, module: Any, asked: Asked, assigned: Assigned) -> None:
+def _watch_pydantic_1(hooks: Hooks, module: Any, asked: OnRead, assigned: Assigned) -> None:
     variables: Dict[Tuple[type, str], str] = {}
     source = vars(module).get("EnvSettingsSource")  # pydantic 2 has an empty module of this name
     if source is None:
@@ -74,7 +74,7 @@ def _watch_pydantic_1(hooks: Hooks, module: Any, asked: Asked, assigned: Assigne
     def looking(original: Any) -> Any:
         def __call__(source: Any, settings: Any) -> Any:
             found = original(source, settings)
-            _tell_pydantic_1(settings, variables, asked)
+            _report_pydantic_1(settings, variables, asked)
             return found
         return __call__
 
@@ -83,7 +83,7 @@ def _watch_pydantic_1(hooks: Hooks, module: Any, asked: Asked, assigned: Assigne
 
 
 @quietly
-def _tell_pydantic_1(settings: Any, variables: Dict[Tuple[type, str], str], asked: Asked) -> None:
+def _report_pydantic_1(settings: Any, variables: Dict[Tuple[type, str], str], asked: OnRead) -> None:
     held: Any = os.environ._data  # type: ignore[attr-defined]  # reading os.environ itself would be recorded
     exactly = settings.__config__.case_sensitive
     values = {os.environ.decodekey(name): os.environ.decodevalue(value) for name, value in held.items()}
@@ -98,28 +98,28 @@ def _tell_pydantic_1(settings: Any, variables: Dict[Tuple[type, str], str], aske
 
 
 @quietly
-def _tell(source: Any, field: Any, looked_for: Any, asked: Asked) -> None:
+def _report_field(source: Any, field: Any, looked_for: Any, asked: OnRead) -> None:
     if all(field is not own for own in source.settings_cls.model_fields.values()):
         return  # a field of an inner model: its variables were reported with the outer field
     names = [name for _, name, _ in looked_for]
-    if any(_ask(source, name, field.default, asked) for name in names):
+    if any(_report_read(source, name, field.default, asked) for name in names):
         return
     delimiter = getattr(source, "env_nested_delimiter", None)
     for name in names if delimiter else ():
-        _tell_inner(source, f"{name}{delimiter}", field.annotation, field.default, asked)
+        _report_nested(source, f"{name}{delimiter}", field.annotation, field.default, asked)
 
 
-def _tell_inner(source: Any, prefix: str, model: Any, given: Any, asked: Asked) -> None:
+def _report_nested(source: Any, prefix: str, model: Any, given: Any, asked: OnRead) -> None:
     """Report the variables for the fields of a nested model, such as DB__URL for `url` of `db`."""
     fields = getattr(model, "model_fields", None) if is_a(model, type) else None
     for inner, field in fields.items() if type(fields) is dict else ():
         default = attribute(given, inner, field.default)
         name = f"{prefix}{inner}"
-        _ask(source, name if source.case_sensitive else name.lower(), default, asked)
-        _tell_inner(source, f"{name}{source.env_nested_delimiter}", field.annotation, default, asked)
+        _report_read(source, name if source.case_sensitive else name.lower(), default, asked)
+        _report_nested(source, f"{name}{source.env_nested_delimiter}", field.annotation, default, asked)
 
 
-def _ask(source: Any, name: str, default: Any, asked: Asked) -> bool:
+def _report_read(source: Any, name: str, default: Any, asked: OnRead) -> bool:
     value = source.env_vars.get(name)
     asked(name, value, text_of(default))
     return value is not None

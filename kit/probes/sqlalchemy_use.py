@@ -179,12 +179,12 @@ class SQLAlchemyProbe:
         dialect = getattr(pool, "_dialect", None)
         engine = self._objects.of("engine", dialect)
         if engine is not None and getattr(dialect, "_has_events", False):
-            self._tell_listeners(engine, dialect)
+            self._record_listeners(engine, dialect)
         if known is not None:
             known.engine, known.pooled, known.shows_ends = engine, True, True
             self._recorder.plain("pooled", connection=known.number, engine=engine)
         elif dialect is not None and driver_connection is not None:
-            told = ask(dbapi_connection, dialect) if self._asks else _unasked(dialect)
+            told = ask(dbapi_connection, dialect) if self._asks else _unobserved(dialect)
             observed, why_not, configured = told
             self._databases.forget(driver_connection)
             self._databases.opened(
@@ -192,7 +192,7 @@ class SQLAlchemyProbe:
                 engine=engine, bound_to_loop=bool(getattr(dialect, "is_async", False)),
             )
 
-    def _tell_listeners(self, engine: str, dialect: Any) -> None:
+    def _record_listeners(self, engine: str, dialect: Any) -> None:
         """Record the application's do_connect listeners, which can change where an engine connects to."""
         for listener in dialect.dispatch.do_connect:
             code = code_of(listener)
@@ -269,7 +269,7 @@ def _is_of_a_scope() -> bool:
     )
 
 
-def _unasked(dialect: Any) -> Tuple[None, str, str]:
+def _unobserved(dialect: Any) -> Tuple[None, str, str]:
     return None, _UNSEEN, f"{dialect.name}+{dialect.driver}://"
 
 

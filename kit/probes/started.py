@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Mapping, Optional
 
 from .children import INJECT, Listening, Started, Starting, current_environ, find, is_python, with_inject
-from .clients import CLIENTS, Asked, asked_by
+from .clients import CLIENTS, Destination, destinations_of
 from .own import os
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
@@ -28,28 +28,28 @@ class Unwatched(Started):
 
     def starting(self, process: Starting) -> None:
         __tracebackhide__ = True
-        if process.python:  # it loads the probes, or `bare` is called
+        if process.python:  # it loads the probes, or `starting_unprobed` is called
             return
         if self._judge is not None:
             self._judge.starting(process)
         self._look(process)
 
     @quietly
-    def bare(self, process: Starting) -> None:
-        self._child(os.path.basename(process.program), process.why_bare)
+    def starting_unprobed(self, process: Starting) -> None:
+        self._child(os.path.basename(process.program), process.why_unprobed)
 
     @quietly
     def _look(self, process: Starting) -> None:
         environ = {**(current_environ() if process.environ is None else process.environ), _CARRIES: "1"}
         environ["PYTHONPATH"] = with_inject(environ.get("PYTHONPATH"))
         folder, words = process.folder or os.getcwd(), (process.program, *process.words[1:])
-        for asked in asked_by(words, environ, folder, _is_there):
+        for asked in destinations_of(words, environ, folder, _program_exists):
             self._client(asked)
         for found in commands(words, environ, folder, CLIENTS):
             if isinstance(found, Command) and is_python(found.words[0], found.environ.get("PATH")):
                 self._python(found)
 
-    def _client(self, asked: Asked) -> None:
+    def _client(self, asked: Destination) -> None:
         file = os.path.realpath(asked.file) if asked.file else asked.file
         if file == "":  # in memory
             return
@@ -59,7 +59,7 @@ class Unwatched(Started):
         )
 
     def _python(self, found: Command) -> None:
-        why = why_bare(found, _CARRIES)
+        why = why_unprobed(found, _CARRIES)
         if why is not None:
             self._child(found.name, why)
 
@@ -67,7 +67,7 @@ class Unwatched(Started):
         self._not_seen.event("not_seen", apart=(name, why), what="child", name=name, why=why)
 
 
-def why_bare(found: Command, variable: str) -> Optional[str]:
+def why_unprobed(found: Command, variable: str) -> Optional[str]:
     """Return why a Python started by another program does not load the probes; None if it does.
 
     `variable` is the variable that it needs besides PYTHONPATH.
@@ -81,5 +81,5 @@ def why_bare(found: Command, variable: str) -> Optional[str]:
     return f"it is started with {found.words[1]}" if any(word in _LEAVING for word in found.words[1:2]) else None
 
 
-def _is_there(program: str, environ: Mapping[str, str]) -> bool:
+def _program_exists(program: str, environ: Mapping[str, str]) -> bool:
     return find(program, environ.get("PATH")) is not None

@@ -9,10 +9,10 @@ from typing import Any
 
 from kit.analysis.model import counted, explained_by
 from kit.analysis.reach import Reach
-from kit.analysis.stopped import guard_said
-from kit.answer.model import Answer, entries_said, nothing_found
+from kit.analysis.stopped import describe_guard
+from kit.answer.model import Answer, describe_no_findings, entry_remarks
 from kit.answer.timeline import subject, timeline
-from kit.report.answer_text import JUDGED, engine_said, families, family_said, routes_of
+from kit.report.answer_text import JUDGED, describe_engine, describe_family, families, routes_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 _ROUTES_AT_MOST = 40
@@ -40,9 +40,9 @@ def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
         title="Which database answered",
         command=shlex.join(answer.evidence.command),
         tests=counted(len(tests), "test"),
-        nothing_found=nothing_found(answer),
-        entries=entries_said(answer),
-        guard=guard_said(answer.evidence),
+        describe_no_findings=describe_no_findings(answer),
+        entries=entry_remarks(answer),
+        guard=describe_guard(answer.evidence),
         refused=[str(stop) for stop in answer.stopped if not stop.connection],
         headline=_headline(answer),
         explained_by=explained_by,
@@ -55,16 +55,16 @@ def _headline(answer: Answer) -> str:
     """The headline: databases that tests may not reach, else the first finding's message, else ""."""
     wrong = [family for family in families(answer) if answer.judged(family[0]) is False]
     if wrong:
-        asked = all(answer.only_asked_for(database) for family in wrong for database in family)
+        asked = all(answer.is_only_refused(database) for family in wrong for database in family)
         what = "Refused" if asked else "Reached and not allowed"
-        return f"{what}: {', '.join(map(family_said, wrong))}"
+        return f"{what}: {', '.join(map(describe_family, wrong))}"
     return answer.findings[0].message if answer.findings else ""
 
 
 def _family(answer: Answer, family: Any) -> dict[str, Any]:
     allowed = answer.judged(family[0])
     return {
-        "name": family_said(family),
+        "name": describe_family(family),
         "allowed": allowed,
         "judged": JUDGED[allowed].lower(),
         "kind": family[0].kind,
@@ -84,5 +84,5 @@ def _route(answer: Answer, reaches: list[Reach]) -> dict[str, Any]:
         "tests": named or f"outside tests ({first.phase})",
         "count": sum(reach.count for reach in reaches),
         "refused": first.stopped,
-        "engine": engine_said(answer, first) if first.engine is not None else "",
+        "engine": describe_engine(answer, first) if first.engine is not None else "",
     }

@@ -13,9 +13,9 @@ from kit.analysis.model import Finding, counted, explained_by
 from kit.analysis.not_seen import Gap
 from kit.analysis.overrides import Key
 from kit.analysis.reach import Reach
-from kit.analysis.stopped import guard_said
+from kit.analysis.stopped import describe_guard
 from kit.analysis.url_source import made_at, source_of, writer
-from kit.answer.model import Answer, entries_said, nothing_found
+from kit.answer.model import Answer, describe_no_findings, entry_remarks
 from kit.evidence.model import Frame
 from kit.probes.allow import entry_for_file, entry_for_server
 
@@ -53,7 +53,7 @@ def _shown(text: str) -> str:
 
 def github(answer: Answer) -> str:
     """The findings, and what was not seen, as GitHub workflow commands, which GitHub shows beside the lines."""
-    guard = guard_said(answer.evidence)
+    guard = describe_guard(answer.evidence)
     notes = [f"::notice title=Database isolation::{_message(guard)}\n"] if guard else []
     return "".join((*map(_annotation, answer.findings), *map(_warning, answer.hidden), *notes))
 
@@ -85,7 +85,7 @@ def _property(value: str | None) -> str:
 def _head(answer: Answer) -> Iterator[str]:
     tests = {outcome.test for outcome in answer.evidence.outcomes}
     reached = {reach.test for reach in answer.reached if reach.test is not None and not reach.stopped}
-    refused = [database for database in answer.databases if answer.only_asked_for(database)]
+    refused = [database for database in answer.databases if answer.is_only_refused(database)]
     yield ""
     yield (
         f"{counted(len(answer.databases) - len(refused), 'database')} reached"
@@ -95,7 +95,7 @@ def _head(answer: Answer) -> Iterator[str]:
 
 
 def _guard(answer: Answer, width: int) -> Iterator[str]:
-    yield from _wrapped(guard_said(answer.evidence), width, "")
+    yield from _wrapped(describe_guard(answer.evidence), width, "")
     for stop in answer.stopped:
         if not stop.connection:
             yield from _wrapped(f"- refused: {stop}", width, "  ", "    ")
@@ -105,7 +105,7 @@ def _databases(answer: Answer, width: int) -> Iterator[str]:
     for family in families(answer):
         yield ""
         yield from _wrapped(
-            f"{JUDGED[answer.judged(family[0])]}: {family_said(family)}  [{_kind(family[0])}]", width, "", "  "
+            f"{JUDGED[answer.judged(family[0])]}: {describe_family(family)}  [{_kind(family[0])}]", width, "", "  "
         )
         if answer.judged(family[0]) is False:
             entry = shlex.quote(entry_of(answer, family[0]))
@@ -142,7 +142,7 @@ def without_number(database: Database) -> str:
     return server + slash + re.sub(r"[0-9a-f]{8,}|(?<=_)\d+|(?<=gw)\d+", "", name)
 
 
-def family_said(family: list[Database]) -> str:
+def describe_family(family: list[Database]) -> str:
     """Describe a family of databases in one phrase."""
     return family[0].name + (f" and {len(family) - 1} more like it" if len(family) > 1 else "")
 
@@ -174,7 +174,7 @@ def _route(answer: Answer, reaches: list[Reach], width: int) -> Iterator[str]:
     first = reaches[0]
     tests = list(dict.fromkeys(reach.test for reach in reaches if reach.test is not None))
     where = tests[0] if len(tests) == 1 else counted(len(tests), "test") if tests else f"outside tests ({first.phase})"
-    yield from _wrapped(f"- {first.how}: {_frame(first.opener)} in {where}, {_times(reaches)}", width, "  ", "    ")
+    yield from _wrapped(f"- {first.how}: {_frame(first.opener)} in {where}, {_count_of(reaches)}", width, "  ", "    ")
     if len(tests) > 1:
         yield from _wrapped(f"tests: {', '.join(tests[:3])}{' ...' if len(tests) > 3 else ''}", width, "      ")
     if len(first.chain) > 1:
@@ -184,10 +184,10 @@ def _route(answer: Answer, reaches: list[Reach], width: int) -> Iterator[str]:
     elif first.dependency is not None:
         yield from _wrapped(f"through {first.dependency.name}, not overridden", width, "      ")
     if first.engine is not None:
-        yield from _wrapped(engine_said(answer, first), width, "      ")
+        yield from _wrapped(describe_engine(answer, first), width, "      ")
 
 
-def engine_said(answer: Answer, reach: Reach) -> str:
+def describe_engine(answer: Answer, reach: Reach) -> str:
     """Describe a reach's engine: where it was made, its URL, and the URL's source. The reach must have an engine."""
     assert reach.engine is not None
     evidence, engine = answer.evidence, reach.engine
@@ -204,7 +204,7 @@ def engine_said(answer: Answer, reach: Reach) -> str:
     return said
 
 
-def _times(reaches: list[Reach]) -> str:
+def _count_of(reaches: list[Reach]) -> str:
     count = sum(reach.count for reach in reaches)
     return ("once" if count == 1 else f"{count} times") + (", refused" if reaches[0].stopped else "")
 
@@ -214,12 +214,12 @@ def _overrides(answer: Answer, width: int) -> Iterator[str]:
     if not answer.overrides:
         return
     yield ""
-    yield _overrides_said(len(answer.overrides), len(unmatched))
+    yield _describe_overrides(len(answer.overrides), len(unmatched))
     for key in unmatched:
         yield from _key(key, width)
 
 
-def _overrides_said(keys: int, unmatched: int) -> str:
+def _describe_overrides(keys: int, unmatched: int) -> str:
     if not unmatched:
         return "1 override key, matched by a dependency." if keys == 1 else f"{keys} override keys, each matched."
     return f"{counted(keys, 'override key')}; {unmatched} {'matches' if unmatched == 1 else 'match'} no dependency:"
@@ -233,7 +233,7 @@ def _key(key: Key, width: int) -> Iterator[str]:
 def _findings(answer: Answer, width: int) -> Iterator[str]:
     yield ""
     if not answer.findings:
-        yield from _wrapped(nothing_found(answer), width, "")
+        yield from _wrapped(describe_no_findings(answer), width, "")
         return
     has_list = answer.allowed.patterns is not None
     unsaid = "" if has_list else " No allow-list given: pass --allow DB to have each database judged."
@@ -256,7 +256,7 @@ def _not_seen(answer: Answer, width: int) -> Iterator[str]:
 
 
 def _entries(answer: Answer, width: int) -> Iterator[str]:
-    for said in entries_said(answer):
+    for said in entry_remarks(answer):
         yield ""
         yield from _wrapped(f"{said}.", width, "")
 

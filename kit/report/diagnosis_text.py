@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from kit.analysis.model import explained_by, location
-from kit.analysis.stopped import guard_said
+from kit.analysis.stopped import describe_guard
 from kit.answer.diagnosis import Cause, Diagnosis, Run
 from kit.answer.model import Answer
 from kit.report.answer_text import WIDTH, annotation
@@ -21,7 +21,7 @@ def text(first: Answer, diagnosis: Diagnosis, width: int = WIDTH) -> str:
         _titled("What to change", [one for cause in diagnosis.causes for one in cause.remedies], width),
         _titled("What remains unproved", list(diagnosis.unproved), width),
     ]
-    guard = _paragraph(guard_said(first.evidence), width)
+    guard = _paragraph(describe_guard(first.evidence), width)
     lines = [str(diagnosis.status).upper(), *guard, *(line for part in parts for line in part)]
     return "\n".join(lines) + "\n"
 

@@ -41,7 +41,7 @@ def steps(evidence: Evidence, test: str, also: frozenset[Place] = frozenset()) -
     Engines that were made at a place of `also` are told like those that served a request of the test.
     """
     sightings = [sighting for sighting in evidence.sightings() if sighting.use.test == test]
-    told = _told(evidence, test, sightings, also)
+    told = _engine_uses(evidence, test, sightings, also)
     found = [
         *_engines(evidence, told),
         *_variables(evidence, told),
@@ -58,7 +58,7 @@ def steps_of_both(one: Evidence, other: Evidence, test: str) -> tuple[tuple[Step
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _EngineUse:
     """An included engine, its server (None if unused or unknown), and whether it was used, and served a request."""
 
     engine: Engine
@@ -67,13 +67,13 @@ class _Told:
     served: bool
 
 
-def _told(evidence: Evidence, test: str, sightings: list[Sighting], also: frozenset[Place]) -> list[_Told]:
+def _engine_uses(evidence: Evidence, test: str, sightings: list[Sighting], also: frozenset[Place]) -> list[_EngineUse]:
     """The included engines, those that served a request first; without engines that another test made for itself."""
     used = {sighting.engine: sighting.side for sighting in sightings if sighting.engine is not None}
     served = {sighting.engine for sighting in sightings if sighting.use.request is not None}
     likewise = {one for one in evidence.engines if one.test in (None, test) and _place(evidence, one) in also}
     told = [
-        _Told(engine, used.get(engine), engine in used, engine in served or engine in likewise)
+        _EngineUse(engine, used.get(engine), engine in used, engine in served or engine in likewise)
         for engine in evidence.engines if engine in used or engine in likewise
     ]
     return sorted(told, key=lambda one: not one.served)
@@ -91,7 +91,7 @@ def _place(evidence: Evidence, entry: Entry) -> Place | None:
     return (frame.file, frame.function) if frame is not None else None
 
 
-def _engines(evidence: Evidence, told: list[_Told]) -> Iterator[Step]:
+def _engines(evidence: Evidence, told: list[_EngineUse]) -> Iterator[Step]:
     for one in told:
         leads_to = f"; it leads to {one.side}" if one.side else "" if one.used else "; this test does not use it"
         source = (one.engine.variables or ("",))[0]
@@ -99,7 +99,7 @@ def _engines(evidence: Evidence, told: list[_Told]) -> Iterator[Step]:
         yield Step(one.engine.at_s, "engine", f"engine made{leads_to}", where, one.side, source)
 
 
-def _variables(evidence: Evidence, told: list[_Told]) -> Iterator[Step]:
+def _variables(evidence: Evidence, told: list[_EngineUse]) -> Iterator[Step]:
     """The variable of each engine's URL: its last write, and its last read if the engine served a request."""
     seen = set()
     for one in told:

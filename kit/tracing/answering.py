@@ -21,7 +21,7 @@ from kit.report.answer_text import github, text
 from kit.report.printable import printable
 from kit.tracing import files
 from kit.tracing.command import Traced, here, silent, trace
-from kit.tracing.guarded import Stopping, guard_of, needs_a_list, said_before
+from kit.tracing.guarded import Stopping, guard_notice, guard_of, require_allowlist
 
 
 def trace_and_report(
@@ -43,10 +43,10 @@ def trace_and_report(
     """
     place = here()
     json, html = check(json, html)
-    needs_a_list(stop, allow, allow_driver)
+    require_allowlist(stop, allow, allow_driver)
     entries = allowed(allow, place).entries
     stopping = Stopping(entries, tuple(allow_driver)) if stop else None
-    say(f"this run is {said_before(guard_of(command, place, os.environ, stopping))}")
+    say(f"this run is {guard_notice(guard_of(command, place, os.environ, stopping))}")
     try:
         traced = trace(command, stopping=stopping)
     except NotStarted as error:
@@ -54,7 +54,7 @@ def trace_and_report(
         return error.returncode
     try:
         found = ask(traced, allow, place)
-        tell(found, traced, format)
+        print_answer(found, traced, format)
         write(found, None, json, html)
     except KitError as error:
         say(str(error))
@@ -70,7 +70,7 @@ def ask(traced: Traced, allow: Sequence[str], folder: Path | None = None) -> Ans
     return answer(traced.evidence, named, named.folder)
 
 
-def tell(found: Answer, traced: Traced, format: str) -> None:
+def print_answer(found: Answer, traced: Traced, format: str) -> None:
     """Print the answer on standard error, because standard output belongs to the command."""
     for line in silent(traced.evidence):
         say(line)

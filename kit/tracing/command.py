@@ -72,7 +72,7 @@ def trace(
     """
     folder = folder.resolve() if folder is not None else here()
     environ = environ if environ is not None else os.environ
-    learn_about(command, environ, folder)
+    learn_secrets(command, environ, folder)
     with workspace(_PREFIX) as own:
         seen = _folder_of_the_record(own)
         epoch = time.time()
@@ -152,10 +152,10 @@ def _run_in_place(command: Sequence[str], environ: Mapping[str, str], folder: Pa
     with Watcher(mark) as watcher:
         process = _start(command, env=dict(environ), cwd=folder)
         watcher.follow(process.pid)
-        return _wait_handing_on(process)
+        return _wait_forwarding(process)
 
 
-def _wait_handing_on(process: subprocess.Popen[bytes]) -> int:
+def _wait_forwarding(process: subprocess.Popen[bytes]) -> int:
     def forward(number: int, frame: FrameType | None) -> None:
         process.send_signal(number)
 
@@ -225,7 +225,7 @@ def _end_of(output: IO[bytes]) -> str:
     return redact(output.read().decode(errors="replace"))[-_OUTPUT_KEPT:]
 
 
-def learn_about(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+def learn_secrets(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
     """Register the secrets that are known before a run: from its variables, arguments and the folder's .env files."""
     learn_all(environ)
     learn(*secrets_of_command(command))

@@ -10,7 +10,7 @@ from kit.analysis.databases import allowed
 from kit.answer.model import Answer
 from kit.tracing.answering import ask
 from kit.tracing.command import trace as run_traced
-from kit.tracing.guarded import Stopping, needs_a_list
+from kit.tracing.guarded import Stopping, require_allowlist
 
 
 def trace(
@@ -34,7 +34,7 @@ def trace(
     Raises KitError when the command cannot be started, the allow-list is malformed, or the answer cannot be made.
     """
     place = Path(folder).resolve()
-    needs_a_list(stop, allow, allow_driver)
+    require_allowlist(stop, allow, allow_driver)
     stopping = Stopping(allowed(allow, place).entries, tuple(allow_driver)) if stop else None
     environ = dict(os.environ if environ is None else environ)
     traced = run_traced(command, folder=place, environ=environ, quiet=True, timeout_s=timeout_s, stopping=stopping)

@@ -18,7 +18,7 @@ from kit.probes.servers import Servers
 OPTION = "--db-guard"
 NOT_GUARDED = "not guarded: it connects wherever it is configured to (--stop, with --allow DB, refuses everything else)"
 _CONFIGS = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
-_SAID_BEFORE = {
+_GUARD_NOTICES = {
     BY_STOP: "guarded (--stop): what is not on the allow-list is refused before its first statement",
     BY_PYTEST: "guarded by pytest's --db-guard only (--stop, with --allow DB, guards the whole command)",
     BY_NOBODY: NOT_GUARDED,
@@ -42,7 +42,7 @@ class Stopping:
         return {ALLOW_VARIABLE: allow_text(self.allow, str(self.known or known), self.drivers)}
 
 
-def hold_to_servers(evidence: Evidence, began_s: float, allow: AllowList, known: Path) -> None:
+def record_servers(evidence: Evidence, began_s: float, allow: AllowList, known: Path) -> None:
     """Record in `known` the server behind each entry, as seen in a run that was not guarded.
 
     Later runs refuse another server at the same address, as a guarded run does.
@@ -56,7 +56,7 @@ def hold_to_servers(evidence: Evidence, began_s: float, allow: AllowList, known:
             servers.refusal(connection.configured, connection.observed, peer)
 
 
-def needs_a_list(stop: bool, allow: Sequence[str], drivers: Sequence[str]) -> None:
+def require_allowlist(stop: bool, allow: Sequence[str], drivers: Sequence[str]) -> None:
     """Raise TraceError for --stop or --allow-driver without an allow-list."""
     if stop and not allow:
         raise TraceError(
@@ -86,9 +86,9 @@ def guard_of(command: Sequence[str], folder: Path, environ: Mapping[str, str], s
     return BY_PYTEST if named else BY_NOBODY
 
 
-def said_before(guard: str) -> str:
+def guard_notice(guard: str) -> str:
     """The guard of a run in words, for a message before it begins."""
-    return _SAID_BEFORE[guard]
+    return _GUARD_NOTICES[guard]
 
 
 def _text(path: Path) -> str:

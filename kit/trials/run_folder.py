@@ -71,7 +71,7 @@ class Run:
             raise _not_writable(path, error) from error
         return path
 
-    def point_latest_here(self) -> None:
+    def link_latest(self) -> None:
         """Make `latest` a link to this run. Raises EvidenceError on failure; the link then stays as it was."""
         beside = self.folder.parent / f".{LATEST}.{secrets.token_hex(4)}"
         try:
@@ -94,7 +94,7 @@ def new_run(out: Path = RUNS) -> Iterator[Run]:
     try:
         try:
             folder.mkdir(parents=True)
-            _see_that_there_is_room(folder)
+            _check_space(folder)
         except OSError as error:
             raise _not_writable(folder, error) from error
         yield Run(folder)
@@ -104,7 +104,7 @@ def new_run(out: Path = RUNS) -> Iterator[Run]:
                 place.rmdir()
 
 
-def _see_that_there_is_room(folder: Path) -> None:
+def _check_space(folder: Path) -> None:
     """Check that there is space for a small run, by writing and removing a file. Raises OSError if there is not."""
     probe = folder / ".room"
     try:

@@ -33,7 +33,7 @@ _lock = threading.Lock()
 @contextmanager
 def slots(pair: Pair, count: int) -> Iterator[tuple[Slot, ...]]:
     """`count` slots on a pair, as `open_slots` makes them, kept for the next call."""
-    taken = _taken(pair, count)
+    taken = _take_idle(pair, count)
     try:
         while len(taken) < count:
             closing = ExitStack()
@@ -55,18 +55,18 @@ def close() -> None:
             one.closing.close()
 
 
-def _taken(pair: Pair, count: int) -> list[_Open]:
+def _take_idle(pair: Pair, count: int) -> list[_Open]:
     with _lock:
         kept = _idle.get(pair, [])
         taken, kept[:] = kept[:count], kept[count:]
     return taken
 
 
-def _leave_to_the_parent() -> None:
+def _forget_in_fork() -> None:
     """Forget the slots in a fork of this process, which must not close their connections."""
     _of_another_process.extend(one for kept in _idle.values() for one in kept)
     _idle.clear()
 
 
 atexit.register(close)
-os.register_at_fork(after_in_child=_leave_to_the_parent)
+os.register_at_fork(after_in_child=_forget_in_fork)

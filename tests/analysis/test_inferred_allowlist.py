@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kit.analysis.inferred_allowlist import at_odds, unnamed
+from kit.analysis.inferred_allowlist import contradicting_reaches, unselected_reaches
 from kit.analysis.reach import reaches
 from kit.evidence.model import Callable, Connection, Evidence, Frame, Override, Use
 from tests.analysis.seen_runs import BY_APPLICATION, BY_TESTS, PRODUCTION, TEST, leak, variable
@@ -18,7 +18,7 @@ OWN = Connection(
 
 def contradicting(evidence: Evidence) -> list[str]:
     """The databases that were reached that contradict the tests."""
-    return [reach.database.name for reach in at_odds(evidence, reaches(evidence, "/project"))]
+    return [reach.database.name for reach in contradicting_reaches(evidence, reaches(evidence, "/project"))]
 
 
 def with_own(tables: tuple[str, ...]) -> Evidence:
@@ -143,5 +143,5 @@ def test_a_call_of_the_tests_names_no_file_where_they_use_another(other: bool) -
     opener, by_tests = evidence.stacks[1], Frame("tests/conftest.py", 4, "engine")
     made = Frame("app/db.py", 5, "make_engine"), by_tests
     evidence = replace(evidence, stacks=(made, opener, (by_tests,)))
-    names = [reach.database.name for reach in unnamed(evidence, reaches(evidence, "/project"))]
+    names = [reach.database.name for reach in unselected_reaches(evidence, reaches(evidence, "/project"))]
     assert names == (["prod.db"] if other else [])

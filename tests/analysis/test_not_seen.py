@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from kit.analysis.databases import Allowed
-from kit.analysis.not_seen import gaps, hidden_anew, hiding
+from kit.analysis.not_seen import gaps, hiding_gaps, new_hiding_gap
 from kit.answer.diagnosis import Status
-from kit.answer.model import answer, contract, nothing_found
+from kit.answer.model import answer, contract, describe_no_findings
 from kit.diagnosing.conclusion import nothing_wrong
 from kit.evidence.model import Child, Evidence, NotSeen, Outcome, Process
 from kit.report.answer_page import page
@@ -83,7 +83,7 @@ def test_what_can_hide_a_database_is_said_and_nothing_is_called_clean(name: str)
     found = answer(HIDING[name], Allowed(("test.db",), "/project"), "/project")
     (gap,) = found.not_seen
     assert gap.hides
-    assert nothing_found(found).startswith("No finding, but not everything was seen")
+    assert describe_no_findings(found).startswith("No finding, but not everything was seen")
     assert "Not seen:" in text(found)
     assert "NOT EVERYTHING WAS SEEN" in page(found)
     assert contract(found)["not_seen"][0]["why"] == gap.why
@@ -114,7 +114,7 @@ def test_what_every_suite_does_is_no_gap(name: str) -> None:
 
 def test_a_command_that_failed_before_any_test_is_said() -> None:
     """An option that pytest does not know, a plugin that cannot be loaded: no test has shown anything."""
-    (gap,) = hiding(gaps(replace(passed(), outcomes=(), exit_code=4), Allowed()))
+    (gap,) = hiding_gaps(gaps(replace(passed(), outcomes=(), exit_code=4), Allowed()))
     assert "exit code 4, and no test was run" in gap.why
 
 
@@ -127,8 +127,8 @@ def test_a_gap_that_comes_again_and_again_is_said_once() -> None:
 def test_what_only_a_rerun_does_out_of_sight_is_found() -> None:
     """Only what is new in a re-run can have taken the place of what was reached before."""
     first = HIDING["a native client"]
-    assert hidden_anew(first, first, Allowed()) is None
-    anew = hidden_anew(passed(), first, Allowed())
+    assert new_hiding_gap(first, first, Allowed()) is None
+    anew = new_hiding_gap(passed(), first, Allowed())
     assert anew is not None
     assert anew.name == "psql"
 

@@ -10,8 +10,8 @@ import pytest
 from kit.analysis.databases import Allowed
 from kit.analysis.stopped import BY_NOBODY, BY_PYTEST, BY_STOP
 from kit.answer.diagnosis import Status
-from kit.answer.model import Answer, answer, contract, nothing_found
-from kit.diagnosing.conclusion import nothing_wrong, symptom_said
+from kit.answer.model import Answer, answer, contract, describe_no_findings
+from kit.diagnosing.conclusion import describe_symptom, nothing_wrong
 from kit.diagnosing.judge import symptoms_of
 from kit.evidence.model import Evidence, Outcome, Refusal
 from kit.report import diagnosis_text
@@ -75,7 +75,7 @@ def test_what_leads_to_a_refused_connection_is_found_as_what_leads_to_one_that_w
 def test_a_symptom_that_was_refused_is_said_as_such() -> None:
     """It was asked for, and nothing reached it."""
     (symptom,) = symptoms_of(asked(stopped()))
-    assert symptom_said(symptom) == "prod.db was requested, and refused, in 1 test"
+    assert describe_symptom(symptom) == "prod.db was requested, and refused, in 1 test"
     assert PRODUCTION in next(iter(symptom.wrong))
 
 
@@ -89,7 +89,7 @@ def test_a_refused_program_is_said_and_the_run_is_not_clean() -> None:
         Outcome(at_s=9.5, test=TEST, when="call", outcome="passed"),
     )))  # fmt: skip
     sentence = "a database through psql, and the guard cannot tell which one: it is secret (requested at app/db.py:9 "
-    assert nothing_found(found).startswith(f"Refused: {sentence}")
+    assert describe_no_findings(found).startswith(f"Refused: {sentence}")
     assert sentence in text(found, 1000)
     assert "a database through psql" in page(found)
     diagnosis = nothing_wrong(found)

@@ -8,7 +8,7 @@ import pytest
 
 from kit.analysis.reach import reaches
 from kit.analysis.url_source import leads_to
-from kit.analysis.url_source_text import url_source_said
+from kit.analysis.url_source_text import describe_url_source
 from kit.evidence.model import Evidence, SettingsFile
 from tests.analysis.seen_runs import BY_APPLICATION, BY_ENGINE, PRODUCTION, leak, variable, without_engine
 
@@ -43,7 +43,7 @@ SERVER = {"url": "postgresql://me@db:6543/shop", "dialect": "postgresql", "drive
 def test_it_is_said_where_a_place_came_from(evidence: Evidence, said: str) -> None:
     """A variable with its last writer, what was missing with its reader, a file with its line."""
     (reach,) = reaches(evidence, "/project")
-    assert said in url_source_said(evidence, reach)
+    assert said in describe_url_source(evidence, reach)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.diagnosing.journal import KEPT_S, Journal, Shown, opened
+from kit.diagnosing.journal import KEPT_S, Journal, RunResult, opened
 
-GONE, STAYS = Shown("gone", "not reached", 1.5, True, ("a",), ("t",)), Shown("stays", "reached", 0.5)
+GONE, STAYS = RunResult("gone", "not reached", 1.5, True, ("a",), ("t",)), RunResult("stays", "reached", 0.5)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit.diagnosing.judge import the_case
+from kit.diagnosing.judge import case_of_answer
 from kit.diagnosing.plan import plan
 from tests.projects import traced, write
 
@@ -50,7 +50,7 @@ def test_no_line_of_a_lifespan_is_proposed_for_deletion(tmp_path: Path) -> None:
         },
     )
     answer = traced(project, allow=["test.db"])
-    planned = plan(the_case(answer), answer.findings, lambda file: (project / file).read_text(), {}).all
+    planned = plan(case_of_answer(answer), answer.findings, lambda file: (project / file).read_text(), {}).all
     assert {"lifespan-engine"} == {candidate.kind for candidate in planned}
     assert not any(candidate.fix.startswith("---") for candidate in planned)
 

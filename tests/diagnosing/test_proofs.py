@@ -9,7 +9,7 @@ import pytest
 
 from kit.answer.diagnosis import Effect, Status
 from kit.detectors.registry import kind_named
-from kit.diagnosing.judge import the_case
+from kit.diagnosing.judge import case_of_answer
 from kit.diagnosing.plan import plan
 from tests.projects import diagnosed, traced, write
 
@@ -120,7 +120,7 @@ def test_a_fixture_of_the_same_name_that_is_nearer_is_named(tmp_path: Path) -> N
     answer = traced(project, allow=["test.db"])
     (candidate,) = [
         one
-        for one in plan(the_case(answer), answer.findings, lambda file: text_in(project, file), {}).all
+        for one in plan(case_of_answer(answer), answer.findings, lambda file: text_in(project, file), {}).all
         if one.kind == "override-not-in-test"
     ]
     assert candidate.fix.startswith("The fixture use_test_db at tests/a/test_a.py:7 replaces the one at")

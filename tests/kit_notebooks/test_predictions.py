@@ -22,13 +22,13 @@ BROKEN = Ruling(Verdict.BROKEN, "the production server answered")
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test begins without a session and without a prediction, as a new kernel does."""
     monkeypatch.setattr(kit.notebooks.cells, "_session", None)
-    monkeypatch.setattr(predictions, "_asked", {})
+    monkeypatch.setattr(predictions, "_predictions", {})
 
 
 def asked(said: str | None, options: Mapping[str, str] = OPTIONS) -> Prediction:
     """A prediction that was asked in this kernel, with what its reader said."""
     predict("it", QUESTION, options)
-    found = predictions._asked["it"]
+    found = predictions._predictions["it"]
     found.said = said
     return found
 

@@ -73,7 +73,7 @@ def test_an_entry_that_is_handed_on_says_the_same(entry: str) -> None:
 )  # fmt: skip
 def test_what_nothing_is_stopped_by_is_known(entry: str, lets_through: str | None) -> None:
     """An entry that lets all servers or all files through is known, however it is written."""
-    assert dict(AllowList([entry], "/srv/app").lets_all_through()).get(entry) == lets_through
+    assert dict(AllowList([entry], "/srv/app").unrestricted_entries()).get(entry) == lets_through
 
 
 def test_entries_that_matched_nothing_are_known() -> None:

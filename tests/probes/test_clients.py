@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.probes.clients import Asked, asked_by
+from kit.probes.clients import Destination, destinations_of
 
 HOST, PORT = {"PGHOST": "db"}, {"PGPORT": "5433"}
 READ = [
@@ -136,12 +136,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def asked(command: str, environ: dict[str, str], folder: Path) -> list[Asked]:
+def asked(command: str, environ: dict[str, str], folder: Path) -> list[Destination]:
     import shlex
 
     own = {name: str(folder / value) if value in FILES else value for name, value in environ.items()}
     words = shlex.split(command.replace("{folder}", folder.name).replace("my.cnf", str(folder / "my.cnf")))
-    return list(asked_by(words, {"HOME": str(folder), "USER": "root", **own}, str(folder), lambda name, _: True))
+    return list(destinations_of(words, {"HOME": str(folder), "USER": "root", **own}, str(folder), lambda name, _: True))
 
 
 @pytest.mark.parametrize(("command", "environ", "places"), READ + THROUGH)
@@ -169,4 +169,4 @@ def test_what_cannot_be_read_is_said_so(folder: Path, command: str, why: str) ->
 
 def test_a_client_that_is_not_there_is_none(folder: Path) -> None:
     """A program that cannot be found is left to the system to refuse."""
-    assert list(asked_by(["psql", "-h", "db"], {}, str(folder), lambda name, environ: False)) == []
+    assert list(destinations_of(["psql", "-h", "db"], {}, str(folder), lambda name, environ: False)) == []

@@ -59,7 +59,7 @@ def test_a_connection_is_judged_also_where_nothing_can_be_written_of_it(monkeypa
         def event(self, *_: Any, **__: Any) -> None:
             raise ValueError("no record")
 
-    for name, new in (("failures", {}), ("_off", set())):
+    for name, new in (("failures", {}), ("_switched_off", set())):
         monkeypatch.setattr(quiet, name, new)
     told: list[Any] = []
     databases = Databases(cast(Recorder, Broken()), Objects(), Gate(carried("db:5432/test"), told.append))

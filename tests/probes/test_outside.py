@@ -13,7 +13,7 @@ import pytest
 from kit.probes.databases import Connection, Databases
 from kit.probes.hooks import Hooks
 from kit.probes.objects import Objects
-from kit.probes.outside import Holder, Journal, Touching
+from kit.probes.outside import DiagnoseProcess, Journal, Touching
 from kit.probes.recorder import Recorder
 from kit.probes.statements import read
 
@@ -35,7 +35,7 @@ class Told:
 def touching(tmp_path: Path) -> Iterator[tuple[Touching, Told]]:
     told, hooks = Told(), Hooks()
     (tmp_path / "read").touch()
-    found = Touching(cast(Holder, told), str(tmp_path))
+    found = Touching(cast(DiagnoseProcess, told), str(tmp_path))
     found.install(hooks)
     yield found, told
     hooks.remove()
@@ -81,7 +81,7 @@ def ran(journal: Journal, connection: Connection, *statements: str) -> None:
 
 
 def lines_of(journal: Journal, name: str, kind: str = "table", after: str = "1 row", before: str = "") -> Any:
-    return journal.told_of({"key": "db", "name": name, "kind": kind, "before": before, "after": after})
+    return journal.origin_of({"key": "db", "name": name, "kind": kind, "before": before, "after": after})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kit.analysis.databases import Allowed, Database
-from kit.analysis.not_seen import gaps, hiding
+from kit.analysis.not_seen import gaps, hiding_gaps
 from kit.answer.model import answer
 from kit.evidence.model import Evidence, Process
 from kit.report.answer_text import text, without_number
@@ -34,8 +34,8 @@ def test_a_process_that_a_test_ends_is_no_blind_spot() -> None:
     """What it had reached until then was written down; only the command's own end must have been seen."""
     command = Process(pid=7, ppid=1, argv=("pytest",), executable="python", python="3.11", parent=None)
     server = replace(command, pid=8, ppid=7, argv=("uvicorn",))
-    assert hiding(gaps(Evidence(processes=(replace(command, ended=True), server)), Allowed())) == ()
-    assert len(hiding(gaps(Evidence(processes=(command, replace(server, ended=True))), Allowed()))) == 1
+    assert hiding_gaps(gaps(Evidence(processes=(replace(command, ended=True), server)), Allowed())) == ()
+    assert len(hiding_gaps(gaps(Evidence(processes=(command, replace(server, ended=True))), Allowed()))) == 1
 
 
 def server(name: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from kit.analysis.databases import Allowed
 from kit.answer.model import Answer, answer, contract
 from kit.diagnosing.conclusion import findings_of, nothing_wrong
-from kit.diagnosing.judge import Symptom, effect, symptoms_of, the_case
+from kit.diagnosing.judge import Symptom, case_of_answer, effect, symptoms_of
 from kit.diagnosing.plan import plan
 from kit.evidence import collect
 from kit.evidence.model import Evidence, from_json, to_json
@@ -72,7 +72,7 @@ def test_no_record_is_an_error_of_the_kit(block: int, record: dict[str, bytes], 
 
 def candidates(symptom: Symptom) -> None:
     """What a diagnosis would try, and how each is shown."""
-    case, mine = replace(the_case(symptom.first), leaks=symptom.leaks), findings_of(symptom)
+    case, mine = replace(case_of_answer(symptom.first), leaks=symptom.leaks), findings_of(symptom)
     for candidate in plan(case, mine, source, {}).all:
         assert candidate.label
 

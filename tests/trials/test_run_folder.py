@@ -40,8 +40,8 @@ def test_a_folder_that_cannot_be_written_to_is_said_at_once(tmp_path: Path) -> N
 def test_latest_points_to_the_last_run(tmp_path: Path) -> None:
     """`latest` is a relative link, which can be moved with its folder, to the run that said so last."""
     with new_run(tmp_path) as first, new_run(tmp_path) as second:
-        first.point_latest_here()
-        second.point_latest_here()
+        first.link_latest()
+        second.link_latest()
         assert (tmp_path / "latest").readlink() == Path(second.id)
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["latest", first.id, second.id])
 
@@ -75,7 +75,7 @@ def test_claims_are_those_of_the_run_under_way(tmp_path: Path, monkeypatch: pyte
         (tmp_path / name).mkdir(parents=True)
         kept = {"format": FORMAT, "kit": name, "stack": {}, "claims": []}
         (tmp_path / name / "claims.json").write_text(json.dumps(kept))
-    Run(tmp_path / "runs" / "1").point_latest_here()
+    Run(tmp_path / "runs" / "1").link_latest()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(RUN_VARIABLE, raising=False)
     assert claims()["kit"] == "runs/1"

@@ -29,7 +29,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
                 leak,
                 NAME,
                 f"{leak.database.name} answered {within(leak.tests)}: {location(caller.file, caller.line)} makes the "
-                f"application create its engine ({case.leads(chain[:3])}).",
+                f"application create its engine ({case.stack_text(chain[:3])}).",
                 caller,
                 Nothing(),
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kit.analysis.case import Case, of_leak, within
 from kit.analysis.engine_creator import connected_by
-from kit.analysis.led_elsewhere import goes_elsewhere
+from kit.analysis.led_elsewhere import connects_elsewhere
 from kit.analysis.model import Finding, Nothing
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
@@ -20,7 +20,7 @@ NAME = "connected-elsewhere"
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
     """For each leak through an engine that names another database: what opened the connection?"""
     for leak in case.leaks:
-        if leak.engine is None or not goes_elsewhere(leak.first):
+        if leak.engine is None or not connects_elsewhere(leak.first):
             continue
         at, by = connected_by(case, leak.engine, case.evidence.chain(leak.first.connection))
         yield of_leak(

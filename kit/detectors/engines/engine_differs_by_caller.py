@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kit.analysis.callers import caller_apart, parting
+from kit.analysis.callers import count_shared_frames, diverging_caller
 from kit.analysis.case import Case, Leak, of_leak, within
 from kit.analysis.model import Finding, fact
 from kit.analysis.reach import Reach
@@ -33,7 +33,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
         if leak.engine is None or other is None or other.engine is None:
             continue
         mine, theirs = case.evidence.chain(leak.engine), case.evidence.chain(other.engine)
-        depth = parting(mine, theirs)
+        depth = count_shared_frames(mine, theirs)
         made, caller, called = mine[0], mine[depth], theirs[depth]
         yield of_leak(
             case,
@@ -57,7 +57,7 @@ def _of_another_caller(case: Case, leak: Leak) -> Reach | None:
             for reach in case.reached
             if reach.database.id not in wrong
             and case.allowed.judge(reach.database) is not False
-            and caller_apart(case.evidence, leak.first, reach) is not None
+            and diverging_caller(case.evidence, leak.first, reach) is not None
         ),
         None,
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kit.analysis.case import Case, Leak, of_leak, tests_said
+from kit.analysis.case import Case, Leak, describe_tests, of_leak
 from kit.analysis.model import Finding, Nothing, first
 from kit.analysis.opened_by_tests import by_tests
-from kit.analysis.url_source_text import url_source_said
+from kit.analysis.url_source_text import describe_url_source
 from kit.detectors.kind import Explanation, Kind, Strength, Without, never
 from kit.evidence.model import Frame
 
@@ -26,13 +26,13 @@ def _message(case: Case, leak: Leak) -> str:
     what = "an engine" if leak.engine is not None else "a connection"
     chain = case.evidence.chain(leak.engine) if leak.engine is not None else leak.first.chain
     return (
-        f"{leak.database.name} was reached by {case.leads(leak.first.chain[:4])} ({leak.first.how}) in "
-        f"{tests_said(leak.tests)}, through {what} of the application's own ({case.leads(chain[:4])}): "
-        f"{url_source_said(case.evidence, leak.first)}.{_kept(case, leak)}"
+        f"{leak.database.name} was reached by {case.stack_text(leak.first.chain[:4])} ({leak.first.how}) in "
+        f"{describe_tests(leak.tests)}, through {what} of the application's own ({case.stack_text(chain[:4])}): "
+        f"{describe_url_source(case.evidence, leak.first)}.{_kept_clause(case, leak)}"
     )
 
 
-def _kept(case: Case, leak: Leak) -> str:
+def _kept_clause(case: Case, leak: Leak) -> str:
     """A clause about the other test that made the engine and the name that kept it; "" if it was not kept."""
     engine = leak.engine
     if engine is None or engine.test is None or set(leak.tests) <= {engine.test}:

@@ -42,7 +42,7 @@ def _finding(case: Case, leak: Leak, engine: Engine, ours: Engine) -> Finding[Ab
     who = (
         f"the override {override.name} ({leak.opener}) itself opens"
         if override is not None
-        else f"{case.leads(leak.first.chain[:4]) or 'the application'} opens"
+        else f"{case.stack_text(leak.first.chain[:4]) or 'the application'} opens"
     )
     return of_leak(
         case,

@@ -43,7 +43,7 @@ def _finding(case: Case, leak: Leak, replaced: Name) -> Finding[About]:
         case,
         leak,
         NAME,
-        f"{leak.opener} opened a session on {leak.database.name} through {_said(used, replaced)}. "
+        f"{leak.opener} opened a session on {leak.database.name} through {_describe_binding(used, replaced)}. "
         f"{leak.first.test or 'The tests'} replaced {origin}, but not that."
         + (f" Other copies: {', '.join(others)}." if others else ""),
         leak.opener,
@@ -99,7 +99,7 @@ def _bound(used: Name | None, replaced: Name) -> str:
     return "" if used.holds.object == replaced.held_before.object else f"{used.module}.{used.name}"
 
 
-def _said(used: Name | None, replaced: Name) -> str:
+def _describe_binding(used: Name | None, replaced: Name) -> str:
     if used is None or used.holds is None or replaced.held_before is None:
         return "a copy of it"
     name = f"{used.module}.{used.name}"

@@ -25,8 +25,8 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
         importers = [frame for frame in leak.first.chain if frame.function == MODULE]
         yield Finding(
             NAME,
-            f"{leak.database.name} was opened during IMPORT of {_dotted(statement.file)} "
-            f"({statement.file}:{statement.line}), before any test: connection from {case.leads(tuple(importers))}.",
+            f"{leak.database.name} was opened during IMPORT of {_dotted(statement.file)} ({statement.file}:"
+            f"{statement.line}), before any test: connection from {case.stack_text(tuple(importers))}.",
             statement.file,
             statement.line,
             Nothing(),

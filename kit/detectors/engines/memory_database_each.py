@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kit.analysis.case import Case, tests_said
+from kit.analysis.case import Case, describe_tests
 from kit.analysis.model import Fact, Finding, Nothing, fact, first, location
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
@@ -34,8 +34,8 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
             NAME,
             f"each connection of the engine made at {location(at.file, at.line)} ({engine.url}, {engine.pool}) is an "
             f"in-memory database of its own: {made.verb} {', '.join(made.tables)} ran on one, and "
-            f"{location(where.file, where.line) if where else 'a use'} in {tests_said(tests)} used another, which is "
-            "empty.",
+            f"{location(where.file, where.line) if where else 'a use'} in {describe_tests(tests)} used another, which "
+            "is empty.",
             at.file,
             at.line,
             Nothing(),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak, reach_facts
-from kit.analysis.led_elsewhere import goes_elsewhere
+from kit.analysis.led_elsewhere import connects_elsewhere
 from kit.analysis.model import Finding, fact
 from kit.analysis.settings import named_by_settings
 from kit.analysis.url_source import named_in_files, passed_over, source_of, url_source_of, writer
@@ -44,7 +44,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
         return  # likewise, by an engine
     if named_by_settings(case):
         return
-    if any(goes_elsewhere(leak.first) or _another_is_named(case.evidence, leak) for leak in case.leaks):
+    if any(connects_elsewhere(leak.first) or _another_is_named(case.evidence, leak) for leak in case.leaks):
         return
     worst = next(iter(sorted(_by_tests(case), key=lambda found: (_harm(found[0]), found[0].at_s))), None)
     if worst is None:
@@ -54,7 +54,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
     engine = next((engine for engine in case.evidence.engines if engine.engine == use.engine), None)
     yield Finding(
         NAME,
-        f"{at.file}:{at.line} {_done(use)} {leak.database.name}, {_from(case.evidence, engine)}; no test has a "
+        f"{at.file}:{at.line} {_verb(use)} {leak.database.name}, {_source(case.evidence, engine)}; no test has a "
         "database of its own, and nothing marks this one as a test database.",
         at.file,
         at.line,
@@ -96,7 +96,7 @@ def _harm(use: Use) -> int:
     return _HARM.index(use.verb) if use.verb in _HARM else len(_HARM)
 
 
-def _done(use: Use) -> str:
+def _verb(use: Use) -> str:
     if not use.writes or not use.verb:
         return "uses"
     return f"writes ({use.verb} {', '.join(use.tables)}) to" if use.tables else f"writes ({use.verb}) to"
@@ -113,7 +113,7 @@ def _about(evidence: Evidence, engine: Engine | None) -> About:
     return About(name or "", engine.url, whole=value is None or "://" in value)
 
 
-def _from(evidence: Evidence, engine: Engine | None) -> str:
+def _source(evidence: Evidence, engine: Engine | None) -> str:
     if engine is None:
         return "opened there"
     source, inside = source_of(evidence, engine), named_in_files(evidence, engine)

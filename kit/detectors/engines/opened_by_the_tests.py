@@ -50,7 +50,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
     """Redirect the line's connections to an allowed database. The test that shows the leak still runs."""
     leaks = context.leaks_of(finding)
     if leaks and finding.file and finding.line:
-        led = context.led_elsewhere(leaks[0], ((finding.file, finding.line),))
+        led = context.redirect_engines(leaks[0], ((finding.file, finding.line),))
         yield Candidate(finding, f"with the connections of {finding.where} redirected", (led,), advice(finding))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kit.analysis.case import Case, tests_said
+from kit.analysis.case import Case, describe_tests
 from kit.analysis.model import Fact, Finding, fact, first
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate, diff
@@ -66,7 +66,7 @@ def _finding(
         NAME,
         f"{event.file} is loaded as {about.loaded_as}, and {by.file}:{by.line} imports it again, as "
         f"{about.imported_as}: {made} makes one engine in each ({engine.url}). What the tests set up on the one does "
-        f"not exist on the other, in {tests_said(tests)}.",
+        f"not exist on the other, in {describe_tests(tests)}.",
         by.file,
         by.line,
         about,

@@ -29,12 +29,12 @@ class About:
 def detect(case: Case) -> Iterator[Finding[About]]:
     """For each leak: does its URL come from a dotenv file although the tests, or another file, gave another value?"""
     for leak in case.leaks:
-        found = _loaded_over(case, leak) or _loaded_before(case, leak) or _read_instead(case, leak)
+        found = _overwritten_by_loader(case, leak) or _loaded_before(case, leak) or _read_from_file(case, leak)
         if found is not None:
             yield found
 
 
-def _loaded_over(case: Case, leak: Leak) -> Finding[About] | None:
+def _overwritten_by_loader(case: Case, leak: Leak) -> Finding[About] | None:
     """A loader overwrote the tests' variable with a value from a file."""
     evidence = case.evidence
     source = url_source_of(evidence, leak.first)
@@ -89,7 +89,7 @@ def _loaded_before(case: Case, leak: Leak) -> Finding[About] | None:
     )
 
 
-def _read_instead(case: Case, leak: Leak) -> Finding[About] | None:
+def _read_from_file(case: Case, leak: Leak) -> Finding[About] | None:
     """The settings read the file themselves, although the tests had set or removed the variable."""
     evidence, engine = case.evidence, leak.engine
     if engine is None or not engine.files or engine.variables:
@@ -104,7 +104,7 @@ def _read_instead(case: Case, leak: Leak) -> Finding[About] | None:
             and event.at_s <= engine.at_s
             and event.process == engine.process
             and case.done_by_tests(event)
-            and (event.op != "missing" or _looked_for_to_be_removed(case, event))
+            and (event.op != "missing" or _is_read_for_removal(case, event))
         ),
         None,
     )
@@ -136,7 +136,7 @@ def _writes(evidence: Evidence, name: str, leak: Leak) -> list[Variable]:
     ]
 
 
-def _looked_for_to_be_removed(case: Case, event: Variable) -> bool:
+def _is_read_for_removal(case: Case, event: Variable) -> bool:
     """Whether test code read a missing variable without a default, as `delenv` and `pop` do before a removal."""
     if event.value is not None or event.written_by is not None:
         return False

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kit.analysis.case import Case, Leak, of_leak, tests_said
+from kit.analysis.case import Case, Leak, describe_tests, of_leak
 from kit.analysis.model import Finding, fact, first
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
@@ -39,8 +39,8 @@ def detect(case: Case) -> Iterator[Finding[About]]:
             case,
             leak,
             NAME,
-            f"{path} is a relative path. {at or 'The program'} changed the working directory to {changed.path}{by} "
-            f"and did not restore it: {leak.database.name} answered in {tests_said(leak.tests) or leak.first.phase}.",
+            f"{path} is a relative path. {at or 'The program'} changed the working directory to {changed.path}{by} and "
+            f"did not restore it: {leak.database.name} answered in {describe_tests(leak.tests) or leak.first.phase}.",
             at,
             About(path, changed.test or ""),
             (fact(case.evidence, changed, f"working directory changed to {changed.path}"),),

@@ -21,7 +21,7 @@ class AppAbout:
     made: str
 
 
-def set_elsewhere(case: Case, kind: str, *, consulted: bool) -> Iterator[Finding[AppAbout]]:
+def override_on_other_app(case: Case, kind: str, *, consulted: bool) -> Iterator[Finding[AppAbout]]:
     """Findings on overrides that are set on an application which did not serve a leak's request.
 
     `consulted` selects requests for which overrides of some application were looked up, or those for which none were.
@@ -29,7 +29,7 @@ def set_elsewhere(case: Case, kind: str, *, consulted: bool) -> Iterator[Finding
     for leak in case.leaks:
         if leak.first.how != "dependency" or leak.first.dependency is None:
             continue
-        solved = _solved(case, leak)
+        solved = _solved_dependencies(case, leak)
         elsewhere = _override_elsewhere(case, leak, solved)
         if elsewhere is None or (solved is None or solved.consulted) is not consulted:
             continue
@@ -40,7 +40,7 @@ def set_elsewhere(case: Case, kind: str, *, consulted: bool) -> Iterator[Finding
             kind,
             _message(case, leak, elsewhere, solved),
             first(case.evidence.chain(elsewhere)),
-            AppAbout(name, app_said(case.evidence, elsewhere.app)),
+            AppAbout(name, describe_app(case.evidence, elsewhere.app)),
             (fact(case.evidence, elsewhere, f"override of {name} set"),),
         )
 
@@ -51,14 +51,14 @@ def applied_everywhere(finding: Finding[AppAbout], context: Context, fix: str) -
     yield override_applied(finding, key, key, f"with the override of {key} applied in every application", fix)
 
 
-def app_said(evidence: Evidence, app: str | None) -> str:
+def describe_app(evidence: Evidence, app: str | None) -> str:
     """An application, identified by the line that made it."""
     made = next((known for known in evidence.apps if known.app == app), None)
     frame = first(evidence.chain(made)) if made is not None else None
     return f"app {app} (made at {frame.file}:{frame.line})" if frame is not None else f"app {app}"
 
 
-def _solved(case: Case, leak: Leak) -> Dependencies | None:
+def _solved_dependencies(case: Case, leak: Leak) -> Dependencies | None:
     assert leak.first.dependency is not None
     wanted = leak.first.dependency.callable
     return next(
@@ -88,13 +88,13 @@ def _override_elsewhere(case: Case, leak: Leak, solved: Dependencies | None) -> 
 def _message(case: Case, leak: Leak, override: Override, solved: Dependencies | None) -> str:
     assert leak.first.dependency is not None
     evidence, name = case.evidence, leak.first.dependency.name
-    said = f"override of {name} set on {app_said(evidence, override.app)}; {case.served(leak)} was served by "
+    said = f"override of {name} set on {describe_app(evidence, override.app)}; {case.request_of(leak)} was served by "
     if solved is not None and not solved.consulted:
         return said + "a route that belongs to no application, so that overrides are never looked up for it."
     serving = solved.provider if solved is not None else None
     mounted = _mounted(case, leak)
     return (
-        f"{said}{app_said(evidence, serving)}{mounted}, whose dependency_overrides does not hold it: "
+        f"{said}{describe_app(evidence, serving)}{mounted}, whose dependency_overrides does not hold it: "
         f"{leak.database.name} answered {within(leak.tests)}."
     )
 

@@ -38,8 +38,8 @@ def _finding(case: Case, leak: Leak) -> Finding[About]:
         case,
         leak,
         NAME,
-        f"{case.served(leak)} opened a connection to {leak.database.name} outside dependency injection: "
-        f"{case.leads(leak.first.chain[:3])}. {_standing(case, leak, dependency)}",
+        f"{case.request_of(leak)} opened a connection to {leak.database.name} outside dependency injection: "
+        f"{case.stack_text(leak.first.chain[:3])}. {_standing(case, leak, dependency)}",
         caller or leak.opener,
         About(dependency),
     )

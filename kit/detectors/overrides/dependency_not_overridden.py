@@ -43,7 +43,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
             case,
             leak,
             NAME,
-            f"{case.served(leak)} got its session from {dependency.name} ({leak.opener}), which nothing overrides "
+            f"{case.request_of(leak)} got its session from {dependency.name} ({leak.opener}), which nothing overrides "
             f"{within(leak.tests)}: {leak.database.name} answered, and not {ours.database.name}, whose engine the "
             f"tests make at {made}.",
             leak.opener,

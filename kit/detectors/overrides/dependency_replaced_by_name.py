@@ -31,7 +31,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
     """For each leak through a dependency: had the tests replaced its name before the request?"""
     for leak in case.leaks:
         dependency = leak.first.dependency
-        instead = _instead(case, leak) if dependency is not None and leak.first.override is None else None
+        instead = _replacement(case, leak) if dependency is not None and leak.first.override is None else None
         if dependency is None or instead is None:
             continue
         short = dependency.name.rpartition(".")[2]
@@ -39,15 +39,15 @@ def detect(case: Case) -> Iterator[Finding[About]]:
             case,
             leak,
             NAME,
-            f"{case.served(leak)} got its session from {dependency.name} ({leak.opener}), though {within(leak.tests)} "
-            f"that name was replaced by {instead.name}: Depends({short}) holds the original function, and does not "
-            "look the name up.",
+            f"{case.request_of(leak)} got its session from {dependency.name} ({leak.opener}), though "
+            f"{within(leak.tests)} that name was replaced by {instead.name}: Depends({short}) holds the original "
+            "function, and does not look the name up.",
             leak.opener,
             About(dependency.name),
         )
 
 
-def _instead(case: Case, leak: Leak) -> Callable | None:
+def _replacement(case: Case, leak: Leak) -> Callable | None:
     """The tests' replacement of the dependency's name when the request of a leak was served."""
     known = {one.callable: one for one in case.evidence.callables}
     dependency = leak.first.dependency

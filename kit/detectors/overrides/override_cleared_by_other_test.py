@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kit.analysis.case import Case, Leak, of_leak, tests_said
+from kit.analysis.case import Case, Leak, describe_tests, of_leak
 from kit.analysis.model import Finding, fact, first
-from kit.analysis.override_lifetime import Removal, removal_before, who
+from kit.analysis.override_lifetime import Removal, author_of, removal_before
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -35,13 +35,13 @@ def _finding(case: Case, leak: Leak, removal: Removal) -> Finding[About]:
     was_set, removed = removal.was_set, removal.removed
     by, setter = first(case.evidence.chain(removed)), first(case.evidence.chain(was_set))
     assert leak.first.dependency is not None
-    after = tests_said(leak.tests) if leak.tests else "what came"
+    after = describe_tests(leak.tests) if leak.tests else "what came"
     return of_leak(
         case,
         leak,
         NAME,
-        f"app.dependency_overrides[{leak.first.dependency.name}], set by {who(was_set)} ({setter}), was removed by "
-        f"{who(removed)} ({by}); {after} after it ran against {leak.database.name}.",
+        f"app.dependency_overrides[{leak.first.dependency.name}], set by {author_of(was_set)} ({setter}), was removed "
+        f"by {author_of(removed)} ({by}); {after} after it ran against {leak.database.name}.",
         by,
         About(removed.test or ""),
         (fact(case.evidence, was_set, "override set"), fact(case.evidence, removed, "override removed")),

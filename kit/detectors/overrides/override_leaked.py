@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kit.analysis.case import Case, Leak, of_leak, tests_said
+from kit.analysis.case import Case, Leak, describe_tests, of_leak
 from kit.analysis.model import Finding, fact, first
-from kit.analysis.override_lifetime import history, who
+from kit.analysis.override_lifetime import author_of, history
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -52,8 +52,8 @@ def _finding(case: Case, leak: Leak, was_set: Override, tests: list[str]) -> Fin
         case,
         leak,
         NAME,
-        f"app.dependency_overrides[{leak.first.dependency.name}], set by {who(was_set)} ({setter}), was never "
-        f"removed; {tests_said(dict.fromkeys(tests))} after it got {leak.database.name} from it.",
+        f"app.dependency_overrides[{leak.first.dependency.name}], set by {author_of(was_set)} ({setter}), was never "
+        f"removed; {describe_tests(dict.fromkeys(tests))} after it got {leak.database.name} from it.",
         setter,
         About(was_set.test or ""),
         (fact(case.evidence, was_set, "override set"),),

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from kit.analysis.case import Case, Leak, of_leak, tests_said
+from kit.analysis.case import Case, Leak, describe_tests, of_leak
 from kit.analysis.model import Finding, fact, first
-from kit.analysis.override_lifetime import is_told, removal_before, who
+from kit.analysis.override_lifetime import author_of, explains_leak, removal_before
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -37,13 +37,13 @@ class About:
 def detect(case: Case) -> Iterator[Finding[About]]:
     """For each leak that no removal explains: is the override set by a fixture that none of its tests uses?"""
     for leak in case.leaks:
-        if leak.first.how == "dependency" and not is_told(leak, removal_before(case, leak)):
-            sets = list(_sets(case, leak))
+        if leak.first.how == "dependency" and not explains_leak(leak, removal_before(case, leak)):
+            sets = list(_fixture_overrides(case, leak))
             if sets and not any(change.test in leak.tests for change in sets):
                 yield _finding(case, leak, sets)
 
 
-def _sets(case: Case, leak: Leak) -> Iterator[Override]:
+def _fixture_overrides(case: Case, leak: Leak) -> Iterator[Override]:
     """The overrides set by fixtures; one of wider scope counts only if it is not available to the leak's tests."""
     dependency = leak.first.dependency
     for change in case.evidence.overrides:
@@ -59,13 +59,13 @@ def _finding(case: Case, leak: Leak, sets: list[Override]) -> Finding[About]:
     assert leak.first.dependency is not None
     name, setter = leak.first.dependency.name, first(case.evidence.chain(sets[0]))
     others = dict.fromkeys(change.test for change in sets if change.test is not None)
-    why, to = _why_not_there(setter, leak)
+    why, to = _explain_absence(setter, leak)
     return of_leak(
         case,
         leak,
         NAME,
-        f"{who(sets[0])} ({setter}) overrides {name} in {tests_said(others)}, and not in "
-        f"{tests_said(leak.tests)}: {why}. {leak.database.name} answered.",
+        f"{author_of(sets[0])} ({setter}) overrides {name} in {describe_tests(others)}, and not in "
+        f"{describe_tests(leak.tests)}: {why}. {leak.database.name} answered.",
         setter,
         About(sets[0].fixture or "", name, sets[0].test or "", to),
         (fact(case.evidence, sets[0], "override set"),),
@@ -81,7 +81,7 @@ def _out_of_reach(setter: Frame | None, leak: Leak) -> bool:
     return not any(test.startswith(reached) for test in leak.tests)
 
 
-def _why_not_there(setter: Frame | None, leak: Leak) -> tuple[str, str]:
+def _explain_absence(setter: Frame | None, leak: Leak) -> tuple[str, str]:
     """Why the leak's tests do not use a fixture, and the file to move it to so that they can."""
     if setter is None or not _out_of_reach(setter, leak):
         return "these tests do not request the fixture, or a nearer one has its name", ""
@@ -102,10 +102,10 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
     first_run = (RunFirst((setter,)),) if late else ()
     kept = ApplyOverride(key, key, kept=True)
     label = f"with the override of {key} kept from {setter} on"
-    yield Candidate(finding, label, (kept, *first_run), _let_through(finding, context))
+    yield Candidate(finding, label, (kept, *first_run), _advise_on_shadowing(finding, context))
 
 
-def _let_through(finding: Finding[About], context: Context) -> str:
+def _advise_on_shadowing(finding: Finding[About], context: Context) -> str:
     """The advice for tests without the fixture: a nearer fixture of the same name may hide it."""
     name = finding.about.fixture
     for file in _nearer(finding):

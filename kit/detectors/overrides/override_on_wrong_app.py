@@ -8,7 +8,7 @@ from kit.analysis.case import Case
 from kit.analysis.model import Finding
 from kit.analysis.overrides import Mismatch
 from kit.detectors.kind import Explanation, Kind, Strength
-from kit.detectors.overrides.another_application import AppAbout, applied_everywhere, set_elsewhere
+from kit.detectors.overrides.another_application import AppAbout, applied_everywhere, override_on_other_app
 from kit.detectors.overrides.shared import on_keys
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -18,7 +18,7 @@ NAME = "override-on-wrong-app"
 
 def detect(case: Case) -> Iterator[Finding[AppAbout]]:
     """Is there an override of a leak's dependency on an application that did not serve the request?"""
-    yield from set_elsewhere(case, NAME, consulted=True)
+    yield from override_on_other_app(case, NAME, consulted=True)
     for key, found in on_keys(case, NAME, Mismatch.OTHER_APPLICATION):
         yield Finding(
             NAME,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kit.analysis.case import Case, Leak, of_leak
 from kit.analysis.model import Finding, Nothing, fact, first
-from kit.analysis.override_lifetime import Removal, removal_before, taken_back_early, who
+from kit.analysis.override_lifetime import Removal, author_of, is_removed_early, removal_before
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -19,7 +19,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
     """For each leak: did the code that set the override for its test remove it too early?"""
     for leak in case.leaks:
         removal = removal_before(case, leak) if leak.first.how == "dependency" else None
-        if removal is not None and taken_back_early(leak, removal):
+        if removal is not None and is_removed_early(leak, removal):
             yield _finding(case, leak, removal)
 
 
@@ -31,7 +31,7 @@ def _finding(case: Case, leak: Leak, removal: Removal) -> Finding[Nothing]:
         case,
         leak,
         NAME,
-        f"app.dependency_overrides[{leak.first.dependency.name}], set by {who(was_set)} ({setter}), was removed "
+        f"app.dependency_overrides[{leak.first.dependency.name}], set by {author_of(was_set)} ({setter}), was removed "
         f"({by}) before {removed.test} made its request: {leak.database.name} answered.",
         by,
         Nothing(),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kit.analysis.case import Case
 from kit.analysis.model import Finding
 from kit.detectors.kind import Explanation, Kind, Strength
-from kit.detectors.overrides.another_application import AppAbout, applied_everywhere, set_elsewhere
+from kit.detectors.overrides.another_application import AppAbout, applied_everywhere, override_on_other_app
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
 
@@ -16,7 +16,7 @@ NAME = "route-without-provider"
 
 def detect(case: Case) -> Iterator[Finding[AppAbout]]:
     """Was a leak's request served by a route for which overrides are never looked up?"""
-    return set_elsewhere(case, NAME, consulted=False)
+    return override_on_other_app(case, NAME, consulted=False)
 
 
 def interventions(finding: Finding[AppAbout], context: Context) -> Iterator[Candidate]:

@@ -17,11 +17,11 @@ def allowed_url(context: Context, url: str) -> str:
 
     A password that the evidence does not show is taken from the variable with the same URL.
     """
-    for reach in context.rightly():
+    for reach in context.allowed_reaches():
         shown = reach.engine.url if reach.engine is not None else reach.connection.configured
         if not reach.database.lives_on or kind_of_url(shown) != kind_of_url(url):
             continue
-        if reach.database.path is not None and _stays(reach.database.path, context.case.allowed.folder):
+        if reach.database.path is not None and _is_permanent(reach.database.path, context.case.allowed.folder):
             return f"sqlite:///{reach.database.path}"
         named = place(shown)
         whole = next((value for (_, seen), value in context.values.items() if seen and place(seen) == named), "")
@@ -31,17 +31,17 @@ def allowed_url(context: Context, url: str) -> str:
     return ""
 
 
-def named_there(context: Context, value: str) -> str:
+def usable_database(context: Context, value: str) -> str:
     """The database that the tests name if another run can use it; else an allowed one of the same kind, or ""."""
     path = value.partition(":///")[2] if kind_of_url(value) == "sqlite" and "://" in value else value
-    if "***" in value or (kind_of_url(value) == "sqlite" and not _stays(path, context.case.allowed.folder)):
+    if "***" in value or (kind_of_url(value) == "sqlite" and not _is_permanent(path, context.case.allowed.folder)):
         return allowed_url(context, value if "://" in value else "sqlite://")
     return value
 
 
 def value_instead(context: Context, value: str) -> str:
     """A value of the kind of `value` that names an allowed database, else one that does not exist."""
-    there = _there_for(context, value)
+    there = _allowed_of_kind(context, value)
     if "://" in value and there:
         return there.replace(there.partition("://")[0], value.partition("://")[0], 1)
     return there or another(value)
@@ -49,7 +49,7 @@ def value_instead(context: Context, value: str) -> str:
 
 def naming(context: Context, name: str, value: str) -> str:
     """The label of a re-run in which a variable is set to `value_instead`."""
-    there = _there_for(context, value).partition("?")[0].rpartition("/")[2]
+    there = _allowed_of_kind(context, value).partition("?")[0].rpartition("/")[2]
     return f"with {name} naming {there or 'another database'}"
 
 
@@ -59,14 +59,14 @@ def kind_of_url(url: str) -> str:
     return {"postgres": "postgresql", "mariadb": "mysql"}.get(kind, kind)
 
 
-def _there_for(context: Context, value: str) -> str:
+def _allowed_of_kind(context: Context, value: str) -> str:
     """The URL, path or name of an allowed database of the kind of a value; "" if none is known."""
     if "://" in value:
         return allowed_url(context, value)
     if another(value) != NOWHERE:  # the value is the path of a file
         return allowed_url(context, "sqlite://").partition(":///")[2]
     servers = {_server(leak.first) for leak in context.case.leaks} - {None}
-    named = (place(reach.connection.configured) for reach in context.rightly() if _server(reach) in servers)
+    named = (place(reach.connection.configured) for reach in context.allowed_reaches() if _server(reach) in servers)
     return next((one[3] for one in named if one is not None and one[3]), "")
 
 
@@ -76,6 +76,6 @@ def _server(reach: Reach) -> tuple[str, str] | None:
     return (named[1], named[2]) if named is not None and any(named[1:3]) else None
 
 
-def _stays(path: str, folder: str) -> bool:
+def _is_permanent(path: str, folder: str) -> bool:
     """Whether a file also exists in another run: pytest's temporary folders get a new name in each."""
     return "/pytest-of-" not in path.removeprefix(folder)

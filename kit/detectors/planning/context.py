@@ -11,7 +11,7 @@ from kit.analysis.case import Case, Leak
 from kit.analysis.made_alike import one_of_several
 from kit.analysis.model import Finding
 from kit.analysis.reach import Reach
-from kit.analysis.url_source_text import url_source_said
+from kit.analysis.url_source_text import describe_url_source
 from kit.detectors.planning.allowed_databases import allowed_url
 from kit.detectors.planning.candidate import Candidate, TextOf, Values, another
 from kit.detectors.planning.statements import Statement, statement_at
@@ -56,7 +56,7 @@ class Context:
         lines = (self.text_of(file or "") or "").splitlines()
         return lines[line - 1] if line and line <= len(lines) else ""
 
-    def given_in(self, finding: Finding[object], name: str) -> str | None:
+    def value_in_dotenv(self, finding: Finding[object], name: str) -> str | None:
         """The value that the finding's line, in a dotenv file, sets a variable to; None if it sets none."""
         text = self.text_at(finding.file, finding.line)
         found = re.match(rf"\s*(?:export\s+)?{re.escape(name)}\s*=\s*(.*?)\s*$", text)
@@ -82,7 +82,7 @@ class Context:
 
     def engine_of_tests(self) -> Frame | None:
         """Where the engine of an allowed reach was made; overrides are preferred over other reaches."""
-        rightly = [reach for reach in self.rightly() if reach.engine is not None]
+        rightly = [reach for reach in self.allowed_reaches() if reach.engine is not None]
         ranked = sorted(rightly, key=lambda reach: reach.how != "override")
         for reach in ranked:
             assert reach.engine is not None
@@ -93,13 +93,13 @@ class Context:
 
     def connected_by_tests(self) -> Frame | None:
         """Where test code opens the allowed connection that an override supplies, without an engine."""
-        for reach in self.rightly():
+        for reach in self.allowed_reaches():
             chain = self.case.evidence.chain(reach.connection)
             if reach.how == "override" and reach.engine is None and chain:
                 return chain[0]
         return None
 
-    def rightly(self) -> Iterator[Reach]:
+    def allowed_reaches(self) -> Iterator[Reach]:
         """The allowed reaches."""
         wrong = {leak.database.id for leak in self.case.leaks}
         for reach in self.case.reached:
@@ -113,9 +113,9 @@ class Context:
             for leak in self.case.leaks
             if leak.database.id in finding.databases and (not finding.tests or set(leak.tests) <= set(finding.tests))
         ]
-        return [leak for leak in mine if _goes_by(self.case, leak, finding)] or mine
+        return [leak for leak in mine if _passes_through(self.case, leak, finding)] or mine
 
-    def led_elsewhere(
+    def redirect_engines(
         self, leak: Leak, frames: tuple[tuple[str, int], ...] = (), sites: tuple[tuple[str, int], ...] = ()
     ) -> RedirectEngine:
         """The redirection of engines made through all these frames, or of connections through any of these lines."""
@@ -149,7 +149,7 @@ class Context:
         made = "engine" if leak.engine is not None else "connection"
         lines = tuple((frame.file, frame.line) for frame in frames)
         finding = self._finding_on(leak, lines)
-        led_elsewhere = self.led_elsewhere(leak, lines)
+        led_elsewhere = self.redirect_engines(leak, lines)
         fix = self.kind(finding.kind).advice(finding) if finding is not None else ""
         yield Candidate(
             finding if finding is not None else self._engine_not_replaced(leak, frames[0], made),
@@ -161,14 +161,14 @@ class Context:
     def _finding_on(self, leak: Leak, lines: tuple[tuple[str, int], ...]) -> Finding[object] | None:
         """A finding on how a leak was reached whose line is among the redirected ones; None otherwise."""
         here = [finding for finding in self.findings if (finding.file, finding.line) in lines]
-        reported = [finding for finding in here if self.kind(finding.kind).strength.tells_how]
+        reported = [finding for finding in here if self.kind(finding.kind).strength.explains_route]
         mine = [finding for finding in reported if leak.database.id in finding.databases]
         return next((finding for finding in mine if set(leak.tests) <= set(finding.tests)), None)
 
     def _engine_not_replaced(self, leak: Leak, frame: Frame, made: str) -> Finding[object]:
-        why = url_source_said(self.case.evidence, leak.first)
+        why = describe_url_source(self.case.evidence, leak.first)
         return Finding(
-            next(kind.name for kind in self.kinds if kind.strength.stands_for_nothing),
+            next(kind.name for kind in self.kinds if kind.strength.reports_no_replacement),
             f"{frame.file}:{frame.line} makes the {made} that leads to {leak.database.name}; {why}.",
             frame.file,
             frame.line,
@@ -176,7 +176,7 @@ class Context:
         )
 
 
-def _goes_by(case: Case, leak: Leak, finding: Finding[object]) -> bool:
+def _passes_through(case: Case, leak: Leak, finding: Finding[object]) -> bool:
     """Whether a leak was reached through a finding's line, or through an engine that this line made."""
     made = case.evidence.chain(leak.engine) if leak.engine is not None else ()
     frames = (frame for reach in leak.reaches for frame in (*reach.chain, *reach.used))

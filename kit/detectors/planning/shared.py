@@ -75,7 +75,7 @@ def connected_elsewhere(
 ) -> Iterator[Candidate]:
     """Redirect the connections through the lines of leaks to an allowed database; the code there still runs."""
     if leaks:
-        yield Candidate(finding, label, (context.led_elsewhere(leaks[0], sites=context.sites_of(leaks)),), fix)
+        yield Candidate(finding, label, (context.redirect_engines(leaks[0], sites=context.sites_of(leaks)),), fix)
 
 
 def override_applied(finding: Finding[object], key: str, to: str, label: str, fix: str) -> Candidate:
@@ -96,7 +96,7 @@ def without_variable(finding: Finding[object], context: Context, name: str, fix:
     )
 
 
-def set_elsewhere(finding: Finding[object], context: Context, name: str, url: str, fix: str) -> Candidate:
+def set_to_allowed(finding: Finding[object], context: Context, name: str, url: str, fix: str) -> Candidate:
     """Set a variable to an allowed database, else to one that does not exist; `url` is the engine's."""
     whole = re.search(r"(?i)ur[il]|dsn", name) is not None
     if whole and url and allowed_url(context, url):
@@ -123,7 +123,7 @@ def set_in_time(
     """
     value = context.values.get((name, shown))
     if value is None:
-        return set_elsewhere(finding, context, name, url, fix)
+        return set_to_allowed(finding, context, name, url, fix)
     emptied = f" Or clear the cache once it is set: {cache}.cache_clear()." if cache else ""
     in_time = (SetVariable(name, value),)
     return Candidate(finding, f"with {name} set before anything is imported", in_time, fix + emptied)

@@ -35,12 +35,12 @@ def detect(case: Case) -> Iterator[Finding[About]]:
         process = leak.first.entry.process
         if process in theirs:
             continue
-        asked, given = _missed(case, leak, theirs)
+        asked, given = _missing_read(case, leak, theirs)
         if asked is not None and given is not None:
             yield _finding(case, leak, asked, given)
 
 
-def _missed(case: Case, leak: Leak, theirs: set[int]) -> tuple[Variable | None, Variable | None]:
+def _missing_read(case: Case, leak: Leak, theirs: set[int]) -> tuple[Variable | None, Variable | None]:
     """The last read of an unset variable before the engine was made, and the event in which the tests set it."""
     entry = leak.engine or leak.first.entry
     events = (*case.evidence.modes, *case.evidence.variables)
@@ -63,7 +63,7 @@ def _finding(case: Case, leak: Leak, asked: Variable, given: Variable) -> Findin
         case,
         leak,
         NAME,
-        f"{leak.database.name} answered in another process than the tests' ({_said(process)}), which has no "
+        f"{leak.database.name} answered in another process than the tests' ({_short_command(process)}), which has no "
         f"{asked.name} where it is read, at {read}: {where} sets it in the tests' own process alone.",
         at,
         About(asked.name, given.value or "", leak.engine.url if leak.engine is not None else "", process.argv),
@@ -74,7 +74,7 @@ def _finding(case: Case, leak: Leak, asked: Variable, given: Variable) -> Findin
     )
 
 
-def _said(process: Process) -> str:
+def _short_command(process: Process) -> str:
     said = " ".join(process.argv)
     return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}..."
 

@@ -32,7 +32,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
                 case,
                 leak,
                 NAME,
-                f"{case.served(leak)}: {_by_dependency(case, leak)}1 session opened by background task {function} "
+                f"{case.request_of(leak)}: {_by_dependency(case, leak)}1 session opened by background task {function} "
                 f"({leak.opener}) -> {leak.database.name}. Overrides do not apply to a background task.",
                 leak.opener,
                 About(function),

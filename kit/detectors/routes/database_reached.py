@@ -17,7 +17,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
     word = "is not allowed" if case.allowed.patterns is not None else "is not a database that the tests configure"
     for leak in case.leaks:
         started = starter(case.evidence, leak.first.entry) if leak.opener is None else None
-        by = case.leads(leak.first.chain[:4]) or "no code of the project"
+        by = case.stack_text(leak.first.chain[:4]) or "no code of the project"
         if started is not None:
             by = f"{started.program}, which {first(case.evidence.chain(started)) or 'the program'} starts"
         yield of_leak(

@@ -41,7 +41,7 @@ def _opened(case: Case, leak: Leak) -> Finding[About]:
         leak,
         NAME,
         f"{leak.database.name} was opened by the lifespan of the application ({leak.opener}), where no override is "
-        f"looked up: {case.leads(leak.first.chain)}.",
+        f"looked up: {case.stack_text(leak.first.chain)}.",
         leak.opener,
         About(""),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kit.analysis.case import Case, of_leak
 from kit.analysis.model import Finding
-from kit.analysis.past_override import culprit, opened_by, overridden
+from kit.analysis.past_override import bypassing_line, opened_by, overridden
 from kit.detectors.kind import Explanation, Kind, Strength, Without
 
 NAME = "session-past-dependencies"
@@ -25,7 +25,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
     for leak in case.leaks:
         if leak.first.how == "without a dependency":
             message = opened_by(case, leak, "code that did not get it from a dependency")
-            yield of_leak(case, leak, NAME, message, culprit(case, leak), About(overridden(case, leak)))
+            yield of_leak(case, leak, NAME, message, bypassing_line(case, leak), About(overridden(case, leak)))
 
 
 def settles(finding: Finding[About]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kit.analysis.case import Case, of_leak
 from kit.analysis.model import Finding, Nothing
-from kit.analysis.past_override import culprit, opened_by
+from kit.analysis.past_override import bypassing_line, opened_by
 from kit.detectors.kind import Explanation, Kind, Strength, Without
 
 NAME = "thread-session"
@@ -17,7 +17,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
     for leak in case.leaks:
         if leak.first.how == KIND.route:
             message = opened_by(case, leak, f"thread {leak.first.entry.thread}, to which overrides do not apply")
-            yield of_leak(case, leak, NAME, message, culprit(case, leak), Nothing())
+            yield of_leak(case, leak, NAME, message, bypassing_line(case, leak), Nothing())
 
 
 def advice(finding: Finding[Nothing]) -> str:

@@ -55,7 +55,7 @@ def of_thread(case: Case, leak: Leak) -> Finding[None] | None:
     )
 
 
-def in_the_context(finding: Finding[None]) -> Candidate:
+def hand_on_context(finding: Finding[None]) -> Candidate:
     """Each thread in the context of the code that starts it."""
     return proposed_by(finding, HandOnContext(), advice(finding))
 

@@ -70,8 +70,8 @@ def _finding(case: Case, leak: Leak, session: Session, bound: FactoryBound, engi
         leak,
         NAME,
         f"{leak.database.name} answered {within(leak.tests)}, through the scoped session that {where} had opened on "
-        f"the engine of {led}. {case.leads(chain[:3])} configures its factory for {engine.url} AFTER that, which has "
-        "no effect on a session that is open: remove() was not called before.",
+        f"the engine of {led}. {case.stack_text(chain[:3])} configures its factory for {engine.url} AFTER that, which "
+        "has no effect on a session that is open: remove() was not called before.",
         at,
         About(session.session, where),
         (
@@ -87,7 +87,7 @@ def interventions(finding: Finding[About], context: Context) -> Iterator[Candida
         return
     removed = RemoveFirst(finding.file, finding.line)
     before = _before(finding, context)
-    led = (context.led_elsewhere(before[0], sites=context.sites_of(before)),) if before else ()
+    led = (context.redirect_engines(before[0], sites=context.sites_of(before)),) if before else ()
     beside = f", and the earlier connections of {finding.about.made} redirected" if led else ""
     yield Candidate(finding, f"{removed.label}{beside}", (removed, *led), advice(finding))
 

@@ -18,7 +18,7 @@ NAME = "session-kept"
 def detect(case: Case) -> Iterator[Finding[Nothing]]:
     """For each leak: did it use a session that was opened before its test and kept?"""
     for leak in case.leaks:
-        session = _from_before(case, leak)
+        session = _earlier_session(case, leak)
         if session is None:
             continue
         chain = case.evidence.chain(session)
@@ -28,14 +28,14 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
             leak,
             NAME,
             f"{leak.database.name} was reached {within(leak.tests)} through a session that had been opened {when}, "
-            f"by {case.leads(chain[:4])}, and kept since: it stays bound to its engine, whatever the tests replace "
-            "that with.",
+            f"by {case.stack_text(chain[:4])}, and kept since: it stays bound to its engine, whatever the tests "
+            "replace that with.",
             first(chain),
             Nothing(),
         )
 
 
-def _from_before(case: Case, leak: Leak) -> Session | None:
+def _earlier_session(case: Case, leak: Leak) -> Session | None:
     name, test = getattr(leak.first.entry, "session", None), leak.first.test
     found = next((session for session in case.evidence.sessions if session.session == name), None)
     return found if found is not None and test is not None and found.test != test else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kit.analysis.case import Case, Leak, of_leak, tests_said
+from kit.analysis.case import Case, Leak, describe_tests, of_leak
 from kit.analysis.model import Fact, Finding, Nothing, first
 from kit.analysis.url_source import made_at
 from kit.detectors.kind import Explanation, Kind, Strength
@@ -40,9 +40,9 @@ def _finding(case: Case, leak: Leak, engine: Engine, session: Session, own: Engi
         case,
         leak,
         NAME,
-        f"{leak.database.name} was reached in {tests_said(leak.tests)} through a session that {leak.opener} opens on "
-        f"another engine ({own.url}, made at {made_at(case.evidence, own)}): {_BY[session.routed_by]} ({at}) routed "
-        f"it to the engine made at {made_at(case.evidence, engine)}, whatever the session was opened on.",
+        f"{leak.database.name} was reached in {describe_tests(leak.tests)} through a session that {leak.opener} opens "
+        f"on another engine ({own.url}, made at {made_at(case.evidence, own)}): {_BY[session.routed_by]} ({at}) "
+        f"routed it to the engine made at {made_at(case.evidence, engine)}, whatever the session was opened on.",
         at,
         Nothing(),
         (Fact(what, at.file if at else None, at.line if at else None),),

@@ -30,7 +30,7 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
         reader = first(evidence.chain(event))
         yield Finding(
             NAME,
-            f"row in {event.table} written in session {event.writing or event.writer} ({_who(event)}{wrote}, "
+            f"row in {event.table} written in session {event.writing or event.writer} ({_writer_text(event)}{wrote}, "
             f"uncommitted) cannot be seen by session {event.reading or event.reader} ({reader or 'the reader'}), which "
             f"reads the same database in {event.test}.",
             wrote.file,
@@ -39,14 +39,14 @@ def detect(case: Case) -> Iterator[Finding[Nothing]]:
             (
                 Fact(f"{event.table} written, not committed", wrote.file, wrote.line, None, event.written_in),
                 fact(evidence, event, f"{event.table} read by another session"),
-                *_of_the_reader(evidence, event),
+                *_reader_facts(evidence, event),
             ),
             (),
             (event.test or "",),
         )
 
 
-def _of_the_reader(evidence: Evidence, event: Unseen) -> Iterator[Fact]:
+def _reader_facts(evidence: Evidence, event: Unseen) -> Iterator[Fact]:
     """Where the reading session was made, and the line that runs in its thread if it has one of its own."""
     made = next((session for session in evidence.sessions if session.session == event.reading), None)
     if made is not None and made.stack is not None:
@@ -57,7 +57,7 @@ def _of_the_reader(evidence: Evidence, event: Unseen) -> Iterator[Fact]:
         yield fact(evidence, event, said, chain[-1])
 
 
-def _who(event: Unseen) -> str:
+def _writer_text(event: Unseen) -> str:
     return f"fixture {event.written_by}, " if event.written_by else ""
 
 
@@ -70,7 +70,7 @@ def interventions(finding: Finding[Nothing], context: Context) -> Iterator[Candi
         mine = wrote is not None and (wrote.file, wrote.line) == (finding.file, finding.line)
         suspected = context_not_in_thread.of_reader(context.case, event) if mine else None
         if suspected is not None and event.test in finding.tests:
-            yield context_not_in_thread.in_the_context(suspected)
+            yield context_not_in_thread.hand_on_context(suspected)
             return
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kit.analysis.case import Case
 from kit.analysis.model import Finding
-from kit.detectors.planning.allowed_databases import named_there
+from kit.detectors.planning.allowed_databases import usable_database
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
 from kit.evidence.model import Frame, Setting
@@ -35,7 +35,7 @@ def line_of_tests(case: Case, late: Setting) -> Frame | None:
 def set_at(case: Case, late: Setting) -> str:
     """The clause with which messages begin: a setting, its new value, and where it is set."""
     chain = case.evidence.chain(late)
-    by = f" ({case.leads(chain[:3])})" if len(chain) > 1 else ""
+    by = f" ({case.stack_text(chain[:3])})" if len(chain) > 1 else ""
     return f"{late.name} is set to {late.value} at {chain[-1].file}:{chain[-1].line}{by}"
 
 
@@ -47,7 +47,7 @@ def redirected_to_setting(finding: Finding[SettingAbout], context: Context, fix:
         frames = tuple((frame.file, frame.line) for frame in chain if not context.case.of_tests(frame.file))[:4]
         sites = () if frames else context.sites_of(leaks)
         if frames or sites:
-            what, there = "engine" if frames else "connections", named_there(context, about.value)
+            what, there = "engine" if frames else "connections", usable_database(context, about.value)
             label = f"with the {what} of {about.made or finding.where} redirected to the value of {about.variable}"
             led = RedirectEngine(frames, sites=sites, there=there, follow=about.variable, until=about.before)
             yield Candidate(finding, label, (led,), fix)

@@ -19,7 +19,7 @@ class MissingAbout:
     test: str = ""
 
 
-def went_without(
+def default_finding(
     case: Case, leak: Leak, kind: str, asked: Variable, gone: str, at: Frame | None, facts: tuple[Fact, ...], test: str
 ) -> Finding[MissingAbout]:
     """The finding that the application read a variable that is not set and used a default that leads to the leak.
@@ -32,14 +32,14 @@ def went_without(
         leak,
         kind,
         f"{leak.database.name} answered {within(leak.tests)}: the application reads {asked.name} at "
-        f"{case.leads(case.evidence.chain(asked)[:3])}, where it is not set{gone}; its default{kept} leads there.",
+        f"{case.stack_text(case.evidence.chain(asked)[:3])}, where it is not set{gone}; its default{kept} leads there.",
         at,
         MissingAbout(asked.name, leak.engine.url if leak.engine is not None else "", test),
         (*facts, fact(case.evidence, asked, f"{asked.name} read, and not set")),
     )
 
 
-def asked_in_vain(case: Case, leak: Leak) -> Variable | None:
+def missing_read(case: Case, leak: Leak) -> Variable | None:
     """The read of a missing variable from whose default the leak's URL comes; None if there is none."""
     source = url_source_of(case.evidence, leak.first)
     if source.kind == "variable":
@@ -54,7 +54,7 @@ def asked_in_vain(case: Case, leak: Leak) -> Variable | None:
         and event.process == made.process
         and event.at_s <= made.at_s
         and not any(case.of_tests(frame.file) for frame in case.evidence.chain(event)[:1])
-        and not _there_later(case, event, made.at_s)
+        and not _is_set_later(case, event, made.at_s)
     ]
     return asked[-1] if asked else None
 
@@ -73,7 +73,7 @@ def removal_of(case: Case, asked: Variable) -> Variable | None:
     return befell[-1] if taken_away else None
 
 
-def _there_later(case: Case, asked: Variable, until_s: float) -> bool:
+def _is_set_later(case: Case, asked: Variable, until_s: float) -> bool:
     """Whether a variable that was missing was read later, before the engine was made."""
     return any(
         event.op == "read" and not event.whole and event.name == asked.name and asked.at_s < event.at_s <= until_s

@@ -35,7 +35,7 @@ def detect(case: Case) -> Iterator[Finding[LateAbout]]:
 
 def _finding(case: Case, leak: Leak, made: Made, late: Variable) -> Finding[LateAbout]:
     early = late.at_s < made.at_s
-    message = _kept(case, leak, made, late) if early else _made_before(case, leak, made, late)
+    message = _kept_message(case, leak, made, late) if early else _made_before(case, leak, made, late)
     return of_leak(
         case,
         leak,
@@ -50,7 +50,7 @@ def _finding(case: Case, leak: Leak, made: Made, late: Variable) -> Finding[Late
     )
 
 
-def _kept(case: Case, leak: Leak, made: Made, late: Variable) -> str:
+def _kept_message(case: Case, leak: Leak, made: Made, late: Variable) -> str:
     """The message for a value that was read before the variable was set, and kept until the engine was made."""
     evidence = case.evidence
     asked = next(
@@ -63,7 +63,7 @@ def _kept(case: Case, leak: Leak, made: Made, late: Variable) -> str:
     chain = evidence.chain(made.entry)
     return (
         f"{changed(late)} changed at {writer(evidence, late)} AFTER it had been read at "
-        f"{case.leads(evidence.chain(asked)[:4])} ({then}), and the result was kept{by}: the {made.what} made at "
+        f"{case.stack_text(evidence.chain(asked)[:4])} ({then}), and the result was kept{by}: the {made.what} made at "
         f"{f'{chain[0].file}:{chain[0].line}' if chain else '?'} got {made.url}."
     )
 
@@ -78,12 +78,12 @@ def _made_before(case: Case, leak: Leak, made: Made, late: Variable) -> str:
     made_where = f"{chain[0].file}:{chain[0].line}" if chain else "?"
     return (
         f"{changed(late)} changed at {writer(evidence, late)} AFTER {made.what} {made.url} was created from {old} "
-        f"({made_where}{imported}{_in_another(leak, made)}). The change has no effect: {leak.database.name} answered "
+        f"({made_where}{imported}{_other_test(leak, made)}). The change has no effect: {leak.database.name} answered "
         f"{within(leak.tests)}."
     )
 
 
-def _in_another(leak: Leak, made: Made) -> str:
+def _other_test(leak: Leak, made: Made) -> str:
     """A clause on the other test in which the engine was made, and the name that kept it; "" if there is none."""
     test = made.entry.test
     kept = f", kept by {made.kept_by}" if made.kept_by else ""

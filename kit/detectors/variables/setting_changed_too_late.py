@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kit.analysis.case import Case, Leak, of_leak, within
 from kit.analysis.model import Finding, fact
 from kit.analysis.opened_by_tests import by_tests
-from kit.analysis.settings import Made, changed_late, made_for
+from kit.analysis.settings import Made, late_change, made_for
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -22,7 +22,7 @@ def detect(case: Case) -> Iterator[Finding[SettingAbout]]:
     for leak in case.leaks:
         if by_tests(case, leak):
             continue
-        late = changed_late(case, leak)
+        late = late_change(case, leak)
         if late is not None:
             yield _finding(case, leak, made_for(leak), late)
 
@@ -34,7 +34,7 @@ def _finding(case: Case, leak: Leak, made: Made, late: Setting) -> Finding[Setti
         case,
         leak,
         NAME,
-        _said(case, leak, made, late, where),
+        _describe_change(case, leak, made, late, where),
         at,
         SettingAbout(late.name, late.before or made.url, late.value, where),
         (
@@ -44,7 +44,7 @@ def _finding(case: Case, leak: Leak, made: Made, late: Setting) -> Finding[Setti
     )
 
 
-def _said(case: Case, leak: Leak, made: Made, late: Setting, where: str) -> str:
+def _describe_change(case: Case, leak: Leak, made: Made, late: Setting, where: str) -> str:
     changed, answered = set_at(case, late), f"{leak.database.name} answered {within(leak.tests)}"
     if made.entry.at_s <= late.at_s:
         return (

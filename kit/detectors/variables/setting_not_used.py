@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from kit.analysis.case import Case, Leak, of_leak, within
 from kit.analysis.model import Finding, fact
 from kit.analysis.opened_by_tests import by_tests
-from kit.analysis.settings import changed_late, made_for, set_in_vain
+from kit.analysis.settings import late_change, made_for, unused_change
 from kit.analysis.url_source import url_source_of
-from kit.analysis.url_source_text import url_source_said
+from kit.analysis.url_source_text import describe_url_source
 from kit.detectors.kind import Explanation, Kind, Strength, never
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -22,9 +22,9 @@ NAME = "setting-not-used"
 def detect(case: Case) -> Iterator[Finding[SettingAbout]]:
     """For each leak from no variable: did the tests set a setting to a database that only they reached?"""
     for leak in case.leaks:
-        if by_tests(case, leak) or url_source_of(case.evidence, leak.first).variable or changed_late(case, leak):
+        if by_tests(case, leak) or url_source_of(case.evidence, leak.first).variable or late_change(case, leak):
             continue
-        vain = set_in_vain(case, leak)
+        vain = unused_change(case, leak)
         if vain is not None:
             yield _finding(case, leak, vain)
 
@@ -39,7 +39,7 @@ def _finding(case: Case, leak: Leak, vain: Setting) -> Finding[SettingAbout]:
         NAME,
         f"{set_at(case, vain)}, and the application does not reach that database: {leak.database.name} answered "
         f"{within(leak.tests)}, through the {made.what} created at {where or '?'}; "
-        f"{url_source_said(evidence, leak.first)}.",
+        f"{describe_url_source(evidence, leak.first)}.",
         at,
         SettingAbout(vain.name, vain.before or made.url, vain.value, where),
         (

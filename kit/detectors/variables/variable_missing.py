@@ -9,8 +9,8 @@ from kit.analysis.model import Finding, first
 from kit.detectors.kind import Explanation, Kind, Strength, never
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
-from kit.detectors.planning.shared import set_elsewhere
-from kit.detectors.variables.default_taken import MissingAbout, asked_in_vain, went_without
+from kit.detectors.planning.shared import set_to_allowed
+from kit.detectors.variables.default_taken import MissingAbout, default_finding, missing_read
 
 NAME = "variable-missing"
 
@@ -18,14 +18,14 @@ NAME = "variable-missing"
 def detect(case: Case) -> Iterator[Finding[MissingAbout]]:
     """For each leak: was a variable missing when the application read it, and does its default lead to the leak?"""
     for leak in case.leaks:
-        asked = asked_in_vain(case, leak)
+        asked = missing_read(case, leak)
         if asked is not None:
-            yield went_without(case, leak, NAME, asked, "", first(case.evidence.chain(asked)), (), "")
+            yield default_finding(case, leak, NAME, asked, "", first(case.evidence.chain(asked)), (), "")
 
 
 def interventions(finding: Finding[MissingAbout], context: Context) -> Iterator[Candidate]:
     """Set the variable to another database."""
-    yield set_elsewhere(finding, context, finding.about.variable, finding.about.url, advice(finding))
+    yield set_to_allowed(finding, context, finding.about.variable, finding.about.url, advice(finding))
 
 
 def advice(finding: Finding[MissingAbout]) -> str:

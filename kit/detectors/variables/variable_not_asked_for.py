@@ -38,7 +38,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
             continue
         asked = [source.asked] if source.asked is not None else None  # exactly the variable whose default was used
         for variables in (case.evidence.variables, *(() if asked else (case.evidence.modes,))):
-            in_vain, missing = _in_vain(case, leak, variables), asked or _missing(case, leak, variables)
+            in_vain, missing = _unread_variables(case, leak, variables), asked or _missing_reads(case, leak, variables)
             if in_vain and missing:
                 event = in_vain[-1]
                 yield _finding(case, leak, event, max(missing, key=lambda asked: _likeness(event.name, asked.name)))
@@ -50,22 +50,22 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 def _finding(case: Case, leak: Leak, event: Variable, asked: Variable) -> Finding[About]:
     given = f"which {writer(case.evidence, event)} sets to {event.value}"
     at = first(case.evidence.chain(event))
-    return _told(case, leak, (event.name, event.value, given), asked, at, fact(case.evidence, event, "set"))
+    return _unread_finding(case, leak, (event.name, event.value, given), asked, at, fact(case.evidence, event, "set"))
 
 
 def _in_a_file(case: Case, leak: Leak, asked: Variable | None) -> Iterator[Finding[About]]:
     """A dotenv file has a name similar to the missing variable that names another database."""
-    lines = [] if asked is None else list(_lines_in_vain(case, leak, asked))
+    lines = [] if asked is None else list(_unread_lines(case, leak, asked))
     if asked is None or not lines:
         return
     file, line, name, value = max(lines, key=lambda entry: _likeness(entry[2], asked.name))
     at = Frame(file, line, MODULE)
-    yield _told(
+    yield _unread_finding(
         case, leak, (name, value, f"which {file}:{line} gives as {value}"), asked, at, Fact("given", file, line)
     )
 
 
-def _lines_in_vain(case: Case, leak: Leak, asked: Variable) -> Iterator[tuple[str, int, str, str]]:
+def _unread_lines(case: Case, leak: Leak, asked: Variable) -> Iterator[tuple[str, int, str, str]]:
     process, until_s = leak.first.entry.process, leak.first.entry.at_s
     known = {event.name.upper() for event in case.evidence.variables if event.op in ("read", "missing")}
     for event in case.evidence.settings_files:
@@ -77,7 +77,7 @@ def _lines_in_vain(case: Case, leak: Leak, asked: Variable) -> Iterator[tuple[st
                 yield event.file, line, name, value
 
 
-def _told(
+def _unread_finding(
     case: Case, leak: Leak, variable: tuple[str, str | None, str], asked: Variable, at: Frame | None, given: Fact
 ) -> Finding[About]:
     """The finding about a variable that nothing reads; `variable` is its name, value, and a clause on its source."""
@@ -87,7 +87,7 @@ def _told(
         leak,
         NAME,
         f"Nothing reads {name}, {who}. The application reads {asked.name} at "
-        f"{case.leads(case.evidence.chain(asked)[:3])}, where it is not set; its default leads to "
+        f"{case.stack_text(case.evidence.chain(asked)[:3])}, where it is not set; its default leads to "
         f"{leak.database.name}.",
         at,
         About(name, value or "", asked.name),
@@ -98,7 +98,7 @@ def _told(
     )
 
 
-def _in_vain(case: Case, leak: Leak, variables: Iterable[Variable]) -> list[Variable]:
+def _unread_variables(case: Case, leak: Leak, variables: Iterable[Variable]) -> list[Variable]:
     """The variables that tests set before the leak, that nothing read by name, and that led to no database."""
     evidence, process = case.evidence, leak.first.entry.process
     mine = [event for event in variables if event.process == process]
@@ -115,7 +115,7 @@ def _in_vain(case: Case, leak: Leak, variables: Iterable[Variable]) -> list[Vari
     ]
 
 
-def _missing(case: Case, leak: Leak, variables: Iterable[Variable]) -> list[Variable]:
+def _missing_reads(case: Case, leak: Leak, variables: Iterable[Variable]) -> list[Variable]:
     return [
         event
         for event in variables
@@ -133,7 +133,7 @@ def _likeness(name: str, other: str) -> float:
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
     """Set the variable that the application reads to the value that the tests give the other one."""
     name, wanted = finding.about.variable, finding.about.wanted
-    value = context.values.get((name, finding.about.value)) or context.given_in(finding, name)
+    value = context.values.get((name, finding.about.value)) or context.value_in_dotenv(finding, name)
     if value is not None:
         label = f"with {wanted} set to the value of {name}"
         yield Candidate(finding, label, (SetVariable(wanted, value),), _renamed(finding, context))

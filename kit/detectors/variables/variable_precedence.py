@@ -41,7 +41,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 def _went_first(case: Case, leak: Leak, source: Source, name: str, written: Variable) -> Iterator[Finding[About]]:
     evidence, made = case.evidence, made_for(leak)
-    others, kept = _others(case, made, name), _kept(case, leak, name)
+    others, kept = _others(case, made, name), _kept_default(case, leak, name)
     if kept is None and not others:
         return
     at = first(evidence.chain(made.entry))
@@ -94,7 +94,7 @@ def _has_an_engine(case: Case, name: str, other: str) -> bool:
     )
 
 
-def _kept(case: Case, leak: Leak, name: str) -> Variable | None:
+def _kept_default(case: Case, leak: Leak, name: str) -> Variable | None:
     """The tests' `setdefault` that found the variable set already."""
     return next(
         (

@@ -10,8 +10,8 @@ from kit.analysis.url_source import writer
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
-from kit.detectors.planning.shared import set_elsewhere, without_statement, without_test
-from kit.detectors.variables.default_taken import MissingAbout, asked_in_vain, removal_of, went_without
+from kit.detectors.planning.shared import set_to_allowed, without_statement, without_test
+from kit.detectors.variables.default_taken import MissingAbout, default_finding, missing_read, removal_of
 
 NAME = "variable-removed"
 
@@ -19,12 +19,12 @@ NAME = "variable-removed"
 def detect(case: Case) -> Iterator[Finding[MissingAbout]]:
     """For each leak from a default: did code of the project remove the variable before it was read?"""
     for leak in case.leaks:
-        asked = asked_in_vain(case, leak)
+        asked = missing_read(case, leak)
         removal = removal_of(case, asked) if asked is not None else None
         if asked is None or removal is None:
             continue
         other = removal.test if removal.test and removal.test not in leak.tests else ""
-        yield went_without(
+        yield default_finding(
             case,
             leak,
             NAME,
@@ -40,7 +40,7 @@ def interventions(finding: Finding[MissingAbout], context: Context) -> Iterator[
     """Leave out the test or the statement that removes it, or set the variable to another database."""
     yield from without_test(finding, finding.about.test, advice(finding))
     yield from without_statement(finding, context, advice(finding))
-    yield set_elsewhere(finding, context, finding.about.variable, finding.about.url, advice(finding))
+    yield set_to_allowed(finding, context, finding.about.variable, finding.about.url, advice(finding))
 
 
 def advice(finding: Finding[MissingAbout]) -> str:

@@ -88,7 +88,7 @@ def _set_late(
             ),
             None,
         )
-        if late is not None and not _asked_again(case, late, made, variables):
+        if late is not None and not _is_read_again(case, late, made, variables):
             return late
     return None
 
@@ -110,7 +110,7 @@ def _holds(value: str, leak: Leak, made: Made) -> bool:
     return value == made.url or (made.what == "connection" and leads_to(value, leak.first))
 
 
-def _asked_again(case: Case, late: Variable, made: Made, variables: tuple[Variable, ...]) -> bool:
+def _is_read_again(case: Case, late: Variable, made: Made, variables: tuple[Variable, ...]) -> bool:
     """Whether the application read the variable by name after it was set and before the engine was made."""
     return any(
         event.op == "read"

@@ -71,11 +71,11 @@ _KINDS = {
 
 def _sentence(found: Dependence, piece: Piece) -> str:
     verb = "fails" if found.role is Role.VICTIM else "needs that to pass"
-    done = _done_outside(found, piece) if piece.is_outside else f"{_done(piece)} and does not restore it"
+    done = _done_outside(found, piece) if piece.is_outside else f"{_describe_change(piece)} and does not restore it"
     return f"{_units(found)} {done}; {found.test} {verb}{_notes(piece)}"
 
 
-def _done(piece: Piece) -> str:
+def _describe_change(piece: Piece) -> str:
     if not piece.before:
         return f"sets {piece.place} to {piece.after}"
     if not piece.after:

@@ -41,7 +41,7 @@ class _Written(msgspec.Struct, frozen=True):
     unread: tuple[tuple[str, str], ...] = ()  # a place, and why it could not be read
 
 
-_NEVER_LOOKED_AT = ("files outside of the project", "other processes")
+_NEVER_COMPARED = ("files outside of the project", "other processes")
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Reruns:
     def run(self, what: Selection) -> Ended:
         """Run the test after the units; equal runs are made once."""
         if what not in self.known:
-            self.known[what] = self._run(what, _said(what))
+            self.known[what] = self._run(what, _describe_selection(what))
         return self.known[what]
 
     def ended_right_after(self, test: str) -> tuple[tuple[str, str], ...]:
@@ -106,7 +106,7 @@ class Reruns:
         """What the latest run compared outside the process, and what it did not, as two texts."""
         looked = ", ".join(["what was written to files of the project", *(self._looked or ("no database",))])
         left_out = [f"{name} ({why})" for name, why in (*self.not_looked_at.items(), *self._unread)]
-        return looked, ", ".join([*left_out, *_NEVER_LOOKED_AT])
+        return looked, ", ".join([*left_out, *_NEVER_COMPARED])
 
     def why_not(self) -> str:
         """Why nothing was compared in the latest run."""
@@ -195,7 +195,7 @@ def _failure(outcome: Outcome) -> str:
     return f"{kind[0] if kind else ''} at {outcome.at or '?'}"
 
 
-def _said(what: Selection) -> str:
+def _describe_selection(what: Selection) -> str:
     if not what.units:
         return "the test alone" + ("" if what.unit is Unit.TEST else ", no other module collected")
     after = what.units[0] if len(what.units) == 1 else f"{len(what.units)} {what.unit}s"

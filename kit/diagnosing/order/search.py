@@ -123,10 +123,10 @@ def _which_units(ask: _Question, first: str) -> Dependence:
     alone = ask.ended(())
     if alone not in (_PASSED, _FAILED):
         return ask.independent("it did not run when it was selected alone")
-    return _that_failed(ask, alone) if first == _FAILED else _that_passed(ask, alone)
+    return _explain_failed(ask, alone) if first == _FAILED else _explain_passed(ask, alone)
 
 
-def _that_failed(ask: _Question, alone: str) -> Dependence:
+def _explain_failed(ask: _Question, alone: str) -> Dependence:
     if alone == _PASSED:
         if not ask.before or ask.ended(ask.before) != _FAILED:
             return ask.independent(_INTERMITTENT.format("passed"))
@@ -141,10 +141,10 @@ def _that_failed(ask: _Question, alone: str) -> Dependence:
             return ask.depends(Role.NEEDY, (other,))
     if len(others) > 1 and ask.ended(others[::-1]) == _PASSED:
         return ask.depends(Role.NEEDY, others[::-1])
-    return ask.independent(f"it fails alone, too{_among(others)}")
+    return ask.independent(f"it fails alone, too{_describe_tried(others)}")
 
 
-def _that_passed(ask: _Question, alone: str) -> Dependence:
+def _explain_passed(ask: _Question, alone: str) -> Dependence:
     if alone == _FAILED:
         if not ask.before or ask.ended(ask.before) != _PASSED:
             return ask.independent(_INTERMITTENT.format("failed"))
@@ -158,10 +158,10 @@ def _that_passed(ask: _Question, alone: str) -> Dependence:
             return ask.depends(Role.VICTIM, order)
     if ask.modules and ask.ended((), Unit.MODULE) == _FAILED:
         return ask.depends(Role.NEEDY, ask.modules, Unit.MODULE)
-    return ask.independent(f"it passes alone{_among(others)}")
+    return ask.independent(f"it passes alone{_describe_tried(others)}")
 
 
-def _among(others: Sequence[str]) -> str:
+def _describe_tried(others: Sequence[str]) -> str:
     return ", after each other test, after all of them, and in reverse order" if others else "; there is no other test"
 
 
@@ -203,7 +203,7 @@ class _State:
         key = tuple(places)
         if key not in self.restored:
             ended = self.runs.put_back(self.what, places)
-            self.restored[key] = _alike(ended, self.alone) and ended.others == self.with_them.others
+            self.restored[key] = _ended_alike(ended, self.alone) and ended.others == self.with_them.others
         return self.restored[key]
 
     def is_enough(self, places: Sequence[str]) -> bool:
@@ -212,7 +212,7 @@ class _State:
         if key not in self.kept:
             mine = [piece for piece in self.pieces if piece.place in places]
             ended = self.runs.keep(self.what, (*places, *_around(self.pieces, mine)))
-            self.kept[key] = _alike(ended, self.with_them)
+            self.kept[key] = _ended_alike(ended, self.with_them)
         return self.kept[key]
 
     def needed(self, places: Sequence[str], role: Role) -> tuple[str, ...]:
@@ -252,7 +252,7 @@ def _around(pieces: Sequence[Piece], mine: Sequence[Piece]) -> tuple[str, ...]:
     return tuple(piece.place for piece in pieces if piece.holder in _NAMES_OF_OTHERS and not piece.before)
 
 
-def _alike(one: Ended, other: Ended) -> bool:
+def _ended_alike(one: Ended, other: Ended) -> bool:
     """Whether two runs of the test ended equally: a failure of another type, or at another line, does not count."""
     return (one.outcome, one.failure) == (other.outcome, other.failure)
 

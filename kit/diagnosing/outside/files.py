@@ -56,7 +56,7 @@ class Files:
         """Start a comparison: differences count from now on."""
         self.before = {path: kept(path) for path in self.first}
 
-    def first_run_is_over(self) -> None:
+    def end_first_run(self) -> None:
         """Keep what the first run has left."""
         self.left = {path: kept(path) for path in self.first}
 
@@ -68,14 +68,14 @@ class Files:
                 name = str(path.relative_to(self.folder))
                 can_go_back = _OTHER not in (then.kind, now.kind)
                 kind = "folder" if _FOLDER in (then.kind, now.kind) else "file"
-                yield path, Left(kind, name, _said(then), _said(now), can_go_back)
+                yield path, Left(kind, name, _describe_content(then), _describe_content(now), can_go_back)
 
     def put_back(self, labels: Collection[str]) -> None:
         """Restore the paths with these labels."""
         chosen = {path: self.before[path] for path, left in self.differences() if left.label in labels}
         _write(chosen)
 
-    def all_back(self, then: Mapping[Path, Kept]) -> None:
+    def restore_all(self, then: Mapping[Path, Kept]) -> None:
         """Restore everything to this state."""
         _write({path: was for path, was in then.items() if kept(path) != was})
 
@@ -119,7 +119,7 @@ def _remove(path: Path, was: Kept) -> None:
         path.rmdir()  # fails when somebody else has put something into it
 
 
-def _said(what: Kept) -> str:
+def _describe_content(what: Kept) -> str:
     if what.kind == _FILE:
         return "1 byte" if len(what.data) == 1 else f"{len(what.data)} bytes"
     return {_ABSENT: "", _FOLDER: "there"}.get(what.kind, "neither a file nor a folder")

@@ -35,7 +35,7 @@ _NO_LIST = "without an allow-list the kit restores no database (--allow DB)"
 
 
 @dataclass
-class _Known:
+class _ReachedDatabase:
     """A database that a run has reached. `first` is its contents before, `left` what the first run left in it."""
 
     name: str
@@ -56,7 +56,7 @@ class Keeper:
     not_looked_at: dict[str, str] = field(default_factory=dict)  # a database -> why
 
     def __enter__(self) -> Keeper:
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _ReachedDatabase] = {}
         self._files = Files(self.place)
         self._before: dict[str, Contents] = {}
         self._fresh: set[str] = set()
@@ -80,8 +80,8 @@ class Keeper:
         if self._folder_of_socket != self.folder:
             shutil.rmtree(self._folder_of_socket, ignore_errors=True)
         if self._changed:
-            self._all_back(lambda known: known.left)
-            self._files.all_back(self._files.left)
+            self._restore_all(lambda known: known.left)
+            self._files.restore_all(self._files.left)
 
     @property
     def address(self) -> str:
@@ -94,21 +94,21 @@ class Keeper:
         with self._serves:
             return [known.name for known in self._known.values()]
 
-    def first_run_is_over(self) -> None:
+    def end_first_run(self) -> None:
         """Keep what the first run has left, to restore it at the end."""
         with self._serves:
             for known in self._known.values():
-                known.left = self._look(known)
-            self._files.first_run_is_over()
+                known.left = self._read_contents(known)
+            self._files.end_first_run()
 
-    def before_a_run(self) -> None:
+    def restore_before_run(self) -> None:
         """Restore each database and file to its state before the first run."""
         with self._serves:
             self._looks, self._changed = False, True
-            self._all_back(lambda known: known.first)
-            self._files.all_back(self._files.first)
+            self._restore_all(lambda known: known.first)
+            self._files.restore_all(self._files.first)
 
-    def _all_back(self, then: Callable[[_Known], Contents | None]) -> None:
+    def _restore_all(self, then: Callable[[_ReachedDatabase], Contents | None]) -> None:
         for known in self._known.values():
             contents = then(known)
             if contents is not None:
@@ -143,11 +143,11 @@ class Keeper:
         now = {key: SqliteFile(self._of_memory(key, content)) for key, content in message["memories"].items()}
         if asked == "begins":
             self._looks, self._fresh = True, set()
-            self._before = dict(self._now(now))
+            self._before = dict(self._read_all(now))
             self._files.begins()
             return {}
         if asked == "adopts":
-            for key, found in self._now(now):
+            for key, found in self._read_all(now):
                 self._before[key] = self._before.get(key, Contents()).with_new_of(found)
             return {}
         self._looks = False
@@ -160,20 +160,20 @@ class Keeper:
             known = self._made(told)
             if known is None:
                 return
-            known.first = self._look(known)
+            known.first = self._read_contents(known)
             if known.first is None:
                 return
             self._known[key] = known
         mark = self._mark_of(known)
         if self._looks and (key not in self._before or mark != known.mark):
             self._fresh.add(key)
-            self._before[key] = self._look(known) or Contents()
+            self._before[key] = self._read_contents(known) or Contents()
         known.mark = mark
 
     def _key_of(self, told: Mapping[str, Any]) -> str:
         return str(told["path"] if told["kind"] == "sqlite" else told["key"])
 
-    def _made(self, told: Mapping[str, Any]) -> _Known | None:
+    def _made(self, told: Mapping[str, Any]) -> _ReachedDatabase | None:
         if told["kind"] == "sqlite":
             path = Path(told["path"])
             name = str(path.relative_to(self.place)) if path.is_relative_to(self.place) else str(path)
@@ -185,9 +185,9 @@ class Keeper:
         allowed = self.allow.allows_server(server.url, told["word"])
         return self._if_allowed(server.database, allowed, Postgres(server, self._check(server)))
 
-    def _if_allowed(self, name: str, is_allowed: bool, store: Store) -> _Known | None:
-        if self.allow.entries and not self.allow.lets_all_through() and is_allowed:
-            return _Known(name, store)
+    def _if_allowed(self, name: str, is_allowed: bool, store: Store) -> _ReachedDatabase | None:
+        if self.allow.entries and not self.allow.unrestricted_entries() and is_allowed:
+            return _ReachedDatabase(name, store)
         self.not_looked_at[name] = "it is not on the allow-list" if self.allow.entries else _NO_LIST
         return None
 
@@ -205,7 +205,7 @@ class Keeper:
 
         return check
 
-    def _look(self, known: _Known) -> Contents | None:
+    def _read_contents(self, known: _ReachedDatabase) -> Contents | None:
         try:
             return known.store.look()
         except CannotBeAsked as error:
@@ -213,7 +213,7 @@ class Keeper:
                 self.not_looked_at[known.name] = redact(str(error))
             return None
 
-    def _mark_of(self, known: _Known) -> str:
+    def _mark_of(self, known: _ReachedDatabase) -> str:
         return known.store.mark() if isinstance(known.store, Postgres) else ""
 
     def _of_memory(self, key: str, content: str) -> Path:
@@ -221,8 +221,8 @@ class Keeper:
         path.write_bytes(bytes.fromhex(content))
         return path
 
-    def _now(self, memories: Mapping[str, SqliteFile]) -> list[tuple[str, Contents]]:
-        found = [(key, self._look(known)) for key, known in self._known.items()]
+    def _read_all(self, memories: Mapping[str, SqliteFile]) -> list[tuple[str, Contents]]:
+        found = [(key, self._read_contents(known)) for key, known in self._known.items()]
         held = [(key, contents) for key, contents in found if contents is not None]
         return [*held, *((key, store.look()) for key, store in memories.items())]
 
@@ -233,11 +233,11 @@ class Keeper:
         names = self._names(memories)
         found: list[dict[str, Any]] = []
         run: dict[str, Any] = {}
-        for key, now in self._now(memories):
+        for key, now in self._read_all(memories):
             before = self._before.get(key, Contents())
             lefts = list(differences(before, now))
             places = {left.label: f"{left.label} of {names[key]}" for left in lefts}
-            found += [self._told(key, left, places[left.label], names[key]) for left in lefts]
+            found += [self._difference_message(key, left, places[left.label], names[key]) for left in lefts]
             labels = {
                 label for label, place in places.items() if (place not in keep if keep else place in put_back)
             }  # fmt: skip
@@ -252,12 +252,12 @@ class Keeper:
 
     def _of_files(self, put_back: Collection[str], keep: Collection[str]) -> list[dict[str, Any]]:
         lefts = list(self._files.differences())
-        found = [{**self._told(str(path), left, left.label, ""), "group": FILES} for path, left in lefts]
+        found = [{**self._difference_message(str(path), left, left.label, ""), "group": FILES} for path, left in lefts]
         places = {left.label for _, left in lefts}
         self._files.put_back({place for place in places if (place not in keep if keep else place in put_back)})
         return found
 
-    def _told(self, key: str, left: Left, place: str, database: str) -> dict[str, Any]:
+    def _difference_message(self, key: str, left: Left, place: str, database: str) -> dict[str, Any]:
         return {
             "place": place, "group": FRESH if key in self._fresh else ROWS, "holder": database, "label": left.label,
             "before": left.before, "after": left.after, "key": key, "name": left.name, "kind": left.kind,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from kit.notebooks.board.flipping import Flips, flips
-from kit.notebooks.board.result import Result, beside_the_clean_project
+from kit.notebooks.board.result import Result, run_beside_clean
 from kit.notebooks.frontend import attended
 from kit.specimens.trial import Trial
 
@@ -30,7 +30,7 @@ class Board:
 
     def run(self, trial: Trial | None = None) -> Result:
         """Run the given trial, by default the board's, and the clean project in the same way."""
-        return beside_the_clean_project(trial or self.trial, self._each)
+        return run_beside_clean(trial or self.trial, self._each)
 
     def flips(self, result: Result) -> Flips:
         """Repeat the result's trial with each box flipped, one at a time, and return the results."""

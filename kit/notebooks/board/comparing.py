@@ -50,7 +50,7 @@ class Request:
 
 def compare(this: Evidence, other: Evidence) -> Comparison:
     """Compare the steps of the report's test, or of another one if only that one distinguishes the runs."""
-    test = _telling(this, other)
+    test = _differing_test(this, other)
     return Comparison(test, tuple(_aligned(*steps_of_both(this, other, test))))
 
 
@@ -67,7 +67,7 @@ def step_in_words(step: Step) -> str:
     return f"{text} ({step.where.file}:{step.where.line})" if step.where else text
 
 
-def _telling(this: Evidence, other: Evidence) -> str:
+def _differing_test(this: Evidence, other: Evidence) -> str:
     """The test whose requests differ: the report's if possible, then one that reached production."""
     tests = {outcome.test for outcome in other.outcomes}
     both = dict.fromkeys(outcome.test for outcome in this.outcomes if outcome.test in tests)

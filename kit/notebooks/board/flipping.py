@@ -45,7 +45,7 @@ class Flips:
         return Verdict.UNRESOLVED not in (ruling.verdict, self.ruling.verdict) and ruling.verdict != self.ruling.verdict
 
     def __str__(self) -> str:
-        said = [said_of(self)]
+        said = [describe_flips(self)]
         for flip in self.tried:
             mark = "changes it: " if flip.name in self.changing else ""
             came_to = flip.ruling.verdict if flip.ruling else f"refused: {flip.refused}"
@@ -77,7 +77,7 @@ def flips(evidence: Evidence, run: Run) -> Iterator[Flips]:
         yield found
 
 
-def said_of(found: Flips) -> str:
+def describe_flips(found: Flips) -> str:
     """The boxes that change the verdict, and the number of those tried, in one or two sentences."""
     changing = [f"{TITLES[flip.name]} {'ticked' if flip.ticked else 'taken out'}" for flip in found.tried
                 if flip.name in found.changing]

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from kit.evidence.verdict import Ruling, Verdict
 from kit.notebooks.board.comparing import Comparison, Request, Row
-from kit.notebooks.board.flipping import Flip, Flips, said_of
+from kit.notebooks.board.flipping import Flip, Flips, describe_flips
 from kit.notebooks.board.result import (
     Result,
-    answered_said,
+    describe_answers,
+    describe_difference,
+    describe_prediction,
     name_of,
-    parted_said,
-    prediction_said,
 )
 from kit.notebooks.board.settings import TITLES
 from kit.report.steps import Step
@@ -44,7 +44,7 @@ def result_html(result: Result) -> str:
 def verdict_box_html(result: Result) -> str:
     """The verdict with its reason, the result of the prediction, and the names of the two runs."""
     ruling = result.ruling
-    predicted = f"<p>{escape(prediction_said(result))}</p>" if result.predicted is not None else ""
+    predicted = f"<p>{escape(describe_prediction(result))}</p>" if result.predicted is not None else ""
     beside = f'{escape(result.beside)}: {verdict_html(result.other_ruling)}, {escape(name_of(result.other))}'
     return (
         f'<div class="kb-verdict kb-{ruling.verdict.value}" role="alert">'
@@ -68,7 +68,7 @@ def flips_html(found: Flips) -> str:
     rows = "".join(_flip(flip, flip.name in found.changing) for flip in found.tried)
     head = _head("box", "flipped", "verdict", "changes it?")
     return (
-        f'{_title("What flips it?")}<p role="status">{escape(said_of(found))}</p>'
+        f'{_title("What flips it?")}<p role="status">{escape(describe_flips(found))}</p>'
         f'<table class="kb">{head}<tbody>{rows}</tbody></table>'
     )
 
@@ -102,7 +102,7 @@ def _timeline(result: Result) -> str:
     comparison = result.comparison
     if not comparison.rows:
         return "<p>Neither run has a step of this test.</p>"
-    said = "" if comparison.parted is not None else f"<p>{escape(parted_said(result))}</p>"
+    said = "" if comparison.parted is not None else f"<p>{escape(describe_difference(result))}</p>"
     rows = "".join(_rows(result, comparison))
     return f'<table class="kb kb-time">{_head("about", "this run", result.beside)}<tbody>{rows}</tbody></table>{said}'
 
@@ -112,7 +112,7 @@ def _rows(result: Result, comparison: Comparison) -> Iterator[str]:
         if number == comparison.parted:
             yield (
                 '<tr class="kb-parted"><td colspan="3"><strong><span aria-hidden="true">▼ </span>Here the two part.'
-                f"</strong> {escape(parted_said(result))}</td></tr>"
+                f"</strong> {escape(describe_difference(result))}</td></tr>"
             )
         yield _row(row, result.beside)
 
@@ -161,7 +161,7 @@ def _request(one: Request, beside: str) -> str:
 def _answers(answers: tuple[str, ...], label: str) -> str:
     side = "production" if any(one.startswith("production") for one in answers) else "test" if answers else ""
     mark = f'<span class="kb-side-{side}" aria-hidden="true">{_SIDES[side]}</span> ' if side else ""
-    return f'<td data-label="{escape(label)}">{mark}{escape(answered_said(answers))}</td>'
+    return f'<td data-label="{escape(label)}">{mark}{escape(describe_answers(answers))}</td>'
 
 
 def _flip(flip: Flip, changes: bool) -> str:

@@ -64,23 +64,23 @@ class Result:
         return {"text/html": styled(result_html(self)), "text/plain": str(self)}
 
 
-def beside_the_clean_project(trial: Trial, run: Run) -> Result:
+def run_beside_clean(trial: Trial, run: Run) -> Result:
     """Run a trial, and the clean project in the same way."""
     wanted = dict.fromkeys((trial, clean(trial)))
     found = {replace(one.trial, stack=trial.stack): one for one in run(wanted) if one.trial is not None}
     return Result(found[trial], found[clean(trial)])
 
 
-def verdict_said(result: Result) -> str:
+def describe_verdict(result: Result) -> str:
     """The verdict, its reason and the result of the prediction, as sentences."""
     ruling = result.ruling
     said = f"{ruling.verdict}: {ruling.reason}."
     if result.predicted is None:
         return said
-    return f"{said} {prediction_said(result)}"
+    return f"{said} {describe_prediction(result)}"
 
 
-def prediction_said(result: Result) -> str:
+def describe_prediction(result: Result) -> str:
     """The result of the prediction as a sentence; empty if there was none."""
     if result.predicted is None:
         return ""
@@ -88,7 +88,7 @@ def prediction_said(result: Result) -> str:
     return f"You predicted {result.predicted}, {held}."
 
 
-def parted_said(result: Result) -> str:
+def describe_difference(result: Result) -> str:
     """The first difference between the runs, as sentences."""
     row = result.parted
     same = result.ruling.verdict == result.other_ruling.verdict
@@ -109,19 +109,19 @@ def name_of(evidence: Evidence) -> str:
     return in_words(evidence.trial) if evidence.trial is not None else " ".join(evidence.command)
 
 
-def answered_said(answers: Iterable[str]) -> str:
+def describe_answers(answers: Iterable[str]) -> str:
     """The servers that answered a request, with their routes, in words."""
     return "; ".join(answers) or "no query"
 
 
 def _lines(result: Result) -> Iterator[str]:
     yield name_of(result.this)
-    yield verdict_said(result)
+    yield describe_verdict(result)
     comparison = result.comparison
     yield f"Beside {result.beside}, step by step in {comparison.test.rpartition('::')[2]}:"
     for number, row in enumerate(comparison.rows):
         if number == comparison.parted:
-            yield f"  --- here the two part. {parted_said(result)}"
+            yield f"  --- here the two part. {describe_difference(result)}"
         if row.same and row.this is not None:
             yield f"  both: {step_in_words(row.this)}"
             continue
@@ -130,11 +130,11 @@ def _lines(result: Result) -> Iterator[str]:
         if row.other is not None:
             yield f"  {result.beside}: {step_in_words(row.other)}"
     if comparison.parted is None:
-        yield f"  {parted_said(result)}"
+        yield f"  {describe_difference(result)}"
     yield "Which server answered each request:"
     for one in result.requests:
         same = "=" if one.this == one.other else "≠"
         yield (
-            f"  {one.test.rpartition('::')[2]}, {one.request}: {answered_said(one.this)} "
-            f"{same} {result.beside}: {answered_said(one.other)}"
+            f"  {one.test.rpartition('::')[2]}, {one.request}: {describe_answers(one.this)} "
+            f"{same} {result.beside}: {describe_answers(one.other)}"
         )

@@ -151,15 +151,15 @@ class WidgetBoard:
     def _changed(self, *, keep: bool = False) -> None:
         """Update message and code after a change; unless `keep`, discard the prediction for the old setting."""
         if not self._running:
-            self._say("")
+            self._show_message("")
         self.controls.code_shown.value = code_html(as_code(self.trial)) if self.controls.code.value else ""
         if not keep:
             self.controls.prediction.value = NO_PREDICTION
 
-    def _say(self, text: str) -> None:
+    def _show_message(self, text: str) -> None:
         """Display a message, or the reason why the setting cannot be run, and enable the buttons that can be used."""
         refused = refusal(self.trial)
-        changed = self.result is not None and _on_any_stack(self.result.this) != self.trial
+        changed = self.result is not None and _with_default_stack(self.result.this) != self.trial
         said = text or ("What is below is of another setting. Run shows this one." if changed else "")
         self.controls.message.value = message_html(f"This cannot be run. {refused}" if refused else said)
         for button in (self.controls.run, self.controls.flip):
@@ -171,7 +171,7 @@ class WidgetBoard:
             return
         self._running = True
         self._stopped.clear()
-        self._say(said)
+        self._show_message(said)
         self._thread = threading.Thread(target=self._work, args=(work,), name="kit-board", daemon=True)
         self._thread.start()
 
@@ -187,12 +187,12 @@ class WidgetBoard:
         finally:
             self._running = False
             self.controls.progress.value = ""
-            self._say(said)
+            self._show_message(said)
 
     def _run(self) -> None:
         trial, predicted = self.trial, Verdict(said) if (said := self.controls.prediction.value) else None
         wanted = [trial, *([] if clean(trial) in self._clean else [clean(trial)])]
-        found = {_on_any_stack(one): one for one in self._each(list(dict.fromkeys(wanted)))}
+        found = {_with_default_stack(one): one for one in self._each(list(dict.fromkeys(wanted)))}
         if clean(trial) in found:
             self._clean[clean(trial)] = found[clean(trial)]
         if trial not in found or clean(trial) not in self._clean:
@@ -207,11 +207,11 @@ class WidgetBoard:
 
     def _run_clean(self, trial: Trial) -> None:
         for one in self._each([clean(trial)]):
-            self._clean[_on_any_stack(one)] = one
+            self._clean[_with_default_stack(one)] = one
 
     def _flip(self) -> None:
         trial = self.trial
-        if self.result is None or _on_any_stack(self.result.this) != trial:
+        if self.result is None or _with_default_stack(self.result.this) != trial:
             self._run()
         if self.result is None or self._stopped.is_set():
             return
@@ -220,7 +220,7 @@ class WidgetBoard:
 
     def _each(self, trials: list[Trial]) -> Iterator[Evidence]:
         """Run trials until all are complete or *Stop* is clicked."""
-        running = self._runner.each(trials, self._tell)
+        running = self._runner.each(trials, self._show_progress)
         try:
             for evidence in running:
                 yield evidence
@@ -231,7 +231,7 @@ class WidgetBoard:
             if close is not None:
                 close()
 
-    def _tell(self, progress: object) -> None:
+    def _show_progress(self, progress: object) -> None:
         self.controls.progress.value = f'<span role="status">{progress}</span>'
 
     def _count(self, predicted: Verdict | None, verdict: Verdict) -> None:
@@ -253,7 +253,7 @@ class WidgetBoard:
             return
         number = self.controls.beside.value
         if number == CLEAN:
-            trial = _on_any_stack(self.result.this)
+            trial = _with_default_stack(self.result.this)
             self.result = replace(self.result, other=self._clean[clean(trial)], beside=THE_CLEAN_PROJECT)
         else:
             other = self.runs[number - 1]
@@ -351,7 +351,7 @@ def _show_if(widget: Any, shown: bool) -> None:
     widget.layout.display = None if shown else "none"
 
 
-def _on_any_stack(evidence: Evidence) -> Trial:
+def _with_default_stack(evidence: Evidence) -> Trial:
     """The run's trial with the board's default stack; the session chooses the actual one."""
     assert evidence.trial is not None
     return replace(evidence.trial, stack=Trial().stack)

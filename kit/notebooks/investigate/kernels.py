@@ -125,7 +125,7 @@ class Kernel:
         if isinstance(error, DeadKernelError) and self._too_much:
             raise CellStopped("TooMuchOutput", f"{self._too_much}, so its kernel was killed")
         if isinstance(error, DeadKernelError):
-            raise CellStopped("KernelDied", self._how_it_died())
+            raise CellStopped("KernelDied", self._describe_death())
         if error is not None:
             raise CellStopped(type(error).__name__, str(error))
 
@@ -148,7 +148,7 @@ class Kernel:
 
     def still_running(self) -> list[str]:
         """Return the command lines of running processes that the notebook started."""
-        found = processes.belonging(self.pid, self.mark) - {self.pid}
+        found = processes.processes_of(self.pid, self.mark) - {self.pid}
         lines = (processes.arguments(pid).decode(errors="replace").strip() for pid in sorted(found))
         return [line for line in lines if line and not any(own in line for own in END_WITH_THE_KERNEL)]
 
@@ -193,7 +193,7 @@ class Kernel:
         # The first message on iopub shows that outputs will arrive; a reply alone does not.
         while not await self._channels.iopub_channel.msg_ready():
             if not await self._manager.is_alive():
-                raise ChildProcessError(f"it ended at once {self._how_it_died()}")
+                raise ChildProcessError(f"it ended at once {self._describe_death()}")
             self._channels.kernel_info()
             await asyncio.sleep(LOOKS_S)
         self._client = _watched_client()(
@@ -227,7 +227,7 @@ class Kernel:
         await self.end()
         return KernelFailed(f"no kernel could be started: {why}{last_words}")
 
-    def _how_it_died(self) -> str:
+    def _describe_death(self) -> str:
         process = self._manager.provisioner.process
         code = None if process is None else process.poll()
         if code is None:

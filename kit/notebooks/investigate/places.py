@@ -69,7 +69,7 @@ class Place:
             self._parents.append(fork_server.take(self._python, base_environ(self._python)))
 
 
-def said_of(places: Sequence[Place]) -> str:
+def describe_places(places: Sequence[Place]) -> str:
     """A line on the shared pair that the notebooks of a run use; "" if each has its own."""
     from kit.pair import description
 

@@ -22,7 +22,7 @@ from kit import processes
 from kit.errors import EvidenceError, KitError, NotebookError, PairError
 from kit.notebooks.cells import STACK_VARIABLE
 from kit.notebooks.investigate import parameters, saved, servers, sessions
-from kit.notebooks.investigate.places import Place, places, said_of
+from kit.notebooks.investigate.places import Place, describe_places, places
 from kit.notebooks.investigate.progress import Progress, summary
 from kit.notebooks.investigate.results import Investigation, NotebookRun, conclude, judge
 from kit.notebooks.investigate.scrub import Secrets
@@ -92,7 +92,7 @@ def _investigated(request: Request, console: Console) -> Investigation:
         loading = ahead.submit(_load_papermill)
         trials = stack(request.stack or DEFAULT_STACK)
         found = closing.enter_context(places(jobs, trials, with_pair=request.with_pair))
-        if whose := said_of(found):
+        if whose := describe_places(found):
             console.print(printable(redact(whose)), markup=False, soft_wrap=True)
         loading.result()
         ahead.submit(_load_pages)
@@ -125,7 +125,7 @@ def _kept(work: _Work, result: Investigation) -> Investigation:
     try:
         _keep(work.run, result, work.stack)
         _refuse_secrets(work.run, work.secrets())
-        work.run.point_latest_here()
+        work.run.link_latest()
     except EvidenceError as error:
         return replace(result, exit_code=2, reason=_with_wanted(error), remedy=error.remedy, folder=None)
     return result
@@ -210,7 +210,7 @@ class _Work:
         self.progress.notebook_started(task.name)
         place = self.places.get()
         try:
-            result, nb = self._ran(task, place)
+            result, nb = self._run_task(task, place)
         except Exception as error:
             result, nb = self._could_not_run(task, error)
         finally:
@@ -219,7 +219,7 @@ class _Work:
         self.progress.notebook_ended(result)
         return result
 
-    def _ran(self, task: Task, place: Place) -> tuple[NotebookRun, Any]:
+    def _run_task(self, task: Task, place: Place) -> tuple[NotebookRun, Any]:
         if task.problem is not None:
             raise task.problem
         place.make_ready()
@@ -227,14 +227,14 @@ class _Work:
         since = {} if place.pair is None else servers.positions(place.pair)
         self._execute(task, environ)
         nb = nbformat().read(self.run.path(f"{task.name}.ipynb"), as_version=4)
-        left, trouble = _looked_at(place, since, failed=bool(saved.Outcome.of(nb).error))
+        left, trouble = _inspect_pair(place, since, failed=bool(saved.Outcome.of(nb).error))
         left = [self.secrets().out_of(line) for line in left]
         return judge(task.name, nb, left, trouble=trouble, solved=self.request.solved), nb
 
     def _could_not_run(self, task: Task, error: Exception) -> tuple[NotebookRun, Any]:
         """The result of a notebook that could not be run, or not to its end."""
         name, reason = _explained(error)
-        nb = _stand_in(task, self.secrets(), name, reason)
+        nb = _unrun_notebook(task, self.secrets(), name, reason)
         with suppress(EvidenceError):  # the end of the run reports that nothing can be written there
             self.run.write(f"{task.name}.ipynb", nbformat().writes(nb))
         return judge(task.name, nb), nb
@@ -295,7 +295,7 @@ class _Work:
         ended.replace(path)
 
 
-def _looked_at(place: Place, since: Mapping[str, int], *, failed: bool) -> tuple[list[str], PairError | None]:
+def _inspect_pair(place: Place, since: Mapping[str, int], *, failed: bool) -> tuple[list[str], PairError | None]:
     """Return the sessions that a notebook left open, and the fault of a server, if any."""
     if place.pair is None:
         return [], None
@@ -321,7 +321,7 @@ def _explained(error: Exception) -> tuple[str, str]:
     return saved.FAULT, redact(f"the kit itself failed with this notebook: {type(error).__name__}: {error} ({where})")
 
 
-def _stand_in(task: Task, secrets: Secrets, error: str, reason: str) -> Any:
+def _unrun_notebook(task: Task, secrets: Secrets, error: str, reason: str) -> Any:
     """Return the notebook in the state in which no cell has run, with a reason."""
     nb = copy.deepcopy(task.nb)
     secrets.out_of_notebook(nb)

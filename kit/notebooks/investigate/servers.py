@@ -32,7 +32,7 @@ _IN_LOG = (
 
 def trouble(pair: Pair) -> PairError | None:
     """Return the fault of the first server of a pair that does not work; None if both do."""
-    return next((found for side in pair.sides if (found := _trouble(pair, side)) is not None), None)
+    return next((found for side in pair.sides if (found := _fault_of(pair, side)) is not None), None)
 
 
 def positions(pair: Pair) -> dict[str, int]:
@@ -49,7 +49,7 @@ def in_logs(pair: Pair, since: Mapping[str, int]) -> PairError | None:
     return next((found for side in pair.sides for found in _in_log(side, since.get(side.name))), None)
 
 
-def _trouble(pair: Pair, side: Side) -> PairError | None:
+def _fault_of(pair: Pair, side: Side) -> PairError | None:
     from kit.pair.connect import connect
 
     if side.log is not None and side.log.parent.is_dir() and shutil.disk_usage(side.log.parent).free < FULL_BYTES:

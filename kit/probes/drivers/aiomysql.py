@@ -22,7 +22,7 @@ NO_PROBE = "the probe does not know this version of the driver"
 _OUTWEIGH = ("unix_socket", "read_default_file")
 
 
-class _Unanswered(Exception):
+class _NoAnswer(Exception):
     """The server did not answer in time, and the connection was closed. The driver cleans up and connects again."""
 
 
@@ -55,9 +55,9 @@ class Aiomysql(ServerAdapter):
             hooks.when_imported("aiomysql.pool", self._watch_pools, again=True)
 
     @classmethod
-    def without_pools(cls, hooks: Hooks, took_hold: Callable[[], None]) -> None:
+    def without_pools(cls, hooks: Hooks, record_effect: Callable[[], None]) -> None:
         """Make pools open no connection in advance, and close each connection that is returned."""
-        hooks.when_imported("aiomysql.pool", lambda pools: _without_pool(pools.Pool, hooks, took_hold))
+        hooks.when_imported("aiomysql.pool", lambda pools: _without_pool(pools.Pool, hooks, record_effect))
 
     @staticmethod
     def place(connection: Any) -> Optional[str]:
@@ -82,15 +82,15 @@ class Aiomysql(ServerAdapter):
             try:
                 try:
                     return await original(connection, *args, **kwargs)
-                except _Unanswered:
-                    return await probe._once_more(original, connection, args, kwargs)
+                except _NoAnswer:
+                    return await probe._reconnect(original, connection, args, kwargs)
             except BaseException as error:
                 probe._databases.failed("aiomysql", redact(_place(connection)), error, stack=stack)
                 out_of_traceback(error)
                 raise
         return _connect
 
-    async def _once_more(self, original: Any, connection: Any, args: Any, kwargs: Any) -> Any:
+    async def _reconnect(self, original: Any, connection: Any, args: Any, kwargs: Any) -> Any:
         """Reconnect without the identity query, since the connection that gave no answer was closed."""
         __tracebackhide__ = True
         self._unasked.append(connection)
@@ -167,7 +167,7 @@ class Aiomysql(ServerAdapter):
         finally:
             timer.cancel()
         if closed:
-            raise _Unanswered
+            raise _NoAnswer
         return answer
 
     def _opened(self, connection: Any, answer: Observed) -> None:
@@ -196,7 +196,7 @@ class Aiomysql(ServerAdapter):
         if reached is None and self._gated and not connection.closed:
             try:
                 await self._asked(connection)
-            except _Unanswered:
+            except _NoAnswer:
                 self._opened(connection, (None, NO_ANSWER))
             reached = self._reached_by(connection)
         statement = sql if isinstance(sql, str) else sql.decode(errors="replace")
@@ -241,7 +241,7 @@ def _is_in_transaction(connection: Any) -> bool:
     return not connection.closed and bool(connection.server_status & _IN_TRANSACTION)
 
 
-def _without_pool(pool_class: Any, hooks: Hooks, took_hold: Callable[[], None]) -> None:
+def _without_pool(pool_class: Any, hooks: Hooks, record_effect: Callable[[], None]) -> None:
     def making(original: Any) -> Any:
         def __init__(pool: Any, *args: Any, **kwargs: Any) -> None:
             original(pool, *args, **kwargs)
@@ -251,7 +251,7 @@ def _without_pool(pool_class: Any, hooks: Hooks, took_hold: Callable[[], None]) 
     def releasing(original: Any) -> Any:
         def release(pool: Any, connection: Any, *args: Any, **kwargs: Any) -> Any:
             if connection in pool._used:
-                took_hold()
+                record_effect()
                 connection.close()
             return original(pool, connection, *args, **kwargs)
         return release

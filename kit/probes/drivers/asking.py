@@ -14,7 +14,7 @@ Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's identi
 SECONDS_FOR_AN_ANSWER = 5.0
 NO_ANSWER = f"the server did not answer the identity query within {SECONDS_FOR_AN_ANSWER:.0f} s"
 
-_TOLD = ("host", "port", "user", "database", "dbname")
+_ADDRESS_KEYWORDS = ("host", "port", "user", "database", "dbname")
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def told(args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> str:
     """Return the address passed to a driver, as it is or as a URL, without password; "" without one."""
     learn_all({"told": args[:1], **kwargs})
     whole = next((given for given in (*args[:1], kwargs.get("dsn"), kwargs.get("conninfo")) if given), None)
-    by_name = any(kwargs.get(name) for name in _TOLD)
+    by_name = any(kwargs.get(name) for name in _ADDRESS_KEYWORDS)
     if isinstance(whole, str) and not (by_name and kwargs.get("host")):  # keywords take precedence
         return redact(whole)
     if not by_name:

@@ -41,9 +41,9 @@ class Asyncpg(ServerAdapter):
         hooks.when_imported("asyncpg", self._watch, again=True)
 
     @classmethod
-    def without_pools(cls, hooks: Hooks, took_hold: Callable[[], None]) -> None:
+    def without_pools(cls, hooks: Hooks, record_effect: Callable[[], None]) -> None:
         """Make pools open nothing in advance, use a connection for one query, and open it on the acquiring loop."""
-        hooks.when_imported("asyncpg.pool", lambda pools: _without_pool(pools.Pool, hooks, took_hold))
+        hooks.when_imported("asyncpg.pool", lambda pools: _without_pool(pools.Pool, hooks, record_effect))
 
     @staticmethod
     def place(connection: Any) -> Optional[str]:
@@ -81,7 +81,7 @@ class Asyncpg(ServerAdapter):
                 __tracebackhide__ = True
                 try:
                     connection = await original(*args, **kwargs)
-                    with _in_time_of_our_own(connection._loop):
+                    with _outside_timeout(connection._loop):
                         answer = await probe._answer(connection)
                     if answer is None:  # closed after the time-out: the application gets another one
                         connection = await original(*args, **kwargs)
@@ -188,7 +188,7 @@ class Asyncpg(ServerAdapter):
 
 
 @contextmanager
-def _in_time_of_our_own(loop: Any) -> Iterator[None]:
+def _outside_timeout(loop: Any) -> Iterator[None]:
     """Exclude the time spent here from the connect timeout of the program."""
     limit, begun = _LIMIT.get(), loop.time()
     _extend(limit, SECONDS_FOR_AN_ANSWER)
@@ -259,7 +259,7 @@ def _is_in_transaction(connection: Any) -> bool:
     return not connection.is_closed() and connection.is_in_transaction()
 
 
-def _without_pool(pool_class: Any, hooks: Hooks, took_hold: Callable[[], None]) -> None:
+def _without_pool(pool_class: Any, hooks: Hooks, record_effect: Callable[[], None]) -> None:
     import asyncio
 
     def making(original: Any) -> Any:
@@ -270,7 +270,7 @@ def _without_pool(pool_class: Any, hooks: Hooks, took_hold: Callable[[], None]) 
 
     def acquiring(original: Any) -> Any:
         async def _acquire(pool: Any, *args: Any, **kwargs: Any) -> Any:
-            took_hold()
+            record_effect()
             loop = asyncio.get_running_loop()
             if pool._loop is not loop and pool._queue is not None:
                 pool._loop, pool._queue = loop, type(pool._queue)(maxsize=pool._maxsize)

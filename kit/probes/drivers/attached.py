@@ -25,7 +25,7 @@ DRIVER = "sqlite3"  # its name in the evidence
 _OK, _DENY = 0, 1
 _ATTACH, _DETACH = 24, 25
 _CALLBACK = "authorizer_callback"
-_SPEAKS_OF_IT = re.compile(r"(?is)\s*(?:(?:--[^\n]*|/\*.*?\*/)\s*)*(?:at|de)tach\b")
+_ATTACHES_OR_DETACHES = re.compile(r"(?is)\s*(?:(?:--[^\n]*|/\*.*?\*/)\s*)*(?:at|de)tach\b")
 _HANDING_ON = lambda method, named: method(**named)  # noqa: E731
 _FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # the probes' own
 _UNNAMED = "a file that ATTACH takes from a parameter or an expression"
@@ -63,8 +63,8 @@ class Attaching:
     @quietly
     def runs(self, statement: str) -> None:
         """Called when a statement starts: after one that attaches or detaches a file, list the attached files."""
-        if self.hears_statements and not self._databases.gated and _SPEAKS_OF_IT.match(statement):
-            self._look_after(self._find)
+        if self.hears_statements and not self._databases.gated and _ATTACHES_OR_DETACHES.match(statement):
+            self._list_after_call(self._find)
 
     def set_authorizer(self, method: Callable[..., None], *args: Any, **named: Any) -> None:
         """Set an authorizer that calls ours, then the application's. `method` is the original set_authorizer."""
@@ -113,7 +113,7 @@ class Attaching:
             return self._refuse(str(paths[0]))
         self._unnamed = not all(allowed) or not paths
         if self._unnamed or self._tells:
-            self._look_after(find)
+            self._list_after_call(find)
         return _OK
 
     def _refuse(self, path: str) -> int:
@@ -123,7 +123,7 @@ class Attaching:
             self._databases.refused_file(path, None, DRIVER)
         return _DENY
 
-    def _look_after(self, find: Callable[[], Any]) -> None:
+    def _list_after_call(self, find: Callable[[], Any]) -> None:
         """List the attached files once the call that attaches one has returned."""
         connection, stack, caller = find(), application_stack(), _caller()
         profile = sys.getprofile()

@@ -77,7 +77,7 @@ class Adapter:
         return None
 
     @classmethod
-    def leads_off(cls, connection: Any, allow: AllowList) -> Optional[str]:
+    def disallowed_destination(cls, connection: Any, allow: AllowList) -> Optional[str]:
         """Return the destination of a connection that is off the allow-list; None if it is closed or allowed.
 
         Raises whatever the driver raises if it cannot be determined.
@@ -90,8 +90,8 @@ class Adapter:
         """Wrap the function that opens files by `make`; for drivers of servers there are `openers`."""
 
     @classmethod
-    def without_pools(cls, hooks: "Hooks", took_hold: Callable[[], None]) -> None:
-        """Make the driver's pools keep no connection, and call `took_hold` whenever one would have been kept."""
+    def without_pools(cls, hooks: "Hooks", record_effect: Callable[[], None]) -> None:
+        """Make the driver's pools keep no connection, and call `record_effect` whenever one would have been kept."""
 
     def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Wrap a function, unless it is wrapped already: a reloaded module can still have the wrapper."""

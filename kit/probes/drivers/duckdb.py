@@ -12,7 +12,7 @@ from ..own import functools, os, re
 from ..own import own_builtins as __builtins__  # noqa: F401
 from .asking import Observed, reason
 from .base import Adapter
-from .methods import hear_of
+from .methods import watch_lookup
 
 _RUN = ("execute", "executemany", "sql", "query", "from_query")
 _GOES_ELSEWHERE = re.compile(
@@ -37,7 +37,7 @@ class DuckDB(Adapter):
     def _watch(self, duckdb: Any) -> None:
         self._replace(duckdb, "connect", self._connecting)
         for name in _RUN:
-            hear_of(self._hooks, duckdb.DuckDBPyConnection, name, self._hear)
+            watch_lookup(self._hooks, duckdb.DuckDBPyConnection, name, self._hear)
             if callable(vars(duckdb).get(name)):
                 self._replace(duckdb, name, self._running)
 
@@ -48,7 +48,7 @@ class DuckDB(Adapter):
             __tracebackhide__ = True
             database = args[0] if args else kwargs.get("database", ":memory:")
             path = _path_of(database)
-            probe._databases.asked_for_file(path, "duckdb")
+            probe._databases.about_to_open_file(path, "duckdb")
             if _GOES_ELSEWHERE.search(str(database) if isinstance(database, str) else ""):
                 probe._databases.by_driver("duckdb", "it connects to a service, such as MotherDuck")
             try:

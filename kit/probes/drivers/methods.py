@@ -17,7 +17,7 @@ _IMMUTABLE, _HEAP = 1 << 8, 1 << 9  # bits of type.__flags__
 _ABSENT = object()
 
 
-class Heard:
+class WatchedMethod:
     """A descriptor in place of a method. `hear(object, method)` is called when the method is looked up on an object.
 
     Its result is used as the method, or the original if that is None. With `from_class`, a lookup on the class returns
@@ -46,17 +46,17 @@ class Heard:
 def own_method(kind: type, name: str) -> Any:
     """Return the original method of a class, which does not call `hear`."""
     held = next(vars(base)[name] for base in kind.__mro__ if name in vars(base))
-    return held.own if isinstance(held, Heard) else held
+    return held.own if isinstance(held, WatchedMethod) else held
 
 
-def hear_of(
+def watch_lookup(
     hooks: Hooks, kind: type, name: str, hear: Callable[[Any, Any], Any], from_class: bool = False,
 ) -> None:
     """Call `hear` whenever the method is looked up on an object of this class, until removal."""
     owner = next((base for base in kind.__mro__ if name in vars(base)), object)
     own = vars(owner).get(name)
-    if own is not None and not isinstance(own, Heard):  # a reloaded module can have the same class
-        put(hooks, owner, name, Heard(own, hear, from_class))
+    if own is not None and not isinstance(own, WatchedMethod):  # a reloaded module can have the same class
+        put(hooks, owner, name, WatchedMethod(own, hear, from_class))
 
 
 def put(hooks: Hooks, kind: type, name: str, value: Any) -> None:

@@ -26,7 +26,7 @@ from .asking import (
     told,
 )
 from .base import Opener, ServerAdapter
-from .methods import hear_of, own_method
+from .methods import own_method, watch_lookup
 
 _IDLE = 0  # a transaction status
 _SEND = (
@@ -98,8 +98,8 @@ class Psycopg(ServerAdapter):
                     self._replace(cursor, name, self._executing_async)
         if self._gated:
             for name in _SEND:
-                hear_of(self._hooks, psycopg.pq.PGconn, name, self._about_to_send, True)
-            hear_of(self._hooks, psycopg.pq.PGconn, "trace", self._about_to_trace, True)
+                watch_lookup(self._hooks, psycopg.pq.PGconn, name, self._about_to_send, True)
+            watch_lookup(self._hooks, psycopg.pq.PGconn, "trace", self._about_to_trace, True)
 
     # --- as it connects ----------------------------------------------------------------------------------------------
 
@@ -183,13 +183,13 @@ class Psycopg(ServerAdapter):
         """Wrap a libpq method that sends a statement, to judge the statement first."""
         reached = self._reached_by(libpq)
         if reached is None:
-            reached = self._ask_late(libpq)
+            reached = self._identify_late(libpq)
         return functools.partial(self._send, reached, method)
 
     def _about_to_trace(self, libpq: Any, method: Any) -> None:
         """Query the identity before the program traces the connection, so that its trace does not show the query."""
         if self._reached_by(libpq) is None and libpq.transaction_status == _IDLE:
-            self._ask_late(libpq)
+            self._identify_late(libpq)
 
     def _send(self, reached: Reached, method: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -202,7 +202,7 @@ class Psycopg(ServerAdapter):
             out_of_traceback(error)
             raise
 
-    def _ask_late(self, libpq: Any) -> Reached:
+    def _identify_late(self, libpq: Any) -> Reached:
         """Query a connection that was not seen when it opened, blocking its user until the answer or the time-out."""
         __tracebackhide__ = True
         is_idle = libpq.transaction_status == _IDLE and not libpq.is_busy()
@@ -263,7 +263,7 @@ class Psycopg(ServerAdapter):
 def _answer(libpq: Any) -> Any:
     """Query the identity, as a generator like the driver's own; None if there is no answer in time."""
     seconds = _seconds(libpq)
-    limit = None if _wakes_up() else _Limit(libpq, seconds)
+    limit = None if _wakes_while_waiting() else _Limit(libpq, seconds)
     try:
         return (yield from _answer_until(time.monotonic() + seconds, limit, libpq))
     finally:
@@ -320,10 +320,10 @@ def _wait(answer: Any) -> Any:
     """Wait for an answer outside an event loop, as the driver does when it blocks."""
     from psycopg.waiting import wait_conn
 
-    return wait_conn(answer, interval=0.1) if _wakes_up() else wait_conn(answer)
+    return wait_conn(answer, interval=0.1) if _wakes_while_waiting() else wait_conn(answer)
 
 
-def _wakes_up() -> bool:
+def _wakes_while_waiting() -> bool:
     """Return whether the driver wakes up at intervals while it waits. psycopg 3.1 does not, even after a time-out."""
     from psycopg.waiting import wait_conn
 

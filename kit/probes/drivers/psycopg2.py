@@ -23,7 +23,7 @@ from .asking import (
     told,
 )
 from .base import Opener, ServerAdapter
-from .methods import hear_of, own_method
+from .methods import own_method, watch_lookup
 
 _IDLE = 0  # a transaction status
 
@@ -66,10 +66,10 @@ class Psycopg2(ServerAdapter):
         if psycopg2._connect is not _psycopg._connect:
             self._hooks.replace_by(psycopg2, "_connect", _psycopg._connect)
         for name in ("cursor", "lobject"):
-            hear_of(self._hooks, _psycopg.connection, name, self._making_cursor, self._gated)
+            watch_lookup(self._hooks, _psycopg.connection, name, self._making_cursor, self._gated)
         if self._gated:
             for name in ("execute", "executemany", "copy_expert"):
-                hear_of(self._hooks, _psycopg.cursor, name, self._about_to_run, True)
+                watch_lookup(self._hooks, _psycopg.cursor, name, self._about_to_run, True)
 
     def _connecting(self, original: Any) -> Any:
         probe = self

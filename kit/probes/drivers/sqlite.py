@@ -25,7 +25,7 @@ from ..threads import is_under_sqlalchemy
 from .asking import Observed, reason
 from .attached import DRIVER, Attaching
 from .base import Adapter, Around
-from .methods import hear_of, own_method
+from .methods import own_method, watch_lookup
 
 _WITH_FILES_OF_THEIR_OWN = ("coverage", "testmon", "IPython")  # these tools keep their own data in SQLite
 
@@ -33,10 +33,10 @@ _READ_WHOLE = 500  # statements parsed in full, per connection and phase of a te
 _FIRST_USES = (
     "execute", "executemany", "executescript", "cursor", "backup", "blobopen", "iterdump", "deserialize",
 )
-_TELLS_OF_CONNECTIONS = sys.version_info >= (3, 10)  # before, there is no event after the connection is made
+_AUDITS_CONNECTIONS = sys.version_info >= (3, 10)  # before, there is no event after the connection is made
 
 
-class Asked(NamedTuple):
+class OpeningRequest(NamedTuple):
     """A database that is about to be opened. Whether `file:...` is a URL or a file name is not known at that point."""
 
     name: str
@@ -47,7 +47,7 @@ class Asked(NamedTuple):
     moment: Optional[Dict[str, Any]]
 
 
-def _nothing() -> None:
+def _no_object() -> None:
     """Stands for a missing weak reference."""
 
 
@@ -86,7 +86,7 @@ class Sqlite(Adapter):
         hooks.when_imported("aiosqlite", watch_aiosqlite)
 
     @classmethod
-    def leads_off(cls, connection: Any, allow: AllowList) -> Optional[str]:
+    def disallowed_destination(cls, connection: Any, allow: AllowList) -> Optional[str]:
         from sqlite3 import Connection
 
         if not issubclass(type(connection), Connection):
@@ -99,7 +99,7 @@ class Sqlite(Adapter):
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
         self._files: Set[str] = set()  # files already opened
-        self._asked: Dict[int, Asked] = {}  # thread -> the database that it opens
+        self._asked: Dict[int, OpeningRequest] = {}  # thread -> the database that it opens
         self._touched: Dict[int, Any] = {}  # id of a queried connection -> weak reference, or None
         self._attaching: Dict[int, Attaching] = {}  # id of a connection ->
         self._busy: Set[int] = set()  # threads that run an identity query
@@ -115,11 +115,11 @@ class Sqlite(Adapter):
 
         gated = self._databases.gated
         for name in _FIRST_USES:
-            hear_of(self._hooks, Connection, name, self._hear, gated)
-        hear_of(self._hooks, Connection, "set_authorizer", self._hear_authorizer, gated)
-        hear_of(self._hooks, Connection, "set_trace_callback", self._hear_tracing, gated)
+            watch_lookup(self._hooks, Connection, name, self._hear, gated)
+        watch_lookup(self._hooks, Connection, "set_authorizer", self._hear_authorizer, gated)
+        watch_lookup(self._hooks, Connection, "set_trace_callback", self._hear_tracing, gated)
         for name in ("execute", "executemany", "executescript"):  # cursors made by calling their class
-            hear_of(self._hooks, Cursor, name, self._hear_cursor, gated)
+            watch_lookup(self._hooks, Cursor, name, self._hear_cursor, gated)
 
     # --- as a file is opened -----------------------------------------------------------------------------------------
 
@@ -127,19 +127,19 @@ class Sqlite(Adapter):
         """Audit event before a database is opened. An exception raised here prevents the connection."""
         __tracebackhide__ = True
         self._failed()
-        if not _TELLS_OF_CONNECTIONS:
-            self._forget_those_without_a_pointer()
+        if not _AUDITS_CONNECTIONS:
+            self._remove_dead()
         if _caller() in _WITH_FILES_OF_THEIR_OWN:
             return
         name, path, is_known = _path_of(args[0])
         literal = _literal_path(name) if name.startswith("file:") else None
         if is_known and not (literal is not None and self._databases.allows_file(literal)):
-            self._databases.asked_for_file(path, "sqlite3")
-        told, moment = (self._statements and self._told_of(path)) or ({}, None)
-        self._asked[threading.get_ident()] = Asked(name, path, is_known, literal, told, moment)
+            self._databases.about_to_open_file(path, "sqlite3")
+        told, moment = (self._statements and self._opening_fields(path)) or ({}, None)
+        self._asked[threading.get_ident()] = OpeningRequest(name, path, is_known, literal, told, moment)
 
     @quietly
-    def _told_of(self, path: Optional[str]) -> Tuple[Dict[str, Any], Any]:
+    def _opening_fields(self, path: Optional[str]) -> Tuple[Dict[str, Any], Any]:
         told: Dict[str, Any] = {"stack": application_stack()}
         if self._is_new(path):
             told["fresh"] = True
@@ -156,12 +156,12 @@ class Sqlite(Adapter):
         elif asked.is_known:
             is_literal = asked.literal is not None and os.path.lexists(asked.literal)
             path = asked.literal if is_literal else asked.path
-            self._databases.asked_for_file(path, "sqlite3")
+            self._databases.about_to_open_file(path, "sqlite3")
             self._opened(connection, asked.name, ({"file": path}, None), asked.told)
 
     def _is_touched(self, connection: Any) -> bool:
         """Return whether this very connection was queried, and not an earlier one with the same id."""
-        pointer = self._touched.get(address(connection), _nothing)
+        pointer = self._touched.get(address(connection), _no_object)
         return pointer is None or pointer() is connection
 
     def _forget(self, number: int) -> None:
@@ -170,7 +170,7 @@ class Sqlite(Adapter):
         self._attaching.pop(number, None)
         self._in_threads.discard(number)
 
-    def _forget_those_without_a_pointer(self) -> None:
+    def _remove_dead(self) -> None:
         for number, pointer in list(self._touched.items()):
             if pointer is None:
                 self._touched.pop(number, None)
@@ -180,7 +180,7 @@ class Sqlite(Adapter):
         for number in list(self._asked):
             if number == threading.get_ident() or number not in sys._current_frames():
                 asked = self._asked.pop(number, None)
-                if asked is not None and _TELLS_OF_CONNECTIONS and asked.moment is not None:
+                if asked is not None and _AUDITS_CONNECTIONS and asked.moment is not None:
                     self._databases.failed(
                         "sqlite3", redact(asked.name), _CannotBeOpened(), stack=asked.told["stack"],
                         moment=asked.moment,
@@ -314,7 +314,7 @@ class Sqlite(Adapter):
                 __tracebackhide__ = True
                 _, path, is_known = _path_of(database, bool(kwargs.get("uri")))
                 if is_known:
-                    probe._databases.asked_for_file(path, "sqlite3")
+                    probe._databases.about_to_open_file(path, "sqlite3")
                 return original(database, *args, **kwargs)
             return connect
 

@@ -13,7 +13,7 @@ from ..hooks import CO_COROUTINE, Hooks, out_of_traceback
 from ..own import functools
 from ..own import own_builtins as __builtins__  # noqa: F401
 from .base import Adapter
-from .methods import hear_of
+from .methods import watch_lookup
 
 WHY = "the kit has no probe for this driver"
 WHY_STORE = "the kit judges databases only"
@@ -112,7 +112,7 @@ class UnprobedDrivers(Adapter):
         if held is None or getattr(held, function, None) is None:
             return  # another version of the driver, which another row covers
         if driver.is_of_c:
-            hear_of(self._hooks, held, function, lambda thing, method: self._connects(driver))
+            watch_lookup(self._hooks, held, function, lambda thing, method: self._connects(driver))
         else:
             self._replace(held, function, functools.partial(self._connecting, driver))
 

@@ -15,9 +15,9 @@ _PROBES = "_isolation_probes"
 _OLDEST = (3, 9)
 
 
-def _carry_in():  # type: () -> None
+def _install():  # type: () -> None
     if sys.version_info < _OLDEST:
-        _tell_that_it_is_too_old()
+        _report_old_python()
         return
     directory, guard = os.environ.get("ISOLATION_PROBES_DIR"), os.environ.get("ISOLATION_PROBES_GUARD")
     probes = sys.modules.get(_PROBES)
@@ -32,7 +32,7 @@ def _carry_in():  # type: () -> None
         probes.install(directory, float(os.environ.get("ISOLATION_PROBES_EPOCH", "0")), without, allow)
 
 
-def _tell_that_it_is_too_old():  # type: () -> None
+def _report_old_python():  # type: () -> None
     import json
 
     guard = os.environ.get("ISOLATION_PROBES_GUARD")
@@ -62,7 +62,7 @@ def _load():  # type: () -> ModuleType
     return probes
 
 
-def _give_way():  # type: () -> None
+def _import_shadowed():  # type: () -> None
     """Remove this folder from sys.path, and import the sitecustomize that Python would have imported without it.
 
     Without one this raises ModuleNotFoundError, which Python ignores, and nothing stays in `sys.modules`.
@@ -73,5 +73,5 @@ def _give_way():  # type: () -> None
     import sitecustomize  # noqa: F401
 
 
-_carry_in()
-_give_way()
+_install()
+_import_shadowed()

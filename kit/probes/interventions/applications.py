@@ -25,7 +25,7 @@ class NoLifespan(Intervention):
 
     def apply(self, rerun: Rerun) -> None:
         async def nothing(app: Any) -> Any:
-            rerun.took_hold()
+            rerun.record_effect()
             yield
 
         def watch(routing: Any) -> None:

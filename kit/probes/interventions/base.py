@@ -108,12 +108,12 @@ class Rerun:
         around: List[Callable[[Hooks], None]], listening: List[Callable[[Databases], None]],
     ) -> None:
         self.hooks, self.refused, self.around, self.listening = hooks, refused, around, listening
-        self._op, self._number, self._recorder, self._took_hold = op, number, recorder, False
+        self._op, self._number, self._recorder, self._has_effect = op, number, recorder, False
 
-    def took_hold(self) -> None:
+    def record_effect(self) -> None:
         """Record that the intervention has taken effect, once."""
-        if not self._took_hold:
-            self._took_hold = True
+        if not self._has_effect:
+            self._has_effect = True
             self._recorder.plain("change", op=self._op, number=self._number)
 
 

@@ -29,7 +29,7 @@ class NoPool(Intervention):
 
         def returning(original: Any) -> Any:
             def _do_return_conn(pool: Any, record: Any) -> None:
-                rerun.took_hold()
+                rerun.record_effect()
                 try:
                     record.close()
                 finally:
@@ -40,7 +40,7 @@ class NoPool(Intervention):
             "sqlalchemy.pool.impl", lambda pools: rerun.hooks.replace(pools.QueuePool, "_do_return_conn", returning)
         )
         for adapter in ADAPTERS:
-            adapter.without_pools(rerun.hooks, rerun.took_hold)
+            adapter.without_pools(rerun.hooks, rerun.record_effect)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class NoRouting(Intervention):
                     binds = getattr(session, "binds", None) or getattr(session, "_Session__binds", None)
                     routed = type(session).get_bind is not by_itself or binds
                     if routed and session.bind is not None:
-                        rerun.took_hold()
+                        rerun.record_effect()
                         own = session.bind
                         session.get_bind = lambda *args, **kwargs: own
                 return __init__
@@ -87,14 +87,14 @@ class NoCreator(Intervention):
         def making(original: Any) -> Any:
             def create_engine(url: Any, **kwargs: Any) -> Any:
                 if kwargs.pop("creator", None) is not None:
-                    rerun.took_hold()
+                    rerun.record_effect()
                 return original(url, **kwargs)
             return create_engine
 
         def listening(original: Any) -> Any:
             def listen(target: Any, identifier: str, *args: Any, **kwargs: Any) -> None:
                 if identifier == "do_connect":
-                    rerun.took_hold()
+                    rerun.record_effect()
                 else:
                     original(target, identifier, *args, **kwargs)
             return listen
@@ -125,7 +125,7 @@ class OneInMemory(Intervention):
 
                 made = make_url(url)
                 if made.get_backend_name() == "sqlite" and made.database in (None, "", ":memory:"):
-                    rerun.took_hold()
+                    rerun.record_effect()
                     arguments = {**(kwargs.get("connect_args") or {}), "check_same_thread": False}
                     kwargs = {**kwargs, "poolclass": StaticPool, "connect_args": arguments}
                 return original(url, **kwargs)
@@ -155,7 +155,7 @@ class CommitAfter(Intervention):
             def write(session: Any, *args: Any, **kwargs: Any) -> Any:
                 result = original(session, *args, **kwargs)
                 if _called_from(file, self.line) and session.in_transaction() and not session._flushing:
-                    rerun.took_hold()
+                    rerun.record_effect()
                     session.commit()
                 return result
             return write
@@ -199,7 +199,7 @@ class RedirectSession(Intervention):
                 if not _called_from(file, self.line):
                     return
                 if made:
-                    rerun.took_hold()
+                    rerun.record_effect()
                     session.bind = made[-1]
                 else:
                     kept.add(session)
@@ -208,7 +208,7 @@ class RedirectSession(Intervention):
         def binding(original: Any) -> Any:
             def get_bind(session: Any, *args: Any, **kwargs: Any) -> Any:
                 if made and session in kept:
-                    rerun.took_hold()
+                    rerun.record_effect()
                     return made[-1]
                 return original(session, *args, **kwargs)
             return get_bind
@@ -252,7 +252,7 @@ class RemoveFirst(Intervention):
                 if here in {(file, line) for file, line, _ in lines()}:
                     for scope in [scope for scope in scopes if scope.session_factory is factory]:
                         if scope.registry.has():
-                            rerun.took_hold()
+                            rerun.record_effect()
                         scope.remove()
                 original(factory, **kwargs)
             return configure
@@ -282,7 +282,7 @@ class RedirectConnection(Intervention):
     def apply(self, rerun: Rerun) -> None:
         from .redirected import Redirected
 
-        redirected = Redirected(self, rerun.took_hold)
+        redirected = Redirected(self, rerun.record_effect)
         redirected.install(rerun.hooks)
         rerun.around.append(redirected.install_around)
 
@@ -319,7 +319,7 @@ class RedirectEngine(Intervention):
     def apply(self, rerun: Rerun) -> None:
         from .elsewhere import Elsewhere
 
-        elsewhere = Elsewhere(self, rerun.took_hold)
+        elsewhere = Elsewhere(self, rerun.record_effect)
         elsewhere.install(rerun.hooks)
         rerun.around.append(elsewhere.install_around)
         rerun.listening.append(elsewhere.listens)

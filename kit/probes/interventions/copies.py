@@ -34,7 +34,7 @@ class RebindCopies(Intervention):
                     if attribute == name and before is not None:
                         for put in _holders(self, before):
                             put(value)
-                            rerun.took_hold()
+                            rerun.record_effect()
 
             module.__class__ = Watched
 

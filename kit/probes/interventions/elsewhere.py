@@ -35,16 +35,16 @@ _PORTS = {"postgresql": 5432, "mysql": 3306}  # default ports
 class Elsewhere:
     """Redirects engines and connections as `RedirectEngine` describes.
 
-    `took_hold` is called for each redirection.
+    `record_effect` is called for each redirection.
     """
 
-    def __init__(self, wanted: RedirectEngine, took_hold: Callable[[], None]) -> None:
+    def __init__(self, wanted: RedirectEngine, record_effect: Callable[[], None]) -> None:
         self._frames = [(os.path.realpath(file), line) for file, line in wanted.frames]
         self._sites = {(os.path.realpath(file), line) for file, line in wanted.sites}
         self._there, self._follow, self._until = wanted.there, wanted.follow, wanted.until
         self._settings: Optional[SettingsProbe] = None
         self._meant = _line(wanted.engine_file, wanted.engine_line)
-        self._file, self._took_hold = wanted.nowhere, took_hold
+        self._file, self._record_effect = wanted.nowhere, record_effect
         self._only, self._to = wanted.of, wanted.to
         self._redirected: "WeakSet[Any]" = WeakSet()  # dialects, shared with engines derived by execution_options()
         self._rightly: List[Any] = []
@@ -58,18 +58,18 @@ class Elsewhere:
         hooks.when_imported("peewee", self._watch_peewee)
         for adapter in ADAPTERS:
             for opener in adapter.openers:
-                hooks.when_imported(opener.module, partial(self._lead_servers, opener, adapter.dialect))
+                hooks.when_imported(opener.module, partial(self._redirect_servers, opener, adapter.dialect))
 
     def install_around(self, hooks: Hooks) -> None:
         """Wrap the probes of files, so that these judge the file that is opened in the end."""
         for adapter in ADAPTERS:
-            adapter.around_opening(hooks, self._leading_files)
+            adapter.around_opening(hooks, self._redirecting_files)
 
     def listens(self, databases: Databases) -> None:
         """Get the probe of settings, whose values `follow` refers to."""
         self._settings = databases.settings
 
-    def _leads(self) -> str:
+    def _destination(self) -> str:
         """Return the URL or path of the new database: the followed setting's or the allowed one; "" for none."""
         found = self._settings.text_at(self._follow) if self._follow and self._settings is not None else ""
         return found if found and not _same_place(found, self._until) else self._there
@@ -84,7 +84,7 @@ class Elsewhere:
                 original(engine, *args, **kwargs)
                 places = _places()
                 made_here = not elsewhere._sites and places.issuperset(elsewhere._frames)
-                if made_here and elsewhere._is_meant(engine):
+                if made_here and elsewhere._is_selected(engine):
                     elsewhere._redirected.add(engine.dialect)
                 elif elsewhere._meant is not None and elsewhere._meant in places:
                     elsewhere._rightly.append(engine)
@@ -92,7 +92,7 @@ class Elsewhere:
 
         def leading(original: Any) -> Any:
             def connect(engine: Any, *args: Any, **kwargs: Any) -> Any:
-                return original(elsewhere._instead_of(engine), *args, **kwargs)
+                return original(elsewhere._replacement_engine(engine), *args, **kwargs)
             return connect
 
         self._hooks.replace(base.Engine, "__init__", making)
@@ -122,22 +122,22 @@ class Elsewhere:
         self._hooks.replace(peewee.Database, "init", naming)
         self._hooks.replace(peewee.Database, "connect", connecting)
 
-    def _instead_of(self, engine: Any) -> Any:
+    def _replacement_engine(self, engine: Any) -> Any:
         if engine in self._nowhere.values() or not (engine.dialect in self._redirected or self._is_at_a_site()):
             return engine
-        if self._follow and _same_place(self._leads(), str(engine.url)):
+        if self._follow and _same_place(self._destination(), str(engine.url)):
             return engine
-        self._took_hold()
+        self._record_effect()
         alike = [other for other in self._rightly if kind_of_engine(other) == kind_of_engine(engine)]
         if engine in alike:
             return engine
         return alike[-1] if alike else self._engine_nowhere(engine)
 
-    def _is_meant(self, engine: Any) -> bool:
+    def _is_selected(self, engine: Any) -> bool:
         return not self._only or place(str(engine.url)) == place(self._only)
 
     def _engine_nowhere(self, engine: Any) -> Any:
-        key = f"{engine.url} {self._leads()}"
+        key = f"{engine.url} {self._destination()}"
         if key not in self._nowhere:
             from sqlalchemy import create_engine
 
@@ -154,13 +154,13 @@ class Elsewhere:
         if self._is_there_for(engine.dialect.name):
             from sqlalchemy.engine import make_url
 
-            led = make_url(_as_url(self._leads())).set(drivername=engine.url.drivername)
-            return led.set(database=self._beside(engine.url.database or "", led.database or ""))
+            led = make_url(_as_url(self._destination())).set(drivername=engine.url.drivername)
+            return led.set(database=self._resolved_path(engine.url.database or "", led.database or ""))
         is_file = engine.dialect.name == "sqlite"
         nowhere = {"database": self._file} if is_file else {**_NO_SERVER, "database": NOWHERE}
         return engine.url.set(query={}, **nowhere)
 
-    def _beside(self, own: str, name: str) -> str:
+    def _resolved_path(self, own: str, name: str) -> str:
         """Resolve a relative path from a setting against the folder that the engine's own path was relative to."""
         before = _as_url(self._until).partition(":///")[2].partition("?")[0]
         from_there = bool(before) and not before.startswith("/") and own.endswith(f"/{before}")
@@ -169,11 +169,11 @@ class Elsewhere:
         return own[:-len(before)] + name
 
     def _is_there_for(self, kind: str) -> bool:
-        return _kind_of_url(_as_url(self._leads())) == _kind_of_url(kind)
+        return _kind_of_url(_as_url(self._destination())) == _kind_of_url(kind)
 
     # --- drivers -----------------------------------------------------------------------------------------------------
 
-    def _leading_files(self, original: Any) -> Any:
+    def _redirecting_files(self, original: Any) -> Any:
         def connect(*args: Any, **kwargs: Any) -> Any:
             return original(*self._file_instead(args, kwargs), **kwargs)
         return connect
@@ -181,20 +181,20 @@ class Elsewhere:
     def _file_instead(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Tuple[Any, ...]:
         if not self._is_made_here():
             return args
-        self._took_hold()
+        self._record_effect()
         kwargs.pop("database", None)
         kwargs.pop("uri", None)
-        there = _as_url(self._leads()).partition(":///")[2] or _IN_MEMORY
+        there = _as_url(self._destination()).partition(":///")[2] or _IN_MEMORY
         return (there if self._is_there_for("sqlite") else self._file, *args[1:])
 
-    def _lead_servers(self, opener: Opener, kind: str, module: Any) -> None:
+    def _redirect_servers(self, opener: Opener, kind: str, module: Any) -> None:
         """Wrap a driver's function that connects or makes a pool, to replace the address in its keywords."""
         elsewhere = self
 
         def connecting(original: Any) -> Any:
             def connect(*args: Any, **kwargs: Any) -> Any:
                 if elsewhere._is_made_here():
-                    elsewhere._took_hold()
+                    elsewhere._record_effect()
                     args = to_nowhere(opener, args, kwargs, elsewhere._server_instead(opener, kind))
                 return original(*args, **kwargs)
             return connect
@@ -206,7 +206,7 @@ class Elsewhere:
 
         The latter if the new database is of another kind than `kind`, that of the driver's servers.
         """
-        given = _URL.match(self._leads())
+        given = _URL.match(self._destination())
         if given is None or not self._is_there_for(kind):
             return {**_NO_SERVER, opener.database: NOWHERE}
         port = int(given["port"] or _PORTS[_kind_of_url(kind)])

@@ -10,7 +10,7 @@ from .base import File, Intervention, Rerun
 
 
 @dataclass(frozen=True)
-class TellOfDatabases(Intervention):
+class ReportDatabases(Intervention):
     """Report each database to the socket before the program's first statement there.
 
     And each file in the folder before the program first writes to it.
@@ -26,13 +26,13 @@ class TellOfDatabases(Intervention):
         return "with the changes of earlier runs to databases and files undone"
 
     def apply(self, rerun: Rerun) -> None:
-        from ..outside import Holder, Telling, Touching
+        from ..outside import DiagnoseProcess, Telling, Touching
 
-        holder = Holder(self.socket, self.seal_key)
+        holder = DiagnoseProcess(self.socket, self.seal_key)
 
         def listen(databases: Any) -> None:
             databases.listen(Telling(holder))
             Touching(holder, self.folder).install(rerun.hooks)
-            rerun.took_hold()
+            rerun.record_effect()
 
         rerun.listening.append(listen)

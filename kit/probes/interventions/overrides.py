@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Tuple
 from weakref import WeakSet
 
-from ..callables import stands_instead
+from ..callables import current_replacement
 from ..hooks import Hooks
 from ..objects import is_a
 from ..own import own_builtins as __builtins__  # noqa: F401
@@ -46,7 +46,7 @@ class ApplyOverride(Intervention):
                 if by is not None:
                     added = _declared(kwargs["dependant"], self.to, provider)
                     if added:
-                        rerun.took_hold()
+                        rerun.record_effect()
                         kwargs["dependency_overrides_provider"] = _Provider(provider, dict.fromkeys(added, by))
                 return await original(**kwargs)
             return solve_dependencies
@@ -70,9 +70,9 @@ class FollowName(Intervention):
             async def solve_dependencies(**kwargs: Any) -> Any:
                 provider = kwargs.get("dependency_overrides_provider")
                 for call in _declared(kwargs["dependant"], self.dependency, provider):
-                    found = stands_instead(call)
+                    found = current_replacement(call)
                     if found is not None:
-                        rerun.took_hold()
+                        rerun.record_effect()
                         provider = _Provider(provider, {call: _as_called(found)})
                 kwargs["dependency_overrides_provider"] = provider
                 return await original(**kwargs)
@@ -128,7 +128,7 @@ def _redirect(function: Any, apps: "_Apps", rerun: Rerun) -> bool:
         by = apps.override_of(function)
         if by is None:
             return as_it_was(*args, **kwargs)
-        rerun.took_hold()
+        rerun.record_effect()
         return by()
 
     _REDIRECTED[id(function)] = instead

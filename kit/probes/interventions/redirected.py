@@ -24,13 +24,13 @@ Call = Tuple[Tuple[Any, ...], Dict[str, Any]]
 class Redirected:
     """Replaces the function's engine, or the arguments of its driver call, by those that the tests' line used last.
 
-    `took_hold` is called for each redirection; connections made before those of the tests are not redirected.
+    `record_effect` is called for each redirection; connections made before those of the tests are not redirected.
     """
 
-    def __init__(self, wanted: RedirectConnection, took_hold: Callable[[], None]) -> None:
+    def __init__(self, wanted: RedirectConnection, record_effect: Callable[[], None]) -> None:
         self._function = os.path.realpath(wanted.file), wanted.function
         self._meant = os.path.realpath(wanted.made_file), wanted.made_line
-        self._took_hold = took_hold
+        self._record_effect = record_effect
         self._engines: List[Any] = []
         self._calls: Dict[str, Call] = {}  # driver -> the tests' last call
 
@@ -61,7 +61,7 @@ class Redirected:
             def connect(engine: Any, *args: Any, **kwargs: Any) -> Any:
                 alike = [one for one in redirected._engines if kind_of_engine(one) == kind_of_engine(engine)]
                 if alike and engine is not alike[-1] and redirected._is_of_the_function():
-                    redirected._took_hold()
+                    redirected._record_effect()
                     engine = alike[-1]
                 return original(engine, *args, **kwargs)
             return connect
@@ -88,7 +88,7 @@ class Redirected:
         if self._is_made_by_tests():
             self._calls[driver] = args, kwargs
         elif driver in self._calls and self._is_of_the_function():
-            self._took_hold()
+            self._record_effect()
             meant, named = self._calls[driver]
             return meant, {**named, **{name: kwargs[name] for name in of_the_call if name in kwargs}}
         return args, kwargs

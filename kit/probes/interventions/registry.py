@@ -19,7 +19,7 @@ from .connections import (
     RemoveFirst,
 )
 from .copies import RebindCopies
-from .outside import TellOfDatabases
+from .outside import ReportDatabases
 from .overrides import ApplyOverride, FollowName, RedirectCall
 from .services import ServiceInstead
 from .state import LeaveBehind
@@ -38,7 +38,7 @@ INTERVENTIONS: Tuple[Type[Intervention], ...] = (
     ApplyOverride, FollowName, RedirectCall, RebindCopies,
     NoLifespan,
     HandOnContext, ServiceInstead,
-    LeaveBehind, TellOfDatabases,
+    LeaveBehind, ReportDatabases,
 )
 _BY_OP: Dict[str, Type[Intervention]] = {kind.op: kind for kind in INTERVENTIONS}
 

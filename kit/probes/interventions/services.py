@@ -41,7 +41,7 @@ class ServiceInstead(Intervention):
         named = os.environ.get(_VARIABLE, os.path.join(os.path.expanduser("~"), ".pg_service.conf"))
         if os.path.realpath(named) == own:
             os.environ[_VARIABLE] = self.copy
-        rerun.took_hold()
+        rerun.record_effect()
 
     def _changed(self, text: str) -> str:
         lines, within = [], False

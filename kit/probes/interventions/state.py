@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, NamedTupl
 
 from ..frames import absolute
 from ..objects import held_by
-from ..outside import Holder, Looking, Touching
+from ..outside import DiagnoseProcess, Looking, Touching
 from ..own import json, os
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import quietly
@@ -68,7 +68,7 @@ class LeaveBehind(Intervention):
 
     def apply(self, rerun: Rerun) -> None:
         looking = _Looking(self, rerun)
-        Imports(looking.goes_on).install(rerun.hooks)
+        Imports(looking.add_new_modules).install(rerun.hooks)
         if self.socket:
             rerun.listening.append(lambda databases: looking.look_outside(databases, rerun.hooks))
         plug_in(rerun, lambda hookimpl: _plugin(looking, hookimpl))
@@ -88,7 +88,7 @@ class _Looking:
 
     def look_outside(self, databases: Databases, hooks: Hooks) -> None:
         """Also compare databases that are reached, and files of the project that are written."""
-        holder = Holder(self._wanted.socket, self._wanted.seal_key)
+        holder = DiagnoseProcess(self._wanted.socket, self._wanted.seal_key)
         files = Touching(holder, self._wanted.folder, once=False)
         files.install(hooks)
         self._outside = Looking(holder, databases, files)
@@ -108,7 +108,7 @@ class _Looking:
             self._writer.begin()
 
     @quietly
-    def goes_on(self) -> None:
+    def add_new_modules(self) -> None:
         """Add modules imported since the snapshot."""
         if self._snapshot is not None:
             self._snapshot.add_modules()
@@ -134,12 +134,12 @@ class _Looking:
         outside = self._outside.ends(self._wanted.put_back, self._wanted.keep) if self._outside is not None else None
         self._write(found, outside or {})
         for difference in found:
-            if self._is_put_back(difference.place):
+            if self._is_restored(difference.place):
                 difference.put_back()
-        self._rerun.took_hold()
+        self._rerun.record_effect()
         self._snapshot, self._has_ended = None, True
 
-    def _is_put_back(self, place: str) -> bool:
+    def _is_restored(self, place: str) -> bool:
         keep = self._wanted.keep
         return place not in keep if keep else place in self._wanted.put_back
 
@@ -221,7 +221,7 @@ def _plugin(looking: _Looking, hookimpl: Any) -> Any:
         @hookimpl(hookwrapper=True, tryfirst=True)
         def pytest_runtest_setup(self) -> Any:
             yield
-            looking.goes_on()
+            looking.add_new_modules()
 
         @hookimpl(hookwrapper=True, tryfirst=True)
         def pytest_fixture_setup(self, fixturedef: Any) -> Any:

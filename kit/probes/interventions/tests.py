@@ -79,7 +79,7 @@ class OneProcess(Intervention):
                 def pytest_cmdline_main(self, config: Any) -> Any:
                     if getattr(config.option, "numprocesses", None) or getattr(config.option, "tx", None):
                         config.option.numprocesses, config.option.tx, config.option.dist = 0, [], "no"
-                        rerun.took_hold()
+                        rerun.record_effect()
                     yield
 
             return InOneProcess()
@@ -108,7 +108,7 @@ class GiveInstead(Intervention):
                 mine = code is not None and os.path.realpath(code.co_filename) == os.path.realpath(self.file)
                 if request.fixturename != self.fixture or not mine:
                     return given
-                rerun.took_hold()
+                rerun.record_effect()
                 return self.value if isinstance(given, str) else type(given)(self.value)
             return call_fixture_func
 
@@ -141,7 +141,7 @@ class AfterEach(Intervention):
                     if repeated:
                         others = [item for item in items if item.nodeid != test]
                         items[:] = [repeated[0], *(item for other in others for item in (other, repeated[0]))]
-                        rerun.took_hold()
+                        rerun.record_effect()
 
                 @hookimpl(hookwrapper=True, tryfirst=True)
                 def pytest_runtest_protocol(self, item: Any) -> Any:
@@ -212,7 +212,7 @@ class RestoreFolder(Intervention):
                     if not os.path.isdir(before) or os.getcwd() == before:
                         return
                     os.chdir(before)
-                    rerun.took_hold()
+                    rerun.record_effect()
 
             return Restoring()
 
@@ -241,7 +241,7 @@ def _choose(rerun: Rerun, op: str, tests: Tuple[str, ...], files: Tuple[str, ...
 
     real = frozenset(os.path.realpath(file) for file in files)
     plug_in(rerun, lambda hookimpl: _chooser(rerun, op, tests, real, hookimpl))
-    Choice(op, tests, real, rerun.took_hold).install(rerun.hooks)
+    Choice(op, tests, real, rerun.record_effect).install(rerun.hooks)
 
 
 def _chooser(rerun: Rerun, op: str, tests: Tuple[str, ...], files: FrozenSet[str], hookimpl: Any) -> Any:
@@ -254,7 +254,7 @@ def _chooser(rerun: Rerun, op: str, tests: Tuple[str, ...], files: FrozenSet[str
             named = {test.partition("::")[0] for test in tests}
             nodeid = module.nodeid.partition("::")[0]
             if path in files if op == "leave-out" else op == "only" and path not in files and nodeid not in named:
-                rerun.took_hold()
+                rerun.record_effect()
                 outcome.force_result(_empty_module(module))
 
         @hookimpl(hookwrapper=True, trylast=True)
@@ -262,7 +262,7 @@ def _chooser(rerun: Rerun, op: str, tests: Tuple[str, ...], files: FrozenSet[str
             yield
             kept = _chosen(op, items, tests, files)
             if [item.nodeid for item in kept] != [item.nodeid for item in items]:
-                rerun.took_hold()
+                rerun.record_effect()
                 items[:] = kept
 
     return Chooser()

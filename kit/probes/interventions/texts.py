@@ -24,7 +24,7 @@ class EditModule(Intervention):
 
     @property
     def label(self) -> str:
-        return f"with {_said(self.file, self.lines)} changed"
+        return f"with {_lines_label(self.file, self.lines)} changed"
 
     @property
     def takes_away(self) -> TakenAway:
@@ -79,7 +79,7 @@ class EditSettings(Intervention):
 
     @property
     def label(self) -> str:
-        return f"with {_said(self.file, self.lines)} changed"
+        return f"with {_lines_label(self.file, self.lines)} changed"
 
     def apply(self, rerun: Rerun) -> None:
         import builtins
@@ -125,7 +125,7 @@ class PathFirst(Intervention):
                 spec = PathFinder.find_spec(fullname, [folder]) if path is None else None
                 if spec is None or spec.origin is None:
                     return None
-                rerun.took_hold()
+                rerun.record_effect()
                 return spec
 
         finder: Any = First
@@ -137,15 +137,15 @@ def _register(
     edits: Dict[str, List[Tuple[Lines, Callable[[], None]]]], wanted: str, lines: Lines, rerun: Rerun
 ) -> None:
     """Add the edits of one intervention: several in a run can change the same file."""
-    edits.setdefault(wanted, []).append((lines, rerun.took_hold))
+    edits.setdefault(wanted, []).append((lines, rerun.record_effect))
     rerun.hooks.on_removal(edits.clear)
 
 
 def _edits_of(edits: Dict[str, List[Tuple[Lines, Callable[[], None]]]], wanted: str) -> Lines:
     """Return all edits of a file in this run, which take hold with that."""
     found: Dict[Tuple[int, int, str], None] = {}
-    for lines, took_hold in edits.get(wanted, []):
-        took_hold()
+    for lines, record_effect in edits.get(wanted, []):
+        record_effect()
         found.update(dict.fromkeys(lines))
     return tuple(found)
 
@@ -155,7 +155,7 @@ def _compiled(path: Any) -> Any:
     return compile(_edited(path, lines), str(path), "exec", dont_inherit=True)
 
 
-def _said(file: str, lines: Lines) -> str:
+def _lines_label(file: str, lines: Lines) -> str:
     return f"{file}:{lines[0][0]}" if lines else file
 
 

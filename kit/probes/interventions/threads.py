@@ -25,7 +25,7 @@ class HandOnContext(Intervention):
         def starting(original: Any) -> Any:
             def start(thread: Any) -> None:
                 if application_stack():
-                    rerun.took_hold()
+                    rerun.record_effect()
                     context, run = copy_context(), thread.run
                     thread.run = lambda: context.run(run)
                 original(thread)

@@ -13,15 +13,15 @@ _LAST = float("inf")
 
 
 class Choice:
-    """Leaves tests out, runs only some, or runs some first. `took_hold` is called if that changes anything.
+    """Leaves tests out, runs only some, or runs some first. `record_effect` is called if that changes anything.
 
     A file that is left out is not imported, either.
     """
 
     def __init__(
-        self, op: str, tests: Tuple[str, ...], files: FrozenSet[str], took_hold: Callable[[], None],
+        self, op: str, tests: Tuple[str, ...], files: FrozenSet[str], record_effect: Callable[[], None],
     ) -> None:
-        self._op, self._tests, self._files, self._took_hold = op, tests, files, took_hold
+        self._op, self._tests, self._files, self._record_effect = op, tests, files, record_effect
         self._folder = os.getcwd()
         self._is_running = False
 
@@ -52,7 +52,7 @@ class Choice:
         tests = list(_each(suite))
         kept = self._kept(tests)
         if kept != tests:
-            self._took_hold()
+            self._record_effect()
             suite._tests = kept
 
     def _kept(self, tests: List[Any]) -> List[Any]:
@@ -72,7 +72,7 @@ class Choice:
         def finding(original: Any) -> Any:
             def _find_test_path(loader: Any, full_path: str, *args: Any, **kwargs: Any) -> Any:
                 if os.path.realpath(full_path) in choice._files:
-                    choice._took_hold()
+                    choice._record_effect()
                     return None, False
                 return original(loader, full_path, *args, **kwargs)
             return _find_test_path
@@ -80,7 +80,7 @@ class Choice:
         def naming(original: Any) -> Any:
             def loadTestsFromName(loader: Any, name: str, module: Any = None) -> Any:
                 if module is None and any(file in choice._files for file in _files_of(name)):
-                    choice._took_hold()
+                    choice._record_effect()
                     return loader.suiteClass()
                 return original(loader, name, module)
             return loadTestsFromName

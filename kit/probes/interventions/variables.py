@@ -25,7 +25,7 @@ class SetVariable(Intervention):
 
     def apply(self, rerun: Rerun) -> None:
         os.environ[self.name] = self.value
-        rerun.took_hold()
+        rerun.record_effect()
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class PinVariable(Intervention):
         def writing(original: Any) -> Any:
             def __setitem__(environ: Any, name: Any, value: Any) -> None:
                 if name == self.name:
-                    rerun.took_hold()
+                    rerun.record_effect()
                     value = self.value
                 original(environ, name, value)
             return __setitem__
@@ -66,7 +66,7 @@ class UnsetVariable(Intervention):
 
     def apply(self, rerun: Rerun) -> None:
         if os.environ.pop(self.name, None) is not None:
-            rerun.took_hold()
+            rerun.record_effect()
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class HandOnVariable(Intervention):
             def __init__(child: Any, *args: Any, **kwargs: Any) -> None:
                 given = kwargs.get("env") if len(args) <= position else args[position]
                 if given is not None and name not in given and name in os.environ:
-                    rerun.took_hold()
+                    rerun.record_effect()
                     handed = {**given, name: os.environ[name]}
                     if len(args) <= position:
                         kwargs["env"] = handed
@@ -176,7 +176,7 @@ class DropFromFiles(Intervention):
         for name in list(found):
             if name.upper() in self.names:
                 del found[name]
-                rerun.took_hold()
+                rerun.record_effect()
         return found
 
 

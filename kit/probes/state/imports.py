@@ -8,7 +8,7 @@ from typing import Any, Callable, List, Optional
 
 from ..audited import listen
 from ..frames import APPLICATION, owner
-from ..hooks import Hooks, tell_when_done
+from ..hooks import Hooks, call_when_imported
 from ..objects import held_by, is_a
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..own import sys
@@ -34,7 +34,7 @@ class Imports:
         spec = next(filter(None, (under_way(module, code.co_filename) for module in list(sys.modules.values()))), None)
         if spec is not None and not any(spec is one for one in self._under_way):
             self._under_way.append(spec)
-            tell_when_done(spec, lambda: self._is_done(spec))
+            call_when_imported(spec, lambda: self._is_done(spec))
 
     @quietly
     def _is_done(self, spec: ModuleSpec) -> None:

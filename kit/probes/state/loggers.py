@@ -81,10 +81,10 @@ def _write(called: str, label: str, value: Any) -> None:
     logger = _loggers(_manager()).get(called)
     if logger is not None:
         _write_held(logger, label, value)
-        _forget_what_is_enabled(_manager())
+        _clear_level_caches(_manager())
 
 
-def _forget_what_is_enabled(manager: Any) -> None:
+def _clear_level_caches(manager: Any) -> None:
     """Clear the loggers' caches of enabled levels, since a restored level would be ignored otherwise."""
     for logger in _loggers(manager).values():
         cached = held_by(logger).get("_cache")

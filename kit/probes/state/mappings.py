@@ -24,7 +24,7 @@ def label_of(key: Any) -> Optional[str]:
         return f"[{module_of(key)}.{qualname_of(key)}]"
     if type(key) is FunctionType:
         return f"[{key.__module__}.{key.__qualname__}]"
-    if not _is_told_by_identity(type(key)):
+    if not _compares_by_identity(type(key)):
         return None
     member = held_by(key).get("_name_") if any(module_of(base) == "enum" for base in bases(type(key))) else None
     return f"[{qualname_of(type(key))}.{member}]" if type(member) is str else f"[<{name_of(type(key))}>]"
@@ -43,7 +43,7 @@ def keys_of(mapping: Dict[Any, Any]) -> Dict[str, Any]:
     return keys
 
 
-def _is_told_by_identity(kind: type) -> bool:
+def _compares_by_identity(kind: type) -> bool:
     return all(
         module_of(next(base for base in bases(kind) if name in space_of(base))) in _THEIR_OWN_HASH
         for name in ("__eq__", "__hash__")

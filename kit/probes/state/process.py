@@ -94,7 +94,7 @@ def _thread_held(local: Any) -> Dict[str, Any]:
 
 
 _LOOP_POLICY = "_event_loop_policy"
-_ASKED: Dict[str, Tuple[str, Callable[[], Any], Callable[[Any], None]]] = {
+_ACCESSORS: Dict[str, Tuple[str, Callable[[], Any], Callable[[Any], None]]] = {
     # name -> the module that it needs, its getter and its setter
     "working directory": ("os", os.getcwd, os.chdir),
     "locale": ("_locale", _locale, _set_locale),
@@ -113,17 +113,17 @@ _ASKED: Dict[str, Tuple[str, Callable[[], Any], Callable[[Any], None]]] = {
 
 def _read_settings(_: Any) -> Entries:
     found = {}
-    for name, (module, ask, _set) in _ASKED.items():
+    for name, (module, ask, _set) in _ACCESSORS.items():
         if _module(module) is not None:
             found[name] = ask()
     return found
 
 
 def _setting_asker(_: Any, label: str) -> Callable[[], Any]:
-    return _folder_that_is_there if label == "working directory" else _ASKED[label][1]
+    return _existing_folder if label == "working directory" else _ACCESSORS[label][1]
 
 
-def _folder_that_is_there() -> str:
+def _existing_folder() -> str:
     """Return the working directory. Raises FileNotFoundError if it was removed, which does not count as a change."""
     folder = os.getcwd()
     if not folder:
@@ -132,7 +132,7 @@ def _folder_that_is_there() -> str:
 
 
 def _write_settings(_: Any, label: str, value: Any) -> None:
-    _ASKED[label][2](None if value is ABSENT else value)
+    _ACCESSORS[label][2](None if value is ABSENT else value)
 
 
 def _read_sys(_: Any) -> Entries:

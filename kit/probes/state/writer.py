@@ -30,7 +30,7 @@ class Writer:
     def watch(self, place: str, holder: Holder, label: str) -> None:
         """Watch an entry from now on."""
         ask = holder.asker(label)
-        self._entries.append((place, ask, _held_now(ask)))
+        self._entries.append((place, ask, _current_key(ask)))
 
     def begin(self) -> None:
         """Start to trace this thread and new ones, from the next call on."""
@@ -71,7 +71,7 @@ class Writer:
 
     def _look(self) -> None:
         for number, (place, ask, before) in enumerate(self._entries):
-            now = _held_now(ask)
+            now = _current_key(ask)
             if now != before and now is not _UNREAD:
                 self._entries[number] = place, ask, now
                 written = self.writes.setdefault(place, [])
@@ -92,7 +92,7 @@ def _is_program(frame: FrameType) -> bool:
     return owner(frame.f_code.co_filename) is APPLICATION
 
 
-def _held_now(ask: Callable[[], Any]) -> Any:
+def _current_key(ask: Callable[[], Any]) -> Any:
     """Return the key of an entry's value; _UNREAD if it cannot be read now, since another thread changes it."""
     try:
         return token(frozen(ask()))

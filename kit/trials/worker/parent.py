@@ -73,12 +73,12 @@ class Parent:
                     return task
 
     def _ready(self) -> list[int]:
-        waiting = [0, *(ours.fileno() for ours in (self.listener, self.wake, *self._askers()))]
+        waiting = [0, *(ours.fileno() for ours in (self.listener, self.wake, *self._request_sockets()))]
         return select.select(waiting, (), ())[0]
 
     def _take(self, file: int) -> Task | None:
         if file == self.listener.fileno():
-            return self._asked()
+            return self._accept_task()
         if file == self.wake.fileno():
             with suppress(BlockingIOError):
                 self.wake.recv(4096)
@@ -94,7 +94,7 @@ class Parent:
                     processes.end_group(pid)
         return None
 
-    def _asked(self) -> Task | None:
+    def _accept_task(self) -> Task | None:
         connection, _ = self.listener.accept()
         connection.settimeout(_ASKING_S)
         try:
@@ -165,7 +165,7 @@ class Parent:
     def _fork(self, command: child.Command, asked: socket.socket) -> int:
         pid = os.fork()
         if pid == 0:
-            for ours in (self.listener, self.wake, self.waking, asked, *self._askers()):
+            for ours in (self.listener, self.wake, self.waking, asked, *self._request_sockets()):
                 ours.detach()  # otherwise its destructor would close whatever has this descriptor by then
             try:
                 child.take_place(command)
@@ -174,7 +174,7 @@ class Parent:
                 os._exit(127)
         return pid
 
-    def _askers(self) -> list[socket.socket]:
+    def _request_sockets(self) -> list[socket.socket]:
         return [self.run.asked, *self.run.forks.values()] if self.run is not None else []
 
     def _ended(self, pid: int, status: int) -> None:
@@ -211,7 +211,7 @@ class Parent:
         run.asked.close()
 
 
-class StarterGone(Exception):
+class StarterExited(Exception):
     """The kit exited before this parent was ready."""
 
 
@@ -220,7 +220,7 @@ def main(folder: str) -> Task | None:
     place, own = Path(folder), os.getpid()
     try:
         return _serve(place)
-    except (StarterGone, BrokenPipeError):
+    except (StarterExited, BrokenPipeError):
         return None
     finally:
         if os.getpid() == own:  # the kit has exited, perhaps without cleaning up
@@ -235,7 +235,7 @@ def _serve(place: Path) -> Task | None:
     drivers = tuple((module, name) for module, name in settings["drivers"])
     expected = freshness.Expected(str(place / TEMPORARY), drivers)
     if settings["warm"]:
-        libraries.import_libraries(settings["also"], _go_on_for_the_starter)
+        libraries.import_libraries(settings["also"], _check_starter)
         libraries.load_probes()
         why_not = "; ".join(freshness.objections(expected)) or None
     else:
@@ -249,10 +249,10 @@ def _serve(place: Path) -> Task | None:
     return parent.serve()
 
 
-def _go_on_for_the_starter() -> None:
+def _check_starter() -> None:
     """Raise StarterGone when the kit has exited: it writes nothing here, so readable means end of file."""
     if select.select((0,), (), (), 0)[0]:
-        raise StarterGone
+        raise StarterExited
 
 
 def _other_limits(connection: socket.socket) -> str | None:

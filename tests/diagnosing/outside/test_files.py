@@ -45,10 +45,10 @@ def test_all_is_as_before_and_then_as_the_first_run_left_it(tmp_path: Path, file
     """Between runs all is as before the first, and at the end as that one left it; other files are not touched."""
     (tmp_path / "other").write_text("somebody's")
     write(tmp_path)
-    files.first_run_is_over()
-    files.all_back(files.first)
+    files.end_first_run()
+    files.restore_all(files.first)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gone", "kept", "other"]
-    files.all_back(files.left)
+    files.restore_all(files.left)
     assert (tmp_path / "new" / "inner").read_text() == "x"
     assert not (tmp_path / "gone").exists()
     assert (tmp_path / "kept").read_text() == "after"
@@ -58,7 +58,7 @@ def test_a_folder_that_holds_more_stays(tmp_path: Path, files: Files) -> None:
     """A folder that a run has made stays where something is in it that no run is known to have written."""
     write(tmp_path)
     (tmp_path / "new" / "own").write_text("somebody's")
-    files.all_back(files.first)
+    files.restore_all(files.first)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["own"]
 
 
@@ -70,7 +70,7 @@ def test_nothing_outside_of_the_folder_is_kept_or_written(tmp_path: Path) -> Non
     files.touched(outer)
     outer.write_text("x")
     assert list(files.differences()) == []
-    files.all_back(files.first)
+    files.restore_all(files.first)
     assert outer.exists()
 
 
@@ -92,5 +92,5 @@ def test_what_a_run_has_made_a_link_is_left_alone(tmp_path: Path, linked: str) -
     else:
         (inner / "data").rmdir()
         (inner / "data").symlink_to(outer)
-    files.all_back(files.first)
+    files.restore_all(files.first)
     assert {path.name: path.read_text() for path in outer.iterdir()} == {"a": "somebody's", "b": "somebody's, too"}

@@ -12,23 +12,23 @@ import pytest
 
 from kit.diagnosing.outside.keeper import Keeper
 from kit.probes.allow import AllowList
-from kit.probes.outside import Holder
+from kit.probes.outside import DiagnoseProcess
 from kit.probes.sealed import Seal, new_key
 
-Make = Callable[..., tuple[Keeper, Holder]]
+Make = Callable[..., tuple[Keeper, DiagnoseProcess]]
 
 
 @pytest.fixture
 def keeping(tmp_path: Path) -> Iterator[Make]:
     with ExitStack() as closing_all:
 
-        def make(*allow: str) -> tuple[Keeper, Holder]:
+        def make(*allow: str) -> tuple[Keeper, DiagnoseProcess]:
             own = tmp_path / "own"
             own.mkdir()
             seal = Seal(new_key())
             keeper = Keeper(own, tmp_path, AllowList(allow, str(tmp_path)), seal)
             closing_all.enter_context(keeper)
-            return keeper, Holder(keeper.address, seal.key)
+            return keeper, DiagnoseProcess(keeper.address, seal.key)
 
         yield make
 
@@ -43,11 +43,11 @@ def rows(path: Path) -> list[Any]:
         return connection.execute("select * from t order by 1").fetchall()
 
 
-def ended(holder: Holder, put_back: tuple[str, ...] = (), keep: tuple[str, ...] = (), **memories: str) -> Any:
+def ended(holder: DiagnoseProcess, put_back: tuple[str, ...] = (), keep: tuple[str, ...] = (), **memories: str) -> Any:
     return holder.ask(do="ends", memories=memories, put_back=put_back, keep=keep)
 
 
-def reached(holder: Holder, path: Path) -> None:
+def reached(holder: DiagnoseProcess, path: Path) -> None:
     holder.ask(do="reached", kind="sqlite", path=str(path))
 
 
@@ -59,8 +59,8 @@ def test_each_run_finds_what_the_first_one_found(tmp_path: Path, keeping: Make) 
     reached(holder, file)
     assert keeper.databases == ["a.db"]
     ran(file, "insert into t values (2)")
-    keeper.first_run_is_over()
-    keeper.before_a_run()
+    keeper.end_first_run()
+    keeper.restore_before_run()
     assert rows(file) == [(1,)]
     ran(file, "insert into t values (3)")
     keeper.__exit__()
@@ -108,8 +108,8 @@ def test_what_is_not_on_a_list_is_neither_looked_at_nor_written_to(
     holder.ask(do="begins", memories={})
     ran(file, "insert into t values (1)")
     assert ended(holder, put_back=("table t of a.db",))["differences"] == []
-    keeper.first_run_is_over()
-    keeper.before_a_run()
+    keeper.end_first_run()
+    keeper.restore_before_run()
     assert rows(file) == [(1,)]
     assert keeper.databases == []
     assert keeper.not_looked_at.keys() == {"a.db"}
@@ -132,15 +132,15 @@ def test_who_has_not_the_key_is_not_heard(tmp_path: Path, keeping: Make) -> None
     """A message that is sealed otherwise is not heard, and who sends it goes on; the next one is."""
     file = tmp_path / "a.db"
     keeper, holder = keeping("a.db")
-    reached(Holder(keeper.address, new_key()), file)
+    reached(DiagnoseProcess(keeper.address, new_key()), file)
     ran(file, "create table t (x); insert into t values (1)")
     reached(holder, file)
     ran(file, "insert into t values (2)")
-    keeper.before_a_run()
+    keeper.restore_before_run()
     assert rows(file) == [(1,)]
 
 
 def test_where_nobody_is_there_the_program_goes_on(tmp_path: Path) -> None:
     """Without a socket nothing is asked, nothing is raised, and nothing is told to differ."""
-    holder = Holder(str(tmp_path / "none"), new_key())
+    holder = DiagnoseProcess(str(tmp_path / "none"), new_key())
     assert ended(holder) == {}

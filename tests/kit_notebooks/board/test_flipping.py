@@ -9,7 +9,7 @@ import pytest
 
 from kit.evidence.model import Evidence
 from kit.evidence.verdict import Verdict
-from kit.notebooks.board.flipping import Flips, flips, said_of
+from kit.notebooks.board.flipping import Flips, describe_flips, flips
 from kit.specimens.mechanisms import MECHANISMS
 from kit.specimens.trial import Trial
 from tests.evidences import answered_by, without_probe
@@ -61,7 +61,7 @@ def test_what_was_not_tried_is_said() -> None:
     """After a stop, the boxes that were not tried are named, and none of them counts as one that changes nothing."""
     found = all_flipped(*REPORTED, at_most=2)
     assert len(found.left) == len(MECHANISMS) - 2
-    assert "Not tried: Global engine, CI variable" in said_of(found)
+    assert "Not tried: Global engine, CI variable" in describe_flips(found)
 
 
 def test_a_box_that_contradicts_another_is_refused_and_not_run() -> None:
@@ -90,7 +90,7 @@ def test_unresolved_is_no_verdict_that_a_box_could_change() -> None:
     assert found.changing == ()
     *_, found = flips(without_probe(of(Trial(())), "engine"), last_first)
     assert found.changing == ()
-    assert said_of(found) == "Nothing can change a verdict that is none."
+    assert describe_flips(found) == "Nothing can change a verdict that is none."
 
 
 @pytest.mark.parametrize(("boxes", "said"), [
@@ -101,7 +101,7 @@ def test_unresolved_is_no_verdict_that_a_box_could_change() -> None:
 ])
 def test_it_is_said_in_a_sentence(boxes: tuple[str, ...], said: str) -> None:
     """Which boxes change the verdict, and how many others were tried."""
-    assert said_of(all_flipped(*boxes)) == said
+    assert describe_flips(all_flipped(*boxes)) == said
 
 
 def test_the_table_says_the_same_without_its_colours() -> None:

@@ -10,7 +10,7 @@ import pytest
 from kit.evidence.model import Evidence
 from kit.evidence.verdict import Verdict
 from kit.notebooks.board.page import code_html, message_html
-from kit.notebooks.board.result import Result, beside_the_clean_project, parted_said, verdict_said
+from kit.notebooks.board.result import Result, describe_difference, describe_verdict, run_beside_clean
 from kit.specimens.trial import Trial
 from tests.kit_notebooks.board.test_comparing import run
 
@@ -24,7 +24,7 @@ def of(trial: Trial) -> Evidence:
 
 
 def result(*boxes: str, predicted: Verdict | None = None) -> Result:
-    found = beside_the_clean_project(Trial(boxes), lambda trials: iter([of(trial) for trial in trials]))
+    found = run_beside_clean(Trial(boxes), lambda trials: iter([of(trial) for trial in trials]))
     return replace(found, predicted=predicted)
 
 
@@ -33,7 +33,7 @@ def test_a_trial_is_run_beside_the_clean_project_on_any_stack() -> None:
     found = result(*BOTH)
     assert (found.ruling.verdict, found.other_ruling.verdict) == (Verdict.BROKEN, Verdict.HOLDS)
     asked: list[Trial] = []
-    beside_the_clean_project(Trial(()), lambda trials: (asked.append(one) or of(one) for one in trials))
+    run_beside_clean(Trial(()), lambda trials: (asked.append(one) or of(one) for one in trials))
     assert asked == [Trial(())]
 
 
@@ -47,21 +47,21 @@ def test_a_prediction_is_answered(predicted: Verdict | None, held: bool | None, 
     """Whether it held is said in words, and nothing is said where nothing was predicted."""
     found = result(*BOTH, predicted=predicted)
     assert found.prediction_held is held
-    assert verdict_said(found).endswith(said)
+    assert describe_verdict(found).endswith(said)
     assert ("You predicted" in found._repr_mimebundle_()["text/html"]) == (predicted is not None)
 
 
 def test_the_moment_of_parting_is_said() -> None:
     """What each run did then, or which of them alone did it; and where nothing differs, that."""
-    assert parted_said(result(*BOTH)) == (
+    assert describe_difference(result(*BOTH)) == (
         "This run: INTEGRATION_DATABASE_URL was there at the start. In the clean project: DATABASE_URL was there at "
         "the start. This run comes to BROKEN, the clean project to HOLDS."
     )
-    assert parted_said(result("ci_variable")) == "The two take the same steps in this test. Both come to HOLDS."
+    assert describe_difference(result("ci_variable")) == "The two take the same steps in this test. Both come to HOLDS."
     mine = replace(result("ci_variable"), other=replace(run("test"), variables=()))
-    assert parted_said(mine).startswith("Only this run does this: DATABASE_URL was there at the start.")
+    assert describe_difference(mine).startswith("Only this run does this: DATABASE_URL was there at the start.")
     turned = replace(mine, this=mine.other, other=mine.this, beside="run 3")
-    assert parted_said(turned).startswith("Only run 3 does this: DATABASE_URL was there at the start.")
+    assert describe_difference(turned).startswith("Only run 3 does this: DATABASE_URL was there at the start.")
 
 
 def test_the_page_marks_the_moment_once_and_before_what_differs() -> None:
