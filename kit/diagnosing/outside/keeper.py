@@ -112,10 +112,16 @@ class Keeper:
         for known in self._known.values():
             contents = then(known)
             if contents is not None:
-                try:
-                    known.store.put_back(contents, None)
-                except CannotBeAsked as error:
-                    self.not_looked_at[known.name] = f"it could not be restored between runs ({redact(str(error))})"
+                self._put_back(known, contents, None, "between runs")
+
+    def _put_back(
+        self, known: _ReachedDatabase, contents: Contents, labels: Collection[str] | None, when: str
+    ) -> None:
+        """Restore a database. If that fails, the answer names it, and the run ends as if nothing had been restored."""
+        try:
+            known.store.put_back(contents, labels)
+        except CannotBeAsked as error:
+            self.not_looked_at[known.name] = f"it could not be restored {when} ({redact(str(error))})"
 
     # --- messages of the runs -----------------------------------------------------------------------------------------
 
@@ -245,8 +251,7 @@ class Keeper:
                 run[key] = [(sql, [_plain(value) for value in values]) for sql, values in
                             memories[key].steps(before, labels)]  # fmt: skip
             elif labels:
-                with suppress(CannotBeAsked):  # then the run ends as without it, and nothing is concluded
-                    self._known[key].store.put_back(before, labels)
+                self._put_back(self._known[key], before, labels, "within a run")
         found += self._of_files(put_back, keep)
         return {"differences": found, "run": run, "looked": sorted({*names.values()})}
 

@@ -85,6 +85,25 @@ def test_what_units_leave_is_told_and_put_back(tmp_path: Path, keeping: Make) ->
             assert connection.execute("select count(*) from u").fetchone() == (1,)
 
 
+def test_what_cannot_be_put_back_is_said(tmp_path: Path, keeping: Make) -> None:
+    """A database that is locked, within a run and between runs, is named with the reason, and stays as it is."""
+    file = tmp_path / "a.db"
+    ran(file, "create table t (x)")
+    keeper, holder = keeping("a.db")
+    reached(holder, file)
+    holder.ask(do="begins", memories={})
+    ran(file, "insert into t values (1)")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        answer = ended(holder, put_back=("table t of a.db",))
+        assert [one["place"] for one in answer["differences"]] == ["table t of a.db"]
+        assert keeper.not_looked_at["a.db"].startswith("it could not be restored within a run (")
+        keeper.end_first_run()
+        keeper.restore_before_run()
+        assert keeper.not_looked_at["a.db"].startswith("it could not be restored between runs (")
+    assert rows(file) == [(1,)]
+
+
 def test_a_fixtures_own_rows_are_no_difference(tmp_path: Path, keeping: Make) -> None:
     """A table that a fixture makes which outlives its test counts as it was when the fixture was made."""
     file = tmp_path / "a.db"
