@@ -383,6 +383,8 @@ def _read_state() -> State | None:
     """The content of the state file, or None when there is none. Raises PairError when it is damaged or forged."""
     path = places.state_file()
     try:
+        if path.exists() and not path.is_file():  # reading a FIFO would wait for a writer
+            raise _damaged(path, "it is not a regular file")
         found = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except FileNotFoundError:
         return None

@@ -162,6 +162,18 @@ def test_a_state_of_servers_long_gone_is_no_pair() -> None:
     assert up() is not None
 
 
+def test_a_state_that_is_no_file_is_not_waited_for() -> None:
+    """A FIFO in the place of the state file, which nobody writes to, is named at once, and `down` removes it."""
+    state_file().parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(state_file())
+    for command in (status, up):
+        with pytest.raises(PairError, match="is damaged: it is not a regular file"):
+            command()
+    down()
+    assert not state_file().exists()
+    assert status() is None
+
+
 def test_a_damaged_state_orphans_no_server() -> None:
     """However the state file is damaged, it is named, is not replaced, and `down` ends what is up and removes it."""
     up()
