@@ -64,11 +64,17 @@ def answer(id: str, observed: str, trials: int) -> str:
     if asked is None or asked.said is None:
         return ""
     says = "the trial says" if trials == 1 else f"{trials} of {trials} trials say"
-    if asked.said == observed:
+    if is_observed(asked.said, observed):
         return f"You said {asked.said}, and {says} so."
-    if observed not in asked.options:  # such as UNRESOLVED, which none of the reasons explains
+    if not any(is_observed(option, observed) for option in asked.options):  # such as UNRESOLVED, which none of the reasons explains
         return f"You said {asked.said}; what was observed is {observed}."
     return f"You said {asked.said}; {says} {observed}, because {asked.options[asked.said].rstrip('.')}."
+
+
+def is_observed(option: str, observed: str) -> bool:
+    """Whether an option is what was observed. The parts of a mapping, as `pool: innocent`, may be in any order."""
+    is_mapping = all(": " in part for part in observed.split(", "))
+    return option == observed or (is_mapping and sorted(option.split(", ")) == sorted(observed.split(", ")))
 
 
 def buttons(asked: Prediction) -> Any:

@@ -11,7 +11,7 @@ from kit.errors import NotebookError
 from kit.evidence.verdict import Ruling, Verdict
 from kit.notebooks import predictions
 from kit.notebooks.cells import ClaimFell, claim, predict
-from kit.notebooks.predictions import Prediction, answer, buttons
+from kit.notebooks.predictions import Prediction, answer, buttons, is_observed
 
 QUESTION = "Which *verdict* will `it` be?"
 OPTIONS = {"HOLDS": "the engine was made before.", "BROKEN": "nothing leads there"}
@@ -39,6 +39,15 @@ def test_nothing_is_shown_where_nobody_is_there(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == ""
     claim("it", "It is so.", expected=Verdict.BROKEN, observed=BROKEN)
     assert "You said" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("option", "observed", "same"), [
+    ("HOLDS", "HOLDS", True), ("a: 1, b: 2", "b: 2, a: 1", True), ("a: 1, b: 2", "a: 2, b: 1", False),
+    ("HOLDS, BROKEN", "BROKEN, HOLDS", False), ("a: 1", "a: 1, b: 2", False),
+])
+def test_the_order_of_a_mappings_parts_does_not_count(option: str, observed: str, same: bool) -> None:
+    """What has names may come in any order, what has none may not."""
+    assert is_observed(option, observed) is same
 
 
 @pytest.mark.parametrize("options", [{}, {"HOLDS": "why"}, {"HOLDS": "why", "BROKEN": ""}, {"": "why", "BROKEN": "x"}])

@@ -12,6 +12,7 @@ import pytest
 from kit.notebooks.investigate import investigate
 from kit.notebooks.investigate.claims import Exercise
 from kit.notebooks.investigate.results import Investigation, NotebookRun, Status
+from kit.notebooks.predictions import is_observed
 from kit.pair import Pair
 from kit.report.words import words
 from kit.trials import fork_server
@@ -100,13 +101,10 @@ def assert_green(run: NotebookRun, predicted: list[str]) -> None:
 
 
 def assert_one_option_is_right(run: NotebookRun, path: Path) -> None:
-    """Of the options of each prediction one is what its claim has observed, in the same words.
-
-    A notebook that was saved has the parts of what was observed in another order.
-    """
-    observed = {claim.id: sorted(words(claim.observed).split(", ")) for claim in run.claims}
+    """Of the options of each prediction one is what its claim has observed, in the same words."""
+    observed = {claim.id: words(claim.observed) for claim in run.claims}
     asked = {id: options for cell in read(path).cells for id, options in predictions(cell).items()}
-    right = {id: [one for one in options if sorted(one.split(", ")) == observed[id]] for id, options in asked.items()}
+    right = {id: [one for one in options if is_observed(one, observed[id])] for id, options in asked.items()}
     assert {id: observed[id] for id, options in right.items() if len(options) != 1} == {}
 
 
