@@ -66,7 +66,8 @@ def answer(id: str, observed: str, trials: int) -> str:
     says = "the trial says" if trials == 1 else f"{trials} of {trials} trials say"
     if is_observed(asked.said, observed):
         return f"You said {asked.said}, and {says} so."
-    if not any(is_observed(option, observed) for option in asked.options):  # such as UNRESOLVED, which none of the reasons explains
+    # UNRESOLVED, for one, is explained by none of the reasons.
+    if not any(is_observed(option, observed) for option in asked.options):
         return f"You said {asked.said}; what was observed is {observed}."
     return f"You said {asked.said}; {says} {observed}, because {asked.options[asked.said].rstrip('.')}."
 
