@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's identity, or the reason why there is none
 
-_OF_LIBPQ = ("psycopg", "psycopg2")
 _TABLES_AT_MOST = 5  # recorded for one statement
 
 
@@ -221,8 +220,9 @@ class Databases:
     ) -> None:
         """Record a new connection. `observed` is the server's identity; None, with a reason in `why_not`, without one.
 
-        `peer` is the remote end of the socket; `asks(driver_connection)` in `more` returns whether a transaction is
-        open. Raises DatabaseRefused if the server is not allowed, even if recording fails.
+        `peer` is the remote end of the socket. In `more`, `asks(driver_connection)` returns whether a transaction is
+        open, and `of_libpq` is true for a driver that reads libpq's service files. Raises DatabaseRefused if the server
+        is not allowed, even if recording fails.
         """
         __tracebackhide__ = True
         number = self._write_opened(driver_connection, driver, configured, observed, why_not, pooled, peer=peer, **more)
@@ -241,7 +241,8 @@ class Databases:
     def _write_opened(
         self, driver_connection: Any, driver: str, configured: str, observed: Optional[Dict[str, Any]],
         why_not: Optional[str], pooled: bool, *, engine: Optional[str] = None, bound_to_loop: bool = False,
-        asks: Optional[Callable[[Any], bool]] = None, peer: Optional[Peer] = None, **sources: Any,
+        asks: Optional[Callable[[Any], bool]] = None, peer: Optional[Peer] = None, of_libpq: bool = False,
+        **sources: Any,
     ) -> str:
         if self.settings is not None:
             self.settings.look()
@@ -264,7 +265,7 @@ class Databases:
             configured=configured, observed=observed, why_not=why_not, pooled=pooled, engine=engine,
             loop=connection.loop, peer=peer, **sources,
         )
-        section = section_of(configured) if driver in _OF_LIBPQ else None
+        section = section_of(configured) if of_libpq else None
         if section is not None:
             self._recorder.event("service", apart=section, connection=number, **section._asdict())
         return number

@@ -174,6 +174,7 @@ class Psycopg(ServerAdapter):
                 connection, "psycopg", *reached[:3], pooled=running("sqlalchemy") is not None,
                 engine=self._databases.pool_of(running("psycopg_pool", "_connect")),
                 bound_to_loop=isinstance(connection, AsyncConnection), asks=_is_in_transaction, peer=reached.peer,
+                of_libpq=True,
             )
         self._keep(libpq, reached)
 
@@ -212,7 +213,7 @@ class Psycopg(ServerAdapter):
             answer = None, NO_ANSWER
         reached = _reached(libpq, answer)
         with closed_where_refused(libpq.finish):
-            self._databases.opened(libpq, "psycopg", *reached[:3], pooled=False, peer=reached.peer)
+            self._databases.opened(libpq, "psycopg", *reached[:3], pooled=False, peer=reached.peer, of_libpq=True)
         self._keep(libpq, reached)
         return reached
 

@@ -146,6 +146,7 @@ class Psycopg2(ServerAdapter):
             self._databases.opened(
                 connection, "psycopg2", *reached[:3], pooled=running("sqlalchemy") is not None,
                 engine=self._databases.pool_of(running("psycopg2", "_connect")), asks=_is_in_transaction, peer=peer,
+                of_libpq=True,
             )
         self._keep(connection, reached)
 

@@ -32,6 +32,7 @@ ALLOWED = {
     "cli.py": ({"asyncpg"}, STUDIED),
     "detectors/engines/connected_elsewhere.py": ({"psycopg"}, EXAMPLE),
     "detectors/engines/opened_by_the_tests.py": ({"sqlite3"}, EXAMPLE),
+    "detectors/files/service_file.py": ({"psycopg"}, EXAMPLE),
     "detectors/routes/database_reached.py": ({"sqlite3"}, EXAMPLE),
     "diagnosing/outside/clients.py": ({"asyncpg", "psycopg", "psycopg2"}, LOOKS),
     "diagnosing/outside/sqlite.py": ({"sqlite3"}, LOOKS),
