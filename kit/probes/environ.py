@@ -6,7 +6,7 @@ from types import CodeType, FrameType
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .drivers import PACKAGES
-from .frames import APPLICATION, Stack, application_stack, owner
+from .frames import APPLICATION, INTERPRETER, Stack, application_stack, owner
 from .hooks import Hooks, out_of_traceback
 from .objects import text_of
 from .own import os, re, sys
@@ -200,7 +200,7 @@ class EnvironmentProbe:
         wanted = self._asked_for[name] = names_a_database(name, instead)
         if (_writer() or "").partition(".")[0] in _DRIVERS:
             return
-        if wanted or (instead is not None and names_a_part(name)):
+        if wanted or (instead is not None and names_a_part(name) and not _is_pythons(sys._getframe(1))):
             self._once("missing", name, instead)
         elif len(self._missed) < _MISSED_AT_MOST:
             self._missed[name] = {"stack": application_stack(), "moment": self._recorder.moment()}
@@ -298,6 +298,12 @@ def _writer() -> Optional[str]:
     """Return the module of the code that reads or writes, such as `dotenv.main`, or one of the application."""
     frame = _outside(sys._getframe(1))
     return frame.f_globals.get("__name__") if frame is not None else None
+
+
+def _is_pythons(frame: FrameType) -> bool:
+    """Return whether the standard library reads a variable, for itself."""
+    reader = _outside(frame)
+    return reader is not None and owner(reader.f_code.co_filename) == INTERPRETER
 
 
 def _outside(frame: Optional[FrameType]) -> Optional[FrameType]:
