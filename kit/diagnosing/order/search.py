@@ -128,9 +128,7 @@ def _which_units(ask: _Question, first: str) -> Dependence:
 
 def _explain_failed(ask: _Question, alone: str) -> Dependence:
     if alone == _PASSED:
-        if not ask.before or ask.ended(ask.before) != _FAILED:
-            return ask.independent(_INTERMITTENT.format("passed"))
-        return ask.depends(Role.VICTIM, ask.before)
+        return _after_the_same_tests(ask, alone, Role.VICTIM)
     if ask.modules and ask.ended((), Unit.MODULE) == _PASSED:
         return ask.depends(Role.VICTIM, ask.modules, Unit.MODULE)
     others = (*ask.before, *ask.after)
@@ -146,9 +144,7 @@ def _explain_failed(ask: _Question, alone: str) -> Dependence:
 
 def _explain_passed(ask: _Question, alone: str) -> Dependence:
     if alone == _FAILED:
-        if not ask.before or ask.ended(ask.before) != _PASSED:
-            return ask.independent(_INTERMITTENT.format("failed"))
-        return ask.depends(Role.NEEDY, ask.before)
+        return _after_the_same_tests(ask, alone, Role.NEEDY)
     others = (*ask.before, *ask.after)
     for other in ask.right_after(_FAILED):
         if ask.ended((other,)) == _FAILED:
@@ -159,6 +155,16 @@ def _explain_passed(ask: _Question, alone: str) -> Dependence:
     if ask.modules and ask.ended((), Unit.MODULE) == _FAILED:
         return ask.depends(Role.NEEDY, ask.modules, Unit.MODULE)
     return ask.independent(f"it passes alone{_describe_tried(others)}")
+
+
+def _after_the_same_tests(ask: _Question, alone: str, role: Role) -> Dependence:
+    """Alone the test ended otherwise than in the first run: does it end as in that one after the tests before it?"""
+    again = ask.ended(ask.before) if ask.before else alone
+    if again == alone:
+        return ask.independent(_INTERMITTENT.format(alone))
+    if again not in (_PASSED, _FAILED):
+        return ask.independent(_NOT_COMPARED.format(alone))
+    return ask.depends(role, ask.before)
 
 
 def _describe_tried(others: Sequence[str]) -> str:
@@ -258,6 +264,7 @@ def _ended_alike(one: Ended, other: Ended) -> bool:
 
 
 _INTERMITTENT = "it {} in re-runs, both alone and after the same tests: it is intermittent"
+_NOT_COMPARED = "it {} alone, and the re-run after the same tests did not reach its end, so the two cannot be compared"
 _NOTHING_DECIDES = (
     "the outcome is the same after all {} changed pieces of state were restored. The process and {} were compared, and "
     "not {}: the cause is there, or cannot be restored"

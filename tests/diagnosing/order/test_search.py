@@ -161,6 +161,18 @@ def test_a_test_that_does_not_depend_on_others(
     assert reason in found.reason
 
 
+@pytest.mark.parametrize("first", ["failed", "passed"])
+def test_a_run_that_does_not_reach_the_test_is_no_outcome_of_it(first: str) -> None:
+    """A test that ends otherwise alone is not called intermittent where the run after the same tests was stopped."""
+    world = World(lambda what, restored: first == "passed")
+    ended = world._ended
+    world._ended = lambda what, restored: Ended("") if what.units else ended(what, restored)  # type: ignore[method-assign]
+    found = asked_of(world, first)
+    assert found.role is Role.INDEPENDENT
+    assert "intermittent" not in found.reason
+    assert "did not reach its end" in found.reason
+
+
 def test_a_run_that_ends_the_units_otherwise_proves_nothing() -> None:
     """Where putting a place back makes the polluter itself fail, that the test passes then is no proof."""
     world = World(lambda what, restored: TESTS[3] in what.units and not restored)
