@@ -278,7 +278,7 @@ def test_an_exercise_goes_from_not_started_to_done(lab: Lab, page: Page) -> None
 def test_a_machine_without_a_browser_is_told_what_to_do(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Where no Chromium is to be found, it is said which would do and how to come by one; a named one is taken."""
+    """Where no Chromium is to be found, it is said which would do and how to install one; a named one is taken."""
     monkeypatch.setattr(tool, "PLACES", ())
     monkeypatch.setattr(tool, "playwrights_own", lambda: None)
     assert tool.found({"PATH": str(tmp_path)}) is None
