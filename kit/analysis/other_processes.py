@@ -30,3 +30,15 @@ def in_another_process(case: Case, leak: Leak) -> Engine | None:
         ),
         None,
     )
+
+
+def ancestors(evidence: Evidence, process: int) -> tuple[int, ...]:
+    """The processes with probes from which a process descends, its parent first."""
+    numbers = {one.pid: number for number, one in enumerate(evidence.processes)}
+    found: dict[int, None] = {}
+    while process < len(evidence.processes):
+        above = numbers.get(evidence.processes[process].ppid)
+        if above is None or above in found:
+            break
+        found[above], process = None, above
+    return tuple(found)

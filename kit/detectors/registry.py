@@ -36,6 +36,7 @@ from kit.detectors.overrides import (
 from kit.detectors.processes import (
     engine_differs_by_process,
     environment_not_handed_on,
+    override_not_in_process,
     variable_in_tests_process_only,
 )
 from kit.detectors.routes import (
@@ -72,6 +73,7 @@ DETECTED: tuple[Kind[Any], ...] = (
     connected_elsewhere.KIND,
     override_on_wrong_app.KIND,
     route_without_provider.KIND,
+    override_not_in_process.KIND,
     duplicate_module_import.KIND,
     override_key_stale.KIND,
     override_key_unmatched.KIND,

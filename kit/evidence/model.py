@@ -317,6 +317,11 @@ class Child(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fork(Entry):
+    """The process was forked from another one with probes, at that time, by the code of the stack."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotSeen(Entry):
     """Activity that a probe could not see, in the probe's words.
 
@@ -621,6 +626,7 @@ class Evidence:
     texts: Annotated[tuple[Text, ...], Event("text")] = ()
     folders: Annotated[tuple[Folder, ...], Event("folder")] = ()
     children: Annotated[tuple[Child, ...], Event("child")] = ()
+    forks: Annotated[tuple[Fork, ...], Event("fork")] = ()
     not_seen: Annotated[tuple[NotSeen, ...], Event("not_seen")] = ()
     failed_connections: Annotated[tuple[FailedConnection, ...], Event("connection_failed")] = ()
     foreign_loops: Annotated[tuple[ForeignLoop, ...], Event("foreign_loop")] = ()

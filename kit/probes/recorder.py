@@ -14,7 +14,7 @@ from .context import CURRENT
 from .frames import Stack, application_stack
 from .own import functools, itertools, os, sys, threading, time
 from .own import own_builtins as __builtins__  # noqa: F401
-from .quiet import is_of_a_signals_handler, reason
+from .quiet import is_of_a_signals_handler, quietly, reason
 from .record_file import RecordFile
 from .redact import may_hold_a_secret, redact_command, without_secrets
 
@@ -63,6 +63,7 @@ class Recorder:
         self._is_full = False
         self._lost, self._why = 0, ""  # events that could not be encoded since the last report
         self._context: Tuple[Optional[Tuple[Any, ...]], str] = None, ""  # the current context's key, and its JSON
+        self._forked: Optional[Tuple[Stack, Dict[str, Any]]] = None  # where and when this process was forked
 
     @_counting_failures
     def event(
@@ -126,8 +127,16 @@ class Recorder:
         return dict(self._left_out)
 
     def after_fork(self) -> None:
-        """Replace the lock in a forked child, since a thread of the parent may have held it."""
+        """Replace the lock in a forked child, since a thread of the parent may have held it.
+
+        Where it was forked is written with its first event: a child that does nothing writes no record.
+        """
         self._lock = threading.RLock()
+        self._note_fork()
+
+    @quietly
+    def _note_fork(self) -> None:
+        self._forked = application_stack(), self.moment()
 
     def close(self) -> None:
         with self._lock:
@@ -172,6 +181,9 @@ class Recorder:
             "executable": sys.executable, "python": ".".join(map(str, sys.version_info[:3])),
             "parent": _command_of(os.getppid()), "forked": pid != self._first_pid,
         })
+        if self._forked is not None:
+            (stack, moment), self._forked = self._forked, None
+            self.event("fork", stack=stack, moment=moment)
         return not self._closed
 
     def _has_dropped_root(self) -> bool:

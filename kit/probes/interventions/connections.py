@@ -296,7 +296,8 @@ class RedirectEngine(Intervention):
     exist. `of`: only engines with this URL are redirected; `to`: they go to this URL; both are written as in the
     evidence. `sites`: anything connected through one of these lines is redirected, whatever made the engine. `follow`:
     the new database is the current value of this setting (module.global.attribute['key']), once that names another than
-    `until`.
+    `until`. `lacks`: only in requests that another process than the tests' serves, and for which this dependency
+    (module.name) has no override.
     """
 
     op = "redirect-engine"
@@ -310,6 +311,7 @@ class RedirectEngine(Intervention):
     there: str = ""
     follow: str = ""
     until: str = ""
+    lacks: str = ""
 
     @property
     def label(self) -> str:

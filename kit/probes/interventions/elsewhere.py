@@ -17,6 +17,7 @@ from ..own import os, re, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..places import place
 from .connections import NOWHERE
+from .lacking import Lacking
 
 if TYPE_CHECKING:
     from ..databases import Databases
@@ -46,6 +47,7 @@ class Elsewhere:
         self._meant = _line(wanted.engine_file, wanted.engine_line)
         self._file, self._record_effect = wanted.nowhere, record_effect
         self._only, self._to = wanted.of, wanted.to
+        self._lacking = Lacking(wanted.lacks) if wanted.lacks else None
         self._redirected: "WeakSet[Any]" = WeakSet()  # dialects, shared with engines derived by execution_options()
         self._rightly: List[Any] = []
         self._nowhere: Dict[str, Any] = {}
@@ -54,6 +56,8 @@ class Elsewhere:
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
+        if self._lacking is not None:
+            self._lacking.install(hooks)
         hooks.when_imported("sqlalchemy.engine.base", self._watch_engines)
         hooks.when_imported("peewee", self._watch_peewee)
         for adapter in ADAPTERS:
@@ -220,6 +224,8 @@ class Elsewhere:
         return self._is_at_a_site() if self._sites else _places().issuperset(self._frames)
 
     def _is_at_a_site(self) -> bool:
+        if self._lacking is not None and not self._lacking:
+            return False
         return bool(self._sites) and not self._sites.isdisjoint(_places())
 
 

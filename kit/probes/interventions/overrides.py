@@ -44,14 +44,14 @@ class ApplyOverride(Intervention):
                     last[:] = [by] if by is not None else last
                     by = last[0] if last else None
                 if by is not None:
-                    added = _declared(kwargs["dependant"], self.to, provider)
+                    added = declared(kwargs["dependant"], self.to, provider)
                     if added:
                         rerun.record_effect()
                         kwargs["dependency_overrides_provider"] = _Provider(provider, dict.fromkeys(added, by))
                 return await original(**kwargs)
             return solve_dependencies
 
-        _around_solving(rerun, solving)
+        around_solving(rerun.hooks, solving)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class FollowName(Intervention):
         def solving(original: Any) -> Any:
             async def solve_dependencies(**kwargs: Any) -> Any:
                 provider = kwargs.get("dependency_overrides_provider")
-                for call in _declared(kwargs["dependant"], self.dependency, provider):
+                for call in declared(kwargs["dependant"], self.dependency, provider):
                     found = current_replacement(call)
                     if found is not None:
                         rerun.record_effect()
@@ -78,7 +78,7 @@ class FollowName(Intervention):
                 return await original(**kwargs)
             return solve_dependencies
 
-        _around_solving(rerun, solving)
+        around_solving(rerun.hooks, solving)
 
 
 def _as_called(found: Any) -> Callable[..., Any]:
@@ -109,7 +109,7 @@ class RedirectCall(Intervention):
                 return await original(**kwargs)
             return solve_dependencies
 
-        _around_solving(rerun, solving)
+        around_solving(rerun.hooks, solving)
 
 
 _REDIRECTED: Dict[int, Callable[..., Any]] = {}
@@ -144,16 +144,18 @@ def _redirect(function: Any, apps: "_Apps", rerun: Rerun) -> bool:
     return True
 
 
-def _around_solving(rerun: Rerun, make: Callable[[Any], Any]) -> None:
+def around_solving(hooks: Hooks, make: Callable[[Any], Any]) -> None:
+    """Wrap FastAPI's solve_dependencies, which is called for each request."""
+
     def watch(fastapi: Any) -> None:
         from fastapi import routing
         from fastapi.dependencies import utils
 
         solve = make(utils.solve_dependencies)
-        rerun.hooks.replace(utils, "solve_dependencies", lambda original: solve)
-        rerun.hooks.replace(routing, "solve_dependencies", lambda original: solve)
+        hooks.replace(utils, "solve_dependencies", lambda original: solve)
+        hooks.replace(routing, "solve_dependencies", lambda original: solve)
 
-    rerun.hooks.when_imported("fastapi", watch)
+    hooks.when_imported("fastapi", watch)
 
 
 class _Apps:
@@ -195,7 +197,7 @@ class _Provider:
         return getattr(self._provider, name)
 
 
-def _declared(dependant: Any, name: str, provider: Any) -> List[Any]:
+def declared(dependant: Any, name: str, provider: Any) -> List[Any]:
     """Return the dependencies of this name that the provider does not override."""
     overrides = getattr(provider, "dependency_overrides", None) or {}
     calls = [sub.call for sub in dependant.dependencies]
