@@ -10,9 +10,15 @@ from kit.trials.cleaning import Cost, Joined
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.axes import Axes
 
-KEEPS_THE_DATABASE, A_DATABASE_EACH = "#0072B2", "#999999"
+KEEPS_THE_DATABASE, A_DATABASE_EACH = "#0072B2", "#777777"
 _OWN_DATABASE = ("template clone", "fresh database")
+_LOOKS = {
+    False: ("keeps one database", "o", KEEPS_THE_DATABASE),
+    True: ("makes a database for each test", "s", A_DATABASE_EACH),
+}
+"""The label, the shape and the colour of a dot, by whether the way makes a database for each test."""
 _WIDTH_INCHES, _ROW_INCHES = 7.5, 0.38
 
 
@@ -31,24 +37,43 @@ def costs(found: Iterable[Cost]) -> pandas.DataFrame:
 
 
 def costs_picture(found: Iterable[Cost]) -> Picture:
-    """The medians as bars on a logarithmic scale, the cheapest at the top."""
+    """The medians as dots on a logarithmic scale, the cheapest at the top.
+
+    Dots, because a logarithmic scale has no zero from which the length of a bar could be measured.
+    """
     from matplotlib.figure import Figure
 
     measured = sorted(found, key=lambda cost: cost.median_ms)
-    figure = Figure(figsize=(_WIDTH_INCHES, 0.9 + _ROW_INCHES * len(measured)), layout="constrained")
+    figure = Figure(figsize=(_WIDTH_INCHES, 1.2 + _ROW_INCHES * len(measured)), layout="constrained")
     axes = figure.subplots()
-    colours = [A_DATABASE_EACH if cost.way in _OWN_DATABASE else KEEPS_THE_DATABASE for cost in measured]
-    bars = axes.barh([cost.way for cost in measured], [cost.median_ms for cost in measured], color=colours)
-    axes.bar_label(bars, [f" {cost.median_ms:.1f} ms" for cost in measured], fontsize=9)
+    _dots(axes, [cost.way for cost in measured], measured)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("set-up and clean-up of one test, median, ms (logarithmic)", fontsize=9)
-    axes.margins(x=0.15)
+    axes.margins(x=0.15, y=0.12)
     axes.invert_yaxis()
+    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper left", ncols=2, fontsize=9, frameon=False)
     lines = [f"{cost.way}: {cost.median_ms:.1f} ms" for cost in measured]
     title = f"What each of {len(lines)} ways to clean a database costs a test, from {lines[0]} to {lines[-1]}"
     return Picture(figure, title, "\n".join(lines))
+
+
+def _dots(axes: Axes, rows: list[str], measured: Iterable[Cost]) -> None:
+    """One dot per way, in its row; its shape and its colour both say whether the way makes a database for each test."""
+    groups: dict[bool, list[Cost]] = {False: [], True: []}
+    for cost in measured:
+        groups[cost.way in _OWN_DATABASE].append(cost)
+    for own, costs_ in groups.items():
+        label, shape, colour = _LOOKS[own]
+        at = [rows.index(cost.way) for cost in costs_]
+        axes.plot([cost.median_ms for cost in costs_], at, shape, color=colour, markersize=9, label=label)
+        for row, cost in zip(at, costs_, strict=True):
+            axes.annotate(f"{cost.median_ms:.1f} ms", (cost.median_ms, row), (9, 0), textcoords="offset points",
+                          va="center", fontsize=9)
+    axes.set_yticks(range(len(rows)), rows)
 
 
 def join_modes(found: Iterable[Joined]) -> pandas.DataFrame:

@@ -16,10 +16,22 @@ def test_the_cheapest_way_comes_first_and_the_others_are_told_by_it() -> None:
 
 
 def test_the_picture_says_the_same_in_words() -> None:
-    """Who cannot see the bars reads the medians."""
+    """Who cannot see the dots reads the medians."""
     picture = costs_picture(FOUND)
     assert picture.words == "rollback: 0.5 ms\ntemplate clone: 20.0 ms"
     assert picture.png().startswith(b"\x89PNG")
+
+
+def test_a_way_is_a_dot_at_its_median_and_no_bar() -> None:
+    """A logarithmic axis has no zero, so that the length of a bar would mean nothing; shapes tell the groups apart."""
+    [axes] = costs_picture(FOUND).figure.axes
+    assert axes.get_xscale() == "log"
+    assert not axes.patches
+    assert not axes.containers
+    dots = {(dot.get_marker(), *dot.get_xydata()[0]) for dot in axes.lines if len(dot.get_xydata())}
+    assert dots == {("o", 0.5, 0.0), ("s", 20.0, 1.0)}
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["rollback", "template clone"]
+    assert [note.get_text() for note in axes.texts] == ["0.5 ms", "20.0 ms"]
 
 
 def test_a_mode_is_one_row_with_both_endings() -> None:
