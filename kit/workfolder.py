@@ -21,7 +21,10 @@ NEWBORN_S = 60.0
 # The folders in the system's temporary directory: each start removes abandoned ones of all these kinds.
 TEMPORARY = (
     "kit-trace-", "kit-diagnose-", "kit-trial-", "kit-parent-", "kit-kernel-", "kit-tmp-", "kit-suite-", "kit-guard-",
+    "kit-lender-",
 )  # fmt: skip
+SOCKET_PATH_BYTES = 56
+"""Longest folder for temporary files: the path of a socket, in a folder in a folder of it, may have 103 bytes."""
 _ABOVE_STREAMS = 3  # standard input, output and error have the lower numbers
 
 
@@ -60,6 +63,17 @@ def make(base: Path, prefix: str) -> tuple[Path, int]:
         shutil.rmtree(newborn, ignore_errors=True)
         raise
     return folder, lock
+
+
+def make_short(prefix: str) -> tuple[Path, int]:
+    """A new private folder and its lock, as `make` gives them, with a path short enough for sockets in it.
+
+    Abandoned folders of this kind are removed first.
+    """
+    common = tempfile.gettempdir()
+    base = Path(common if len(common.encode()) <= SOCKET_PATH_BYTES else "/tmp")
+    sweep((*TEMPORARY, prefix), (base,))
+    return make(base, prefix)
 
 
 def take_lock(folder: Path) -> int:

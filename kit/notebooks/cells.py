@@ -383,8 +383,10 @@ def _bare_session() -> Session:
 def _open_pair() -> Pair:
     from kit.pair import open_pair
     from kit.pair.connect import libpq_variables
+    from kit.trials import fork_server
 
     pair = _closing.enter_context(open_pair())
+    fork_server.expect_trials()
     atexit.register(_closing.close)
     # Later requests for a pair in this kernel must find this one instead of opening another.
     for name in libpq_variables():  # they are about other servers and would affect each connection to these

@@ -48,16 +48,23 @@ class Running:
 
 
 @contextmanager
-def open_embedded(ports: tuple[int, int] | None = None) -> Iterator[Pair]:
-    """A new pair, taken down at the end. `ports` (production's, test's) default to free ones."""
-    running = start(ports)
+def open_embedded(
+    ports: tuple[int, int] | None = None, begun: Callable[[Supervisor], None] = lambda supervisor: None,
+) -> Iterator[Pair]:
+    """A new pair, taken down at the end. `ports` (production's, test's) default to free ones.
+
+    `begun` is called with the supervisor of the servers before they start, for a thread that may abandon the start.
+    """
+    running = start(ports, begun)
     try:
         yield running.pair
     finally:
         running.close()
 
 
-def start(ports: tuple[int, int] | None = None) -> Running:
+def start(
+    ports: tuple[int, int] | None = None, begun: Callable[[Supervisor], None] = lambda supervisor: None,
+) -> Running:
     """Start both servers in parallel. They end with this process unless their supervisor gets another order."""
     user = places.account()
     found = programs.find(user)
@@ -66,6 +73,7 @@ def start(ports: tuple[int, int] | None = None) -> Running:
     supervisor = Supervisor(directory, user)
     directory.release()
     try:
+        begun(supervisor)
         pair = _Start(found, user, directory, supervisor, ports).pair()
     except BaseException:
         supervisor.close()

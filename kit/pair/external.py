@@ -10,6 +10,11 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from kit.errors import PairError
 from kit.pair.model import SIDES, Kind, Pair, Side, SideName
 
+VARIABLES = frozenset(
+    {"KIT_PAIR_KIND", "KIT_PAIR_WRITABLE"}
+    | {f"KIT_{side.upper()}_{what}" for side in SIDES for what in ("URL", "ADMIN_URL", "LOG")}
+)
+"""The variables that name a pair, as `Pair.environ` sets them."""
 URL_FORM = "postgresql://user:password@host:port/database"
 
 

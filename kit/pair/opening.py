@@ -1,4 +1,4 @@
-"""Choose the pair: the one named by the environment, else the one that is up, else a new one."""
+"""Choose the pair: the one that the environment names or that is lent, else the one that is up, else a new one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def open_pair(
 ) -> Iterator[Pair]:
     """A live pair: the one that the environment names, else the one that is up, else a new embedded one.
 
-    The environment names it by KIT_PRODUCTION_URL and KIT_TEST_URL; `kit up` leaves one running; a new one is taken
-    down at the end.
+    The environment names it by KIT_PRODUCTION_URL and KIT_TEST_URL, or `kit investigate` lends one, which the first
+    request starts; `kit up` leaves one running; a new one is taken down at the end.
 
     With a `kind`, `ports` (production's, test's) or `urls`, only those are used. `writable` applies to `urls`: without
     it the kit never writes to those servers. Raises PairError when no pair can be opened.
@@ -51,6 +51,7 @@ def open_pair(
 
 def _pair_that_is_up() -> Pair | None:
     from kit.pair.external import pair_from_environment
+    from kit.pair.lending import lent_variables
     from kit.pair.running import status
 
-    return pair_from_environment() or status()
+    return pair_from_environment() or pair_from_environment(lent_variables()) or status()

@@ -109,6 +109,7 @@ class Supervisor:
         self.ended: dict[str, int] = {}
         self.pids: dict[str, int] = {}  # of running servers and programs
         self._unread = b""
+        self._abandoned = False
 
     def start(self, name: str, argv: list[str], log: Path, env: Mapping[str, str]) -> None:
         """Order the start of a server; its process number is in `pids` once the answer was read."""
@@ -151,12 +152,17 @@ class Supervisor:
         return True
 
     def listen(self, timeout_s: float) -> None:
-        """Read events, waiting at most `timeout_s` for the first. Raises PairError when the supervisor has exited."""
+        """Read events, waiting at most `timeout_s` for the first.
+
+        Raises PairError when the supervisor has exited, or was abandoned.
+        """
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], timeout_s)
         if not readable:
             return
         received = os.read(self.process.stdout.fileno(), 65536)
+        if self._abandoned:  # what ended then did not fail
+            raise PairError("the start of the servers was abandoned", remedy="run it again")
         if not received:
             raise PairError(
                 "the supervisor of the servers has ended", remedy="try again; then look at the system log"
@@ -179,6 +185,11 @@ class Supervisor:
         """Order the servers to outlive this process, until SIGTERM reaches the supervisor."""
         self._order({"detach": True})
         self._let_live()
+
+    def abandon(self) -> None:
+        """End the servers and programs while another thread still waits for them in `listen`, which then raises."""
+        self._abandoned = True
+        self.process.terminate()
 
     def close(self) -> None:
         """End the servers and remove their directory. Does nothing in a fork of the owner."""

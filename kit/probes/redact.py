@@ -62,6 +62,10 @@ class Known:
     def __repr__(self) -> str:
         return f"Known({len(self._values)} values)"
 
+    def and_of(self, values: Iterable[str]) -> "Known":
+        """Return these values and others."""
+        return Known((*self._values, *values))
+
     def within(self, text: str) -> bool:
         """Return whether `text` contains one of the values."""
         return self.may_be_in(text) and self._compiled().search(text) is not None

@@ -2,7 +2,8 @@
 
 A *warm* parent has imported the stack's third-party libraries and forks a fresh child for each command; when a fork
 would not be fresh or safe, it starts a new interpreter and reports why. Idle parents are reused and end with this
-process. A process may lend its parents to another one, such as a kernel, which then starts none.
+process. A process may lend its parents to another one, such as a kernel, which then starts none: at its start
+(LENT_VARIABLE), or when it needs the first one (`borrow_from`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from kit import processes, workfolder
 from kit.errors import TrialError
+from kit.pair.lending import PARENTS, Asked
 from kit.probes.drivers import CONNECTIONS, POOLS
 from kit.probes.redact import redact
 from kit.trials.worker import ADDRESS, READ_AT_START, SET_AFTER_START, SETTINGS, TEMPORARY, wire
@@ -261,6 +263,36 @@ def borrow(described: str) -> None:
         give_back(LentParent(kind, ParentAddress(**address)))
 
 
+def borrow_from(address: str) -> None:
+    """Borrow parents from the lender at this address when they are first needed, or announced by `expect_trials`."""
+    _loan.address, _loan.asked = address, None
+
+
+def expect_trials() -> None:
+    """Let the lender, if there is one, get its parents ready for trials that are about to be run; does not wait."""
+    with _loan.lock:
+        if _loan.address and _loan.asked is None:
+            _loan.asked = Asked(_loan.address, PARENTS)
+
+
+def _borrow() -> None:
+    expect_trials()
+    with _loan.lock:
+        if _loan.asked is not None:
+            asked, _loan.asked, _loan.address = _loan.asked, None, ""
+            borrow(asked.answer())
+
+
+@dataclass(slots=True)
+class _Loan:
+    """The lender of this process's parents, as long as they were not borrowed, and the request, once it was sent."""
+
+    address: str = ""
+    asked: Asked | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_loan = _Loan()
 _idle: dict[Kind, list[AnyParent]] = {}
 _lock = threading.Lock()
 
@@ -283,7 +315,8 @@ def parents(
 
 
 def take(python: str, environ: Mapping[str, str], *, warm: bool = True, also: tuple[str, ...] = ()) -> AnyParent:
-    """One such parent, to be returned with `give_back`."""
+    """One such parent, to be returned with `give_back`. Raises KitError when a lender's parents cannot be started."""
+    _borrow()
     kind = _kind(python, environ, warm, also)
     with _lock:
         waiting = _idle.get(kind, [])
@@ -340,8 +373,9 @@ def _private_folder() -> tuple[Path, int]:
 
 
 def _forget_after_fork() -> None:
-    """Forget the parents in a fork of this process: they are not the fork's children."""
+    """Forget the parents in a fork of this process: they are not the fork's children, nor lent to it."""
     _idle.clear()
+    _loan.address, _loan.asked, _loan.lock = "", None, threading.Lock()
 
 
 atexit.register(close_idle)

@@ -52,11 +52,12 @@ def investigate(
 
     Without `notebooks`, all of `notebooks/` are run. String parameters are converted to the type that the notebook
     declares. `jobs` notebooks run in parallel, one per processor by default, each with a pair of its own unless one is
-    up. `output_cell_bytes` and `output_notebook_bytes` limit the outputs of a cell and of a whole notebook. With
-    `stack` None the notebook chooses. `environ` is the kernels' environment, this process's by default.
-    `with_pair=False` is for notebooks without a database. `solved` inserts the solutions of exercises. With `fresh` a
-    trial is run again even if another notebook of this run has its evidence. `cwd` is the kernels' working directory,
-    the notebook's own folder by default. With `log_output`, what cells print goes to papermill's logger, too.
+    up; it is started when the notebook asks for it, and the limits of time count that. `output_cell_bytes` and
+    `output_notebook_bytes` limit the outputs of a cell and of a whole notebook. With `stack` None the notebook chooses.
+    `environ` is the kernels' environment, this process's by default. `with_pair=False` is for notebooks without a
+    database. `solved` inserts the solutions of exercises. With `fresh` a trial is run again even if another notebook of
+    this run has its evidence. `cwd` is the kernels' working directory, the notebook's own folder by default. With
+    `log_output`, what cells print goes to papermill's logger, too.
 
     Errors of the user or of a notebook are not raised: the result then has exit code 2, a reason and a remedy. Raises
     NotebookError when the required libraries are not installed.

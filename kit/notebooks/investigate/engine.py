@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,12 +64,14 @@ class KitEngine(Engine):  # type: ignore[misc]
         environ: Mapping[str, str] | None = None,
         folder: Path | None = None,
         save_to: Path | None = None,
+        told_later: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
         **options: Any,
     ) -> Any:
         """Run a notebook in place and return it. Raises NotebookError if it names a kernel of another interpreter.
 
         The kernel runs in `folder` (default: the working directory) with `environ` (default: this process's). The
         notebook is saved at every cell, as papermill does, without secrets, to `save_to` or else to `output_path`.
+        `told_later` returns the variables that the kernel has learnt since its start, which may contain secrets, too.
         """
         check_name(kernel_name)
         environ, folder = dict(os.environ if environ is None else environ), folder or Path.cwd()
@@ -77,6 +79,7 @@ class KitEngine(Engine):  # type: ignore[misc]
         nb_man = SavingManager(
             nb,
             Secrets.of(environ, parameters, folders=(folder,), nb=nb),
+            told_later,
             output_path=output_path if save_to is None else str(save_to),
             progress_bar=progress_bar,
             log_output=log_output,
@@ -115,6 +118,9 @@ class KitEngine(Engine):  # type: ignore[misc]
 
         `execution_timeout` is papermill's name for the limit per cell.
         """
+        def clean(text: str) -> str:
+            return str(nb_man.secrets.out_of(text))
+
         execution = _Execution(
             nb_man,
             Limits(execution_timeout or TIMEOUT_CELL_S, timeout_notebook_s, start_timeout),
@@ -122,7 +128,7 @@ class KitEngine(Engine):  # type: ignore[misc]
             folder,
             watcher or Watcher(),
             Amount(output_cell_bytes, output_notebook_bytes),
-            Echo(nb_man.secrets.out_of, logger if log_output else None, stdout_file, stderr_file),
+            Echo(clean, logger if log_output else None, stdout_file, stderr_file),
         )
         _run_to_its_end(execution.run)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import processes
+from kit.pair.lending import ADDRESS_VARIABLE
 from kit.trials import fork_server
 
 MARK = "KIT_KERNEL"
@@ -99,7 +100,10 @@ def main() -> None:
     mark, folders = f"{MARK}={os.environ[MARK]}", [os.environ[PLACE], os.environ["TMPDIR"]]
     watch = (int(os.environ.pop(OWNER)), mark, folders)
     threading.Thread(target=_end_with_owner, args=watch, name="kit-owner", daemon=True).start()
-    fork_server.borrow(os.environ.pop(fork_server.LENT_VARIABLE, "[]"))  # for this process, not for its children
+    # For this process, not for its children.
+    fork_server.borrow(os.environ.pop(fork_server.LENT_VARIABLE, "[]"))
+    if ADDRESS_VARIABLE in os.environ:
+        fork_server.borrow_from(os.environ[ADDRESS_VARIABLE])
     _watch_threads()
     _watch_tasks()
     KernelApp.launch_instance()

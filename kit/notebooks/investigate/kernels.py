@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,8 +32,6 @@ IOPUB_TIMEOUT_S = 60
 END_WITH_THE_KERNEL = ("multiprocessing.resource_tracker", "/kit/trials/worker ")
 """Processes that a notebook need not end: Python's own helper, and the parents that its trials were forked from."""
 _FATAL = "Fatal Python error"
-SOCKET_PATH_BYTES = 56
-"""Longest folder for temporary files: the path of a socket, in a folder in a folder of it, may have 103 bytes."""
 
 
 class KernelFailed(Exception):
@@ -55,8 +52,8 @@ class Kernel:
     def __init__(self, nb: Any, amount: Amount, wrote: Callable[[Any, Any], None]) -> None:
         self._number = uuid.uuid4().hex
         self.mark = f"{MARK}={self._number}"
-        self._place, self._lock = _short_folder("kit-kernel-")
-        self._aside, self._lock_aside = _short_folder("kit-tmp-")
+        self._place, self._lock = workfolder.make_short("kit-kernel-")
+        self._aside, self._lock_aside = workfolder.make_short("kit-tmp-")
         # A server that the notebook starts may run as another user, who must be able to reach its files.
         self._aside.chmod(0o711)
         self._nb = nb
@@ -248,17 +245,6 @@ kernel_module = "kit.notebooks.investigate.kernel"
 # The notebook's folder must not precede the kit's modules on sys.path; IPython later inserts it after the standard
 # library, so that the notebook can import from it.
 _START = f"import sys; sys.path[:] = filter(None, sys.path); from {kernel_module} import main; main()"
-
-
-def _short_folder(prefix: str) -> tuple[Path, int]:
-    """Make a private folder with a path short enough for sockets in it; return it and its lock.
-
-    Abandoned folders of this kind are removed first.
-    """
-    common = tempfile.gettempdir()
-    base = Path(common if len(common.encode()) <= SOCKET_PATH_BYTES else "/tmp")
-    workfolder.sweep(workfolder.TEMPORARY, (base,))
-    return workfolder.make(base, prefix)
 
 
 def _manager(place: Path) -> Any:

@@ -19,15 +19,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from kit import processes
-from kit.errors import EvidenceError, KitError, NotebookError, PairError
+from kit.errors import EvidenceError, KitError, NotebookError
 from kit.notebooks.cells import STACK_VARIABLE
-from kit.notebooks.investigate import parameters, saved, servers, sessions
+from kit.notebooks.investigate import parameters, saved
 from kit.notebooks.investigate.places import Place, describe_places, places
 from kit.notebooks.investigate.progress import Progress, summary
 from kit.notebooks.investigate.results import Investigation, NotebookRun, conclude, judge
 from kit.notebooks.investigate.scrub import Secrets
 from kit.notebooks.investigate.tasks import KERNEL, Task, nbformat, tasks
 from kit.notebooks.investigate.watching import Watcher
+from kit.pair.external import VARIABLES
 from kit.probes.redact import learn_all, redact
 from kit.report.printable import printable
 from kit.trials.run_folder import EVIDENCE, FRESH_VARIABLE, RUN_VARIABLE, SHELF_VARIABLE, Run, new_run
@@ -165,12 +166,12 @@ class _Work:
         self, request: Request, run: Run, places: Sequence[Place], stack: Mapping[str, str], progress: Progress
     ) -> None:
         self.request, self.run, self.stack, self.progress = request, run, stack, progress
+        self._all_places = places
         self.places: queue.SimpleQueue[Place] = queue.SimpleQueue()
         for place in places:
             self.places.put(place)
         self.at_a_time = len(places)
-        self._told: list[Mapping[str, Any]] = [request.environ, parameters.pairs(request.parameters)]
-        self._told += [place.pair.environ() for place in places if place.pair]
+        self._given = (request.environ, parameters.pairs(request.parameters))
         self.stopped = ""
         self.kernels: set[tuple[int, str]] = set()
 
@@ -189,7 +190,7 @@ class _Work:
 
     def secrets(self) -> Secrets:
         """The secrets in the environments, parameters and pairs of this run's notebooks."""
-        return Secrets.of(*self._told)
+        return Secrets.of(*self._given, *(told for place in self._all_places for told in place.told))
 
     def stop(self, why: str) -> None:
         """Kill all kernels; the notebooks record `why`."""
@@ -224,10 +225,9 @@ class _Work:
             raise task.problem
         place.make_ready()
         environ = self._environ(place)
-        since = {} if place.pair is None else servers.positions(place.pair)
-        self._execute(task, environ)
+        self._execute(task, environ, place)
         nb = nbformat().read(self.run.path(f"{task.name}.ipynb"), as_version=4)
-        left, trouble = _inspect_pair(place, since, failed=bool(saved.Outcome.of(nb).error))
+        left, trouble = place.inspect(failed=bool(saved.Outcome.of(nb).error))
         left = [self.secrets().out_of(line) for line in left]
         return judge(task.name, nb, left, trouble=trouble, solved=self.request.solved), nb
 
@@ -261,11 +261,11 @@ class _Work:
             environ[STACK_VARIABLE] = self.request.stack
         if self.request.fresh:
             environ[FRESH_VARIABLE] = "1"
-        told = place.environ()
-        self._told.append(told)  # a replacement pair has its own passwords
-        return environ | told
+        if place.own:  # the kernel asks for its pair, and must not find another one first
+            environ = {name: value for name, value in environ.items() if name not in VARIABLES}
+        return environ | place.environ()
 
-    def _execute(self, task: Task, environ: Mapping[str, str]) -> None:
+    def _execute(self, task: Task, environ: Mapping[str, str], place: Place) -> None:
         import papermill
         from papermill.exceptions import PapermillExecutionError
 
@@ -287,26 +287,13 @@ class _Work:
                 output_cell_bytes=self.request.output_cell_bytes,
                 output_notebook_bytes=self.request.output_notebook_bytes,
                 environ=environ,
+                told_later=lambda: tuple(place.told),
                 folder=self.request.cwd or task.path.parent,
                 log_output=self.request.log_output,
                 save_to=path,
                 watcher=_Reporter(self, task.name),
             )
         ended.replace(path)
-
-
-def _inspect_pair(place: Place, since: Mapping[str, int], *, failed: bool) -> tuple[list[str], PairError | None]:
-    """Return the sessions that a notebook left open, and the fault of a server, if any."""
-    if place.pair is None:
-        return [], None
-    found = servers.trouble(place.pair)
-    if found is not None:
-        return [], found
-    try:
-        left = sessions.left_open(place.pair)
-    except PairError as error:
-        return [], error
-    return left, servers.in_logs(place.pair, since) if failed else None
 
 
 def _explained(error: Exception) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import copy
 import os
 import secrets as random
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ _OF_THE_RUN = ("start_time", "end_time", "duration", "exception")
 class SavingManager(NotebookExecutionManager):  # type: ignore[misc]
     """papermill's manager, which decides when to save. Notebooks saved before the end are marked as incomplete."""
 
-    def __init__(self, nb: Any, secrets: Secrets, **options: Any) -> None:
+    def __init__(
+        self, nb: Any, secrets: Secrets, told_later: Callable[[], Sequence[Mapping[str, Any]]] = tuple, **options: Any
+    ) -> None:
         super().__init__(nb, **options)
-        self.secrets = secrets
+        self._secrets, self._told_later, self._told = secrets, told_later, 0
         for place in ("input_path", "output_path"):
             # Readers of a run need not learn its path. A notebook may be given instead of a path.
             named = nb.metadata.papermill.get(place)
@@ -32,6 +35,14 @@ class SavingManager(NotebookExecutionManager):  # type: ignore[misc]
         self._running: int | None = None
         self._clean: Any = copy.deepcopy(nb)
         secrets.out_of_notebook(self._clean)
+
+    @property
+    def secrets(self) -> Secrets:
+        """What to remove: also what the kernel has been told since its start."""
+        told = self._told_later()
+        if len(told) > self._told:
+            self._secrets, self._told = self._secrets.and_of(*told), len(told)
+        return self._secrets
 
     def complete(self) -> None:
         """From now on save the notebook itself, which has its outcome and no secrets."""

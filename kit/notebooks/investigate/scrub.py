@@ -34,6 +34,11 @@ class Secrets:
         found = [value for values in (*named, *files) for value in secrets_among(values)]
         return cls(Known(value for value in (*found, *_literals(nb)) if value not in public))
 
+    def and_of(self, *named: Mapping[str, Any]) -> Secrets:
+        """These secrets, and those in further variables."""
+        public = {value for values in named for value in public_among(values)}
+        return Secrets(self.known.and_of(one for values in named for one in secrets_among(values) if one not in public))
+
     def within(self, text: str) -> bool:
         """Whether one of the values is in `text`."""
         return self.known.within(text)
