@@ -15,7 +15,7 @@ from .connecting import Connecting, connecting
 from .context import CURRENT, REQUEST, Request, Supplier
 from .frames import Stack, application_stack
 from .gate import Gate, Reached
-from .objects import Notes, Objects, address
+from .objects import Notes, Objects, address, held_by
 from .own import os, re, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .peers import Peer
@@ -386,8 +386,8 @@ class Databases:
 
     def _loop(self) -> Optional[str]:
         """Return the number of the event loop running in this thread; None without one."""
-        asyncio = sys.modules.get("asyncio.events")
-        loop = asyncio._get_running_loop() if asyncio is not None else None
+        running = held_by(sys.modules.get("asyncio.events")).get("_get_running_loop")
+        loop = running() if running is not None else None
         if loop is None:
             return None
         return self.objects.of("loop", loop) or self.objects.new("loop", loop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from .drivers import ADAPTERS, CONNECTIONS
+from .objects import held_by
 from .own import gc, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 
@@ -22,7 +23,7 @@ def opened_before(guard: "Guard") -> List[str]:
     With any message, the run cannot be guarded.
     """
     found = [f"{name}{holder} was opened before the guard was loaded." for name, holder in _connections(guard)]
-    forks = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
+    forks = held_by(sys.modules.get("multiprocessing.forkserver")).get("_forkserver")
     if getattr(forks, "_forkserver_pid", None) is not None:
         found.append(
             "The fork server of multiprocessing was started before the guard was loaded: its processes would not be "
@@ -48,7 +49,7 @@ def _connections(guard: "Guard") -> Iterator[Tuple[str, str]]:
 
 def _kinds() -> Dict[type, Tuple[str, str]]:
     loaded = [(module, name) for module, name in CONNECTIONS if module in sys.modules]
-    found = {(module, name): vars(sys.modules[module]).get(name) for module, name in loaded}
+    found = {(module, name): held_by(sys.modules[module]).get(name) for module, name in loaded}
     return {kind: names for names, kind in found.items() if isinstance(kind, type)}
 
 

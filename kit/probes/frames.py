@@ -146,8 +146,7 @@ def started_by() -> Stack:
 def _caller_of_greenlet(greenlet: Any) -> Tuple[Optional[FrameType], Any]:
     """Return the frame outside a greenlet, and that greenlet: SQLAlchemy runs synchronous code in one under asyncio."""
     if greenlet is None:
-        module = sys.modules.get("greenlet")
-        getcurrent = getattr(module, "getcurrent", None)
+        getcurrent = held_by(sys.modules.get("greenlet")).get("getcurrent")
         greenlet = getcurrent() if getcurrent else None
     while greenlet is not None:
         greenlet = greenlet.parent

@@ -14,6 +14,7 @@ from .allow import AllowList
 from .audited import listen
 from .children import Children, Listening, Starting, current_environ, find, is_python, with_inject
 from .clients import CLIENTS, destinations_of
+from .coverage_use import CoverageProbe
 from .drivers import DIALECTS, PACKAGES, DriverProbe
 from .frames import application_stack
 from .gate import Gate, GuardedDatabases, Refusal
@@ -105,6 +106,7 @@ class Guard:
         note = note or (lambda text: tell_elsewhere({NOTE: text}))
         DriverProbe(GuardedDatabases(self.gate), statements=False).install(self.hooks)
         self.hooks.when_imported("sqlalchemy", self._watch_other_drivers)
+        CoverageProbe(guard=True).install(self.hooks)
         started = Started(self.gate, note)
         Children(self._injection, started).install(self.hooks)
         self.hooks.on_removal(listen("cpython.PyInterpreterState_New", started.another_interpreter))

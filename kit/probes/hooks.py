@@ -12,7 +12,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from .audited import listen
-from .objects import held_by, is_a
+from .objects import held_by, is_a, is_lazy
 from .own import functools, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 
@@ -91,7 +91,9 @@ class Hooks:
         """Patch modules that were imported without the import hook; by default, all that are waited for."""
         for name in modules or tuple(self._on_import):
             module: Any = sys.modules.get(name)
-            if _is_imported(module):
+            if is_lazy(module):
+                self._finder.report_execution(module) if self._finder is not None else None
+            elif _is_imported(module):
                 self.imported(name, module)
 
     def _importing(self, event: Any) -> None:
@@ -110,7 +112,7 @@ class Hooks:
         if type(code) is not CodeType or code.co_name != "<module>" or not self._on_import:
             return
         for name in [name for name in self._on_import if _is_code_of(name, code) and name not in self.by_finder]:
-            spec = getattr(sys.modules.get(name), "__spec__", None)
+            spec = held_by(sys.modules.get(name)).get("__spec__")
             if type(spec) is ModuleSpec:
                 call_when_imported(spec, functools.partial(self.catch_up, name))
 
@@ -284,7 +286,14 @@ class _AfterImport(MetaPathFinder):
                 return spec  # type: ignore[no-any-return]
         return None
 
-    def _report_import(self, spec: ModuleSpec) -> None:
+    def report_execution(self, module: ModuleType) -> None:
+        """Wrap the loader that a lazy module calls when its first attribute is read."""
+        spec = held_by(module).get("__spec__")
+        if type(spec) is ModuleSpec and "exec_module" not in held_by(spec.loader):
+            self._report_import(spec, is_executed=True)
+
+    def _report_import(self, spec: ModuleSpec, is_executed: bool = False) -> None:
+        """Wrap the loader; with `is_executed` it executes the module, even if this is still of a lazy type then."""
         loader, hooks, name = spec.loader, self._hooks, spec.name
         execute = getattr(loader, "exec_module", None)
         if execute is None:
@@ -297,7 +306,11 @@ class _AfterImport(MetaPathFinder):
                 execute(module)
             finally:
                 hooks.by_finder.discard(name)
-            if module.__name__ == name:  # a loader can be shared by modules
+            if held_by(module).get("__name__") != name:  # a loader can be shared by modules
+                return
+            if is_lazy(module) and not is_executed:
+                self.report_execution(module)
+            else:
                 hooks.imported(name, module)
 
         try:

@@ -9,6 +9,7 @@ from .app_use import AppProbe
 from .audit import AuditProbe
 from .children import STARTED_IN, Children, Listening, as_here
 from .context import CURRENT
+from .coverage_use import CoverageProbe
 from .databases import Databases
 from .drivers import DriverProbe
 from .environ import EnvironmentProbe
@@ -54,6 +55,7 @@ class Installed:
         )
         self._databases = Databases(self.recorder, Objects(), gate)
         ThreadProbe().install(self.hooks)
+        CoverageProbe().install(self.hooks)
         Children(as_here(os.environ), Unwatched(self.recorder, _judge(gate))).install(self.hooks)
         for name, probe in self._probes().items():
             if name in self.names:

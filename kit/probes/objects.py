@@ -5,7 +5,7 @@ No object is kept alive: it is known by its address, confirmed by a weak referen
 
 from __future__ import annotations
 
-from types import GetSetDescriptorType, MemberDescriptorType
+from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any, Callable, Dict, Generic, Iterator, List, Optional, Tuple, TypeVar
 from weakref import ReferenceType, ref
 
@@ -23,6 +23,7 @@ _MRO: Callable[[type], Tuple[type, ...]] = vars(type)["__mro__"].__get__
 _SPACE: Callable[[type], Any] = vars(type)["__dict__"].__get__
 _MODULE: Callable[[type], Any] = vars(type)["__module__"].__get__
 _QUALNAME: Callable[[type], str] = vars(type)["__qualname__"].__get__
+_OF_A_MODULE = vars(ModuleType)["__getattribute__"]
 
 
 class Objects:
@@ -155,6 +156,17 @@ def held_by(thing: Any) -> Dict[str, Any]:
             held = space.__get__(thing)
             return held if type(held) is dict else {}
     return {}
+
+
+def is_lazy(thing: Any) -> bool:
+    """Return whether a module executes its code when an attribute is read, as one made by `LazyLoader` does.
+
+    What it holds without that is in `held_by`.
+    """
+    if not is_a(thing, ModuleType):
+        return False
+    spaces = map(space_of, bases(type(thing)))
+    return next(space["__getattribute__"] for space in spaces if "__getattribute__" in space) is not _OF_A_MODULE
 
 
 def takes_attributes(thing: Any) -> bool:

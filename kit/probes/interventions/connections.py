@@ -7,6 +7,7 @@ from typing import Any, List, Optional, Tuple
 from weakref import WeakSet
 
 from ..hooks import with_arguments_of
+from ..objects import held_by
 from ..own import os, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from .base import WORKSPACE, File, Intervention, Rerun
@@ -341,6 +342,6 @@ def _called_from(file: str, line: int) -> bool:
 
 
 def _outside_of_greenlet() -> Optional[Any]:
-    getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    getcurrent = held_by(sys.modules.get("greenlet")).get("getcurrent")
     parent = getcurrent().parent if getcurrent is not None else None
     return parent.gr_frame if parent is not None else None

@@ -12,7 +12,7 @@ from weakref import WeakSet
 from ..drivers import ADAPTERS
 from ..drivers.base import Opener
 from ..hooks import Hooks
-from ..objects import Notes
+from ..objects import Notes, held_by
 from ..own import os, re, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..places import place
@@ -281,7 +281,7 @@ def lines() -> List[Tuple[str, int, str]]:
     """Return the file, line and function of each frame on the stack, including those outside of a greenlet."""
     found: List[Tuple[str, int, str]] = []
     frame: Optional[FrameType] = sys._getframe(1)
-    getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    getcurrent = held_by(sys.modules.get("greenlet")).get("getcurrent")
     greenlet = getcurrent() if getcurrent is not None else None
     while len(found) < _FRAMES_AT_MOST:
         while frame is None and greenlet is not None:
