@@ -25,7 +25,7 @@ from kit.diagnosing.conclusion import (
     nothing_wrong,
 )
 from kit.diagnosing.journal import Journal, RunResult, opened
-from kit.diagnosing.judge import Symptom, case_of_answer, effect, is_remedy, symptoms_of, together, went_nowhere
+from kit.diagnosing.judge import Symptom, case_of_answer, judged, symptoms_of, together
 from kit.diagnosing.order import dependences as order
 from kit.diagnosing.order.model import Dependence
 from kit.diagnosing.order.reruns import outcomes_of
@@ -406,7 +406,7 @@ class Diagnosing:
         except TraceError as error:  # an earlier run has removed something that the command needs
             return self._ran(symptom, labels, RunResult(Effect.VOID, error.found, 0.0))
         left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)
-        shown, reason = effect(symptom, traced.evidence, frozenset(left_out), interventions)
+        shown, reason, is_remedy, nowhere = judged(symptom, traced.evidence, frozenset(left_out), interventions)
         idle = _first_ineffective(traced, interventions)
         leave = _without_any_hold(traced, chosen, labels) if len(chosen) > 1 else ()
         if leave and len(leave) < len(chosen):  # the remaining candidates caused the result of this run
@@ -415,10 +415,11 @@ class Diagnosing:
         elif idle:
             shown = Effect.VOID if shown is Effect.GONE else shown
             reason = f"the intervention had no effect ({idle}); {reason}"
-        remedy, duration_s = is_remedy(symptom, traced.evidence, shown), traced.evidence.duration_s
+        if shown is not Effect.GONE:
+            is_remedy = nowhere = False
+        duration_s = traced.evidence.duration_s
         still = tuple(refusal.test for refusal in traced.evidence.refusals if refusal.test is not None)
-        nowhere = shown is Effect.GONE and went_nowhere(symptom, traced.evidence)
-        found = RunResult(shown, reason, duration_s, remedy, tuple(one.label for one in leave), still, nowhere)
+        found = RunResult(shown, reason, duration_s, is_remedy, tuple(one.label for one in leave), still, nowhere)
         self.journal.add(symptom.apart, labels, found)
         return self._ran(symptom, labels, found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kit.analysis.case import Case, Leak, case_of
 from kit.analysis.databases import Allowed
@@ -25,6 +26,19 @@ from kit.probes.places import place
 # These redirect a connection: the test gets as far as before, and may then fail for lack of its rows.
 _REDIRECTS = (RedirectEngine, RedirectSession, RedirectConnection, SetVariable)
 _RAN = ("passed", "failed", "xfailed", "xpassed")
+
+
+class Judgement(NamedTuple):
+    """What a re-run shows of the symptom, and the reason.
+
+    `is_remedy`: the symptom is gone, with a database that exists, and no test that passed fails. `nowhere`: it is gone
+    because what was asked for in place of the wrong database does not exist.
+    """
+
+    effect: Effect
+    reason: str
+    is_remedy: bool = False
+    nowhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,43 +136,44 @@ def failures(evidence: Evidence) -> Iterable[str]:
     return (outcome.test for outcome in evidence.outcomes if outcome.outcome == "failed")
 
 
-def effect(
+def judged(
     symptom: Symptom, run: Evidence, left_out: frozenset[str], interventions: Sequence[Intervention] = ()
-) -> tuple[Effect, str]:
-    """The effect of a run with these interventions, and the reason; `left_out` are tests that were left out."""
+) -> Judgement:
+    """What a run with these interventions shows; `left_out` are tests that were left out."""
     if run.timed_out:
-        return Effect.VOID, f"ended at its time limit, after {run.duration_s:.0f} s"
+        return Judgement(Effect.VOID, f"ended at its time limit, after {run.duration_s:.0f} s")
     if not run.processes:
-        return Effect.VOID, "no probe reported"
+        return Judgement(Effect.VOID, "no probe reported")
     unobserved = [test for test in symptom.affected if test in left_out]
     if unobserved and len(unobserved) == len(symptom.affected):
-        return Effect.VOID, f"{unobserved[0]} shows the symptom, but was left out"
+        return Judgement(Effect.VOID, f"{unobserved[0]} shows the symptom, but was left out")
     if symptom.wrong:
-        shown, reason = _leak_effect(symptom, run, left_out, interventions)
-        anew = new_hiding_gap(symptom.first.evidence, run, symptom.first.allowed) if shown is Effect.GONE else None
-        return (shown, reason) if anew is None else (Effect.VOID, f"new in this run: {anew.why}")
+        found = _leak_effect(symptom, run, left_out, interventions)
+        gone = found.effect is Effect.GONE
+        anew = new_hiding_gap(symptom.first.evidence, run, symptom.first.allowed) if gone else None
+        return found if anew is None else Judgement(Effect.VOID, f"new in this run: {anew.why}")
     return _failure_effect(symptom, run, left_out)
 
 
 def _leak_effect(
     symptom: Symptom, run: Evidence, left_out: frozenset[str], interventions: Sequence[Intervention]
-) -> tuple[Effect, str]:
+) -> Judgement:
     refused = [refusal for refusal in run.refusals if NOWHERE not in refusal.database]
     if refused:
         first, chain = refused[0], run.chain(refused[0])
         if not _is_known(symptom, first):
             allow = f": allow it if tests may reach it (--allow {first.entry})" if first.entry else ""
             why = first.because or "which is not allowed either"
-            return Effect.VOID, f"it connected to {first.database} instead, {why}{allow}"
-        return Effect.STAYS, f"{_stopped(first)}, at {chain[0] if chain else first.phase}"
+            return Judgement(Effect.VOID, f"it connected to {first.database} instead, {why}{allow}")
+        return Judgement(Effect.STAYS, f"{_stopped(first)}, at {chain[0] if chain else first.phase}")
     again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
     # Refusals were handled above; remaining ones are for the replacement database, which does not exist.
     wrong = [reach for reach in again.reached if not reach.stopped and _is_wrong(symptom, again, reach.database.id)]
     if wrong:
-        return Effect.STAYS, f"{wrong[0].database.name} was reached, at {wrong[0].opener}"
+        return Judgement(Effect.STAYS, f"{wrong[0].database.name} was reached, at {wrong[0].opener}")
     asked = wrong_server_requested(symptom, run)
     if asked:
-        return Effect.VOID, f"it tried to connect to {asked}, which is not allowed"
+        return Judgement(Effect.VOID, f"it tried to connect to {asked}, which is not allowed")
     return _comparable(symptom, run, again, left_out, interventions)
 
 
@@ -238,7 +253,7 @@ def _comparable(
     again: Answer,
     left_out: frozenset[str],
     interventions: Sequence[Intervention],
-) -> tuple[Effect, str]:
+) -> Judgement:
     """No wrong database was reached: did the tests get as far as before?"""
     first, now = symptom.first.evidence, ran(run)
     nowhere = requested_replacement(run, again)
@@ -246,25 +261,27 @@ def _comparable(
     in_fixtures = _affected_in_fixtures(symptom) - set(now) if nowhere else set[str]()
     missing = [test for test in symptom.tests if test not in now and test not in left_out | in_fixtures]
     if missing and not run.refusals:  # after a refusal no more tests are started
-        return Effect.VOID, f"{counted(len(missing), 'test')} no longer ran, {missing[0]} first"
+        return Judgement(Effect.VOID, f"{counted(len(missing), 'test')} no longer ran, {missing[0]} first")
     if not symptom.tests and run.exit_code and (run.exit_code != first.exit_code or not again.reached) and not nowhere:
         reached = "" if again.reached else " and reached no database"
-        return Effect.VOID, f"it ended with exit code {run.exit_code}{reached}"
+        return Judgement(Effect.VOID, f"it ended with exit code {run.exit_code}{reached}")
     gone = removed_reach(interventions, [reach for leak in symptom.leaks for reach in leak.reaches])
     if gone is not None:
-        return Effect.VOID, f"the code that opens {gone.database.name} at {gone.opener} did not run"
+        return Judgement(Effect.VOID, f"the code that opens {gone.database.name} at {gone.opener} did not run")
     wrongly = [
         reach for reach in _wrongly(symptom, left_out, now, bool(missing))
         if (reach.test not in in_fixtures or reach.phase == "setup") and not used_stand_in(run, reach, interventions)
     ]  # fmt: skip
     idle = next(unrepeated_reaches(first, wrongly, database_requests(run), interventions), None)
     if idle is not None:
-        return Effect.VOID, _no_longer_asks(symptom, idle, now, run)
+        return Judgement(Effect.VOID, _no_longer_asks(symptom, idle, now, run))
     if nowhere:
-        return Effect.GONE, "only the replacement database was tried"
+        return Judgement(Effect.GONE, "only the replacement database was tried", nowhere=True)
     led = any(isinstance(one, _REDIRECTS) for one in interventions)
     lost = _no_longer_passes(symptom, run, symptom.affected if led else ())
-    return (Effect.VOID, lost) if lost else (Effect.GONE, _instead(symptom, again))
+    if lost:
+        return Judgement(Effect.VOID, lost)
+    return Judgement(Effect.GONE, _instead(symptom, again), is_remedy=not _no_longer_passes(symptom, run))
 
 
 def _affected_in_fixtures(symptom: Symptom) -> set[str]:
@@ -287,21 +304,6 @@ def _no_longer_asks(symptom: Symptom, reach: Reach, now: Mapping[str, str], run:
     at = f" at {reach.used[0].file}:{reach.used[0].line}" if reach.used else ""
     ended = f"{ended}, and" if ended else f"exit code {run.exit_code}:"
     return f"{ended} {who} no longer connects to a database{at}"
-
-
-def is_remedy(symptom: Symptom, run: Evidence, shown: Effect) -> bool:
-    """Whether a run's intervention is a remedy: the database exists, and no test that passed fails."""
-    if shown is not Effect.GONE:
-        return False
-    if not symptom.wrong:
-        return True
-    again = answer(run, symptom.first.allowed, symptom.first.allowed.folder)
-    return not requested_replacement(run, again) and not _no_longer_passes(symptom, run)
-
-
-def went_nowhere(symptom: Symptom, run: Evidence) -> bool:
-    """Whether what answered in place of the wrong database is one that does not exist."""
-    return requested_replacement(run, answer(run, symptom.first.allowed, symptom.first.allowed.folder))
 
 
 def requested_replacement(run: Evidence, again: Answer) -> bool:
@@ -331,21 +333,20 @@ def _instead(symptom: Symptom, again: Answer) -> str:
     return f"not reached; {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} answered"
 
 
-def _failure_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> tuple[Effect, str]:
+def _failure_effect(symptom: Symptom, run: Evidence, left_out: frozenset[str]) -> Judgement:
     if run.refusals:
-        return Effect.VOID, f"{_stopped(run.refusals[0])}, which is not allowed"
+        return Judgement(Effect.VOID, f"{_stopped(run.refusals[0])}, which is not allowed")
     failed = set(failures(run))
     now = ran(run)
     wanted = [test for test in symptom.affected if test not in left_out]
     missing = [test for test in wanted if test not in now and test not in failed]
     if missing:
-        return Effect.VOID, f"{missing[0]} no longer ran"
+        return Judgement(Effect.VOID, f"{missing[0]} no longer ran")
     lost = _no_longer_passes(symptom, run)
     if lost:
-        return Effect.VOID, lost
+        return Judgement(Effect.VOID, lost)
     still = [test for test in wanted if test in failed]
     if still:
-        return Effect.STAYS, f"{still[0]} fails"
-    return Effect.GONE, f"{counted(len(wanted), 'test')} that failed now pass" if len(
-        wanted
-    ) > 1 else f"{wanted[0]} passes"
+        return Judgement(Effect.STAYS, f"{still[0]} fails")
+    passes = f"{counted(len(wanted), 'test')} that failed now pass" if len(wanted) > 1 else f"{wanted[0]} passes"
+    return Judgement(Effect.GONE, passes, is_remedy=True)

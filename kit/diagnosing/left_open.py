@@ -3,8 +3,8 @@
 Such a run is a complete proof only if nothing could have selected another engine. Otherwise the engine is named and no
 cause is called proved. Doubts are: another cause that was found and not refuted, a process other than the tests', a
 variable that the application read and that was not set, and replacements in the tests (`patch`, `monkeypatch.setattr`).
-Redirected to a database that does not exist, any connection is gone: that is a proof only where the program's text
-names the database at that very line.
+Redirected to a database that does not exist (a service of libpq's, too), any connection is gone: that is a proof only
+where the program's text names the database at that very line.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from kit.diagnosing.inherited import TextOf
 from kit.diagnosing.judge import Symptom, case_of_answer
 from kit.diagnosing.search import Found
 from kit.probes.interventions.connections import RedirectConnection, RedirectEngine, RedirectSession
+from kit.probes.interventions.services import ServiceInstead
 
-_REDIRECTS = (RedirectEngine, RedirectConnection, RedirectSession)
+_REDIRECTS = (RedirectEngine, RedirectConnection, RedirectSession, ServiceInstead)
 _REPLACES = re.compile(r"^[^#\n]*(?:\bpatch(?:\.object)?\(|\bsetattr\()", re.MULTILINE)
 
 

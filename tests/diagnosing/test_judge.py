@@ -10,7 +10,7 @@ from kit.analysis.databases import Allowed
 from kit.answer.diagnosis import Effect
 from kit.answer.model import answer
 from kit.detectors.planning.candidate import NOWHERE
-from kit.diagnosing.judge import effect, symptoms_of
+from kit.diagnosing.judge import judged, symptoms_of
 from kit.evidence.model import Connection, Evidence, FailedConnection, Frame, NotSeen, Outcome, Process, Refusal, Use
 from kit.probes.interventions.texts import EditModule
 
@@ -50,13 +50,13 @@ def evidence(file: str | None, outcome: str | None, exit_code: int = 0) -> Evide
 def test_what_a_run_shows(before: Evidence, now: Evidence, expected: Effect) -> None:
     """What does not come as far as to ask for a database shows nothing, however it ends, and had ended before."""
     (symptom,) = symptoms_of(answer(before, ALLOWED, "/project"))
-    assert effect(symptom, now, frozenset())[0] is expected
+    assert judged(symptom, now, frozenset())[0] is expected
 
 
 def test_a_run_without_probes_shows_nothing() -> None:
     """Where no probe reported, nothing is known of the run."""
     (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "failed"), ALLOWED, "/project"))
-    assert effect(symptom, replace(evidence(None, "passed"), processes=()), frozenset())[0] is Effect.VOID
+    assert judged(symptom, replace(evidence(None, "passed"), processes=()), frozenset())[0] is Effect.VOID
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_only_what_had_been_reached_wrongly_can_stay(stopped_at: str, expected: 
     """A run that was stopped at another database than before neither kept the wrong one nor did without it."""
     (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "passed"), ALLOWED, "/project"))
     stopped = Refusal(at_s=1.0, database=stopped_at, entry=stopped_at)
-    shown, reason = effect(symptom, replace(evidence(None, "failed"), refusals=(stopped,)), frozenset())
+    shown, reason, *_ = judged(symptom, replace(evidence(None, "failed"), refusals=(stopped,)), frozenset())
     assert shown is expected
     assert said in reason
 
@@ -77,16 +77,16 @@ def test_a_refusal_that_no_entry_would_lift_is_judged_all_the_same(entry: str) -
     """A client of which nobody can tell where it leads was stopped: that shows nothing, and is no error."""
     (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "passed"), ALLOWED, "/project"))
     stopped = Refusal(at_s=1.0, database="a database through psql", entry=entry)
-    assert effect(symptom, replace(evidence(None, "failed"), refusals=(stopped,)), frozenset())[0] is Effect.VOID
+    assert judged(symptom, replace(evidence(None, "failed"), refusals=(stopped,)), frozenset())[0] is Effect.VOID
 
 
 def test_what_went_out_of_sight_proves_nothing() -> None:
     """Where a re-run starts a client that the first run did not, the wrong database may have been reached by that."""
     (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "passed"), ALLOWED, "/project"))
     without = evidence("/project/test.db", "passed")
-    assert effect(symptom, without, frozenset())[0] is Effect.GONE
+    assert judged(symptom, without, frozenset())[0] is Effect.GONE
     client = NotSeen(at_s=1.0, what="client", name="psql", asked="postgresql://db:5432/orders")
-    shown, reason = effect(symptom, replace(without, not_seen=(client,)), frozenset())
+    shown, reason, *_ = judged(symptom, replace(without, not_seen=(client,)), frozenset())
     assert shown is Effect.VOID
     assert "psql" in reason
 
@@ -105,7 +105,7 @@ def test_without_the_statement_that_opens_it_nothing_is_shown(line: int, now: Ev
     before = replace(before, stacks=((OPENS,),), uses=tuple(replace(use, stack=0) for use in before.uses))
     (symptom,) = symptoms_of(answer(before, ALLOWED, "/project"))
     edit = EditModule("app/tasks.py", ((line, line, "pass"),))
-    assert effect(symptom, now, frozenset(), [edit])[0] is Effect.VOID
+    assert judged(symptom, now, frozenset(), [edit])[0] is Effect.VOID
 
 
 def test_a_process_of_a_test_that_ends_too_soon_shows_nothing() -> None:
@@ -118,7 +118,7 @@ def test_a_process_of_a_test_that_ends_too_soon_shows_nothing() -> None:
         uses=(*mine.uses, replace(mine.uses[0], connection="c2", process=1)),
     )  # fmt: skip
     (symptom,) = symptoms_of(answer(before, ALLOWED, "/project"))
-    shown, reason = effect(symptom, replace(mine, processes=(PROCESS, child)), frozenset())
+    shown, reason, *_ = judged(symptom, replace(mine, processes=(PROCESS, child)), frozenset())
     assert shown is Effect.VOID
     assert "worker.py, which connected there before, no longer connects to a database" in reason
 
@@ -130,9 +130,9 @@ def test_a_database_that_a_rerun_names_hides_no_other() -> None:
         at_s=1.0, driver="psycopg", configured=f"postgresql://{NOWHERE}", error="refused", test=TEST, phase="call"
     )
     now = replace(evidence(None, "failed"), failed_connections=(failed,))
-    assert effect(symptom, now, frozenset())[0] is Effect.GONE
+    assert judged(symptom, now, frozenset())[0] is Effect.GONE
     stopped = Refusal(at_s=2.0, database="prod.db", entry="prod.db")
-    assert effect(symptom, replace(now, refusals=(stopped,)), frozenset())[0] is Effect.STAYS
+    assert judged(symptom, replace(now, refusals=(stopped,)), frozenset())[0] is Effect.STAYS
 
 
 SERVER = "postgresql+psycopg://app@db.example:5432/"
@@ -154,7 +154,7 @@ def test_the_wrong_server_asked_for_another_database_shows_nothing(asked_for: st
     failed = FailedConnection(
         at_s=1.0, driver="psycopg", configured=SERVER + asked_for, error="no such database", test=TEST
     )
-    shown, reason = effect(symptom, replace(evidence(None, "failed"), failed_connections=(failed,)), frozenset())
+    shown, reason, *_ = judged(symptom, replace(evidence(None, "failed"), failed_connections=(failed,)), frozenset())
     assert shown is Effect.VOID
     assert "tried to connect to" in reason
     assert "not allowed" in reason
@@ -172,13 +172,13 @@ def test_a_run_that_ends_before_the_line_shows_nothing(frame: Frame, expected: E
         for run, line in ((before, AT_LINE), (now, frame))
     )
     (symptom,) = symptoms_of(answer(before, ALLOWED, "/project"))
-    assert effect(symptom, now, frozenset())[0] is expected
+    assert judged(symptom, now, frozenset())[0] is expected
 
 
 def test_leaving_out_the_test_that_shows_it_shows_nothing() -> None:
     """A test that does not run reaches nothing: leaving one out is evidence about the others only."""
     (symptom,) = symptoms_of(answer(evidence("/project/prod.db", "passed"), ALLOWED, "/project"))
-    shown, reason = effect(symptom, evidence(None, None), frozenset({TEST}))
+    shown, reason, *_ = judged(symptom, evidence(None, None), frozenset({TEST}))
     assert (shown, reason) == (Effect.VOID, f"{TEST} shows the symptom, but was left out")
 
 
@@ -189,7 +189,7 @@ def test_a_change_with_which_another_test_fails_shows_nothing() -> None:
     before = replace(before, outcomes=(*before.outcomes, other))
     (symptom,) = symptoms_of(answer(before, ALLOWED, "/project"))
     whole = replace(now, outcomes=(*now.outcomes, other))
-    assert effect(symptom, whole, frozenset())[0] is Effect.GONE
+    assert judged(symptom, whole, frozenset())[0] is Effect.GONE
     broken = replace(now, outcomes=(*now.outcomes, replace(other, outcome="failed")))
-    shown, reason = effect(symptom, broken, frozenset())
+    shown, reason, *_ = judged(symptom, broken, frozenset())
     assert (shown, reason) == (Effect.VOID, "tests/test_it.py::test_other passed before and fails now")

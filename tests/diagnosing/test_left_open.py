@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from kit.answer.diagnosis import Status
+from kit.analysis.case import of_leak
+from kit.analysis.databases import Allowed
+from kit.answer.diagnosis import Effect, Run, Status
+from kit.answer.model import answer
+from kit.detectors.files import service_file
+from kit.detectors.planning.candidate import Candidate
+from kit.diagnosing.judge import case_of_answer, symptoms_of
+from kit.diagnosing.left_open import left_open
+from kit.diagnosing.search import Found
+from kit.evidence.model import Frame
+from kit.probes.interventions.services import ServiceInstead
+from tests.analysis.seen_runs import leak
 from tests.projects import diagnosed, write
 
 SHOP = {
@@ -146,3 +157,17 @@ def test_an_override_that_a_forked_server_does_not_have_is_told_and_no_engine_is
     assert diagnosis.causes == ()
     said = "a process that the tests' own had forked reached it, in which the override that test_shop.py:"
     assert said in " ".join(diagnosis.unproved)
+
+
+@pytest.mark.parametrize("nowhere", [True, False])
+def test_a_service_that_leads_to_no_server_proves_nothing(nowhere: bool) -> None:
+    """Any connection fails there. Where a database answered in place of the wrong one, the service is the cause."""
+    first = answer(leak(), Allowed(("test.db",), "/project"), "/project")
+    (symptom,) = symptoms_of(first)
+    case = case_of_answer(first)
+    about = service_file.About("shop", "PGSERVICEFILE", "")
+    finding = of_leak(case, symptom.leaks[0], service_file.NAME, "it names it", Frame("pg.conf", 1, "<module>"), about)
+    led = ServiceInstead("pg.conf", "shop", (("dbname", "another"),))
+    found = Found((Candidate(finding, led.label, (led,), "name another"),), (), True, Effect.STAYS, ())
+    doubts = left_open(symptom, found, lambda _: None, [Run((led.label,), Effect.GONE, "", 1.0, nowhere=nowhere)])
+    assert ["does not exist" in doubt for doubt in doubts] == [True] * nowhere

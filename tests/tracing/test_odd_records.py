@@ -15,7 +15,7 @@ import pytest
 from kit.analysis.databases import Allowed
 from kit.answer.model import Answer, answer, contract
 from kit.diagnosing.conclusion import findings_of, nothing_wrong
-from kit.diagnosing.judge import Symptom, case_of_answer, effect, symptoms_of
+from kit.diagnosing.judge import Symptom, case_of_answer, judged, symptoms_of
 from kit.diagnosing.plan import plan
 from kit.evidence import collect
 from kit.evidence.model import Evidence, from_json, to_json
@@ -65,7 +65,7 @@ def test_no_record_is_an_error_of_the_kit(block: int, record: dict[str, bytes], 
         found = answered(evidence, ALLOWED[seed % 3])
         shown(found)
         for symptom in symptoms_of(answered(whole, ALLOWED[seed % 3])):
-            effect(symptom, evidence, frozenset())
+            judged(symptom, evidence, frozenset())
         for symptom in symptoms_of(found):
             candidates(symptom)
 
