@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterator, List, Optional, Protocol, Tuple, TypeVar
 
 from .context import CURRENT
+from .error_text import recorded
 from .hooks import Hooks, out_of_traceback
 from .objects import attribute, held_by
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .recorder import Recorder
-from .redact import beginning, learn_all, without_secrets
+from .redact import learn_all, without_secrets
 
-MESSAGE_AT_MOST = 400  # characters
 _NEXT = {"setup": "call", "call": "teardown"}  # phase -> the next one, if it passed
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
@@ -218,4 +218,4 @@ def _message(report: Any) -> Optional[str]:
     if report.outcome == "passed" or report.longrepr is None:
         return None
     crash = getattr(report.longrepr, "reprcrash", None)
-    return beginning(str(crash.message if crash is not None else report.longrepr), MESSAGE_AT_MOST)
+    return recorded(str(crash.message if crash is not None else report.longrepr))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .context import CURRENT
+from .error_text import of_traceback
 from .hooks import Hooks, out_of_traceback
 from .objects import attribute, held_by, module_of, qualname_of, text_of
 from .objects import name_of as name_of_class
 from .own import os, sys, time
 from .own import own_builtins as __builtins__  # noqa: F401
-from .pytest_use import MESSAGE_AT_MOST
 from .quiet import quietly
 from .recorder import Recorder
-from .redact import beginning
 
 _LISTS = {  # attributes of a TestResult, with the outcome of a test that appends to them
     "errors": "failed", "failures": "failed", "unexpectedSuccesses": "xpassed", "expectedFailures": "xfailed",
@@ -121,10 +120,10 @@ def _list(result: Any, name: str) -> List[Any]:
 
 
 def _outcome(before: Dict[str, int], result: Any) -> Tuple[str, Optional[str]]:
-    """Return how a test ended, from what its result has gained since `before`, and the last line of its traceback."""
+    """Return how a test ended, from what its result has gained since `before`, and the error below its traceback."""
     for name, outcome in _LISTS.items():
         told = _list(result, name)[before[name]:]
         if told:
             why = text_of(told[0][1]) if type(told[0]) is tuple else None
-            return outcome, beginning((why or "").strip().rpartition("\n")[2], MESSAGE_AT_MOST) or None
+            return outcome, of_traceback(why or "") or None
     return "passed", None
