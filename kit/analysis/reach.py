@@ -232,7 +232,7 @@ def called_directly(dependency: Callable, chain: Iterable[Frame]) -> Frame | Non
     """The frame that called a dependency without a library in between; None when FastAPI called it, or nothing did."""
     chain = tuple(chain)
     for inner, outer in pairwise(chain):
-        if _is_of(dependency, inner) and inner.called_by is None:
+        if runs(dependency, inner) and inner.called_by is None:
             return outer
     return None
 
@@ -241,11 +241,11 @@ def in_middleware(evidence: Evidence, chain: Iterable[Frame]) -> bool:
     """Whether code of an application's middleware is on a stack."""
     parts = {call for part in evidence.app_parts for call in part.middleware}
     known = [known for known in evidence.callables if known.callable in parts]
-    return any(_is_of(one, frame) for one in known for frame in chain)
+    return any(runs(one, frame) for one in known for frame in chain)
 
 
-def _is_of(known: Callable, frame: Frame) -> bool:
-    """Whether a frame belongs to a function, or to a method of a class."""
+def runs(known: Callable, frame: Frame) -> bool:
+    """Whether a frame belongs to a callable: a function, or a method of a class."""
     if known.file != frame.file:
         return False
     qualified = known.name.removeprefix(f"{known.name.partition('.')[0]}.")

@@ -449,12 +449,16 @@ class Dependencies(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override(Entry):
-    """An application's overrides changed; `op` is set, replaced or removed."""
+    """An application's overrides changed; `op` is set, replaced or removed.
+
+    `defaults` are the parameters of the new override whose default names a database: (name, value without secrets).
+    """
 
     op: str
     app: AppName | None
     key: CallableName
     by: CallableName | None
+    defaults: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from weakref import ReferenceType, ref
 from .callables import Callables
 from .context import REQUEST, Request
 from .databases import Databases
+from .defaults import databases_in_defaults
 from .dependencies import DependencyProbe
 from .frames import Stack
 from .hooks import Hooks, out_of_traceback
@@ -113,8 +114,11 @@ class AppProbe:
     def _overridden(self, op: str, app: Any, key: Any, by: Any, stack: Optional[Stack] = None) -> None:
         number = self._number(app)
         described, standing = self._callables.name(key), self._callables.name(by)
+        defaults = databases_in_defaults(by)
+        more: Dict[str, Any] = {"defaults": defaults} if defaults else {}
         self._recorder.event(
             "override", stack=stack, apart=(op, number, described), op=op, app=number, key=described, by=standing,
+            **more,
         )
         self._routes.changed(app)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Tuple
 from weakref import WeakSet
 
 from ..callables import current_replacement
+from ..defaults import defaults_of
 from ..hooks import Hooks
 from ..objects import is_a
 from ..own import own_builtins as __builtins__  # noqa: F401
@@ -84,6 +85,53 @@ class FollowName(Intervention):
 def _as_called(found: Any) -> Callable[..., Any]:
     """Return what FastAPI may call; a mock is wrapped, since its signature would be taken for request parameters."""
     return found if type(found) is types.FunctionType or is_a(found, type) else lambda: found()
+
+
+@dataclass(frozen=True)
+class SetDefault(Intervention):
+    """The default of an override's parameter is another text: `value`, as an object of the default's own type."""
+
+    op = "set-default"
+    function: str
+    parameter: str
+    value: str = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        return f"with another default of the parameter {self.parameter} of {self.function}"
+
+    def apply(self, rerun: Rerun) -> None:
+        def solving(original: Any) -> Any:
+            async def solve_dependencies(**kwargs: Any) -> Any:
+                provider = kwargs.get("dependency_overrides_provider")
+                for by in list((getattr(provider, "dependency_overrides", None) or {}).values()):
+                    if type(by) is types.FunctionType and is_named(by, self.function) and self._change(by):
+                        rerun.record_effect()
+                return await original(**kwargs)
+            return solve_dependencies
+
+        around_solving(rerun.hooks, solving)
+
+    def _change(self, function: Any) -> bool:
+        known = defaults_of(function)
+        if self.parameter not in known or str(known[self.parameter]) == self.value:
+            return False
+        own = function.__kwdefaults__ or {}
+        value = _of_type(type(known[self.parameter]), self.value)
+        if self.parameter in own:
+            function.__kwdefaults__ = {**own, self.parameter: value}
+        else:
+            known[self.parameter] = value
+            function.__defaults__ = tuple(one for name, one in known.items() if name not in own)
+        return True
+
+
+def _of_type(kind: Any, text: str) -> Any:
+    if kind.__module__.partition(".")[0] == "sqlalchemy":
+        from sqlalchemy.engine import make_url
+
+        return make_url(text)
+    return kind(text)
 
 
 @dataclass(frozen=True)

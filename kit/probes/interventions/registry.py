@@ -20,7 +20,7 @@ from .connections import (
 )
 from .copies import RebindCopies
 from .outside import ReportDatabases
-from .overrides import ApplyOverride, FollowName, RedirectCall
+from .overrides import ApplyOverride, FollowName, RedirectCall, SetDefault
 from .services import ServiceInstead
 from .state import LeaveBehind
 from .tests import AfterEach, GiveInstead, LeaveOut, OneProcess, RestoreFolder, RunFirst, RunOnly, StopWhenRefused
@@ -35,7 +35,7 @@ INTERVENTIONS: Tuple[Type[Intervention], ...] = (
     GiveInstead,
     NoPool, NoRouting, NoCreator, OneInMemory, CommitAfter, RedirectSession, RedirectConnection, RedirectEngine,
     RemoveFirst,
-    ApplyOverride, FollowName, RedirectCall, RebindCopies,
+    ApplyOverride, FollowName, RedirectCall, SetDefault, RebindCopies,
     NoLifespan,
     HandOnContext, ServiceInstead,
     LeaveBehind, ReportDatabases,

@@ -1,0 +1,6 @@
+class Settings:
+    def __init__(self):
+        self.url = "sqlite:///prod.db"
+
+
+settings = Settings()
