@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ from kit.trials.run_folder import CLAIMS, claims
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ROOT / "docs"
-TERMS = DOCUMENTS / "how-it-works.md"
+GLOSSARY = ROOT / "notebooks" / "glossary.md"
 ANSWER_AT_MOST = 220  # characters
+_TO_NOTEBOOK = re.compile(r"\[([^\]]+)\]\(([\w.-]+)\.ipynb\)")
 CONF = """\
 project = "FastAPI database isolation kit"
 extensions = ["myst_nb", "sphinx_design"]
@@ -155,14 +156,11 @@ def card(one: Shown) -> str:
     return CARD.format(question=one.question, name=one.name, picture=picture, answer=one.answer, outcome=one.outcome)
 
 
-def glossary() -> str:
-    """The terms of docs/how-it-works.md as a glossary page."""
-    rows = re.findall(r"^\| (\*\*.+?) \| (.+?) \| `", TERMS.read_text("utf-8"), flags=re.MULTILINE)
-    if not rows:
-        raise NotebookError(f"{TERMS} has no table of terms", remedy="write its rows: | **term** | meaning | where |")
-    entries = ["\n".join([*re.findall(r"\*\*(.+?)\*\*", terms), f"  {text}"]) for terms, text in rows]
-    text = "\n\n".join(entries).replace("](", "](docs/")
-    return f"# Glossary\n\n:::{{glossary}}\n{text}\n:::\n"
+def unlink_missing(nb: Any, names: Collection[str]) -> None:
+    """Of links to notebooks that are not part of the run, keep only the text."""
+    for cell in nb.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _TO_NOTEBOOK.sub(lambda link: link[0] if link[2] in names else link[1], cell.source)
 
 
 def write_source(run: Path, folder: Path) -> None:
@@ -171,16 +169,19 @@ def write_source(run: Path, folder: Path) -> None:
     for name in ("notebooks", "docs", "pictures"):
         (folder / name).mkdir()
     cards = []
-    for path in sorted(run.glob("*.ipynb")):
+    paths = sorted(run.glob("*.ipynb"))
+    for path in paths:
         one = shown(path, [claim for claim in found["claims"] if claim["notebook"] == path.stem])
         cards.append(one)
-        shutil.copyfile(path, folder / "notebooks" / path.name)
+        nb = nbformat.read(path, as_version=4)
+        unlink_missing(nb, [path.stem for path in paths])
+        nbformat.write(nb, folder / "notebooks" / path.name)
         if one.picture:
             (folder / "pictures" / f"{one.name}.png").write_bytes(one.picture)
     if not cards:
         raise NotebookError(f"{run} has no notebook", remedy="run `kit investigate` first")
     shutil.copytree(DOCUMENTS, folder / "docs", dirs_exist_ok=True)
-    (folder / "glossary.md").write_text(glossary(), "utf-8")
+    shutil.copyfile(GLOSSARY, folder / "notebooks" / GLOSSARY.name)
     (folder / "conf.py").write_text(CONF, "utf-8")
     (folder / "_static").mkdir()
     (folder / "_static" / "narrow.css").write_text(NARROW, "utf-8")
@@ -198,7 +199,7 @@ def index(cards: Sequence[Shown], run: str, stack: dict[str, str], explored: boo
     documents = sorted(path.stem for path in DOCUMENTS.glob("*.md"))
     contents = [
         ("Notebooks", [*(["explorer"] if explored else []), *(f"notebooks/{one.name}" for one in cards)]),
-        ("Documents", [*(f"docs/{name}" for name in documents), "glossary"]),
+        ("Documents", [*(f"docs/{name}" for name in documents), "notebooks/glossary"]),
     ]
     text = INTRODUCTION.format(
         held=sum(one.held for one in cards), made=sum(one.made for one in cards), run=run, stack=versions,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.errors import NotebookError
+from kit.notebooks.originals import glossary_of
 
 EVERY = "all"
 _MADE = ".copies.json"  # {notebook name: digest of the original's cells when its copy was made}
@@ -35,7 +36,9 @@ def refresh(folder: Path, sources: Sequence[Path], start_over: Collection[str] =
     """Copy each notebook that is missing in `folder`, is in `start_over`, or has an outdated copy without edits.
 
     `start_over` has names of notebooks, with or without `.ipynb`, or `all`. An edited copy that is replaced is moved to
-    a new folder within `folder`. Raises NotebookError for an unknown name, and when a file cannot be written.
+    a new folder within `folder`. The glossary that the notebooks link to is copied each time.
+
+    Raises NotebookError for an unknown name, and when a file cannot be written.
     """
     again = _named(sources, start_over)
     try:
@@ -43,6 +46,8 @@ def refresh(folder: Path, sources: Sequence[Path], start_over: Collection[str] =
         made, done = _recorded(folder), Refreshed()
         for source in sources:
             _refresh_one(folder, source, made, source in again, done)
+        if (glossary := glossary_of(sources)) is not None:
+            _copy(glossary, folder / glossary.name)
         _record(folder, made)
     except OSError as error:
         raise NotebookError(
@@ -79,11 +84,15 @@ def _refresh_one(folder: Path, source: Path, made: dict[str, str], again: bool, 
         if edited:
             done.aside = done.aside or _new_folder(folder / _ASIDE)
             copy.rename(done.aside / copy.name)
+    _copy(source, copy)
+    made[name] = current
+    done.made.append(name)
+
+
+def _copy(source: Path, copy: Path) -> None:
     beside = copy.with_name(f".{copy.name}.new")
     shutil.copyfile(source, beside)  # without the permissions, because an original may be read-only
     beside.replace(copy)
-    made[name] = current
-    done.made.append(name)
 
 
 def _new_folder(within: Path) -> Path:

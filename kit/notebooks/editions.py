@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from kit.errors import NotebookError
 from kit.notebooks.investigate import exercises
 from kit.notebooks.investigate.tasks import nbformat
+from kit.notebooks.originals import glossary_of
 
 ANSWER = "**Answer.**"
 _PARAGRAPH = re.compile(rf"^{re.escape(ANSWER)}.*?(?=\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -26,7 +28,7 @@ class Edition(StrEnum):
 
 
 def write(edition: Edition, folder: Path, sources: Sequence[Path]) -> list[Path]:
-    """Write this edition of the notebooks into a new or empty folder; return the files.
+    """Write this edition of the notebooks, and their glossary, into a new or empty folder; return the notebooks.
 
     Raises NotebookError when the folder is not empty or cannot be written.
     """
@@ -40,6 +42,8 @@ def write(edition: Edition, folder: Path, sources: Sequence[Path]) -> list[Path]
             change(nb, edition)
             nbformat().write(nb, folder / source.name)
             made.append(folder / source.name)
+        if (glossary := glossary_of(sources)) is not None:
+            shutil.copyfile(glossary, folder / glossary.name)
     except OSError as error:
         raise NotebookError(
             f"{error.filename or folder} cannot be written: {error.strerror}", remedy="name another folder"

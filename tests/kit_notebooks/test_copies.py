@@ -37,6 +37,17 @@ def test_each_notebook_is_copied_once(originals: list[Path], work: Path) -> None
     assert copies.refresh(work, originals) == copies.Refreshed()
 
 
+def test_the_glossary_comes_with_the_copies(originals: list[Path], work: Path) -> None:
+    """The page to which the notebooks link is beside the copies, and is always the current one."""
+    assert not (work / "glossary.md").exists()
+    (originals[0].parent / "glossary.md").write_text("## trial\n")
+    copies.refresh(work, originals)
+    assert (work / "glossary.md").read_text() == "## trial\n"
+    (originals[0].parent / "glossary.md").write_text("## trial\n\n## twin\n")
+    assert copies.refresh(work, originals) == copies.Refreshed()
+    assert "twin" in (work / "glossary.md").read_text()
+
+
 def test_a_read_only_original_gets_a_copy_that_can_be_changed(tmp_path: Path, originals: list[Path]) -> None:
     """What is installed by somebody else can be read-only; its copies are not."""
     originals[0].chmod(0o444)

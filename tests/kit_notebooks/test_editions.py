@@ -39,6 +39,12 @@ def test_every_notebook_is_there_and_valid(written: dict[str, nbformat.NotebookN
         nbformat.validate(nb)
 
 
+def test_the_glossary_is_beside_the_notebooks(edition: Edition, tmp_path: Path) -> None:
+    """The links to the glossary lead somewhere in each edition."""
+    editions.write(edition, tmp_path / "class", SOURCES)
+    assert (tmp_path / "class" / "glossary.md").read_text() == (SOURCES[0].parent / "glossary.md").read_text()
+
+
 def test_students_get_no_solution(written: dict[str, nbformat.NotebookNode], edition: Edition) -> None:
     """The students' notebooks have the stubs and no solution; the teachers' have each solution in its stub's place."""
     for path in SOURCES:

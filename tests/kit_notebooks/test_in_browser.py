@@ -184,6 +184,17 @@ def test_the_board_is_what_opens_first(lab: Lab, page: Page) -> None:
     expect(page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
 
 
+def test_a_word_leads_to_its_entry_in_the_glossary(lab: Lab, page: Page) -> None:
+    """A click on a linked word opens the glossary as a page beside the notebook, at the entry of the word."""
+    link = "A [twin](glossary.md#twin)."
+    lab.opens(page, "words", nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(link)]))  # type: ignore[no-untyped-call]
+    page.get_by_role("link", name="twin").click()
+    expect(page.locator(".lm-DockPanel-tabBar .lm-mod-current")).to_contain_text("glossary.md")
+    entry = page.locator(".jp-MarkdownViewer h2", has_text=re.compile("^twin"))
+    expect(entry).to_be_in_viewport()
+    expect(page.locator(".jp-MarkdownViewer h1")).not_to_be_in_viewport()
+
+
 def test_a_click_changes_the_verdict(board: Any) -> None:
     """*Run* shows what was predicted beside what is so; with a box taken out, *Run* shows another verdict."""
     board.get_by_label("HOLDS: the test server answers every request").check()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,13 @@ def test_a_prediction_does_not_show_its_reasons(path: Path) -> None:
     """JupyterLab folds the code of a prediction, in which its reader would find why an answer is wrong."""
     asking = [cell for cell in read(path).cells if predictions(cell)]
     assert [cell["id"] for cell in asking if not cell.metadata.get("jupyter", {}).get("source_hidden")] == []
+
+
+def test_each_notebook_leads_to_the_next() -> None:
+    """The lessons end with a question, and a link to the notebook that answers it, in the order of the folder."""
+    for path, after in pairwise(NOTEBOOKS):
+        [lessons] = [cell.source for cell in read(path).cells if cell["id"] == "lessons"]
+        assert re.search(rf"\*\*Next question:\*\*[^\n]*(\n[^\n]+)*\n→ \[[^\]]+\]\({after.name}\)", lessons), path.name
 
 
 def test_no_mutations_are_left_of_notebooks_that_are_gone() -> None:

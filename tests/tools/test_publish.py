@@ -46,7 +46,8 @@ def made_run(folder: Path, held: bool = True) -> Path:
         shown = nbformat.v4.new_output("display_data", {"image/png": PIXEL, "text/plain": "a pixel"})
         shown.metadata = {"image/png": {"alt": "One pixel"}}
         code = nbformat.v4.new_code_cell("claim('one')", outputs=[shown] if name == "01_first" else [])
-        nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(top), code])
+        links = "[A word](glossary.md#trial), [the first](01_first.ipynb), [another](05_not_run.ipynb)"
+        nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(one) for one in (top, links)] + [code])
         nb.metadata.language_info = {"name": "python"}
         folder.mkdir(exist_ok=True)
         nbformat.write(nb, folder / f"{name}.ipynb")
@@ -74,7 +75,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Page]:
 def test_every_notebook_and_document_has_a_page(site: dict[str, Page]) -> None:
     """The first page links to each notebook and document, and to the glossary and the search."""
     documents = {f"docs/{path.stem}.html" for path in (ROOT / "docs").glob("*.md")}
-    wanted = {"notebooks/01_first.html", "notebooks/02_second.html", "glossary.html", *documents}
+    wanted = {"notebooks/01_first.html", "notebooks/02_second.html", "notebooks/glossary.html", *documents}
     assert wanted <= set(site)
     assert wanted <= {link.partition("#")[0] for link in site["index.html"].links}
     assert "search.html" in site
@@ -101,6 +102,15 @@ def test_every_link_leads_somewhere(site: dict[str, Page]) -> None:
             if lost or not target.exists():
                 dead.append((name, link))
     assert dead == []
+
+
+def test_notebooks_link_to_the_glossary_and_to_each_other(site: dict[str, Page]) -> None:
+    """A word leads to its entry, a notebook to another one of the run; of one that did not run, the text is left."""
+    links = site["notebooks/02_second.html"].links
+    assert {"glossary.html#trial", "01_first.html"} <= set(links)
+    assert not [link for link in links if "05_not_run" in link]
+    assert "another" in (site[""] / "notebooks" / "02_second.html").read_text("utf-8")
+    assert "trial" in site["notebooks/glossary.html"].ids
 
 
 def test_a_card_has_question_answer_picture_and_outcome(site: dict[str, Page]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from kit.report.words import words
 
 TEMPLATES = Path(__file__).parent / "templates"
 LIGHT, DARK = "default", "github-dark"
+_BESIDE = re.compile(r'<a href="([\w.-]+)\.(?:ipynb|md)(#[^"]*)?"([^>]*)>(.*?)</a>', re.DOTALL)
+"""A link to a notebook or a text in the same folder."""
 MARKS = {Status.HELD: "✔ held", Status.FELL: "✘ fell", Status.COULD_NOT_RUN: "✘ could not run"}
 
 
@@ -29,15 +32,24 @@ def index(investigation: Investigation, stack: Mapping[str, str]) -> str:
     ))
 
 
-def notebook(run: NotebookRun, nb: Any) -> str:
-    """Return an executed notebook as a page."""
+def notebook(run: NotebookRun, nb: Any, pages: Collection[str] = ()) -> str:
+    """Return an executed notebook as a page. `pages` names the pages of the run, to which links may lead."""
     from copy import copy
 
     shown = copy(nb)
     # papermill marks an error in its own way, with less information than the kit's banner.
     shown.cells = [cell for cell in nb.cells if not _is_papermills(cell)]
     body, _ = _exporter().from_notebook_node(shown)
+    body = _with_links_to(pages, body)
     return str(_template("notebook.html").render(run=run, body=body, marks=MARKS, colors=_code_colors()))
+
+
+def document(title: str, text: str) -> str:
+    """Return a text in Markdown as a page."""
+    from nbformat.v4 import new_markdown_cell, new_notebook
+
+    body, _ = _exporter().from_notebook_node(new_notebook(cells=[new_markdown_cell(text)]))  # type: ignore[no-untyped-call]
+    return str(_template("document.html").render(title=title, body=body))
 
 
 def without_body(run: NotebookRun) -> str:
@@ -52,6 +64,16 @@ def warm_up() -> None:
     nothing = new_notebook(cells=[new_markdown_cell("nothing")])  # type: ignore[no-untyped-call]
     _exporter().from_notebook_node(nothing)
     _template("index.html")
+
+
+def _with_links_to(pages: Collection[str], body: str) -> str:
+    """Lead links to notebooks and the glossary to their pages; of a link to a page that is missing, keep the text."""
+
+    def led(link: re.Match[str]) -> str:
+        name, part, rest, text = link.groups()
+        return f'<a href="{name}.html{part or ""}"{rest}>{text}</a>' if name in pages else text
+
+    return _BESIDE.sub(led, body)
 
 
 def _is_papermills(cell: Any) -> bool:

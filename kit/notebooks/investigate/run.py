@@ -28,6 +28,7 @@ from kit.notebooks.investigate.results import Investigation, NotebookRun, conclu
 from kit.notebooks.investigate.scrub import Secrets
 from kit.notebooks.investigate.tasks import KERNEL, Task, nbformat, tasks
 from kit.notebooks.investigate.watching import Watcher
+from kit.notebooks.originals import glossary_of
 from kit.pair.external import VARIABLES
 from kit.probes.redact import learn_all, redact
 from kit.report.printable import printable
@@ -125,6 +126,8 @@ def _kept(work: _Work, result: Investigation) -> Investigation:
     """Save the results. On failure, report that in addition to the results, and leave `latest` as it is."""
     try:
         _keep(work.run, result, work.stack)
+        if work.glossary is not None:
+            _keep_glossary(work.run, work.glossary)
         _refuse_secrets(work.run, work.secrets())
         work.run.link_latest()
     except EvidenceError as error:
@@ -173,9 +176,13 @@ class _Work:
         self.at_a_time = len(places)
         self._given = (request.environ, parameters.pairs(request.parameters))
         self.stopped = ""
+        self.glossary: Path | None = None
+        self.pages: frozenset[str] = frozenset()
         self.kernels: set[tuple[int, str]] = set()
 
     def all_of(self, tasks: Sequence[Task], began: float) -> list[NotebookRun]:
+        self.glossary = glossary_of(task.path for task in tasks)
+        self.pages = frozenset([*(task.name for task in tasks), *([self.glossary.stem] if self.glossary else [])])
         first = [task for task in tasks if not task.last]
         last = [task for task in tasks if task.last]
         done = self._side_by_side(first)
@@ -243,7 +250,7 @@ class _Work:
         from kit.notebooks.investigate import pages
 
         try:
-            page = pages.notebook(result, nb)
+            page = pages.notebook(result, nb, self.pages)
         except Exception as error:  # a cell may contain outputs that cannot be converted
             why = " ".join(redact(f"{type(error).__name__}: {error}").split())[:300]
             result = replace(result, remarks=(*result.remarks, f"No page could be made of it ({why})."))
@@ -351,6 +358,15 @@ class _Reporter(Watcher):
 def _literal(path: Path) -> str:
     """Escape a path for papermill, which formats paths with the parameters."""
     return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _keep_glossary(run: Run, glossary: Path) -> None:
+    """Save the glossary to which the notebooks link, as text and as a page."""
+    from kit.notebooks.investigate import pages
+
+    text = glossary.read_text("utf-8", "replace")
+    run.write(glossary.name, text)
+    run.write(f"{glossary.stem}.html", pages.document("Glossary", text))
 
 
 def _keep_claims(run: Run, result: Investigation, stack: Mapping[str, str]) -> None:

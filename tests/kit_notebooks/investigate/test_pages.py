@@ -47,8 +47,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("pages")
     picture = "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
     table = "import pandas\npandas.DataFrame({'<a>': [1]})"
+    (place / "glossary.md").write_text("# Glossary\n\n## clean project\n\nWithout a mechanism.\n")
+    links = "A [clean project](glossary.md#clean-project), [the next](02_falls.ipynb), [one left out](09_out.ipynb)."
     paths = [
-        write(place, "01_holds", text("# Is it *so*?", "title"), HOLDS, picture, table, *WITH_WORDS),
+        write(place, "01_holds", text("# Is it *so*?", "title"), text(links, "links"), HOLDS, picture, table,
+              *WITH_WORDS),
         write(place, "02_falls", FALLS, "claim('late', 'It is <late>.', expected=1, observed=1)"),
         write(place, "03_stops", "1 / 0", HOLDS),
     ]
@@ -73,6 +76,14 @@ def test_links_lead_somewhere(folder: Path) -> None:
             target = folder / (name or path.name)
             assert target.is_file()
             assert not place or place in Links(target.read_text()).places
+
+
+def test_a_page_links_to_the_glossary_and_to_the_other_pages(folder: Path) -> None:
+    """A word leads to its entry and a notebook to its page; of one that is not in the run, the text is left."""
+    page = (folder / "01_holds.html").read_text()
+    assert {"glossary.html#clean-project", "02_falls.html"} <= set(Links(page).leads)
+    assert "one left out." in page
+    assert (folder / "glossary.md").is_file()
 
 
 def test_the_front_page_has_the_verdict_and_every_claim(folder: Path) -> None:
