@@ -431,7 +431,8 @@ def trace(command: tuple[str, ...], **options: Any) -> None:
 @click.option("--fresh", is_flag=True, help="Run everything again, instead of resuming a diagnosis that was stopped.")
 @click.option(
     "--test", "tests", multiple=True, metavar="ID",
-    help="Find the other test, the state and the line on which this test depends.",
+    help="Find the other test, the state and the line on which this test depends; of a file, class or function with "
+    "several tests, on which the first that failed depend.",
 )
 @_command_options
 def diagnose(command: tuple[str, ...], **options: Any) -> None:

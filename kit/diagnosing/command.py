@@ -28,6 +28,7 @@ from kit.diagnosing.journal import Journal, RunResult, opened
 from kit.diagnosing.judge import Symptom, case_of_answer, judged, symptoms_of, together
 from kit.diagnosing.order import dependences as order
 from kit.diagnosing.order.model import Dependence
+from kit.diagnosing.order.named import named
 from kit.diagnosing.order.reruns import outcomes_of
 from kit.diagnosing.plan import Plan, plan
 from kit.diagnosing.reruns import Guard, Limits, Reruns
@@ -153,6 +154,7 @@ class Diagnosing:
         self._idle = set[tuple[Intervention, ...]]()
         self._made = {True: 0, False: 0}  # number of runs, by whether they run a selection of the tests
         self.traced, self.first = self.reruns.run_unchanged()
+        self.tests = named(self.first.evidence, self.tests)
         self.symptoms = () if self.traced.evidence.timed_out else symptoms_of(self.first)
         known = self.reruns.values
         self.plans = [plan(_case_of(one), findings_of(one), self._text_of, known) for one in self.symptoms]

@@ -33,7 +33,9 @@ def depends(
     """Find what a test of the first run depends on. `again` makes a re-run and may raise OutOfRuns."""
     outcomes = outcomes_of(first)
     tests = tuple(outcomes)
-    if test not in outcomes or outcomes[test][0] not in _ENDED:
+    if test not in outcomes:
+        return Dependence(test, Role.INDEPENDENT, reason="no test of the first run has this name")
+    if outcomes[test][0] not in _ENDED:
         return Dependence(test, Role.INDEPENDENT, reason="it did not finish in the first run")
     number = tests.index(test)
     own = test.partition("::")[0]
