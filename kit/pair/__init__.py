@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from kit.pair.logs import LogLine, ServerLog
 from kit.pair.model import IDENTITY_SQL, SEEDED_SITES, Identity, Kind, Pair, Side, SideName
-from kit.pair.opening import open_pair
-from kit.pair.running import check, description, down, status, up
+from kit.pair.opening import open_pair, pair_in_use
+from kit.pair.running import OWNER_VARIABLE, check, description, down, status, up
 
 __all__ = [
     "IDENTITY_SQL",
+    "OWNER_VARIABLE",
     "SEEDED_SITES",
     "Identity",
     "Kind",
@@ -24,6 +25,7 @@ __all__ = [
     "description",
     "down",
     "open_pair",
+    "pair_in_use",
     "status",
     "up",
 ]

@@ -26,7 +26,7 @@ def open_pair(
     it the kit never writes to those servers. Raises PairError when no pair can be opened.
     """
     if kind is None and ports is None and urls is None:
-        found = _pair_that_is_up()
+        found = pair_in_use()
         if found is not None:
             yield found
             return
@@ -49,7 +49,8 @@ def open_pair(
         yield pair
 
 
-def _pair_that_is_up() -> Pair | None:
+def pair_in_use() -> Pair | None:
+    """The pair that the environment names, else the one that `kit up` left running, else None."""
     from kit.pair.external import pair_from_environment
     from kit.pair.lending import lent_variables
     from kit.pair.running import status

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +19,7 @@ from kit.pair import places
 from kit.pair.logs import ServerLog
 from kit.pair.model import SIDES, Kind, Pair, Side, SideName
 from kit.pair.run import clear, is_supervisor, runs_on
+from kit.pair.state_files import only_one, unwritable, write
 from kit.pair.supervisor import END, ENDED
 from kit.typed import typed
 from kit.workfolder import LOCK, is_held
@@ -29,6 +28,8 @@ FORMAT = 1
 DOWN_S = 20.0
 DOWN_POLL_S = 0.005
 CONNECT_S = 2.0
+OWNER_VARIABLE = "KIT_PAIR_OWNER"
+"""Whose the pair is that the environment names, such as a seat of a class."""
 OWNER = "kept-by"  # in the directory of a pair left running: the path of the state file that it belongs to
 LAST_WORDS = 3  # entries of a log
 RECORD_S = 2.0
@@ -67,7 +68,7 @@ def up(
     the number of a process with which embedded servers end; None lets them run until `kit down`. Raises PairError when
     the pair that is up is of another kind or on other ports.
     """
-    with _only_one():
+    with only_one():
         found = _still_up()
         if found is not None:
             _refuse_another(found, kind, ports, urls)
@@ -95,7 +96,7 @@ def down() -> bool:
 
     if not _has_state() and not _kept() and not compose.leftovers():
         return False
-    with _only_one():
+    with only_one():
         return _take_down()
 
 
@@ -130,12 +131,16 @@ def status() -> Pair | None:
 
 
 def description(pair: Pair) -> str:
-    """One line: kind and start time of the pair, and for the one left running, the folder where it was started."""
+    """One line: kind and start time of the pair, and whose it is.
+
+    That is the folder where `kit up` started it, or the owner that the environment names.
+    """
     state = _read_state()
     since = pair.production.identity.started[:16].replace("T", " ")
     line = f"The pair is up ({pair.kind}), since {since} UTC"
     if state is None or state.pair != pair:
-        return f"{line}."
+        owner = os.environ.get(OWNER_VARIABLE)
+        return f"{line}: it belongs to {owner}." if owner else f"{line}."
     return f"{line}: kit up started it" + (f" in {state.folder}." if state.folder else ".")
 
 
@@ -183,21 +188,6 @@ def _last_words(log: Path) -> str:
     return f"; the end of its log: {' / '.join(telling[-LAST_WORDS:])}" if telling else ""
 
 
-@contextmanager
-def _only_one() -> Iterator[None]:
-    """Allow one `up` or `down` of this user at a time."""
-    path = places.state_directory() / "lock"
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _still_up() -> Pair | None:
     _read_state()  # raises for a damaged state file instead of replacing it
     try:
@@ -226,7 +216,7 @@ def _leave_embedded(ports: tuple[int, int] | None, owner: int | None) -> Pair:
     running = embedded.start(ports)
     directory = running.directory.path
     try:
-        _write(directory / OWNER, str(places.state_file().absolute()))
+        write(directory / OWNER, str(places.state_file().absolute()))
         _remember(
             running.pair,
             {
@@ -280,7 +270,7 @@ def _take_down() -> bool:
     try:
         places.state_file().unlink(missing_ok=True)
     except OSError as error:
-        raise _unwritable(places.state_file(), error) from error
+        raise unwritable(places.state_file(), error) from error
     return found or bool(directories)
 
 
@@ -346,7 +336,7 @@ def _supervisor_of(directory: Path) -> int | None:
 def _remember(pair: Pair, more: Mapping[str, object]) -> None:
     sides = {side.name: asdict(side) | {"log": str(side.log) if side.log is not None else None} for side in pair.sides}
     state = {"format": FORMAT, "kind": pair.kind, "writable": pair.writable, "sides": sides, "folder": _here(), **more}
-    _write(places.state_directory() / places.state_file().name, json.dumps(state, indent=1))
+    write(places.state_directory() / places.state_file().name, json.dumps(state, indent=1))
 
 
 def _here() -> str:
@@ -354,29 +344,6 @@ def _here() -> str:
         return os.getcwd()
     except OSError:  # the folder was removed
         return ""
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file of this user's own atomically."""
-    half = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
-        half.rename(path)
-    except OSError as error:
-        with suppress(OSError):
-            half.unlink()
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> PairError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return PairError(
-        f"cannot write {path}: {error.strerror}",
-        remedy=("free some space there, or " if full else "")
-        + f"set {places.STATE_VARIABLE} to a directory that you can write to",
-    )
 
 
 def _read_state() -> State | None:
