@@ -19,6 +19,7 @@ from kit import __version__, processes
 from kit.errors import KitError
 
 if TYPE_CHECKING:
+    from kit.notebooks.classroom.commands import Found
     from kit.pair import Pair
 
 PORT = click.IntRange(1, 65535)
@@ -239,7 +240,8 @@ def status(export: bool) -> None:
     """Show the pair that is running; exit with 1 if none is."""
     from kit import pair
 
-    found = pair.status()
+    # In a seat of a class the environment names the seat's own.
+    found = pair.pair_in_use() if os.environ.get(pair.OWNER_VARIABLE) else pair.status()
     if found is None:
         _print("No pair is up. To start one: kit up", err=export)
         sys.exit(1)
@@ -505,6 +507,107 @@ def edition(audience: str | None, folder: Path) -> None:
 
     made = write(Edition(audience), folder, originals())
     _print_clean(f"{len(made)} notebooks are in {folder}.")
+
+
+@main.group("class")
+def class_() -> None:
+    """Run a class: a seat for each participant, and what each solved."""
+
+
+@class_.command("start")
+@click.option("--seats", type=click.IntRange(1, 200), required=True, metavar="N", help="How many seats.")
+@click.option(
+    "--port", type=PORT, metavar="PORT", help="The port of the first seat; the others follow. Default: free ones."
+)
+@click.option("--resume", is_flag=True, help="Go on with the seats in DIR; their notebooks stay as they are.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+def class_start(folder: Path, seats: int, port: int | None, resume: bool) -> None:
+    """Start a class on this machine, and show its table until it ends.
+
+    Each seat has a folder in DIR with a student's edition of the notebooks, two servers, and a JupyterLab on 127.0.0.1,
+    which the printed link opens. kit class stop or Ctrl-C ends all of it; the notebooks stay.
+    """
+    from kit.notebooks.classroom.running import run
+
+    def say(line: str) -> None:
+        _print(line)
+        _flush_output()
+
+    run(folder, seats, first_port=port, resume=resume, say=say)
+
+
+_CLASS = click.argument(
+    "folder", type=click.Path(path_type=Path, file_okay=False), required=False, metavar="[DIR]"
+)
+
+
+@class_.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the ids of what each seat has solved.")
+@click.option("--watch", is_flag=True, help="Show the table until Ctrl-C, and read it again every two seconds.")
+@click.option("--links", is_flag=True, help="Print the links to the seats, with their tokens, instead of the table.")
+@_CLASS
+def class_status(folder: Path | None, as_json: bool, watch: bool, links: bool) -> None:
+    """Show what each seat has solved; exit with 1 if no class is running.
+
+    With DIR, the class in this folder, also one that participants have joined from accounts of their own.
+    """
+    from kit.notebooks.classroom import commands, state
+
+    if as_json + watch + links > 1:
+        raise click.UsageError("Choose one of --json, --watch and --links.")
+    found = commands.find(folder)
+    if found is None or (links and found.running is None):
+        _print("No class is running. To start one: kit class start --seats N DIR", err=as_json)
+        sys.exit(1)
+    if watch:
+        commands.watch(folder)
+    elif links and found.running is not None:
+        for line in state.links(found.running.seats):
+            _print(line)
+    else:
+        _show_class(found, as_json)
+
+
+def _show_class(found: Found, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        _print(json.dumps(found.as_json(), indent=1))
+    else:
+        for line in found.lines():
+            _print_clean(line)
+
+
+@class_.command("stop")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the ids of what each seat has solved.")
+@_CLASS
+def class_stop(folder: Path | None, as_json: bool) -> None:
+    """End the class, print its table, and remove the records of its seats.
+
+    The notebooks stay. With DIR, the class in this folder.
+    """
+    from kit.notebooks.classroom import commands
+
+    found = commands.find(folder)
+    if found is None:
+        _print("No class was running.", err=as_json)
+        return
+    commands.stop(found)
+    _show_class(found, as_json)
+
+
+@class_.command("join")
+@click.argument("shared", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="DIR")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="class", metavar="[NOTEBOOKS]")
+def class_join(shared: Path, folder: Path) -> None:
+    """Take a seat from an account of your own, as on a JupyterHub.
+
+    DIR is a folder that the teacher shares; only the record of your seat is written there. The notebooks are written
+    into NOTEBOOKS, by default the folder class, for the JupyterLab that you have. kit down ends your servers.
+    """
+    from kit.notebooks.classroom.commands import join
+
+    _show(join(shared, folder, _print)[1])
 
 
 @main.group()

@@ -5,6 +5,7 @@
     ├── StackError           an environment for trials could not be made
     ├── TrialError           a requested trial cannot be run
     ├── NotebookError        a notebook, or a parameter of it, cannot be used
+    ├── ClassError           a class cannot be started, joined or found
     ├── TraceError           a command cannot be traced, or cannot be run again
     │   └── NotStarted       there is no such command, or it does not run here
     ├── GuardError           the guard cannot be set up in a project, or does not work
@@ -46,6 +47,10 @@ class TrialError(KitError):
 
 class NotebookError(KitError):
     """A notebook, or a parameter of it, cannot be used."""
+
+
+class ClassError(KitError):
+    """A class cannot be started, joined or found."""
 
 
 class TraceError(KitError):

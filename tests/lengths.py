@@ -69,6 +69,7 @@ SAMPLES = {
     r"live/test_pair_embedded\.py::test_(each_side|both_sides|production|no_client|every_role|the_plain)":
         "asked of the pair that is up",
     r"live/test_pair_running\.py::test_(without_a_pair|up_twice|a_state_of)": "a pair and its state",
+    r"live/test_class\.py::test_what_two_seats": "a class of two seats, and its table",
     r"live/test_outside\.py": "asked of the pair that is up",
     r"live/test_board\.py": "asked of the pair that is up",
     r"live/test_(cleaning|notebook)\.py": "asked of the pair that is up",

@@ -37,7 +37,7 @@ def test_help_names_every_command() -> None:
     assert "Exit codes" in text
 
 
-@pytest.mark.parametrize("arguments", [[], ["guard"]], ids=["kit", "kit guard"])
+@pytest.mark.parametrize("arguments", [[], ["guard"], ["class"]], ids=["kit", "kit guard", "kit class"])
 def test_help_shows_whole_sentences(arguments: list[str]) -> None:
     """In a terminal of 80 columns no command's sentence is cut short."""
     listed = invoke(*arguments, "--help").stdout.partition("Commands:")[2]

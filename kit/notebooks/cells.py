@@ -27,7 +27,8 @@ from kit.evidence.verdict import Ruling, Verdict, agreed
 from kit.notebooks.checks import Check, Checked, State, judged
 from kit.notebooks.frontend import Tell, progress_shown
 from kit.notebooks.frontend import shell as _shell
-from kit.notebooks.predictions import answer, predict
+from kit.notebooks.predictions import answer, is_right, predict
+from kit.notebooks.seat import join, recorder
 from kit.report.words import words
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ def start(seed: int | None = None, *, pair: bool = True, timeout_s: float = TRIA
     if _shell() is not None:
         _show_frames_as_read()
     print("\n".join(_set_up_lines(_session)))
+    join()
     return _session
 
 
@@ -225,6 +227,8 @@ def claim(
     _show(made)
     if said := answer(id, words(made.observed), made.trials):
         _show(_Answer(said))
+    if (right := is_right(id, words(made.observed))) is not None:
+        recorder.prediction(id, right)
     if not made.held:
         because = f" ({reason})" if reason else ""
         raise ClaimFell(f"{id}: {sentence} Expected {made.expected}, observed {made.observed}{because}.")
@@ -287,7 +291,9 @@ class exercise:
     ) -> bool:
         if error is not None and not isinstance(error, Exception):
             return False
-        _show(_Checked(self._id, judged(error)))
+        made = _Checked(self._id, judged(error))
+        _show(made)
+        recorder.exercise(self._id, made.checked.state.value)
         return True
 
 

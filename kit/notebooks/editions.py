@@ -27,22 +27,23 @@ class Edition(StrEnum):
     TEACHER = "teacher"
 
 
-def write(edition: Edition, folder: Path, sources: Sequence[Path]) -> list[Path]:
-    """Write this edition of the notebooks, and their glossary, into a new or empty folder; return the notebooks.
+def write(edition: Edition, folder: Path, sources: Sequence[Path], *, keep: bool = False) -> list[Path]:
+    """Write this edition of the notebooks, and their glossary, into a new or empty folder; return the new notebooks.
 
-    Raises NotebookError when the folder is not empty or cannot be written.
+    With `keep` the folder may have files, which stay as they are. Raises NotebookError when the folder is not empty or
+    cannot be written.
     """
-    if folder.is_dir() and any(folder.iterdir()):
+    if not keep and folder.is_dir() and any(folder.iterdir()):
         raise NotebookError(f"{folder} is not empty", wanted="a folder that is new or empty", remedy="name another one")
     made = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for source in sources:
+        for source in (one for one in sources if not (folder / one.name).exists()):
             nb = nbformat().read(source, as_version=4)
             change(nb, edition)
             nbformat().write(nb, folder / source.name)
             made.append(folder / source.name)
-        if (glossary := glossary_of(sources)) is not None:
+        if (glossary := glossary_of(sources)) is not None and not (folder / glossary.name).exists():
             shutil.copyfile(glossary, folder / glossary.name)
     except OSError as error:
         raise NotebookError(

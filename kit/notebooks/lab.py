@@ -32,12 +32,11 @@ def open_lab(
     """
     from kit.pair import description, open_pair
 
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise NotebookError("JupyterLab is not installed", remedy='pip install "fastapi-database-isolation-kit[lab]"')
+    require_lab()
     folder = _folder(_here(), start_over, in_place)
     with open_pair() as pair:
         print(description(pair), file=sys.stderr, flush=True)
-        options = [str(folder), *_opened(folder), *_as_root(), *arguments]
+        options = [str(folder), *usual_options(folder), *arguments]
         return _run(options, {**environ, **pair.environ()})
 
 
@@ -62,6 +61,22 @@ def _report(folder: Path, done: copies.Refreshed) -> None:
         print(f"{newer} To replace it: kit lab --start-over {name}", file=sys.stderr)
 
 
+def usual_options(folder: Path) -> list[str]:
+    """The options with which JupyterLab opens a folder: its first notebook, if there is one."""
+    return [*_opened(folder), *_as_root()]
+
+
+def command(reading: int, options: Sequence[str]) -> list[str]:
+    """The command that runs JupyterLab until the pipe `reading` is closed at its other end."""
+    return [sys.executable, "-c", _UNTIL_EOF, str(reading), *options]
+
+
+def require_lab() -> None:
+    """Raise NotebookError when JupyterLab is not installed."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise NotebookError("JupyterLab is not installed", remedy='pip install "fastapi-database-isolation-kit[lab]"')
+
+
 def _opened(folder: Path) -> list[str]:
     # As an option, because the URL that JupyterLab prints then contains it, for terminals without a browser.
     return [f"--LabApp.default_url=/lab/tree/{FIRST}"] if (folder / FIRST).exists() else []
@@ -83,10 +98,9 @@ def _here() -> Path:
 def _run(options: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run JupyterLab, and make it end when this process exits, in whatever way."""
     reading, writing = os.pipe()
-    command = [sys.executable, "-c", _UNTIL_EOF, str(reading), *options]
     signals = _Signals()
     with processes.signal_handlers(signals.handlers()):
-        lab = subprocess.Popen(command, env=environ, pass_fds=(reading,))
+        lab = subprocess.Popen(command(reading, options), env=environ, pass_fds=(reading,))
         os.close(reading)
         try:
             signals.forward_to(lab)

@@ -72,6 +72,14 @@ def answer(id: str, observed: str, trials: int) -> str:
     return f"You said {asked.said}; {says} {observed}, because {asked.options[asked.said].rstrip('.')}."
 
 
+def is_right(id: str, observed: str) -> bool | None:
+    """Whether the user predicted what was observed; None without a prediction, or if no option is what was observed."""
+    asked = _predictions.get(id)
+    if asked is None or asked.said is None or not any(is_observed(option, observed) for option in asked.options):
+        return None
+    return is_observed(asked.said, observed)
+
+
 def is_observed(option: str, observed: str) -> bool:
     """Whether an option is what was observed. The parts of a mapping, as `pool: innocent`, may be in any order."""
     is_mapping = all(": " in part for part in observed.split(", "))
