@@ -83,13 +83,14 @@ class Run:
 
 
 @contextmanager
-def new_run(out: Path = RUNS) -> Iterator[Run]:
+def new_run(out: Path = RUNS, name: str | None = None) -> Iterator[Run]:
     """A new folder for a run in `out`, with an absolute path; removed again if it stays empty.
 
-    Raises EvidenceError when no writable folder can be made.
+    `name` is the folder's name, by default the present time and four random characters. Raises EvidenceError when no
+    writable folder can be made.
     """
     began = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    folder = out.resolve() / f"{began}-{secrets.token_hex(2)}"
+    folder = out.resolve() / (name or f"{began}-{secrets.token_hex(2)}")
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         try:

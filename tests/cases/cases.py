@@ -30,11 +30,11 @@ import psycopg
 
 from kit.pair import Pair, Side
 from kit.trials import fork_server
-from kit.trials.stacks import STACKS
 
 HERE = Path(__file__).parent
 CULPRIT, ALSO = "# <- culprit", "# <- also"
 TIMEOUT_S = 120
+STACKS = ("current", "2023-11")  # today's versions, and those of the report; each case runs on both
 _INHERITED = ("HOME", "LANG", "LC_ALL", "PATH")
 _OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR) (\S+)", re.MULTILINE)
 _SIDES = ("production", "test")

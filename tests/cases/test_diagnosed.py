@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from kit.detectors.registry import BY_RERUN
-from kit.trials.stacks import STACKS, stack
-from tests.cases.cases import CLEAN, FAULTY, TIMEOUT_S, Case, Place, Prepared
+from kit.trials.stacks import stack
+from tests.cases.cases import CLEAN, FAULTY, STACKS, TIMEOUT_S, Case, Place, Prepared
 
 KIT = Path(__file__).parents[2]
 RUNS_AT_MOST = 6

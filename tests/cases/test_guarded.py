@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.trials.stacks import STACKS, stack
-from tests.cases.cases import CASES, Case, Prepared
+from kit.trials.stacks import stack
+from tests.cases.cases import CASES, STACKS, Case, Prepared
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ("-p", "no:kit-db-guard", "-p", "kit.guard.plugin")  # the kit is not installed in each stack

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.trials.stacks import STACKS, stack
-from tests.cases.cases import ALSO, CASES, CLEAN, CULPRIT, FAULTY, Case, Prepared, marked
+from kit.trials.stacks import stack
+from tests.cases.cases import ALSO, CASES, CLEAN, CULPRIT, FAULTY, STACKS, Case, Prepared, marked
 
 
 @pytest.fixture(params=STACKS)

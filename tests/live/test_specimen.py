@@ -23,11 +23,12 @@ from kit.specimens.attempts import SPECIMEN
 from kit.specimens.build import write_project
 from kit.specimens.mechanisms import MECHANISMS, REPORTED_MECHANISMS
 from kit.trials import fork_server
-from kit.trials.stacks import STACKS, stack
+from kit.trials.stacks import stack
 from kit.trials.workspace import base_environ
 
 ONE_TEST = "tests/test_api_sites.py::test_get_sites_empty"
 SUITE = "tests"
+STACKS = ("current", "2023-11")
 LIMIT_S = 120.0
 FOUR_ATTEMPTS = ("dependency_override", "fastapi_deps", "module_mocking", "fresh_app")
 SEED = (SPECIMEN.parents[1] / "pair/sql/seed.sql").read_text()

@@ -13,7 +13,7 @@ import pytest
 
 import kit.trials.stacks
 from kit.errors import StackError, TrialError
-from kit.trials.stacks import STACKS, environment, stack
+from kit.trials.stacks import LOCKED, STACKS, environment, packages, stack
 from kit.trials.stacks.calling import call
 from kit.trials.stacks.environment import Environment, environment_of
 
@@ -43,6 +43,12 @@ def locked(lock: str) -> dict[str, str]:
     return {re.split(r"[=\[]", block)[0]: block for block in blocks}
 
 
+def required(listed: str) -> dict[str, str]:
+    """Return the version that a list gives each distribution, empty where it gives none."""
+    lines = [re.sub(r"\[.*\]", "", line) for line in listed.splitlines() if line and not line.startswith("#")]
+    return {name: version for name, _, version in (line.partition("==") for line in lines)}
+
+
 def installed(made: Environment) -> list[str]:
     """Return what an environment's own interpreter finds installed, the installer left out."""
     script = "from importlib.metadata import distributions as d; print(*(x.name + '==' + x.version for x in d()))"
@@ -65,22 +71,50 @@ def test_the_lock_names_what_the_report_names() -> None:
     assert {name: blocks[name].split()[0].split("==")[1] for name in REPORTED} == REPORTED
 
 
-def test_everything_in_the_lock_has_hashes_and_no_address() -> None:
+@pytest.mark.parametrize("name", LOCKED)
+def test_everything_in_a_lock_has_hashes_and_no_address(name: str) -> None:
     """Each requirement is one version with hashes, and the lock says nothing of where to get it."""
-    text = LOCK.read_text()
-    for name, block in locked(text).items():
-        assert re.match(rf"{name}==\S+ .*\\\n", block)
+    text = LOCK.with_name(f"{name}.txt").read_text()
+    for distribution, block in locked(text).items():
+        assert re.match(rf"{distribution}==\S+ .*\\\n", block)
         assert "--hash=sha256:" in block
     assert not re.search(r"https?://|file:|--(extra-)?index|--find-links|@ ", text)
 
 
-def test_the_lock_follows_from_its_list() -> None:
-    """Everything in the list is in the lock, at the version that the list gives."""
-    blocks = locked(LOCK.read_text())
-    for line in LOCK.with_suffix(".in").read_text().splitlines():
-        if line and not line.startswith("#"):
-            name, _, wanted = re.sub(r"\[.*\]", "", line).partition("==")
-            assert blocks[name].startswith(f"{name}=={wanted}")
+@pytest.mark.parametrize("name", LOCKED)
+def test_a_lock_follows_from_its_list(name: str) -> None:
+    """Everything in the list is in the lock, at the version that the list gives, if any; all lists name the same."""
+    blocks = locked(LOCK.with_name(f"{name}.txt").read_text())
+    listed = [required(path.read_text()) for path in (LOCK.with_name(f"{name}.in"), LOCK.with_suffix(".in"))]
+    for distribution, version_ in listed[0].items():
+        assert blocks[distribution].startswith(f"{distribution}=={version_}")
+    assert set(listed[0]) == set(listed[1])
+
+
+def test_stacks_are_in_the_order_of_their_age() -> None:
+    """The stacks with locks are named by their months, the oldest first, and each has its files."""
+    assert list(LOCKED) == sorted(LOCKED)
+    assert {path.stem for path in LOCK.parent.glob("*.txt")} == set(LOCKED) == set(STACKS) - {"current"}
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_the_packages_of_a_stack_are_those_of_its_lock(name: str) -> None:
+    """All of the lock that fits this system is installed, and the stack names it with its version, and Python's."""
+    found = packages(stack(name))
+    blocks = locked(LOCK.with_name(f"{name}.txt").read_text())
+    lock = {name: block.split()[0].split("==")[1] for name, block in blocks.items()}
+    assert found.pop("python") == stack(name).versions["python"]
+    assert found.items() <= lock.items()
+    assert set(lock) - set(found) <= {"async-timeout", "colorama", "tzdata"}  # for other systems and Pythons
+
+
+def test_the_packages_of_the_current_stack_are_what_its_trials_use() -> None:
+    """What the lists name is there, with what it requires, and nothing else of the environment."""
+    found = packages(stack("current"))
+    assert {name: found[name] for name in ("fastapi", "starlette", "greenlet", "psycopg-binary")} == {
+        name: version(name) for name in ("fastapi", "starlette", "greenlet", "psycopg-binary")
+    }
+    assert not {"papermill", "jupyterlab", "pytest-xdist", "pip"} & set(found)
 
 
 def test_the_current_stack_is_this_interpreter() -> None:
