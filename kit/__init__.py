@@ -7,6 +7,7 @@ The public names. Each is imported at its first use, so importing this package o
 | `trace`, `Answer`, `Finding` | run a command with the probes; which databases it reached, and the defects found |
 | `diagnose`, `Diagnosis` | the same, then prove the cause by re-runs |
 | `investigate`, `Investigation` | run notebooks, and report which claims held |
+| `matrix`, `Matrix` | run notebooks under several stacks, and report which claim changed with which versions |
 | `open_pair`, `Pair` | the two servers that trials run against |
 | `Trial`, `run`, `Evidence` | one way to build and run the project under study, and the evidence of that run |
 | `isolation`, `Ruling`, `Verdict` | whether every request stayed on the test server |
@@ -30,14 +31,16 @@ if TYPE_CHECKING:
     from kit.evidence.verdict import Ruling, Verdict, isolation
     from kit.notebooks.investigate import investigate
     from kit.notebooks.investigate.results import Investigation
+    from kit.notebooks.matrix import matrix
+    from kit.notebooks.matrix.results import Matrix
     from kit.pair import Pair, open_pair
     from kit.specimens.trial import Trial
     from kit.tracing.from_python import trace
     from kit.trials.runner import run
 
 __all__ = [
-    "Answer", "Diagnosis", "Evidence", "Finding", "Investigation", "KitError", "Pair", "Ruling", "Trial", "Verdict",
-    "__version__", "diagnose", "investigate", "isolation", "open_pair", "run", "trace",
+    "Answer", "Diagnosis", "Evidence", "Finding", "Investigation", "KitError", "Matrix", "Pair", "Ruling", "Trial",
+    "Verdict", "__version__", "diagnose", "investigate", "isolation", "matrix", "open_pair", "run", "trace",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -45,9 +48,10 @@ __version__ = "0.1.0"
 _HOME = {
     "Answer": "kit.answer.model", "Diagnosis": "kit.answer.diagnosis", "Evidence": "kit.evidence.model",
     "Finding": "kit.analysis.model", "Investigation": "kit.notebooks.investigate.results", "KitError": "kit.errors",
-    "Pair": "kit.pair", "Ruling": "kit.evidence.verdict", "Trial": "kit.specimens.trial",
-    "Verdict": "kit.evidence.verdict", "diagnose": "kit.diagnosing.command",
-    "investigate": "kit.notebooks.investigate", "isolation": "kit.evidence.verdict", "open_pair": "kit.pair",
+    "Matrix": "kit.notebooks.matrix.results", "Pair": "kit.pair", "Ruling": "kit.evidence.verdict",
+    "Trial": "kit.specimens.trial", "Verdict": "kit.evidence.verdict", "diagnose": "kit.diagnosing.command",
+    "investigate": "kit.notebooks.investigate", "isolation": "kit.evidence.verdict",
+    "matrix": "kit.notebooks.matrix", "open_pair": "kit.pair",
     "run": "kit.trials.runner", "trace": "kit.tracing.from_python",
 }  # fmt: skip
 

@@ -307,7 +307,9 @@ def _show(pair: Pair) -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder for runs. Default: runs"
 )
-@click.option("--stack", metavar="NAME", help="The versions to run trials with: current (default) or 2023-11.")
+@click.option(
+    "--stack", metavar="NAME", help="The versions to run trials with: current (default), 2023-11, 2024-07 or 2025-06."
+)
 @click.option("--fresh", is_flag=True, help="Run each trial, even if another notebook of this run has run it.")
 def investigate(
     notebooks: tuple[str, ...],
@@ -351,6 +353,51 @@ def _print_what_cells_print() -> None:
     logger = logging.getLogger("papermill")
     logger.addHandler(shown)
     logger.setLevel(logging.INFO)
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
+@click.option(
+    "--stacks", metavar="NAME,NAME", help="The stacks to compare, the oldest first. Default: all that there are."
+)
+@click.option(
+    "-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE",
+    help="Set a parameter of the notebooks.",
+)
+@click.option("--no-servers", is_flag=True, help="Start no servers, for notebooks that need none.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Notebooks at a time. Default: one per processor."
+)
+@_above_0("--timeout-cell", "timeout_cell_s", "S", "Seconds that a cell may take.")
+@_above_0("--timeout-notebook", "timeout_notebook_s", "S", "Seconds for a whole notebook.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder for runs. Default: runs"
+)
+@click.option(
+    "--json", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the comparison as JSON, too."
+)
+def matrix(
+    notebooks: tuple[str, ...],
+    stacks: str | None,
+    parameters: tuple[tuple[str, str], ...],
+    no_servers: bool,
+    **options: Any,
+) -> None:
+    """Run the notebooks under several stacks, and compare the claims.
+
+    A stack is a set of versions. The table shows which claim changed between which two, and what differs between these.
+
+    A stack is installed when it is first used. Without NOTEBOOK all of them are run.
+
+    Exit codes: 0 every claim held, 1 a claim fell, 2 it could not run.
+    """
+    from kit.notebooks.investigate.parameters import pairs
+    from kit.notebooks.matrix import matrix as run
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if stacks is not None:
+        given["stacks"] = [name.strip() for name in stacks.split(",") if name.strip()]
+    sys.exit(run(notebooks, pairs(parameters), with_pair=not no_servers, **given).exit_code)
 
 
 @main.command()

@@ -31,7 +31,7 @@ LAYERS = [
     "kit.notebooks.checks", "kit.notebooks.frontend", "kit.notebooks.predictions", "kit.notebooks.seat",
     "kit.notebooks.cells",
     "kit.notebooks.board", "kit.notebooks.originals", "kit.notebooks.copies", "kit.notebooks.investigate",
-    "kit.notebooks.editions", "kit.notebooks.lab", "kit.notebooks.classroom", "kit.notebooks",
+    "kit.notebooks.matrix", "kit.notebooks.editions", "kit.notebooks.lab", "kit.notebooks.classroom", "kit.notebooks",
     "kit.guard.run", "kit.guard.config", "kit.guard.proof", "kit.guard.init", "kit.guard.plugin", "kit.guard",
     "kit.cli",
     "kit.__main__",

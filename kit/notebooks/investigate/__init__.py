@@ -1,6 +1,6 @@
 """Run notebooks with papermill: parameters checked first, limits enforced, results judged by claims.
 
-`investigate` is the only function for other packages. Importing this package loads neither papermill nor Jupyter,
+`investigate` is the function for other packages. Importing this package loads neither papermill nor Jupyter,
 because every papermill process imports it to find the engine.
 """
 
@@ -26,7 +26,10 @@ OUTPUT_CELL_BYTES = 10_000_000
 limit was reached."""
 OUTPUT_NOTEBOOK_BYTES = 50_000_000
 
-__all__ = ["OUTPUT_CELL_BYTES", "OUTPUT_NOTEBOOK_BYTES", "TIMEOUT_CELL_S", "TIMEOUT_NOTEBOOK_S", "investigate"]
+__all__ = [
+    "OUTPUT_CELL_BYTES", "OUTPUT_NOTEBOOK_BYTES", "TIMEOUT_CELL_S", "TIMEOUT_NOTEBOOK_S", "check_installed",
+    "investigate",
+]  # fmt: skip
 
 
 def investigate(
@@ -62,9 +65,7 @@ def investigate(
     Errors of the user or of a notebook are not raised: the result then has exit code 2, a reason and a remedy. Raises
     NotebookError when the required libraries are not installed.
     """
-    if find_spec("papermill") is None:
-        remedy = 'pip install "fastapi-database-isolation-kit[notebooks]"'
-        raise NotebookError("papermill is not installed", remedy=remedy)
+    check_installed()
     from kit.notebooks.investigate.run import Request, carry_out
 
     return carry_out(
@@ -87,3 +88,10 @@ def investigate(
         ),
         console,
     )
+
+
+def check_installed() -> None:
+    """Raise NotebookError when the libraries that run notebooks are not installed."""
+    if find_spec("papermill") is None:
+        remedy = 'pip install "fastapi-database-isolation-kit[notebooks]"'
+        raise NotebookError("papermill is not installed", remedy=remedy)

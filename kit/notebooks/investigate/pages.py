@@ -23,7 +23,7 @@ MARKS = {Status.HELD: "✔ held", Status.FELL: "✘ fell", Status.COULD_NOT_RUN:
 
 def index(investigation: Investigation, stack: Mapping[str, str]) -> str:
     """Return the text of index.html: the result, every claim, then the notebooks."""
-    return str(_template("index.html").render(
+    return str(template("index.html").render(
         investigation=investigation,
         stack=stack,
         kit=__version__,
@@ -41,7 +41,7 @@ def notebook(run: NotebookRun, nb: Any, pages: Collection[str] = ()) -> str:
     shown.cells = [cell for cell in nb.cells if not _is_papermills(cell)]
     body, _ = _exporter().from_notebook_node(shown)
     body = _with_links_to(pages, body)
-    return str(_template("notebook.html").render(run=run, body=body, marks=MARKS, colors=_code_colors()))
+    return str(template("notebook.html").render(run=run, body=body, marks=MARKS, colors=_code_colors()))
 
 
 def document(title: str, text: str) -> str:
@@ -49,12 +49,12 @@ def document(title: str, text: str) -> str:
     from nbformat.v4 import new_markdown_cell, new_notebook
 
     body, _ = _exporter().from_notebook_node(new_notebook(cells=[new_markdown_cell(text)]))  # type: ignore[no-untyped-call]
-    return str(_template("document.html").render(title=title, body=body))
+    return str(template("document.html").render(title=title, body=body))
 
 
 def without_body(run: NotebookRun) -> str:
     """Return a page with only the result, for a notebook that cannot be converted."""
-    return str(_template("notebook.html").render(run=run, body="", marks=MARKS, colors=_code_colors()))
+    return str(template("notebook.html").render(run=run, body="", marks=MARKS, colors=_code_colors()))
 
 
 def warm_up() -> None:
@@ -63,7 +63,7 @@ def warm_up() -> None:
 
     nothing = new_notebook(cells=[new_markdown_cell("nothing")])  # type: ignore[no-untyped-call]
     _exporter().from_notebook_node(nothing)
-    _template("index.html")
+    template("index.html")
 
 
 def _with_links_to(pages: Collection[str], body: str) -> str:
@@ -89,10 +89,11 @@ def _exporter() -> Any:
 
 
 @functools.cache
-def _template(name: str) -> Any:
+def template(name: str, folder: Path = TEMPLATES) -> Any:
+    """Return a template of a folder, which may include those of this package."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    texts = FileSystemLoader(TEMPLATES)
+    texts = FileSystemLoader([folder, TEMPLATES])
     found = Environment(loader=texts, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     found.filters["words"] = words
     return found.get_template(name)

@@ -79,12 +79,12 @@ class Progress:
             self.running[name] = _Running(now, cell_began=now)
             self.waiting -= 1
             if self._live is None:
-                self.console.print(f"{_shown(name)}: begins", soft_wrap=True)
+                self.console.print(f"{one_line(name)}: begins", soft_wrap=True)
 
     def cell_started(self, name: str, label: str, number: int, count: int) -> None:
         """Code cell `number` of `count` of a notebook begins."""
         with self._lock:
-            self.running[name].cell = _shown(f"{label} of {count}")
+            self.running[name].cell = one_line(f"{label} of {count}")
             self.running[name].cell_began = time.monotonic()
 
     def claim_decided(self, name: str, claim: Claim) -> None:
@@ -93,18 +93,18 @@ class Progress:
             self.running[name].held += claim.held
             self.running[name].fell += not claim.held
             mark = "[green]held[/]" if claim.held else "[red]FELL[/]"
-            sentence = f"{_shown(claim.id)}  [dim]{_shown(claim.claim)}[/]"
-            self.console.print(f"{_shown(name)}: {mark}  {sentence}", soft_wrap=True)
+            sentence = f"{one_line(claim.id)}  [dim]{one_line(claim.claim)}[/]"
+            self.console.print(f"{one_line(name)}: {mark}  {sentence}", soft_wrap=True)
 
     def notebook_ended(self, run: NotebookRun) -> None:
         """A notebook has ended."""
         with self._lock:
             self.running.pop(run.name, None)
-            because = f"  {_shown(run.reason)}" if run.reason else ""
+            because = f"  {one_line(run.reason)}" if run.reason else ""
             came_to = f"{MARKS[run.status]} in {run.seconds:.1f} s{because}"
-            self.console.print(f"{_shown(run.name)}: {came_to}", soft_wrap=True)
+            self.console.print(f"{one_line(run.name)}: {came_to}", soft_wrap=True)
             for remark in run.remarks:
-                self.console.print(f"{_shown(run.name)}: [yellow]{_shown(remark)}[/]", soft_wrap=True)
+                self.console.print(f"{one_line(run.name)}: [yellow]{one_line(remark)}[/]", soft_wrap=True)
 
     def _now(self) -> RenderableType:
         from rich.spinner import Spinner
@@ -116,7 +116,7 @@ class Progress:
             for name, at in self.running.items():
                 claims = f"{at.held} held" + (f", [red]{at.fell} fell[/]" if at.fell else "")
                 took = f"{now - at.cell_began:.0f} s in this cell, {now - at.began:.0f} s in all"
-                grid.add_row(Spinner("dots"), f"[bold]{_shown(name)}[/]", at.cell, f"[dim]{took}[/]", claims)
+                grid.add_row(Spinner("dots"), f"[bold]{one_line(name)}[/]", at.cell, f"[dim]{took}[/]", claims)
             if self.waiting:
                 grid.add_row("", f"[dim]{self.waiting} waiting[/]")
             return grid
@@ -126,7 +126,8 @@ class Progress:
             with self._lock:
                 now = time.monotonic()
                 for name, at in self.running.items():
-                    self.console.print(f"{_shown(name)}: {at.cell}, {now - at.cell_began:.0f} s so far", soft_wrap=True)
+                    took = f"{now - at.cell_began:.0f} s so far"
+                    self.console.print(f"{one_line(name)}: {at.cell}, {took}", soft_wrap=True)
 
 
 def summary(investigation: Investigation, console: Console) -> None:
@@ -145,26 +146,26 @@ def summary(investigation: Investigation, console: Console) -> None:
         console.print(f"[green]All {investigation.held} claims held[/] in {investigation.seconds:.1f} s.")
     else:
         what = "A claim fell" if investigation.exit_code == 1 else "It could not run"
-        remedy = f" To do: {_shown(investigation.remedy)}." if investigation.remedy else ""
-        console.print(f"[red]{what}:[/] {_shown(investigation.reason.rstrip('.'))}.{remedy}", soft_wrap=True)
+        remedy = f" To do: {one_line(investigation.remedy)}." if investigation.remedy else ""
+        console.print(f"[red]{what}:[/] {one_line(investigation.reason.rstrip('.'))}.{remedy}", soft_wrap=True)
     if investigation.folder is not None:
-        console.print(f"Read on: {_shown(str(investigation.folder / 'index.html'))}", soft_wrap=True)
+        console.print(f"Read on: {one_line(str(investigation.folder / 'index.html'))}", soft_wrap=True)
 
 
 def _add_rows(table: Any, run: NotebookRun) -> None:
-
     for claim in run.claims:
         outcome = "[green]held[/]" if claim.held else "[red]FELL[/]"
-        seen = (_shown(words(claim.expected)), _shown(words(claim.observed)))
-        table.add_row(_shown(run.name), _shown(claim.id), *seen, outcome, f"{claim.seconds:.1f}")
+        seen = (one_line(words(claim.expected)), one_line(words(claim.observed)))
+        table.add_row(one_line(run.name), one_line(claim.id), *seen, outcome, f"{claim.seconds:.1f}")
     for claim in run.unreached:
-        table.add_row(_shown(run.name), _shown(claim.id), _shown(str(claim.expected)), "", "[red]never reached[/]", "")
+        wanted = one_line(str(claim.expected))
+        table.add_row(one_line(run.name), one_line(claim.id), wanted, "", "[red]never reached[/]", "")
     if run.status is Status.COULD_NOT_RUN:
-        table.add_row(_shown(run.name), "", "", _shown(run.reason), MARKS[run.status], f"{run.seconds:.1f}")
+        table.add_row(one_line(run.name), "", "", one_line(run.reason), MARKS[run.status], f"{run.seconds:.1f}")
     table.add_section()
 
 
-def _shown(text: str) -> str:
+def one_line(text: str) -> str:
     """Return foreign text as one line, without control characters, markup or secrets."""
     from rich.markup import escape
 

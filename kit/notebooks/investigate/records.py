@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as xml
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
@@ -68,17 +68,25 @@ def _notebook(run: NotebookRun) -> dict[str, object]:
 
 def junit(investigation: Investigation) -> str:
     """Return the text of junit.xml: a suite per notebook, a case per claim, one more if it could not run."""
-    root = xml.Element("testsuites", name="kit investigate")
-    for run in investigation.notebooks:
-        name = _clean(run.name)
+    return junit_of("kit investigate", [(run.name, run) for run in investigation.notebooks])
+
+
+def junit_of(name: str, suites: Iterable[tuple[str, NotebookRun]], not_run: Iterable[tuple[str, str]] = ()) -> str:
+    """Return the text of junit.xml with these suites, each under its name, and with the names and reasons of others."""
+    root = xml.Element("testsuites", name=name)
+    for suite, run in suites:
         cases = [_case(run, claim, "failure") for claim in run.claims]
         cases += [_case(run, claim, "error") for claim in run.unreached]
         if run.status is Status.COULD_NOT_RUN:
             cases.append(_stopped_case(run))
-        suite = xml.SubElement(root, "testsuite", name=name, tests=str(len(cases)), time=f"{run.seconds:.3f}")
-        for outcome, name in (("failure", "failures"), ("error", "errors")):
-            suite.set(name, str(sum(case.find(outcome) is not None for case in cases)))
-        suite.extend(cases)
+        made = xml.SubElement(root, "testsuite", name=_clean(suite), tests=str(len(cases)), time=f"{run.seconds:.3f}")
+        for outcome, count in (("failure", "failures"), ("error", "errors")):
+            made.set(count, str(sum(case.find(outcome) is not None for case in cases)))
+        made.extend(cases)
+    for suite, reason in not_run:
+        made = xml.SubElement(root, "testsuite", name=_clean(suite), tests="1", failures="0", errors="1")
+        case = xml.SubElement(made, "testcase", classname=_clean(suite), name="(the stack)")
+        xml.SubElement(case, "error", message=_clean(reason))
     xml.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring(root, encoding="unicode") + "\n"
 

@@ -70,7 +70,7 @@ class Investigation:
 
     `exit_code` is 0 if every claim held, 1 if one fell, 2 if something could not run and nothing fell. `reason` is one
     line on what fell or failed, `remedy` what to do about it; both are empty for 0. `folder` is the run's, None if
-    nothing was run.
+    nothing was run. `stopped` is why the run was ended before its end; empty if it was not.
     """
 
     exit_code: int
@@ -79,6 +79,7 @@ class Investigation:
     folder: Path | None = None
     notebooks: tuple[NotebookRun, ...] = ()
     seconds: float = 0.0
+    stopped: str = ""
 
     @property
     def claims(self) -> tuple[tuple[NotebookRun, Claim], ...]:

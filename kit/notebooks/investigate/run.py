@@ -62,6 +62,7 @@ class Request:
     fresh: bool
     cwd: Path | None
     log_output: bool
+    name: str | None = None  # of the run's folder; None makes a new name, and `latest` a link to it
 
 
 def carry_out(request: Request, console: Console | None = None) -> Investigation:
@@ -69,27 +70,37 @@ def carry_out(request: Request, console: Console | None = None) -> Investigation
     from kit.notebooks.investigate.progress import console as standard_output
 
     console = console or standard_output()
-    learn_all(request.environ)
-    given = request.parameters
-    for name, value in given.items() if isinstance(given, Mapping) else given:
-        learn_all({name: value})
-    try:
-        result = _investigated(request, console)
-    except KitError as error:
-        result = Investigation(2, redact(_with_wanted(error)), redact(error.remedy))
+    learn_secrets(request)
+    result = investigated(request, console)
     summary(result, console)
     return result
 
 
+def learn_secrets(request: Request) -> None:
+    """Remember the secrets in the environment and the parameters, so that no text will show them."""
+    learn_all(request.environ)
+    given = request.parameters
+    for name, value in given.items() if isinstance(given, Mapping) else given:
+        learn_all({name: value})
+
+
+def investigated(request: Request, console: Console) -> Investigation:
+    """Carry out a request and return the result; print the progress, and not the result."""
+    try:
+        return _investigated(request, console)
+    except KitError as error:
+        return Investigation(2, redact(with_wanted(error)), redact(error.remedy))
+
+
 def _investigated(request: Request, console: Console) -> Investigation:
     began = time.monotonic()
-    _check_numbers(request)
+    check_numbers(request)
     if request.cwd is not None and not request.cwd.is_dir():
         raise NotebookError(f"There is no folder {request.cwd}", remedy="name a folder for the notebooks to run in")
     wanted = tasks(request.notebooks, request.parameters, request.stack, solved=request.solved)
     jobs = min(request.jobs or os.cpu_count() or 1, len(wanted))
     with ExitStack() as closing:
-        run = closing.enter_context(new_run(request.out))
+        run = closing.enter_context(new_run(request.out, request.name))
         ahead = closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="kit-ahead"))
         loading = ahead.submit(_load_papermill)
         trials = stack(request.stack or DEFAULT_STACK)
@@ -103,14 +114,16 @@ def _investigated(request: Request, console: Console) -> Investigation:
         with _interruptible(work):
             with work.progress:
                 done = work.all_of(wanted, began)
-            return _kept(work, conclude(done, run.folder, time.monotonic() - began))
+            result = replace(conclude(done, run.folder, time.monotonic() - began), stopped=work.stopped)
+            return _kept(work, result)
 
 
-def _with_wanted(error: KitError) -> str:
+def with_wanted(error: KitError) -> str:
+    """Return what was found, and what was wanted, without the remedy."""
     return f"{error.found}. Wanted: {error.wanted}" if error.wanted else error.found
 
 
-def _check_numbers(request: Request) -> None:
+def check_numbers(request: Request) -> None:
     """Raise NotebookError for limits that are not positive and finite."""
     limits = {
         "a cell's time": request.timeout_cell_s, "a notebook's time": request.timeout_notebook_s,
@@ -129,9 +142,10 @@ def _kept(work: _Work, result: Investigation) -> Investigation:
         if work.glossary is not None:
             _keep_glossary(work.run, work.glossary)
         _refuse_secrets(work.run, work.secrets())
-        work.run.link_latest()
+        if work.request.name is None:
+            work.run.link_latest()
     except EvidenceError as error:
-        return replace(result, exit_code=2, reason=_with_wanted(error), remedy=error.remedy, folder=None)
+        return replace(result, exit_code=2, reason=with_wanted(error), remedy=error.remedy, folder=None)
     return result
 
 
