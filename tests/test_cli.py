@@ -37,6 +37,15 @@ def test_help_names_every_command() -> None:
     assert "Exit codes" in text
 
 
+@pytest.mark.parametrize("command", ["up", "down", "status"])
+def test_a_file_in_place_of_the_state_directory_is_named(tmp_path: Path, command: str) -> None:
+    """No command takes it for a machine on which nothing is up."""
+    (tmp_path / "file").touch()
+    result = invoke(command, KIT_STATE_DIR=str(tmp_path / "file"))
+    assert result.exit_code == 2
+    assert "set KIT_STATE_DIR" in result.stderr
+
+
 @pytest.mark.parametrize("arguments", [[], ["guard"], ["class"]], ids=["kit", "kit guard", "kit class"])
 def test_help_shows_whole_sentences(arguments: list[str]) -> None:
     """In a terminal of 80 columns no command's sentence is cut short."""

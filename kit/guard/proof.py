@@ -153,8 +153,12 @@ class Suite:
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise GuardError(f"{self.python} could not run pytest: {error}", remedy=OTHER_PYTHON) from None
-        return _parse_result(result, self.python, ended.stdout + ended.stderr)
+            why = f"{error.strerror}" if isinstance(error, OSError) else f"{error}"
+            raise GuardError(
+                f"{self.python} could not run pytest: {why}", wanted="the path of a Python, or its name in PATH",
+                remedy=OTHER_PYTHON,
+            ) from None
+        return _parse_result(result, self.python, ended.stdout + ended.stderr, ended.returncode)
 
 
 @contextmanager
@@ -164,11 +168,11 @@ def suite_of(project: Path, python: str) -> Iterator[Suite]:
         yield Suite(project, python, folder)
 
 
-def _parse_result(result: Path, python: str, output: str) -> PytestRun:
+def _parse_result(result: Path, python: str, output: str, exit_code: int) -> PytestRun:
     try:
         found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise _no_result(python, output) from None
+        raise _no_result(python, output, exit_code) from None
     return PytestRun(
         Path(found["root"]), Path(found["config"]) if found["config"] else None, found["version"], found["on"],
         None if found["listed"] is None else tuple(found["listed"]), tuple(found.get("tests", ())),
@@ -176,10 +180,15 @@ def _parse_result(result: Path, python: str, output: str) -> PytestRun:
     )  # fmt: skip
 
 
-def _no_result(python: str, output: str) -> GuardError:
+def _no_result(python: str, output: str, exit_code: int) -> GuardError:
     if f"unrecognized arguments: {OPTION}" in output or "No module named pytest" in output:
         return no_guard(python)
     said = [line.strip() for line in output.splitlines() if line.strip()]
+    if not said:
+        return GuardError(
+            f"{python} -m pytest wrote nothing, and ended with exit code {exit_code}", wanted="a Python with pytest",
+            remedy=OTHER_PYTHON,
+        )
     return GuardError(f"pytest could not be run in the project: {redact(' '.join(said[-3:]))}", remedy="fix it first")
 
 

@@ -103,9 +103,12 @@ def down() -> bool:
 def _has_state() -> bool:
     path = places.state_file()
     try:
-        return path.exists()
-    except OSError as error:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:  # `exists` would take a file in the place of the folder for no state
         raise _unreadable(path, error) from error
+    return True
 
 
 def _unreadable(path: Path, error: OSError) -> PairError:

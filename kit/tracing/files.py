@@ -13,6 +13,8 @@ from kit.errors import TraceError
 # Errors when no new file can be created beside the target, although the target may be writable (a bind mount).
 _NONE_BESIDE = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV, errno.EROFS)
 _REMEDY = "name a file in an existing folder that you may write to"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MORE_ROOM = "make room there, or name a file on another disk"
 
 
 def check(path: Path) -> Path:
@@ -91,4 +93,5 @@ def _may_write_in_place(target: Path, error: OSError) -> bool:
 
 
 def _error(path: Path, error: OSError) -> TraceError:
-    return TraceError(f"{path} cannot be written: {error.strerror}", remedy=_REMEDY)
+    remedy = _MORE_ROOM if error.errno in _FULL else _REMEDY
+    return TraceError(f"{path} cannot be written: {error.strerror}", remedy=remedy)

@@ -73,6 +73,7 @@ class Run:
 
     def link_latest(self) -> None:
         """Make `latest` a link to this run. Raises EvidenceError on failure; the link then stays as it was."""
+        _check_link(self.folder.parent)
         beside = self.folder.parent / f".{LATEST}.{secrets.token_hex(4)}"
         try:
             beside.symlink_to(self.folder.name, target_is_directory=True)
@@ -89,6 +90,7 @@ def new_run(out: Path = RUNS, name: str | None = None) -> Iterator[Run]:
     `name` is the folder's name, by default the present time and four random characters. Raises EvidenceError when no
     writable folder can be made.
     """
+    _check_link(out)
     began = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     folder = out.resolve() / (name or f"{began}-{secrets.token_hex(2)}")
     made = [place for place in (folder, *folder.parents) if not place.exists()]
@@ -103,6 +105,17 @@ def new_run(out: Path = RUNS, name: str | None = None) -> Iterator[Run]:
         with suppress(OSError):  # it is not empty, or was not made
             for place in made:
                 place.rmdir()
+
+
+def _check_link(out: Path) -> None:
+    """Raise EvidenceError where something of the user's has the name of the link to the last run."""
+    latest = out / LATEST
+    if os.path.lexists(latest) and not latest.is_symlink():
+        raise EvidenceError(
+            f"{latest} is a {'folder' if latest.is_dir() else 'file'}, which the kit did not make",
+            wanted="that name for a link to the last run",
+            remedy=f"move {latest} elsewhere, or name another folder for runs (--out DIR)",
+        )
 
 
 def _check_space(folder: Path) -> None:

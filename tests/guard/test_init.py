@@ -115,8 +115,13 @@ def test_an_interpreter_without_the_kit_is_named(project: Path, tmp_path: Path) 
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
     with pytest.raises(GuardError, match=f"bare/bin/python has no pytest .*bare/bin/python -m pip install {ROOT}"):
         init(project, ["test.db"], str(tmp_path / "bare" / "bin" / "python"))
-    with pytest.raises(GuardError, match="could not run pytest"):
+    with pytest.raises(GuardError, match=r"could not run pytest: No such file.* Wanted: the path of a Python"):
         init(project, ["test.db"], str(tmp_path / "no-such-python"))
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\nexit 3\n")
+    silent.chmod(0o755)
+    with pytest.raises(GuardError, match=r"silent -m pytest wrote nothing, and ended with exit code 3\. Wanted: a Python"):
+        init(project, ["test.db"], str(silent))
     assert files(project) == before
 
 

@@ -38,6 +38,7 @@ def test_an_earlier_answer_outlives_a_write_that_fails(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=KIT)
     assert "TraceError" in done.stderr
+    assert "make room there" in done.stderr
     assert path.read_text() == "before"
     assert os.listdir(tmp_path) == ["answer.json"]
 

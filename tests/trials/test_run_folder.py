@@ -37,6 +37,18 @@ def test_a_folder_that_cannot_be_written_to_is_said_at_once(tmp_path: Path) -> N
             pass
 
 
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_the_user_has_called_latest_is_left_and_said_at_once(tmp_path: Path, kind: str) -> None:
+    """A folder or a file of that name is the user's: it stays, and no run begins that could not be linked."""
+    latest = tmp_path / "latest"
+    latest.mkdir() if kind == "folder" else latest.write_text("mine")
+    with pytest.raises(EvidenceError, match=rf"latest is a {kind}, which the kit did not make.*move .*--out DIR"):
+        with new_run(tmp_path):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["latest"]
+    assert kind == "folder" or latest.read_text() == "mine"
+
+
 def test_latest_points_to_the_last_run(tmp_path: Path) -> None:
     """`latest` is a relative link, which can be moved with its folder, to the run that said so last."""
     with new_run(tmp_path) as first, new_run(tmp_path) as second:

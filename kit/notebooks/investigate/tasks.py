@@ -82,6 +82,8 @@ def _paths(asked: Sequence[Path]) -> list[Path]:
     if not asked:
         return [path.resolve() for path in notebooks_in(Path(NAME)) or originals()]
     for path in asked:
+        if path.is_dir():
+            raise NotebookError(f"{path} is a folder", wanted="notebooks", remedy=f"name those in it: {path}/*.ipynb")
         if not path.is_file():
             raise NotebookError(f"There is no notebook {path}", remedy="correct the path")
     return [path.resolve() for path in asked]

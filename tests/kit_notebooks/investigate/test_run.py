@@ -113,7 +113,7 @@ def test_a_wrong_parameter_stops_the_run_before_it_starts(tmp_path: Path, parame
 
 
 def test_a_path_that_is_no_notebook_is_refused(tmp_path: Path) -> None:
-    """A missing file, one that is no notebook, one of another language, and two of one name are each refused."""
+    """A missing file, a folder, one that is no notebook, one of another language, and two of one name are each refused."""
     broken, other = tmp_path / "broken.ipynb", tmp_path / "other"
     broken.write_text("{")
     other.mkdir()
@@ -123,7 +123,10 @@ def test_a_path_that_is_no_notebook_is_refused(tmp_path: Path) -> None:
     nbformat.write(nb, in_r)
     twice = [write(tmp_path, "same", HOLDS), write(other, "same", HOLDS)]
     missing = [tmp_path / "none.ipynb"]
-    for paths, found in ((missing, "There is no"), ([broken], "is not a notebook"), ([in_r], "Python"), (twice, "Two")):
+    for paths, found in (
+        (missing, "There is no"), ([other], "other is a folder"), ([broken], "is not a notebook"), ([in_r], "Python"),
+        (twice, "Two"),
+    ):  # fmt: skip
         result = run(tmp_path, *paths)
         assert result.exit_code == 2
         assert found in result.reason
