@@ -120,7 +120,7 @@ def test_an_interpreter_without_the_kit_is_named(project: Path, tmp_path: Path) 
     silent = tmp_path / "silent"
     silent.write_text("#!/bin/sh\nexit 3\n")
     silent.chmod(0o755)
-    with pytest.raises(GuardError, match=r"silent -m pytest wrote nothing, and ended with exit code 3\. Wanted: a Python"):
+    with pytest.raises(GuardError, match=r"silent -m pytest wrote nothing, .* exit code 3\. Wanted: a Python"):
         init(project, ["test.db"], str(silent))
     assert files(project) == before
 

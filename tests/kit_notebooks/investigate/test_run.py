@@ -113,7 +113,7 @@ def test_a_wrong_parameter_stops_the_run_before_it_starts(tmp_path: Path, parame
 
 
 def test_a_path_that_is_no_notebook_is_refused(tmp_path: Path) -> None:
-    """A missing file, a folder, one that is no notebook, one of another language, and two of one name are each refused."""
+    """A missing file, a folder, one that is no notebook or of another language, and two of one name are refused."""
     broken, other = tmp_path / "broken.ipynb", tmp_path / "other"
     broken.write_text("{")
     other.mkdir()
