@@ -17,6 +17,7 @@ from .own import functools, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 
 CO_COROUTINE = 0x80  # a bit of co_flags
+_OF_THE_IMPORT_SYSTEM = "<frozen importlib._bootstrap_external>"  # Python takes its frames out of tracebacks
 PASSED_OVER = "<probes, passed over as importlib._bootstrap is>"  # the file name of wrappers
 
 _ABSENT = object()
@@ -272,6 +273,9 @@ class _AfterImport(MetaPathFinder):
         self._under_way.add(fullname)
         try:
             return self._find(fullname, path, target)
+        except BaseException as error:
+            out_of_traceback(error)
+            raise
         finally:
             self._under_way.discard(fullname)
 
@@ -280,7 +284,11 @@ class _AfterImport(MetaPathFinder):
             find_spec = getattr(finder, "find_spec", None)
             if finder is self or find_spec is None:
                 continue
-            spec = find_spec(fullname, path, target)
+            try:
+                spec = find_spec(fullname, path, target)
+            except BaseException as error:
+                out_of_traceback(error)
+                raise
             if spec is not None:
                 self._report_import(spec)
                 return spec  # type: ignore[no-any-return]
@@ -304,6 +312,9 @@ class _AfterImport(MetaPathFinder):
             hooks.by_finder.add(name)
             try:
                 execute(module)
+            except BaseException as error:
+                out_of_traceback(error)
+                raise
             finally:
                 hooks.by_finder.discard(name)
             if held_by(module).get("__name__") != name:  # a loader can be shared by modules
@@ -313,6 +324,8 @@ class _AfterImport(MetaPathFinder):
             else:
                 hooks.imported(name, module)
 
+        # Else the frames of the import system around it would be shown where the module's own code raises.
+        exec_module.__code__ = exec_module.__code__.replace(co_filename=_OF_THE_IMPORT_SYSTEM)
         try:
             loader.exec_module = exec_module  # type: ignore[union-attr, method-assign]
         except AttributeError as error:

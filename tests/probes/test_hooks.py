@@ -7,6 +7,7 @@ import io
 import pickle
 import sys
 import threading
+import traceback
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -336,3 +337,29 @@ def test_a_function_of_c_has_no_annotations(hooks: Hooks) -> None:
     holder = SimpleNamespace(length=len)
     hooks.replace(holder, "length", marked)
     assert typing.get_type_hints(holder.length) == typing.get_type_hints(len) == {}
+
+
+@pytest.mark.parametrize("how", ["1/0", "import nothing_of_that_name", "a finder"])
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="an earlier Python shows the frame that raises an error again")
+def test_an_import_that_fails_has_the_traceback_that_it_has_without(
+    hooks: Hooks, library: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the module's code, or a finder of the program's, raises, no frame is added."""
+
+    class Finder:
+        def find_spec(self, *_: Any) -> None:
+            raise LookupError(library)
+
+    (tmp_path / f"{library}.py").write_text("" if how == "a finder" else f"{how}\n")
+    if how == "a finder":
+        monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    shown = []
+    for _ in range(2):
+        importlib.invalidate_caches()
+        try:
+            exec(f"import {library}")
+        except (ArithmeticError, ImportError, LookupError) as error:
+            frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+            shown.append([(code.co_filename, code.co_name) for code in frames])
+        hooks.when_imported(library, lambda _: None)
+    assert shown[1] == shown[0]
