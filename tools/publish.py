@@ -101,7 +101,7 @@ CONTENTS = """
 
 @dataclass(frozen=True)
 class Shown:
-    """The content of a notebook's card: question, answer, number of claims that held, and its first picture as PNG."""
+    """The content of a notebook's card: question, answer, number of claims that held, and its first picture."""
 
     name: str
     question: str
@@ -109,6 +109,7 @@ class Shown:
     held: int
     made: int
     picture: bytes | None
+    ending: str
     alt: str
 
     @property
@@ -125,10 +126,10 @@ def shown(path: Path, made: Sequence[dict[str, Any]]) -> Shown:
     nb = nbformat.read(path, as_version=4)
     first = next(cell.source for cell in nb.cells if cell.cell_type == "markdown" and cell.source.startswith("# "))
     answer = first.partition("**Answer.**")[2].partition("\n\n")[0]
-    picture, alt = next(pictures(nb), (None, ""))
+    ending, picture, alt = next(pictures(nb), ("", None, ""))
     return Shown(
         name=path.stem, question=first.splitlines()[0].removeprefix("# "), answer=shortly(answer),
-        held=sum(one["held"] for one in made), made=len(made), picture=picture, alt=alt,
+        held=sum(one["held"] for one in made), made=len(made), picture=picture, ending=ending, alt=alt,
     )
 
 
@@ -143,16 +144,19 @@ def shortly(answer: str) -> str:
     return taken
 
 
-def pictures(nb: Any) -> Iterator[tuple[bytes, str]]:
-    """Yield each picture in the outputs, with its description."""
+def pictures(nb: Any) -> Iterator[tuple[str, bytes, str]]:
+    """Yield each picture in the outputs: its file name's ending, its content, and its description."""
     for output in (output for cell in nb.cells for output in cell.get("outputs", ())):
-        if png := output.get("data", {}).get("image/png"):
-            yield base64.b64decode(png), output.get("metadata", {}).get("image/png", {}).get("alt", "")
+        data, metadata = output.get("data", {}), output.get("metadata", {})
+        if svg := data.get("image/svg+xml"):
+            yield "svg", svg.encode(), metadata.get("image/svg+xml", {}).get("alt", "")
+        elif png := data.get("image/png"):
+            yield "png", base64.b64decode(png), metadata.get("image/png", {}).get("alt", "")
 
 
 def card(one: Shown) -> str:
     """A card of the first page."""
-    picture = f":img-bottom: pictures/{one.name}.png\n:img-alt: {one.alt}\n" if one.picture else ""
+    picture = f":img-bottom: pictures/{one.name}.{one.ending}\n:img-alt: {one.alt}\n" if one.picture else ""
     return CARD.format(question=one.question, name=one.name, picture=picture, answer=one.answer, outcome=one.outcome)
 
 
@@ -177,7 +181,7 @@ def write_source(run: Path, folder: Path) -> None:
         unlink_missing(nb, [path.stem for path in paths])
         nbformat.write(nb, folder / "notebooks" / path.name)
         if one.picture:
-            (folder / "pictures" / f"{one.name}.png").write_bytes(one.picture)
+            (folder / "pictures" / f"{one.name}.{one.ending}").write_bytes(one.picture)
     if not cards:
         raise NotebookError(f"{run} has no notebook", remedy="run `kit investigate` first")
     shutil.copytree(DOCUMENTS, folder / "docs", dirs_exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kit.analysis.case import case_of
@@ -22,7 +22,9 @@ Lane = Literal["variable", "engine", "override", "request", "database"]
 class Step:
     """One event: when, in which lane, what, at which line, and in which phase.
 
-    `allowed` is whether a database may be reached; None without an allow-list, and in other lanes.
+    `allowed` is whether a database may be reached; None without an allow-list, and in other lanes. `engine` is the
+    engine that was made, or that led to the database; `uses` are the engines that a request used, or what reached a
+    database outside requests.
     """
 
     at_s: float
@@ -31,6 +33,8 @@ class Step:
     where: Frame | None
     phase: str
     allowed: bool | None = None
+    engine: str = ""
+    uses: tuple[str, ...] = ()
 
 
 def subject(answer: Answer) -> Reach | None:
@@ -62,7 +66,8 @@ def _engine(evidence: Evidence, engine: Engine) -> Iterator[Step]:
     for event in filter(None, (source.written, source.read)):
         verb = "was there at the start" if event.op == "inherited" else f"was {event.op}"
         yield _step(evidence, event, "variable", f"{event.name} {verb}: {event.value}")
-    yield _step(evidence, engine, "engine", f"engine {engine.engine} made for {engine.url}")
+    made = _step(evidence, engine, "engine", f"engine {engine.engine} made for {engine.url}")
+    yield replace(made, engine=engine.engine)
     for event in source.since[:1]:
         verb = "set" if event.op == "set" else "removed"
         yield _step(evidence, event, "variable", f"{event.name} {verb}, too late for engine {engine.engine}")
@@ -84,17 +89,24 @@ def _requests(evidence: Evidence, about: Reach) -> Iterator[Step]:
     for request in evidence.requests:
         if about.test and request.test == about.test:
             said = f"{request.method} {request.path}".strip() if request.type == "http" else request.type
-            yield _step(evidence, request, "request", f"{said} served by app {request.app}")
+            step = _step(evidence, request, "request", f"{said} served by app {request.app}")
+            uses = (use.engine for use in evidence.uses if use.request == request.number and use.engine is not None)
+            yield replace(step, uses=tuple(dict.fromkeys(uses)))
 
 
 def _reach(answer: Answer, reach: Reach) -> Step:
+    engine = reach.engine.engine if reach.engine is not None else ""
+    on = f" on engine {engine}" if engine else ""
+    in_request = any(request.number == reach.entry.request for request in answer.evidence.requests)
     return Step(
         reach.entry.at_s,
         "database",
-        f"{reach.database.name} answers ({reach.how})",
+        f"{reach.database.name} answers ({reach.how}){on}",
         reach.opener,
         reach.phase,
         answer.judged(reach.database),
+        engine,
+        (engine,) if engine and not in_request else (),
     )
 
 

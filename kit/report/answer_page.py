@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from kit.analysis.model import counted, explained_by
 from kit.analysis.reach import Reach
 from kit.analysis.stopped import describe_guard
 from kit.answer.model import Answer, describe_no_findings, entry_remarks
-from kit.answer.timeline import subject, timeline
+from kit.answer.timeline import subject
 from kit.report.answer_text import JUDGED, describe_engine, describe_family, families, routes_of
+from kit.report.drawing import render
+from kit.report.source_lines import Code
+from kit.report.timeline import answer_panel
 
-TEMPLATES = Path(__file__).parent / "templates"
 _ROUTES_AT_MOST = 40
 _TESTS_NAMED = 3
 
 
-def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None) -> str:
-    """The HTML page of an answer. Requires jinja2."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def page(answer: Answer, diagnosis: Mapping[str, Any] | None = None, code: Code = lambda _: "") -> str:
+    """The HTML page of an answer; `code` gives the line of code of a step. Requires jinja2."""
     about = subject(answer)
     tests = {outcome.test for outcome in answer.evidence.outcomes}
-    return environment.get_template("answer.html").render(
+    return render(
+        "answer.html",
         answer=answer,
         diagnosis=diagnosis,
         about=about,
-        steps=timeline(answer, about),
+        steps=answer_panel(answer, "", code),
         title="Which database answered",
         command=shlex.join(answer.evidence.command),
         tests=counted(len(tests), "test"),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from kit.evidence.verdict import Verdict
 from kit.report.picture import Picture
-from kit.report.timeline import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 Verdicts = Mapping[tuple[str, str], Verdict]
 """The verdict of each cell, by (row, column)."""
 
+# Two colours of the Okabe-Ito palette, distinguishable with any colour vision.
+COLOURS = {"test": "#0072B2", "production": "#D55E00"}
 _LOOKS = {
     Verdict.HOLDS: (COLOURS["test"], ""),
     Verdict.BROKEN: (COLOURS["production"], "✘"),

@@ -19,6 +19,7 @@ from kit.evidence.probe_files import as_text
 from kit.probes.redact import known, redact, without_secrets
 from kit.report.answer_text import github, text
 from kit.report.printable import printable
+from kit.report.source_lines import source_of
 from kit.tracing import files
 from kit.tracing.command import Traced, here, silent, trace
 from kit.tracing.guarded import Stopping, guard_notice, guard_of, require_allowlist
@@ -127,4 +128,4 @@ def write(found: Answer, diagnosis: Mapping[str, Any] | None, json: Path | None,
     if html is not None:
         from kit.report.answer_page import page
 
-        files.write(html, known().out_of(page(found, diagnosis)).encode())
+        files.write(html, known().out_of(page(found, diagnosis, source_of(found.allowed.folder))).encode())

@@ -5,7 +5,7 @@ from dataclasses import replace
 from kit.analysis.databases import Allowed
 from kit.answer.model import Answer, answer
 from kit.report import answer_tables as tables
-from kit.report.timeline import ANSWER_LANES, answer_timeline
+from kit.report.timeline import answer_panel, answer_timeline
 from tests.report.test_timeline import TEST, of_one_test
 
 
@@ -29,10 +29,18 @@ def test_tests_that_went_the_same_way_share_a_row() -> None:
     assert (row["allowed"], row["tests"]) == (False, 2)
 
 
-def test_the_picture_leads_to_the_lane_of_what_is_not_allowed() -> None:
-    """The timeline of an answer ends with the database, in the lane that says whether it may be reached."""
-    axes = answer_timeline(of("production")).figure.axes[0]
-    assert axes.get_title(loc="left") == TEST
-    (line,) = [line for line in axes.lines if len(line.get_xdata())]
-    assert ANSWER_LANES[list(line.get_xdata())[-1]] == "not allowed"
-    assert "answers" in answer_timeline(of("test")).words
+def test_the_drawing_leads_to_the_database_that_is_not_allowed() -> None:
+    """The timeline of an answer ends with the database and with whether it may be reached; e1 leads to the request."""
+    for side, judged in (("production", "not allowed"), ("test", "allowed")):
+        rows = answer_panel(of(side), TEST, lambda _: "").rows
+        assert (rows[-1].lane, rows[-1].side) == ("answer", judged)
+        assert [(row.lane, row.uses) for row in rows if row.uses] == [("request", ("e1",))]
+        shown = answer_timeline(of(side))
+        assert f"on engine e1 ({judged})." in shown.title
+        assert f"answer: {rows[-1].text}" in shown.words
+
+
+def test_the_drawing_has_the_lines_of_the_project() -> None:
+    """Each place shows the code that is given for it."""
+    shown = answer_timeline(of("production"), lambda frame: f"code of {frame.line}")
+    assert 'aria-label="app/routers/sites.py:20: code of 20"' in shown.html

@@ -9,14 +9,9 @@ from kit.evidence.verdict import Verdict
 from kit.report.cleaning import costs_picture
 from kit.report.heatmap import heatmap
 from kit.report.picture import Picture
-from kit.report.timeline import timeline
 from kit.trials.cleaning import Cost
-from tests.evidences import answered_by
 
-TEST = "tests/test_api_sites.py::test_get_sites_empty"
 PICTURES = {
-    "a timeline": lambda: timeline({"alone": answered_by("test"), "suite": answered_by("production")}, TEST),
-    "a timeline of nothing": lambda: timeline({"alone": answered_by("test")}, "tests/test_other.py::test_other"),
     "a grid": lambda: heatmap({"The suite": {("nothing", "none"): Verdict.HOLDS}}, ["nothing"], ["none"]),
     "costs": lambda: costs_picture([Cost("rollback", 0.5, 0, 1, False), Cost("truncate", 2.0, 0, 0, True)]),
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kit.evidence.model import Evidence
-from kit.report.steps import Step, steps_of_both
+from kit.report.steps import Step, described, steps_of_both
 from kit.specimens.trial import INDIVIDUAL_TEST
 
 _SAME, _SAME_LANE = 1000, 1  # identical steps outweigh any number of pairs that only share a lane
@@ -62,8 +62,8 @@ def requests(this: Evidence, other: Evidence) -> tuple[Request, ...]:
 
 
 def step_in_words(step: Step) -> str:
-    """A step with its location; for an engine also the variable of its URL."""
-    text = step.text.replace("engine made", f"engine made from {step.source}", 1) if step.source else step.text
+    """A step with its location; an engine with its name and the variable of its URL, a variable with its server."""
+    text = described(step)
     return f"{text} ({step.where.file}:{step.where.line})" if step.where else text
 
 
@@ -106,6 +106,8 @@ def _same(one: Step, other: Step) -> bool:
         return False
     if one.lane == "engine":  # the server of an engine is known only if the test used it
         return one.source == other.source and (one.side == other.side or None in (one.side, other.side))
+    if one.lane == "variable":  # and that of a variable's URL only if something connected to its address
+        return one.text == other.text and (one.side == other.side or None in (one.side, other.side))
     return one.text == other.text
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
 
+from kit.evidence.model import Evidence
 from kit.evidence.verdict import Ruling, Verdict
-from kit.notebooks.board.comparing import Comparison, Request, Row
+from kit.notebooks.board.comparing import Comparison, Request
 from kit.notebooks.board.flipping import Flip, Flips, describe_flips
 from kit.notebooks.board.result import (
     Result,
@@ -18,22 +19,27 @@ from kit.notebooks.board.result import (
     name_of,
 )
 from kit.notebooks.board.settings import TITLES
+from kit.report.drawing import macro
+from kit.report.drawing import style as drawing_style
+from kit.report.panel import Panel, Row, panel, row_of
 from kit.report.steps import Step
+from kit.report.timeline import specimen_code
 
+_NONE = Row("", "", "")
 MARKS = {Verdict.HOLDS: "✔", Verdict.BROKEN: "✘", Verdict.UNRESOLVED: "?"}
+CLASSES = "kit-drawing kit-board"
 _SIDES = {"test": "●", "production": "▲"}
-_LANES = {"test": "answer", "production": "answer", "unknown": "answer"}
 
 
 @cache
 def style() -> str:
-    """The style sheet as a <style> element."""
-    return f"<style>{Path(__file__).with_name('board.css').read_text('utf-8')}</style>"
+    """The style sheet of all drawings and that of the board as a <style> element."""
+    return f"<style>{drawing_style()}{Path(__file__).with_name('board.css').read_text('utf-8')}</style>"
 
 
 def styled(html: str) -> str:
     """A part of the board with its style sheet, to be displayed alone."""
-    return f'{style()}<div class="kit-board">{html}</div>'
+    return f'{style()}<div class="{CLASSES}">{html}</div>'
 
 
 def result_html(result: Result) -> str:
@@ -104,40 +110,50 @@ def _timeline(result: Result) -> str:
         return "<p>Neither run has a step of this test.</p>"
     said = "" if comparison.parted is not None else f"<p>{escape(describe_difference(result))}</p>"
     rows = "".join(_rows(result, comparison))
-    return f'<table class="kb kb-time">{_head("about", "this run", result.beside)}<tbody>{rows}</tbody></table>{said}'
+    head = _head("about", "this run", result.beside)
+    return f'{macro("timeline.html", "legend")()}<table class="kb kb-time">{head}<tbody>{rows}</tbody></table>{said}'
 
 
 def _rows(result: Result, comparison: Comparison) -> Iterator[str]:
+    this = _panel(result.this, "this run", [row.this for row in comparison.rows])
+    other = _panel(result.other, result.beside, [row.other for row in comparison.rows])
     for number, row in enumerate(comparison.rows):
         if number == comparison.parted:
             yield (
                 '<tr class="kb-parted"><td colspan="3"><strong><span aria-hidden="true">▼ </span>Here the two part.'
                 f"</strong> {escape(describe_difference(result))}</td></tr>"
             )
-        yield _row(row, result.beside)
+        lane = this.rows[number].lane or other.rows[number].lane
+        differs = "" if row.same else ' class="kb-differs"'
+        yield (
+            f'<tr{differs}><th scope="row">{lane}</th>{_step(this, number)}'
+            f"{_step(other, number, same=row.same)}</tr>"
+        )
 
 
-def _row(row: Row, beside: str) -> str:
-    lanes = [_LANES.get(step.lane, step.lane) for step in (row.this, row.other) if step is not None]
-    lane = f'<th scope="row">{lanes[0]}</th>'
-    if row.same:
-        return f"<tr>{lane}{_step(row.this, 'both', across=True)}</tr>"
-    return f'<tr class="kb-differs">{lane}{_step(row.this, "this run")}{_step(row.other, beside)}</tr>'
+def _panel(evidence: Evidence, name: str, steps: Sequence[Step | None]) -> Panel:
+    """The steps of one run, with an empty row where only the other run has one."""
+    rows = [row_of(step, specimen_code(evidence, step.where)) if step else _NONE for step in steps]
+    return panel(name, rows, at_most=len(rows))
 
 
-def _step(step: Step | None, label: str, *, across: bool = False) -> str:
-    if step is None:
-        return f'<td class="kb-none" data-label="{escape(label)}">not in this run</td>'
-    side = step.side if step.side in _SIDES else ""
-    mark = f'<span class="kb-side-{side}" aria-hidden="true">{_SIDES[side]}</span> ' if side else ""
-    text = step.text.replace("engine made", f"engine made from {step.source}", 1) if step.source else step.text
-    where = f" <code>{escape(f'{step.where.file}:{step.where.line}')}</code>" if step.where else ""
-    both = '<span class="kb-quiet">both: </span>' if across else ""
-    span = ' colspan="2"' if across else f' data-label="{escape(label)}"'
+def _step(panel: Panel, number: int, *, same: bool = False) -> str:
+    row, lines = panel.drawn[number]
+    kind = "kb-none" if row is _NONE else f"kb-step kb-{row.side if row.side in _SIDES else 'neutral'}"
+    text = "not in this run" if row is _NONE else _the_same(row) if same else macro("timeline.html", "what")(row)
+    where = "" if same else macro("timeline.html", "place")(row)
+    gutter = macro("timeline.html", "gutter")(lines, panel.width, panel.sides, row.side)
+    title = f' title="{escape(row.ms)} after the start"' if row.ms else ""
     return (
-        f'<td class="kb-step kb-{side or "neutral"}"{span} title="{1000 * step.at_s:,.0f} ms after the start">'
-        f"{both}{mark}{escape(text)}{where}</td>"
+        f'<td class="{kind}" data-label="{escape(panel.name)}" style="--kd-gutter: {panel.width}px"{title}>'
+        f'{gutter}<span class="{"kb-quiet" if same else "kb-what"}">{text}</span> {where}</td>'
     )
+
+
+def _the_same(row: Row) -> str:
+    """The text of a step that the run beside took, too; its engines are named, because each run numbers its own."""
+    engines = escape(", ".join(row.uses or filter(None, (row.engine,))))
+    return f"the same, {'uses ' if row.lane == 'request' else 'engine '}{engines}" if engines else "the same"
 
 
 def _requests(result: Result) -> str:

@@ -17,6 +17,7 @@ from kit.evidence.model import Evidence
 from kit.evidence.verdict import Verdict, isolation
 from kit.notebooks.board.flipping import flips
 from kit.notebooks.board.page import (
+    CLASSES,
     code_html,
     comparison_html,
     flips_html,
@@ -318,7 +319,8 @@ def _laid_out(controls: Controls) -> Any:
         controls.message, controls.progress, controls.code_shown, controls.verdict_shown, controls.flips_shown,
         controls.shown,
     ):
-        shown.add_class("kit-board")
+        for name in CLASSES.split():
+            shown.add_class(name)
     return found
 
 

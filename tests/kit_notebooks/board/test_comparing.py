@@ -63,10 +63,18 @@ def test_they_part_at_the_first_step_that_only_one_takes() -> None:
 
 
 def test_an_engine_that_leads_elsewhere_parts_them() -> None:
-    """The same variable, the same line, and another server: the engine is what differs."""
-    found = compare(run("production"), run("test"))
+    """The same variable with the same address, the same line, and another server: the engine is what differs."""
+    of_neither = (Variable(at_s=0.0, op="inherited", name="DATABASE_URL", value="postgresql://u:***@proxy/db"),)
+    found = compare(*(replace(run(side), variables=of_neither) for side in ("production", "test")))
     assert found.parted == 1
     assert shape(found)[1] == ("engine", "engine")
+
+
+def test_a_variable_that_names_another_server_parts_them() -> None:
+    """The same variable, set at the same line, to the address of another server: there the two part."""
+    found = compare(run("production"), run("test"))
+    assert found.parted == 0
+    assert shape(found)[0] == ("variable", "variable")
 
 
 def test_an_engine_that_one_run_only_made_is_in_both() -> None:
@@ -157,9 +165,9 @@ def test_what_a_mounted_app_does_belongs_to_the_request_that_came() -> None:
 
 
 def test_a_step_in_words_has_its_line_and_its_variable() -> None:
-    """An engine is said with the variable that its URL came from, each step with its place."""
+    """An engine has its name and its variable, a variable the server that it names, each step its place."""
     found = [row.this for row in compare(run("test"), run("test")).rows if row.this is not None]
     assert [step_in_words(step) for step in found][:2] == [
-        "DATABASE_URL was there at the start",
-        "engine made from DATABASE_URL; it leads to test (app/database.py:20)",
+        "DATABASE_URL was there at the start, its URL names the test server",
+        "engine e1 made from DATABASE_URL; it leads to the test server (app/database.py:20)",
     ]

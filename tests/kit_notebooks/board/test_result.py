@@ -54,21 +54,23 @@ def test_a_prediction_is_answered(predicted: Verdict | None, held: bool | None, 
 def test_the_moment_of_parting_is_said() -> None:
     """What each run did then, or which of them alone did it; and where nothing differs, that."""
     assert describe_difference(result(*BOTH)) == (
-        "This run: INTEGRATION_DATABASE_URL was there at the start. In the clean project: DATABASE_URL was there at "
-        "the start. This run comes to BROKEN, the clean project to HOLDS."
+        "This run: INTEGRATION_DATABASE_URL was there at the start, its URL names production. In the clean project: "
+        "DATABASE_URL was there at the start, its URL names the test server. This run comes to BROKEN, the clean "
+        "project to HOLDS."
     )
     assert describe_difference(result("ci_variable")) == "The two take the same steps in this test. Both come to HOLDS."
     mine = replace(result("ci_variable"), other=replace(run("test"), variables=()))
-    assert describe_difference(mine).startswith("Only this run does this: DATABASE_URL was there at the start.")
+    assert describe_difference(mine).startswith("Only this run does this: DATABASE_URL was there at the start, ")
     turned = replace(mine, this=mine.other, other=mine.this, beside="run 3")
-    assert describe_difference(turned).startswith("Only run 3 does this: DATABASE_URL was there at the start.")
+    assert describe_difference(turned).startswith("Only run 3 does this: DATABASE_URL was there at the start, ")
 
 
 def test_the_page_marks_the_moment_once_and_before_what_differs() -> None:
     """One line says that here the two part, above the first row that differs, and below all that are the same."""
     page = result(*BOTH)._repr_mimebundle_()["text/html"]
     assert page.count("Here the two part.") == 1
-    assert page.index("kb-parted\"") < page.index("INTEGRATION_DATABASE_URL was there at the start</td>")
+    first = page.index('"kb-what">INTEGRATION_DATABASE_URL was there at the start, its URL names production')
+    assert page.index("kb-parted\"") < first
     assert "Here the two part" not in result("ci_variable")._repr_mimebundle_()["text/html"]
 
 
