@@ -37,6 +37,7 @@ AT_LENGTH = {
     r"kit_notebooks/matrix/test_matrix\.py": "runs of notebooks under several stacks",
     r"trials/test_stacks\.py::test_the_packages_of_a_stack": "environments that are set up",
     r"kit_notebooks/test_in_browser\.py": "JupyterLab, a browser, and a kernel each",
+    r"kit_notebooks/test_accessible\.py": "JupyterLab, a browser, notebooks and a site",
     r"kit_notebooks/investigate/test_engine\.py::.*\[": "a kernel each, and limits of time that are waited for",
     r"probes/interventions/test_(applied|elsewhere)\.py": "a program each",
     r"probes/drivers/test_(duckdb|pymysql|aiomysql|unprobed)\.py": "a program each",

@@ -24,12 +24,12 @@ import explorer
 import nbformat
 
 from kit.errors import KitError, NotebookError
+from kit.notebooks.investigate import headings
 from kit.trials.run_folder import CLAIMS, claims
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ROOT / "docs"
 GLOSSARY = ROOT / "notebooks" / "glossary.md"
-ANSWER_AT_MOST = 220  # characters
 _TO_NOTEBOOK = re.compile(r"\[([^\]]+)\]\(([\w.-]+)\.ipynb\)")
 CONF = """\
 project = "FastAPI database isolation kit"
@@ -54,8 +54,9 @@ suppress_warnings = ["mystnb.unknown_mime_type", "myst.header"]
 """
 NARROW = """\
 .bd-article code.literal, .bd-article code.literal .pre { white-space: normal; overflow-wrap: anywhere; }
-.bd-article table, .bd-article div.cell_output { display: block; max-width: 100%; overflow-x: auto; }
+.bd-article div.cell_output > .output { max-width: 100%; overflow-x: auto; }
 .bd-article table thead:not(:has(th *)):not(:has(th:not(:empty))) { display: none; }
+.bd-article figcaption, .bd-article figcaption summary { background: none; color: var(--pst-color-text-base); }
 .bd-article .sd-card-img-bottom { padding: 0 1rem 1rem; }
 """
 MARK = """\
@@ -124,24 +125,11 @@ class Shown:
 def shown(path: Path, made: Sequence[dict[str, Any]]) -> Shown:
     """Read an executed notebook and the results of its claims."""
     nb = nbformat.read(path, as_version=4)
-    first = next(cell.source for cell in nb.cells if cell.cell_type == "markdown" and cell.source.startswith("# "))
-    answer = first.partition("**Answer.**")[2].partition("\n\n")[0]
     ending, picture, alt = next(pictures(nb), ("", None, ""))
     return Shown(
-        name=path.stem, question=first.splitlines()[0].removeprefix("# "), answer=shortly(answer),
+        name=path.stem, question=headings.question(nb), answer=headings.answer(nb),
         held=sum(one["held"] for one in made), made=len(made), picture=picture, ending=ending, alt=alt,
     )
-
-
-def shortly(answer: str) -> str:
-    """The beginning of an answer: whole sentences, up to ANSWER_AT_MOST characters."""
-    sentences = re.split(r"(?<=[.:]) (?=[A-Z])", " ".join(answer.split()))
-    taken = sentences[0]
-    for sentence in sentences[1:]:
-        if len(taken) + len(sentence) > ANSWER_AT_MOST:
-            break
-        taken = f"{taken} {sentence}"
-    return taken
 
 
 def pictures(nb: Any) -> Iterator[tuple[str, bytes, str]]:

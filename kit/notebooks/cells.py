@@ -29,6 +29,7 @@ from kit.notebooks.frontend import Tell, progress_shown
 from kit.notebooks.frontend import shell as _shell
 from kit.notebooks.predictions import answer, is_right, predict
 from kit.notebooks.seat import join, recorder
+from kit.report.frames import scrolled
 from kit.report.words import words
 
 if TYPE_CHECKING:
@@ -42,11 +43,12 @@ CLAIM_MIME = "application/vnd.kit.claim+json"
 EXERCISE_MIME = "application/vnd.kit.exercise+json"
 STACK_VARIABLE = "KIT_STACK"
 TRIAL_TIMEOUT_S = 60.0
-GOOD, BAD = "#1a9c4a", "#e5484d"  # legible on white and on black
+# Behind the text, which keeps its page's colour and so is legible on any page.
+GOOD, BAD = "background:rgba(46,160,67,.2)", "background:rgba(229,72,77,.2)"
 _SAID = {
-    State.DONE: f'<b style="color:{GOOD}">✔ {{state}}</b>',
+    State.DONE: f'<b style="{GOOD}">✔ {{state}}</b>',
     State.NOT_STARTED: "{state}",
-    State.WRONG: f'<b style="color:{BAD}">✘ {{state}}</b>',
+    State.WRONG: f'<b style="{BAD}">✘ {{state}}</b>',
     State.CANNOT: "<b>? {state}</b>",
 }
 ORDER = "Is a cell above not run yet? Run the first two code cells first, then the others from top to bottom."
@@ -377,6 +379,7 @@ def _show_frames_as_read() -> None:
     formatters = _shell().display_formatter.formatters
     formatters["text/html"].for_type(pandas.DataFrame, frames.html)
     # The default text of a styled table is an address that differs each time.
+    formatters["text/html"].for_type_by_name("pandas.io.formats.style", "Styler", frames.styled)
     formatters["text/plain"].for_type_by_name("pandas.io.formats.style", "Styler", frames.plain)
 
 
@@ -465,7 +468,7 @@ def _plain(value: Any) -> Any:
 def _table_html(claims: Sequence[Claim]) -> str:
     columns = ("claim", "expectation", "observation", "outcome")
     head = "".join(f'<th style="text-align:left">{name}</th>' for name in columns)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(map(_row_html, claims))}</tbody></table>"
+    return scrolled(f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(map(_row_html, claims))}</tbody></table>")
 
 
 def _row_html(made: Claim) -> str:
@@ -473,10 +476,10 @@ def _row_html(made: Claim) -> str:
         return f'<td style="text-align:left">{html.escape(str(text))}</td>'
 
     outcome = "✔ held" if made.held else "✘ fell"
-    color = GOOD if made.held else BAD
+    style = GOOD if made.held else BAD
     kind = "kit-held" if made.held else "kit-fell"
     observed = f"{words(made.observed)}: {made.reason}" if made.reason else words(made.observed)
-    decided = f'<b class="{kind}" style="color:{color};white-space:nowrap">{outcome}</b>'
+    decided = f'<b class="{kind}" style="{style};white-space:nowrap">{outcome}</b>'
     return (
         f"<tr>{cell(made.claim)}{cell(words(made.expected))}{cell(observed)}"
         f'<td style="text-align:left">{decided}</td></tr>'

@@ -16,7 +16,7 @@ def html(frame: pandas.DataFrame) -> str:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     if max(frame.index.nlevels, frame.columns.nlevels) > 1 or len(frame) > _ROWS_AT_MOST:
-        return str(frame._repr_html_())
+        return scrolled(str(frame._repr_html_()))
     shown = frame.convert_dtypes()  # keeps integers as integers if some are missing
     numbers = [
         number for number, dtype in enumerate(shown.dtypes, 2) if is_numeric_dtype(dtype) and not is_bool_dtype(dtype)
@@ -24,7 +24,17 @@ def html(frame: pandas.DataFrame) -> str:
     # The class name encodes which columns are numbers, so equal names have equal rules.
     name = "-".join(["kit-frame", *map(str, numbers)])
     table = shown.astype(object).where(shown.notna(), "").to_html(classes=name, border=0, justify="left")
-    return f"<style>{_rules(name, numbers)}</style>\n{table}"
+    return f"<style>{_rules(name, numbers)}</style>\n{scrolled(table)}"
+
+
+def styled(frame: Styler) -> str:
+    """The HTML table of a styled frame."""
+    return scrolled(str(frame._repr_html_()))
+
+
+def scrolled(table: str) -> str:
+    """The table in a place that scrolls sideways where it is too narrow, and is reached by the Tab key."""
+    return f'<div style="overflow-x:auto" role="group" aria-label="Table" tabindex="0">{table}</div>'
 
 
 def plain(styled: Styler, printer: Any, cycle: bool) -> None:

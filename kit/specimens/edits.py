@@ -83,7 +83,7 @@ def edited(files: Files, edits: Iterable[Edit]) -> dict[str, str]:
 
 
 class Diff(str):
-    """A unified diff: a string that notebooks show in colours."""
+    """A unified diff: a string that notebooks show with coloured lines."""
 
     __slots__ = ()
 
@@ -92,7 +92,7 @@ class Diff(str):
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         lines = "\n".join(map(_coloured, self.rstrip().splitlines()))
-        return {"text/html": f'<pre style="overflow-x:auto;margin:0">{lines}</pre>', "text/plain": str(self)}
+        return {"text/html": f'<pre style="{_PRE}">{lines}</pre>', "text/plain": str(self)}
 
 
 def _coloured(line: str) -> str:
@@ -100,13 +100,14 @@ def _coloured(line: str) -> str:
     return f'<span style="{style}">{html.escape(line)}</span>' if style else html.escape(line)
 
 
-# By the beginning of a line, longer beginnings first; the colours are legible on white and on black.
+_PRE = "white-space:pre-wrap;overflow-wrap:anywhere;margin:0"
+# By the beginning of a line, longer beginnings first. Text keeps its page's colour, so that it is legible on any page.
 _STYLES = {
     "---": "font-weight:bold",
     "+++": "font-weight:bold",
-    "@@": "opacity:.6",
-    "-": "color:#e5484d",
-    "+": "color:#1a9c4a",
+    "@@": "font-style:italic",
+    "-": "background:rgba(229,72,77,.2)",
+    "+": "background:rgba(46,160,67,.2)",
 }
 
 

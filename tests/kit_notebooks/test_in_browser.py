@@ -70,6 +70,11 @@ class Lab:
     def __init__(self, folder: Path, address: str) -> None:
         self.folder, self.address = folder, address
 
+    def themed(self, theme: str) -> None:
+        """Choose a theme of JupyterLab for what is opened from now on."""
+        settings = self.folder / "lab_settings_dir" / "@jupyterlab" / "apputils-extension"
+        (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
+
     def opened(self, page: Page, name: str, *sources: str) -> None:
         """Write a notebook with these cells and open it."""
         cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]  # type: ignore[no-untyped-call]

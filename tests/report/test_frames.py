@@ -7,7 +7,7 @@ import re
 import pandas
 import pytest
 
-from kit.report.frames import html
+from kit.report.frames import html, scrolled
 
 
 def cells(frame: pandas.DataFrame) -> list[str]:
@@ -44,4 +44,4 @@ def test_rows_of_one_name_are_a_table_like_any_other() -> None:
 def test_what_has_levels_is_shown_as_pandas_shows_it() -> None:
     """A table of several levels has no column that a rule could count."""
     frame = pandas.DataFrame({("a", "b"): [1]})
-    assert html(frame) == frame._repr_html_()
+    assert html(frame) == scrolled(str(frame._repr_html_()))

@@ -76,8 +76,8 @@ def test_a_difference_is_a_text_that_a_notebook_shows_in_colours() -> None:
     both = shown + diff({}, {"b.py": "x\n"})
     page = both._repr_mimebundle_()
     assert page["text/plain"] == both
-    assert '<span style="color:#e5484d">-old</span>' in page["text/html"]
-    assert '<span style="color:#1a9c4a">+new</span>' in page["text/html"]
+    assert '<span style="background:rgba(229,72,77,.2)">-old</span>' in page["text/html"]
+    assert '<span style="background:rgba(46,160,67,.2)">+new</span>' in page["text/html"]
     assert "\n &lt;b&gt;\n" in page["text/html"]
     assert "+x" in both
 

@@ -269,7 +269,7 @@ def _controls(trial: Trial) -> Controls:
     any_variant = any(box.name in trial.mechanisms for box in VARIANT_BOXES)
     found = Controls(
         boxes=boxes,
-        attempt=w.Dropdown(options=[(one.title, name) for name, one in ATTEMPTS.items()], value=trial.attempt),
+        attempt=_menu("Attempt", [(one.title, name) for name, one in ATTEMPTS.items()], trial.attempt),
         selection=w.RadioButtons(options=[(text, name) for name, text in SELECTIONS.items()], value=trial.selection),
         way=w.RadioButtons(options=[(text, name) for name, text in WAYS.items()], value=trial.way),
         prediction=w.RadioButtons(options=PREDICTIONS, value=NO_PREDICTION),
@@ -278,7 +278,7 @@ def _controls(trial: Trial) -> Controls:
         stop=w.Button(description="Stop", icon="stop", disabled=True),
         code=w.ToggleButton(description="As code", value=False),
         more=w.ToggleButton(description=f"More boxes ({len(VARIANT_BOXES)})", value=any_variant),
-        beside=w.Dropdown(options=[(THE_CLEAN_PROJECT, CLEAN)], value=CLEAN),
+        beside=_menu("Compare with", [(THE_CLEAN_PROJECT, CLEAN)], CLEAN),
         variants=variants,
         message=w.HTML(), progress=w.HTML(), score=w.HTML(), code_shown=w.HTML(),
         verdict_shown=w.HTML(), flips_shown=w.HTML(), shown=w.HTML(),
@@ -291,7 +291,7 @@ def _controls(trial: Trial) -> Controls:
 def _laid_out(controls: Controls) -> Any:
     row = w.Layout(flex_flow="row wrap", grid_gap="0 1.5rem", align_items="flex-start")
     choices = w.Box([
-        _group("Attempt: the remedy in the conftest", controls.attempt),
+        _group("The remedy in the conftest", controls.attempt),
         _group("What is run", controls.selection),
         _group("Who starts it", controls.way),
         _group("I predict", controls.prediction),
@@ -309,7 +309,7 @@ def _laid_out(controls: Controls) -> Any:
         buttons,
         controls.message,
         controls.code_shown,
-        w.VBox([_legend("Compare with"), controls.beside]),
+        controls.beside,
         controls.verdict_shown,
         controls.flips_shown,
         controls.shown,
@@ -322,6 +322,10 @@ def _laid_out(controls: Controls) -> Any:
         for name in CLASSES.split():
             shown.add_class(name)
     return found
+
+
+def _menu(label: str, options: list[tuple[str, Any]], value: Any) -> Any:
+    return w.Dropdown(description=label, options=options, value=value, style={"description_width": "initial"})
 
 
 def _checkbox(box: Box, on: bool) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import html
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 LIGHT, DARK = "default", "github-dark"
 _BESIDE = re.compile(r'<a href="([\w.-]+)\.(?:ipynb|md)(#[^"]*)?"([^>]*)>(.*?)</a>', re.DOTALL)
 """A link to a notebook or a text in the same folder."""
+# What nbconvert makes of headings, and of tables in Markdown: they have no attributes, unlike those of outputs.
+_HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)(?=<a class="anchor-link"|</h2>)', re.DOTALL)
+_TAG = re.compile(r"<[^>]+>")
+_TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+_SCROLLED = r'<div class="scroll" role="group" aria-label="Table" tabindex="0">\g<0></div>'
 MARKS = {Status.HELD: "✔ held", Status.FELL: "✘ fell", Status.COULD_NOT_RUN: "✘ could not run"}
 
 
 def index(investigation: Investigation, stack: Mapping[str, str]) -> str:
-    """Return the text of index.html: the result, every claim, then the notebooks."""
+    """Return the text of index.html: the result, what is red, each notebook's question and answer, and every claim."""
     return str(template("index.html").render(
         investigation=investigation,
         stack=stack,
@@ -32,16 +38,19 @@ def index(investigation: Investigation, stack: Mapping[str, str]) -> str:
     ))
 
 
-def notebook(run: NotebookRun, nb: Any, pages: Collection[str] = ()) -> str:
-    """Return an executed notebook as a page. `pages` names the pages of the run, to which links may lead."""
+def notebook(run: NotebookRun, nb: Any, names: Sequence[str] = (), others: Collection[str] = ()) -> str:
+    """Return an executed notebook as a page.
+
+    `names` are the notebooks of the run in reading order, for links to the previous and the next one; `others` names
+    its further pages. Links in the text lead to all of these.
+    """
     from copy import copy
 
     shown = copy(nb)
     # papermill marks an error in its own way, with less information than the kit's banner.
     shown.cells = [cell for cell in nb.cells if not _is_papermills(cell)]
     body, _ = _exporter().from_notebook_node(shown)
-    body = _with_links_to(pages, body)
-    return str(template("notebook.html").render(run=run, body=body, marks=MARKS, colors=_code_colors()))
+    return _page(run, _TABLE.sub(_SCROLLED, _with_links_to({*names, *others}, body)), names)
 
 
 def document(title: str, text: str) -> str:
@@ -49,12 +58,22 @@ def document(title: str, text: str) -> str:
     from nbformat.v4 import new_markdown_cell, new_notebook
 
     body, _ = _exporter().from_notebook_node(new_notebook(cells=[new_markdown_cell(text)]))  # type: ignore[no-untyped-call]
-    return str(template("document.html").render(title=title, body=body))
+    return str(template("document.html").render(title=title, body=_TABLE.sub(_SCROLLED, body)))
 
 
-def without_body(run: NotebookRun) -> str:
+def without_body(run: NotebookRun, names: Sequence[str] = ()) -> str:
     """Return a page with only the result, for a notebook that cannot be converted."""
-    return str(template("notebook.html").render(run=run, body="", marks=MARKS, colors=_code_colors()))
+    return _page(run, "", names)
+
+
+def _page(run: NotebookRun, body: str, names: Sequence[str]) -> str:
+    at = names.index(run.name) if run.name in names else 0
+    return str(template("notebook.html").render(
+        run=run, body=body, marks=MARKS, colors=_code_colors(),
+        contents=[(place, html.unescape(_TAG.sub("", title))) for place, title in _HEADING.findall(body)],
+        previous=names[at - 1] if at else None,
+        next=names[at + 1] if at + 1 < len(names) else None,
+    ))
 
 
 def warm_up() -> None:

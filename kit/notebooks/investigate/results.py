@@ -10,7 +10,7 @@ from typing import Any
 
 from kit.errors import TO_DO, PairError
 from kit.notebooks.cells import Claim, words
-from kit.notebooks.investigate import claims, shown
+from kit.notebooks.investigate import claims, headings, shown
 from kit.notebooks.investigate.claims import Exercise
 from kit.notebooks.investigate.saved import REMEDIES, Outcome
 
@@ -28,7 +28,8 @@ class NotebookRun:
     """One executed notebook: its decided claims, and those that it never reached, which count as not held.
 
     `reason` and `remedy` are empty if every claim held. `remarks` are sentences on what is worth knowing but not wrong.
-    `cells` maps a claim's id to the id of the cell that decided it.
+    `cells` maps a claim's id to the id of the cell that decided it. `question` and `answer` are what the notebook says
+    first, as text.
     """
 
     name: str
@@ -42,6 +43,8 @@ class NotebookRun:
     exercises: tuple[Exercise, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     cells: Mapping[str, str] = field(default_factory=dict)
+    question: str = ""
+    answer: str = ""
 
     @property
     def file(self) -> str:
@@ -57,6 +60,11 @@ class NotebookRun:
     def seconds(self) -> float:
         """Wall time, including the start of the kernel."""
         return self.outcome.seconds
+
+    @property
+    def made(self) -> int:
+        """The number of claims that it makes, decided or not."""
+        return len(self.claims) + len(self.unreached)
 
     @property
     def held(self) -> int:
@@ -133,6 +141,8 @@ def judge(
         exercises=exercises,
         parameters=dict(nb.metadata.get("papermill", {}).get("parameters", {})),
         cells=cells,
+        question=headings.plain(headings.question(nb)),
+        answer=headings.plain(headings.answer(nb)),
     )
 
 

@@ -191,12 +191,12 @@ class _Work:
         self._given = (request.environ, parameters.pairs(request.parameters))
         self.stopped = ""
         self.glossary: Path | None = None
-        self.pages: frozenset[str] = frozenset()
+        self.names: list[str] = []
         self.kernels: set[tuple[int, str]] = set()
 
     def all_of(self, tasks: Sequence[Task], began: float) -> list[NotebookRun]:
         self.glossary = glossary_of(task.path for task in tasks)
-        self.pages = frozenset([*(task.name for task in tasks), *([self.glossary.stem] if self.glossary else [])])
+        self.names = [task.name for task in tasks]
         first = [task for task in tasks if not task.last]
         last = [task for task in tasks if task.last]
         done = self._side_by_side(first)
@@ -206,8 +206,7 @@ class _Work:
             except EvidenceError as error:
                 last = [replace(task, problem=error) for task in last]
             done += self._side_by_side(last)
-        order = [task.name for task in tasks]
-        return sorted(done, key=lambda run: order.index(run.name))
+        return sorted(done, key=lambda run: self.names.index(run.name))
 
     def secrets(self) -> Secrets:
         """The secrets in the environments, parameters and pairs of this run's notebooks."""
@@ -264,11 +263,11 @@ class _Work:
         from kit.notebooks.investigate import pages
 
         try:
-            page = pages.notebook(result, nb, self.pages)
+            page = pages.notebook(result, nb, self.names, [self.glossary.stem] if self.glossary else [])
         except Exception as error:  # a cell may contain outputs that cannot be converted
             why = " ".join(redact(f"{type(error).__name__}: {error}").split())[:300]
             result = replace(result, remarks=(*result.remarks, f"No page could be made of it ({why})."))
-            page = pages.without_body(result)
+            page = pages.without_body(result, self.names)
         with suppress(EvidenceError):  # likewise
             self.run.write(result.page, page)
         return result
