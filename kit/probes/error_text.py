@@ -16,6 +16,7 @@ _OF_DATABASES = frozenset(("sqlalchemy", *PACKAGES))
 _TYPE = re.compile(r"(?P<package>\w+)(?:\.\w+)+(?=:|\s|$)(?:: \([\w.<>' ]+\))?")
 # How SQLAlchemy and Postgres tell the statement and its values. They stand in the text of other errors, too.
 _VALUES = re.compile(r"\s*(?:\[(?:SQL|parameters): |\b(?:DETAIL|CONTEXT|QUERY|LINE \d+): )")
+_ERROR = re.compile(r"[\w.]+: ")
 _FILE = '  File "'
 
 
@@ -25,7 +26,10 @@ def recorded(text: str) -> str:
     if kind is not None and kind["package"] in _OF_DATABASES:
         return beginning(kind[0], _AT_MOST)
     values = _VALUES.search(text)
-    return beginning(text if values is None else text[: values.start()], _AT_MOST)
+    shown = text if values is None else text[: values.start()]
+    error = _ERROR.match(shown)  # some secrets are known by what a line begins with
+    start = error.end() if error is not None else 0
+    return shown[:start] + beginning(shown[start:], _AT_MOST)
 
 
 def of_traceback(text: str) -> str:

@@ -44,6 +44,7 @@ _NAMED = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 _REMEMBERED_LENGTH = 1000  # characters; results for longer texts are not cached
 _BEYOND_A_CUT = 1000  # characters examined after a cut, for a secret that crosses it
 _KEYS_OF_NAMES = ("name", "Name", "key", "Key")  # keys of a name next to its value, as in lists of variables
+_ENDS = re.compile("[@/?#]")
 _SHORT = 8  # characters; shorter values are removed as whole words only
 
 
@@ -216,6 +217,8 @@ def found_in(text: str) -> List[str]:
         from urllib.parse import unquote
 
         found += [unquote(value) for value in found if "%" in value]
+    # A driver may end a password that is not quoted at one of these, and show what follows as a host or a name.
+    found += [part for value in found for part in _ENDS.split(value)[1:]]
     return [*found, *(re.sub(r"\\(.)", r"\1", value) for value in found if "\\" in value)]
 
 

@@ -147,7 +147,7 @@ _WITH_ANOTHER = (  # `environ.get("X", "...")`
 )
 _OR_ANOTHER = rf"[A-Za-z_][\w.]*[(\[][^\n]{{0,100}}?[)\]]\s+or\s+(?={_Q})"
 _TOGETHER = r"(?:,[ \t]*\w+){0,8}\)?[ \t]*=[ \t]*\(?(?P<secret>[bruf]?[\"'][^\n]*[\"'])"
-_NAMES_BEFORE = r"(?m)(?:^|['\"`])[ \t]*[>E]?[ \t]*\(?(?P<names>(?:\w+,[ \t]*){0,8})\Z"
+_NAMES_BEFORE = r"(?m)(?:^|['\"`\[:])[ \t]*[>E]?[ \t]*\(?(?P<names>(?:\w+,[ \t]*){0,8})\Z"
 _BAR = r"(?:[|│┃]|\\u250[23])"
 _CELL = (
     r"(?:[ \t]*</t[dh]>\s*<td[^<>]*>[ \t]*(?P<html>[^<\n]+)</td>"
@@ -603,7 +603,7 @@ _PATTERNS: Tuple[Tuple[Tuple[str, ...], str, int], ...] = (
     (("identified",), r"(?i)\b(?:user|role)\s+\S+\s+identified\s+by\s+(?P<secret>[^\s'\"`;]+)", 0),
     (("login ",), r"(?i)\blogin\s+\S+\s+password\s+(?P<secret>[^\s'\"`$;]+)", 0),
     ((":",),
-     r"(?m)(?:^|(?<=[\s'\"]))(?:\[[\da-fA-F:]+\]|[\w.*-]+):(?:\*|\d{2,5}):[\w.*$-]+:[\w.*@$-]+:(?P<secret>(?:[^\s'\"\\:]"
+     r"(?m)(?:^|(?<=[\s'\"\[]))(?:\[[\da-fA-F:]+\]|[\w.*-]+):(?:\*|\d{2,5}):[\w.*$-]+:[\w.*@$-]+:(?P<secret>(?:[^\s'\"\\:]"
      r"|\\[^nrt\s])[^\s]*?)(?=\s|\Z|['\"]|\\n)", 0),
     (("scram-sha-256$",), r"SCRAM-SHA-256\$(?P<secret>\d+:[^\s'\"]+)", 0),
     ((" -p", "'-p", '"-p'),

@@ -25,232 +25,9 @@ from kit.probes.redact import (
     redact_command,
     without_secrets,
 )
+from tests.spellings import SPELLINGS, with_secret
 
 S = "Zq7-xW9"
-
-# {S} stands for the secret.
-SPELLINGS = """
-{'password': '{S}'}
-{"password": "{S}"}
-{"password":"{S}","host":"h"}
-{\\"password\\": \\"{S}\\"}
-{"a": "{\\"db_password\\": \\"{S}\\"}"}
-&quot;password&quot;: &quot;{S}&quot;
-&#39;password&#39;: &#39;{S}&#39;
-{'user': 'u', 'sslpassword': '{S}', 'port': 1}
-dbname=x password={S} host=h
-dbname=x password='{S}' host=h
-dbname=x password = '{S}' host=h
-password='it\\'s {S}'
-password='it''s {S}'
-password={S};host=h
-password={S}&x=1
-password=a,b{S} host=h
-password={S},c,d&e host=h
-DB_PASS={S}
-DB_PASSWORD={S}
-export PGPASSWORD='{S}'
-PGPASSWORD={S} psql -h x
-MYSQL_PWD={S}
-POSTGRES_PASSWORD_PROD={S}
-PGPASSWORD2={S}
---password {S}
---password={S}
---password '{S}'
---db-pass {S} --verbose
-['pytest', '--password', '{S}']
-["--db-password", "{S}", "-q"]
--Dspring.datasource.password={S}
-mysql -u root -p{S} shop
-mysqldump -uroot -p{S} shop
-['mysql', '-uroot', '-p{S}']
-psql -h h -p{S}
-sshpass -p {S} ssh h
-redis-cli -a {S} ping
-curl -u me:{S} https://h/
-password=SecretStr('{S}')
-password=SecretStr("{S}")
-password=quote_plus('{S}')
-Settings(host='h', password=b'{S}')
-passphrase={S}
-secret={S}
-SECRET_KEY={S}
-SECRET_KEY = 'django-insecure-{S}'
-API_KEY={S}
-apiKey: {S}
-"apikey":"{S}"
-token={S}
-access_token={S}&token_type=bearer
-clientSecret={S}
-private_key={S}
-AccountKey={S};EndpointSuffix=x
-Authorization: Bearer {S}
-Authorization: Basic {S}
-Authorization: {S}
-{'authorization': 'Bearer {S}'}
-(b'authorization', b'Bearer {S}')
--H 'Authorization: Token {S}'
-X-Api-Key: {S}
-Cookie: session={S}; a=b
-Bearer {S}
-AWS_SECRET_ACCESS_KEY={S}
-aws_secret_access_key = {S}
-redis://{S}@h
-redis://:{S}@h
-rediss://u:{S}@h:1/0
-postgresql://u:{S}@h/db
-postgresql+asyncpg://u:{S}@h:5432/db
-postgresql://u:{S}%40%2F@h/db
-postgresql://u:a/{S}@h/db
-postgresql://u:12/{S}@h/db
-postgresql://u:a'{S}@h/db
-postgresql://u:a {S}@h/db
-postgresql://u:a@{S}@h/db
-postgresql://u:a?{S}@h/db
-postgresql://u:a#{S}@h/db
-postgresql://h:{S}/db
-postgresql:\\/\\/u:{S}@h\\/db
-postgresql%3A%2F%2Fu%3A{S}%40h%2Fdb
-jdbc:postgresql://h/db?user=u&password={S}
-https://h/?url=postgresql://u:{S}@h/d
-postgresql://u@h/db?password={S}&sslmode=x
-postgresql://u@h/db?password=x1y2z3a4&sslpassword={S}
-postgresql://u@h/db#password={S}
-https://h/#access_token={S}&x=1
-https://h/x?sig={S}&se=1
-https://h/x?X-Amz-Signature={S}&a=1
-https://{S}0123456789abc@github.com/o/r.git
-git+https://me:{S}@h/o/r.git@main
-amqp://u:{S}@h:5672//
-mongodb+srv://u:{S}@h/db
-mongodb://u:{S}@h1:27017,h2:27017/db
-DSN="host=h password={S}"
-{"dsn": "host=h password={S}"}
-('host=h password={S}',)
-DRIVER={x};SERVER=h;UID=u;PWD={{S}};
-DRIVER={x};SERVER=h;UID=u;PWD={S};Database=d
-Server=h;Password={S};Trusted=no
-password: {S}
-  db_password: "{S}"
-db: {user: u, password: {S}}
-password: |\\n  {S}\\n
-- name: DB_PASSWORD\\n  value: {S}
-{"name": "DB_PASSWORD", "value": "{S}"}
-password: str = '{S}'
-password: Optional[str] = "{S}"
-<password>{S}</password>
-<input type="password" name="x" value="{S}">
-create role x login password '{S}'
-ALTER USER x WITH ENCRYPTED PASSWORD E'{S}'
-alter role x password $${S}$$
-create user x identified by '{S}'
-create user x identified by "{S}"
-ALTER USER x IDENTIFIED BY {S}
-set password for u = '{S}'
-where password = '{S}'
-localhost:5432:db:user:{S}
-*:*:*:user:{S}
-machine h login u password {S}
-passwords=['{S}']
-passwords=['a', '{S}']
-tokens=("{S}",)
-('password', '{S}')
-[['user', 'u'], ['password', '{S}']]
-setenv("DB_PASS", "{S}")
-os.environ['DB_PASS'] = '{S}'
-config["password"]="{S}"
-auth=('u', '{S}')
-auth=BasicAuth('u', '{S}')
-password => {S}
-password := "{S}"
-assert user.password == '{S}'
-password%3D{S}%26x
-scott/{S}@host:1521/orcl
-openssl rsa -passin pass:{S}
-//registry/:_authToken={S}
-spring.datasource.password={S}
-password -> {S}
-password is: {S}
-password for u: {S}
-password mismatch: '{S}' != 'x'
-assert '{S}' == settings.password
-password {S}
-secret: !!str {S}
-password: &x {S}
-<entry key="password">{S}</entry>
-<add key="DbPassword" value="{S}"/>
-password=<SecretStr {S}>
-SET PASSWORD TO '{S}'
-URL.create('postgresql', 'u', '{S}', 'h')
-http -a u:{S} h
-az login -p {S}
-kennwort={S}
-contraseña={S}
-got password '{S}', expected
-password\\u003d{S}
-%7B%22password%22%3A%22{S}%22%7D
-CREATE LOGIN x WITH PASSWORD = N'{S}'
-proxy=http://u:{S}@p:3128
-:password => "{S}"
-x-amz-security-token: {S}
-DB_PASSWORD:\\n  value: "{S}"\\n  description: of the database
-{"Key": "DB_PASSWORD", "Value": "{S}"}
-{"Name":"DB_PASSWORD","Value":"{S}"}
-{"value": "{S}", "name": "DB_PASSWORD"}
-{"key": "password", "type": "secret", "value": "{S}"}
-DB_PASSWORD\\n  String should have at least 12 characters [type=string_too_short, input_value='{S}', input_type=str]
-DETAIL:  Key (password)=({S}) already exists.
-[SQL: INSERT INTO users (name, password) VALUES (%s, %s)]\\n[parameters: ('u', '{S}')]
-INSERT INTO users (name, password) VALUES ('u', '{S}')
-<tr><td>DB_PASSWORD</td><td>{S}</td></tr>
-<tr><th>password</th>\\n<td>{S}</td></tr>
-<Password>\\n  {S}\\n</Password>
-| DB_PASSWORD | {S} |
-│ password    │ {S} │
-config("DB_PASSWORD", default="{S}")
-environ.get('DB_PASSWORD') or '{S}'
-PASSWORD = os.getenv('X') or '{S}'
-"PASSWORD": os.environ.get("P", "{S}"),
-user, password = "u", "{S}"
-password, user = "{S}", "u"
-(user, password) = ('u', '{S}')
-setattr(settings, "password", "{S}")
-Settings(SecretStr("{S}"), b=SecretBytes(b'{S}'))
-the password is {S}
-Password for user u: {S}
-mysql -uroot -p'{S}' shop
-twine upload -u u -p {S} dist/*
-unzip -P {S} x.zip
-redis-cli -a{S} ping
-7z a -p{S} x.7z data
-['7z', 'x', '-p{S}', 'x.7z']
-rar a -hp{S} x.rar data
-Cookie jar: sessionid={S}; path=/
-GET /x;JSESSIONID={S}
-PHPSESSID={S}
-connect.sid={S}
-smbclient //h/share -U u%{S}
-ldapsearch -x -D cn=u -w {S} -b dc=x
-mosquitto_pub -h h -u u -P {S} -t x
-htpasswd -b users u {S}
-htpasswd -nbB u {S}
-lftp -u u,{S} h
-echo 'u:{S}' | sudo chpasswd
-rabbitmqctl add_user u {S}
-net user u {S} /add
-sqlplus scott/{S}
-jdbc:oracle:thin:scott/{S}@//h:1521/orcl
-https://hooks.slack.com/services/T000/B000/{S}
-https://api.telegram.org/bot123456:{S}/sendMessage
-nats://{S}@h:4222
-PRAGMA key = '{S}'
-creds=('u', '{S}')
-DB_CRED={S}
-bindpw {S}
-csrftoken={S}
------BEGIN PRIVATE KEY-----\\n{S}\\nabc\\n-----END PRIVATE KEY-----
------BEGIN RSA PRIVATE KEY-----\\n{S}
-""".strip().splitlines()
 
 STAYS = """
 sessionid=None
@@ -375,7 +152,7 @@ a cookie: {field.name}
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_secret_is_known_by_what_is_around_it(spelling: str) -> None:
     """Whatever way a password is written in a text, it is taken out, and a second time changes nothing."""
-    text = spelling.replace("{S}", S).replace("\\n", "\n")
+    text = with_secret(spelling, S)
     hidden = redact(text)
     assert S not in hidden
     assert "***" in hidden
@@ -385,7 +162,7 @@ def test_a_secret_is_known_by_what_is_around_it(spelling: str) -> None:
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_secret_is_known_within_other_texts(spelling: str) -> None:
     """The same holds in the midst of a log, in a repr, in JSON, in HTML and beside another secret."""
-    text = spelling.replace("{S}", S).replace("\\n", "\n")
+    text = with_secret(spelling, S)
     for around in (f"at 12:00 it said: x\n{text}\nand went on", repr([text]), json.dumps({"said": text}),
                    html.escape(text), f"{text}\n{text}"):
         assert S not in redact(around)
@@ -545,3 +322,9 @@ def test_a_working_directory_is_no_secret(name: str, tmp_path: Path) -> None:
     assert door.secrets_among({name: str(folder)}) == []
     assert door.secrets_among({name: "/usr"}) == []
     assert door.secrets_among({name: f"{folder}/h1dden"}) == [f"{folder}/h1dden"]
+
+
+def test_what_a_driver_makes_of_a_password_that_is_not_quoted_is_known_by_value() -> None:
+    """libpq ends a password at the first @, and tells of a host that could not be resolved."""
+    known = Known(found_in(f"postgresql://u:a@{S}@h/db"))
+    assert known.out_of(f"failed to resolve host '{S}@h'") == "failed to resolve host '***@h'"
