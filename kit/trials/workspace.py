@@ -67,7 +67,10 @@ def base_environ(python: str) -> dict[str, str]:
     """The environment that all trials share: a few variables of this process, their Python, their plugins."""
     environ = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
-    plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": ",".join(PLUGINS)}
+    plugins = {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": ",".join(PLUGINS),
+        "PYTEST_ADDOPTS": "-p no:cacheprovider",  # what it writes is for the next run, which has another folder
+    }
     return {**environ, **plugins, "PATH": path, "PYTHON": python, "PYTHONDONTWRITEBYTECODE": "1"}
 
 

@@ -134,10 +134,42 @@ class _NoConfig:
 
 
 def _fill_caches() -> None:
-    """Fill caches of the standard library: installed distributions, and the file of each module.
+    """Fill caches of the standard library: installed distributions, their entry points, and the file of each module.
 
     It notices changed folders and added modules later.
     """
+    _remember_entry_points()
     for distribution in importlib.metadata.distributions():
         distribution.metadata["Name"]
+        _ = distribution.entry_points
     inspect.getmodule(compile("", "<nowhere>", "exec"))  # otherwise a failing test would spend time on this
+
+
+def _remember_entry_points() -> None:
+    """Let a distribution's entry points be read once: pytest asks every distribution for each plugin that it loads.
+
+    A file that has changed since is read again.
+    """
+    kind = importlib.metadata.Distribution
+    read = kind.entry_points.fget  # type: ignore[attr-defined]
+    known: dict[str, tuple[tuple[int, int, int] | None, Any]] = {}
+
+    def entry_points(self: importlib.metadata.Distribution) -> Any:
+        path = getattr(self, "_path", None)
+        if not isinstance(path, os.PathLike):  # in an archive
+            return read(self)
+        name = os.fspath(path)
+        state = _state_of(os.path.join(name, "entry_points.txt"))
+        if name not in known or known[name][0] != state:
+            known[name] = state, read(self)
+        return known[name][1]
+
+    kind.entry_points = property(entry_points, doc=kind.entry_points.__doc__)  # type: ignore[assignment]
+
+
+def _state_of(file: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
