@@ -340,7 +340,6 @@ def test_a_function_of_c_has_no_annotations(hooks: Hooks) -> None:
 
 
 @pytest.mark.parametrize("how", ["1/0", "import nothing_of_that_name", "a finder"])
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="an earlier Python shows the frame that raises an error again")
 def test_an_import_that_fails_has_the_traceback_that_it_has_without(
     hooks: Hooks, library: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
