@@ -28,7 +28,9 @@ class Drawing:
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
         shown = {"text/html": self.html, "text/plain": str(self)}
-        return shown | ({"image/svg+xml": self.svg} if self.svg else {}), {"image/svg+xml": {"alt": self.title}}
+        if not self.svg:
+            return shown, {}
+        return shown | {"image/svg+xml": self.svg}, {"image/svg+xml": {"alt": self.title}}
 
 
 def render(template: str, **values: Any) -> str:

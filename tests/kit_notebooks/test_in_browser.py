@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,9 +22,16 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from kit.notebooks.lab import WORK
 from kit.pair.places import STATE_VARIABLE
+from kit.report.apps import apps_drawing
+from kit.report.drawing import Drawing
+from kit.report.timeline import timeline
+from kit.report.ways import ways_drawing
 from tests.notebooks.sources import ROOT, claims, read
+from tests.report.test_chains import mounted, overridden
+from tests.report.test_timeline import TEST, of_one_test, with_two_engines
 
 WAIT_MS = 90_000
+CODE = '<span class="kd-place" tabindex="0" role="note" aria-label="code"><span class="kd-code">engine = made()</span>'
 BOARD = ROOT / "notebooks" / "00_board.ipynb"
 UP_TO_THE_BOARD = 5  # cells
 PREDICTS = """
@@ -304,3 +312,36 @@ def test_a_machine_without_a_browser_is_told_what_to_do(
     assert tool.found({"PATH": str(tmp_path)}) == str(program)
     assert tool.found({"PATH": "", tool.VARIABLE: str(program)}) == str(program)
     assert tool.found({"PATH": str(tmp_path), tool.VARIABLE: str(tmp_path / "none")}) is None
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+@pytest.mark.parametrize("draw", [
+    lambda: timeline({"one": of_one_test("test"), "other": with_two_engines()}, TEST),
+    lambda: apps_drawing({"one": mounted("a1"), "other": mounted("a9")}),
+    lambda: ways_drawing({"one": overridden()}, TEST),
+], ids=["timeline", "apps", "ways"])
+def test_a_drawing_fits_and_is_read_with_the_keyboard(page: Page, draw: Callable[[], Drawing], width: int) -> None:
+    """Nothing is wider than the screen, in light or dark; Tab leads to a place, which then shows its line of code."""
+    evidence = draw().html.replace('<span class="kd-place">', CODE)
+    for scheme, dark in (("light", False), ("dark", True)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.set_viewport_size({"width": width, "height": 900})
+        page.set_content(f"<!doctype html><title>a drawing</title><body>{evidence}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        paper = page.evaluate("getComputedStyle(document.querySelector('.kit-drawing')).backgroundColor")
+        assert (paper == "rgb(13, 17, 23)") is dark
+    page.keyboard.press("Tab")
+    expect(page.locator(".kd-place").first).to_be_focused()
+    expect(page.locator(".kd-code").first).to_be_visible()
+    expect(page.locator(".kd-code").nth(1)).to_be_hidden()
+
+
+def test_the_line_of_an_engine_has_no_gaps(page: Page) -> None:
+    """From the engine to its last use the line goes through each row between, at one distance from the left."""
+    page.set_content(timeline({"it": with_two_engines()}, TEST).html)
+    boxes = page.evaluate("""[...document.querySelectorAll('[data-engine=e1] > line')]
+        .filter(one => one.getAttribute('x1') === one.getAttribute('x2'))
+        .map(one => { const box = one.getBoundingClientRect(); return [box.left, box.top, box.bottom] })""")
+    assert len(boxes) >= 4
+    assert len({round(left) for left, _, _ in boxes}) == 1
+    assert all(abs(below[1] - above[2]) <= 1.5 for above, below in itertools.pairwise(boxes))
