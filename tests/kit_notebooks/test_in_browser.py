@@ -20,12 +20,14 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from kit.notebooks.investigate import investigate
 from kit.notebooks.lab import WORK
 from kit.pair.places import STATE_VARIABLE
 from kit.report.apps import apps_drawing
 from kit.report.drawing import Drawing
 from kit.report.timeline import timeline
 from kit.report.ways import ways_drawing
+from tests.kit_notebooks.investigate.samples import quiet
 from tests.notebooks.sources import ROOT, claims, read
 from tests.report.test_chains import mounted, overridden
 from tests.report.test_timeline import TEST, of_one_test, with_two_engines
@@ -34,6 +36,9 @@ WAIT_MS = 90_000
 CODE = '<span class="kd-place" tabindex="0" role="note" aria-label="code"><span class="kd-code">engine = made()</span>'
 BOARD = ROOT / "notebooks" / "00_board.ipynb"
 UP_TO_THE_BOARD = 5  # cells
+NAMES = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if path != BOARD]
+ABOUT_A_RUN = "99_claims"
+WHOLE_NOTEBOOK_MS = 600_000
 PREDICTS = """
 from kit.notebooks.cells import claim, predict, start
 session = start(pair=False)
@@ -155,11 +160,11 @@ def ready(page: Page) -> None:
     expect(page.locator("#jp-bottom-panel")).to_contain_text("| Idle")
 
 
-def run_all(page: Page) -> None:
+def run_all(page: Page, timeout_ms: float = WAIT_MS) -> None:
     """Choose *Run All Cells* in the menu, and wait until the last cell is done."""
     page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
     page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
-    expect(page.locator(".jp-InputPrompt", has_text="[*]")).to_have_count(0)
+    expect(page.locator(".jp-InputPrompt", has_text="[*]")).to_have_count(0, timeout=timeout_ms)
     ready(page)
 
 
@@ -206,6 +211,22 @@ def test_a_word_leads_to_its_entry_in_the_glossary(lab: Lab, page: Page) -> None
     entry = page.locator(".jp-MarkdownViewer h2", has_text=re.compile("^twin"))
     expect(entry).to_be_in_viewport()
     expect(page.locator(".jp-MarkdownViewer h1")).not_to_be_in_viewport()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_run_all_ends_green(lab: Lab, page: Page, name: str) -> None:
+    """Every notebook runs from top to bottom in JupyterLab as it stands: its claims hold, and no cell fails."""
+    notebook = read(ROOT / "notebooks" / f"{name}.ipynb")
+    if name == ABOUT_A_RUN:
+        investigate([BOARD], out=lab.folder / "runs", console=quiet(), jobs=1)
+    page.goto(f"{lab.address.replace(BOARD.name, f'{name}.ipynb')}&reset")
+    ready(page)
+    run_all(page, WHOLE_NOTEBOOK_MS)
+    shown = page.locator(".jp-Notebook")
+    expect(shown.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
+    expect(shown.locator(".kit-fell")).to_have_count(0)
+    held = page.evaluate("document.querySelectorAll('.kit-held').length")
+    assert held >= len(claims(notebook))
 
 
 def test_a_click_changes_the_verdict(board: Any) -> None:
