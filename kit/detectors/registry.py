@@ -49,6 +49,7 @@ from kit.detectors.routes import (
 )
 from kit.detectors.sessions import (
     context_not_in_thread,
+    lock_held_by_transaction,
     session_configured_too_late,
     session_routed,
     session_uncommitted,
@@ -111,6 +112,7 @@ DETECTED: tuple[Kind[Any], ...] = (
     event_loop_bound_pool.KIND,
     memory_database_each.KIND,
     session_uncommitted.KIND,
+    lock_held_by_transaction.KIND,
     no_separate_test_db.KIND,
     opened_by_the_tests.KIND,
     engine_differs_by_process.KIND,

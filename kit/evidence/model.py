@@ -198,6 +198,24 @@ class Unseen(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wait(Entry):
+    """A statement (`verb`) was about to lock a table that another open transaction of the process had used.
+
+    `held_at` is an index into `Evidence.stacks`: the first statement of the other transaction on that table; `held_in`
+    its test, `held_by` its fixture, `holding` its session.
+    """
+
+    table: str
+    verb: str
+    waiter: ConnectionName
+    holder: ConnectionName
+    holding: SessionName | None
+    held_at: Stack
+    held_in: str | None = None
+    held_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """The object that a name holds: its type, and the engine that it is bound to; `app` for an application."""
 
@@ -636,6 +654,7 @@ class Evidence:
     foreign_loops: Annotated[tuple[ForeignLoop, ...], Event("foreign_loop")] = ()
     left_open: Annotated[tuple[LeftOpen, ...], Event("left_open")] = ()
     unseen: Annotated[tuple[Unseen, ...], Event("unseen")] = ()
+    waits: Annotated[tuple[Wait, ...], Event("wait")] = ()
     statements: dict[str, int] = field(default_factory=dict)
     outcomes: Annotated[tuple[Outcome, ...], Event("outcome")] = ()
     backends: tuple[Backend, ...] | None = None

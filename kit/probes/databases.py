@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Observed = Tuple[Optional[Dict[str, Any]], Optional[str]]  # the server's identity, or the reason why there is none
 
 _TABLES_AT_MOST = 5  # recorded for one statement
+_LOCKING = frozenset(("drop", "truncate", "alter"))  # they wait for every transaction that has read the table
 
 
 class Connection:
@@ -83,14 +84,15 @@ class Connection:
 
 
 class Transaction:
-    """The writes on a connection since its last commit or rollback."""
+    """The tables written and used on a connection since its last commit or rollback."""
 
-    __slots__ = ("fixture", "phase", "scope", "session", "tables", "test", "told")
+    __slots__ = ("fixture", "phase", "scope", "session", "tables", "test", "told", "used")
 
     def __init__(self, session: Optional[str]) -> None:
         self.test, self.phase = CURRENT.test, CURRENT.phase
         self.fixture, self.scope, self.session = CURRENT.fixture, CURRENT.scope, session
         self.tables: Dict[str, Stack] = {}  # table -> the stack of the first write
+        self.used: Dict[str, Stack] = {}  # table -> the stack of the first statement on it
         self.told = False
 
 
@@ -348,6 +350,8 @@ class Databases:
             self._write_use(connection, statement, engine, request, also)
         if connection.loop is not None:
             self._check_loop(connection, engine)
+        if statement.verb in _LOCKING:
+            self._notice_wait(connection, statement)
         self._follow(connection, statement)
         for listener in self._listeners if statement.writes else ():
             listener.wrote(connection, statement, text)
@@ -413,6 +417,8 @@ class Databases:
         if connection.transaction is None:
             connection.transaction = Transaction(connection.session and connection.session[1])
             self._open[connection.number] = connection
+        for table in statement.tables:
+            connection.transaction.used.setdefault(table, connection.stack)
         if statement.writes:
             for table in statement.tables:
                 connection.transaction.tables.setdefault(table, connection.stack)
@@ -420,6 +426,31 @@ class Databases:
         others = self._writers.get(connection.database)
         if others and statement.tables and (len(others) > 1 or connection.number not in others):
             self._notice_unseen(connection, statement, list(others.values()))
+
+    def holders(self, connection: Connection, statement: Statement) -> Iterator[Tuple[Connection, str, Stack]]:
+        """Yield the other open transactions on a server's database that keep a statement waiting for its locks.
+
+        Each with a table that it has used, and the stack of its first statement on it. A statement that names no table
+        (`drop schema`) waits for any.
+        """
+        if statement.verb not in _LOCKING or type(connection.database) is not tuple:
+            return
+        for other in list(self._open.values()):
+            transaction = other.transaction
+            if other is connection or other.database != connection.database or transaction is None:
+                continue
+            table = next((one for one in transaction.used if one in statement.tables or not statement.tables), None)
+            if table is not None and _is_in_transaction(other):
+                yield other, table, transaction.used[table]
+
+    def _notice_wait(self, connection: Connection, statement: Statement) -> None:
+        for holder, table, stack in self.holders(connection, statement):
+            begun = holder.transaction
+            self._recorder.event(
+                "wait", apart=(table, holder.number), table=table, verb=statement.verb, waiter=connection.number,
+                holder=holder.number, holding=begun and begun.session, stacks={"held_at": stack},
+                held_in=begun and begun.test, held_by=begun and begun.fixture,
+            )
 
     def _notice_unseen(self, reader: Connection, statement: Statement, writers: List[Connection]) -> None:
         for writer in writers:

@@ -19,6 +19,7 @@ from .connections import (
     RemoveFirst,
 )
 from .copies import RebindCopies
+from .locks import EndFirst
 from .outside import ReportDatabases
 from .overrides import ApplyOverride, FollowName, RedirectCall, SetDefault
 from .services import ServiceInstead
@@ -34,7 +35,7 @@ INTERVENTIONS: Tuple[Type[Intervention], ...] = (
     LeaveOut, RunOnly, RunFirst, AfterEach, OneProcess, RestoreFolder, StopWhenRefused,
     GiveInstead,
     NoPool, NoRouting, NoCreator, OneInMemory, CommitAfter, RedirectSession, RedirectConnection, RedirectEngine,
-    RemoveFirst,
+    RemoveFirst, EndFirst,
     ApplyOverride, FollowName, RedirectCall, SetDefault, RebindCopies,
     NoLifespan,
     HandOnContext, ServiceInstead,
