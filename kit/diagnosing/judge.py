@@ -292,8 +292,11 @@ def _affected_in_fixtures(symptom: Symptom) -> set[str]:
 
 def _no_longer_passes(symptom: Symptom, run: Evidence, excused: Sequence[str] = ()) -> str:
     """A sentence on the first test that passed before and fails now; "" if there is none."""
-    failed = set(failures(run)) - set(excused)
-    lost = [test for test, outcome in ran(symptom.first.evidence).items() if outcome == "passed" and test in failed]
+    first, now = symptom.first.evidence, ran(run)
+    failed, had_failed = set(failures(run)) - set(excused), set(failures(first))
+    # Of a test whose teardown had failed, too, only the body can be lost.
+    failed -= {test for test in had_failed if now.get(test) == "passed"}
+    lost = [test for test, outcome in ran(first).items() if outcome == "passed" and test in failed]
     return f"{lost[0]} passed before and fails now" if lost else ""
 
 

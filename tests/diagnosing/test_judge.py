@@ -193,3 +193,21 @@ def test_a_change_with_which_another_test_fails_shows_nothing() -> None:
     broken = replace(now, outcomes=(*now.outcomes, replace(other, outcome="failed")))
     shown, reason, *_ = judged(symptom, broken, frozenset())
     assert (shown, reason) == (Effect.VOID, "tests/test_it.py::test_other passed before and fails now")
+
+
+@pytest.mark.parametrize(
+    ("body", "teardown", "expected"),
+    [("passed", "failed", Effect.STAYS), ("passed", "passed", Effect.GONE), ("failed", "failed", Effect.VOID)],
+)
+def test_a_teardown_that_had_failed_is_no_loss(body: str, teardown: str, expected: Effect) -> None:
+    """A test whose teardown fails as before still shows the symptom; one whose body fails anew shows nothing."""
+
+    def ended(how: str, after: str) -> Evidence:
+        outcomes = ((when, one) for when, one in (("call", how), ("teardown", after)))
+        return replace(
+            evidence("/project/test.db", None),
+            outcomes=tuple(Outcome(test=TEST, when=when, outcome=one, at_s=2.0) for when, one in outcomes),
+        )
+
+    (symptom,) = symptoms_of(answer(ended("passed", "failed"), ALLOWED, "/project"))
+    assert judged(symptom, ended(body, teardown), frozenset())[0] is expected
