@@ -34,7 +34,9 @@ def place_of(url: str, peer: Optional[Peer] = None) -> Place:
     """
     scheme, _, rest = url.partition("://")
     rest, _, query = rest.partition("?")
-    authority, _, database = rest.rpartition("@")[2].rpartition("/")
+    authority, slash, database = rest.rpartition("@")[2].rpartition("/")
+    if not slash:  # a server without a database
+        authority, database = database, ""
     folder, socket, port = authority.partition("/.s.PGSQL.")
     if socket:
         return Place(same_host(folder), port.partition(":")[0], database)

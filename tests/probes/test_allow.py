@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.probes.allow import AllowList, MalformedEntry, entry_for_file, entry_for_server, place_of, sqlite_file
+from kit.probes.allow import AllowList, MalformedEntry, Place, entry_for_file, entry_for_server, place_of, sqlite_file
 from kit.probes.peers import Peer
 from tests.allowed import FILES, MALFORMED, SERVER, SERVERS
 
@@ -167,6 +167,12 @@ def test_no_password_in_the_entries() -> None:
 def test_no_password_in_a_place() -> None:
     """The place that is read out of a URL holds neither user nor password."""
     assert str(place_of("postgresql://me:secret@db.internal/app")) == "db.internal:5432/app"
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:secret@db:6543", "postgresql://me:secret@db:6543/"])
+def test_a_server_without_a_database_is_its_host_and_port(url: str) -> None:
+    """With or without a slash at its end, what stands after the user is the server."""
+    assert place_of(url) == Place("db", "6543", "")
 
 
 def test_a_leading_folder_of_any_name_may_be_the_lists_own(tmp_path: Path) -> None:
