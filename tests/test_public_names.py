@@ -91,3 +91,10 @@ def test_a_private_name_taken_is_seen() -> None:
     """The rule on names with an underscore finds one."""
     source = "from kit.trials.runner import _secret, run\nfrom kit import __version__"
     assert private_imports(source) == ["kit.trials.runner._secret"]
+
+
+def test_the_kit_shows_its_names_before_they_are_used() -> None:
+    """What is imported only when it is asked for is completed all the same."""
+    import kit
+
+    assert set(kit.__all__) <= set(dir(kit))

@@ -149,3 +149,9 @@ def test_the_list_is_read_once_and_each_way_to_a_database_judged_once(monkeypatc
 def test_what_differs_from_the_entry_next_to_it(entries: tuple[str, ...], expected: dict[str, str]) -> None:
     """Host, port or database, whichever another entry names differently, with what it names; "" for a pattern."""
     assert Allowed(entries, "/project").differing("postgresql://app@127.0.0.1:5432/shop") == expected
+
+
+def test_a_file_that_no_probe_identified_is_the_one_that_was_asked_for() -> None:
+    """A path that a driver was given is a file, from the folder of the command, and is said to be unobserved."""
+    (file,) = found(("sqlite3", "x.db", None))
+    assert (file.path, file.observed) == ("/project/x.db", False)

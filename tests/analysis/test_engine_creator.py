@@ -43,3 +43,21 @@ def test_a_link_is_no_other_file() -> None:
     assert "connected-elsewhere" not in {
         finding.kind for finding in found(replace(evidence, connections=linked))
     }  # fmt: skip
+
+
+def test_a_url_without_a_host_names_no_other_server() -> None:
+    """libpq's defaults fill in what the URL leaves out, so another host than none is no other place."""
+    evidence = leak(url="postgresql:///shop", dialect="postgresql", driver="psycopg")
+    reached = tuple(replace(one, configured="postgresql://me@db/shop", observed=None) for one in evidence.connections)
+    assert "connected-elsewhere" not in {finding.kind for finding in found(replace(evidence, connections=reached))}
+
+
+def test_an_argument_of_the_engine_is_told_where_the_engine_is_made() -> None:
+    """With no listener of the program's, what leads the connection elsewhere is given where the engine is made."""
+    evidence = leak(url="postgresql://me:***@db/shop", dialect="postgresql", driver="psycopg")
+    moved = tuple(replace(one, configured="postgresql://me@db/archive", observed=None) for one in evidence.connections)
+    (finding,) = (
+        finding for finding in found(replace(evidence, connections=moved)) if finding.kind == "connected-elsewhere"
+    )
+    assert finding.where == "app/db.py:5"
+    assert "an argument of the engine, or a listener of a library," in finding.message

@@ -8,7 +8,7 @@ import pytest
 
 from kit.analysis.inferred_allowlist import contradicting_reaches, unselected_reaches
 from kit.analysis.reach import reaches
-from kit.evidence.model import Callable, Connection, Evidence, Frame, Override, Use
+from kit.evidence.model import Callable, Connection, Evidence, Frame, Override, Setting, Use
 from tests.analysis.seen_runs import BY_APPLICATION, BY_TESTS, PRODUCTION, TEST, leak, variable
 
 OWN = Connection(
@@ -145,3 +145,65 @@ def test_a_call_of_the_tests_names_no_file_where_they_use_another(other: bool) -
     evidence = replace(evidence, stacks=(made, opener, (by_tests,)))
     names = [reach.database.name for reach in unselected_reaches(evidence, reaches(evidence, "/project"))]
     assert names == (["prod.db"] if other else [])
+
+
+@pytest.mark.parametrize(("written_by", "expected"), [("pytest_env.plugin", []), ("app.settings", ["prod.db"])])
+def test_what_a_plugin_of_pytest_sets_is_set_by_the_tests(written_by: str, expected: list[str]) -> None:
+    """A variable from the tests' configuration selects a database, though no line of theirs sets it."""
+    named = variable("set", "DB", 1.0, BY_APPLICATION, f"sqlite:///{PRODUCTION}", written_by=written_by)
+    evidence = leak(named, variables=("DB",))
+    names = [reach.database.name for reach in unselected_reaches(evidence, reaches(evidence, "/project"))]
+    assert names == expected
+
+
+def test_a_file_that_the_tests_name_is_where_they_meant_to_go() -> None:
+    """A path in a variable, and the bare name of a file in a setting, are places though they are no URLs."""
+    assert contradicting(leak(variable("set", "DB_FILE", 1.0, BY_TESTS, TEST))) == ["prod.db"]
+    assert contradicting(leak(variable("set", "DB_FILE", 1.0, BY_TESTS, PRODUCTION))) == []
+    setting = Setting(
+        at_s=1.0, stack=BY_TESTS, name="app.settings.file", key="file", op="changed", value="test.db", before=""
+    )
+    assert contradicting(replace(leak(), settings=(setting,))) == ["prod.db"]
+    assert contradicting(replace(leak(), settings=(replace(setting, value="yes"),))) == []
+
+
+def on_a_server(evidence: Evidence) -> Evidence:
+    """The same run, where what was reached is the database shop of the server db:5432."""
+    connections = (
+        replace(one, driver="psycopg", configured="postgresql://me@db:5432/shop", observed=None)
+        for one in evidence.connections
+    )
+    return replace(evidence, connections=tuple(connections))
+
+
+SHOP = {"url": "postgresql://me@db:5432/shop", "dialect": "postgresql", "driver": "psycopg"}
+
+
+@pytest.mark.parametrize("path", ["", "/"])
+@pytest.mark.parametrize(("server", "expected"), [("db:5432", []), ("db", []), ("db:5433", ["db:5432/shop"])])
+def test_a_server_without_a_database_is_named_by_its_place(server: str, path: str, expected: list[str]) -> None:
+    """Tests that name a server mean each of its databases; another port is another server."""
+    named = variable("set", "SERVER", 1.0, BY_TESTS, f"postgresql://me@{server}{path}")
+    assert contradicting(on_a_server(leak(named, **SHOP))) == expected
+
+
+@pytest.mark.parametrize(("host", "expected"), [("db", []), ("other", ["db:5432/shop"])])
+def test_tests_may_keep_several_databases_on_one_server(host: str, expected: list[str]) -> None:
+    """An engine that the application makes for them is theirs where theirs is on the same server."""
+    evidence = on_a_server(leak(**SHOP))
+    by_tests, opener = Frame("tests/conftest.py", 4, "engine"), evidence.stacks[1]
+    own = replace(
+        evidence.connections[0], connection="c2", stack=BY_TESTS, engine=None, pooled=False,
+        configured=f"postgresql://me@{host}:5432/shop_test",
+    )  # fmt: skip
+    use = replace(
+        evidence.uses[0], connection="c2", stack=BY_TESTS, engine=None, session=None, tables=("items",), at_s=8.0
+    )
+    evidence = replace(
+        evidence,
+        stacks=((Frame("app/db.py", 5, "make_engine"), by_tests), opener, (by_tests,)),
+        connections=(*evidence.connections, own),
+        uses=(replace(evidence.uses[0], tables=("items",)), use),
+    )
+    names = [reach.database.name for reach in unselected_reaches(evidence, reaches(evidence, "/project"))]
+    assert names == expected

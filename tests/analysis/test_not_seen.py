@@ -53,6 +53,7 @@ HIDING = {
     "a Python without the variables": passed(children=(child("python", watched=False),)),
     "a command that was killed": passed(processes=(process(7, ended=False),)),
     "a process that runs on": passed(processes=(process(7), process(8, ppid=7, ended=False)), running=(8,)),
+    "a fork without probes that runs on": passed(running=(9,)),
 }
 SAID = {
     "a server that is no database": passed(not_seen=(NotSeen(at_s=1.0, what="store", name="redis"),)),

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from kit.evidence.model import Evidence, Setting
-from tests.analysis.seen_runs import BY_APPLICATION, BY_ENGINE, BY_TESTS, PRODUCTION, TEST, found, leak, variable
+from tests.analysis.seen_runs import (
+    BY_APPLICATION,
+    BY_ENGINE,
+    BY_TESTS,
+    PRODUCTION,
+    TEST,
+    found,
+    leak,
+    variable,
+    without_engine,
+)
 
 OWN, OTHER = f"sqlite:///{PRODUCTION}", f"sqlite:///{TEST}"
 
@@ -91,3 +101,9 @@ def test_a_setting_that_never_held_what_was_reached_decides_nothing() -> None:
 def test_what_was_not_in_force_is_not_told(settings: tuple[Setting, ...]) -> None:
     """A change that pytest has undone, that came after it, or that the tests did not make explains nothing."""
     assert not any(kind.startswith("setting-") for kind in kinds(leak(), *settings))
+
+
+@pytest.mark.parametrize(("before", "is_late"), [(PRODUCTION, True), (OWN, True), (TEST, False)])
+def test_a_connection_without_an_engine_is_compared_with_the_setting_itself(before: str, is_late: bool) -> None:
+    """A setting that held what a driver was given, as a path or a URL, was read for it."""
+    assert ("setting-changed-too-late" in kinds(without_engine(leak()), changed(before=before))) is is_late

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kit.errors import EvidenceError
-from kit.evidence.model import from_json, load, to_json
+from kit.evidence.model import Evidence, from_json, load, to_json
 from kit.specimens.trial import Trial
 from tests.evidences import ROUTE, answered_by
 
@@ -58,3 +58,17 @@ def test_a_sighting_joins_what_was_configured_with_what_was_observed() -> None:
     assert sighting.side == "production"
     assert sighting.opener == ROUTE
     assert sighting.how == "without a dependency"
+
+
+def test_a_fork_descends_from_the_processes_that_forked_it() -> None:
+    """A program that was started anew has inherited nothing; processes that name each other as parent end it."""
+    first = answered_by("test").processes[0]
+
+    def lineage(number: int, *parents: tuple[int, int, bool]) -> frozenset[int]:
+        found = tuple(replace(first, pid=pid, ppid=ppid, forked=forked) for pid, ppid, forked in parents)
+        return Evidence(processes=found).lineage(number)
+
+    assert lineage(2, (1, 0, False), (2, 1, True), (3, 2, True)) == {0, 1, 2}
+    assert lineage(2, (1, 0, False), (2, 1, False), (3, 2, True)) == {1, 2}
+    assert lineage(1, (1, 2, True), (2, 1, True)) == {0, 1}
+    assert lineage(5, (1, 0, False)) == {5}
