@@ -28,9 +28,10 @@ KNOWN_AT_MOST = 500  # values; beyond that the oldest are forgotten
 _OTHER_MARKS = (
     "://", ":\\/", "%3a", "identified", "eyj", "akia", "asia", "bearer", "basic ", "ghp_", "gho_", "ghs_", "ghu_",
     "ghr_", "github_pat_", "glpat-", "xox", "sk-", "sk_", "rk_", "aiza", "npm_", "pypi-", "hvs.", "scram-", " -p",
-    "'-p", '"-p', ";-p", "-cli", "curl", "@", " -a ", " -u ", "url.create", "sqlplus ", "impdp ", "expdp ", "sqlldr ",
+    "'-p", '"-p', ";-p", "-cli", "curl", "@", " -a ", " -u ", "url.create", "sqlplus", "impdp", "expdp", "sqlldr",
     "zip -p", "nats://", "hooks.slack.com", "oracle:thin", "sessionid=", "sessid=", "connect.sid=", " -hp", "'-hp",
-    "ldap", "rabbitmqctl", "net user ", "mosquitto_",
+    '"-hp', "ldap", "rabbitmqctl", "net user ", "net', 'user", 'net", "user', "mosquitto_", "'-a'", '"-a"', "'-u",
+    '"-u', "lftp", "smbclient", "rpcclient", "smbmap",
 )  # fmt: skip
 _ALL_MARKS = (*MARKS, *_OTHER_MARKS)
 _FIVE_FIELDS = re.compile(r":(?:\*|\d{2,5}):[\w.*$-]+:")

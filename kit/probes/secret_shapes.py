@@ -1,8 +1,9 @@
 """Where a text contains secrets, recognized by their context and shape. Standard library only.
 
 A secret is a value after the name of one (`password=`, `"apiKey": `, `--db-pass `, `IDENTIFIED BY `), the password part
-of a URL, or a text of an unmistakable shape (a private key, a JSON web token, a header with credentials). Each pattern
-is tried only if the text contains one of its marks, a cheap test that most texts fail.
+of a URL, an argument of a known command (`secret_commands`), or a text of an unmistakable shape (a private key, a JSON
+web token, a header with credentials). Each pattern is tried only if the text contains one of its marks, a cheap test
+that most texts fail.
 
 Anything else is kept, so that the text stays readable: a type (`password: str`), a placeholder (`%s`, `${DB_PASS}`), a
 reference (`password=settings.password`), a sentence about passwords.
@@ -15,6 +16,7 @@ from typing import Iterator, List, Match, Optional, Pattern, Tuple
 
 from .own import functools, re
 from .own import own_builtins as __builtins__  # noqa: F401
+from .secret_commands import in_commands
 from .secret_names import MARKS, names_a_secret
 from .secret_names import words as _words
 
@@ -51,6 +53,7 @@ def _spans(text: str) -> List[Span]:
         found += _named(text, lower)
     if "://" in text:
         found += _in_urls(text)
+    found += in_commands(text, lower)
     for marks, pattern, flags in _PATTERNS:
         if any(mark in lower for mark in marks):
             matches = _compiled(pattern, flags).finditer(text)
@@ -540,11 +543,6 @@ def _blank(text: str, at: int) -> Optional[Match[str]]:
 
 # --- by themselves ---------------------------------------------------------------------------------------------------
 
-_CLIENTS = (
-    r"\b(?:mysql\w*|mariadb[\w-]*|mongo\w*|sshpass|sqlcmd|psql|pg_\w+|ldap\w+|snowsql|isql|bcp|cqlsh|"
-    r"(?:az|docker|podman|oc|helm|npm)\s+(?:\w+\s+)?login)\b"
-)
-
 _BEARER, _BASIC, _COMPARED = ("bearer ", "bearer%20"), ("basic ",), ("' = ", "' == ", "' != ", '" = ', '" == ', '" != ')
 
 
@@ -606,32 +604,8 @@ _PATTERNS: Tuple[Tuple[Tuple[str, ...], str, int], ...] = (
      r"(?m)(?:^|(?<=[\s'\"\[]))(?:\[[\da-fA-F:]+\]|[\w.*-]+):(?:\*|\d{2,5}):[\w.*$-]+:[\w.*@$-]+:(?P<secret>(?:[^\s'\"\\:]"
      r"|\\[^nrt\s])[^\s]*?)(?=\s|\Z|['\"]|\\n)", 0),
     (("scram-sha-256$",), r"SCRAM-SHA-256\$(?P<secret>\d+:[^\s'\"]+)", 0),
-    ((" -p", "'-p", '"-p'),
-     rf"{_CLIENTS}[^\n|;]{{0,300}}?[\s'\"]-p(?:[ =]|[\"'],\s*[\"'])?(?P<secret>(?!\d+\b|-|[\"'])[^\s'\",)\]]+)", re.I),
-    (("-p",), r"\b(?:mysql\w*|mariadb[\w-]*)\b[^\n|;]{0,300}?[\s'\"]-p(?P<secret>[^\s'\",)\]]+)", 0),
-    (("-p'", '-p"'),
-     r"\b(?:mysql\w*|mariadb[\w-]*)\b[^\n|;]{0,300}?\s-p(?P<quote>['\"])(?P<secret>[^\n'\"]+)(?P=quote)", 0),
-    (("twine ",), r"\btwine\b[^\n|;]{0,300}?\s-p[ =]?(?P<secret>[^\s'\",)\]]+)", 0),
-    (("zip -p",), r"\b(?:un)?zip\s+-P\s*(?P<secret>[^\s'\",)\]]+)", 0),
-    (("7z", "rar "), r"\b(?:7z[ar]?|rar|unrar)\b[^\n|;]{0,300}?[\s'\"]-h?p(?P<secret>[^\s'\",)\]]+)", 0),
     (("sessionid=", "sessid=", "connect.sid="),
      r"(?i)\b(?:j?sessionid|phpsessid|connect\.sid)=(?P<secret>[\w%.+/:~-]{6,})", 0),
-    (("smbclient", "rpcclient", "smbmap"),
-     r"\b(?:smbclient|rpcclient|smbmap)\b[^\n|;]{0,300}?[\s'\"]-U[\s'\",]*[\w.\\@-]+%(?P<secret>[^\s'\",)\]]+)", 0),
-    (("ldap",), r"\bldap\w+\b[^\n|;]{0,300}?[\s'\"]-w[\s'\",]*(?P<secret>[^\s'\",)\]]+)", 0),
-    (("mosquitto_",), r"\bmosquitto_\w+\b[^\n|;]{0,300}?[\s'\"]-P[\s'\",]*(?P<secret>[^\s'\",)\]]+)", 0),
-    (("htpasswd ",),
-     r"\bhtpasswd[ ]+(?=[^\n|;]{0,100}?-\w*b)(?:-\w+[ ]+)+(?:[^\s|;]+[ ]+){1,2}(?P<secret>[^\s'\"|;]+)", 0),
-    (("lftp ",), r"\blftp\b[^\n|;]{0,300}?\s-u\s*[^\s,]+,(?P<secret>[^\s'\"]+)", 0),
-    (("chpasswd",), r"(?:^|[\s'\"])[\w.-]+:(?P<secret>[^\s'\"|]+)['\"]?\s*\|\s*(?:sudo\s+)?chpasswd\b", 0),
-    (("rabbitmqctl",),
-     r"\brabbitmqctl\s+(?:add_user|change_password)[\s'\",]+[^\s'\",]+[\s'\",]+(?P<secret>[^\s'\",)\]]+)", 0),
-    (("net user ",), r"(?i)\bnet user\s+[^\s/]+\s+(?P<secret>(?!/)[^\s'\"]+)", 0),
-    (("redis-cli", "valkey-cli"),
-     r"\b(?:redis|valkey)-cli\b[^\n|;]{0,300}?[\s'\"]-a[\s'\",]*(?P<secret>[^\s'\",)\]]+)", 0),
-    (("sqlplus", "impdp", "expdp", "sqlldr", "oracle:thin"),
-     r"(?:\b(?:sqlplus|impdp|expdp|sqlldr)\b[^\n|;/@]{0,100}?\s|\boracle:thin:)\w+/"
-     r"(?P<secret>[^\s/@'\"]+)(?=@|\s|['\"]|\Z)", re.I),
     (("secretstr(", "secretbytes("),
      r"\bSecret(?:Str|Bytes)\(\s*[bru]?(?P<quote>[\"'])(?P<secret>[^\"'\n]+)(?P=quote)", 0),
     (_SET, r"\bsetattr\([^\n,]{1,80},\s*[\"'](?P<name>\w+)[\"'],\s*[\"'](?P<secret>[^\"'\n]+)[\"']", 0),
@@ -641,9 +615,6 @@ _PATTERNS: Tuple[Tuple[Tuple[str, ...], str, int], ...] = (
     (("api.telegram.org",), r"api\.telegram\.org/bot(?P<secret>[\w:-]+)", 0),
     (("insert into",), _INSERTED, re.I),
     (("insert into", "update "), _SAID_WITH_IT, re.I),
-    (("curl ", "curl'", "http ", "wget ", "curl\""),
-     r"\b(?:curl|https?|wget)\b[^\n|;]{0,300}?[\s'\"](?:-u|-a|--user|--proxy-user|--auth)[\s=,'\"]*[^\s:'\"]*:"
-     r"(?P<secret>[^\s'\",)\]]+)", 0),
     (("auth=",), r"\bauth=(?:\w+\()?\(?\s*[\"'][^\"'\n]*[\"'],\s*[\"'](?P<secret>[^\"'\n]+)[\"']", 0),
     (("_auth=",), r"\b_auth=(?P<secret>[^\s\"']+)", 0),
     (("pass:",), r"(?<![\w-])pass:(?P<secret>[^\s'\",)\]]+)", 0),

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kit.probes.redact import HIDDEN, Known, found_in, names_a_secret, public_among, redact, secrets_among
+from kit.probes.redact import (
+    HIDDEN,
+    Known,
+    found_in,
+    names_a_secret,
+    public_among,
+    redact,
+    secrets_among,
+    secrets_of_command,
+)
 from kit.probes.settings_files import variables_in
 from kit.report.printable import shortened
 
@@ -77,11 +86,20 @@ class Secrets:
 def _literals(nb: Any) -> Iterator[str]:
     """Yield the secrets in the source code of a notebook, which may appear in its outputs."""
     for cell in nb.cells if nb is not None else ():
-        if cell.cell_type == "code" and _is_python(cell.source):
+        if cell.cell_type == "code" and not _is_python(cell.source):  # a command for a shell, for instance
+            yield from found_in(cell.source)
+        elif cell.cell_type == "code":
             for node in ast.walk(ast.parse(cell.source)):
                 yield from secrets_among(dict(_named_in(node)))
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield from found_in(node.value)
+                if isinstance(node, (ast.List, ast.Tuple)):
+                    yield from secrets_of_command([_text_of(one) for one in node.elts])
+
+
+def _text_of(node: ast.AST) -> str:
+    """Return the text that an element of a list is, or for another a stand-in: its position counts in a command."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else "x"
 
 
 def _named_in(node: ast.AST) -> Iterator[tuple[str, str]]:

@@ -58,6 +58,24 @@ def test_what_a_notebook_spells_out_goes_from_all_that_it_prints() -> None:
     assert nb.cells[0].source == "DB_PASS = '***'\nconnect('host=h password=***', {'token': '***'})"
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("run(['htpasswd', '-nbB', 'u', 'Plain-Value7'])", "run(['htpasswd', '-nbB', 'u', '***'])"),
+        ("run(['htpasswd', '-b', file, 'u', 'Plain-Value7'])", "run(['htpasswd', '-b', file, 'u', '***'])"),
+        ("run('htpasswd -nbB u Plain-Value7', shell=True)", "run('htpasswd -nbB u ***', shell=True)"),
+        ("!htpasswd -nbB u Plain-Value7 | head -1", "!htpasswd -nbB u *** | head -1"),
+    ],
+)
+def test_the_password_of_a_command_goes_from_the_source_and_all_that_is_printed(source: str, shown: str) -> None:
+    """The command is a line of a shell, a text or a list; its password is known where it stands alone, too."""
+    nb = notebook([source, "1"])
+    nb.cells[1].outputs = [new_output("stream", text="u has Plain-Value7")]
+    assert Secrets.of(nb=nb).out_of_notebook(nb) == [1]
+    assert nb.cells[1].outputs[0].text == "u has ***"
+    assert nb.cells[0].source == shown
+
+
 def test_a_file_of_variables_beside_the_notebook_tells_what_is_secret(tmp_path: Path) -> None:
     """What a .env file in the notebook's folder holds is taken out, though no variable of the process has it."""
     (tmp_path / ".env").write_text("DB_PASS=Plain-Value7\n")
