@@ -49,7 +49,7 @@ def page(matrix: Matrix) -> str:
         matrix=matrix,
         ran=[column.stack for column in ran],
         agreement=shown.agreement(matrix),
-        changes=[(row, shown.changed(row)) for row in matrix.differing],
+        changes=shown.changes(matrix),
         behind=list(map(shown.packages, shown.behind(matrix))),
         packages=[(name, [column.packages.get(name, "") for column in ran]) for name in names],
         outcomes=("held", "a claim fell", "could not run"),

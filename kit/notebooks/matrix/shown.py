@@ -54,10 +54,18 @@ def changed(row: Row) -> str:
     if Outcome.NEVER_REACHED in {row.cells[stack].outcome for change in row.changes for stack in change}:
         where += ", as the notebook stopped before it"
     if row.repeated is None:
-        return f"changes {where}; not run a second time"
+        return f"changes {where}; no second run"
     if row.repeated:
         return f"changes {where}, in both of two runs"
-    return f"differs {where}, but also between two runs of one stack, so it is not put down to versions"
+    return f"changes {where}, but also between two runs of one stack, so it is not put down to versions"
+
+
+def changes(matrix: Matrix) -> list[tuple[str, list[str], str]]:
+    """The claims that differ, those of a notebook with the same sentence together: notebook, ids, sentence."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in matrix.differing:
+        found.setdefault((row.notebook, changed(row)), []).append(row.id)
+    return [(notebook, ids, sentence) for (notebook, sentence), ids in found.items()]
 
 
 def packages(one: Neighbours) -> str:
@@ -110,8 +118,8 @@ def _claims(matrix: Matrix, console: Console) -> None:
             table.add_row(one_line(row.notebook), one_line(row.id), *map(_cell, row.cells.values()))
         console.print(table)
     console.print(agreement(matrix))
-    for row in matrix.differing:
-        console.print(f"{one_line(row.notebook)}, {one_line(row.id)}: {changed(row)}.", soft_wrap=True)
+    for notebook, ids, sentence in changes(matrix):
+        console.print(f"{one_line(notebook)}, {one_line(', '.join(ids))}: {sentence}.", soft_wrap=True)
     for one in behind(matrix):
         console.print(one_line(packages(one)), soft_wrap=True)
 

@@ -111,6 +111,14 @@ def test_a_claim_that_was_not_made_or_not_reached_differs() -> None:
     assert "as the notebook stopped before it" in shown.changed(next(row for row in rows if row.id == "late"))
 
 
+def test_claims_that_change_alike_are_told_in_one_line() -> None:
+    """Those of a notebook that change between the same stacks, for the same reason, share a line."""
+    old = column("old", OLD, claim("x", 1), claim("y", 1), claim("z", 1))
+    late = [Claim(id, "It is late.", "1", "never reached", False, 0, 0.0) for id in ("y", "z")]
+    stopped = Column("new", NEW, run(claim("x", 2, held=False), unreached=tuple(late)))
+    assert [ids for _, ids, _ in shown.changes(matrix(old, stopped))] == [["x"], ["y", "z"]]
+
+
 @pytest.mark.parametrize(("second", "repeated"), [(2, True), (1, False)])
 def test_a_second_run_decides_whether_versions_are_named(second: int, repeated: bool) -> None:
     """A change that a second run of the same stack does not repeat is not put down to versions."""
