@@ -273,6 +273,11 @@ def _show(pair: Pair) -> None:
         )
 
 
+_EXECUTOR = click.option(
+    "--executor", metavar="dask://HOST:PORT", help="Run the notebooks on the workers of this Dask scheduler's cluster."
+)
+
+
 @main.command()
 @click.argument("notebooks", nargs=-1, metavar="[NOTEBOOK ...]")
 @click.option(
@@ -311,6 +316,7 @@ def _show(pair: Pair) -> None:
     "--stack", metavar="NAME", help="The versions to run trials with: current (default), 2023-11, 2024-07 or 2025-06."
 )
 @click.option("--fresh", is_flag=True, help="Run each trial, even if another notebook of this run has run it.")
+@_EXECUTOR
 def investigate(
     notebooks: tuple[str, ...],
     parameters: tuple[tuple[str, str], ...],
@@ -376,6 +382,7 @@ def _print_what_cells_print() -> None:
 @click.option(
     "--json", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the comparison as JSON, too."
 )
+@_EXECUTOR
 def matrix(
     notebooks: tuple[str, ...],
     stacks: str | None,

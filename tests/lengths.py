@@ -34,6 +34,7 @@ AT_LENGTH = {
     r"live/": "servers and programs of their own",
     r"tracing/test_(command|secrets)\.py": "a process of the command each",
     r"kit_notebooks/investigate/test_(run|entry|pages|secrets)\.py": "a run of notebooks with its kernels each",
+    r"kit_notebooks/investigate/test_cluster\.py": "a scheduler, workers, and the notebooks that they run",
     r"kit_notebooks/matrix/test_matrix\.py": "runs of notebooks under several stacks",
     r"trials/test_stacks\.py::test_the_packages_of_a_stack": "environments that are set up",
     r"kit_notebooks/test_in_browser\.py": "JupyterLab, a browser, and a kernel each",

@@ -38,9 +38,9 @@ LAYERS = [
 ]  # fmt: skip
 # Libraries that only an extra brings, by the names under which they are imported.
 HEAVY = {
-    "IPython", "asyncpg", "fastapi", "httpx", "iniconfig", "ipykernel", "ipywidgets", "jinja2", "jupyter_client",
-    "jupyterlab", "matplotlib", "nbclient", "nbconvert", "nbformat", "pandas", "papermill", "psutil", "psycopg",
-    "pytest", "rich", "sqlalchemy", "tomlkit",
+    "IPython", "asyncpg", "dask", "distributed", "fastapi", "httpx", "iniconfig", "ipykernel", "ipywidgets", "jinja2",
+    "jupyter_client", "jupyterlab", "matplotlib", "nbclient", "nbconvert", "nbformat", "pandas", "papermill", "psutil",
+    "psycopg", "pytest", "rich", "sqlalchemy", "tomlkit",
 }  # fmt: skip
 
 

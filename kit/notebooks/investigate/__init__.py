@@ -49,6 +49,7 @@ def investigate(
     fresh: bool = False,
     cwd: Path | None = None,
     log_output: bool = False,
+    executor: str | None = None,
     console: Console | None = None,
 ) -> Investigation:
     """Run notebooks against a pair of servers, print the claims, save the results below `out`, and return them.
@@ -60,7 +61,8 @@ def investigate(
     `environ` is the kernels' environment, this process's by default. `with_pair=False` is for notebooks without a
     database. `solved` inserts the solutions of exercises. With `fresh` a trial is run again even if another notebook of
     this run has its evidence. `cwd` is the kernels' working directory, the notebook's own folder by default. With
-    `log_output`, what cells print goes to papermill's logger, too.
+    `log_output`, what cells print goes to papermill's logger, too. `executor`, dask://HOST:PORT, names the scheduler
+    of a Dask cluster whose workers run the notebooks instead of this machine (docs/at-scale.md).
 
     Errors of the user or of a notebook are not raised: the result then has exit code 2, a reason and a remedy. Raises
     NotebookError when the required libraries are not installed.
@@ -85,6 +87,7 @@ def investigate(
             fresh=fresh,
             cwd=cwd,
             log_output=log_output,
+            executor=executor,
         ),
         console,
     )

@@ -42,10 +42,14 @@ def console() -> Console:
 
 @dataclass(slots=True)
 class Progress:
-    """Shows which notebooks and cells are running, and for how long. Its methods are thread-safe."""
+    """Shows which notebooks and cells are running, and for how long. Its methods are thread-safe.
+
+    With a label, which stands before each name, it prints lines: a terminal has only one live display.
+    """
 
     console: Console
     waiting: int
+    label: str = ""
     running: dict[str, _Running] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _live: Any = None
@@ -53,7 +57,7 @@ class Progress:
     _speaker: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        if self.console.is_terminal:
+        if self.console.is_terminal and not self.label:
             from rich.live import Live
 
             self._live = Live(get_renderable=self._now, console=self.console, refresh_per_second=5, transient=True)
@@ -72,14 +76,17 @@ class Progress:
         if self._speaker is not None:
             self._speaker.join()
 
-    def notebook_started(self, name: str) -> None:
-        """A notebook begins."""
+    def notebook_started(self, name: str, worker: str = "") -> None:
+        """A notebook begins; it begins again if the worker that ran it was lost."""
         with self._lock:
             now = time.monotonic()
+            again = name in self.running
             self.running[name] = _Running(now, cell_began=now)
-            self.waiting -= 1
-            if self._live is None:
-                self.console.print(f"{one_line(name)}: begins", soft_wrap=True)
+            self.waiting -= not again
+            if self._live is None or again:
+                what = "begins again" if again else "begins"
+                where = f" on {one_line(worker)}" if worker else ""
+                self.console.print(f"{self._named(name)}: {what}{where}", soft_wrap=True)
 
     def cell_started(self, name: str, label: str, number: int, count: int) -> None:
         """Code cell `number` of `count` of a notebook begins."""
@@ -94,17 +101,21 @@ class Progress:
             self.running[name].fell += not claim.held
             mark = "[green]held[/]" if claim.held else "[red]FELL[/]"
             sentence = f"{one_line(claim.id)}  [dim]{one_line(claim.claim)}[/]"
-            self.console.print(f"{one_line(name)}: {mark}  {sentence}", soft_wrap=True)
+            self.console.print(f"{self._named(name)}: {mark}  {sentence}", soft_wrap=True)
 
     def notebook_ended(self, run: NotebookRun) -> None:
         """A notebook has ended."""
         with self._lock:
-            self.running.pop(run.name, None)
+            if self.running.pop(run.name, None) is None:  # it never began
+                self.waiting -= 1
             because = f"  {one_line(run.reason)}" if run.reason else ""
             came_to = f"{MARKS[run.status]} in {run.seconds:.1f} s{because}"
-            self.console.print(f"{one_line(run.name)}: {came_to}", soft_wrap=True)
+            self.console.print(f"{self._named(run.name)}: {came_to}", soft_wrap=True)
             for remark in run.remarks:
-                self.console.print(f"{one_line(run.name)}: [yellow]{one_line(remark)}[/]", soft_wrap=True)
+                self.console.print(f"{self._named(run.name)}: [yellow]{one_line(remark)}[/]", soft_wrap=True)
+
+    def _named(self, name: str) -> str:
+        return one_line(f"{self.label}{name}")
 
     def _now(self) -> RenderableType:
         from rich.spinner import Spinner
@@ -125,9 +136,11 @@ class Progress:
         while not self._done.wait(STILL_RUNNING_S):
             with self._lock:
                 now = time.monotonic()
+                if self.waiting and not self.running:
+                    self.console.print(f"{self.label}{self.waiting} notebooks wait for a worker")
                 for name, at in self.running.items():
                     took = f"{now - at.cell_began:.0f} s so far"
-                    self.console.print(f"{one_line(name)}: {at.cell}, {took}", soft_wrap=True)
+                    self.console.print(f"{self._named(name)}: {at.cell}, {took}", soft_wrap=True)
 
 
 def summary(investigation: Investigation, console: Console) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-import errno
 import os
-import queue
 import signal
 import time
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -20,26 +16,26 @@ from typing import TYPE_CHECKING, Any
 
 from kit import processes
 from kit.errors import EvidenceError, KitError, NotebookError
-from kit.notebooks.cells import STACK_VARIABLE
-from kit.notebooks.investigate import parameters, saved
-from kit.notebooks.investigate.places import Place, describe_places, places
+from kit.notebooks.cells import Claim
+from kit.notebooks.investigate import parameters
+from kit.notebooks.investigate.executors import Executor, Local
+from kit.notebooks.investigate.one import Job, could_not_run, explained, load_libraries
+from kit.notebooks.investigate.places import describe_places, places
 from kit.notebooks.investigate.progress import Progress, summary
-from kit.notebooks.investigate.results import Investigation, NotebookRun, conclude, judge
+from kit.notebooks.investigate.results import Investigation, NotebookRun, conclude
 from kit.notebooks.investigate.scrub import Secrets
-from kit.notebooks.investigate.tasks import KERNEL, Task, nbformat, tasks
+from kit.notebooks.investigate.tasks import Task, nbformat, tasks
 from kit.notebooks.investigate.watching import Watcher
 from kit.notebooks.originals import glossary_of
-from kit.pair.external import VARIABLES
 from kit.probes.redact import learn_all, redact
 from kit.report.printable import printable
-from kit.trials.run_folder import EVIDENCE, FRESH_VARIABLE, RUN_VARIABLE, SHELF_VARIABLE, Run, new_run
-from kit.trials.stacks import stack
+from kit.trials.run_folder import EVIDENCE, Run, new_run
+from kit.trials.stacks import Stack, packages, stack
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 DEFAULT_STACK = "current"
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _TEXTS = (".ipynb", ".html", ".json", ".xml")
 
 
@@ -63,6 +59,8 @@ class Request:
     cwd: Path | None
     log_output: bool
     name: str | None = None  # of the run's folder; None makes a new name, and `latest` a link to it
+    executor: str | None = None  # dask://HOST:PORT; None is this machine
+    label: str = ""  # before the names of notebooks in the lines of its progress
 
 
 def carry_out(request: Request, console: Console | None = None) -> Investigation:
@@ -84,38 +82,82 @@ def learn_secrets(request: Request) -> None:
         learn_all({name: value})
 
 
-def investigated(request: Request, console: Console) -> Investigation:
-    """Carry out a request and return the result; print the progress, and not the result."""
+class Stopping:
+    """Stops the runs that are added to it. `why` is the reason; empty while they may go on."""
+
+    def __init__(self) -> None:
+        self.why = ""
+        self._works: list[_Work] = []
+
+    def add(self, work: _Work) -> None:
+        """Stop this run, too, at once if the others are stopped already."""
+        self._works.append(work)
+        if self.why:
+            work.stop(self.why)
+
+    def stop(self, why: str) -> None:
+        """Stop the runs, for this reason."""
+        self.why = self.why or why
+        for work in tuple(self._works):
+            work.stop(why)
+
+
+def investigated(request: Request, console: Console, stopping: Stopping | None = None) -> Investigation:
+    """Carry out a request and return the result; print the progress, and not the result.
+
+    `stopping` can stop it from another thread; in the main thread, signals do so, too.
+    """
     try:
-        return _investigated(request, console)
+        return _investigated(request, console, stopping or Stopping())
     except KitError as error:
         return Investigation(2, redact(with_wanted(error)), redact(error.remedy))
 
 
-def _investigated(request: Request, console: Console) -> Investigation:
+def _investigated(request: Request, console: Console, stopping: Stopping) -> Investigation:
     began = time.monotonic()
     check_numbers(request)
     if request.cwd is not None and not request.cwd.is_dir():
         raise NotebookError(f"There is no folder {request.cwd}", remedy="name a folder for the notebooks to run in")
     wanted = tasks(request.notebooks, request.parameters, request.stack, solved=request.solved)
-    jobs = min(request.jobs or os.cpu_count() or 1, len(wanted))
     with ExitStack() as closing:
         run = closing.enter_context(new_run(request.out, request.name))
         ahead = closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="kit-ahead"))
-        loading = ahead.submit(_load_papermill)
+        loading = ahead.submit(load_libraries)
         trials = stack(request.stack or DEFAULT_STACK)
-        found = closing.enter_context(places(jobs, trials, with_pair=request.with_pair))
-        if whose := describe_places(found):
-            console.print(printable(redact(whose)), markup=False, soft_wrap=True)
+        executor = _executor(request, wanted, trials, console, closing)
         loading.result()
         ahead.submit(_load_pages)
         versions = {"name": trials.name, **trials.versions}
-        work = _Work(request, run, found, versions, Progress(console, len(wanted)))
-        with _interruptible(work):
+        work = _Work(request, run, executor, versions, Progress(console, len(wanted), request.label))
+        stopping.add(work)
+        with interruptible(stopping):
             with work.progress:
                 done = work.all_of(wanted, began)
             result = replace(conclude(done, run.folder, time.monotonic() - began), stopped=work.stopped)
             return _kept(work, result)
+
+
+def _executor(
+    request: Request, wanted: Sequence[Task], trials: Stack, console: Console, closing: ExitStack
+) -> Executor:
+    """What runs the notebooks; `closing` ends it."""
+    given = (request.environ, parameters.pairs(request.parameters))
+    if request.executor is not None:
+        from kit.notebooks.investigate.cluster.submit import cluster
+
+        if request.log_output:
+            found = "What cells print on a cluster is not shown as they run"
+            raise NotebookError(found, remedy="leave out --log-output")
+        sources = {task.name: task.path for task in wanted}
+        return closing.enter_context(cluster(
+            request.executor, min(request.jobs or len(wanted), len(wanted)), given, packages(trials), sources,
+            with_pair=request.with_pair, own_folder=request.cwd is not None,
+        ))
+    jobs = min(request.jobs or os.cpu_count() or 1, len(wanted))
+    free = closing.enter_context(places(jobs, trials, with_pair=request.with_pair))
+    if whose := describe_places(free):
+        console.print(printable(redact(whose)), markup=False, soft_wrap=True)
+    return Local(free, given)
 
 
 def with_wanted(error: KitError) -> str:
@@ -141,22 +183,12 @@ def _kept(work: _Work, result: Investigation) -> Investigation:
         _keep(work.run, result, work.stack)
         if work.glossary is not None:
             _keep_glossary(work.run, work.glossary)
-        _refuse_secrets(work.run, work.secrets())
+        _refuse_secrets(work.run, work.executor.secrets())
         if work.request.name is None:
             work.run.link_latest()
     except EvidenceError as error:
         return replace(result, exit_code=2, reason=with_wanted(error), remedy=error.remedy, folder=None)
     return result
-
-
-def _load_papermill() -> None:
-    nbformat()
-    import papermill  # noqa: F401
-    from papermill.engines import papermill_engines
-
-    from kit.notebooks.investigate.engine import KitEngine
-
-    papermill_engines.register("kit", KitEngine)
 
 
 def _load_pages() -> None:
@@ -165,11 +197,11 @@ def _load_pages() -> None:
     pages.warm_up()
 
 
-def _interruptible(work: _Work) -> AbstractContextManager[None]:
+def interruptible(stopping: Stopping) -> AbstractContextManager[None]:
     """Turn Ctrl-C, SIGTERM and SIGHUP into an orderly end: kernels are killed, notebooks say why, results are saved."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        work.stop(f"the run was ended by {signal.Signals(number).name}")
+        stopping.stop(f"the run was ended by {signal.Signals(number).name}")
 
     # A shell starts background jobs with SIGINT ignored; a SIGINT sent to one is still meant to end it.
     handlers = dict.fromkeys((signal.SIGINT, *processes.ENDING), stop)
@@ -180,15 +212,10 @@ class _Work:
     """The notebooks of one run while they run."""
 
     def __init__(
-        self, request: Request, run: Run, places: Sequence[Place], stack: Mapping[str, str], progress: Progress
+        self, request: Request, run: Run, executor: Executor, stack: Mapping[str, str], progress: Progress
     ) -> None:
         self.request, self.run, self.stack, self.progress = request, run, stack, progress
-        self._all_places = places
-        self.places: queue.SimpleQueue[Place] = queue.SimpleQueue()
-        for place in places:
-            self.places.put(place)
-        self.at_a_time = len(places)
-        self._given = (request.environ, parameters.pairs(request.parameters))
+        self.executor = executor
         self.stopped = ""
         self.glossary: Path | None = None
         self.names: list[str] = []
@@ -208,10 +235,6 @@ class _Work:
             done += self._side_by_side(last)
         return sorted(done, key=lambda run: self.names.index(run.name))
 
-    def secrets(self) -> Secrets:
-        """The secrets in the environments, parameters and pairs of this run's notebooks."""
-        return Secrets.of(*self._given, *(told for place in self._all_places for told in place.told))
-
     def stop(self, why: str) -> None:
         """Kill all kernels; the notebooks record `why`."""
         self.stopped = self.stopped or why
@@ -221,121 +244,42 @@ class _Work:
     def _side_by_side(self, tasks: Sequence[Task]) -> list[NotebookRun]:
         if not tasks:
             return []
-        with ThreadPoolExecutor(self.at_a_time, thread_name_prefix="kit-notebook") as pool:
+        with ThreadPoolExecutor(self.executor.at_a_time, thread_name_prefix="kit-notebook") as pool:
             futures = [pool.submit(self._one, task) for task in tasks]
             wait(futures)
             return [future.result() for future in futures]
 
     def _one(self, task: Task) -> NotebookRun:
         """Run one notebook. Its errors affect only its own result."""
-        self.progress.notebook_started(task.name)
-        place = self.places.get()
+        job = self._job(task)
         try:
-            result, nb = self._run_task(task, place)
+            if task.problem is not None:
+                raise task.problem
+            result = self.executor.run(job, self.run, _Reporter(self, task.name))
         except Exception as error:
-            result, nb = self._could_not_run(task, error)
-        finally:
-            self.places.put(place)
-        result = self._with_page(result, nb)
+            result = could_not_run(job, self.run, self.executor.secrets(), *explained(error))
         self.progress.notebook_ended(result)
         return result
 
-    def _run_task(self, task: Task, place: Place) -> tuple[NotebookRun, Any]:
-        if task.problem is not None:
-            raise task.problem
-        place.make_ready()
-        environ = self._environ(place)
-        self._execute(task, environ, place)
-        nb = nbformat().read(self.run.path(f"{task.name}.ipynb"), as_version=4)
-        left, trouble = place.inspect(failed=bool(saved.Outcome.of(nb).error))
-        left = [self.secrets().out_of(line) for line in left]
-        return judge(task.name, nb, left, trouble=trouble, solved=self.request.solved), nb
-
-    def _could_not_run(self, task: Task, error: Exception) -> tuple[NotebookRun, Any]:
-        """The result of a notebook that could not be run, or not to its end."""
-        name, reason = _explained(error)
-        nb = _unrun_notebook(task, self.secrets(), name, reason)
-        with suppress(EvidenceError):  # the end of the run reports that nothing can be written there
-            self.run.write(f"{task.name}.ipynb", nbformat().writes(nb))
-        return judge(task.name, nb), nb
-
-    def _with_page(self, result: NotebookRun, nb: Any) -> NotebookRun:
-        from kit.notebooks.investigate import pages
-
-        try:
-            page = pages.notebook(result, nb, self.names, [self.glossary.stem] if self.glossary else [])
-        except Exception as error:  # a cell may contain outputs that cannot be converted
-            why = " ".join(redact(f"{type(error).__name__}: {error}").split())[:300]
-            result = replace(result, remarks=(*result.remarks, f"No page could be made of it ({why})."))
-            page = pages.without_body(result, self.names)
-        with suppress(EvidenceError):  # likewise
-            self.run.write(result.page, page)
-        return result
-
-    def _environ(self, place: Place) -> dict[str, str]:
-        environ = dict(self.request.environ)
-        # A notebook displays its figures itself; a CI job may have set a backend that displays none.
-        environ.pop("MPLBACKEND", None)
-        environ |= {RUN_VARIABLE: str(self.run.folder), SHELF_VARIABLE: str(self.run.shelf.folder)}
-        if self.request.stack is not None:
-            environ[STACK_VARIABLE] = self.request.stack
-        if self.request.fresh:
-            environ[FRESH_VARIABLE] = "1"
-        if place.own:  # the kernel asks for its pair, and must not find another one first
-            environ = {name: value for name, value in environ.items() if name not in VARIABLES}
-        return environ | place.environ()
-
-    def _execute(self, task: Task, environ: Mapping[str, str], place: Place) -> None:
-        import papermill
-        from papermill.exceptions import PapermillExecutionError
-
-        path = self.run.path(f"{task.name}.ipynb")
-        prepared = self.run.write(path.name, nbformat().writes(task.nb))
-        ended = path.with_name(f".{path.name}")
-        # The error is read from the saved notebook; papermill's exception only repeats it.
-        with suppress(PapermillExecutionError):
-            papermill.execute_notebook(
-                _literal(prepared),
-                _literal(ended),
-                dict(task.parameters),
-                engine_name="kit",
-                kernel_name=KERNEL,
-                language="python",
-                progress_bar=False,
-                execution_timeout=self.request.timeout_cell_s,
-                timeout_notebook_s=self.request.timeout_notebook_s,
-                output_cell_bytes=self.request.output_cell_bytes,
-                output_notebook_bytes=self.request.output_notebook_bytes,
-                environ=environ,
-                told_later=lambda: tuple(place.told),
-                folder=self.request.cwd or task.path.parent,
-                log_output=self.request.log_output,
-                save_to=path,
-                watcher=_Reporter(self, task.name),
-            )
-        ended.replace(path)
-
-
-def _explained(error: Exception) -> tuple[str, str]:
-    """Return the name and the reason of the error that is saved for a notebook that could not be run."""
-    if isinstance(error, KitError):
-        return saved.NOT_RUN, str(error)
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        full = f"what this notebook gave cannot be written: {error.strerror}"
-        return saved.NOT_RUN, str(NotebookError(full, remedy="make room there, or name another folder (--out DIR)"))
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(frame.filename).name}, line {frame.lineno}"
-    return saved.FAULT, redact(f"the kit itself failed with this notebook: {type(error).__name__}: {error} ({where})")
-
-
-def _unrun_notebook(task: Task, secrets: Secrets, error: str, reason: str) -> Any:
-    """Return the notebook in the state in which no cell has run, with a reason."""
-    nb = copy.deepcopy(task.nb)
-    secrets.out_of_notebook(nb)
-    cells = saved.code_cells(nb)
-    labels = tuple(saved.label(nb, index) for index in cells)
-    saved.write_outcome(nb, saved.Outcome(len(cells), 0, 0.0, error=error, reason=reason, never_ran=labels))
-    return nb
+    def _job(self, task: Task) -> Job:
+        request = self.request
+        return Job(
+            name=task.name,
+            notebook=nbformat().writes(task.nb),
+            parameters=dict(task.parameters),
+            folder=str(request.cwd or task.path.parent),
+            environ=request.environ,
+            pages=tuple(self.names),
+            documents=(self.glossary.stem,) if self.glossary else (),
+            stack=request.stack,
+            timeout_cell_s=request.timeout_cell_s,
+            timeout_notebook_s=request.timeout_notebook_s,
+            output_cell_bytes=request.output_cell_bytes,
+            output_notebook_bytes=request.output_notebook_bytes,
+            solved=request.solved,
+            fresh=request.fresh,
+            log_output=request.log_output,
+        )
 
 
 class _Reporter(Watcher):
@@ -344,6 +288,9 @@ class _Reporter(Watcher):
     def __init__(self, work: _Work, name: str) -> None:
         self.work, self.name = work, name
         self.kernel: tuple[int, str] | None = None
+
+    def notebook_started(self, worker: str = "") -> None:
+        self.work.progress.notebook_started(self.name, worker)
 
     def kernel_started(self, pid: int, mark: str) -> None:
         self.kernel = (pid, mark)
@@ -362,15 +309,13 @@ class _Reporter(Watcher):
         from kit.notebooks.investigate.claims import decided_in
 
         for claim in decided_in(cell):
-            self.work.progress.claim_decided(self.name, claim)
+            self.claim_decided(claim)
+
+    def claim_decided(self, claim: Claim) -> None:
+        self.work.progress.claim_decided(self.name, claim)
 
     def stopping(self) -> str:
         return self.work.stopped
-
-
-def _literal(path: Path) -> str:
-    """Escape a path for papermill, which formats paths with the parameters."""
-    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _keep_glossary(run: Run, glossary: Path) -> None:

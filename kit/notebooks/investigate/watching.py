@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from kit.notebooks.cells import Claim
+
 
 class Watcher:
     """Receives the engine's events, in the engine's thread. The base class ignores them."""
+
+    def notebook_started(self, worker: str = "") -> None:
+        """The notebook begins, or begins again; on another machine if `worker` names one."""
 
     def kernel_started(self, pid: int, mark: str) -> None:
         """A kernel answers; `pid` and `mark` are the arguments of `processes.end`."""
@@ -19,6 +24,9 @@ class Watcher:
 
     def cell_ended(self, cell: Any) -> None:
         """The outputs of the cell are complete."""
+
+    def claim_decided(self, claim: Claim) -> None:
+        """A cell has decided a claim; reported by executors that have no cell."""
 
     def stopping(self) -> str:
         """Why the notebook must stop; "" while it may go on."""

@@ -43,6 +43,7 @@ def matrix(
     environ: Mapping[str, str] | None = None,
     with_pair: bool = True,
     solved: bool = False,
+    executor: str | None = None,
     console: Console | None = None,
 ) -> Matrix:
     """Run notebooks under each of the stacks, print and return which claims differ and between which versions.
@@ -75,5 +76,6 @@ def matrix(
         fresh=False,
         cwd=None,
         log_output=False,
+        executor=executor,
     )
     return carry_out(request, tuple(stacks), json, console)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING
 from kit.errors import EvidenceError, KitError, NotebookError
 from kit.notebooks.investigate import parameters
 from kit.notebooks.investigate.results import Investigation
-from kit.notebooks.investigate.run import Request, check_numbers, investigated, learn_secrets, with_wanted
+from kit.notebooks.investigate.run import (
+    Request,
+    Stopping,
+    check_numbers,
+    interruptible,
+    investigated,
+    learn_secrets,
+    with_wanted,
+)
 from kit.notebooks.investigate.tasks import tasks
 from kit.notebooks.matrix import records, shown
 from kit.notebooks.matrix.results import Column, Matrix, conclude
@@ -76,36 +85,42 @@ def _installed(name: str) -> Column:
 
 
 def _each(request: Request, columns: Sequence[Column], console: Console) -> list[Column]:
-    done: list[Column] = []
-    for column in columns:
-        if column.run.exit_code == 0:
-            stopped = next((one.run.stopped for one in done if one.run.stopped), "")
-            if not stopped:
-                shown.heading(column, console)
-            run = _run(request, column.stack, column.stack, console, stopped)
-            column = replace(column, run=run)
-        done.append(column)
-    return done
+    """Run the request under each stack that could be installed."""
+    usable = [column for column in columns if column.run.exit_code == 0]
+    for column in usable if request.executor else ():
+        shown.heading(column, console)
+    runs = _runs(request, {column.stack: column for column in usable}, "", console)
+    return [replace(column, run=runs.get(column.stack, column.run)) for column in columns]
 
 
 def _again(request: Request, columns: Sequence[Column], names: set[str], console: Console) -> list[Column]:
-    """Run these notebooks once more under each stack that ran."""
-    chosen = replace(request, notebooks=tuple(path for path in request.notebooks if path.stem in names))
+    """Run these notebooks once more under each stack that ran, unless the run was stopped."""
     if any(column.run.stopped for column in columns):
         return list(columns)
-    done: list[Column] = []
-    for column in columns:
-        if column.ran and not any(one.again and one.again.stopped for one in done):
-            console.print(f"[bold]Stack {column.stack}[/], a second run of what differs", soft_wrap=True)
-            column = replace(column, again=_run(chosen, column.stack, f"{column.stack}-second", console))
-        done.append(column)
-    return done
+    chosen = replace(request, notebooks=tuple(path for path in request.notebooks if path.stem in names))
+    console.print("[bold]A second run[/] of the notebooks with claims that differ", soft_wrap=True)
+    runs = _runs(chosen, {column.stack: column for column in columns if column.ran}, "-second", console)
+    whole = {name: run for name, run in runs.items() if not run.stopped}  # one that was stopped repeats nothing
+    return [replace(column, again=whole.get(column.stack)) for column in columns]
 
 
-def _run(request: Request, name: str, folder: str, console: Console, stopped: str = "") -> Investigation:
-    if stopped:
-        return Investigation(2, f"not run: {stopped}", stopped=stopped)
-    return investigated(replace(request, stack=name, name=folder), console)
+def _runs(request: Request, columns: Mapping[str, Column], ending: str, console: Console) -> dict[str, Investigation]:
+    """The runs under these stacks: one after the other on this machine, all at once on a cluster."""
+    stopping = Stopping()
+
+    def one(name: str) -> Investigation:
+        if stopping.why:
+            return Investigation(2, f"not run: {stopping.why}", stopped=stopping.why)
+        if request.executor is None:
+            shown.heading(columns[name], console)
+        label = f"{name}/" if request.executor else ""
+        return investigated(replace(request, stack=name, name=f"{name}{ending}", label=label), console, stopping)
+
+    with interruptible(stopping):
+        if request.executor is None:
+            return {name: one(name) for name in columns}
+        with ThreadPoolExecutor(max(1, len(columns)), thread_name_prefix="kit-stack") as pool:
+            return dict(zip(columns, pool.map(one, columns), strict=True))
 
 
 def _kept(run: Run, found: Matrix, request: Request, copy: Path | None) -> Matrix:

@@ -58,6 +58,32 @@ def test_a_log_has_a_line_for_each_thing_that_happens() -> None:
     ]
 
 
+def test_a_notebook_that_begins_again_is_counted_once() -> None:
+    """A second start, after its worker was lost, says so and counts anew; one that never began waits no longer."""
+    console = quiet()
+    with Progress(console, 2, "old/") as shown:
+        shown.notebook_started("01_a", "tcp://127.0.0.1:1")
+        shown.claim_decided("01_a", HELD)
+        shown.notebook_started("01_a", "tcp://127.0.0.1:2")
+        assert (shown.waiting, shown.running["01_a"].held) == (1, 0)
+        shown.notebook_ended(RUN)
+        shown.notebook_ended(NotebookRun("02_b", Status.COULD_NOT_RUN, Outcome(1, 0, 0.0), (), reason="no file"))
+        assert (shown.waiting, shown.running) == (0, {})
+    assert said(console).splitlines()[:3] == [
+        "old/01_a: begins on tcp://127.0.0.1:1",
+        "old/01_a: held  a  A is [a].",
+        "old/01_a: begins again on tcp://127.0.0.1:2",
+    ]
+
+
+def test_a_log_says_that_notebooks_wait_for_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While no worker has begun any notebook, a log says how many wait, so that it does not look dead."""
+    monkeypatch.setattr(progress, "STILL_RUNNING_S", 0.01)
+    file = Heard("2 notebooks wait for a worker")
+    with Progress(Console(file=file, width=100, highlight=False), 2):
+        assert file.heard.wait(30)
+
+
 def test_a_log_says_now_and_then_which_cell_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """While a cell takes long, a log says which one it is and for how long, so that it does not look dead."""
     monkeypatch.setattr(progress, "STILL_RUNNING_S", 0.01)

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from kit.notebooks.investigate import investigate, saved
+from kit.notebooks.investigate import one as one_module
 from kit.notebooks.investigate import run as run_module
 from kit.notebooks.investigate.results import Investigation
 from kit.notebooks.investigate.saved import Outcome
@@ -134,14 +135,14 @@ def test_a_path_that_is_no_notebook_is_refused(tmp_path: Path) -> None:
 
 def test_one_notebook_is_never_the_end_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No notebook, nothing that one shows, and no fault of the kit's own keeps another notebook's result away."""
-    really = run_module.judge
+    really = one_module.judge
 
     def judge(name: str, *arguments: Any, **options: Any) -> Any:
         if name == "04_fault" and Outcome.of(arguments[0]).ran:
             raise KeyError("a fault")
         return really(name, *arguments, **options)
 
-    monkeypatch.setattr(run_module, "judge", judge)
+    monkeypatch.setattr(one_module, "judge", judge)
     (tmp_path / "README.md").write_text("# A file\n")
     poses = "from IPython.display import display\ndisplay({'application/vnd.kit.claim+json': {'id': 1}}, raw=True)"
     nameless = write(tmp_path, "03_nameless", HOLDS)
@@ -385,10 +386,10 @@ def test_kernels_die_with_a_run_that_is_killed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
 def test_a_full_disk_is_no_fault_of_the_kit(number: int) -> None:
     """A notebook whose results find no room says so, and where room can be made."""
-    error, reason = run_module._explained(OSError(number, os.strerror(number)))
+    error, reason = one_module.explained(OSError(number, os.strerror(number)))
     assert error == saved.NOT_RUN
     assert os.strerror(number) in reason
     assert "To do: make room there" in reason
     with pytest.raises(OSError, match="bad") as other:
         raise OSError(errno.EBADF, "bad")
-    assert run_module._explained(other.value)[0] == saved.FAULT
+    assert one_module.explained(other.value)[0] == saved.FAULT

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import xml.etree.ElementTree as xml
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import kit
 from kit.notebooks.matrix.results import Matrix, Outcome
 from kit.trials.stacks import stack
+from tests.kit_notebooks.investigate.clusters import Cluster
 from tests.kit_notebooks.investigate.samples import HOLDS, cell, quiet, said, write
 
 STACKS = ("2023-11", "2025-06", "current")
@@ -34,10 +36,10 @@ claim('counted', 'It is counted.', expected=True, observed=len(runs.read_text())
 """
 
 
-def run(folder: Path, *notebooks: Path, stacks: tuple[str, ...] = STACKS, **options: object) -> Matrix:
+def run(folder: Path, *notebooks: Path, stacks: tuple[str, ...] = STACKS, **options: Any) -> Matrix:
     """These notebooks under stacks, without a pair."""
     given = {"console": quiet(), **options}
-    return kit.matrix(notebooks, stacks=stacks, out=folder / "runs", with_pair=False, **given)  # type: ignore[arg-type]
+    return kit.matrix(notebooks, stacks=stacks, out=folder / "runs", with_pair=False, **given)
 
 
 def test_a_claim_that_changes_with_versions(tmp_path: Path) -> None:
@@ -94,6 +96,24 @@ def test_a_stack_that_cannot_be_installed_does_not_end_the_run(
     assert found.reason.startswith("2023-11: The stack 2023-11 cannot be kept in")
     assert "XDG_CACHE_HOME" in found.remedy
     assert "COULD NOT RUN" in said(console)
+
+
+def test_stacks_run_at_the_same_time_on_a_cluster(tmp_path: Path) -> None:
+    """On a cluster the stacks come to what they come to here, and each line of progress names its stack."""
+    first, console = stack("2023-11").versions["sqlalchemy"], quiet()
+    versions = write(tmp_path, "01_versions", cell("first = ''", "parameters", "parameters"), INSTALLED)
+    with Cluster(tmp_path / "cluster") as cluster:
+        cluster.join()
+        cluster.join()
+        given = {"stacks": ("2023-11", "current"), "parameters": {"first": first}}
+        there = run(tmp_path, versions, executor=cluster.executor, console=console, **given)
+    here = run(tmp_path, versions, **given)
+    assert (there.exit_code, there.reason, there.rows, there.neighbours) == (
+        here.exit_code, here.reason, here.rows, here.neighbours,
+    )  # fmt: skip
+    assert [row.repeated for row in there.differing] == [True]
+    for name in ("2023-11", "current"):
+        assert f"{name}/01_versions: begins on tcp://" in said(console)
 
 
 @pytest.mark.parametrize(
