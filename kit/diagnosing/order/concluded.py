@@ -124,8 +124,8 @@ def _by(piece: Piece, found: Dependence) -> str:
     if piece.group == FILES:
         return "write to tmp_path instead, or remove it in a fixture, after its yield"
     if piece.is_outside:
-        at = f" what {piece.written[0]} writes" if piece.written else " it"
-        return f"let a fixture roll back{at}, or delete{' it' if at != ' it' else ''} after its yield"
+        rolled = f"roll back what {piece.written[0]} writes" if piece.written else "roll it back"
+        return f"let a fixture {rolled}, or delete it after its yield"
     if piece.after.startswith("a cache of "):
         return f"call {piece.place}.cache_clear() in a fixture, after its yield"
     modules = {unit.partition("::")[0] for unit in found.units}
