@@ -24,7 +24,6 @@ _BESIDE = (
     ".envrc", "Makefile", "tox.ini", "noxfile.py", "pyproject.toml", "docker-compose.yml", "docker-compose.yaml",
     "compose.yml", "compose.yaml", "Dockerfile", ".gitlab-ci.yml",
 )  # fmt: skip
-_ENV_FILE = re.compile(r"(^|/)(\.env[^/]*|[^/]*\.env)$")
 _SOURCED = re.compile(r"^\s*(?:\.|source)\s+(?P<file>[^\s;&|]+)")
 
 
@@ -127,8 +126,3 @@ def _verb(name: str, line: str, file: str) -> str:
     if file.endswith((".py", ".toml", ".cfg", ".ini")) and re.search(rf"(?<![\w]){word}[\"']?\]?\s*[:=]", bare):
         return "sets"
     return ""
-
-
-def is_env_file(file: str) -> bool:
-    """Whether a file's name is that of a dotenv file."""
-    return bool(_ENV_FILE.search(file))

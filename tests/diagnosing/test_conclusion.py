@@ -9,9 +9,9 @@ import pytest
 from kit.analysis.databases import Allowed
 from kit.answer.diagnosis import Status
 from kit.answer.model import answer
-from kit.diagnosing.conclusion import not_allowed, nothing_wrong
+from kit.diagnosing.conclusion import ended_at_limit, not_allowed, nothing_wrong
 from kit.diagnosing.judge import symptoms_of
-from kit.evidence.model import Callable, Evidence, Override, OverrideCheck
+from kit.evidence.model import Callable, Evidence, Outcome, Override, OverrideCheck
 from kit.report.answer_text import text
 from tests.analysis.seen_runs import BY_TESTS, TEST, leak, variable
 
@@ -80,3 +80,24 @@ def test_a_database_that_no_test_names_leaves_it_open() -> None:
     assert diagnosis.unproved[0].endswith("--allow prod.db")
     made_here = replace(evidence, connections=tuple(replace(one, fresh=True) for one in evidence.connections))
     assert nothing_wrong(answer(made_here, NOBODY_SAID, "/project")).status is Status.CLEAN
+
+
+def test_a_first_run_that_was_ended_says_what_it_last_wrote() -> None:
+    """Nothing is proved of a run that would have gone on, and the option that gives it longer is named."""
+    evidence = replace(leak(), timed_out=True, duration_s=60.0, output="collecting\nwaiting for the server\n")
+    diagnosis = ended_at_limit(answer(evidence, ALL, "/project"))
+    assert diagnosis.status is Status.UNRESOLVED
+    assert diagnosis.happened == "The unchanged command was ended at its time limit, after 60 s."
+    assert "--timeout-first S" in diagnosis.unproved[0]
+    assert diagnosis.unproved[1] == "Its last output:\ncollecting\nwaiting for the server"
+
+
+def test_failures_without_a_list_are_not_told_as_if_nothing_wrong_was_reached() -> None:
+    """Which database is wrong is not known without a list, unless none was reached that lives on."""
+    failed = (Outcome(test="tests/test_it.py::test_it", when="call", outcome="failed", at_s=10.0),)
+    for evidence, said in (
+        (leak(), "1 test failed; without an allow-list the kit cannot tell whether a wrong database was reached"),
+        (Evidence(), "1 test failed, no wrong database was reached"),
+    ):
+        first = answer(replace(evidence, outcomes=failed, exit_code=1), NOBODY_SAID, "/project")
+        assert not_allowed(first, symptoms_of(first)).happened.startswith(said)

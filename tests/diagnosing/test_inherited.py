@@ -51,6 +51,12 @@ def test_what_only_lies_beside_the_command_may_have_written_it(file: str, text: 
     assert found({file: text}, "pytest") == []
 
 
+@pytest.mark.parametrize(("words", "expected"), [("set -e; sh ci/t.sh -q", ["ci/t.sh:1"]), ("echo 'it is", [])])
+def test_a_command_line_within_the_command_is_read_too(words: str, expected: list[str]) -> None:
+    """What is passed to `sh -c` is a command line; text whose quotes are not closed is none."""
+    assert [line for line, *_ in found({"ci/t.sh": "export ORDERS_URL=x\n"}, "sh", "-c", words)] == expected
+
+
 def found_verb(text: str) -> str:
     return "exports" if "export " in text else "sets"
 

@@ -211,3 +211,21 @@ def test_a_teardown_that_had_failed_is_no_loss(body: str, teardown: str, expecte
 
     (symptom,) = symptoms_of(answer(ended("passed", "failed"), ALLOWED, "/project"))
     assert judged(symptom, ended(body, teardown), frozenset())[0] is expected
+
+
+@pytest.mark.parametrize("before", [evidence("/project/prod.db", "failed"), evidence("/project/test.db", "failed")])
+def test_a_run_that_was_stopped_shows_nothing(before: Evidence) -> None:
+    """Ended at its limit, or refused by the guard: how the test would have ended is not known."""
+    (symptom,) = symptoms_of(answer(before, ALLOWED, "/project"))
+    now = evidence("/project/test.db", "passed")
+    shown, reason, *_ = judged(symptom, replace(now, timed_out=True, duration_s=90.0), frozenset())
+    assert (shown, reason) == (Effect.VOID, "ended at its time limit, after 90 s")
+    stopped = Refusal(at_s=2.0, database="other.db", entry="other.db")
+    assert judged(symptom, replace(now, refusals=(stopped,)), frozenset())[0] is Effect.VOID
+
+
+def test_a_failure_that_is_gone_because_its_test_is_gone_shows_nothing() -> None:
+    """The test has to run again, and what passed before has to pass again."""
+    (symptom,) = symptoms_of(answer(evidence("/project/test.db", "failed"), ALLOWED, "/project"))
+    shown, reason, *_ = judged(symptom, replace(evidence("/project/test.db", "passed"), outcomes=()), frozenset())
+    assert (shown, reason) == (Effect.VOID, f"{TEST} no longer ran")
