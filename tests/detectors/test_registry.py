@@ -11,9 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from kit import detectors
+from kit.analysis.case import Case
+from kit.analysis.databases import Allowed
+from kit.analysis.model import Finding
 from kit.cli import main
-from kit.detectors.kind import Kind, Without
+from kit.detectors.kind import Kind, Without, only_by_rerun
 from kit.detectors.registry import KINDS
+from kit.evidence.model import Evidence
 from kit.report.kinds_text import document, example_of, explained, listed
 from tests.cases.cases import FAULTY
 
@@ -44,6 +48,13 @@ def test_a_kind_says_everything(kind: Kind[object]) -> None:
     assert [part for part in (said.what, said.comes_about, said.proved, said.to_do) if not part.endswith(".")] == []
     assert callable(kind.interventions) or (isinstance(kind.interventions, Without) and kind.interventions.reason)
     assert callable(kind.advice)
+
+
+@pytest.mark.parametrize("kind", [one for one in KINDS if one.detect is only_by_rerun], ids=lambda kind: kind.name)
+def test_a_kind_that_only_a_rerun_shows_is_found_in_no_run_and_has_advice(kind: Kind[object]) -> None:
+    """What a re-run has found is told with its line, though no run of the tests shows it by itself."""
+    assert list(kind.detect(Case(Evidence(), (), Allowed(None, "/project"), ()))) == []
+    assert "app/db.py" in kind.advice(Finding(kind.name, "", "app/db.py", 5, None))
 
 
 @kinds
