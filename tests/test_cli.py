@@ -13,9 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import kit
+import kit.notebooks.investigate
 import kit.pair
 from kit.cli import main
 from kit.errors import PairError
+from kit.notebooks.investigate.results import Investigation
 
 COMMANDS = sorted(main.commands)
 
@@ -80,6 +82,7 @@ def test_the_module_is_the_command() -> None:
         (["up", "--writable"], "--writable belongs to --external"),
         (["investigate", "--jobs", "0"], "0 is not in the range"),
         (["investigate", "--timeout-cell", "0"], "0.0 is not in the range"),
+        (["investigate", "--timeout-cell", "nan"], "nan is not a finite number"),
         (["investigate", "-p", "n_trials"], "requires 2 arguments"),
         (["wander"], "No such command"),
     ],
@@ -230,3 +233,34 @@ def test_no_secret_is_in_the_error_of_an_external_pair(url: str, monkeypatch: py
     assert result.exit_code == 2
     assert "kit: " in result.output
     assert "Mk01" not in result.output
+
+
+def test_the_parameters_of_notebooks_are_listed_without_a_run(tmp_path: Path) -> None:
+    """`--help-notebook` shows each parameter with its type and default, and says what is no notebook."""
+    originals = Path(__file__).parents[1] / "notebooks"
+    broken = tmp_path / "broken.ipynb"
+    broken.write_text("{")
+    shown = invoke("investigate", "--help-notebook", str(originals / "your_own_suite.ipynb"), str(broken))
+    assert shown.exit_code == 0
+    assert "your_own_suite.ipynb:\n  " in shown.stdout
+    assert "  command: str" in shown.stdout
+    assert "broken.ipynb: " in shown.stdout
+    assert os.listdir(tmp_path) == ["broken.ipynb"]
+
+
+@pytest.mark.parametrize(("megabytes", "expected"), [("0.5", 500_000), ("0.0000001", 1), (None, None)])
+def test_a_limit_of_output_is_given_in_megabytes(
+    megabytes: str | None, expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run is given bytes, at least one, and its own limit where none was named."""
+    given: dict[str, Any] = {}
+
+    def investigate(*arguments: object, **options: object) -> Investigation:
+        given.update(options)
+        return Investigation(exit_code=0, seconds=0.0, notebooks=())
+
+    monkeypatch.setattr(kit.notebooks.investigate, "investigate", investigate)
+    limits = ("--output-cell", megabytes) if megabytes else ()
+    assert invoke("investigate", *limits).exit_code == 0
+    assert given.get("output_cell_bytes") == expected
+    assert "output_cell_mb" not in given

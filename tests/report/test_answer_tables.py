@@ -2,9 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from kit.analysis.databases import Allowed
+from kit.analysis.model import Finding
+from kit.answer.diagnosis import Cause, Diagnosis, Effect, Run, Status
 from kit.answer.model import Answer, answer
 from kit.report import answer_tables as tables
+from kit.report.diagnosis_text import together
 from kit.report.timeline import answer_panel, answer_timeline
 from tests.report.test_timeline import TEST, of_one_test
 
@@ -44,3 +49,48 @@ def test_the_drawing_has_the_lines_of_the_project() -> None:
     """Each place shows the code that is given for it."""
     shown = answer_timeline(of("production"), lambda frame: f"code of {frame.line}")
     assert 'aria-label="app/routers/sites.py:20: code of 20"' in shown.html
+
+
+def test_findings_and_steps_are_rows_with_their_lines() -> None:
+    """A finding has its line and its words; a step has the time since the start, in milliseconds, and its line."""
+    found = of("production")
+    assert [(kind, row["where"]) for kind, row in tables.findings(found).iterrows()] == [
+        (one.kind, one.where) for one in found.findings
+    ]
+    steps = tables.steps(found)
+    assert list(steps.index) == sorted(steps.index)
+    assert "app/routers/sites.py:20" in set(steps["where"])
+
+
+def test_runs_and_causes_of_a_diagnosis_are_rows() -> None:
+    """Each re-run says what was changed and what came of it, each cause where it is and what to change."""
+    finding = Finding("import-time-engine", "m", "app/db.py", 5, None)
+    diagnosis = Diagnosis(
+        Status.PROVED,
+        "It happened.",
+        (Cause(finding, "app/db.py", 5, "Make it later.", "without it", alone=True),),
+        (Run((), Effect.STAYS, "prod.db answered", 1.04), Run(("without it",), Effect.GONE, "it passes", 2.0)),
+    )
+    assert tables.runs(diagnosis).reset_index().to_numpy().tolist() == [
+        ["unchanged", "still there", "prod.db answered", 1.0], ["without it", "gone", "it passes", 2.0],
+    ]  # fmt: skip
+    assert tables.causes(diagnosis).reset_index().to_numpy().tolist() == [
+        ["import-time-engine", "app/db.py:5", "Make it later."]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("alone", "said"),
+    [
+        ((True, True), ["app/a.py:1 and app/a.py:2 act together: removing either one is enough."]),
+        ((True, True, True), ["app/a.py:1 and app/a.py:2 and app/a.py:3 act together: removing any one of them is "
+                              "enough."]),
+        ((True, False), ["app/a.py:1 and app/a.py:2 act independently: all of them must be removed."]),
+        ((True,), []),
+    ],
+)  # fmt: skip
+def test_how_causes_act_together_is_said(alone: tuple[bool, ...], said: list[str]) -> None:
+    """Each that is enough by itself, or only all of them."""
+    finding = Finding("import-time-engine", "m", "app/a.py", 1, None)
+    causes = [Cause(finding, "app/a.py", line, "", "", alone=enough) for line, enough in enumerate(alone, 1)]
+    assert list(together(causes)) == said

@@ -7,7 +7,7 @@ from dataclasses import replace
 from kit.analysis.databases import Allowed, Database
 from kit.analysis.not_seen import gaps, hiding_gaps
 from kit.answer.model import answer
-from kit.evidence.model import Evidence, Process
+from kit.evidence.model import Evidence, Frame, Process
 from kit.report.answer_text import text, without_number
 from tests.analysis.seen_runs import PRODUCTION, leak
 
@@ -61,3 +61,16 @@ def test_files_of_a_run_are_alike_and_the_projects_own_are_not() -> None:
     assert without_number(Database(one, "sqlite", one, one)) == without_number(Database(other, "sqlite", other, other))
     mine = Database("/project/data/app.db", "sqlite", "data/app.db", "/project/data/app.db")
     assert without_number(mine) != without_number(Database(one, "sqlite", one, one))
+
+
+def test_of_many_routes_to_a_database_some_are_told() -> None:
+    """A suite that opens a database at many lines is told with eight of them, and with how many more there are."""
+    evidence = leak()
+    lines = tuple((Frame("app/db.py", line, "get_db"),) for line in range(20, 31))
+    uses = tuple(
+        replace(evidence.uses[0], stack=number, session=None, at_s=10.0 + number) for number in range(len(lines))
+    )
+    said = told(replace(evidence, stacks=lines, uses=uses, sessions=()))
+    assert "app/db.py:27" in said
+    assert "app/db.py:28" not in said
+    assert "... and 3 more routes (--json lists them)" in said

@@ -103,3 +103,11 @@ def test_a_file_for_two_answers_is_refused() -> None:
     """A page over the JSON of the same answer would leave one of them."""
     with pytest.raises(TraceError, match="--json and --html"):
         check(Path("a"), Path("a"))
+
+
+def test_a_folder_is_no_file_for_an_answer(tmp_path: Path) -> None:
+    """From Python, too, it is said before anything is run; what is in the folder stays."""
+    (tmp_path / "kept").touch()
+    with pytest.raises(TraceError, match="is a folder"):
+        files.check(tmp_path)
+    assert os.listdir(tmp_path) == ["kept"]
