@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kit.evidence.model import Frame
-from kit.evidence.verdict import NEEDED_PROBES, Ruling, Verdict, agreed, agreed_by, anywhere, isolation
+from kit.evidence.verdict import NEEDED_PROBES, Ruling, Verdict, agreed, agreed_by, anywhere, disagreements, isolation
 from kit.specimens.trial import Trial
 from tests.evidences import answered_by, without_probe
 
@@ -98,3 +98,20 @@ def test_statements_of_the_tests_are_not_the_application_s() -> None:
     by_a_test = replace(answered_by("production"), stacks=((Frame("tests/test_deployed.py", 3, "test_it"),),))
     assert anywhere(by_a_test).verdict is Verdict.UNRESOLVED
     assert anywhere(without_probe(answered_by("test"), "engine")).verdict is Verdict.UNRESOLVED
+
+
+def test_a_probe_that_could_not_be_installed_leaves_the_question_open() -> None:
+    """What the driver did is not known, and the reason names it."""
+    evidence = answered_by("test")
+    failed = replace(evidence.processes[0], failures={"asyncpg": "TypeError: x"})
+    ruling = isolation(replace(evidence, processes=(failed,)))
+    assert ruling.verdict is Verdict.UNRESOLVED
+    assert "the probe for asyncpg could not be installed: TypeError: x" in ruling.reason
+
+
+def test_without_the_servers_logs_there_is_one_witness() -> None:
+    """It is said, and nothing is compared."""
+    assert list(disagreements(replace(answered_by("test"), backends=None))) == [
+        "the servers' logs could not be read, so that there is only one witness"
+    ]
+    assert list(disagreements(answered_by("test"))) == []

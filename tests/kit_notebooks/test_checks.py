@@ -127,3 +127,24 @@ def test_an_error_is_told_with_its_line() -> None:
     assert found.state is State.CANNOT
     assert found.hint.startswith("it raises AssertionError: its own")
     assert found.hint.endswith("of fails")
+
+
+def test_what_is_no_function_is_told() -> None:
+    """An exercise that asks for a function is not called with something else."""
+    assert said(lambda check: check.calls({"a"}, 1, wanted=True, hint="look again")) == Checked(
+        State.CANNOT, "it is a set; wanted: a function"
+    )
+    assert said(lambda check: check.calls(None, 1, wanted=True, hint="look again")).hint.startswith("it is None")
+
+
+def test_a_whole_answer_is_compared_without_saying_what_is_wrong_in_it() -> None:
+    """What differs is not told, only the hint."""
+    assert said(lambda check: check.same({1, 2}, {1, 2}, "look again")) == Checked(State.DONE)
+    assert said(lambda check: check.same({1, 2}, {1, 3}, "look again")) == Checked(State.WRONG, "look again")
+
+
+def test_an_attribute_that_is_missing_elsewhere_is_told_as_what_it_is() -> None:
+    """Only a question for the trial's label is answered with a hint of its own."""
+    found = said(lambda check: check.calls(lambda _: Check().nothing, 1, wanted=True, hint=""))  # type: ignore[attr-defined]
+    assert found.hint is not None
+    assert "AttributeError" in found.hint
