@@ -33,6 +33,7 @@ AT_LENGTH = {
     r"traced/": "one run of a project each, or a diagnosis",
     r"live/": "servers and programs of their own",
     r"tracing/test_(command|secrets)\.py": "a process of the command each",
+    r"tracing/test_left_behind\.py": "runs of a suite of some 460 tests, killed at some moment",
     r"kit_notebooks/investigate/test_(run|entry|pages|secrets)\.py": "a run of notebooks with its kernels each",
     r"kit_notebooks/investigate/test_cluster\.py": "a scheduler, workers, and the notebooks that they run",
     r"kit_notebooks/matrix/test_matrix\.py": "runs of notebooks under several stacks",
