@@ -131,13 +131,21 @@ class Gate:
         refusal: Refusal = {
             "database": redact(database), "entry": redact(entry), "observed": without_secrets(observed),
             "why_not": without_secrets(why_not), "pid": os.getpid(), "thread": without_secrets(thread_name()),
-            "frames": application_stack() if frames is None else frames,
+            "frames": _current_stack() if frames is None else frames,
             "command": redact_command(getattr(sys, "argv", [])),
             "allowed": self.allow.entries, "base": self.allow.base, "because": redact(because), "done": done,
             "remedy": redact(remedy or f"If it is a test database, allow it: {entry}"), "connection": connection,
         }
         self._tell(refusal)
         return DatabaseRefused(message(refusal))
+
+
+def _current_stack() -> Stack:
+    """Return the application's frames; none if an audit hook of the program's forbids to look at them."""
+    try:
+        return application_stack()
+    except Exception:
+        return ()
 
 
 def _done(observed: Optional[Mapping[str, Optional[str]]], why_not: Optional[str]) -> str:

@@ -90,9 +90,12 @@ _args: Callable[[BaseException], Any] = vars(BaseException)["args"].__get__
 def is_of_a_signals_handler(error: BaseException) -> bool:
     """Return whether a signal handler raised an error, which then only happened to interrupt a probe."""
     traceback, running = error.__traceback__, []
-    while traceback is not None:
-        running.append(traceback.tb_frame.f_code)
-        traceback = traceback.tb_next
+    try:
+        while traceback is not None:
+            running.append(traceback.tb_frame.f_code)  # an audit event
+            traceback = traceback.tb_next
+    except Exception:  # of an audit hook of the program's, which no frame can be read under
+        return False
     return any(code in running for code in map(_code_of, map(signal.getsignal, range(1, signal.NSIG))) if code)
 
 

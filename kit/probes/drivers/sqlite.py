@@ -175,6 +175,7 @@ class Sqlite(Adapter):
             if pointer is None:
                 self._touched.pop(number, None)
 
+    @quietly
     def _failed(self) -> None:
         """Record the databases that this thread, or a thread that has ended, failed to open."""
         for number in list(self._asked):
@@ -439,8 +440,12 @@ def _may_attach(args: Tuple[Any, ...]) -> bool:
     return bool(args) and isinstance(args[0], str) and "attach" in args[0].lower()
 
 
+@quietly
 def _caller() -> str:
-    """Return the package of the calling code, ignoring the interpreter and the probes."""
+    """Return the package of the calling code, ignoring the interpreter and the probes.
+
+    An audit hook of the program's may raise here; the database is then judged like one of the program's own.
+    """
     frame: Optional[FrameType] = sys._getframe(1)
     while frame is not None and owner(frame.f_code.co_filename) == INTERPRETER:
         frame = frame.f_back
