@@ -2,10 +2,9 @@
 
 A file that the interpreter reads as it starts (a .pth beside the libraries, there for the time of the run) begins the
 measurement in each process of this environment, whatever variables it is given: commands, kernels, re-runs, traced
-programs, parents of trials; and again in each fork. Not measured are what a signal kills, interpreters that read no
-such file (-S, -I), and other interpreters: the stack of 2023-11, and the older Pythons of `make pythons`, where the
-same code runs once more. A tracer is on in every process, so that tests of what a program finds of its interpreter
-may fail here; this run does not judge them, `make test-all` does. All arguments are pytest's.
+programs, parents of trials; and again in each fork. docs/reliability.md lists what cannot be measured so. A tracer is
+on in every process, so that tests of what a program finds of its interpreter may fail here; this run does not judge
+them, `make test-all` does. All arguments are pytest's.
 """
 
 from __future__ import annotations
@@ -31,6 +30,9 @@ source = {kit}
 omit =
     # It is the project under study, and stands for somebody else's.
     {kit}/specimens/project/*
+    # Programs that are run with -I -S, so that no measurement begins in them; what is imported of them is their names.
+    {kit}/pair/supervisor.py
+    {kit}/trials/worker/stand_in.py
 [report]
 exclude_also =
     if TYPE_CHECKING:
