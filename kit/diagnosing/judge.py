@@ -59,11 +59,6 @@ class Symptom:
     apart: tuple[str, ...] = ()
     selected: bool = False
 
-    @property
-    def there(self) -> bool:
-        """Whether anything went wrong."""
-        return bool(self.wrong) or self.failing
-
 
 def symptoms_of(first: Answer) -> tuple[Symptom, ...]:
     """The symptoms of the first run: one for each set of leaks that shares no test with another set."""

@@ -381,8 +381,3 @@ def _run(connection: Any, statements: List[Tuple[str, List[Any]]]) -> None:
         execute(connection, sql, own)
     if not is_open and connection.in_transaction:
         execute(connection, "commit")
-
-
-def socket_exists(socket: str) -> bool:
-    """Return whether the socket exists."""
-    return bool(socket) and os.path.exists(socket)
