@@ -62,6 +62,7 @@ def _summary(groups: Mapping[_Key, list[Sighting]]) -> str:
 
 def _chain(evidence: Evidence, key: _Key, uses: list[Sighting]) -> Chain:
     moment, side, how = key
+    opened_by = "lifespan, entered by a fixture" if (moment, how) == (_START, "fixture") else how
     statements = dict.fromkeys(f"{one.use.verb} {', '.join(one.use.tables)}".strip() for one in uses)
     engines = dict.fromkeys(one.engine.engine for one in uses if one.engine is not None)
     lines = {one.opener for one in uses}
@@ -70,6 +71,6 @@ def _chain(evidence: Evidence, key: _Key, uses: list[Sighting]) -> Chain:
     more = f"{times} from {len(lines)} lines, the first" if len(lines) > 1 else times
     return (
         box_at(moment, f"{text}: {more}", evidence, uses[0].opener),
-        Box("its session", f"{how}, on engine {', '.join(engines) or 'unknown'}"),
+        Box("its session", f"{opened_by}, on engine {', '.join(engines) or 'unknown'}"),
         server_box(side),
     )

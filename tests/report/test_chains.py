@@ -161,6 +161,16 @@ def test_work_is_told_by_when_it_ran(
     assert f"{moment}: update sites: once at app/crud.py:22" in shown.words
 
 
+def test_a_session_of_a_lifespan_that_a_fixture_entered_is_the_lifespans() -> None:
+    """The fixture entered the lifespan and opened nothing itself; other work in a fixture's time keeps its name."""
+    evidence = overridden()
+    use = replace(evidence.uses[0], stage=None, request=None, fixture="application_started", dependency=None)
+    for function, session in [("lifespan", "lifespan, entered by a fixture"), ("nightly", "fixture")]:
+        stacks = ((*evidence.stacks[0], Frame("app/main.py", 15, function)), *evidence.stacks[1:])
+        words = work_drawing({"it": replace(evidence, stacks=stacks, uses=(use,), dependencies=())}).words
+        assert f"its session: {session}, on engine e1" in words
+
+
 DRAWINGS: dict[str, Callable[[str, Evidence], Drawing]] = {
     "ways": lambda name, evidence: ways_drawing({name: evidence}, TEST),
     "apps": lambda name, evidence: apps_drawing({name: evidence}),
