@@ -334,7 +334,7 @@ def test_a_machine_without_a_browser_is_told_what_to_do(
     assert tool.found({"PATH": str(tmp_path), tool.VARIABLE: str(tmp_path / "none")}) is None
 
 
-@pytest.mark.parametrize("width", [1300, 390])
+@pytest.mark.parametrize("width", [1300, 1000, 870, 700, 640, 390])
 @pytest.mark.parametrize("draw", [
     lambda: timeline({"one": of_one_test("test"), "other": with_two_engines()}, TEST),
     lambda: apps_drawing({"one": mounted("a1"), "other": mounted("a9")}),
@@ -348,6 +348,9 @@ def test_a_drawing_fits_and_is_read_with_the_keyboard(page: Page, draw: Callable
         page.set_viewport_size({"width": width, "height": 900})
         page.set_content(f"<!doctype html><title>a drawing</title><body>{evidence}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        boxes = page.locator(".kd-chain > li .kd-box").evaluate_all(
+            "all => all.map(one => [one.offsetWidth, one.offsetHeight])")
+        assert all(wide >= 80 and tall <= 300 for wide, tall in boxes), boxes
         paper = page.evaluate("getComputedStyle(document.querySelector('.kit-drawing')).backgroundColor")
         assert (paper == "rgb(13, 17, 23)") is dark
     page.keyboard.press("Tab")
