@@ -227,7 +227,7 @@ def claim(
     )  # fmt: skip
     session.note(made)
     _show(made)
-    if said := answer(id, words(made.observed), made.trials):
+    if said := answer(id, words(made.observed), made.trials, together=trials is not None):
         _show(_Answer(said))
     if (right := is_right(id, words(made.observed))) is not None:
         recorder.prediction(id, right)

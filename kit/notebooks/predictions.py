@@ -55,15 +55,17 @@ def predict(id: str, question: str, options: Mapping[str, str]) -> None:
         display(asked.shown)  # type: ignore[no-untyped-call]
 
 
-def answer(id: str, observed: str, trials: int) -> str:
+def answer(id: str, observed: str, trials: int, *, together: bool = False) -> str:
     """The claim's reply to the prediction with its id, as a sentence; empty if the user predicted nothing.
 
-    `observed` is the observation in words, common to all of `trials` trials.
+    `observed` is the observation in words: of each of `trials` trials or, if `together`, of all of them taken together,
+    as the role of a mechanism, which no single trial shows.
     """
     asked = _predictions.get(id)
     if asked is None or asked.said is None:
         return ""
-    says = "the trial says" if trials == 1 else f"{trials} of {trials} trials say"
+    several = f"the {trials} trials together say" if together else f"{trials} of {trials} trials say"
+    says = "the trial says" if trials == 1 else several
     if is_observed(asked.said, observed):
         return f"You said {asked.said}, and {says} so."
     # UNRESOLVED, for one, is explained by none of the reasons.

@@ -85,7 +85,16 @@ def test_an_answer_is_compared_in_the_words_of_the_table(capsys: pytest.CaptureF
     asked("override", {"override": "its session is not used", "without a dependency": "it is set"})
     claim("it", "It is so.", expected=["without a dependency"], observed=["without a dependency"], trials=3)
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "You said override; 3 of 3 trials say without a dependency, because its session is not used."
+        "You said override; the 3 trials together say without a dependency, because its session is not used."
+    )
+
+
+def test_what_no_single_trial_shows_is_said_by_all_together(capsys: pytest.CaptureFixture[str]) -> None:
+    """One value that follows from several trials, as a role does, is not said of each of them."""
+    asked("pool: cause", {"pool: cause": "a pool alone leads there", "pool: necessary": "it needs a visit"})
+    claim("it", "It is so.", expected={"pool": "necessary"}, observed={"pool": "necessary"}, trials=12)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "You said pool: cause; the 12 trials together say pool: necessary, because a pool alone leads there."
     )
 
 
