@@ -22,6 +22,7 @@ from kit.notebooks.investigate.results import NotebookRun
 from kit.notebooks.investigate.scrub import Secrets
 from kit.notebooks.investigate.watching import Watcher
 from kit.trials.run_folder import CLAIMS, Run
+from kit.typed import typed
 
 SCHEME = "dask://"
 BESIDE_S = 1200.0
@@ -104,7 +105,7 @@ class Cluster:
                 if why := watcher.stopping():
                     future.cancel()
                     raise Stopped(why)
-            result = msgspec.json.decode(self._result(future), type=Result)
+            result = typed(msgspec.json.decode(self._result(future)), Result)
         finally:
             self._heard[job.name].close()
         for name, text in result.files.items():
@@ -170,7 +171,7 @@ class Heard:
             elif message["attempt"] == self._attempt and message["event"] == "cell":
                 self._watcher.cell_started(message["label"], message["number"], message["count"])
             elif message["attempt"] == self._attempt:
-                self._watcher.claim_decided(msgspec.convert(message["claim"], Claim))
+                self._watcher.claim_decided(typed(message["claim"], Claim))
 
 
 def _write(run: Run, name: str, text: str) -> None:
