@@ -24,7 +24,7 @@ from kit.trials.cache import kept
 SCRIPT = Path(__file__).with_name("site") / "explorer.js"
 DATA = "explorer-data.js"
 TIMES = re.compile(r' title="[\d,]+ ms after the start"')
-COLOURS = re.compile(r"\.kit-board (\{[^}]+\})")
+COLOURS = re.compile(r"\.kit-drawing (\{ --kd-ink[^}]+\})")
 PREDICTIONS = ("nothing", "HOLDS", "BROKEN")
 FEWEST = 32  # trials, below which there is nothing to explore
 TICKED = ("ci_variable", "global_engine")
@@ -34,8 +34,8 @@ LOOK = """\
 #kit-explorer legend { font-size: 1em; font-weight: 600; margin: 0; }
 #kit-explorer .kb-all { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(18rem, 100%), 1fr)); }
 #kit-explorer .kb-all p { margin: .2rem 1rem .2rem 0; }
-html[data-theme="dark"] .kit-board {dark}
-html[data-theme="light"] .kit-board {light}
+html[data-theme="dark"] .kit-drawing {dark}
+html[data-theme="light"] .kit-drawing {light}
 </style>
 """
 PAGE = """\
@@ -46,7 +46,7 @@ the {count} trials that the run {run} has kept. Any other combination runs on th
 
 ```{{raw}} html
 {style}
-<form id="kit-explorer" class="kit-board">
+<form id="kit-explorer" class="kit-board kit-drawing">
 <fieldset><legend>Mechanisms: what the theories blame</legend><div class="kb-all">{boxes}</div></fieldset>
 <p><label>Attempt: the remedy in the conftest <select name="attempt">{attempts}</select></label></p>
 <fieldset><legend>What is run</legend>{selections}</fieldset>
@@ -54,7 +54,7 @@ the {count} trials that the run {run} has kept. Any other combination runs on th
 <fieldset><legend>I predict</legend>{predictions}</fieldset>
 <p><button type="submit">Show</button></p>
 </form>
-<div id="kit-explorer-result" class="kit-board" role="status" aria-live="polite"></div>
+<div id="kit-explorer-result" class="kit-drawing kit-board" role="status" aria-live="polite"></div>
 <script src="_static/{data}"></script>
 <script src="_static/{script}"></script>
 ```
