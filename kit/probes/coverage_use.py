@@ -56,13 +56,14 @@ class CoverageProbe:
         probe = self
 
         def adding(original: Any) -> Any:
-            def add(data: Any, *args: Any, **kwargs: Any) -> None:
-                (measured,) = (*args, *kwargs.values())
-                left = probe._without_probes(measured)
-                if left is None:
-                    left = measured
-                if left or not measured:  # nothing is stored where nothing would have been measured
-                    original(data, left)
+            def add(data: Any, *args: Any, **kwargs: Any) -> Any:
+                given = (*args, *kwargs.values())
+                left = probe._without_probes(*given)
+                if left is None:  # it stays as it is, or this coverage stores otherwise
+                    return original(data, *args, **kwargs)
+                if left or not given[0]:  # nothing is stored where nothing would have been measured
+                    return original(data, left)
+                return None
             return add
 
         for name in ("add_lines", "add_arcs"):

@@ -13,9 +13,13 @@ from playwright.sync_api import Browser, expect
 
 from kit.answer.diagnosis import Diagnosis, Effect, Run, Status, plain
 from kit.notebooks.investigate import investigate
+from kit.notebooks.investigate.results import Investigation
+from kit.notebooks.matrix.records import page as matrix_page
+from kit.notebooks.matrix.results import Column
 from kit.pair import Pair
 from kit.report.answer_page import page as answer_page
 from tests.kit_notebooks.investigate.samples import quiet
+from tests.kit_notebooks.matrix.test_comparing import claim, column, matrix
 from tests.kit_notebooks.test_in_browser import (  # noqa: F401
     ANSWERS,
     CHECKS,
@@ -103,6 +107,16 @@ def test_the_pages_of_an_answer(browser: Browser, tmp_path: Path) -> None:  # no
     leak.write_text(answer_page(of("production"), plain(Diagnosis(Status.PROVED, "It happened.", (), runs))))
     clean.write_text(answer_page(of("test")))
     assert everywhere(browser, [leak, clean]) == []
+
+
+def test_the_page_of_a_matrix(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    """Two stacks with a claim that differs, and one that could not be installed."""
+    old = column("old", {"sqlalchemy": "1"}, claim("a", 1))
+    new = column("new", {"sqlalchemy": "2"}, claim("a", 2, held=False))
+    failed = Column("none", {}, Investigation(2, "no such index", "look"))
+    path = tmp_path / "matrix.html"
+    path.write_text(matrix_page(matrix(old, new, failed)))
+    assert everywhere(browser, [path]) == []
 
 
 def test_the_pages_of_the_site(browser: Browser, site: Path) -> None:  # noqa: F811

@@ -28,7 +28,7 @@ MARKS = {Status.HELD: "✔ held", Status.FELL: "✘ fell", Status.COULD_NOT_RUN:
 
 
 def index(investigation: Investigation, stack: Mapping[str, str]) -> str:
-    """Return the text of index.html: the result, what is red, each notebook's question and answer, and every claim."""
+    """Return the text of index.html: the result, a card for each notebook, and every claim."""
     return str(template("index.html").render(
         investigation=investigation,
         stack=stack,

@@ -155,14 +155,19 @@ def summary(investigation: Investigation, console: Console) -> None:
         for run in investigation.notebooks:
             _add_rows(table, run)
         console.print(table)
-    if investigation.exit_code == 0:
-        console.print(f"[green]All {investigation.held} claims held[/] in {investigation.seconds:.1f} s.")
+    print_result(investigation, f"All {investigation.held} claims held", console)
+
+
+def print_result(result: Investigation, all_held: str, console: Console) -> None:
+    """Print the last lines on a run: `all_held`, or what is red and what to do; and the path of the report."""
+    if result.exit_code == 0:
+        console.print(f"[green]{all_held}[/] in {result.seconds:.1f} s.")
     else:
-        what = "A claim fell" if investigation.exit_code == 1 else "It could not run"
-        remedy = f" To do: {one_line(investigation.remedy)}." if investigation.remedy else ""
-        console.print(f"[red]{what}:[/] {one_line(investigation.reason.rstrip('.'))}.{remedy}", soft_wrap=True)
-    if investigation.folder is not None:
-        console.print(f"Read on: {one_line(str(investigation.folder / 'index.html'))}", soft_wrap=True)
+        what = "A claim fell" if result.exit_code == 1 else "It could not run"
+        remedy = f" To do: {one_line(result.remedy)}." if result.remedy else ""
+        console.print(f"[red]{what}:[/] {one_line(result.reason.rstrip('.'))}.{remedy}", soft_wrap=True)
+    if result.folder is not None:
+        console.print(f"Read on: {one_line(str(result.folder / 'index.html'))}", soft_wrap=True)
 
 
 def _add_rows(table: Any, run: NotebookRun) -> None:

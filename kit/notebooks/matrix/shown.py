@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kit.notebooks.cells import words
-from kit.notebooks.investigate.progress import one_line
+from kit.notebooks.investigate.progress import one_line, print_result
+from kit.notebooks.investigate.results import Investigation
 from kit.notebooks.matrix.results import Cell, Column, Matrix, Neighbours, Outcome, Row
 
 if TYPE_CHECKING:
@@ -28,14 +29,8 @@ def summary(matrix: Matrix, console: Console) -> None:
     if matrix.columns:
         _stacks(matrix, console)
         _claims(matrix, console)
-    if matrix.exit_code == 0:
-        console.print(f"[green]All claims held under {_count(matrix)}[/] in {matrix.seconds:.1f} s.")
-    else:
-        what = "A claim fell" if matrix.exit_code == 1 else "It could not run"
-        remedy = f" To do: {one_line(matrix.remedy)}." if matrix.remedy else ""
-        console.print(f"[red]{what}:[/] {one_line(matrix.reason.rstrip('.'))}.{remedy}", soft_wrap=True)
-    if matrix.folder is not None:
-        console.print(f"Read on: {one_line(str(matrix.folder / 'index.html'))}", soft_wrap=True)
+    whole = Investigation(matrix.exit_code, matrix.reason, matrix.remedy, matrix.folder, seconds=matrix.seconds)
+    print_result(whole, f"All claims held under {_count(matrix)}", console)
 
 
 def agreement(matrix: Matrix) -> str:

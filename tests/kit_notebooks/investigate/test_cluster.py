@@ -217,6 +217,23 @@ def test_each_notebook_has_a_pair_of_its_own_there(tmp_path: Path, cluster: Clus
     assert [one.name() for process in cluster.workers.values() for one in psutil.Process(process.pid).children()] == []
 
 
+def test_the_variables_of_this_machine_stay_here(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent to a worker has no environment variable of the machine where the run was started."""
+    cluster.join()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:s3cret-of-here@db.internal/app")
+    notebook = write(tmp_path, "01_waits", WAITS, UNTIL_GO)
+    with investigating(tmp_path, cluster, notebook) as process:
+        heard(process, "held  begun", [])
+        sent = [path.read_text() for path in cluster.folder.rglob("job.json")]
+        (tmp_path / "go").touch()
+        process.communicate()
+    assert process.returncode == 0
+    assert len(sent) == 1
+    assert "s3cret-of-here" not in sent[0]
+
+
 class Noted(Watcher):
     """Notes what it is told."""
 

@@ -11,7 +11,7 @@ import pytest
 
 import kit
 from kit.notebooks.investigate.cluster import on_worker
-from kit.notebooks.investigate.cluster.wheel import file_name, wheel
+from kit.notebooks.investigate.cluster.wheel import wheel
 
 
 def test_the_same_code_is_the_same_wheel() -> None:
@@ -21,7 +21,7 @@ def test_the_same_code_is_the_same_wheel() -> None:
 
 def test_the_wheel_can_be_installed(tmp_path: Path) -> None:
     """An installer takes it, and what it installs is this code: every file, and the same version."""
-    path = tmp_path / file_name()
+    path = tmp_path / f"fastapi_database_isolation_kit-{kit.__version__}-py3-none-any.whl"
     path.write_bytes(wheel())
     target = tmp_path / "target"
     install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(path)]

@@ -37,7 +37,8 @@ UNWANTED = "the worker ended, or the run was stopped"
 class Order:
     """A job for a worker. `packages` are those of the job's stack where the run was started.
 
-    `files` are put into the run's folder first. `source` is the notebook's file there, and `digest` its SHA-256.
+    `files` are put into the run's folder first. `source` is the notebook's file there, and `digest` its SHA-256. The
+    job has no environment: the worker's is used, and that of the machine where the run was started contains passwords.
     """
 
     job: Job

@@ -8,6 +8,7 @@ import secrets as random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,9 @@ class Cluster:
         claims = run.path(CLAIMS)
         source = self._sources[job.name]
         order = Order(
-            job, self._with_pair, self._packages, str(source), hashlib.sha256(source.read_bytes()).hexdigest(),
-            self._own_folder, {CLAIMS: claims.read_text("utf-8")} if claims.exists() else {},
+            replace(job, environ={}), self._with_pair, self._packages, str(source),
+            hashlib.sha256(source.read_bytes()).hexdigest(), self._own_folder,
+            {CLAIMS: claims.read_text("utf-8")} if claims.exists() else {},
         )
         return msgspec.json.encode(order).decode()
 

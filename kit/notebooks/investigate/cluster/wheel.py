@@ -35,11 +35,6 @@ def wheel() -> bytes:
     return whole.getvalue()
 
 
-def file_name() -> str:
-    """Return the file name of the wheel."""
-    return f"{_NAME}-{kit.__version__}-{_TAG}.whl"
-
-
 def _code() -> Iterator[tuple[str, bytes]]:
     package = Path(kit.__file__).parent
     for path in sorted(package.rglob("*")):
