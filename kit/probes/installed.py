@@ -145,13 +145,18 @@ def _judge(gate: Optional[Gate]) -> Optional[Listening]:
 _installed: Optional[Installed] = None
 
 
+def _before_fork() -> None:
+    if _installed is not None:
+        _installed.recorder.before_fork()
+
+
 def _after_fork() -> None:
     if _installed is not None:
         _installed.recorder.after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
 def install(

@@ -63,6 +63,7 @@ class Recorder:
         self._is_full = False
         self._lost, self._why = 0, ""  # events that could not be encoded since the last report
         self._context: Tuple[Optional[Tuple[Any, ...]], str] = None, ""  # the current context's key, and its JSON
+        self._fork_s = 0.0  # the start of the last fork, as seen by a child: of its own, or of one begun since
         self._forked: Optional[Tuple[Stack, Dict[str, Any]]] = None  # where and when this process was forked
 
     @_counting_failures
@@ -126,6 +127,11 @@ class Recorder:
         """Return the number of events of each kind that were counted and not written."""
         return dict(self._left_out)
 
+    @quietly
+    def before_fork(self) -> None:
+        """Note the time: what a parent does after a fork can be recorded before its child runs again."""
+        self._fork_s = self.now_s()
+
     def after_fork(self) -> None:
         """Replace the lock in a forked child, since a thread of the parent may have held it.
 
@@ -136,7 +142,7 @@ class Recorder:
 
     @quietly
     def _note_fork(self) -> None:
-        self._forked = application_stack(), self.moment()
+        self._forked = application_stack(), {**self.moment(), "at_s": self._fork_s}
 
     def close(self) -> None:
         with self._lock:

@@ -110,6 +110,33 @@ def test_a_forked_child_has_a_file_of_its_own(folder: Path, tmp_path: Path) -> N
     assert [event["forked"] for event in seen.of("process")].count(True) == 1
 
 
+def test_a_fork_is_before_what_its_parent_does_next(tmp_path: Path) -> None:
+    """A child that runs only after its parent went on was forked at the time of the fork, and not when it ran."""
+    seen = run(
+        tmp_path,
+        {
+            "it.py": """\
+            import os, sys
+            recorder = sys.modules["_isolation_probes.installed"]._installed.recorder
+            ours, theirs = os.pipe()
+            begin = recorder.after_fork
+            recorder.after_fork = lambda: (os.read(ours, 1), begin())
+            recorder.event("before")
+            child = os.fork()
+            if not child:
+                recorder.event("child")
+                os._exit(0)
+            recorder.event("after")
+            os.write(theirs, b"x")
+            os.waitpid(child, 0)
+        """
+        },
+        "it.py",
+    )
+    at_s = [seen.one(kind)["at_s"] for kind in ("before", "fork", "after", "child")]
+    assert at_s == sorted(at_s)
+
+
 def test_a_killed_process_leaves_all_it_saw(tmp_path: Path) -> None:
     """What happened before SIGKILL is there, in whole lines, and no end is claimed."""
     project, seen = tmp_path / "project", tmp_path / "seen"
