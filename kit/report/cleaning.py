@@ -57,8 +57,20 @@ def costs_picture(found: Iterable[Cost]) -> Picture:
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside upper left", ncols=2, fontsize=9, frameon=False)
     lines = [f"{cost.way}: {cost.median_ms:.1f} ms" for cost in measured]
-    title = f"What each of {len(lines)} ways to clean a database costs a test, from {lines[0]} to {lines[-1]}"
-    return Picture(figure, title, "\n".join(lines))
+    return Picture(figure, _finding(measured, lines), "\n".join(lines))
+
+
+def _finding(measured: list[Cost], lines: list[str]) -> str:
+    """What the picture shows: the step between the two groups, or the range where there is only one."""
+    made = [cost.median_ms for cost in measured if cost.way in _OWN_DATABASE]
+    kept = [cost.median_ms for cost in measured if cost.way not in _OWN_DATABASE]
+    if not made or not kept:
+        ways = "1 way" if len(lines) == 1 else f"each of {len(lines)} ways"
+        return f"What {ways} to clean a database costs a test: {', '.join(lines)}"
+    return (
+        f"The cheapest database for each test costs {min(made) / max(kept):.1f} times the dearest way that keeps one: "
+        f"{min(made):.1f} ms against {max(kept):.1f} ms"
+    )
 
 
 def _dots(axes: Axes, rows: list[str], measured: Iterable[Cost]) -> None:

@@ -39,7 +39,7 @@ def heatmap(panels: Mapping[str, Verdicts], rows: Sequence[str], columns: Sequen
         _grid(axes, title, verdicts, rows, columns)
     broken = "; ".join(f"{title}: {_broken(verdicts)} of {len(verdicts)} broken" for title, verdicts in panels.items())
     return Picture(
-        figure, f"Grid of verdicts, {len(rows)} rows by {len(columns)} columns. {broken}",
+        figure, f"{broken}. Nowhere broken: {', '.join(_held(panels, rows, columns)) or 'no column'}",
         "\n".join(_words(title, verdicts, rows, columns) for title, verdicts in panels.items()),
     )
 
@@ -67,6 +67,12 @@ def _grid(axes: Axes, title: str, verdicts: Verdicts, rows: Sequence[str], colum
 
 def _broken(verdicts: Verdicts) -> int:
     return sum(verdict is Verdict.BROKEN for verdict in verdicts.values())
+
+
+def _held(panels: Mapping[str, Verdicts], rows: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """The columns that hold in every row of every panel."""
+    return [column for column in columns if all(
+        verdicts.get((row, column)) is Verdict.HOLDS for verdicts in panels.values() for row in rows)]
 
 
 def _words(title: str, verdicts: Verdicts, rows: Sequence[str], columns: Sequence[str]) -> str:

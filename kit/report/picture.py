@@ -38,6 +38,6 @@ class Picture:
         return (
             f'<figure style="margin:0"><img src="data:image/png;base64,{png}" alt="{escape(self.title)}" '
             'style="background:#fff;max-width:100%;height:auto">'
-            "<figcaption><details><summary>The same in words</summary>"
+            f"<figcaption>{escape(self.title)}<details><summary>The same in words</summary>"
             f"<pre>{escape(self.words)}</pre></details></figcaption></figure>"
         )

@@ -22,6 +22,15 @@ def test_the_picture_says_the_same_in_words() -> None:
     assert picture.png().startswith(b"\x89PNG")
 
 
+def test_the_title_says_what_a_database_for_each_test_costs_beside_one_that_is_kept() -> None:
+    """The finding is the step between the two groups; with one group there is none, and only the range is said."""
+    found = (*FOUND, Cost("truncate", 2.0, 0, 0, True))
+    assert costs_picture(found).title == (
+        "The cheapest database for each test costs 10.0 times the dearest way that keeps one: 20.0 ms against 2.0 ms"
+    )
+    assert costs_picture(FOUND[1:]).title == "What 1 way to clean a database costs a test: rollback: 0.5 ms"
+
+
 def test_a_way_is_a_dot_at_its_median_and_no_bar() -> None:
     """A logarithmic axis has no zero, so that the length of a bar would mean nothing; shapes tell the groups apart."""
     [axes] = costs_picture(FOUND).figure.axes

@@ -29,6 +29,14 @@ def test_a_picture_says_what_it_shows_wherever_it_is_shown(name: str) -> None:
     assert data["text/plain"] == f"{picture.title}\n{picture.words}"
 
 
+@pytest.mark.parametrize("name", PICTURES)
+def test_who_sees_a_picture_reads_its_finding_below_it(name: str) -> None:
+    """The title stands as text in the caption, and not only where it replaces the picture."""
+    picture = PICTURES[name]()
+    caption = picture._repr_mimebundle_()[0]["text/html"].partition("<figcaption>")[2]
+    assert picture.title in unescape(caption.partition("<details>")[0])
+
+
 def test_no_text_of_a_picture_is_markup() -> None:
     """What a test is called, or a project's file, stays text."""
     picture = Picture(PICTURES["costs"]().figure, 'a "title" <b>', "</pre><script>")

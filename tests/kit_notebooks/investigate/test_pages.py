@@ -98,7 +98,7 @@ def test_the_front_page_has_the_verdict_and_every_claim(folder: Path) -> None:
 def test_pictures_and_coloured_tables_have_words(folder: Path) -> None:
     """The kit's pictures have a description of their own, and what is coloured has its text, in place of an address."""
     page = (folder / "01_holds.html").read_text()
-    assert 'alt="What each of 2 ways to clean a database costs a test, from rollback: 0.5 ms to ' in page
+    assert 'alt="What each of 2 ways to clean a database costs a test: rollback: 0.5 ms, ' in page
     saved = nbformat.read(folder / "01_holds.ipynb", as_version=4)
     shown = [output for cell in saved.cells for output in cell.get("outputs", []) if "data" in output]
     texts = [output.data["text/plain"] for output in shown]
