@@ -34,6 +34,11 @@ class CoverageProbe:
         self._hooks = hooks
         hooks.when_imported("coverage.inorout", self._watch_choice)
         hooks.when_imported("coverage.sqldata", self._watch_storing)
+        hooks.when_imported("coverage.control", self._ask_what_runs)
+
+    def _ask_what_runs(self, _: ModuleType) -> None:
+        """Ask a measurement that began before the probes now: it may have chosen all of their files already."""
+        self._are_measured()
 
     def _watch_choice(self, inorout: ModuleType) -> None:
         probe = self
@@ -84,7 +89,7 @@ class CoverageProbe:
 
     def _are_measured(self) -> bool:
         """Return whether the last measurement that ran names the kit's own folder as what is to be measured."""
-        from coverage import Coverage
+        from coverage.control import Coverage
 
         running = Coverage.current()
         if running is not None:  # none is when it has ended, and stores what it has

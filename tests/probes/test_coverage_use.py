@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from coverage import Coverage, CoverageData
 
+from kit.probes.coverage_use import CoverageProbe
+from kit.probes.hooks import Hooks
 from kit.trials.workspace import INJECT
 from tests.probes.seen import Seen, run
 
@@ -103,3 +106,19 @@ def test_who_measures_the_probes_themselves_has_them_in_the_report(tmp_path: Pat
     """`source` names the kit: then its files are what is to be measured."""
     found = measured(tmp_path / "kit", f"source = {OWN}\n", "with probes")
     assert any(name.startswith(f"{OWN}/probes/") for name in found)
+
+
+@pytest.mark.parametrize("source", [OWN, "elsewhere"])
+def test_a_measurement_that_began_before_the_probes_is_asked_for_its_source(source: str) -> None:
+    """Files of the kit that it had chosen by then are stored when it has ended, if they are what is to be measured."""
+    running, hooks, stored = Coverage(None, config_file=False, source=[source]), Hooks(), CoverageData(no_disk=True)
+    running.start()
+    try:
+        CoverageProbe(guard=True).install(hooks)
+    finally:
+        running.stop()
+    try:
+        stored.add_lines({f"{OWN}/guard/run.py": [1]})
+    finally:
+        hooks.remove()
+    assert len(stored.measured_files()) == (source == OWN)
