@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -76,35 +76,6 @@ class ServerLog:
         except OSError as error:
             raise self._unreadable(error) from error
         return parse(content, None if end is None else end - start)
-
-    def of_application(self, application: str, start: int = 0, end: int | None = None) -> tuple[LogLine, ...]:
-        """The entries of one application name, including those that its backends wrote before the name was known."""
-        lines = self.read(start, end)
-        pids = {line.pid for line in lines if line.application == application}
-        return tuple(line for line in lines if line.pid in pids)
-
-    def between(self, earliest: datetime, latest: datetime) -> tuple[LogLine, ...]:
-        """The entries from `earliest` to `latest`, both included; both are timezone-aware."""
-        return tuple(line for line in self.read() if earliest <= line.at <= latest)
-
-    def wait_for_end_of(self, pids: Collection[int], start: int = 0, *, timeout_s: float = 5.0) -> int:
-        """Wait until these backends have logged their disconnection; return the log's position after it.
-
-        A server logs a disconnection a moment after the client has gone. Raises PairError after `timeout_s`.
-        """
-        deadline = time.monotonic() + timeout_s
-        while True:
-            position = self.position()
-            ended = {line.pid for line in self.read(start, position) if line.kind == "disconnection"}
-            missing = set(pids) - ended
-            if not missing:
-                return position
-            if time.monotonic() > deadline:
-                raise PairError(
-                    f"{self.path} has no end of the sessions {sorted(missing)} after {timeout_s:g} s",
-                    remedy="end the program that holds these connections open",
-                )
-            time.sleep(POLL_S)
 
     def _whole_entries(self, start: int) -> bytes:
         """The log from `start`, after waiting for an entry that is just being written."""

@@ -76,29 +76,6 @@ def test_two_pieces_hold_what_the_whole_holds(tmp_path: Path) -> None:
     assert [cut for cut in range(len(ALL)) if log.read(0, cut) + log.read(cut) != whole] == []
 
 
-def test_entries_are_found_by_application(tmp_path: Path) -> None:
-    """An application's entries come with those that its backend wrote before the name was known, and no others."""
-    other = STATEMENT.replace("my app", "kit-runner").replace("4711", "4712")
-    log = written(tmp_path, RECEIVED + other + AUTHORIZED + STATEMENT)
-    assert {line.pid for line in log.of_application("my app")} == {4711}
-    assert len(log.of_application("my app")) == 3
-
-
-def test_entries_are_found_by_time(tmp_path: Path) -> None:
-    """Both ends of a span belong to it."""
-    log = written(tmp_path, RECEIVED + STATEMENT)
-    moment = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
-    assert [line.kind for line in log.between(moment, moment)] == ["statement"]
-
-
-def test_the_end_of_a_session_is_waited_for(tmp_path: Path) -> None:
-    """A log that has the end of every session gives its position; one that has not is an error that names them."""
-    log = written(tmp_path, ALL)
-    assert log.wait_for_end_of([4711]) == log.position()
-    with pytest.raises(PairError, match="4712"):
-        log.wait_for_end_of([4711, 4712], timeout_s=0)
-
-
 def test_a_log_that_is_gone_says_so(tmp_path: Path) -> None:
     """A missing log is an error that names it, for its position and its content alike."""
     log = ServerLog(tmp_path / "gone.log")
