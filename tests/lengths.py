@@ -109,7 +109,9 @@ SAMPLES = {
     r"probes/settings/test_probe\.py::test_what_names.*\[config.TITLE": "a text that names no database",
     r"probes/test_lazily\.py::.*\[True": "a lazy module",
     r"test_lengths\.py::test_what_is.*\[4/3": "a share that is none",
-    r"guard/test_run\.py::test_(?!.*\[)": "the guard",
+    r"guard/test_run\.py::test_(a_test_that_reaches|a_refusal_that_is_sw|threads|drivers$|native|without_the_option)":
+        "the guard, by test, thread, driver and program",
+    r"guard/test_run\.py::test_(a_guard_that_comes|nothing_is_left|no_secret|a_part_of_the_guard)": "its own faults",
     r"guard/test_init\.py::test_it_writes_and_proves": "the guard is put in and proved",
     r"trials/test_fork_server\.py::test_a_fork_(finds|ends)": "forks are as fresh as new interpreters",
     r"tools/test_other_suites\.py::.*aiosqlite": "one suite of others",
