@@ -20,6 +20,7 @@ from .drivers.methods import watch_lookup
 from .hooks import Hooks, out_of_traceback, parameters_of
 from .own import os, re, sys
 from .own import own_builtins as __builtins__  # noqa: F401
+from .quiet import quietly
 from .recorder import Recorder
 from .single import starts_no_other
 
@@ -43,6 +44,7 @@ class Starting(NamedTuple):
     words: Tuple[str, ...]  # argv, including argv[0]
     environ: Optional[Mapping[str, str]]
     folder: Optional[str]  # its working directory; None if inherited
+    moment: Optional[Dict[str, Any]] = None  # when it is started: it can run before its start is recorded
 
     @property
     def python(self) -> bool:
@@ -66,6 +68,10 @@ class Starting(NamedTuple):
 class Listening:
     """Base class for listeners to child processes; methods do nothing unless overridden."""
 
+    def moment(self) -> Optional[Dict[str, Any]]:
+        """Return the current moment if the start of a process is to be recorded with it."""
+        return None
+
     def starting(self, process: Starting) -> None:
         """Called before a process is started; an exception raised here prevents it."""
 
@@ -82,12 +88,18 @@ class Started(Listening):
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
+    @quietly
+    def moment(self) -> Optional[Dict[str, Any]]:
+        return self._recorder.moment()
+
     def starting_unprobed(self, process: Starting) -> None:
         self._recorder.plain("not_seen", what="child", name=os.path.basename(process.program), why=process.why_unprobed)
 
     def started(self, pid: int, process: Starting) -> None:
         program = os.path.basename(process.program)
-        self._recorder.event("child", apart=(pid,), pid=pid, program=program, python=process.python)
+        self._recorder.event(
+            "child", apart=(pid,), moment=process.moment, pid=pid, program=program, python=process.python
+        )
 
 
 class Children:
@@ -255,7 +267,9 @@ class Children:
     ) -> Starting:
         if environ is None:
             self._restore_environment()
-        process = Starting(_text(program), _words(words), _mapping(environ), _text(folder) or None)
+        process = Starting(
+            _text(program), _words(words), _mapping(environ), _text(folder) or None, self._told.moment()
+        )
         self._told.starting(process)
         is_bare = environ is not None and not added and process.python
         if process.ignores_environment or (is_bare and self._with_own(environ, program, words) is not environ):

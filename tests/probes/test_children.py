@@ -109,6 +109,29 @@ def test_a_process_that_is_started_without_variables_has_the_probes(tmp_path: Pa
     assert {event["test"] for event in seen.of("connection", driver="sqlite3")} == tests
 
 
+LATE = """\
+    import os, sqlite3, subprocess, sys
+    from multiprocessing import util
+
+    recorder = sys.modules["_isolation_probes.installed"]._installed.recorder
+    begun, begin = os.pipe()
+    write = recorder.event
+    recorder.event = lambda kind, **fields: (kind == "child" and os.read(begun, 1), write(kind, **fields))
+    command = [sys.executable, "-c", "import os, sqlite3; sqlite3.connect('it.db'); os.write(%d, b'x')" % begin]
+    if sys.argv[1] == "Popen":
+        subprocess.run(command, pass_fds=[begin])
+    else:
+        os.waitpid(util.spawnv_passfds(os.fsencode(sys.executable), command, [begin]), 0)
+    """
+
+
+@pytest.mark.parametrize("way", ["Popen", "multiprocessing"])
+def test_a_start_is_before_what_is_started_does(tmp_path: Path, way: str) -> None:
+    """A process that connects before its parent runs again was started at the time of its start."""
+    seen = run(tmp_path, {"it.py": LATE}, "it.py", way)
+    assert seen.one("child")["at_s"] < seen.one("connection")["at_s"]
+
+
 INHERITED = """\
     import os, subprocess, sys
 
