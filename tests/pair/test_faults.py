@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 
 import pytest
 
+from kit.pair import faults
 from kit.pair.faults import FAULTS, explain, tail
 
 # As the programs of Postgres 15 and 18 put it.
@@ -81,3 +83,15 @@ def test_silence_is_said_too() -> None:
 def test_a_tail_is_short() -> None:
     """Of a long log only the last telling lines are shown."""
     assert tail("\n".join(f"ERROR:  {number}" for number in range(1000))).count("ERROR") == 6
+
+
+def test_a_port_that_is_taken_says_so_without_psutil(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the library that lists connections, which is in an extra, only the number is missing."""
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        monkeypatch.setattr(faults, "_speaks_postgres", lambda port: False)
+        said = 'LOG:  could not bind IPv4 address "127.0.0.1": Address already in use'
+        error = explain("the server test did not start", said, port=port)
+    assert f"the port {port} is taken by another program" in error.found
+    assert "(process" not in error.found

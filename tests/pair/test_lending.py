@@ -65,3 +65,16 @@ def test_a_lender_that_has_gone_is_named() -> None:
     with pytest.raises(PairError, match="does not answer") as raised:
         Asked(opened.address, PAIR)
     assert raised.value.remedy
+
+
+def test_a_lender_that_ends_before_its_answer_is_named(tmp_path: Path) -> None:
+    """Who has asked a lender that is killed then is told so, and does not wait."""
+    address = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(address)
+        listener.listen()
+        asked = Asked(address, PAIR)
+        listener.accept()[0].close()
+    with pytest.raises(PairError, match="it ended before its answer") as raised:
+        asked.answer()
+    assert raised.value.remedy

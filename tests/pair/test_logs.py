@@ -86,4 +86,6 @@ def test_a_log_that_is_gone_says_so(tmp_path: Path) -> None:
 
 def test_noise_is_left_out() -> None:
     """Lines of another form, such as a loader's complaint, are no entries and break none."""
-    assert parse(b"postgres: some warning\n" + STATEMENT.encode())[0].kind == "statement"
+    without_level = b"2026-01-02 03:04:05.678 UTC\t4711\tno more\n"
+    for noise in (b"postgres: some warning\n", without_level):
+        assert [line.kind for line in parse(noise + STATEMENT.encode())] == ["statement"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from kit.errors import PairError
 from kit.pair import down, places, status
 from kit.pair.places import Account, choose_data_base, data_bases, is_open_to, state_directory, state_file
+from kit.pair.state_files import only_one
 
 ROOT = Path(__file__).parents[2]
 NOBODY = Account("nobody", 65534, 65534)
@@ -157,3 +159,45 @@ def test_nothing_is_asked_of_a_home_as_modules_load(tmp_path: Path) -> None:
     run = [sys.executable, "-c", nameless, *own]
     answer = subprocess.run(run, env=environ, cwd=tmp_path, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
+
+
+def test_root_without_a_user_to_switch_to_is_told_which_to_add(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small container may have neither postgres nor nobody; with one of them, that one is taken."""
+    users: dict[str, pwd.struct_passwd] = {}
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(pwd, "getpwnam", users.__getitem__)
+    with pytest.raises(PairError, match=r"neither a user postgres nor a user nobody\. .*useradd --system postgres"):
+        places.account()
+    users["nobody"] = pwd.struct_passwd(("nobody", "x", 65534, 65533, "", "/", "/bin/false"))
+    assert places.account() == Account("nobody", 65534, 65533)
+
+
+def test_only_a_user_without_a_name_borrows_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """initdb wants a name: that of some other user but root is borrowed where the system knows none."""
+    named = pwd.struct_passwd(("other", "x", 1234, 1235, "", "/", "/bin/false"))
+    root = pwd.struct_passwd(("root", "x", 0, 0, "", "/", "/bin/false"))
+    users = {1000: named}
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(pwd, "getpwuid", users.__getitem__)
+    monkeypatch.setattr(pwd, "getpwall", lambda: [root, named])
+    assert places.named_stand_in() is None
+    users.clear()
+    assert places.named_stand_in() == (1234, 1235)
+
+
+def test_a_directory_of_its_group_is_open_to_a_user(tmp_path: Path) -> None:
+    """Who is neither its owner nor anybody else enters a directory by the rights of its group."""
+    found = tmp_path.stat()
+    in_its_group = Account("member", found.st_uid + 1, found.st_gid)
+    tmp_path.chmod(0o710)
+    assert places._can_enter(tmp_path.stat(), in_its_group)
+    tmp_path.chmod(0o701)
+    assert not places._can_enter(tmp_path.stat(), in_its_group)
+
+
+def test_a_lock_that_cannot_be_made_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where something else has the place of the lock, the path and the variable that moves it are named."""
+    monkeypatch.setenv("KIT_STATE_DIR", str(tmp_path))
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(PairError, match=r"cannot write .*lock: .*KIT_STATE_DIR"), only_one():
+        pass
