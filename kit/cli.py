@@ -390,9 +390,9 @@ def matrix(
     no_servers: bool,
     **options: Any,
 ) -> None:
-    """Run the notebooks under several stacks, and compare the claims.
+    """Run the notebooks under several sets of versions.
 
-    A stack is a set of versions. The table shows which claim changed between which two, and what differs between these.
+    Such a set is a stack. The table shows which claim changed between which two, and what differs between these.
 
     A stack is installed when it is first used. Without NOTEBOOK all of them are run.
 
@@ -565,7 +565,7 @@ def edition(audience: str | None, folder: Path) -> None:
 
 @main.group("class")
 def class_() -> None:
-    """Run a class: a seat for each participant, and what each solved."""
+    """Run a class with a seat for each participant."""
 
 
 @class_.command("start")
@@ -601,7 +601,7 @@ _CLASS = click.argument(
 @click.option("--links", is_flag=True, help="Print the links to the seats, with their tokens, instead of the table.")
 @_CLASS
 def class_status(folder: Path | None, as_json: bool, watch: bool, links: bool) -> None:
-    """Show what each seat has solved; exit with 1 if no class is running.
+    """Show what each seat has solved; exit with 1 without a class.
 
     With DIR, the class in this folder, also one that participants have joined from accounts of their own.
     """
@@ -636,9 +636,9 @@ def _show_class(found: Found, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the ids of what each seat has solved.")
 @_CLASS
 def class_stop(folder: Path | None, as_json: bool) -> None:
-    """End the class, print its table, and remove the records of its seats.
+    """End the class, and print what each seat has solved.
 
-    The notebooks stay. With DIR, the class in this folder.
+    The records of the seats are removed, and the notebooks stay. With DIR, the class in this folder.
     """
     from kit.notebooks.classroom import commands
 
