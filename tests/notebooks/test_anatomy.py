@@ -21,6 +21,10 @@ from tests.notebooks.sources import (
     wrong_answers,
 )
 
+# What gives a notebook's own prediction away: its text, its column of verdicts, or a line that prints it.
+OWN_PREDICTION = re.compile(
+    r"^\*Prediction\.\*|\| if the (hypothesis|answer) is right \||print\(.*\{(predicted|where)\}", re.MULTILINE
+)
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 
 
@@ -85,6 +89,23 @@ def test_every_prediction_is_answered_by_a_claim_below_it(path: Path) -> None:
         below = [claim for cell in cells[index + 1 :] for claim in claims_in(cell)]
         assert id in below, f"no claim {id} stands below its prediction"
         assert len(options) >= 2, id
+
+
+@each_notebook
+def test_a_reader_predicts_before_the_notebook_does(path: Path) -> None:
+    """Within a section no cell above a prediction says what the notebook itself predicts."""
+    told: list[str] = []
+    early = []
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown" and re.search(r"^##+ ", cell.source, re.MULTILINE):
+            told = []
+        if predictions(cell):
+            early += [(cell["id"], above) for above in told]
+        if claims_in(cell):
+            told = []  # it is decided, and what follows is another question
+        if OWN_PREDICTION.search(cell.source):
+            told.append(cell["id"])
+    assert early == []
 
 
 @each_notebook
