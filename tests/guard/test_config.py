@@ -11,7 +11,7 @@ import pytest
 from iniconfig import IniConfig
 
 from kit.errors import GuardError
-from kit.guard.config import changed, config_of
+from kit.guard.config import changed, config_of, text_of
 from kit.guard.proof import suite_of
 
 INI = {
@@ -126,6 +126,7 @@ def test_toml_of_pytest_9(name: str, section: str) -> None:
     [
         "tool = {pytest = {}}\n",
         "[tool]\npytest = {x = 1}\n",
+        "[[tool.pytest]]\nx = 1\n",
         "[[tool.pytest.ini_options]]\nx = 1\n",
         "[tool.pytest]\nini_options = 1\n",
         "[tool.pytest.ini_options]\naddopts = 1\n",
@@ -188,6 +189,16 @@ def test_broken_toml_is_told(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool")
     with pytest.raises(GuardError, match=r"pyproject\.toml is not TOML"):
         config_of(None, tmp_path, 9)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """A folder in the place of the file, and a file that is not in UTF-8, are named with what to do."""
+    (tmp_path / "pyproject.toml").mkdir()
+    with pytest.raises(GuardError, match=r"pyproject\.toml cannot be read: Is a directory"):
+        config_of(tmp_path / "pyproject.toml", tmp_path, 9)
+    (tmp_path / "pytest.toml").write_bytes("# Größe".encode("latin-1"))
+    with pytest.raises(GuardError, match=r"pytest\.toml is not in UTF-8"):
+        text_of(tmp_path / "pytest.toml")
 
 
 INI_OPTIONS = "[tool.pytest.ini_options]\ndb_guard_allow = ['x.db']\n"

@@ -81,6 +81,16 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
 
 
+def test_what_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    """A folder in the place of a file, or no folder of runs any more: one sentence names it, nothing half remains."""
+    (tmp_path / "x.json").mkdir()
+    with pytest.raises(EvidenceError, match=r"x\.json cannot be written: Is a directory"):
+        Run(tmp_path).write("x.json", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+    with pytest.raises(EvidenceError, match=r"latest cannot be written: .*--out DIR"):
+        Run(tmp_path / "gone" / "run").link_latest()
+
+
 def test_claims_are_those_of_the_run_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Findings are those of the run that is named, else of the one under way, else of the latest, here or above."""
     for name in ("named", "under-way", "runs/1"):
@@ -114,6 +124,13 @@ def test_claims_that_cannot_be_read_are_refused(tmp_path: Path, text: str | None
     with pytest.raises(EvidenceError, match=message) as refused:
         claims(tmp_path)
     assert "kit investigate" in refused.value.remedy
+
+
+def test_a_folder_in_the_place_of_the_claims_is_told(tmp_path: Path) -> None:
+    """What the system says is said, and what to do."""
+    (tmp_path / "claims.json").mkdir()
+    with pytest.raises(EvidenceError, match=r"claims\.json cannot be read: Is a directory.*name another run"):
+        claims(tmp_path)
 
 
 def test_a_shelf_has_what_was_made_once(tmp_path: Path) -> None:
