@@ -128,7 +128,7 @@ def _destinations(
     for found in commands(words, environ, folder, CLIENTS):
         if isinstance(found, Unreadable):
             for name in sorted(set(_MENTIONED.findall(found.text))):
-                yield Destination(name, why_not="it is started by a shell command that cannot be parsed")
+                yield Destination(name, why_not=f"it is started by a shell command that {found.why}")
         elif isinstance(found, Command) and found.name in CLIENTS:
             if found.elsewhere:
                 why_not = f"{found.elsewhere} starts it in a container or on another machine"

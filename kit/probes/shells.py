@@ -63,6 +63,7 @@ STARTERS: Dict[str, Starter] = {
     "lxc": Starter(before=1, subcommands=frozenset({"exec"}), elsewhere=True),
     "ssh": Starter(_options("-b -c -D -E -e -F -I -i -J -L -l -m -O -o -p -Q -R -S -W -w"), before=1, elsewhere=True),
 }
+_NOT_READ = "comes after a file that the shell reads, and that the kit cannot"
 _NOT_KNOWN = "$"  # stands for arguments that are read from standard input
 
 _PUNCTUATION = "();<>&|\n"
@@ -93,9 +94,10 @@ class Command(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """Shell code that cannot be parsed."""
+    """Shell code that is not understood, and why not."""
 
     text: str
+    why: str = "cannot be parsed"
 
 
 def commands(
@@ -200,6 +202,14 @@ def read(path: str, beginning: bytes = b"") -> Optional[str]:
     return None if b"\0" in found else found.decode("utf-8", "replace")
 
 
+def _sourced(name: str, home: str, folder: str) -> Optional[str]:
+    """Return what a shell reads into itself, nothing if it is missing; None if it is not known."""
+    path = os.path.join(folder, home + name[1:] if name[:2] == "~/" else name)
+    if set(path) & set("$`~"):
+        return None
+    return read(path) if os.path.exists(path) else ""
+
+
 def _in_text(
     text: str, variables: Dict[str, str], folder: str, known: FrozenSet[str], depth: int,
 ) -> Iterator[object]:
@@ -209,7 +219,8 @@ def _in_text(
     if tokens is None:
         yield Unreadable(text)
         return
-    for words in _split(tokens):
+    parts = _split(tokens)
+    for words in parts:
         while words and (words[0] in _KEYWORDS or words[0] == "export"):
             words = words[1:]
         words = [_put_in(word, variables) for word in words]
@@ -227,7 +238,11 @@ def _in_text(
         elif words[0] == "cd" and len(words) == 2:
             folder = os.path.join(folder, words[1])
         elif words[0] in (".", "source") and len(words) > 1:
-            yield from _in_text(read(os.path.join(folder, words[1])) or "", variables, folder, known, depth + 1)
+            found = _sourced(words[1], variables.get("HOME", "~"), folder)
+            if found is None:
+                yield Unreadable("\n".join(" ".join(part) for part in parts), _NOT_READ)
+                return
+            yield from _in_text(found, variables, folder, known, depth + 1)
         else:
             yield from commands(words, own, folder, known, depth + 1)
 

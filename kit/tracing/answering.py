@@ -102,7 +102,7 @@ def check(json: Path | None, html: Path | None) -> tuple[Path | None, Path | Non
     Absolute, because the command may remove its working directory.
     """
     json, html = (files.check(path) if path is not None else None for path in (json, html))
-    if json is not None and json == html:
+    if json is not None and html is not None and json.resolve() == html.resolve():
         raise TraceError(f"--json and --html name one file, {json}", remedy="name a file for each")
     if html is not None:
         _need_jinja2()

@@ -5,10 +5,11 @@ import gc
 import importlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from unittest.mock import MagicMock
 
 import pytest
+from fastapi import Depends
 
 from kit.probes.callables import Callables, code_of, describe, known_as
 from kit.probes.objects import Objects
@@ -133,3 +134,12 @@ def test_a_global_is_found_for_what_its_name_does_not_lead_to(tmp_path: Path, mo
     finally:
         for module in (user, deps):
             del sys.modules[module.__name__]
+
+
+def test_an_annotated_dependency_is_described_by_what_it_depends_on() -> None:
+    """An override is sometimes given for the annotation in place of the function, where FastAPI never looks for it."""
+    annotated = Annotated[int, "a text", Depends(plain)]
+    found = describe(annotated)
+    assert (found["type"], found["inner"]) == ("annotated", plain)
+    assert found["name"] == f"typing.Annotated[int, Depends({describe(plain)['name']})]"
+    assert describe(Annotated[int, "a text"])["type"] == "instance"

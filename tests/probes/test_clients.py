@@ -82,6 +82,11 @@ THROUGH = [
     ("./reset.sh", {"NAME": "shop"}, "postgresql://db:5432/shop"),
     ("sh -c 'cd .. && ./{folder}/reset.sh'", {"NAME": "shop"}, "postgresql://db:5432/shop"),
     ("sh -c 'cd /srv; sqlite3 prod.db'", {}, "/srv/prod.db"),
+    ("sh -c '. ./env.sh; psql'", {}, "postgresql://db:5432/shop"),
+    ("bash -c 'source $FILE && psql'", {"FILE": "env.sh"}, "postgresql://db:5432/shop"),
+    ("sh -c '. ~/env.sh && psql'", {}, "postgresql://db:5432/shop"),
+    ("sh -c '. ./missing.sh; psql -h db shop'", {}, "postgresql://db:5432/shop"),
+    ("sh -c 'psql -h db shop; . $FILE'", {}, "postgresql://db:5432/shop"),
 ]
 NOTHING = [
     "psql --version", "pg_dump -V", "psql --help", "pg_restore dump", "pg_isready -h db", "pg_ctl start -D data",
@@ -89,7 +94,7 @@ NOTHING = [
     "sqlite3 :memory: 'select 1'", "sqlite3", "echo psql -h db", "sh -c 'echo \"psql -h db\"'", "which psql",
     "docker run --name psql -d postgres:16", "docker run -d mysql", "docker exec mysql ls", "sudo -u mysql ls",
     "docker compose up -d mysql", "git commit -m 'psql -h db'", "sh -c 'command -v psql'", "sh -c '# psql -h db'",
-    "python -m pytest psql", "flyway --version", "dbmate help",
+    "python -m pytest psql", "flyway --version", "dbmate help", "sh", "sh -c ''", "sh -c '. $FILE; ls'",
 ]  # fmt: skip
 UNREADABLE = [
     ("psql -h $(host) shop", "a value that is known only when it runs"),
@@ -109,6 +114,10 @@ UNREADABLE = [
     ("kubectl -n prod exec pod-0 -- psql shop", "kubectl starts it"),
     ("ssh -p 22 host psql shop", "ssh starts it"),
     ("sh -c 'psql \"shop'", "cannot be parsed"),
+    ("sh -c '. $FILE; psql shop'", "comes after a file that the shell reads"),
+    ("bash -c 'source `which env.sh` && psql shop'", "comes after a file that the shell reads"),
+    ("sh -c '. ~me/env.sh; psql shop'", "comes after a file that the shell reads"),
+    ("sh -c '. ./binary.sh; psql shop'", "comes after a file that the shell reads"),
     ("sqlcmd -S db -d shop", "does not parse its options"),
     ("dbmate --url postgres://db/shop up", "does not parse its options"),
     ("mysql --login-path=prod", "an encrypted file"),
@@ -123,6 +132,7 @@ FILES = {
     "first.sql": "\\i all.sql\n", "by/other.sql": "\\ir ../first.sql\n", "again.sql": "\\i again.sql\n",
     "attach.sql": "attach 'other.db' as o;\n",
     "all.sql": "select 1;\n\\connect prod\n", "my.cnf": "[client]\nhost = saved\nport=3308\n",
+    "env.sh": "export PGHOST=db PGDATABASE=shop\n", "binary.sh": "export PGHOST=db\0\n",
     "reset.sh": "#!/bin/sh\n# psql -h never\nexport PGHOST=db\npsql \"$NAME\" <<EOF\nit's a text; psql never\nEOF\n",
 }  # fmt: skip
 
@@ -165,6 +175,14 @@ def test_what_connects_to_nothing_is_let_through(folder: Path, command: str) -> 
 def test_what_cannot_be_read_is_said_so(folder: Path, command: str, why: str) -> None:
     """Where a client would connect to is not guessed."""
     assert [why in one.why_not for one in asked(command, {}, folder) if one.why_not] == [True]
+
+
+def test_a_file_of_options_counts_unless_it_is_left_out(folder: Path) -> None:
+    """mysql reads the user's options first, which name another server; with --no-defaults it reads none."""
+    (folder / ".my.cnf").write_text("[client]\nhost = saved\n")
+    for options, host in (("", "saved"), ("--no-defaults", "localhost")):
+        (found,) = asked(f"mysql {options} -P 3307 --protocol=tcp -- shop", {}, folder)
+        assert (found.url, found.why_not) == (f"mysql://{host}:3307/shop", "")
 
 
 def test_a_client_that_is_not_there_is_none(folder: Path) -> None:

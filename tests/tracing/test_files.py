@@ -111,3 +111,24 @@ def test_a_folder_is_no_file_for_an_answer(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="is a folder"):
         files.check(tmp_path)
     assert os.listdir(tmp_path) == ["kept"]
+
+
+def test_two_answers_in_one_file_are_refused(tmp_path: Path) -> None:
+    """However the name is written, the second answer does not take the place of the first."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("answer")
+    with pytest.raises(TraceError, match="name one file"):
+        check(tmp_path / "answer", tmp_path / "link")
+    with pytest.raises(TraceError, match=r"--json and --html name one file, .*answer\b"):
+        check(tmp_path / "answer", tmp_path / "there" / ".." / "answer")
+    assert sorted(os.listdir(tmp_path)) == ["link", "there"]
+
+
+def test_a_page_without_its_library_is_refused_before_anything_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer as JSON needs no library; for the page, the one that is missing is named."""
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert check(tmp_path / "answer.json", None) == (tmp_path / "answer.json", None)
+    with pytest.raises(TraceError, match=r"--html needs jinja2.*pip install jinja2"):
+        check(None, tmp_path / "answer.html")
