@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,12 +32,16 @@ COMMAND = f"{START}from kit.cli import main; main()"
 PAPERMILL = f"{START}from papermill.cli import papermill; papermill()"
 
 
-def run(folder: Path, program: str, *arguments: str, kill_at: str) -> subprocess.CompletedProcess[bytes]:
+def run(
+    folder: Path, program: str, *arguments: str, kill_at: str, texts: Mapping[str, list[str]] | None = None,
+) -> subprocess.CompletedProcess[bytes]:
     """Run a program in `folder / "project"`; all that it writes elsewhere, for the user or for a while, is in `left`.
 
-    It ends once all processes that it started have closed its output, even if it is killed before.
+    The texts are those that it finds by the letters of places. It ends once all processes that it started have closed
+    its output, even if it is killed before.
     """
-    (folder / "spellings.json").write_text(json.dumps({place: planted(place) for place in PLACES}))
+    texts = texts or {place: planted(place) for place in PLACES}
+    (folder / "spellings.json").write_text(json.dumps(texts))
     own = {name: folder / "left" / name for name in ("TMPDIR", "HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")}
     for place in (*own.values(), folder / "left" / "on the way"):
         place.mkdir(parents=True)
@@ -56,11 +60,11 @@ def in_shared_memory() -> set[Path]:
     return set(SHARED_MEMORY.iterdir()) if SHARED_MEMORY.is_dir() else set()
 
 
-def found(*texts: bytes | Path) -> Mapping[str, str]:
+def found(*texts: bytes | Path, places: Iterable[str] = PLACES) -> Mapping[str, str]:
     """The spellings of which a secret is in a text, or in a file or a name below a folder, each with a place."""
     read = [(where, text) for where, text in _texts(*texts) if re.search(rb"Z[a-z]\d{3}", text)]
     return {
-        spelling: where for place in PLACES for number, spelling in enumerate(planted(place)) for where, text in read
+        spelling: where for place in places for number, spelling in enumerate(planted(place)) for where, text in read
         if core(number, place).encode() in text
     }  # fmt: skip
 

@@ -35,6 +35,7 @@ AT_LENGTH = {
     r"tracing/test_(command|secrets)\.py": "a process of the command each",
     r"tracing/test_left_behind\.py": "runs of a suite of some 460 tests, killed at some moment",
     r"kit_notebooks/investigate/test_(run|entry|pages|secrets)\.py": "a run of notebooks with its kernels each",
+    r"kit_notebooks/investigate/test_left_behind\.py": "notebooks with some 4,000 texts, run and killed",
     r"kit_notebooks/investigate/test_cluster\.py": "a scheduler, workers, and the notebooks that they run",
     r"kit_notebooks/matrix/test_matrix\.py": "runs of notebooks under several stacks",
     r"trials/test_stacks\.py::test_the_packages_of_a_stack": "environments that are set up",

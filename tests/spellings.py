@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from html import escape
+
 # {S} stands for the secret.
 SPELLINGS = """
 {'password': '{S}'}
@@ -243,3 +247,47 @@ def with_secret(spelling: str, secret: str) -> str:
 def planted(place: str = "q") -> list[str]:
     """Every spelling, each with a secret of its own in it."""
     return [with_secret(one, f"{core(number, place)}-xW9") for number, one in enumerate(SPELLINGS)]
+
+
+def _referred(text: str, form: str) -> str:
+    return re.sub(r"[^\w\s]", lambda sign: form.format(ord(sign[0])), text)
+
+
+def _highlighted(text: str) -> str:
+    return re.sub(r"[\w-]+|[^\w\s]", lambda word: f'<span class="n">{escape(word[0])}</span>', text)
+
+
+def _marked(text: str, secret: str, before: str, after: str) -> str:
+    return f"<div>{escape(text).replace(secret, before + secret + after)}</div>"
+
+
+# The ways in which a text, given with the secret in it, may be in a page; by letters that are those of no other place.
+IN_A_PAGE: dict[str, Callable[[str, str], str]] = {
+    "a": lambda text, _: f"<table><tr><td>{text}</td><td>1</td></tr></table>",
+    "b": lambda text, _: f"<table>\n <tr>\n  <td>{escape(text)}</td>\n  <td>1</td></tr></table>",
+    "c": lambda text, _: f'<TD style="text-align: left;" class="x">{escape(text)}</TD>',
+    "e": lambda text, _: f"<pre>{escape(text)}</pre>",
+    "f": lambda text, _: f"<pre><code class='a b'>{escape(text)}\n</code></pre>",
+    "g": lambda text, _: f"<b>{escape(text)}</b>",
+    "h": lambda text, _: f'<p>it: <span style="color:red">{escape(text)}</span> x</p>',
+    "j": lambda text, _: f'<span title="{escape(text)}">x</span>',
+    "k": lambda text, _: f"<span class=x data-said='{escape(text)}'>x</span>",
+    "l": lambda text, _: f"<td>{_referred(text, '&#{};')}</td>",
+    "m": lambda text, _: f"<td>{_referred(text, '&#x{:x};')}</td>",
+    "n": lambda text, _: f"<td>{escape(escape(text))}</td>",
+    "q": lambda text, secret: _marked(text, secret, "<b>", "</b>"),
+    "u": lambda text, secret: _marked(text, secret, '<span class="s">', "</span>"),
+    "w": lambda text, _: f'<div class="highlight"><pre>{_highlighted(text)}</pre></div>',
+    "x": lambda text, _: "<div>" + "<br/>".join(escape(text).splitlines()) + "</div>",
+    "y": lambda text, _: "\n".join(f"<div>{escape(line)}</div>" for line in text.splitlines()),
+    "z": lambda text, _: re.sub(r"(\w+)([=:])(?!/)", r"<b>\1</b>\2", escape(text)),
+}
+
+
+def planted_in_pages() -> dict[str, list[str]]:
+    """Every spelling in each of these ways, each with a secret of its own in it."""
+    return {
+        way: [
+            put(text, f"{core(number, way)}-xW9") for number, text in enumerate(planted(way))
+        ] for way, put in IN_A_PAGE.items()
+    }  # fmt: skip

@@ -31,7 +31,7 @@ _OTHER_MARKS = (
     "'-p", '"-p', ";-p", "-cli", "curl", "@", " -a ", " -u ", "url.create", "sqlplus", "impdp", "expdp", "sqlldr",
     "zip -p", "nats://", "hooks.slack.com", "oracle:thin", "sessionid=", "sessid=", "connect.sid=", " -hp", "'-hp",
     '"-hp', "ldap", "rabbitmqctl", "net user ", "net', 'user", 'net", "user', "mosquitto_", "'-a'", '"-a"', "'-u",
-    '"-u', "lftp", "smbclient", "rpcclient", "smbmap",
+    '"-u', "lftp", "smbclient", "rpcclient", "smbmap", "&#", "</",
 )  # fmt: skip
 _ALL_MARKS = (*MARKS, *_OTHER_MARKS)
 _FIVE_FIELDS = re.compile(r":(?:\*|\d{2,5}):[\w.*$-]+:")

@@ -17,6 +17,7 @@ from typing import Iterator, List, Match, Optional, Pattern, Tuple
 from .own import functools, re
 from .own import own_builtins as __builtins__  # noqa: F401
 from .secret_commands import in_commands
+from .secret_markup import TAGS, Page, Tag, named_in, tags_in
 from .secret_names import MARKS, names_a_secret
 from .secret_names import words as _words
 
@@ -25,32 +26,75 @@ Span = Tuple[int, int]
 _LEFT = re.compile(r"[\w-]*\Z")
 _RIGHT = re.compile(r"[\w-]*")
 _NAME_AT_MOST = 80  # characters, on each side of a mark
+_ATTRIBUTE_AT_MOST = 300  # characters before a name in it
 
 
 def spans(text: str) -> List[Span]:
     """Return the (start, end) of each secret in `text`, in order and without overlaps.
 
     A text may be escaped, like JSON within JSON, HTML or a URL's parameter: it is searched as it is, and unescaped.
+    One with tags of HTML is also searched as a browser shows it, and its tables.
     """
-    found = _spans(text)
+    return _apart(_found_in(text, _DEPTH), text)
+
+
+def _found_in(text: str, depth: int) -> List[Span]:
+    found: List[Span] = []
+    number_of_tags = 0
+    layers = list(_layers(text))
+    for view, places in layers:
+        inner = _spans(view, is_last=view is layers[-1][0])
+        tags = tags_in(view) if depth else []
+        if len(tags) > number_of_tags:
+            inner += _in_markup(view, tags, depth - 1)
+            number_of_tags = len(tags)
+        found += inner if places is None else [(places[start], places[end]) for start, end in inner]
+    return found
+
+
+def _layers(text: str) -> Iterator[Tuple[str, Optional[List[int]]]]:
+    """Yield a text as it is, then with layers of escapes removed and the position of each character and of the end."""
     view, places = text, None
+    yield view, places
     for _ in range(_LAYERS_AT_MOST):
         decoded = _decoded(view)
         if decoded is None:
-            break
+            return
         view, inner = decoded
         places = inner if places is None else [places[place] for place in inner]
-        found += [(places[start], places[end]) for start, end in _spans(view)]
-    return _apart(found, text)
+        yield view, places
 
 
-def _spans(text: str) -> List[Span]:
+def _in_markup(text: str, tags: List[Tag], depth: int) -> Iterator[Span]:
+    page = Page(text, tags)
+    for start, end in _found_in(page.shown, depth):
+        yield from page.back(start, end)
+    lower = text.lower()
+    for found in named_in(text, tags) if any(mark in lower for mark in MARKS) else ():
+        value = "".join(text[start:end] for start, end in found.places)
+        value = (_decoded(value) or (value, []))[0]
+        if _may_be_a_value(value, found.name) and (found.in_a_table or _compiled(_MIXED_WORD).fullmatch(value)):
+            yield from found.places
+
+
+def _may_be_a_value(text: str, name: str) -> bool:
+    """Return whether the text of a cell may be the secret that another names: no type, reference or placeholder."""
+    if text.lower() in _PROSE or (name.lower().endswith("tokens") and text.isdigit() and len(text) < 4):
+        return False
+    if any(_compiled(pattern).fullmatch(text) for pattern in (_NOTHING, _TYPE, _SQL_TYPE)):
+        return False
+    if text.strip("\"'`") == name or (name in ("PWD", "OLDPWD") and text.startswith("/")):
+        return False
+    return not _is_a_reference(name, text, "colon") and re.search(r"\w", text) is not None
+
+
+def _spans(text: str, is_last: bool) -> List[Span]:
     lower = text.lower()
     found: List[Span] = []
     if len(lower) != len(text):  # some letters are longer in lower case: positions would shift
         lower = "".join(letter.lower() if letter < "\x80" else letter for letter in text)
     if any(mark in lower for mark in MARKS):
-        found += _named(text, lower)
+        found += (span for span in _named(text, lower) if is_last or not _is_clearer_unescaped(text, *span))
     if "://" in text:
         found += _in_urls(text)
     found += in_commands(text, lower)
@@ -62,10 +106,18 @@ def _spans(text: str) -> List[Span]:
     return found
 
 
+def _is_clearer_unescaped(text: str, start: int, end: int) -> bool:
+    """Return whether a value without quotes contains an escape of HTML: only what that means shows where it ends."""
+    is_quoted = text[start - 1 : start] in (*_QUOTES, ">")
+    return not is_quoted and _compiled(_ENTITY).search(text, start, end + 1) is not None
+
+
+_DEPTH = 2  # tags in the attribute of a tag
 _LAYERS_AT_MOST = 3
+_ENTITY = r"&(?:quot|apos|amp|lt|gt|\#\d{2,6}|\#[xX][0-9a-fA-F]{2,5});"
 _ESCAPES = (
-    r"&(?P<named>quot|apos|amp|lt|gt);|&\#0*(?P<decimal>\d{2,3});|&\#[xX]0*(?P<hex>[0-9a-fA-F]{2});"
-    r"|\\(?:u00(?P<unicode>[0-9a-fA-F]{2})|(?P<sign>[\"'\\/nrt]))"
+    r"&(?P<named>quot|apos|amp|lt|gt);|&\#0*(?P<decimal>\d{2,6});|&\#[xX]0*(?P<hex>[0-9a-fA-F]{2,5});"
+    r"|\\(?:u(?P<unicode>[0-9a-fA-F]{4})|(?P<sign>[\"'\\/nrt]))"
     r"|%(?P<percent>2[023567CFcf]|3[ABDFabdf]|40|5[BDbd]|7[BDbd])"
 )
 _NAMED = {"quot": '"', "apos": "'", "amp": "&", "lt": "<", "gt": ">", "n": "\n", "r": "\r", "t": "\t"}
@@ -150,14 +202,12 @@ _WITH_ANOTHER = (  # `environ.get("X", "...")`
 )
 _OR_ANOTHER = rf"[A-Za-z_][\w.]*[(\[][^\n]{{0,100}}?[)\]]\s+or\s+(?={_Q})"
 _TOGETHER = r"(?:,[ \t]*\w+){0,8}\)?[ \t]*=[ \t]*\(?(?P<secret>[bruf]?[\"'][^\n]*[\"'])"
-_NAMES_BEFORE = r"(?m)(?:^|['\"`\[:])[ \t]*[>E]?[ \t]*\(?(?P<names>(?:\w+,[ \t]*){0,8})\Z"
+_NAMES_BEFORE = r"(?m)(?:^|['\"`\[:]|(?<![\s,(])\s)[ \t]*[>E]?[ \t]*\(?(?P<names>(?:\w+,[ \t]*){0,8})\Z"
 _BAR = r"(?:[|│┃]|\\u250[23])"
-_CELL = (
-    r"(?:[ \t]*</t[dh]>\s*<td[^<>]*>[ \t]*(?P<html>[^<\n]+)</td>"
-    rf"|[ \t]+{_BAR}[ \t]+(?P<text>[^|│┃\n]+?)[ \t]+{_BAR})"
-)
+_CELL = rf"[ \t]+{_BAR}[ \t]+(?P<secret>[^|│┃\n]+?)[ \t]+{_BAR}"
 _NAMED_AS = rf"(?i)(?:name|key|var|variable|field|header|id)(?:{_Q})?\s*[:=]\s*(?:{_Q})?\Z"
 _XML = r"[^<>\n]{0,200}>\s{0,40}(?P<secret>[^<\s][^<\n]*)\s{0,40}</"
+_WHOLE_ATTRIBUTE = r"(?<!\bfor)(?<!\bhref)(?<!\btype)(?<!\bsrc)\s*=\s*[\"'][\w.:/-]*\Z"
 _XML_KEY = r"[\"']\s*/?>(?P<secret>[^<\n]+)</"
 _OPEN_QUOTE = rf"(?P<prefix>[bBrRuUfFeEnN]{{0,2}})(?P<quote>'''|\"\"\"|{_Q})"
 _WRAPPED = rf"(?:[A-Za-z_][\w.]*\(\s*)+(?=[bBrRuUfFeEnN]{{0,2}}{_Q})"
@@ -170,11 +220,12 @@ _CLOSING = {
     '"': r'(?s)(?:[^"\\\n]|\\.|""|"(?=\w))*?(?:"(?!["\w])|(?=\n)|\Z)',
     "`": r"(?s)[^`\n]*(?:`|(?=\n)|\Z)",
 }
+_HTML = rf"</?(?:{TAGS})(?=[\s/>])[^<>]*>"
 _NEXT_KEY = rf"[\s,;&)\]}}'\"]*(?:{_Q})?[A-Za-z_][\w.%-]{{0,60}}(?:{_Q})?[ \t]*[=:]"
 _STOPS = ",;&)]}'\"`<>"
 _BLANK_OR_STOP = ("", *_STOPS, *" \t\n\r")
 _ESCAPED_BLANK = r"\\[nrt](?:[\w.]+\s*[=:]|[\s\"']|\Z)"
-_ALONE = rf"[ \t]*(?:\Z|[\n\r,;)\]}}&#\"'`<]|\\[nr]|{_NEXT_KEY})"
+_ALONE = rf"[ \t]*(?:\Z|[\n\r,;)\]}}&#\"'`<|│┃]|\\[nr]|{_NEXT_KEY})"
 _SHELL_WORD = r"(?:[^\s'\",;)\]]|['\",;)\]](?=[^\s'\",;)\]]))+"
 _REFERENCE = (
     r"(?:(?:self|cls|settings|config|cfg|conf|args|kwargs|os|env|environ|app|request|options|opts|params|ctx|context|"
@@ -185,7 +236,7 @@ _REFERENCE = (
 )
 _NOTHING = (
     r"(?:None|null|nil|NULL|[Tt]rue|[Ff]alse|undefined|\*+|\.{3}|…|\$\d+|\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_]\w*|%s|"
-    r"%\(\w+\)s|\?|:[a-z_]\w*|\{\{.*\}\}|\{\}|<[a-z ._-]+>|\\)"
+    r"%\(\w+\)s|\?|:[a-z_]\w*|\{\{.*\}\}|\{\}|<[a-z ._-]+>|<class '[\w.]+'>|\\)"
 )
 _PROSE = _words(
     "required missing invalid wrong incorrect empty set unset ok yes no none null true false expired str int bytes "
@@ -193,7 +244,11 @@ _PROSE = _words(
     "boolean passed failed error skipped done"
 )
 # A password after its name without a separator: English words have no digits among their letters.
-_MIXED_WORD = r"(?P<secret>(?=[^\s'\"(=]*\d)(?=[^\s'\"(=]*[A-Za-z])(?![-(]|v?\d)[^\s'\",;:()<>=]{6,})(?![(=])"
+_MIXED_WORD = (
+    r"(?P<secret>(?=[^\s'\"(=<>]*\d)(?=[^\s'\"(=<>]*[A-Za-z])(?![-(]|v?\d)"
+    r"(?!\w*&\#)[^\s'\",;:()<>=]{6,})(?![(=])"
+)
+_SQL_TYPE = r"(?i)(?:varchar|character varying|char|text|bytea|boolean|integer|bigint|uuid)(?: ?\(\d+\))?"
 _TAGS = r"(?:[!&][\w!.-]*[ \t]+)+"
 _REPR = r"<[A-Z]\w*[ :(](?P<secret>[^<>\n]+)>"
 _DOLLARS = r"(?s)\$(?P<tag>\w*)\$(?P<secret>.*?)(?:\$(?P=tag)\$|\Z)"
@@ -237,7 +292,7 @@ def _after(text: str, start: int, end: int) -> Iterator[Span]:
             yield inner.span("secret")
             return
     keyed = _compiled(_XML_KEY).match(text, end)
-    if keyed is not None:
+    if keyed is not None and re.search(_WHOLE_ATTRIBUTE, text[max(0, start - _NAME_AT_MOST) : start]):
         yield keyed.span("secret")
         return
     if re.search(_NAMED_AS, text[max(0, start - 30) : start]):
@@ -255,10 +310,10 @@ def _after(text: str, start: int, end: int) -> Iterator[Span]:
     if nested is not None:
         yield from _value(text, nested.end(), name, "equals")
         return
-    together = _compiled(_TOGETHER).match(text, end)
-    if together is not None:  # all values are masked, not only the password's
+    if text[end : end + 1] == "," or text[max(0, start - 9) : start].rstrip(" \t").endswith(","):  # several names
         names = _compiled(_NAMES_BEFORE).search(text[max(0, start - 4 * _NAME_AT_MOST) : start])
-        if names is not None and (names["names"] or text[end : end + 1] == ","):
+        together = _compiled(_TOGETHER).match(text, end) if names is not None else None
+        if together is not None:  # all values are masked, not only the password's
             yield together.span("secret")
             return
     said = _said_of(text, start, end)
@@ -276,15 +331,14 @@ def _after(text: str, start: int, end: int) -> Iterator[Span]:
 
 def _said_of(text: str, start: int, end: int) -> Optional[Span]:
     """Return the span of the value next to a name in a table, or in an error of pydantic or Postgres; or None."""
-    before = text[start - 1 : start]
-    if before == "(":
+    if text[start - 1 : start] == "(":
         shown = _compiled(_OF_A_KEY).match(text, end)
-    elif before in ("", "\n", *_QUOTES):
-        shown = _compiled(_VALIDATED).match(text, end)
+    elif re.search(rf"{_BAR}[ \t]+\Z", text[max(0, start - 20) : start]):
+        shown = _compiled(_CELL).match(text, end)
+        if shown is not None and not _may_be_a_value(shown["secret"], text[start:end]):
+            return None
     else:
-        is_a_cell = re.search(rf"(?:>\s*|{_BAR}[ \t]+)\Z", text[max(0, start - 20) : start]) is not None
-        cell = _compiled(_CELL).match(text, end) if is_a_cell else None
-        return None if cell is None else cell.span(str(cell.lastgroup))
+        shown = _compiled(_VALIDATED).match(text, end)
     return None if shown is None else shown.span("secret")
 
 
@@ -294,6 +348,10 @@ def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span
         return  # the name is that of a key, not of its value
     if not link["close"] and text[at - 1] in ":=" and text[start - 1 : start] == text[at : at + 1] in _QUOTES:
         return  # the end of a quoted `'password:'`
+    if link["colon"] and re.search(r"\b(?:if|elif|while|not)\s\Z", text[max(0, start - 10) : start]):
+        return  # a condition
+    if text[at : at + 1] in _QUOTES and _ends_a_tag(text, start, at):
+        return
     if name.lower().endswith("cookie") and kind != "colon":
         return  # only in a header line, `Cookie: ...`
     option = name.startswith("-") and not name.startswith("---")
@@ -319,6 +377,13 @@ def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span
             yield found.span("secret")
     elif not (kind == "colon" and name.lower().startswith("test")):
         yield from _value(text, at, name, kind)
+
+
+def _ends_a_tag(text: str, start: int, at: int) -> bool:
+    """Return whether a quote ends the attribute in which a name is, and the tag."""
+    begins = max(0, start - _ATTRIBUTE_AT_MOST)
+    is_within = text.rfind("<", begins, start) > text.rfind(">", begins, start)
+    return is_within and _compiled(r"[\"']\s*/?>").match(text, at) is not None
 
 
 def _value(text: str, at: int, name: str, kind: str) -> Iterator[Span]:
@@ -442,7 +507,7 @@ def _is_a_reference(name: str, value: str, kind: str) -> bool:
 
 
 def _is_type_or_prose(text: str, at: int, end: int) -> bool:
-    is_a_type = re.match(_TYPE + r"\s*(?:=|\Z|\n|,|\))", text[at : at + 120]) is not None
+    is_a_type = re.match(_TYPE + r"(?:(?<=\])|\s*(?:=|\Z|\n|,|\)|<|[\"']\s*/?>))", text[at : at + 120]) is not None
     return is_a_type or _compiled(_ALONE).match(text, end) is None
 
 
@@ -450,7 +515,7 @@ def _end_of_bare(text: str, at: int) -> int:
     """Return the end of a value without quotes: it may contain any sign, but not a following key."""
     for end in range(at, len(text)):
         letter = text[end]
-        if letter.isspace():
+        if letter.isspace() or (letter == "<" and _compiled(_HTML, re.I).match(text, end)):
             return end
         if letter in _STOPS:
             following = text[end + 1 : end + 2]
@@ -485,8 +550,8 @@ _SLASHES = "://"
 _USER = r"[^\s:/?#@'\"<>\\]*"
 _OF_WEB = re.compile(r"(?i)^(?:[\w.]+\+)?(?:https?|wss?|s?ftp|ssh|git|file|ldaps?|smtps?|imaps?|s3|gs)$")
 _ENDING_QUOTE = r"['\"](?![,)\]}:;\s]|\Z)"
-_PORT = r"(?:\d{1,5}(?=[/?#'\",)\]>}\s\\]|\Z)|[\d*?\[\]!-]+(?=[/'\"\s]|\Z))"
-_PLAIN = r"[^\s/?#@'\"<>]{0,1000}@"
+_PORT = rf"(?:\d{{1,5}}(?=[/?#'\",)\]>}}\s\\]|{_ENTITY}|\Z)|[\d*?\[\]!-]+(?=[/'\"\s]|\Z))"
+_PLAIN = r"(?!\d{1,5}&(?:amp;)*(?:quot|apos|\#3[49]|\#[xX]2[27]);)[^\s/?#@'\"<>]{0,1000}@"
 _ODD = rf"(?:[^\s@<>'\"]|{_ENDING_QUOTE}){{0,500}}@"
 _WITH_BLANKS = rf"(?:[^\n@<>'\"]|{_ENDING_QUOTE}){{1,200}}?@(?=[\w.\[-]+(?::\d|[/'\"\s,)]|\Z))"
 _MORE = r"[^\s'\"<>?,;&]*(?<!/)@(?=[\w.\[%-])"
@@ -527,7 +592,7 @@ def _in_url(text: str, scheme: str, at: int) -> Iterator[Span]:
         yield at, (more or found).end() - 1
     elif not web and not scheme.lower().startswith("sqlite") and not _compiled(_PORT).match(text, at):
         unused = _compiled(_UNUSED).match(text, at)
-        if unused is not None and unused.group().lower() != "port":
+        if unused is not None and unused.group().lower() != "port" and not unused.group().endswith("&"):
             yield unused.span()
 
 
@@ -571,7 +636,7 @@ _INSERTED = (
 # The parameters that SQLAlchemy adds to an error, if the statement names a column for a secret.
 _SAID_WITH_IT = (
     r"\[SQL: (?:insert into|update)\b(?=[^\n]{0,2000}?(?:password|passwd|secret|token|api_?key))[^\n]*\n"
-    r"\[parameters: (?P<secret>[^\n]+)\]"
+    r"\[parameters: (?P<secret>(?:(?!\[SQL: )[^\n])+)\]"
 )
 
 _SET = ("setattr(",)

@@ -25,7 +25,7 @@ from kit.probes.redact import (
     redact_command,
     without_secrets,
 )
-from tests.spellings import SPELLINGS, with_secret
+from tests.spellings import IN_A_PAGE, SPELLINGS, with_secret
 
 S = "Zq7-xW9"
 
@@ -174,6 +174,73 @@ def test_what_is_no_secret_can_be_read(text: str) -> None:
     assert redact(text) == text
 
 
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_secret_is_known_between_tags(spelling: str) -> None:
+    """The same holds in a page: in cells, code, attributes and references, marked, highlighted, in parts."""
+    for way, put in IN_A_PAGE.items():
+        hidden = redact(put(with_secret(spelling, S), S))
+        assert S not in hidden, way
+        assert redact(hidden) == hidden, way
+
+
+@pytest.mark.parametrize("text", STAYS)
+def test_what_is_no_secret_can_be_read_between_tags(text: str) -> None:
+    """What stays in a text stays in a page; but for what in the quotes of an attribute looks like a quoted value."""
+    for way, put in IN_A_PAGE.items():
+        page = put(text, S)
+        assert redact(page) == page or (way == "j" and text == 'apiKey = "apiKey"'), way
+
+
+SHOWN_IN_PAGES = f"""
+<td>password</td><td>{S}</td>
+<b>DATABASE_URL</b>=<code>postgresql://u:{S}@h/db</code>
+<code>postgresql://u:<b>{S}</b>@<i>h</i>/db</code>
+<tr><td>DB password:</td><td><code>{S}</code></td><td>of the database</td></tr>
+<dl><dt>user</dt><dd>u</dd><dt>password</dt><dd>{S}</dd></dl>
+<b>Password</b> <code>{S}</code>
+<div>password</div>\\n<div>{S}</div>
+<table><thead><tr><th></th><th>usename</th><th>passwd</th></tr></thead><tbody><tr><th>0</th><td>u</td><td>{S}</td></tr></tbody></table>
+<table><tr><td>user</td><td>password</td><td>host</td></tr><tr><td>u</td><td>{S}</td><td>h</td></tr></table>
+<table><tr><th colspan="2">who</th><th>password</th></tr><tr><td>u</td><td>v</td><td>{S}</td></tr></table>
+<table><tr><th>password</th></tr><tr><td>{S}</td></tr></table>
+<tr><th>password</th><td>x-7</td><td>{S}</td></tr>
+<a href="https://u:{S}@h/x">x</a>
+<a title="a > b" data-x="password: {S}">x</a>
+<iframe srcdoc="&lt;td&gt;password&lt;/td&gt;&lt;td&gt;{S}&lt;/td&gt;"></iframe>
+&lt;td&gt;password&lt;/td&gt;&lt;td&gt;{S}&lt;/td&gt;
+{{"text/html": "<td>password</td>\\n<td class=\\"x\\">{S}</td>"}}
+<password>a&lt;b{S}</password>
+<label for="password">Password</label> <input id="password" value=""> <span class="password">{S}</span>
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("page", SHOWN_IN_PAGES)
+def test_a_secret_is_known_by_other_tags(page: str) -> None:
+    """What shows that a value is a secret may be in another cell, in the head of its column, before or around tags."""
+    hidden = redact(page.replace("\\n", "\n"))
+    assert S not in hidden
+    assert re.findall("<[^<>]*>", hidden.replace(S, "***")) == re.findall("<[^<>]*>", page.replace(S, "***"))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<tr><td>password</td><td>str</td></tr>", "<tr><td>password</td><td>required</td></tr>",
+        "<tr><td>password</td><td>varchar(64)</td></tr>", "<th>token</th><td>None</td>", "<td>PWD</td><td>/h/me</td>",
+        "<table><tr><th>tokens</th><th>n</th></tr><tr><td>12</td><td>3</td></tr></table>",
+        "<table><tr><th>user</th><th>password</th></tr><tr><td>postgres</td><td>********</td></tr></table>",
+        '<label for="password">Password</label><input type="text" name="user" value="u">',
+        "<b>Password</b> <i>Enter a new one</i>", "<p>Forgot the password?</p><p>Here</p>",
+        "<li>token</li><li>name</li>",
+        "<td>Reset password</td><td>now</td>", '<a href="#password">Passwords</a> <a href="#hosts">Hosts</a>',
+        "password: <class 'str'>\n host: h", "tokens: List<String> words", "<td>test_password.py</td><td>3 passed</td>",
+    ],
+)  # fmt: skip
+def test_what_is_beside_a_name_in_a_page_may_be_no_secret(page: str) -> None:
+    """Types, placeholders, words about a password and other columns stay."""
+    assert redact(page) == page
+
+
 VALUE = "gr\u00fcn <b&\"c/d'e\\f g%h@i=1"
 
 
@@ -213,6 +280,13 @@ def test_what_may_be_an_ordinary_word_is_no_value_to_look_for(word: str) -> None
 def test_a_short_value_is_taken_out_where_it_stands_alone() -> None:
     """What is short and mixed goes as a word, not as a part of one."""
     assert Known(["aB3xY"]).out_of("aB3xY, 'aB3xY' and kaB3xYz") == "***, '***' and kaB3xYz"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_secret_is_known_in_a_sentence(spelling: str) -> None:
+    """The same holds for a text after words and between bars, as a notebook shows a claim."""
+    text = with_secret(spelling, S)
+    assert S not in redact(f"held  c1: It is {text} | expected {text} | observed {text}")
 
 
 def test_what_is_learned_goes_wherever_it_turns_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,7 +382,10 @@ def test_a_long_text_is_looked_through_in_bounded_steps() -> None:
         "for flood in ('x' * 400_000, 'password ' * 50_000, '://a:' * 50_000, 'key=' * 50_000, '\\\\\\'' * 100_000,\n"
         "              'mysql ' * 50_000, 'htpasswd ' * 40_000, 'http ' * 50_000,\n"
         "              'password=[' * 40_000, \"password='\" * 40_000,\n"
-        "              \"type='password'\" * 10_000):\n"
+        "              \"type='password'\" * 10_000,\n"
+        "              '<td>' * 50_000, '<a \"' * 50_000, '<a title=\"\">' * 30_000, '<tr><th>password' * 20_000,\n"
+        "              '<th colspan=99>token' * 10_000, '</b>password<b>' * 20_000, '<a &lt;' * 40_000,\n"
+        "              '<a &amp;quot;' * 30_000, '&#60;b&#62;' * 30_000, '<b> ' + ' ' * 200_000):\n"
         "    redact(flood + ' password=Zq7-xW9')\n"
     )
     subprocess.run([sys.executable, "-c", script, str(Path(__file__).parents[2])], check=True, timeout=60)
