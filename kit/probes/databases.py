@@ -15,8 +15,8 @@ from .connecting import Connecting, connecting
 from .context import CURRENT, REQUEST, Request, Supplier
 from .frames import Stack, application_stack
 from .gate import Gate, Reached
-from .objects import Notes, Objects, address, held_by
-from .own import os, re, sys
+from .objects import Notes, Objects, address, held_by, is_a
+from .own import gc, os, re, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .peers import Peer
 from .places import place
@@ -105,8 +105,11 @@ class Listener:
     def reached(self, driver_connection: Any, driver: str, connection: Connection, word: Dict[str, Any]) -> None:
         """Called after a server has answered a new, allowed connection; `word` is its identity."""
 
+    def first_used(self, connection: Connection) -> None:
+        """Called before the first statement on a connection, after its pool has set it up."""
+
     def wrote(self, connection: Connection, statement: Statement, text: str) -> None:
-        """Called before a statement that writes."""
+        """Called before a statement that writes, or that sets something of the database or its connection."""
 
     def ended(self, connection: Connection, is_commit: Optional[bool]) -> None:
         """Called after a transaction; `is_commit` is None if it is unknown how it ended."""
@@ -324,6 +327,17 @@ class Databases:
             return None
         return known
 
+    def open_connections(self) -> Iterator[Tuple[Any, Connection]]:
+        """Yield the driver's connections that the program still holds, with what is known of each."""
+        for known in list(self._connections.values()):
+            thing = known.pointer() if known.pointer is not None else None
+            if thing is not None:
+                yield thing, known
+        for thing in connections_of_sqlite():
+            held = self.of(thing)
+            if held is not None and held.pointer is None:
+                yield thing, held
+
     # --- their use ---------------------------------------------------------------------------------------------------
 
     @quietly
@@ -337,6 +351,9 @@ class Databases:
             connection.used_by.clear()
             connection.foreign.clear()
             connection.uses_here = 0
+        if connection.uses == 0:
+            for listener in self._listeners:
+                listener.first_used(connection)
         connection.uses += 1
         connection.uses_here += 1
         self._uses[connection.number] = connection.uses
@@ -353,7 +370,7 @@ class Databases:
         if statement.verb in _LOCKING:
             self._notice_wait(connection, statement)
         self._follow(connection, statement)
-        for listener in self._listeners if statement.writes else ():
+        for listener in self._listeners if statement.writes or statement.sets else ():
             listener.wrote(connection, statement, text)
         if connection.attached:
             self._used_attached(connection, text, also)
@@ -497,6 +514,12 @@ class Databases:
                     begun_at=transaction.phase, begun_by=transaction.fixture, begun_scope=transaction.scope,
                     tables=sorted(transaction.tables),
                 )
+
+
+def connections_of_sqlite() -> List[Any]:
+    """Return the open sqlite3 connections, found by the garbage collector: the class has no weak references."""
+    sqlite3 = sys.modules.get("_sqlite3")
+    return [] if sqlite3 is None else [one for one in gc.get_objects() if is_a(one, sqlite3.Connection)]
 
 
 def _database(configured: str, observed: Optional[Dict[str, Any]], number: str) -> Hashable:

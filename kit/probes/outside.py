@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from .audited import listen
-from .databases import Connection, Databases, Listener
+from .databases import Connection, Databases, Listener, connections_of_sqlite
 from .frames import APPLICATION, Frame, Stack, application_stack, owner
-from .objects import attribute, bases, is_a, module_of, path_of, qualname_of
-from .own import gc, json, os, re, sys, threading
+from .kept_sessions import KeptSessions
+from .left_running import LeftRunning
+from .objects import attribute, bases, module_of, path_of, qualname_of
+from .own import json, os, re, threading
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .sealed import Seal
@@ -111,12 +113,12 @@ _NOT_OF_THE_PROGRAM = frozenset((
 class Touching:
     """Reports which files of a folder the application writes, creates or removes, before it does so.
 
-    `writes` maps the path of each file to the stack that did so last.
+    `writes` maps the path of each file to the stack that did so last; `folder` ends with a slash.
     """
 
     def __init__(self, holder: DiagnoseProcess, folder: str, once: bool = True) -> None:
         self._holder, self._once = holder, once
-        self._folder = os.path.realpath(folder) + os.sep
+        self.folder = os.path.realpath(folder) + os.sep
         self._told: Dict[str, None] = {}
         self._busy: Set[int] = set()
         self.writes: Dict[str, Stack] = {}
@@ -157,7 +159,7 @@ class Touching:
         if type(folder) is int and folder >= 0 and not os.path.isabs(path):
             path = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
         path = os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(path))), os.path.basename(path))
-        if not path.startswith(self._folder) or _NOT_OF_THE_PROGRAM & set(path.split(os.sep)):
+        if not path.startswith(self.folder) or _NOT_OF_THE_PROGRAM & set(path.split(os.sep)):
             return
         stack = application_stack()
         if not stack or owner(stack[0][0]) is not APPLICATION:
@@ -193,6 +195,7 @@ class Journal(Listener):
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
         self.writes: List[Write] = []
+        self.undone: List[Write] = []  # rolled back; what they set of a connection may have stayed, as a pragma does
         self._pending: Dict[str, List[Write]] = {}
 
     @quietly
@@ -211,6 +214,7 @@ class Journal(Listener):
         pending = self._pending.pop(connection.number, [])
         if is_commit is False:
             gone = [id(write) for write in pending]
+            self.undone += [write for write in pending if write.statement.sets]
             self.writes[:] = [write for write in self.writes if id(write) not in gone]
         elif is_commit and pending:
             stack = application_stack()
@@ -220,20 +224,35 @@ class Journal(Listener):
     def of(self, difference: Dict[str, str]) -> Optional[Write]:
         """Return the statement behind a difference: the last that can have changed it so, or that created it."""
         key, last = difference["key"], _table_of(difference).rpartition(".")[2].lower()
-        found = [write for write in self.writes if write.key == key and last in write.statement.tables]
-        if not found:
-            found = [write for write in self.writes if write.key == key and last in write.text.lower()]
+        mine = [write for write in self.writes if write.key == key]
+        if difference["kind"] in ("table", "sequence"):
+            mine = [write for write in mine if write.statement.writes]
+        found = [write for write in mine if last in write.statement.tables]
+        named = [write for write in mine if _names(write.text, last)]
+        # A statement on an index names its table, too.
+        found = found or named if difference["kind"] in ("table", "sequence") else named or found
         before, after = _number(difference["before"]), _number(difference["after"])
         takes = [write for write in found if write.statement.verb in _TAKES]
         makes = [write for write in found if write.statement.verb in _MAKES]
         adds = [write for write in found if write.statement.verb not in (*_TAKES, *_MAKES)]
-        if not difference["after"] or before > after:
+        if not difference["after"]:
+            likely = [write for write in takes if write.statement.verb == "drop"] or takes
+        elif difference["after"].startswith("altered: ") or difference["after"] == "replaced by another":
+            likely = [write for write in found if write.statement.verb == "alter"] or makes
+        elif before > after:
             likely = takes
         elif difference["kind"] not in ("sequence", "setting") and not after:
             likely = makes[:1]  # the first created it; a later "create ... if not exists" changes nothing
         else:
             likely = adds
-        return next(reversed(likely or found), None)
+        return next(reversed(likely or found), None) or self._of_a_wider(difference, mine)
+
+    def _of_a_wider(self, difference: Dict[str, str], mine: List[Write]) -> Optional[Write]:
+        """Return the last statement that dropped a schema or table with all that depended on it."""
+        if difference["after"]:
+            return None
+        wider = [write for write in mine if write.statement.verb == "drop" and _names(write.text, "cascade")]
+        return next(reversed(wider), None)
 
     def origin_of(self, difference: Dict[str, str]) -> Dict[str, Any]:
         """Return the stack and the notes of the statement behind a difference; empty if none is known."""
@@ -276,6 +295,11 @@ class Journal(Listener):
         )
 
 
+def _names(text: str, name: str) -> bool:
+    """Return whether a text has this name as a word."""
+    return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text.lower()) is not None
+
+
 def _number(said: str) -> int:
     """Return the row count in a text such as "3 rows"; 0 for any other text."""
     first = said.partition(" ")[0]
@@ -283,8 +307,14 @@ def _number(said: str) -> int:
 
 
 def _table_of(difference: Dict[str, str]) -> str:
-    """Return the table that a difference is about; for a sequence, the table in its name."""
+    """Return the table that a difference is about; for a sequence, the table in its name; else the name in SQL."""
     name = difference["name"]
+    if difference["kind"] == "trigger":
+        return name.partition(" on ")[0]
+    if difference["kind"] == "function":
+        return name.partition("(")[0]
+    if difference["kind"] == "setting":
+        return name.partition(" of ")[0]
     is_sequence = difference["kind"] == "sequence" and name.endswith("_seq")
     return "_".join(name.split("_")[:-2]) if is_sequence and name.count("_") > 1 else name
 
@@ -306,16 +336,23 @@ class Looking:
         self._memories: Dict[str, Any] = {}
         databases.listen(Telling(holder, once=False))
         databases.listen(self.journal)
+        self.sessions = KeptSessions(databases, self.journal, files.folder)
+        databases.listen(self.sessions)
+        self.running = LeftRunning()
 
     @quietly
     def begins(self) -> None:
         """Take the snapshot that later differences are relative to, of everything reached so far."""
         self.journal.writes.clear()
+        self.journal.undone.clear()
+        self.sessions.begins()
+        self.running.begins()
         self._holder.ask(do="begins", memories=self._in_memory())
 
     @quietly
     def adopts(self) -> None:
         """Add everything new to the snapshot: it belongs to a fixture that outlives its test."""
+        self.running.begins()
         self._holder.ask(do="adopts", memories=self._in_memory())
 
     @quietly
@@ -324,7 +361,9 @@ class Looking:
         answer = self._holder.ask(do="ends", memories=self._in_memory(), put_back=put_back, keep=keep)
         for key, statements in answer.get("run", {}).items():
             _run(self._memories[key], statements)
-        answer["differences"] = [{**one, **self._origin_of(one)} for one in answer.get("differences", ())]
+        told = [{**one, **self._origin_of(one)} for one in answer.get("differences", ())]
+        own = [*(self.sessions.ends(put_back, keep) or ()), *(self.running.ends(put_back, keep) or ())]
+        answer["differences"] = [*told, *own]
         return answer
 
     def _origin_of(self, difference: Dict[str, str]) -> Dict[str, Any]:
@@ -336,19 +375,13 @@ class Looking:
     def _in_memory(self) -> Dict[str, str]:
         """Return the content of each in-memory database, as hexadecimal digits, by the number of its connection."""
         found = {}
-        for own in _connections_of_sqlite():
+        for own in connections_of_sqlite():
             known = self._databases.of(own)
             content = _content(own) if known is not None and known.database == known.number else None
             if known is not None and content is not None:
                 self._memories[known.number] = own
                 found[known.number] = content.hex()
         return found
-
-
-def _connections_of_sqlite() -> List[Any]:
-    """Return the open sqlite3 connections, found by the garbage collector: the class has no weak references."""
-    sqlite3 = sys.modules.get("_sqlite3")
-    return [] if sqlite3 is None else [one for one in gc.get_objects() if is_a(one, sqlite3.Connection)]
 
 
 def _content(connection: Any) -> Optional[bytes]:

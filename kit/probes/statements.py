@@ -15,19 +15,23 @@ _WRITES = frozenset(
     ("insert", "update", "delete", "truncate", "create", "drop", "alter", "copy", "merge", "replace")
 )
 _WRITES_WITHIN = frozenset(("insert", "update", "delete", "merge"))
+_SETS = frozenset(("set", "reset", "discard", "attach", "detach"))
+_SETTING = frozenset(("set_config", "pg_advisory_lock", "pg_try_advisory_lock"))
 _EXPLAINED = _WRITES_WITHIN | {"select", "with", "values", "create"}
 
 
 class Statement(NamedTuple):
     """The facts about a text of one or several statements.
 
-    `tables` are lower case, without schema; `verb` is the first word in lower case, "" without one.
+    `tables` are lower case, without schema; `verb` is the first word in lower case, "" without one. `sets` says whether
+    it sets something of the database or of its connection that is not a row (`set`, `pragma x = 1`, `attach`).
     """
 
     writes: bool
     ends: bool
     tables: Tuple[str, ...]
     verb: str = ""
+    sets: bool = False
 
 
 _known: Dict[str, Statement] = {}
@@ -52,6 +56,7 @@ def _read(text: str) -> Statement:
         any(_ends(tokens) for tokens in statements),
         tuple(tables),
         first.text if first is not None and first.is_word else "",
+        any(_sets(tokens) for tokens in statements),
     )
 
 
@@ -66,6 +71,13 @@ def _writes(tokens: List[Token]) -> bool:
     if words[0] == "copy":  # `copy t to ...` only reads
         return "to" not in words and [token.text for token in tokens[1:2]] != ["("]
     return words[0] in _WRITES
+
+
+def _sets(tokens: List[Token]) -> bool:
+    texts = [token.text for token in tokens]
+    if texts[0] == "pragma":
+        return "=" in texts or "(" in texts
+    return texts[0] in _SETS or not _SETTING.isdisjoint(texts)
 
 
 def _ends(tokens: List[Token]) -> bool:

@@ -11,7 +11,7 @@ from .objects import Notes
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 
-_POOLS = ("ThreadPoolExecutor", "AnyIO worker thread", "asyncio_")  # worker threads of pools, which serve any caller
+POOLS = ("ThreadPoolExecutor", "AnyIO worker thread", "asyncio_")  # worker threads of pools, which serve any caller
 _under_sqlalchemy: "Notes[bool]" = Notes()
 
 
@@ -40,6 +40,6 @@ class ThreadProbe:
 
     @quietly
     def _note(self, thread: Any) -> None:
-        if not name_of_thread(thread).startswith(_POOLS):
+        if not name_of_thread(thread).startswith(POOLS):
             STARTED_BY.set(thread, application_stack())
             _under_sqlalchemy.set(thread, running("sqlalchemy") is not None)

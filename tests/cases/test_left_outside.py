@@ -16,9 +16,9 @@ import pytest
 
 from kit.answer.diagnosis import Diagnosis, Status
 from kit.diagnosing import diagnose
-from kit.diagnosing.outside.contents import stable
 from kit.pair import Pair
 from kit.pair.slots import open_slots
+from kit.probes.stable import stable
 from tests.projects import LIGHT
 
 ENGINE = """
@@ -80,7 +80,111 @@ def rows(url: str, place: str) -> Left:
     )  # fmt: skip
 
 
+def defined(url: str, statement: str, place: str, says: str, reads: str = "select count(name) from items") -> Left:
+    """A test that defines a table otherwise, or drops it; a remedy is to make all again before each test."""
+    return Left(
+        {
+            "app.py": ENGINE, "conftest.py": """
+import pytest
+from app import ask, run
+@pytest.fixture(autouse=True, scope="{}")
+def tables():
+    run("drop table if exists items")
+    run("create table items (id integer primary key, name text)")
+    run("create index items_name on items (name)")
+    run("insert into items values (1, 'a')")
+""",
+            "test_it.py": f"""
+from app import ask, run
+def test_other():
+    run({statement!r})  # <- line
+def test_items(): assert ask({reads!r}) == 1
+""",
+        },
+        "session", "function", place, url, (says,),
+    )  # fmt: skip
+
+
+def kept(url: str, broken: str, clean: str, place: str, says: str, victim: str) -> Left:
+    """A test that sets something of a connection, which the pool hands to the next test."""
+    return Left(
+        {
+            "app.py": ENGINE,
+            "conftest.py": TABLES.replace("{}", "") + """
+@pytest.fixture(autouse=True)
+def reset():
+    yield
+    run("{}")
+""",
+            "test_it.py": f"""
+from app import ask, engine, run
+def test_other():
+    with engine.connect() as connection:
+        connection.exec_driver_sql({broken!r})  # <- line
+        connection.commit()
+def test_next(): {victim}
+""",
+        },
+        "select 1", clean,
+        f"{place} of a kept connection to " + ("{database}" if url == "{server}" else "test.db"), url, (says,),
+    )  # fmt: skip
+
+
 CASES = {
+    "search-path-of-a-pool": kept(
+        "{server}", "set search_path = other", "reset search_path", "setting search_path",
+        'at other ("$user", public before)', 'assert ask("select count(*) from items") == 0',
+    ),
+    "read-only-connection-of-a-pool": kept(
+        "{server}", "set default_transaction_read_only = on", "reset all", "setting default_transaction_read_only",
+        "at on (off before)", 'run("insert into items values (1, 2)")',
+    ),
+    "pragma-of-a-pool": kept(
+        "sqlite:///test.db", "pragma query_only = on", "pragma query_only = off", "setting query_only",
+        "at 1 (0 before)", 'run("insert into items values (1, 2)")',
+    ),
+    "table-dropped-on-a-server": defined(
+        "{server}", "drop table items", "table items of {database}", "leaves no table items of "
+    ),
+    "table-dropped-in-memory": defined(
+        "sqlite://", "drop table items", "table items of the database in memory", "leaves no table items of "
+    ),
+    "table-altered-on-a-server": defined(
+        "{server}", "alter table items rename name to title", "table items of {database}",
+        "altered: with title text, without name text",
+    ),
+    "table-altered-in-a-file": defined(
+        "sqlite:///test.db", "alter table items add age int", "table items of test.db", "altered: with age INT",
+        "select count(*) = 2 from pragma_table_info('items')",
+    ),
+    "index-made-on-a-server": defined(
+        "{server}", "create unique index items_one on items ((1))", "index items_one of {database}",
+        "which was not there before",
+        "with more as (insert into items values (2, 'b') returning 1) select count(*) from more",
+    ),
+    "index-dropped-in-a-file": defined(
+        "sqlite:///test.db", "drop index items_name", "index items_name of test.db", "leaves no index items_name of ",
+        "select count(*) from items indexed by items_name where name = 'a'",
+    ),
+    "version-of-a-file": Left(
+        {
+            "app.py": ENGINE, "conftest.py": """
+import pytest
+from app import ask, run
+@pytest.fixture(autouse=True)
+def version():
+    yield
+    run("{}")
+""",
+            "test_it.py": """
+from app import ask, run
+def test_upgrade():
+    run("pragma user_version = 7")  # <- line
+def test_first(): assert ask("pragma user_version") == 0
+""",
+        },
+        "select 1", "pragma user_version = 0", "setting user_version of test.db",
+    ),
     "rows-on-a-server": rows("{server}", "table items of {database}"),
     "rows-in-a-file": rows("sqlite:///test.db", "table items of test.db"),
     "rows-in-memory": rows("sqlite://", "table items of the database in memory"),
@@ -149,6 +253,48 @@ def test_none(): assert app.last() is None
         },
         "pass", "app.LAST.unlink(missing_ok=True)", "file last.txt", says=("1 byte (not there before)",),
     ),
+    "child-process": Left(
+        {
+            "app.py": """
+import subprocess, sys
+NAME = "\\0" + __file__
+STARTED = []
+def serve():
+    STARTED.append(subprocess.Popen([sys.executable, "server.py"], stdin=-1, stdout=-1))  # <- line
+    STARTED[-1].stdout.readline()
+def end():
+    for child in STARTED:
+        child.communicate()
+    STARTED.clear()
+""",
+            "server.py": """
+import socket, sys
+import app
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(app.NAME)
+print("up", flush=True)
+sys.stdin.read()
+""",
+            "conftest.py": """
+import pytest, app
+@pytest.fixture(autouse=True)
+def ended():
+    yield
+    {}
+""",
+            "test_it.py": """
+import socket
+import app
+def test_serve():
+    app.serve()
+def test_name_is_free():
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(app.NAME)
+""",
+        },
+        "pass", "app.end()", f"the child process `{f'{stable(sys.executable)} server.py'[:80]}`",
+        says=("running, started at",),
+    ),
     "a-row-that-is-needed": Left(
         {
             "app.py": ENGINE, "conftest.py": TABLES,
@@ -197,7 +343,7 @@ def test_what_is_left_is_named_and_proved(
     assert found.status is Status.PROVED, found
     (cause,) = found.causes
     assert cause.kind == case.kind
-    assert cause.changed.startswith(f"with {case.place.format(database=stable(database))} as it was"), cause.changed
+    assert cause.changed.startswith(f"with {case.place.format(database=stable(database))}"), cause.changed
     assert [word for word in case.says if word not in cause.what] == [], cause.what
     told = f"{cause.file}:{cause.line} {cause.what}"
     marked = [

@@ -108,6 +108,37 @@ def test_what_wrote_is_what_can_have_changed_it_so(
     assert [said for said, _, _ in lines_of(found, "items", after=after, before=before)["notes"]] == [by]
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "before", "after", "by"),
+    [
+        ("table", "items", "1 row", "", "drop table items"),
+        ("table", "items", "1 row", "altered: with age int", "alter table items add age int"),
+        ("index", "ux", "", "there", "create unique index ux on items (x)"),
+        ("index", "old", "there", "", "drop index old"),
+        ("trigger", "told on items", "there", "", "drop trigger told on items"),
+        ("view", "seen", "there", "replaced by another", "create or replace view seen as select 1"),
+        ("function", "shop.price(integer)", "", "there", "create function shop.price(int) returns int"),
+        ("view", "lost", "there", "", "drop table other cascade"),
+        ("setting", "user_version", "", "7", "pragma user_version = 7"),
+        ("view", "nobody_made", "", "there", None),
+    ],
+)  # fmt: skip
+def test_what_made_or_dropped_it_is_the_statement_that_names_it(
+    kind: str, name: str, before: str, after: str, by: str | None, journal: tuple[Databases, Journal, Connection]
+) -> None:
+    """An index is put down to the statement on it, not to that on its table; what went along, to who dropped all."""
+    _, found, connection = journal
+    for text in (
+        "create unique index ux on items (x)", "insert into items (x) values (1)", "alter table items add age int",
+        "pragma user_version = 7", "create or replace view seen as select 1",
+        "create function shop.price(int) returns int", "drop index old", "drop trigger told on items",
+        "drop table other cascade", "drop table items", "insert into older values ('older')",
+    ):  # fmt: skip
+        ran(found, connection, text)
+    write = found.of({"key": "db", "name": name, "kind": kind, "before": before, "after": after})
+    assert (write and write.text) == by
+
+
 def test_who_wrote_last_and_who_committed_it(journal: tuple[Databases, Journal, Connection]) -> None:
     """The last statement that adds to a table is named, and the line that committed it."""
     databases, found, connection = journal

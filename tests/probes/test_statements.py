@@ -86,3 +86,16 @@ def test_texts_without_end_are_not_all_kept() -> None:
         read(f"select {number}")
     assert len(statements._known) <= statements._STATEMENTS_AT_MOST
     assert read("select " + "x" * 10_000_000 + " from sites").tables == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "sets"),
+    [
+        ("SET search_path = other", True), ("reset all", True), ("select set_config('app.tenant', '1', false)", True),
+        ("pragma foreign_keys = on", True), ("pragma foreign_keys(1)", True), ("pragma foreign_keys", False),
+        ("attach 'a.db' as a", True), ("update t set x = 1", False), ("select 1", False),
+    ],
+)  # fmt: skip
+def test_what_sets_something_of_the_connection_is_told_apart(text: str, sets: bool) -> None:
+    """A setting, a pragma with a value and an attached file count; a pragma that asks does not, nor an UPDATE."""
+    assert read(text).sets is sets

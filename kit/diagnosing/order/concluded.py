@@ -12,7 +12,8 @@ from kit.detectors.state import (
     state_needed_from_collection,
     state_needed_from_test,
 )
-from kit.diagnosing.order.model import FILES, Dependence, Piece, Role, Unit
+from kit.diagnosing.order.model import FILES, RUNNING, SESSIONS, Dependence, Piece, Role, Unit
+from kit.diagnosing.outside.contents import ALTERED, REPLACED, THERE
 
 _AT_MOST = 3  # units that are named
 
@@ -51,6 +52,8 @@ def unproved(found: Dependence) -> Iterator[str]:
     """Yield sentences on what was not shown."""
     if found.role is not Role.INDEPENDENT and not found.pieces:
         yield f"{said(found)}; {found.reason}."
+        for piece in found.unrestored[:_AT_MOST]:
+            yield f"{_units(found)} {_done_outside(found, piece)}. The kit cannot restore that, so it is not proved."
     if found.pieces and found.reason:
         yield f"{said(found)}; {found.reason}."
     if found.pieces and not found.alone_enough:
@@ -88,12 +91,21 @@ def _describe_change(piece: Piece) -> str:
 def _done_outside(found: Dependence, piece: Piece) -> str:
     """The clause on a change of a database or file, and the line that made it."""
     at = f" at {_at(found, piece)}" if piece.written else " by it"
+    before = piece.before or ("not set" if piece.label.startswith("setting ") else "not there")
     if not piece.after:
         return f"leaves no {piece.place}, {'removed' if piece.group == FILES else 'dropped'}{at}"
+    if piece.after.startswith(ALTERED):
+        return f"leaves {piece.place} {piece.after}{',' if piece.written else ''}{at}"
+    if piece.group == RUNNING:
+        return f"leaves {piece.place} running, started{at}"
+    if piece.after == THERE:
+        return f"leaves {piece.place}, which was not there before, made{at}"
     if piece.group == FILES:
-        return f"leaves {piece.place} with {piece.after} ({piece.before or 'not there'} before), written{at}"
+        return f"leaves {piece.place} with {piece.after} ({before} before), written{at}"
+    if piece.after == REPLACED:
+        return f"leaves {piece.place} {piece.after}{',' if piece.written else ''}{at}"
     if not piece.label.startswith("table "):
-        return f"leaves {piece.place} at {piece.after} ({piece.before or 'not there'} before), changed{at}"
+        return f"leaves {piece.place} at {piece.after} ({before} before), changed{at}"
     return f"leaves {piece.place} with {piece.after} ({piece.before or 'no such table'} before), written{at}"
 
 
@@ -123,7 +135,15 @@ def _by(piece: Piece, found: Dependence) -> str:
     """pytest's way to change such a place for one test only; a fixture when the test itself does not write it."""
     if piece.group == FILES:
         return "write to tmp_path instead, or remove it in a fixture, after its yield"
+    if piece.group == RUNNING:
+        return "let a fixture end it and wait for it, after its yield"
     if piece.is_outside:
+        if not piece.after or piece.after.startswith(ALTERED) or piece.after == REPLACED:
+            return "let a fixture make it again as it was, after its yield, or give that test a database of its own"
+        if piece.group == SESSIONS:
+            return "let a fixture undo it on that connection, after its yield (in Postgres, `set local` ends by itself)"
+        if piece.label.startswith("setting "):
+            return "let a fixture reset it after its yield"
         rolled = f"roll back what {piece.written[0]} writes" if piece.written else "roll it back"
         return f"let a fixture {rolled}, or delete it after its yield"
     if piece.after.startswith("a cache of "):

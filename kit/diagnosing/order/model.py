@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kit.probes import kept_sessions, left_running
 from kit.probes.interventions.state import Watched
 
 ROWS, FILES, FRESH = "rows", "files", "rows of a new database"
-OUTSIDE = (ROWS, FILES, FRESH)  # groups of places outside the process
+SESSIONS, RUNNING = kept_sessions.GROUP, left_running.GROUP
+OUTSIDE = (ROWS, FILES, FRESH, SESSIONS, RUNNING)  # groups of places that are not in the program's objects
 
 
 class Role(StrEnum):
@@ -55,6 +57,7 @@ class Piece:
     after: str
     written: tuple[Line, ...] = ()
     notes: tuple[tuple[str, str, int], ...] = ()
+    can_go_back: bool = True
 
     @property
     def is_outside(self) -> bool:
@@ -72,7 +75,7 @@ class Dependence:
 
     `units` is the smallest set found that must precede it. `pieces` are the places whose values decide: with them
     restored, the test ends as it does without the units. `alone_enough` is True if it ends as with the units when all
-    other places are restored.
+    other places are restored. `unrestored` are places that differ and that the kit cannot restore.
     """
 
     test: str
@@ -82,3 +85,4 @@ class Dependence:
     pieces: tuple[Piece, ...] = ()
     alone_enough: bool = False
     reason: str = ""
+    unrestored: tuple[Piece, ...] = ()

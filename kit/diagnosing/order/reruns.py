@@ -30,6 +30,7 @@ class _Difference(msgspec.Struct, frozen=True):
     after: str
     written: tuple[tuple[str, int, str], ...] = ()
     notes: tuple[tuple[str, str, int], ...] = ()
+    can_go_back: bool = True
 
 
 class _Written(msgspec.Struct, frozen=True):
@@ -41,7 +42,7 @@ class _Written(msgspec.Struct, frozen=True):
     unread: tuple[tuple[str, str], ...] = ()  # a place, and why it could not be read
 
 
-_NEVER_COMPARED = ("files outside of the project", "other processes")
+_NEVER_COMPARED = ("files outside of the project", "processes that the tests did not start")
 
 
 @dataclass
@@ -159,7 +160,8 @@ class Reruns:
     def _piece(self, one: _Difference) -> Piece:
         notes = tuple((said, self._relative(file), line) for said, file, line in one.notes)
         written = self._as_lines(one.written)
-        return Piece(one.place, one.group, one.holder, one.label, one.before, one.after, written, notes)
+        said = one.place, one.group, one.holder, one.label, one.before, one.after
+        return Piece(*said, written, notes, one.can_go_back)
 
     def _relative(self, file: str) -> str:
         path = Path(file)

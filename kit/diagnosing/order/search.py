@@ -14,11 +14,14 @@ from itertools import accumulate, pairwise
 from typing import Protocol
 
 from kit.diagnosing.minimal import minimal
-from kit.diagnosing.order.model import FILES, FRESH, ROWS, Dependence, Piece, Role, Unit
+from kit.diagnosing.order.model import FILES, FRESH, ROWS, RUNNING, SESSIONS, Dependence, Piece, Role, Unit
 
 # Groups of places, tried cumulatively in this order, the likeliest first. Rows in a database that a test created itself
 # seldom affect the next test; the state that leads that test to the database is tried first.
-GROUPS = ((ROWS, FILES), ("project", "fixtures", "process"), ("libraries",), ("modules",), (FRESH,))
+# A pool of processes may wait forever for a worker that was ended, so these come late, too.
+GROUPS = (
+    (ROWS, FILES, SESSIONS), ("project", "fixtures", "process"), ("libraries",), (RUNNING,), ("modules",), (FRESH,),
+)  # fmt: skip
 _NAMES_OF_OTHERS = ("sys.modules", "logging.root.manager.loggerDict")
 _PASSED, _FAILED = "passed", "failed"
 _NAMED_AT_MOST = 6  # places that only act together
@@ -189,7 +192,9 @@ def _which_state(found: Dependence, runs: Runs) -> Dependence:
             found = replace(found, pieces=mine, alone_enough=alone_enough)
             return found if all(piece.is_outside for piece in mine) else _with_lines(found, what, runs)
         tried = places
-    return replace(found, reason=_NOTHING_DECIDES.format(len(pieces), *runs.scope()))
+    stayed = tuple(piece for piece in pieces if not piece.can_go_back)
+    reason = _NOTHING_DECIDES.format(len(pieces) - len(stayed), *runs.scope())
+    return replace(found, reason=reason, unrestored=stayed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 from kit.diagnosing.order.model import FILES, FRESH, ROWS
 from kit.diagnosing.outside.clients import Client
-from kit.diagnosing.outside.contents import Contents, Left, differences, stable
+from kit.diagnosing.outside.contents import Contents, Left, differences
 from kit.diagnosing.outside.files import Files
 from kit.diagnosing.outside.postgres import Postgres, Server
 from kit.diagnosing.outside.sqlite import SqliteFile
@@ -28,6 +28,7 @@ from kit.probes.allow import AllowList
 from kit.probes.identity import POSTGRES_QUESTIONS
 from kit.probes.redact import redact
 from kit.probes.sealed import Seal
+from kit.probes.stable import stable
 
 SOCKET = "outside"
 _LENGTH_AT_MOST = 100  # of a socket's path, which the system limits
@@ -266,6 +267,7 @@ class Keeper:
         return {
             "place": place, "group": FRESH if key in self._fresh else ROWS, "holder": database, "label": left.label,
             "before": left.before, "after": left.after, "key": key, "name": left.name, "kind": left.kind,
+            "can_go_back": left.can_go_back,
         }  # fmt: skip
 
     def _names(self, memories: Mapping[str, SqliteFile]) -> dict[str, str]:

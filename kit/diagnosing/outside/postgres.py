@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from kit.diagnosing.outside.clients import Client, connect
-from kit.diagnosing.outside.contents import Contents, Left, Table, differences
-from kit.diagnosing.outside.store import BYTES_AT_MOST, ROWS_AT_MOST, SECONDS_AT_MOST, CannotBeAsked
+from kit.diagnosing.outside.contents import THERE, Contents, Left, Object, Table, differences, within
+from kit.diagnosing.outside.definitions import Definition, definitions, objects, quoted, shown, sql
+from kit.diagnosing.outside.store import BYTES_AT_MOST, ROWS_AT_MOST, SECONDS_AT_MOST, CannotBeAsked, check_exact
 
 _BEGIN = f"""\
 set statement_timeout = '{SECONDS_AT_MOST}s';
@@ -24,25 +25,14 @@ set datestyle = iso"""
 _OURS = "n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
 _NOT_OF_EXTENSION = "not exists (select from pg_depend d where d.objid = {}.oid and d.deptype = 'e')"
 _RELATIONS = f"""\
-select n.nspname, c.relname, c.relkind::text, pg_total_relation_size(c.oid)::text,
-       coalesce((select d.deptype::text from pg_depend d where d.objid = c.oid and d.deptype in ('a', 'i')
-                 and d.classid = 'pg_class'::regclass limit 1), '')
+select n.nspname, c.relname, c.relkind::text, pg_total_relation_size(c.oid)::text
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where {_OURS} and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and {_NOT_OF_EXTENSION.format("c")}
+where {_OURS} and c.relkind in ('r', 'S') and {_NOT_OF_EXTENSION.format("c")}
 order by 1, 2"""
-_OTHERS = f"""\
-select n.nspname, 'schema', '' from pg_namespace n where {_OURS} and {_NOT_OF_EXTENSION.format("n")}
-union all
-select n.nspname, 'type', t.typname from pg_type t join pg_namespace n on n.oid = t.typnamespace
-where {_OURS} and t.typtype in ('e', 'd', 'r') and {_NOT_OF_EXTENSION.format("t")}
-union all
-select n.nspname, 'function', p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-where {_OURS} and p.prokind in ('f', 'p') and {_NOT_OF_EXTENSION.format("p")}"""
 _SETTINGS = """\
 select coalesce(quote_ident(r.rolname), ''), coalesce(quote_ident(d.datname), ''), unnest(s.setconfig)
 from pg_db_role_setting s left join pg_roles r on r.oid = s.setrole left join pg_database d on d.oid = s.setdatabase
 where s.setdatabase in (0, (select oid from pg_database where datname = current_database()))"""
-_KINDS = {"v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence", "p": "table", "r": "table"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +76,28 @@ class Postgres:
             return _contents(client)
 
     def put_back(self, before: Contents, labels: Collection[str] | None) -> None:
-        """Restore the contents in one transaction."""
+        """Restore the contents in one transaction; if not all can be made again, what was not dropped or altered."""
+        try:
+            self._put_back(before, labels, lambda left: True)
+        except CannotBeAsked:
+            if labels is None or len(labels) > 1:
+                self._put_back(before, labels, lambda left: not left.is_made_again)
+            raise
+
+    def _put_back(self, before: Contents, labels: Collection[str] | None, is_chosen: Callable[[Left], bool]) -> None:
         with self._connected() as client:
             client.run("begin")
+            now = _contents(client)
             wanted = [
-                left for left in differences(before, _contents(client))
-                if left.can_go_back and (labels is None or left.label in labels)
+                left for left in differences(before, now)
+                if left.can_go_back and (labels is None or left.label in labels) and is_chosen(left)
             ]  # fmt: skip
             if wanted:
                 _without_triggers(client)
-                _until_done(client, [step for left in wanted for step in _steps(client, left, before)])
+                _until_done(client, [step for left in wanted for step in _steps(client, left, before, now)])
+                if any(left.is_made_again or not left.before for left in wanted):
+                    _until_done(client, _lost(now, _contents(client), wanted))
+                    check_exact(before, now, _contents(client), wanted)
             client.run("commit")
 
     @contextmanager
@@ -115,46 +117,28 @@ def _contents(client: Client) -> Contents:
     size = sum(int(row[3]) for row in relations if row[2] == "r")
     if size > BYTES_AT_MOST:
         raise CannotBeAsked(f"it holds more than {BYTES_AT_MOST // 1_000_000} MB")
-    tables, sequences, objects = {}, {}, {}
-    for schema, relation, kind, _, owned in relations:
-        name = _shown(schema, relation)
+    defined = definitions(client)
+    tables, sequences = {}, {}
+    for schema, relation, kind, _ in relations:
+        name = shown(schema, relation)
         if kind == "r":
-            tables[name] = _table(client, name)
-        elif kind == "S":
+            tables[name] = _table(client, name, defined[name])
+        else:
             sequences[name] = client.ask(f"select last_value || case when is_called then '' else ' (next)' end"
-                                         f" from {_sql(name)}")[0][0]  # fmt: skip
-        if kind not in "rS" or (kind == "S" and not owned):
-            objects[name] = _KINDS[kind]
-    for schema, kind, other in client.ask(_OTHERS):
-        name = schema if kind == "schema" else other if kind == "function" else _shown(schema, other)
-        objects[name] = kind
+                                         f" from {sql(name)}")[0][0]  # fmt: skip
     settings = {_setting(role, database, text.partition("=")[0]): text.partition("=")[2]
                 for role, database, text in client.ask(_SETTINGS)}  # fmt: skip
-    return Contents(tables, sequences, objects, settings)
+    return Contents(tables, sequences, objects(client), settings)
 
 
-def _table(client: Client, name: str) -> Table:
-    count = int(client.ask(f"select count(*)::text from only {_sql(name)}")[0][0])
+def _table(client: Client, name: str, of: Definition) -> Table:
+    count = int(client.ask(f"select count(*)::text from only {sql(name)}")[0][0])
     if count > ROWS_AT_MOST:
-        digest = client.ask(f"select coalesce(sum(hashtext(kit_row::text)), 0)::text from only {_sql(name)} kit_row")
-        return Table(None, count, digest[0][0])
-    rows = tuple(row[0] for row in client.ask(f"select kit_row::text from only {_sql(name)} kit_row"))
-    return Table(rows, count, hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest())
-
-
-def _shown(schema: str, name: str) -> str:
-    """A name as it is shown: with its schema, unless that is `public`."""
-    return name if schema == "public" and "." not in name else f"{schema}.{name}"
-
-
-def _sql(shown: str) -> str:
-    """The SQL form of a shown name."""
-    schema, dot, name = shown.partition(".")
-    return f"{_quoted(schema)}.{_quoted(name)}" if dot else f"public.{_quoted(shown)}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+        digest = client.ask(f"select coalesce(sum(hashtext(kit_row::text)), 0)::text from only {sql(name)} kit_row")
+        return Table(None, count, digest[0][0], of.parts, of.made, of.columns, of.numbers)
+    rows = tuple(row[0] for row in client.ask(f"select kit_row::text from only {sql(name)} kit_row"))
+    digest_of_rows = hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
+    return Table(rows, count, digest_of_rows, of.parts, of.made, of.columns, of.numbers)
 
 
 def _text(value: str) -> str:
@@ -195,20 +179,71 @@ def _until_done(client: Client, steps: list[str]) -> None:
         steps = left
 
 
-def _steps(client: Client, left: Left, before: Contents) -> Iterator[str]:
+def _lost(before: Contents, after: Contents, wanted: list[Left]) -> list[str]:
+    """The statements that make again what was dropped with the restored objects, and was not to be restored itself."""
+    mine = {left.name for left in wanted}
+    lost = [step for name, table in before.tables.items() if name not in mine and name in after.tables
+            for step in table.made if step not in after.tables[name].made and step.startswith("alter table")]
+    return [*lost, *(step for name, thing in before.objects.items()
+                     if name not in mine and name not in after.objects and thing.table not in mine
+                     for step in thing.made)]  # fmt: skip
+
+
+def _steps(client: Client, left: Left, before: Contents, now: Contents) -> Iterator[str]:
     name = left.name
     if left.kind == "table" and name in before.tables:
-        yield from _rows_back(client, name, before.tables[name])
-    elif left.kind == "sequence" and name in before.sequences:
-        last, _, following = before.sequences[name].partition(" ")
-        yield f"select setval({_text(_sql(name))}, {last}, {'false' if following else 'true'})"
+        yield from _table_again(name, before) if left.is_made_again else _rows_back(client, name, before.tables[name])
+    elif left.kind == "sequence" and THERE not in (left.before, left.after):
+        yield _number_back(name, before.sequences[name])
     elif left.kind == "setting":
         yield _setting_back(name, left.before)
-    elif left.kind == "schema":
-        yield f"drop schema if exists {_quoted(name)} cascade"
     else:
-        named = name if left.kind == "function" else _sql(name)
-        yield f"drop {left.kind} if exists {named} cascade"
+        if left.after:
+            yield _drop(name, now.objects.get(name) or Object(left.kind))
+        if left.before:
+            yield from _object_again(name, before)
+
+
+def _drop(name: str, thing: Object) -> str:
+    if thing.kind == "trigger":
+        return f"drop trigger if exists {quoted(name.rpartition('.')[2].partition(' on ')[0])} on {sql(thing.table)}"
+    kind = "routine" if thing.kind == "function" else thing.kind
+    named = name if kind == "routine" else quoted(name) if kind in ("schema", "extension") else sql(name)
+    return f"drop {kind} if exists {named} cascade"
+
+
+def _table_again(name: str, before: Contents) -> Iterator[str]:
+    """Make a table again as it was, with its rows, indexes, triggers and the values of its sequences."""
+    table = before.tables[name]
+    yield f"drop table if exists {sql(name)} cascade"
+    is_key = [step.startswith("alter table") for step in table.made]
+    yield from (step for step, after in zip(table.made, is_key, strict=True) if not after)
+    yield from _rows_in(name, table.columns, table.rows or ())
+    yield from (step for step, after in zip(table.made, is_key, strict=True) if after)
+    for thing in before.objects.values():
+        if thing.table == name:
+            yield from thing.made
+    for number in table.numbers:
+        if number in before.sequences:
+            yield _number_back(number, before.sequences[number])
+
+
+def _object_again(name: str, before: Contents) -> Iterator[str]:
+    """Make an object again as it was; a schema, with all that was in it."""
+    thing = before.objects[name]
+    yield from thing.made
+    if thing.kind == "sequence" and name in before.sequences:
+        yield _number_back(name, before.sequences[name])
+    for inner in within(name, before) if thing.kind == "schema" else ():
+        if inner in before.tables:
+            yield from _table_again(inner, before)
+        elif not before.objects[inner].table:
+            yield from _object_again(inner, before)
+
+
+def _number_back(name: str, value: str) -> str:
+    last, _, following = value.partition(" ")
+    return f"select setval({_text(sql(name))}, {last}, {'false' if following else 'true'})"
 
 
 def _setting_back(name: str, value: str) -> str:
@@ -220,7 +255,7 @@ def _setting_back(name: str, value: str) -> str:
 
 def _rows_back(client: Client, name: str, before: Table) -> Iterator[str]:
     """Delete the rows that were added, and insert those that were removed; all others stay as they are."""
-    found = client.ask(f"select ctid::text, kit_row::text from only {_sql(name)} kit_row")
+    found = client.ask(f"select ctid::text, kit_row::text from only {sql(name)} kit_row")
     then = Counter(before.rows or ())
     surplus = Counter(row for _, row in found) - then
     gone = list((then - Counter(row for _, row in found)).elements())
@@ -230,18 +265,19 @@ def _rows_back(client: Client, name: str, before: Table) -> Iterator[str]:
             surplus[row] -= 1
             places.append(place)
     if places:
-        yield f"delete from only {_sql(name)} where ctid = any({_text(_array(places))}::tid[])"
-    if gone:
-        columns = client.ask(
-            "select quote_ident(attname) from pg_attribute where attnum > 0 and not attisdropped and attgenerated = ''"
-            f" and attrelid = {_text(_sql(name))}::regclass order by attnum"
-        )
-        own = ", ".join(column for (column,) in columns)
-        each = ", ".join(f"(kit_row).{column}" for (column,) in columns)
-        rows = ", ".join(f"({_text(row)}::{_sql(name)})" for row in gone)
+        yield f"delete from only {sql(name)} where ctid = any({_text(_array(places))}::tid[])"
+    yield from _rows_in(name, before.columns, gone)
+
+
+def _rows_in(name: str, columns: Collection[str], rows: Collection[str]) -> Iterator[str]:
+    """Insert rows, each given as its text."""
+    if rows:
+        own = ", ".join(columns)
+        each = ", ".join(f"(kit_row).{column}" for column in columns)
+        values = ", ".join(f"({_text(row)}::{sql(name)})" for row in rows)
         yield (
-            f"insert into {_sql(name)} ({own}) overriding system value "
-            f"select {each} from (values {rows}) kit (kit_row)"
+            f"insert into {sql(name)} ({own}) overriding system value "
+            f"select {each} from (values {values}) kit (kit_row)"
         )
 
 

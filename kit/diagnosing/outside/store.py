@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from kit.diagnosing.outside.contents import Contents
+from kit.diagnosing.outside.contents import Contents, Left, differences
 
 ROWS_AT_MOST = 20_000  # rows of one table that are kept
 BYTES_AT_MOST = 32_000_000  # size of a database that is compared
@@ -24,3 +24,18 @@ class Store(Protocol):
 
     def put_back(self, before: Contents, labels: Collection[str] | None) -> None:
         """Restore what has these labels, and nothing else; None: everything."""
+
+
+def check_exact(before: Contents, then: Contents, now: Contents, wanted: Collection[Left]) -> None:
+    """Raise CannotBeAsked unless exactly what was wanted is as it was `before`; `then` is how all was until now.
+
+    What is made again may take away what depended on it. Nothing is concluded from such a run.
+    """
+    mine = {left.label for left in wanted}
+    schemas = tuple(f"{left.name}." for left in wanted if left.kind == "schema")
+    expected = {left for left in differences(before, then) if not (schemas and left.name.startswith(schemas))}
+    found = {left for left in differences(before, now) if not (schemas and left.name.startswith(schemas))}
+    stayed = {left.label for left in found} & mine
+    changed = {left.label for left in (expected ^ found) if left.label not in mine}
+    if stayed or changed:
+        raise CannotBeAsked(f"{', '.join(sorted(stayed or changed))} would not be as before")

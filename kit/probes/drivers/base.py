@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Dict, FrozenSet, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Dict, FrozenSet, NamedTuple, Optional, Sequence, Tuple
 from weakref import ref
 
 from ..allow import AllowList
@@ -55,6 +55,8 @@ class Adapter:
     pools: ClassVar[Tuple[Kind, ...]] = ()
     inner: ClassVar[Tuple[Tuple[str, str], ...]] = ()  # package -> attribute with the wrapped driver's connection
 
+    asks_sessions: ClassVar[bool] = False  # whether it has `ask_session`
+
     _hooks: "Hooks"
 
     def __init__(self, databases: "Databases", sources: "Optional[Sources]", statements: bool) -> None:
@@ -74,6 +76,11 @@ class Adapter:
     @staticmethod
     def credentials(connection: Any) -> Optional[Dict[str, str]]:
         """Return host, port, user, database and password to connect there again; None if unknown."""
+        return None
+
+    @staticmethod
+    def ask_session(connection: Any, question: str) -> Optional[Sequence[Sequence[Any]]]:
+        """Run a statement of the kit's on a connection; None if a transaction is open on it, or it is closed."""
         return None
 
     @classmethod

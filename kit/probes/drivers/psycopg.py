@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 from weakref import ref
 
 from ..frames import running
@@ -54,6 +54,7 @@ class Psycopg(ServerAdapter):
     )
     connections = (("psycopg", "Connection"), ("psycopg", "AsyncConnection"))
     pools = (("psycopg_pool.pool", "ConnectionPool"), ("psycopg_pool.pool_async", "AsyncConnectionPool"))
+    asks_sessions = True
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -75,6 +76,15 @@ class Psycopg(ServerAdapter):
             "host": told.hostaddr or told.host, "port": str(told.port), "user": told.user, "database": told.dbname,
             "password": told.password,
         }
+
+    @staticmethod
+    def ask_session(connection: Any, question: str) -> Optional[Sequence[Sequence[Any]]]:
+        libpq = connection.pgconn
+        if connection.closed or libpq.transaction_status != _IDLE or libpq.pipeline_status:
+            return None
+        result = own_method(type(libpq), "exec_")(libpq, question.encode())
+        columns = range(result.nfields)
+        return [[text(result.get_value(row, column)) for column in columns] for row in range(result.ntuples)]
 
     def _watch(self, psycopg: Any) -> None:
         from psycopg import generators

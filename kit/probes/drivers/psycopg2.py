@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence, Union
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Union
 
 from ..frames import running
 from ..gate import Reached
@@ -37,6 +38,18 @@ class Psycopg2(ServerAdapter):
     openers = (Opener("psycopg2", "connect", database="dbname"),)
     connections = (("psycopg2.extensions", "connection"),)
     pools = (("psycopg2.pool", "AbstractConnectionPool"),)
+    asks_sessions = True
+
+    @staticmethod
+    def ask_session(connection: Any, question: str) -> Optional[Sequence[Sequence[Any]]]:
+        from psycopg2 import extensions
+
+        kind = extensions.connection
+        is_ready = not connection.closed and not kind.async_.__get__(connection)
+        if not is_ready or kind.get_transaction_status(connection) != _IDLE:
+            return None
+        with _asking(connection) as ask:
+            return ask(question)
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -163,20 +176,26 @@ def _kind() -> Any:
 
 
 def _ask(connection: Any) -> Observed:
-    """Query the identity in autocommit mode, so that the driver opens no transaction, and restore the mode.
+    """Query the identity. Within an open transaction (of a connection not seen when it opened) as a part of that."""
+    from psycopg2 import extensions
 
-    Within an open transaction (of a connection not seen when it opened) the query is part of that transaction.
-    """
+    if extensions.connection.async_.__get__(connection):
+        return None, "an asynchronous connection of psycopg2 cannot run a query before it is ready"
+    with _asking(connection) as ask:
+        return first_answer(lambda question: ask(question)[0], POSTGRES_QUESTIONS)
+
+
+@contextmanager
+def _asking(connection: Any) -> Iterator[Callable[[str], Sequence[Any]]]:
+    """Yield a function that runs a query in autocommit mode, so that the driver opens no transaction."""
     from psycopg2 import extensions
 
     kind = extensions.connection
-    if kind.async_.__get__(connection):
-        return None, "an asynchronous connection of psycopg2 cannot run a query before it is ready"
 
     def ask(question: str) -> Sequence[Any]:
         with own_method(kind, "cursor")(connection, cursor_factory=extensions.cursor) as cursor:
             own_method(extensions.cursor, "execute")(cursor, question)
-            return tuple(extensions.cursor.fetchone(cursor))
+            return list(extensions.cursor.fetchall(cursor)) if cursor.description is not None else []
 
     autocommit = kind.autocommit
     switches = not autocommit.__get__(connection) and kind.get_transaction_status(connection) == _IDLE
@@ -186,7 +205,7 @@ def _ask(connection: Any) -> Observed:
     if switches:
         autocommit.__set__(connection, True)
     try:
-        return first_answer(ask, POSTGRES_QUESTIONS)
+        yield ask
     finally:
         if switches:
             autocommit.__set__(connection, False)

@@ -8,7 +8,7 @@ and gets callbacks for its statements and for the files that they attach.
 from __future__ import annotations
 
 from types import FrameType
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 from weakref import ref
 
 from ..allow import AllowList, sqlite_file
@@ -59,6 +59,16 @@ class Sqlite(Adapter):
     dialects = frozenset({"pysqlite", "pysqlite_numeric", "aiosqlite"})
     connections = (("sqlite3", "Connection"), ("aiosqlite.core", "Connection"))
     inner = (("aiosqlite", "_connection"),)  # wraps a sqlite3 connection in a thread
+    asks_sessions = True
+
+    @staticmethod
+    def ask_session(connection: Any, question: str) -> Optional[Sequence[Sequence[Any]]]:
+        from _sqlite3 import Error
+
+        try:
+            return None if connection.in_transaction else _rows(connection, question)
+        except Error:  # it is closed, or of another thread
+            return None
 
     @classmethod
     def around_opening(cls, hooks: Hooks, make: Around) -> None:
@@ -384,26 +394,28 @@ _CannotBeOpened.__name__ = "OperationalError"
 
 
 def _ask(connection: Any) -> Observed:
-    """Return the file of a connection, {"file": None} for one in memory; or the reason why it cannot be determined.
-
-    No code of the application is called: no method of a subclass, no row factory, no text factory.
-    """
-    from _sqlite3 import Connection, Cursor
-
+    """Return the file of a connection, {"file": None} for one in memory; or the reason why it cannot be determined."""
     try:
-        texts: Any = vars(Connection)["text_factory"]
-        own = texts.__get__(connection)
-        texts.__set__(connection, str)
-        try:
-            cursor = Connection.cursor(connection, Cursor)
-            cursor.row_factory = None
-            rows: List[Tuple[Any, ...]] = cursor.execute("pragma database_list").fetchall()
-        finally:
-            texts.__set__(connection, own)
+        rows = _rows(connection, "pragma database_list")
         file = next((row[2] for row in rows if row[1] == "main"), "")
         return {"file": os.path.realpath(file) if file else None}, None
     except Exception as error:
         return None, reason(error)
+
+
+def _rows(connection: Any, question: str) -> List[Tuple[Any, ...]]:
+    """Run a query without calling code of the application: no method of a subclass, no row factory, no text factory."""
+    from _sqlite3 import Connection, Cursor
+
+    texts: Any = vars(Connection)["text_factory"]
+    own = texts.__get__(connection)
+    texts.__set__(connection, str)
+    try:
+        cursor = Connection.cursor(connection, Cursor)
+        cursor.row_factory = None
+        return cursor.execute(question).fetchall()
+    finally:
+        texts.__set__(connection, own)
 
 
 def _close(connection: Any) -> None:

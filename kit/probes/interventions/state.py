@@ -7,6 +7,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..frames import absolute
+from ..kept_sessions import holds
 from ..objects import held_by
 from ..outside import DiagnoseProcess, Looking, Touching
 from ..own import json, os
@@ -92,6 +93,7 @@ class _Looking:
         files = Touching(holder, self._wanted.folder, once=False)
         files.install(hooks)
         self._outside = Looking(holder, databases, files)
+        self._outside.running.install(hooks)
 
     @quietly
     def begins(self, unit: str, fixtures: Iterable[Tuple[str, Any]]) -> None:
@@ -133,8 +135,10 @@ class _Looking:
         found = list(self._snapshot.differences())
         outside = self._outside.ends(self._wanted.put_back, self._wanted.keep) if self._outside is not None else None
         self._write(found, outside or {})
+        # What holds a connection stays, where something of its session is kept.
+        connections = self._outside.sessions.connections_of(self._wanted.keep) if self._outside is not None else set()
         for difference in found:
-            if self._is_restored(difference.place):
+            if self._is_restored(difference.place) and not (connections and holds(difference.after, connections)):
                 difference.put_back()
         self._rerun.record_effect()
         self._snapshot, self._has_ended = None, True

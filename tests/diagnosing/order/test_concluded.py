@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kit.diagnosing.order.concluded import causes, unproved
-from kit.diagnosing.order.model import FILES, ROWS, Dependence, Line, Piece, Role
+from kit.diagnosing.order.model import FILES, ROWS, RUNNING, SESSIONS, Dependence, Line, Piece, Role
 
 LEAVES, FAILS = "tests/test_a.py::test_leaves", "tests/test_b.py::test_fails"
 IN_TEST, IN_APPLICATION = Line("tests/test_a.py", 4, "test_leaves"), Line("app/state.py", 9, "keep")
@@ -48,7 +48,18 @@ def piece(place: str, before: str, after: str, *written: Line, group: str = "glo
          "leaves table sites with 2 rows (1 row before), written at tests/test_a.py:4",
          "let a fixture roll back what tests/test_a.py:4 writes, or delete it after its yield"),
         (piece("table sites", "1 row", "", group=ROWS), "leaves no table sites, dropped by it",
-         "let a fixture roll it back, or delete it after its yield"),
+         "let a fixture make it again as it was, after its yield"),
+        (piece("table sites", "1 row", "altered: with age int", IN_TEST, group=ROWS),
+         "leaves table sites altered: with age int, at tests/test_a.py:4", "let a fixture make it again as it was"),
+        (piece("index ix", "", "there", IN_TEST, group=ROWS),
+         "leaves index ix, which was not there before, made at tests/test_a.py:4", "or delete it after its yield"),
+        (piece("the child process `serve`", "", "there", IN_TEST, group=RUNNING),
+         "leaves the child process `serve` running, started at tests/test_a.py:4", "let a fixture end it and wait"),
+        (Piece("setting search_path of a kept connection to shop", SESSIONS, "", "setting search_path", "a", "b",
+               (IN_TEST,)),
+         "leaves setting search_path of a kept connection to shop at b (a before), changed at", "`set local` ends by"),
+        (Piece("setting user_version of t.db", ROWS, "", "setting user_version", "", "7", (IN_TEST,)),
+         "leaves setting user_version of t.db at 7 (not set before), changed at", "let a fixture reset it"),
         (piece("sequence ids", "1", "9", IN_APPLICATION, group=ROWS),
          "leaves sequence ids at 9 (1 before), changed at app/state.py:9", "roll back what app/state.py:9 writes"),
     ],
@@ -61,6 +72,18 @@ def test_a_change_is_told_with_what_takes_it_back(left: Piece, change: str, reme
     assert f"{FAILS} fails" in cause.finding.message
     assert f"Restore {left.place} after {LEAVES}: " in cause.fix
     assert remedy in cause.fix
+
+
+def test_what_cannot_be_restored_is_named_and_not_proved() -> None:
+    """A table that cannot be made again is told with the line that dropped it, and is no cause."""
+    gone = piece("table own", "1 row", "", IN_TEST, group=ROWS)
+    found = Dependence(FAILS, Role.VICTIM, (LEAVES,), reason="nothing decides", unrestored=(gone,))
+    assert list(causes(found, 1)) == []
+    assert list(unproved(found)) == [
+        f"{FAILS} passes alone and fails after {LEAVES}; nothing decides.",
+        f"{LEAVES} leaves no table own, dropped at tests/test_a.py:4."
+        " The kit cannot restore that, so it is not proved.",
+    ]
 
 
 def test_what_was_not_shown_is_said() -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from kit.diagnosing.outside.contents import Contents, Left, Table, differences, stable
+from kit.diagnosing.outside.contents import Contents, Left, Object, Table, differences
+from kit.probes.stable import stable
 
 
 def table(*rows: str) -> Table:
@@ -25,7 +26,7 @@ def of(**tables: Table) -> Contents:
         (of(t=Table(None, 9, "x")), of(t=Table(None, 9, "y")), [Left("table", "t", "9 rows", "9 rows", False)]),
         (of(t=Table(None, 9, "x")), of(t=Table(None, 9, "x")), []),
         (Contents(sequences={"s": "1"}), Contents(sequences={"s": "2"}), [Left("sequence", "s", "1", "2")]),
-        (Contents(), Contents(objects={"v": "view"}), [Left("view", "v", "", "there")]),
+        (Contents(), Contents(objects={"v": Object("view")}), [Left("view", "v", "", "there")]),
         (Contents(), Contents(settings={"a of role b": "c"}), [Left("setting", "a of role b", "", "c")]),
     ],
 )
@@ -36,7 +37,7 @@ def test_what_differs(before: Contents, after: Contents, wanted: list[Left]) -> 
 
 def test_what_is_in_a_new_schema_goes_with_it() -> None:
     """A view of a schema that was made is not told by itself."""
-    after = Contents(objects={"s": "schema", "s.v": "view", "w": "view"})
+    after = Contents(objects={"s": Object("schema"), "s.v": Object("view"), "w": Object("view")})
     assert [left.name for left in differences(Contents(), after)] == ["s", "w"]
 
 
