@@ -62,6 +62,7 @@ def reaches(evidence: Evidence, folder: str = "", known: Mapping[str, Database] 
         {session.session: session for session in evidence.sessions},
         {engine.engine: engine for engine in evidence.engines},
         {one.callable: one for one in evidence.callables} if evidence.refusals else {},
+        _overridden(evidence),
     )
     found = [_reach_of_use(evidence, known, named, sighting) for sighting in sightings]
     for connection in unused:
@@ -81,6 +82,13 @@ class _Named:
     sessions: Mapping[str, Session]
     engines: Mapping[str, Engine]
     callables: Mapping[str, Callable]
+    overridden: tuple[Callable, ...]
+
+
+def _overridden(evidence: Evidence) -> tuple[Callable, ...]:
+    """The callables that had an override at any time."""
+    keys = {change.key for change in evidence.overrides if change.op != "removed"}
+    return tuple(known for known in evidence.callables if known.callable in keys)
 
 
 def _reach_of_use(evidence: Evidence, known: Mapping[str, Database], named: _Named, sighting: Sighting) -> Reach:
@@ -91,7 +99,7 @@ def _reach_of_use(evidence: Evidence, known: Mapping[str, Database], named: _Nam
         known[sighting.connection.connection],
         use.test,
         use.phase,
-        _how(evidence, use, sighting.dependency, sighting.override, chain),
+        _how(evidence, named, use, sighting.dependency, sighting.override, chain),
         chain,
         sighting.chain,
         sighting.engine,
@@ -133,7 +141,7 @@ def _reach_of_refusal(
         known[connection.connection],
         refusal.test,
         refusal.phase,
-        _how(evidence, refusal, dependency, override, chain),
+        _how(evidence, named, refusal, dependency, override, chain),
         chain,
         asked,
         engine,
@@ -146,12 +154,19 @@ def _reach_of_refusal(
 
 
 def _how(
-    evidence: Evidence, entry: Entry, dependency: Callable | None, override: Callable | None, chain: tuple[Frame, ...]
+    evidence: Evidence,
+    named: _Named,
+    entry: Entry,
+    dependency: Callable | None,
+    override: Callable | None,
+    chain: tuple[Frame, ...],
 ) -> str:
     if override is not None and dependency is not None:
         return "override"
     if dependency is not None:
-        return "direct call" if called_directly(dependency, chain) is not None else "dependency"
+        # A dependency may call an overridden one itself, as in Repo.__init__: next(get_db()).
+        past = any(called_directly(known, chain) is not None for known in (dependency, *named.overridden))
+        return "direct call" if past else "dependency"
     return _route(evidence, entry, chain)
 
 

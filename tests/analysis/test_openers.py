@@ -45,6 +45,28 @@ def test_only_what_can_be_overridden_is_called_directly() -> None:
         assert [reach.how for reach in reaches(known, "/project")] == ["direct call"]
 
 
+def test_a_dependency_that_calls_another_directly_goes_past_its_override() -> None:
+    """What FastAPI supplies may call the function that has an override: that call is the way."""
+    evidence = leak()
+    stack = len(evidence.stacks)
+    repository = Callable(callable="d1", name="app.main.Repo", file="app/main.py", line=8, type="class")
+    get_db = Callable(callable="d2", name="app.db.get_db", file="app/db.py", line=7, type="function")
+    caller = Frame("app/main.py", 10, "Repo.__init__")
+    evidence = replace(
+        evidence,
+        stacks=(*evidence.stacks, (OPENED_AT, caller)),
+        sessions=tuple(replace(one, stack=stack) for one in evidence.sessions),
+        uses=tuple(replace(one, request="r1", dependency="d1") for one in evidence.uses),
+        callables=(repository, get_db),
+    )
+    assert [reach.how for reach in reaches(evidence, "/project")] == ["dependency"]
+    overridden = replace(evidence, overrides=(Override(at_s=7.0, op="set", key="d2", app="a1", by="d3"),))
+    assert [reach.how for reach in reaches(overridden, "/project")] == ["direct call"]
+    (finding,) = found(overridden)
+    assert (finding.kind, finding.where) == ("dependency-called-directly", "app/main.py:10")
+    assert finding.about.callable == "app.db.get_db"
+
+
 def test_an_engine_that_is_kept_from_an_earlier_test_is_told_so() -> None:
     """What a later test changes comes too late for it: who keeps it is named."""
     held = Name(
