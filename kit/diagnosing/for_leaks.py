@@ -220,6 +220,7 @@ def _line_of_file(leak: Leak, context: Context, file: str, line: int, name: str,
     changed = context.changed_line(file, line, value)
     away = DropFromFiles((name.upper(),), file)
     in_place = changed is not None and not holds_variables(file)
+    read_by_settings = leak.engine is not None and bool(leak.engine.files)
     finding = _suggested(
         context,
         leak,
@@ -234,8 +235,8 @@ def _line_of_file(leak: Leak, context: Context, file: str, line: int, name: str,
         (changed if in_place and changed is not None else away,),
         f"In {file}:{line} name the test database."
         if in_place
-        else f"Let the tests' settings read another file than {file}, or set {name} in the environment, which takes "
-        "precedence.",
+        else f"Let the tests' settings read another file than {file}, or set {name} in the environment"
+        + (", which takes precedence." if read_by_settings else ", and load the file without override."),
         otherwise=(changed,) if changed is not None and not in_place else (),
         otherwise_label=another_in(name, file),
         at=(file, line),

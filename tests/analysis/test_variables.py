@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kit.evidence.model import SettingsFile
+from kit.detectors.files import dotenv_precedence
+from kit.evidence.model import Frame, SettingsFile
 from tests.analysis.seen_runs import (
     BY_APPLICATION,
     BY_ENGINE,
@@ -30,6 +31,18 @@ def test_a_variable_that_was_asked_for_too_early_is_named() -> None:
     assert (finding.kind, finding.where) == ("env-set-too-late", "tests/conftest.py:4")
     assert "app/config.py:7" in finding.message
     assert "kept by app.config.get_settings().url" in finding.message
+
+
+def test_the_test_in_which_a_kept_value_was_read_is_named() -> None:
+    """Alone the test passes: who made the application keep the old value is the other test, which is told."""
+    (finding,) = found(
+        leak(
+            variable("missing", "DATABASE_URL", 1.0, BY_APPLICATION, test="tests/test_about.py::test_title"),
+            variable("set", "DATABASE_URL", 2.0, BY_TESTS, f"sqlite:///{TEST}", test="tests/test_it.py::test_it"),
+            held_by=("app.config.get_settings().url",),
+        )
+    )
+    assert "app/config.py:7 (module) in tests/test_about.py::test_title (it was not set then)" in finding.message
 
 
 def test_what_is_asked_for_again_was_not_too_late() -> None:
@@ -125,6 +138,26 @@ def test_a_loaded_file_that_goes_before_another_is_the_culprit() -> None:
     (finding,) = found(replace(evidence, settings_files=files))
     assert (finding.kind, finding.where) == ("dotenv-precedence", "app/config.py:7")
     assert f"takes precedence over DATABASE_URL={right} in .env.test:4" in finding.message
+
+
+def test_a_loader_that_replaces_what_a_plugin_set_is_the_culprit() -> None:
+    """pytest-env sets the tests' value in the environment: a file loaded over it is told as that, with its remedy."""
+    wrong, right = f"sqlite:///{PRODUCTION}", "sqlite:////project/test.db"
+    evidence = leak(
+        variable("set", "DATABASE_URL", 1.0, 4, right, written_by="pytest_env.plugin"),
+        variable("set", "DATABASE_URL", 2.0, BY_APPLICATION, wrong, written_by="dotenv.main"),
+        variables=("DATABASE_URL",),
+    )
+    files = (
+        SettingsFile(at_s=0.5, stack=4, file="pytest.ini", entries=((3, "DATABASE_URL", right),)),
+        SettingsFile(at_s=1.9, stack=BY_APPLICATION, file=".env", entries=((1, "DATABASE_URL", wrong),)),
+    )
+    plugin = (Frame("site-packages/pytest_env/plugin.py", 30, "pytest_load_initial_conftests"),)
+    (finding,) = found(replace(evidence, stacks=(*evidence.stacks, plugin), settings_files=files))
+    assert (finding.kind, finding.where) == ("dotenv-precedence", "app/config.py:7")
+    assert f"comes from .env via dotenv.main at app/config.py:7; it replaced the value {right}" in finding.message
+    assert "set by pytest.ini:3" in finding.message
+    assert "override=False" in dotenv_precedence.advice(finding)
 
 
 def test_a_mode_under_another_name_is_told_as_a_variable_would_be() -> None:

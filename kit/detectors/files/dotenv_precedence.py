@@ -35,17 +35,17 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 
 
 def _overwritten_by_loader(case: Case, leak: Leak) -> Finding[About] | None:
-    """A loader overwrote the tests' variable with a value from a file."""
+    """A loader overwrote the variable that the tests, or a plugin for them, had set, with a value from a file."""
     evidence = case.evidence
     source = url_source_of(evidence, leak.first)
     if source.written is None or source.variable is None or not loaded_from_file(source.written):
         return None
     before = [event for event in _writes(evidence, source.variable, leak) if event.at_s < source.written.at_s]
-    ours = next((event for event in reversed(before) if case.done_by_tests(event)), None)
-    if ours is None:
+    ours = next((event for event in reversed(before) if case.done_by_tests(event) or _by_plugin(evidence, event)), None)
+    if ours is None or ours.value == source.written.value is not None:
         return None
     at = first(evidence.chain(source.written))
-    file = _file_with(evidence, source.variable)
+    file = _file_with(evidence, source.variable, source.written.value)
     return of_leak(
         case,
         leak,
@@ -134,6 +134,11 @@ def _writes(evidence: Evidence, name: str, leak: Leak) -> list[Variable]:
         for event in evidence.variables
         if event.name == name and event.op == "set" and event.process == leak.first.entry.process
     ]
+
+
+def _by_plugin(evidence: Evidence, event: Variable) -> bool:
+    """Whether a plugin that reads files, as pytest-env does, set a variable, and no code of the project called it."""
+    return loaded_from_file(event) and all(frame.file.startswith("site-packages/") for frame in evidence.chain(event))
 
 
 def _is_read_for_removal(case: Case, event: Variable) -> bool:

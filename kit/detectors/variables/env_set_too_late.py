@@ -60,11 +60,12 @@ def _kept_message(case: Case, leak: Leak, made: Made, late: Variable) -> str:
     )
     then = "it was not set then" if asked.op == "missing" else "it held the old value then"
     by = f" by {made.kept_by}" if made.kept_by else ""
+    reader = f" in {asked.test}" if asked.test is not None and asked.test not in leak.tests else ""
     chain = evidence.chain(made.entry)
     return (
         f"{changed(late)} changed at {writer(evidence, late)} AFTER it had been read at "
-        f"{case.stack_text(evidence.chain(asked)[:4])} ({then}), and the result was kept{by}: the {made.what} made at "
-        f"{f'{chain[0].file}:{chain[0].line}' if chain else '?'} got {made.url}."
+        f"{case.stack_text(evidence.chain(asked)[:4])}{reader} ({then}), and the result was kept{by}: the {made.what} "
+        f"made at {f'{chain[0].file}:{chain[0].line}' if chain else '?'} got {made.url}."
     )
 
 
