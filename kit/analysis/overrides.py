@@ -158,6 +158,10 @@ def _kind_of(known: Callable) -> str:
     return words.get(known.type, f"a {known.type}")
 
 
+def _of_inner(known: Callable) -> str:
+    return "that function itself" if known.type == "function" else f"{_kind_of(known)} of the same function"
+
+
 _Like = collections.abc.Callable[[Callable, Callable], bool]
 _Why = collections.abc.Callable[[Callable, Callable], str]
 _LIKENESSES: tuple[tuple[Mismatch, _Like, _Why], ...] = (
@@ -165,8 +169,8 @@ _LIKENESSES: tuple[tuple[Mismatch, _Like, _Why], ...] = (
         Mismatch.OTHER_OBJECT,
         _inner,
         lambda known, twin: (
-            f"The dependency is `{twin.name}` ({_kind_of(twin)}), and the key is {_kind_of(known)} of the same "
-            "function. The key must be the object that is in Depends(...)."
+            f"The dependency is `{twin.name}` ({_kind_of(twin)}), and the key is {_of_inner(known)}. The key must be "
+            "the object that is in Depends(...)."
         ),
     ),
     (

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kit.analysis.overrides import Key, Mismatch, keys
-from kit.evidence.model import Callable, Dependencies, Evidence, Frame, Module, Override, OverrideCheck
+from kit.detectors.overrides.shared import advice
+from kit.evidence.model import (
+    Callable,
+    Dependencies,
+    Evidence,
+    Frame,
+    Graph,
+    Module,
+    Override,
+    OverrideCheck,
+    Route,
+)
+from tests.analysis.seen_runs import BY_TESTS, found, leak
 
 STACKS = ((Frame("tests/conftest.py", 9, "client"),), (Frame("tests/test_config.py", 3, "test_config"),))
 
@@ -58,3 +72,22 @@ def test_an_alias_as_key_is_told_by_its_own_name() -> None:
     found = key(alias, called(2, "app.db.get_db"), (("d1", "app.db.Db"),))
     assert (found.name, found.nearest) == ("app.db.Db", "app.db.get_db")
     assert "an Annotated alias" in (found.why or "")
+
+
+def test_a_partial_in_depends_is_told_with_the_route_that_has_it() -> None:
+    """Inline in a route it has no name to import: the route's line says where it is, and the advice asks for a name."""
+    known = called(1, "app.db.get_db")
+    twin = called(2, "app.db.get_db", "partial", inner="d1")
+    route = Callable(callable="d4", name="app.main.orders", file="app/main.py", line=8, type="function")
+    evidence = replace(
+        leak(),
+        callables=(known, twin, route),
+        graphs=(Graph(app="a1", routes=(Route(path="/orders", endpoint="d4", consulted=True, calls=("d2",)),)),),
+        overrides=(Override(at_s=1.0, stack=BY_TESTS, op="set", app="a1", key="d1", by="d3"),),
+        override_checks=(OverrideCheck(at_s=1.1, app="a1", matched=(), missed=("d1",)),),
+    )
+    finding = next(one for one in found(evidence) if one.kind == "override-key-unmatched")
+    assert "(a functools.partial), and the key is that function itself" in finding.message
+    said = [(one.what, one.file, one.line) for one in finding.evidence]
+    assert ("app.main.orders depends on it", "app/main.py", 8) in said
+    assert "give it a name" in advice(finding)

@@ -11,7 +11,9 @@ from kit.analysis.overrides import Key, Mismatch, executed_again, keys
 from kit.detectors.planning.candidate import Candidate, diff
 from kit.detectors.planning.context import Context
 from kit.detectors.planning.shared import override_applied
-from kit.evidence.model import Evidence, Override
+from kit.evidence.model import Callable, Evidence, Override
+
+_ENDPOINTS_AT_MOST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,20 @@ def _facts(evidence: Evidence, key: Key, change: Override) -> Iterator[Fact]:
     if key.twin is not None:
         yield Fact(f"the dependency {key.nearest} is defined here", key.twin.file, key.twin.line)
         yield from executed_again(evidence, key.twin)
+        yield from _depending(evidence, key.twin)
+
+
+def _depending(evidence: Evidence, dependency: Callable) -> Iterator[Fact]:
+    """The endpoints of some routes that have a dependency: there is its Depends(...), or a step on the way to it."""
+    ids = {
+        route.endpoint: None
+        for graph in evidence.graphs
+        for route in graph.routes
+        if dependency.callable in route.calls and route.endpoint is not None
+    }
+    endpoints = [known for known in evidence.callables if known.callable in ids and known.file]
+    for endpoint in endpoints[:_ENDPOINTS_AT_MOST]:
+        yield Fact(f"{endpoint.name} depends on it", endpoint.file, endpoint.line)
 
 
 def _application(evidence: Evidence, app: str | None) -> str:
@@ -63,7 +79,8 @@ def rekeyed(finding: Finding[KeyAbout], context: Context) -> Iterator[Candidate]
     """Apply the override to the dependency that was meant."""
     key, to = finding.about.key, finding.about.to or _supplied_by(finding, context)
     if to:
-        label = f"with the override of {key} applied to {to}"
+        target = to if to != key else "the object of that name in Depends(...)"
+        label = f"with the override of {key} applied to {target}"
         yield override_applied(finding, key, to, label, _import_fix(finding, context, key, to))
 
 
@@ -99,5 +116,8 @@ def advice(finding: Finding[KeyAbout]) -> str:
 def right_key(key: str, to: str) -> str:
     """The advice which object to override instead of an unmatched key."""
     if key == to:
-        return f"Import the object that is in Depends(...) and override that, not another {key}."
+        return (
+            f"Override the object that is in Depends(...), not another {key}: import it from where the route has it, "
+            "and give it a name there if it has none."
+        )
     return f"Override {to}, the object that is in Depends(...), instead of {key}."
