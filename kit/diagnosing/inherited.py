@@ -1,8 +1,8 @@
 """Find the line of a script or settings file that set an inherited variable, or that started a process. Pure.
 
-Files that the command itself runs are searched first: its scripts, files that they source, and the Makefile, tox.ini or
-noxfile that it names. The last such line is certain, because it is executed. Lines in other files are only possible
-sources of the shell's environment.
+Files that the command itself runs are searched first: its scripts, what they source or read into the environment, and
+the Makefile, tox.ini or noxfile that it names. The last such line is certain, because it is executed. Lines in other
+files are only possible sources of the shell's environment.
 """
 
 from __future__ import annotations
@@ -18,23 +18,38 @@ _DEEPEST = 5  # nesting of scripts that source scripts
 _RUN_BY: dict[str, tuple[str, ...]] = {
     "make": ("Makefile", "makefile", "GNUmakefile"), "gmake": ("Makefile", "makefile", "GNUmakefile"),
     "tox": ("tox.ini", "pyproject.toml", "setup.cfg"), "nox": ("noxfile.py",),
-    "docker-compose": ("docker-compose.yml", "compose.yaml"),
+    "docker-compose": ("docker-compose.yml", "compose.yaml"), "just": ("justfile", "Justfile", ".justfile"),
+    "task": ("Taskfile.yml", "Taskfile.yaml"), "pdm": ("pyproject.toml",), "poe": ("pyproject.toml",),
+    "pipenv": (".env",), "honcho": (".env",), "dotenv": (".env",),
 }  # fmt: skip
 _BESIDE = (
     ".envrc", "Makefile", "tox.ini", "noxfile.py", "pyproject.toml", "docker-compose.yml", "docker-compose.yaml",
     "compose.yml", "compose.yaml", "Dockerfile", ".gitlab-ci.yml",
 )  # fmt: skip
-_SOURCED = re.compile(r"^\s*(?:\.|source)\s+(?P<file>[^\s;&|]+)")
+_READING = (  # how a line reads a file into the environment
+    re.compile(r"(?:^|[;&|({@])\s*(?:\.|source)\s+(?P<file>[^\s;&|)]+)"),
+    re.compile(r"\b(?:export|env)\b.*(?:\$\(|`)[^)`]*?(?P<file>[\w./-]*\.env\b[\w.-]*)"),
+    re.compile(r"--env-file[=\s]\s*(?P<file>[^\s;&|]+)"),
+    re.compile(r"\bdotenv\s+(?:-f|-e|--file)[=\s]\s*(?P<file>[^\s;&|]+)"),
+    re.compile(r"\b(?:env_?file|dotenv)\s*[:=]\s*\[?\s*(?P<file>[\w./\"'-]+)"),
+    re.compile(r"(?:^|=)\s*file\s*\|\s*(?P<file>[^\s;&|]+)"),
+)
+_INCLUDED = re.compile(r"^[-s]?include\s+(?P<file>\S+)")  # of make
+_DOTENV_LOAD = re.compile(r"^set\s+dotenv-load(?!\s*:=\s*false)")  # of just
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A line that sets a variable. `sure` is True when the command executes it; `verb` is how it sets it."""
+    """A line that sets a variable. `sure` is True when the command executes it; `verb` is how it sets it.
+
+    `through` is the line that reads its file, as FILE:LINE; "" when the command itself does.
+    """
 
     file: str
     line: int
     verb: str
     sure: bool
+    through: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
@@ -46,7 +61,7 @@ def writers(name: str, command: Sequence[str], given: bool, text_of: TextOf, fil
     `given` is whether the variable was in the command's environment. `files` are project files that may set variables:
     .env*, CI workflows, and the like.
     """
-    sure = [one for file in _run(command, text_of) for one in _lines(name, file, text_of, True)]
+    sure = [one for file, through in _run(command, text_of) for one in _lines(name, file, text_of, True, through)]
     if sure:
         return sure[-1:]
     if not given:
@@ -58,7 +73,7 @@ def line_that_starts(argv: Sequence[str], command: Sequence[str], text_of: TextO
     """The line of the command's scripts that starts a Python with these arguments, as FILE:LINE; "" for none."""
     named = next((word for word in argv if word and not word.startswith("-")), "")
     program = os.path.basename(named)
-    for file in _run(command, text_of) if program else ():
+    for file, _ in _run(command, text_of) if program else ():
         for number, line in enumerate((text_of(file) or "").splitlines(), 1):
             words = [os.path.basename(word) for word in re.split(r"[\s;&|\"']+", line)]
             if program in words and not line.lstrip().startswith("#"):
@@ -66,14 +81,16 @@ def line_that_starts(argv: Sequence[str], command: Sequence[str], text_of: TextO
     return ""
 
 
-def _run(command: Sequence[str], text_of: TextOf) -> Iterator[str]:
-    """The files that a command runs, each after the files that it sources, because those run first."""
+def _run(command: Sequence[str], text_of: TextOf) -> Iterator[tuple[str, str]]:
+    """The files that a command runs, each after those that it reads, because these come first; with who reads it."""
     for word in _words(command):
         program = os.path.basename(word)
         for file in _RUN_BY.get(program, ()):
-            yield from _with_sourced(file, text_of, 0)
-        if not word.startswith("-") and not word.endswith(".py"):
-            yield from _with_sourced(word, text_of, 0)
+            yield from _with_read(file, text_of)
+        if word.startswith("--env-file="):
+            yield from _with_read(word.partition("=")[2], text_of)
+        elif not word.startswith("-") and not word.endswith(".py"):
+            yield from _with_read(word, text_of)
 
 
 def _words(command: Sequence[str]) -> Iterator[str]:
@@ -87,26 +104,36 @@ def _words(command: Sequence[str]) -> Iterator[str]:
                 continue
 
 
-def _with_sourced(file: str, text_of: TextOf, depth: int) -> Iterator[str]:
+def _with_read(file: str, text_of: TextOf, through: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
     file = os.path.normpath(file)
     text = text_of(file)
     if text is None or depth > _DEEPEST:
         return
-    for line in text.splitlines():
-        sourced = _SOURCED.match(line)
-        if sourced is not None:
-            named = sourced["file"].strip("\"'").removeprefix("./")
-            for place in dict.fromkeys((named, os.path.join(os.path.dirname(file), named))):
-                yield from _with_sourced(place, text_of, depth + 1)
-    yield file
+    for number, line in enumerate(text.splitlines(), 1):
+        named = _read_at(line, file)
+        for place in dict.fromkeys((named, os.path.join(os.path.dirname(file), named))) if named else ():
+            yield from _with_read(place, text_of, f"{file}:{number}", depth + 1)
+    yield file, through
 
 
-def _lines(name: str, file: str, text_of: TextOf, sure: bool) -> Iterator[Written]:
+def _read_at(line: str, file: str) -> str:
+    """The file that a line reads into the environment; "" for none."""
+    if line.lstrip().startswith("#"):
+        return ""
+    program = os.path.basename(file).lower()
+    if program.endswith("justfile") and _DOTENV_LOAD.match(line):
+        return ".env"
+    ways = (*_READING, _INCLUDED) if program.endswith(("makefile", ".mk")) else _READING
+    found = next((found for way in ways if (found := way.search(line)) is not None), None)
+    return found["file"].strip("\"'").removeprefix("./") if found is not None else ""
+
+
+def _lines(name: str, file: str, text_of: TextOf, sure: bool, through: str = "") -> Iterator[Written]:
     text = text_of(file)
     for number, line in enumerate((text or "").splitlines(), 1):
         verb = _verb(name, line, file)
         if verb:
-            yield Written(file, number, verb, sure)
+            yield Written(file, number, verb, sure, through)
 
 
 def _verb(name: str, line: str, file: str) -> str:

@@ -94,7 +94,7 @@ def _because(symptom: Symptom, candidate: Candidate, project: Project) -> str:
 def _inherited(name: str, about: object, where: str, project: Project) -> str:
     found = project.writers(name)
     if found and found[0].sure:
-        said = f"{found[0]} {found[0].verb} {name}"
+        said = _sets(found[0], name)
     else:
         possible = ", ".join(str(one) for one in found[:_POSSIBLE_AT_MOST])
         said = f"the environment of the command sets {name}" + (f" (perhaps from {possible})" if possible else "")
@@ -104,6 +104,10 @@ def _inherited(name: str, about: object, where: str, project: Project) -> str:
     if kept and where:
         return f"{said}, and setdefault at {where} does not change it"
     return f"{said}, which is read at {where}" if where else said
+
+
+def _sets(line: Written, name: str) -> str:
+    return f"{line}{f', which {line.through} reads,' if line.through else ''} {line.verb} {name}"
 
 
 def written_by(candidate: Candidate, first: Answer, project: Project) -> str:
@@ -116,7 +120,7 @@ def written_by(candidate: Candidate, first: Answer, project: Project) -> str:
     if not found:
         return ""
     if found[0].sure:
-        return f"{found[0]} {found[0].verb} {name}."
+        return f"{_sets(found[0], name)}."
     possible = ", ".join(str(one) for one in found[:_POSSIBLE_AT_MOST])
     return f"{name} may have been set by {possible}."
 
@@ -125,7 +129,10 @@ def fix_of(candidate: Candidate, first: Answer, project: Project) -> str:
     """What to do, at the line that set the variable if that is known."""
     name = inherited_by(candidate, first)
     found = project.writers(name) if name else []
-    return f"Remove {name} from {found[0]}. {candidate.fix}" if found and found[0].sure else candidate.fix
+    if not found or not found[0].sure:
+        return candidate.fix
+    instead = f", or do not read that file at {found[0].through}" if found[0].through else ""
+    return f"Remove {name} from {found[0]}{instead}. {candidate.fix}"
 
 
 def to_change(cause: Cause, runs: Sequence[Run]) -> tuple[str, ...]:

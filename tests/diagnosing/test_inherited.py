@@ -36,6 +36,41 @@ def test_what_the_command_runs_is_named(files: dict[str, str], command: str, lin
 
 
 @pytest.mark.parametrize(
+    ("file", "text", "command"),
+    [
+        ("Makefile", "\n-include .env\nexport\ntest:\n\tpytest\n", "make test"),
+        ("t.sh", "set -a\ncd . && source .env\npytest\n", "./t.sh"),
+        ("t.sh", "\nexport $(grep -v '^#' .env | xargs)\npytest\n", "./t.sh"),
+        ("t.sh", "\nenv `cat ./.env` pytest\n", "sh t.sh"),
+        ("Makefile", "test:\n\tuv run --env-file .env pytest\n", "make test"),
+        ("Makefile", "test:\n\t@dotenv -f .env run pytest\n", "make test"),
+        ("tox.ini", "[testenv]\nset_env = file|.env\n", "tox -e py"),
+        ("justfile", "\nset dotenv-load\ntest:\n  pytest\n", "just test"),
+        ("pyproject.toml", "[tool.pdm.scripts]\n_.env_file = '.env'\n", "pdm run test"),
+    ],
+)
+def test_a_file_that_is_read_by_what_the_command_runs_is_named_with_that_line(
+    file: str, text: str, command: str
+) -> None:
+    """Nobody runs .env: who reads it into the environment is as much of the answer as the line in it."""
+    (one,) = writers(NAME, command.split(), True, {file: text, ".env": "A=1\nORDERS_URL=x\n"}.get, [".env"])
+    assert (str(one), one.through, one.sure) == (".env:2", f"{file}:2", True)
+
+
+@pytest.mark.parametrize("command", ["pipenv run pytest", "uv run --env-file=.env pytest", "python -m dotenv run t"])
+def test_a_program_that_reads_dotenv_files_makes_it_sure(command: str) -> None:
+    """What the command itself reads .env with leaves no doubt about the line."""
+    assert found({".env": "ORDERS_URL=x\n"}, *command.split(), given=True) == [(".env:1", "sets", True)]
+
+
+@pytest.mark.parametrize("text", ["# include .env\n", "test:\n\tcat .env\n", "set dotenv-load := false\n"])
+def test_a_file_that_is_only_named_is_not_read(text: str) -> None:
+    """A comment, or a line that shows the file, puts nothing into the environment."""
+    files = {"Makefile": text, "justfile": text, ".env": "ORDERS_URL=x\n"}
+    assert [one for program in ("make", "just") for one in writers(NAME, [program, "t"], False, files.get, [])] == []
+
+
+@pytest.mark.parametrize(
     ("file", "text", "line"),
     [
         (".env", "# ORDERS_URL=no\nORDERS_URL=x\n", 2),
