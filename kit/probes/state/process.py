@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from typing import Any, Callable, Dict, Iterator, Tuple
 
 from ..objects import attribute, held_by
-from ..own import os, sys
+from ..own import os, sys, time
 from ..own import own_builtins as __builtins__  # noqa: F401
 from . import loggers
 from .holders import LOCAL_HELD, SEQUENCE
@@ -72,6 +73,41 @@ def _set_locale(value: Any) -> None:
     _module("_locale").setlocale(_module("_locale").LC_ALL, value)
 
 
+_WINTER, _SUMMER = 1704110400, 1719835200  # moments of 2024
+_VARIABLES: Dict[str, Any] = {}  # time zone -> TZ when it was seen first
+
+
+def _zone() -> str:
+    """Return the zone that the C library works with, which changes at tzset() alone and not with the variable TZ."""
+    both = [time.localtime(moment) for moment in (_WINTER, _SUMMER)]
+    said = " / ".join(dict.fromkeys(f"{at.tm_zone} (UTC{at.tm_gmtoff / 3600:+g})" for at in both))
+    _VARIABLES.setdefault(said, os.environ.get("TZ"))
+    return said
+
+
+def _set_zone(value: Any) -> None:
+    present = os.environ.get("TZ")
+    _put_variable(_VARIABLES.get(value, present))
+    time.tzset()
+    _put_variable(present)
+
+
+def _put_variable(value: Any) -> None:
+    """Set TZ for the C library, past os.environ, so that nothing of this is noticed."""
+    if value is None:
+        os.unsetenv("TZ")
+    else:
+        os.putenv("TZ", value)
+
+
+def _decimals() -> Any:
+    """Return the context of decimals; without one the default, of which the program's first use will make one."""
+    for variable, value in copy_context().items():
+        if variable.name == "decimal_context":
+            return value
+    return held_by(_module("_decimal"))["DefaultContext"]
+
+
 def _loop() -> Any:
     local = _of_policy()
     return _thread_held(local).get("_loop") if local is not None else None
@@ -98,6 +134,11 @@ _ACCESSORS: Dict[str, Tuple[str, Callable[[], Any], Callable[[Any], None]]] = {
     # name -> the module that it needs, its getter and its setter
     "working directory": ("os", os.getcwd, os.chdir),
     "locale": ("_locale", _locale, _set_locale),
+    "time zone": ("time", _zone, _set_zone),
+    "decimal precision": ("_decimal", lambda: _decimals().prec, lambda value: setattr(_decimals(), "prec", value)),
+    "decimal rounding": (
+        "_decimal", lambda: _decimals().rounding, lambda value: setattr(_decimals(), "rounding", value),
+    ),
     "recursion limit": ("sys", sys.getrecursionlimit, sys.setrecursionlimit),
     "time-out of sockets": (
         "_socket", lambda: _module("_socket").getdefaulttimeout(),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import decimal
 import logging
 import os
 import sys
 import threading
+import time
 import types
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -183,6 +185,11 @@ PROCESS: dict[str, tuple[str, Callable[[], object]]] = {
     ),
     "a table of a library": ("mimetypes.knownfiles", lambda: __import__("mimetypes").knownfiles.append("x")),
     "random numbers": ("random._inst", lambda: __import__("random").random()),
+    "the time zone": ("the process's time zone", lambda: _other_zone()),
+    "the precision of decimals": ("the process's decimal precision", lambda: setattr(decimal.getcontext(), "prec", 5)),
+    "the rounding of decimals": (
+        "the process's decimal rounding", lambda: setattr(decimal.getcontext(), "rounding", decimal.ROUND_UP)
+    ),
     "the event loop": ("the process's event loop", lambda: asyncio.set_event_loop(LOOP)),
     "a loaded module": ("sys.modules['kit_state_module']", lambda: sys.modules.update(kit_state_module=sys)),
 }
@@ -195,6 +202,13 @@ logging.getLogger("kit.state")
 logging.getLogger("kit.handled").addHandler(logging.NullHandler())
 asyncio.set_event_loop(None)  # which makes the policy
 __import__("mimetypes")
+
+
+def _other_zone() -> None:
+    """As monkeypatch leaves it: the variable is what it was, and the zone that was read from it stays."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "KIT-9")
+        time.tzset()
 
 
 @pytest.mark.parametrize("what", PROCESS)
