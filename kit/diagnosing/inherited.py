@@ -26,6 +26,7 @@ _BESIDE = (
     ".envrc", "Makefile", "tox.ini", "noxfile.py", "pyproject.toml", "docker-compose.yml", "docker-compose.yaml",
     "compose.yml", "compose.yaml", "Dockerfile", ".gitlab-ci.yml",
 )  # fmt: skip
+_OF_TESTS = ("pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml")
 _READING = (  # how a line reads a file into the environment
     re.compile(r"(?:^|[;&|({@])\s*(?:\.|source)\s+(?P<file>[^\s;&|)]+)"),
     re.compile(r"\b(?:export|env)\b.*(?:\$\(|`)[^)`]*?(?P<file>[\w./-]*\.env\b[\w.-]*)"),
@@ -67,6 +68,12 @@ def writers(name: str, command: Sequence[str], given: bool, text_of: TextOf, fil
     if not given:
         return []
     return [one for file in dict.fromkeys((*files, *_BESIDE)) for one in _lines(name, file, text_of, False)]
+
+
+def unread(name: str, text_of: TextOf, files: Iterable[str], read: Iterable[str]) -> list[Written]:
+    """The lines that would set a variable, in the tests' configuration and `files`, without those that were `read`."""
+    left = [file for file in dict.fromkeys((*_OF_TESTS, *files)) if file not in set(read)]
+    return [one for file in left for one in _lines(name, file, text_of, False)]
 
 
 def line_that_starts(argv: Sequence[str], command: Sequence[str], text_of: TextOf) -> str:

@@ -10,7 +10,7 @@ from kit.answer.diagnosis import Cause, Effect, Run
 from kit.answer.model import Answer
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.registry import kind_named
-from kit.diagnosing.inherited import TextOf, Written, line_that_starts, writers
+from kit.diagnosing.inherited import TextOf, Written, line_that_starts, unread, writers
 from kit.diagnosing.judge import Symptom
 from kit.probes.interventions.variables import SetVariable, UnsetVariable
 
@@ -29,6 +29,10 @@ class Project:
     def writers(self, name: str) -> list[Written]:
         """The lines that set an inherited variable, or may have set it."""
         return writers(name, self.command, self.given(name), self.text_of, self.files)
+
+    def unread(self, name: str, read: Sequence[str]) -> list[Written]:
+        """The lines that would set a variable, in files that were not read."""
+        return unread(name, self.text_of, self.files, read)
 
     def line_that_starts(self, argv: Sequence[str]) -> str:
         """The line of the command's own scripts that started a process, as FILE:LINE; "" when unknown."""
@@ -118,11 +122,24 @@ def written_by(candidate: Candidate, first: Answer, project: Project) -> str:
     name = inherited_by(candidate, first)
     found = project.writers(name) if name else []
     if not found:
-        return ""
+        return _unread(candidate, first, project)
     if found[0].sure:
         return f"{_sets(found[0], name)}."
     possible = ", ".join(str(one) for one in found[:_POSSIBLE_AT_MOST])
     return f"{name} may have been set by {possible}."
+
+
+def _unread(candidate: Candidate, first: Answer, project: Project) -> str:
+    """A sentence on the lines that would have set the cause's variable, which no code set; "" if there are none."""
+    name = getattr(candidate.finding.about, "variable", "")
+    if not name or {one.op for one in first.evidence.variables if one.name == name} != {"missing"}:
+        return ""
+    found = project.unread(name, [one.file for one in first.evidence.settings_files])[:_POSSIBLE_AT_MOST]
+    if not found:
+        return ""
+    files = "that file" if len({one.file for one in found}) == 1 else "these files"
+    lines = ", ".join(map(str, found))
+    return f"{lines} {'sets' if len(found) == 1 else 'set'} {name}, but nothing in this run read {files}."
 
 
 def fix_of(candidate: Candidate, first: Answer, project: Project) -> str:
