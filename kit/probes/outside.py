@@ -19,6 +19,7 @@ from .own import json, os, re, threading
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import quietly
 from .sealed import Seal
+from .stable import stable
 from .statements import Statement
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 _SECONDS_AT_MOST = 120.0
 _TEXT_KEPT = 2000  # characters of a statement
 _WRITES_KEPT = 5000
+_OF_SERVER = re.compile(
+    r'(?i)\b(create|drop)\s+(role|user|database)\s+(?:if\s+(?:not\s+)?exists\s+)?("[^"]+"|\w+)'
+)
 _TAKES, _MAKES = ("delete", "truncate", "drop"), ("create", "alter")
 
 
@@ -267,6 +271,27 @@ class Journal(Listener):
             "notes": [(said, frame[0] if frame else "", frame[1] if frame else 0) for said, frame in notes],
         }
 
+    def of_servers(self) -> Iterator[Dict[str, Any]]:
+        """Yield the roles and databases that were created, or dropped, by their last statements; none can be restored.
+
+        They belong to the whole server, which others use, too: they are not compared.
+        """
+        last: Dict[str, Tuple[bool, Write]] = {}
+        for write in self.writes:
+            for verb, kind, name in _OF_SERVER.findall(write.text):
+                place = f"{'database' if kind.lower() == 'database' else 'role'} {stable(name.strip(chr(34)))}"
+                is_made = verb.lower() == "create"
+                if is_made or place not in last:
+                    last[place] = is_made, write
+                else:
+                    del last[place]  # created and dropped again
+        for place, (is_made, write) in last.items():
+            yield {
+                "place": place, "group": "rows", "holder": "", "label": place, "notes": (), "can_go_back": False,
+                "before": "" if is_made else "there", "after": "there" if is_made else "",
+                "written": [(file, line, function) for file, line, function, _ in write.stack],
+            }
+
     def _emptied_elsewhere(self, difference: Dict[str, str]) -> Iterator[Note]:
         """Note a statement that empties the table of the same name in another schema, and therefore not this one."""
         schema, _, table = difference["name"].rpartition(".")
@@ -362,6 +387,7 @@ class Looking:
         for key, statements in answer.get("run", {}).items():
             _run(self._memories[key], statements)
         told = [{**one, **self._origin_of(one)} for one in answer.get("differences", ())]
+        told += self.journal.of_servers()
         own = [*(self.sessions.ends(put_back, keep) or ()), *(self.running.ends(put_back, keep) or ())]
         answer["differences"] = [*told, *own]
         return answer

@@ -362,3 +362,53 @@ def test_the_same_with_a_remedy_has_nothing(
     found, _ = diagnosed(case, case.clean)
     assert found.causes == ()
     assert found.status is Status.CLEAN, found
+
+
+def told_of(files: dict[str, str], url: str, diagnosed: Callable[..., tuple[Diagnosis, str]]) -> Diagnosis:
+    return diagnosed(Left({"app.py": ENGINE, **files}, "", "", "", url), "")[0]
+
+
+def test_what_is_left_besides_the_cause_is_no_cause(diagnosed: Callable[..., tuple[Diagnosis, str]]) -> None:
+    """A test alters a table, sets a pragma on a kept connection and a global: the next fails by the global alone."""
+    found = told_of(
+        {
+            "flags.py": "STRICT = False\n",
+            "conftest.py": TABLES,
+            "test_it.py": """
+from app import engine, run
+import flags
+def test_other():
+    run("alter table items add age int")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("pragma foreign_keys = on")
+    flags.STRICT = True
+def test_lenient(): assert not flags.STRICT
+""",
+        },
+        "sqlite:///test.db", diagnosed,
+    )  # fmt: skip
+    assert found.status is Status.PROVED, found
+    assert [(cause.changed, cause.file, cause.line) for cause in found.causes] == [
+        ("with flags.STRICT as it was before test_it.py::test_other", "test_it.py", 8)
+    ]
+
+
+def test_what_cannot_be_made_again_exactly_is_named_without_proof(
+    diagnosed: Callable[..., tuple[Diagnosis, str]]
+) -> None:
+    """A table with grants is not made again without them: who dropped it, and where, is told, and nothing is proved."""
+    found = told_of(
+        {
+            "conftest.py": TABLES.replace("{}", '    run("grant select on items to public")'),
+            "test_it.py": """
+from app import ask, run
+def test_other(): run("drop table items")
+def test_items(): assert ask("select count(*) from items") == 0
+""",
+        },
+        "{server}", diagnosed,
+    )  # fmt: skip
+    assert found.status is Status.UNRESOLVED, found
+    assert found.causes == ()
+    assert "test_it.py::test_other leaves no table items of " in found.unproved[1]
+    assert "dropped at app.py:7 (called at test_it.py:3). The kit cannot restore that" in found.unproved[1]

@@ -139,6 +139,18 @@ def test_what_made_or_dropped_it_is_the_statement_that_names_it(
     assert (write and write.text) == by
 
 
+def test_roles_and_databases_are_told_by_their_statements(journal: tuple[Databases, Journal, Connection]) -> None:
+    """One that was created and dropped again is not told; none is said to be one that the kit can restore."""
+    _, found, connection = journal
+    ran(
+        found, connection, "create role reader", 'CREATE DATABASE "tenant_48211"', "create user passing",
+        "drop user if exists passing", "drop role gone", "create table role (database int)",
+    )  # fmt: skip
+    told = {one["place"]: (one["before"], one["after"]) for one in found.of_servers()}
+    assert told == {"role reader": ("", "there"), "database tenant_*": ("", "there"), "role gone": ("there", "")}
+    assert {(one["can_go_back"], Path(one["written"][0][0]).name) for one in found.of_servers()} == {(False, HERE)}
+
+
 def test_who_wrote_last_and_who_committed_it(journal: tuple[Databases, Journal, Connection]) -> None:
     """The last statement that adds to a table is named, and the line that committed it."""
     databases, found, connection = journal
