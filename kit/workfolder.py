@@ -21,7 +21,7 @@ NEWBORN_S = 60.0
 # The folders in the system's temporary directory: each start removes abandoned ones of all these kinds.
 TEMPORARY = (
     "kit-trace-", "kit-diagnose-", "kit-trial-", "kit-parent-", "kit-kernel-", "kit-tmp-", "kit-suite-", "kit-guard-",
-    "kit-lender-", "kit-class-",
+    "kit-lender-", "kit-class-", "db-guard-",
 )  # fmt: skip
 SOCKET_PATH_BYTES = 56
 """Longest folder for temporary files: the path of a socket, in a folder in a folder of it, may have 103 bytes."""

@@ -27,8 +27,9 @@ from kit.probes.guarding import Guard
 from kit.probes.last_word import end_with
 from kit.probes.own import atexit, json, os, sys
 from kit.probes.refusals import NOTE, appending_to, say
+from kit.workfolder import LOCK, make, remove, sweep
 
-_SECTION = "db-guard"
+_SECTION, _FOLDER = "db-guard", "db-guard-"
 _INJECTED = "_isolation_probes"  # the package name of the probes that another process injected into this one
 _LATE = "after the last test"
 _AGAIN = "refused, although nothing failed in the end (a test was run again, or a report was changed)"
@@ -46,8 +47,8 @@ class GuardedRun:
         self._allow, self._unjudged = allow_list(config), config.getini("db_guard_drivers")
         self._notes: list[str] = []
         self._reported: list[str] = []  # in the reports of tests, which another plugin may change
-        self._number, name = tempfile.mkstemp(prefix="db-guard-", suffix=".jsonl")
-        self._file, self._read, self._open = Path(name), 0, True
+        self._file, self._number = _new_file()
+        self._read, self._open = 0, True
         self._pid, self._told, self._late = os.getpid(), list[Refusal](), list[str]()
         self._ended, self._at_once = False, False
         self._exit_status: int | None = None
@@ -119,8 +120,8 @@ class GuardedRun:
     def _guard_at_exit(self) -> None:
         """Guard the run's remaining `atexit` functions when a program that went on after the run exits."""
         if os.getpid() == self._pid:
-            self._number, name = tempfile.mkstemp(prefix="db-guard-", suffix=".jsonl")
-            self._file, self._read, self._open = Path(name), 0, True
+            self._file, self._number = _new_file()
+            self._read, self._open = 0, True
             self._guard = self._install_guard()
 
     def _finally(self) -> None:
@@ -132,9 +133,9 @@ class GuardedRun:
 
     def _close(self) -> None:
         self._open = False
-        os.close(self._number)
-        self._file.unlink(missing_ok=True)
         self._guard.forget_servers()
+        remove(self._file.parent)
+        os.close(self._number)
 
     # --- while tests are collected and run ---------------------------------------------------------------------------
 
@@ -246,6 +247,17 @@ class GuardedRun:
                 terminalreporter.section(f"{_SECTION}: {title}", red=True)
                 for text in dict.fromkeys(texts):
                     terminalreporter.line(text)
+
+
+def _new_file() -> tuple[Path, int]:
+    """Return a new file for refusals, open: the lock of its folder, which the next start removes if this one is killed.
+
+    The lock and the file are one, so that a program that closes all files closes no second one.
+    """
+    base = Path(tempfile.gettempdir()).resolve()
+    sweep((_FOLDER,), (base,))
+    folder, number = make(base, _FOLDER)
+    return folder / LOCK, number
 
 
 def allow_list(config: pytest.Config) -> AllowList:

@@ -907,6 +907,31 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+@pytest.mark.parametrize("ending", ["os._exit(3)", "os.kill(os.getpid(), 9)"])
+def test_what_a_killed_run_leaves_is_removed_by_the_next(tmp_path: Path, ending: str) -> None:
+    """A run that could not remove its files leaves them in a folder whose lock is free; a folder in use stays."""
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_it.py").write_text(f"import os\n\ndef test_one():\n    {ending}\n")
+    (tmp_path / "test_held.py").write_text(
+        "import subprocess, sys\n\ndef test_held():\n"
+        "    pytest = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', '--db-guard']\n"
+        "    subprocess.run([*pytest, __file__ + '::test_2'], check=True)\n"
+        "    import pathlib, tempfile\n    assert list(pathlib.Path(tempfile.gettempdir()).glob('db-guard-*'))\n\n"
+        "def test_2(): pass\n"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--db-guard"]
+    environ["TMPDIR"] = str(tmp_path / "tmp")
+    left = []
+    for test in ("test_it.py", "test_held.py::test_held"):
+        ended = subprocess.run([*command, test], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+        left.append([path.name for path in (tmp_path / "tmp").glob("db-guard-*")])
+    assert ended.returncode == 0, ended.stdout
+    assert left[0]
+    assert left[1] == []
+
+
 def test_the_file_of_a_coverage_tool_is_not_the_applications(run: Run) -> None:
     """A tool that keeps what it measures in SQLite is let through; the application beside it is not."""
     tool = "import sqlite3\n\ndef measure():\n    sqlite3.connect('.coverage').close()\n"

@@ -458,8 +458,8 @@ def test_faked_modules(monkeypatch):
 
 
 def test_no_temporary_files(code):
-    for path in pathlib.Path(tempfile.gettempdir()).glob("db-guard-*"):
-        path.unlink()
+    for folder in pathlib.Path(tempfile.gettempdir()).glob("db-guard-*"):
+        shutil.rmtree(folder)
     quietly(sys.executable, "-c", code)
 
 
