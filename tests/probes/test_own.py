@@ -23,8 +23,8 @@ PROBES = Path(own.__file__).parent
 # What is written in C (`_socket`) stands behind what a program replaces. From these a probe may take names: types, and
 # functions through which nothing that can be replaced is reached.
 PLAIN = {
-    "__future__", "binascii", "contextlib", "contextvars", "dataclasses", "fnmatch", "functools", "importlib.abc",
-    "importlib.machinery", "pathlib", "shlex", "types", "typing", "urllib.parse", "weakref",
+    "__future__", "binascii", "bisect", "contextlib", "contextvars", "dataclasses", "fnmatch", "functools",
+    "importlib.abc", "importlib.machinery", "pathlib", "shlex", "types", "typing", "urllib.parse", "weakref",
 }  # fmt: skip
 # Each stands for itself alone: it is to change what the program has.
 CHANGES_THE_PROGRAM = {
