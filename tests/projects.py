@@ -14,7 +14,8 @@ from kit.diagnosing import diagnose
 from kit.tracing import ask, trace
 
 # One plugin of this environment imports FastAPI, which takes longer than everything else in a small project.
-LIGHT = ("-p", "no:cacheprovider", "-p", "no:pytest_fastapi_deps")
+# Each of these plugins imports more than most of these projects do.
+LIGHT = ("-p", "no:cacheprovider", "-p", "no:pytest_fastapi_deps", "-p", "no:anyio")
 PYTEST = (sys.executable, "-m", "pytest", "-q", *LIGHT)
 _INHERITED = ("HOME", "LANG", "PATH", "TMPDIR")
 

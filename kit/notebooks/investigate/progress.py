@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STILL_RUNNING_S = 15.0
 """How often a log without a terminal is told which cells run."""
 LOG_WIDTH = 140
+_WIDE = 120  # columns of a terminal in which no name is cut
 _TEXT_AT_MOST = 2000  # characters of foreign text
 MARKS = {Status.HELD: "[green]held[/]", Status.FELL: "[red]FELL[/]", Status.COULD_NOT_RUN: "[red]COULD NOT RUN[/]"}
 
@@ -150,8 +151,12 @@ def summary(investigation: Investigation, console: Console) -> None:
 
     if investigation.notebooks:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        has_room = console.width >= _WIDE
         for column in ("notebook", "claim", "expectation", "observation", "outcome", "s"):
-            table.add_column(column, justify="right" if column == "s" else "left", overflow="fold")
+            is_name = column in ("notebook", "claim")
+            table.add_column(
+                column, justify="right" if column == "s" else "left", overflow="fold", no_wrap=is_name and has_room
+            )
         for run in investigation.notebooks:
             _add_rows(table, run)
         console.print(table)

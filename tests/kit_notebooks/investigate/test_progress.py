@@ -115,3 +115,13 @@ def test_the_summary_ends_with_one_line_that_says_it(capsys: pytest.CaptureFixtu
         summary(Investigation(code, "because" if code else "", "do it" if code else "", None, (RUN,), 3.0), console)
         assert words in said(console).splitlines()[-1]
         assert "01_a" in said(console)
+
+
+@pytest.mark.parametrize("width", [120, progress.LOG_WIDTH])
+def test_the_table_has_whole_names(width: int) -> None:
+    """Whatever a claim has observed, its name and its notebook's can be copied from one line."""
+    long = Claim("asgi-transport-starts-nothing", "It does not run.", "words " * 40, "words " * 40, True, 1, 0.5)
+    console = Console(file=StringIO(), width=width)
+    run = NotebookRun("07_startup_and_background", Status.HELD, Outcome(1, 1, 1.0), (long,))
+    summary(Investigation(0, "", "", None, (run,), 1.0), console)
+    assert f" {run.name}   {long.id} " in said(console)
