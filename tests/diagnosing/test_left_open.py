@@ -115,8 +115,8 @@ def test_a_mock_with_which_the_test_fails_proves_nothing(tmp_path: Path) -> None
     assert diagnosis.causes == ()
 
 
-def test_an_override_that_a_forked_server_does_not_have_is_told_and_no_engine_is_blamed(tmp_path: Path) -> None:
-    """The server was forked before the fixture sets the override, so that redirecting its engine is no proof."""
+def test_an_override_that_a_forked_server_does_not_have_is_the_cause_and_no_engine_is(tmp_path: Path) -> None:
+    """The server was forked just before the fixture sets the override, so that redirecting its engine is no proof."""
     files = {
         "shop.py": SHOP["shop.py"].replace("def orders():", "def orders(db=Depends(get_db)):").replace(
             'return sqlite3.connect("shop.db")', "return db"
@@ -153,10 +153,9 @@ def test_an_override_that_a_forked_server_does_not_have_is_told_and_no_engine_is
         """,
     }  # fmt: skip
     _, diagnosis = diagnosed(write(tmp_path, files), allow=["test.db"])
-    assert diagnosis.status is Status.UNRESOLVED
-    assert diagnosis.causes == ()
-    said = "a process that the tests' own had forked reached it, in which the override that test_shop.py:"
-    assert said in " ".join(diagnosis.unproved)
+    assert diagnosis.status is Status.PROVED
+    (cause,) = diagnosis.causes
+    assert (cause.kind, cause.file, cause.line) == ("override-not-in-process", "test_shop.py", 15)
 
 
 @pytest.mark.parametrize("nowhere", [True, False])
