@@ -17,17 +17,17 @@ from .quiet import quietly
 
 _PROBES = os.path.dirname(os.path.realpath(__file__)) + os.sep
 _KIT = os.path.dirname(_PROBES.rstrip(os.sep)) + os.sep
-_GUARD = os.path.join(_KIT, "guard") + os.sep
+_GUARD = tuple(os.path.join(_KIT, name) for name in (f"guard{os.sep}", "workfolder.py", "__init__.py"))
 
 
 class CoverageProbe:
-    """Keeps the files of the probes, and with `guard` those of the guard, out of what coverage stores.
+    """Keeps the files of the probes, and with `guard` those that the guard imports, out of what coverage stores.
 
     If `source` names the kit's folder or one in it, as in a measurement of the kit, they stay.
     """
 
     def __init__(self, guard: bool = False) -> None:
-        self._folders = (_PROBES, _GUARD) if guard else (_PROBES,)
+        self._folders = (_PROBES, *_GUARD) if guard else (_PROBES,)
         self._is_asked_for = False
 
     def install(self, hooks: Hooks) -> None:

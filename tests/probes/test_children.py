@@ -117,7 +117,8 @@ LATE = """\
     begun, begin = os.pipe()
     write = recorder.event
     recorder.event = lambda kind, **fields: (kind == "child" and os.read(begun, 1), write(kind, **fields))
-    command = [sys.executable, "-c", "import os, sqlite3; sqlite3.connect('it.db'); os.write(%d, b'x')" % begin]
+    connect = "import os, sqlite3; sqlite3.connect('it.db').execute('select 1'); os.write(%d, b'x')"
+    command = [sys.executable, "-c", connect % begin]
     if sys.argv[1] == "Popen":
         subprocess.run(command, pass_fds=[begin])
     else:
