@@ -192,9 +192,10 @@ def test_a_variable_that_a_test_takes_from_the_script_is_one_cause(tmp_path: Pat
     _, diagnosis = diagnosed(write(tmp_path, files), allow=["test.db"], command=("sh", "run.sh"))
     assert diagnosis.status is Status.PROVED
     assert diagnosis.happened == (
-        "test_it.py::test_it reads live.db because env.sh:1 exports DB, which is read at test_it.py:5."
+        "test_it.py::test_it reads live.db because env.sh:1, which run.sh:1 reads, exports DB, "
+        "which is read at test_it.py:5."
     )
     (cause,) = diagnosis.causes
-    assert cause.what.endswith("env.sh:1 exports DB.")
+    assert cause.what.endswith("env.sh:1, which run.sh:1 reads, exports DB.")
     assert cause.to_change[0].endswith("without the variable DB.")
     assert diagnosis.unproved == ()
