@@ -137,9 +137,9 @@ def _unread(candidate: Candidate, first: Answer, project: Project) -> str:
     found = project.unread(name, [one.file for one in first.evidence.settings_files])[:_POSSIBLE_AT_MOST]
     if not found:
         return ""
-    files = "that file" if len({one.file for one in found}) == 1 else "these files"
+    files = "that file" if len({one.file for one in found}) == 1 else "those files"
     lines = ", ".join(map(str, found))
-    return f"{lines} {'sets' if len(found) == 1 else 'set'} {name}, but nothing in this run read {files}."
+    return f"{lines} {'sets' if len(found) == 1 else 'set'} {name}, but nothing in this run took it from {files}."
 
 
 def fix_of(candidate: Candidate, first: Answer, project: Project) -> str:

@@ -48,7 +48,7 @@ def test_the_first_sentence_counts_tests_for_each_cause(needed: tuple[Candidate,
 @pytest.mark.parametrize(
     ("op", "read", "said"),
     [
-        ("missing", (), "pytest.ini:3 sets SHOP_URL, but nothing in this run read that file."),
+        ("missing", (), "pytest.ini:3 sets SHOP_URL, but nothing in this run took it from that file."),
         ("missing", ("pytest.ini",), ""),
         ("set", (), ""),
     ],

@@ -105,7 +105,7 @@ def test_a_thread_is_told_with_its_line_and_stays(running: LeftRunning) -> None:
 
 
 def test_a_process_of_multiprocessing_is_told(running: LeftRunning) -> None:
-    """A worker process that runs a function is told, too, and can be ended."""
+    """A worker process that runs a function is named as well, and can be ended."""
     running.begins()
     context = multiprocessing.get_context("fork")
     worker = context.Process(target=context.Event().wait)

@@ -1,7 +1,7 @@
 """How the tables and other objects of a Postgres database are defined: the statements that make them again.
 
-What the kit would not make exactly as it was (a partition, a table with grants, policies, rules or comments) has no
-statements, and is then compared but not made again.
+What the kit would not make exactly as it was (a partition, a table with grants, policies, rules or comments, or that a
+publication or another table's policy names) has no statements, and is then compared but not made again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ and not exists (select from pg_description kit where kit.objoid = {0}.oid)"""
 _TABLES = f"""\
 select n.nspname, c.relname, case c.relpersistence when 'u' then 'unlogged ' else '' end,
        (not c.relispartition and not c.relrowsecurity and not c.relforcerowsecurity and c.reloptions is null
-        and c.reloftype = 0 and c.relreplident = 'd' and not c.relhasrules {_PLAIN.format("c", "rel")}
+        and c.reloftype = 0 and c.relreplident = 'd' and c.reltablespace = 0 and not c.relhasrules
+        {_PLAIN.format("c", "rel")}
+        and not exists (select from pg_depend d where d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid
+                        and d.classid not in ('pg_class'::regclass, 'pg_type'::regclass, 'pg_constraint'::regclass,
+                          'pg_attrdef'::regclass, 'pg_rewrite'::regclass, 'pg_trigger'::regclass))
         and not exists (select from pg_inherits i where c.oid in (i.inhrelid, i.inhparent))
         and not exists (select from pg_policy p where p.polrelid = c.oid)
         and not exists (select from pg_statistic_ext e where e.stxrelid = c.oid)

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from kit.diagnosing.outside.clients import Client, connect
 from kit.diagnosing.outside.contents import THERE, Contents, Left, Object, Table, differences, within
 from kit.diagnosing.outside.definitions import Definition, definitions, objects, quoted, shown, sql
-from kit.diagnosing.outside.store import BYTES_AT_MOST, ROWS_AT_MOST, SECONDS_AT_MOST, CannotBeAsked, check_exact
+from kit.diagnosing.outside.store import (
+    BYTES_AT_MOST,
+    ROWS_AT_MOST,
+    SECONDS_AT_MOST,
+    CannotBeAsked,
+    as_far_as_possible,
+    check_exact,
+)
 
 _BEGIN = f"""\
 set statement_timeout = '{SECONDS_AT_MOST}s';
@@ -77,12 +84,7 @@ class Postgres:
 
     def put_back(self, before: Contents, labels: Collection[str] | None) -> None:
         """Restore the contents in one transaction; if not all can be made again, what was not dropped or altered."""
-        try:
-            self._put_back(before, labels, lambda left: True)
-        except CannotBeAsked:
-            if labels is None or len(labels) > 1:
-                self._put_back(before, labels, lambda left: not left.is_made_again)
-            raise
+        as_far_as_possible(lambda is_chosen: self._put_back(before, labels, is_chosen), labels)
 
     def _put_back(self, before: Contents, labels: Collection[str] | None, is_chosen: Callable[[Left], bool]) -> None:
         with self._connected() as client:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kit.diagnosing.outside.contents import Contents, Left, Object, Table, differences
-from kit.diagnosing.outside.store import BYTES_AT_MOST, ROWS_AT_MOST, CannotBeAsked, check_exact
+from kit.diagnosing.outside.store import BYTES_AT_MOST, ROWS_AT_MOST, CannotBeAsked, as_far_as_possible, check_exact
 
 Step = tuple[str, tuple[Any, ...]]  # a statement and its parameters
 
@@ -39,12 +39,7 @@ class SqliteFile:
         """Restore the contents in one transaction; if not all can be made again, what was not dropped or altered."""
         if not self._path.is_file():
             return
-        try:
-            self._put_back(before, labels, lambda left: True)
-        except CannotBeAsked:
-            if labels is None or len(labels) > 1:
-                self._put_back(before, labels, lambda left: not left.is_made_again)
-            raise
+        as_far_as_possible(lambda is_chosen: self._put_back(before, labels, is_chosen), labels)
 
     def _put_back(self, before: Contents, labels: Collection[str] | None, is_chosen: Callable[[Left], bool]) -> None:
         with self._open("rw") as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from kit.diagnosing.outside.contents import Contents, Left, differences
@@ -24,6 +24,19 @@ class Store(Protocol):
 
     def put_back(self, before: Contents, labels: Collection[str] | None) -> None:
         """Restore what has these labels, and nothing else; None: everything."""
+
+
+def as_far_as_possible(put_back: Callable[[Callable[[Left], bool]], None], labels: Collection[str] | None) -> None:
+    """Restore all; if not all can be made again, what was not dropped or altered, and raise CannotBeAsked then, too.
+
+    `put_back` restores the differences that it is told to choose.
+    """
+    try:
+        put_back(lambda left: True)
+    except CannotBeAsked:
+        if labels is None or len(labels) > 1:
+            put_back(lambda left: not left.is_made_again)
+        raise
 
 
 def check_exact(before: Contents, then: Contents, now: Contents, wanted: Collection[Left]) -> None:
