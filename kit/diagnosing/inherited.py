@@ -13,6 +13,8 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from kit.diagnosing.recipes import Line, executed
+
 TextOf = Callable[[str], str | None]
 _DEEPEST = 5  # nesting of scripts that source scripts
 _RUN_BY: dict[str, tuple[str, ...]] = {
@@ -62,42 +64,53 @@ def writers(name: str, command: Sequence[str], given: bool, text_of: TextOf, fil
     `given` is whether the variable was in the command's environment. `files` are project files that may set variables:
     .env*, CI workflows, and the like.
     """
-    sure = [one for file, through in _run(command, text_of) for one in _lines(name, file, text_of, True, through)]
+    sure = [Written(one.file, number, verb, True, one.through)
+            for one in _run(command, text_of) for number, verb in _lines(name, one.file, one.lines)]  # fmt: skip
     if sure:
         return sure[-1:]
     if not given:
         return []
-    return [one for file in dict.fromkeys((*files, *_BESIDE)) for one in _lines(name, file, text_of, False)]
+    return _possible(name, (*files, *_BESIDE), text_of)
 
 
 def unread(name: str, text_of: TextOf, files: Iterable[str], read: Iterable[str]) -> list[Written]:
     """The lines that would set a variable, in the tests' configuration and `files`, without those that were `read`."""
     left = [file for file in dict.fromkeys((*_OF_TESTS, *files)) if file not in set(read)]
-    return [one for file in left for one in _lines(name, file, text_of, False)]
+    return _possible(name, left, text_of)
 
 
 def line_that_starts(argv: Sequence[str], command: Sequence[str], text_of: TextOf) -> str:
     """The line of the command's scripts that starts a Python with these arguments, as FILE:LINE; "" for none."""
     named = next((word for word in argv if word and not word.startswith("-")), "")
     program = os.path.basename(named)
-    for file, _ in _run(command, text_of) if program else ():
-        for number, line in enumerate((text_of(file) or "").splitlines(), 1):
+    for one in _run(command, text_of) if program else ():
+        for number, line in one.lines:
             words = [os.path.basename(word) for word in re.split(r"[\s;&|\"']+", line)]
             if program in words and not line.lstrip().startswith("#"):
-                return f"{file}:{number}"
+                return f"{one.file}:{number}"
     return ""
 
 
-def _run(command: Sequence[str], text_of: TextOf) -> Iterator[tuple[str, str]]:
-    """The files that a command runs, each after those that it reads, because these come first; with who reads it."""
-    for word in _words(command):
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A file that a command runs or reads, the lines of it that it runs, and the line that reads it (see Written)."""
+
+    file: str
+    lines: Sequence[Line]
+    through: str
+
+
+def _run(command: Sequence[str], text_of: TextOf) -> Iterator[_Run]:
+    """The files that a command runs, each after those that it reads, because these come first."""
+    words = tuple(_words(command))
+    for word in words:
         program = os.path.basename(word)
         for file in _RUN_BY.get(program, ()):
-            yield from _with_read(file, text_of)
+            yield from _with_read(file, text_of, words)
         if word.startswith("--env-file="):
-            yield from _with_read(word.partition("=")[2], text_of)
+            yield from _with_read(word.partition("=")[2], text_of, words)
         elif not word.startswith("-") and not word.endswith(".py"):
-            yield from _with_read(word, text_of)
+            yield from _with_read(word, text_of, words)
 
 
 def _words(command: Sequence[str]) -> Iterator[str]:
@@ -111,16 +124,19 @@ def _words(command: Sequence[str]) -> Iterator[str]:
                 continue
 
 
-def _with_read(file: str, text_of: TextOf, through: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+def _with_read(
+    file: str, text_of: TextOf, words: Sequence[str], through: str = "", depth: int = 0
+) -> Iterator[_Run]:
     file = os.path.normpath(file)
     text = text_of(file)
     if text is None or depth > _DEEPEST:
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = executed(file, text, words)
+    for number, line in lines:
         named = _read_at(line, file)
         for place in dict.fromkeys((named, os.path.join(os.path.dirname(file), named))) if named else ():
-            yield from _with_read(place, text_of, f"{file}:{number}", depth + 1)
-    yield file, through
+            yield from _with_read(place, text_of, words, f"{file}:{number}", depth + 1)
+    yield _Run(file, lines, through)
 
 
 def _read_at(line: str, file: str) -> str:
@@ -135,12 +151,15 @@ def _read_at(line: str, file: str) -> str:
     return found["file"].strip("\"'").removeprefix("./") if found is not None else ""
 
 
-def _lines(name: str, file: str, text_of: TextOf, sure: bool, through: str = "") -> Iterator[Written]:
-    text = text_of(file)
-    for number, line in enumerate((text or "").splitlines(), 1):
-        verb = _verb(name, line, file)
-        if verb:
-            yield Written(file, number, verb, sure, through)
+def _possible(name: str, files: Iterable[str], text_of: TextOf) -> list[Written]:
+    """The lines of files that set a variable, of which it is not known whether they are executed."""
+    return [Written(file, number, verb, False) for file in dict.fromkeys(files)
+            for number, verb in _lines(name, file, enumerate((text_of(file) or "").splitlines(), 1))]  # fmt: skip
+
+
+def _lines(name: str, file: str, lines: Iterable[Line]) -> Iterator[tuple[int, str]]:
+    """The numbers of the lines that set a variable, and how."""
+    return ((number, verb) for number, line in lines if (verb := _verb(name, line, file)))
 
 
 def _verb(name: str, line: str, file: str) -> str:

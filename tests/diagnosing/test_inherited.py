@@ -57,6 +57,56 @@ def test_a_file_that_is_read_by_what_the_command_runs_is_named_with_that_line(
     assert (str(one), one.through, one.sure) == (".env:2", f"{file}:2", True)
 
 
+TARGETS = """\
+.PHONY: test live
+test: data
+\tpytest
+live:
+\tORDERS_URL=x uvicorn shop:app
+data:
+\techo data
+"""
+RECIPES = """\
+test *args: data
+    pytest
+live port="80":
+    ORDERS_URL=x uvicorn shop:app
+data:
+    echo data
+"""
+ENVIRONMENTS = """\
+[testenv]
+commands = pytest
+[testenv:live]
+set_env =
+    ORDERS_URL = x
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "command", "line"),
+    [
+        ("Makefile", TARGETS, "make test", 0),
+        ("Makefile", TARGETS, "make", 0),
+        ("Makefile", TARGETS, "make live", 5),
+        ("Makefile", TARGETS.replace("test: data", "test: live"), "make test", 5),
+        ("Makefile", TARGETS.replace("\tpytest", "\t$(MAKE) live"), "make test", 5),
+        ("Makefile", TARGETS.replace("test: data", "test: $(NEEDS)"), "make test", 5),
+        ("Makefile", TARGETS.replace("live:", "live: export ORDERS_URL=y\nother:"), "make test", 0),
+        ("Makefile", f"{TARGETS}ORDERS_URL := y\n", "make test", 8),
+        ("justfile", RECIPES, "just test", 0),
+        ("justfile", RECIPES, "just live", 4),
+        ("justfile", RECIPES.replace("args: data", "args: live"), "just test", 4),
+        ("tox.ini", ENVIRONMENTS, "tox -e py", 5),
+        ("tox.ini", f"{ENVIRONMENTS}[testenv:unit]\n", "tox -e unit", 0),
+        ("tox.ini", ENVIRONMENTS, "tox -e unit,live", 5),
+    ],
+)
+def test_what_another_target_does_is_not_run(file: str, text: str, command: str, line: int) -> None:
+    """Only the targets, recipes and environments that are asked for or needed are run; 0 is no line."""
+    assert found({file: text}, *command.split()) == ([(f"{file}:{line}", "sets", True)] if line else [])
+
+
 @pytest.mark.parametrize("command", ["pipenv run pytest", "uv run --env-file=.env pytest", "python -m dotenv run t"])
 def test_a_program_that_reads_dotenv_files_makes_it_sure(command: str) -> None:
     """What the command itself reads .env with leaves no doubt about the line."""
