@@ -50,7 +50,7 @@ AT_LENGTH = {
     r"probes/test_coverage_use\.py": "three or more runs of a suite each",
     r"probes/settings/test_probe\.py::.*\[": "a run of a suite each",
     r"probes/test_lazily\.py::.*\[": "programs with and without the probes",
-    r"test_lengths\.py::test_(the_shares|what_is)": "a collection each",
+    r"test_lengths\.py::test_what_is": "a collection each",
     r"probes/test_harmless\.py::test_a_probe_that_fails": "a run of a suite for each part of the probes",
     r"probes/test_pytest_use\.py::test_workers": "runs of pytest with workers",
     r"guard/test_run\.py": "a run of pytest each",
