@@ -11,7 +11,8 @@ import pytest
 from tests.lengths import is_at_length, share_of
 
 ROOT = Path(__file__).parents[1]
-COLLECT = (sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist", "tests/diagnosing/test_true_proofs.py")
+FILE = "tests/diagnosing/test_true_proofs.py"
+COLLECT = (sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist", FILE)
 
 
 def test_shares_are_alike_in_size() -> None:
