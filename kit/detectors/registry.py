@@ -18,7 +18,13 @@ from kit.detectors.engines import (
     test_module_imported_twice,
 )
 from kit.detectors.fallback import FALLBACK, UNUSED
-from kit.detectors.files import dotenv_precedence, module_from_elsewhere, service_file, working_directory_changed
+from kit.detectors.files import (
+    configuration_chosen,
+    dotenv_precedence,
+    module_from_elsewhere,
+    service_file,
+    working_directory_changed,
+)
 from kit.detectors.kind import Kind
 from kit.detectors.overrides import (
     dependency_called_directly,
@@ -94,6 +100,7 @@ DETECTED: tuple[Kind[Any], ...] = (
     session_past_dependencies.KIND,
     thread_session.KIND,
     from_import_early_binding.KIND,
+    configuration_chosen.KIND,
     dotenv_precedence.KIND,
     env_set_too_late.KIND,
     setting_changed_too_late.KIND,

@@ -14,7 +14,7 @@ from kit.analysis.past_override import bypassing_line
 from kit.analysis.past_override import overridden as is_overridden
 from kit.analysis.url_source import named_in_files, parts_of, read_at, url_source_of
 from kit.detectors.engines import engine_made_early, import_time_engine
-from kit.detectors.files import dotenv_precedence, module_from_elsewhere, settings_file
+from kit.detectors.files import configuration_chosen, dotenv_precedence, module_from_elsewhere, settings_file
 from kit.detectors.kind import proposed
 from kit.detectors.planning.candidate import NOWHERE, Candidate
 from kit.detectors.planning.context import Context
@@ -44,6 +44,7 @@ _BYPASSING_ROUTES = ("without a dependency", "direct call", "background task")
 
 def for_leak(leak: Leak, context: Context) -> Iterator[Candidate]:
     """The candidates for any leak, whatever its findings."""
+    yield from configuration_chosen.of_options(leak, context)
     overridden = bool(context.case.evidence.overrides)
     if overridden:
         yield from _session_elsewhere(leak, context)

@@ -91,6 +91,36 @@ def line_that_starts(argv: Sequence[str], command: Sequence[str], text_of: TextO
     return ""
 
 
+def lines_that_give(
+    flag: str, value: str, command: Sequence[str], text_of: TextOf, files: Iterable[str]
+) -> list[Written]:
+    """The lines that give an option to a program: the last one that the command executes, else all possible ones.
+
+    If no line has the option, it is given by a variable of the script, and the lines with its value are meant.
+    """
+    whole = re.escape(value) + ("" if not value or value.endswith("=") else r"(?![\w./-])")
+    option = re.compile(rf"(?<![\w-]){re.escape(flag)}(?:[=\s]\s*)?[\"']?{whole}")
+    bare = re.compile(rf"(?<![\w./-]){whole}") if value else option
+    run = list(_run(command, text_of))
+    for pattern in (option, bare):
+        sure = [Written(one.file, number, "passes", True, one.through)
+                for one in run for number, line in one.lines if _gives(pattern, line)]  # fmt: skip
+        if sure:
+            return sure[-1:]
+    return [Written(file, number, "passes", False) for file in dict.fromkeys((*files, *_BESIDE))
+            for number, line in enumerate((text_of(file) or "").splitlines(), 1) if _gives(option, line)]  # fmt: skip
+
+
+def line_with(name: str, text: str) -> Iterator[int]:
+    """The numbers of the lines of a configuration file that give a name a value."""
+    pattern = re.compile(rf"(?<![\w.-]){re.escape(name)}[\"']?\s*[:=]")
+    return (number for number, line in enumerate(text.splitlines(), 1) if _gives(pattern, line))
+
+
+def _gives(pattern: re.Pattern[str], line: str) -> bool:
+    return not line.lstrip().startswith("#") and pattern.search(line) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """A file that a command runs or reads, the lines of it that it runs, and the line that reads it (see Written)."""

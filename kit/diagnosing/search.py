@@ -170,11 +170,14 @@ def _also(ranked: Sequence[Sequence[Candidate]], needed: tuple[Candidate, ...], 
     if len(needed) > 1 or not ranked:
         return ()
     places = {_place(candidate) for candidate in needed}
+    # Lines that only pass on what the cause leads to.
+    carried = {place for candidate in needed for place in getattr(candidate.finding.about, "carried", ())}
     others = [
         candidate
         for group in ranked
         for candidate in group[:_OTHERS_AT_MOST]
         if candidate not in needed and _place(candidate) not in places
+        if (candidate.file, candidate.line) not in carried
     ]
     return tuple(candidate for candidate in others if ask((replace(candidate, otherwise=()),)) is Effect.GONE)
 

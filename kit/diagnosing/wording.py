@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from kit.analysis.model import counted
 from kit.answer.diagnosis import Cause, Effect, Run
 from kit.answer.model import Answer
+from kit.detectors.files.configuration_chosen import About as Chosen
+from kit.detectors.files.configuration_chosen import own_files
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.registry import kind_named
-from kit.diagnosing.inherited import TextOf, Written, line_that_starts, unread, writers
+from kit.diagnosing.inherited import TextOf, Written, line_that_starts, line_with, lines_that_give, unread, writers
 from kit.diagnosing.judge import Symptom
 from kit.probes.interventions.variables import SetVariable, UnsetVariable
 
@@ -33,6 +35,10 @@ class Project:
     def unread(self, name: str, read: Sequence[str]) -> list[Written]:
         """The lines that would set a variable, in files that were not read."""
         return unread(name, self.text_of, self.files, read)
+
+    def lines_that_give(self, flag: str, value: str) -> list[Written]:
+        """The lines that give an option to a program, or may have given it."""
+        return lines_that_give(flag, value, self.command, self.text_of, self.files)
 
     def line_that_starts(self, argv: Sequence[str]) -> str:
         """The line of the command's own scripts that started a process, as FILE:LINE; "" when unknown."""
@@ -85,6 +91,8 @@ def _databases(symptom: Symptom) -> str:
 
 def _because(symptom: Symptom, candidate: Candidate, project: Project) -> str:
     where = f"{candidate.file}:{candidate.line}" if candidate.file and candidate.line else ""
+    if isinstance(candidate.finding.about, Chosen):
+        return _chosen(candidate.finding.about, where or candidate.file or "", project)
     name = inherited_by(candidate, symptom.first)
     if name:
         return _inherited(name, candidate.finding.about, where, project)
@@ -93,6 +101,29 @@ def _because(symptom: Symptom, candidate: Candidate, project: Project) -> str:
         return kind.because.format(where=where, variable=getattr(candidate.finding.about, "variable", "") or "it")
     title = kind.title[:1].lower() + kind.title[1:]
     return f"of {title}, at {where}" if where else f"of {title}"
+
+
+def _chosen(about: Chosen, where: str, project: Project) -> str:
+    """The clause on an option: the line that gives it, what it leads to, and the project's own line instead."""
+    given = _given(about, project)
+    if about.lacks:
+        return f"{given}, and {about.lacks} does not set {about.name} as {where} does"
+    if not about.name:
+        chosen = about.option.names(where)
+        return given + (", in place of the project's own file" if chosen else f", which {where} uses" if where else "")
+    own = next((f"{file}:{line}" for file in own_files(about.option) if not about.option.names(file)
+                for line in line_with(about.name, project.text_of(file) or "")), "")  # fmt: skip
+    return f"{given}, and {where} sets {about.name}{f', instead of {own}' if own else ''}"
+
+
+def _given(about: Chosen, project: Project) -> str:
+    option = about.option
+    found = project.lines_that_give(option.flag, option.begins)
+    if found and found[0].sure:
+        return f"{found[0]}{f', which {found[0].through} reads,' if found[0].through else ''} passes {option.given}"
+    possible = ", ".join(str(one) for one in found[:_POSSIBLE_AT_MOST])
+    by = f"{option.variable} in the environment" if option.variable else "the command"
+    return f"{by} passes {option.given}" + (f" (as {possible} does)" if possible else "")
 
 
 def _inherited(name: str, about: object, where: str, project: Project) -> str:
@@ -119,6 +150,8 @@ def written_by(candidate: Candidate, first: Answer, project: Project) -> str:
     started = project.line_that_starts(getattr(candidate.finding.about, "argv", ()))
     if started:
         return f"{started} starts that process."
+    if isinstance(candidate.finding.about, Chosen):
+        return f"{_given(candidate.finding.about, project).replace('the command', 'The command', 1)}."
     name = inherited_by(candidate, first)
     found = project.writers(name) if name else []
     if not found:

@@ -23,7 +23,8 @@ _NAME = re.compile(
 _MODE = re.compile(
     r"(?i)(^|_)(env|environment|mode|stage|profile|testing|tests?|(settings|config|conf|env)(_module|_file|_path)?)$"
 )
-_PART = re.compile(r"(?i)(^(pg|pgsql|psql|sql)_|_(host|hostname|port|server|name)$)")
+# The last one does not name a part: options in it can choose the file that does.
+_PART = re.compile(r"(?i)(^(pg|pgsql|psql|sql)_|_(host|hostname|port|server|name)$|^PYTEST_ADDOPTS$)")
 _MODES_OF_TOOLS = re.compile(r"(?i)^(virtual_env|conda_|pytest_|python|tox_|nox|coverage_|anyio_|pip_)")
 _OWN = re.compile(r"^(ISOLATION_PROBES_|KIT_(PRODUCTION|TEST)_(URL|ADMIN_URL|LOG)$)")
 _DRIVERS = (*PACKAGES, "sqlalchemy")  # they read many variables of their own

@@ -22,8 +22,8 @@ SHOWN_BY_RERUNS = {kind.name for kind in BY_RERUN}  # the first run has no findi
 # the wrong one; or a script of the tests leads there, or what they call makes both engines,
 # one of them from a setting that the tests leave as it is; or the tests' own override leads there.
 UNTOLD_WITHOUT_A_LIST = {
-    "configured-by-the-tests", "database-reached", "engine-differs-by-caller", "fixture-names-database",
-    "no-separate-test-db", "override-default", "setting-left-out", "settings-file",
+    "configuration-chosen", "configured-by-the-tests", "database-reached", "engine-differs-by-caller",
+    "fixture-names-database", "no-separate-test-db", "override-default", "setting-left-out", "settings-file",
     "variable-in-tests-process-only", "working-directory-changed",
 }  # fmt: skip
 # Without a list this is still called clean: the tests themselves name it, and no other. The list can only shrink.

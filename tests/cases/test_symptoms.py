@@ -53,7 +53,7 @@ def test_what_marks_the_culprit_is_nothing_else(case: Case) -> None:
     """A project with a fault marks its culprit where its finding says; a clean one marks nothing, and none is told."""
     found = {
         (path.relative_to(case.source / case.folder).as_posix(), mark)
-        for pattern in ("*.py", "*.conf") for path in case.source.rglob(pattern) for mark in (CULPRIT, ALSO)
+        for pattern in ("*.py", "*.conf", "*.ini") for path in case.source.rglob(pattern) for mark in (CULPRIT, ALSO)
         if marked(path.parent, path.name, mark).lines
     }
     culprits = {file for file, mark in found if mark == CULPRIT}

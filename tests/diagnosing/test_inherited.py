@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from kit.diagnosing.inherited import line_that_starts, writers
+from kit.diagnosing.inherited import line_that_starts, lines_that_give, writers
 
 NAME = "ORDERS_URL"
 
@@ -176,3 +176,25 @@ def test_the_line_that_starts_a_process_is_named(argv: tuple[str, ...], line: st
         "env.sh": "python 'tools/worker.py' -v &\n",
     }
     assert line_that_starts(argv, ("sh", "run.sh"), files.get) == line
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "command", "expected"),
+    [
+        ("t.sh", "# pytest -c ci.ini\npytest -q -c ci.ini tests\n", "sh t.sh", ("t.sh:2", True)),
+        ("t.sh", "pytest \\\n  --config-file=ci.ini\n", "sh t.sh", ("t.sh:2", True)),
+        ("t.sh", "export PYTEST_ADDOPTS='-c ci.ini'\n", "sh t.sh", ("t.sh:1", True)),
+        ("t.sh", "CONFIG=ci.ini\npytest -c $CONFIG\n", "sh t.sh", ("t.sh:1", True)),
+        ("Makefile", "test:\n\tpytest -c ci.ini\nlive:\n\tpytest -c ci.ini --l\n", "make test", ("Makefile:2", True)),
+        ("tox.ini", "[testenv]\ncommands = pytest -c {toxinidir}/ci.ini\n", "tox -e py", None),
+        (".gitlab-ci.yml", "script: pytest -c ci.ini\n", "pytest -c ci.ini", (".gitlab-ci.yml:1", False)),
+        ("t.sh", "pytest -c ci.ini.old --etc ci.init\n", "sh t.sh", None),
+    ],
+    ids=["option", "in-another-form", "variable", "in-parts", "target", "placeholder", "beside", "other-file"],
+)  # fmt: skip
+def test_the_line_that_gives_an_option_is_named(
+    file: str, text: str, command: str, expected: tuple[str, bool] | None
+) -> None:
+    """The line with the flag and the value, else that with the value alone; not one that gives another value."""
+    given = lines_that_give("-c", "ci.ini", command.split(), {file: text}.get, [file])
+    assert [(str(one), one.sure) for one in given] == ([expected] if expected else [])

@@ -31,7 +31,7 @@ class About:
 def detect(case: Case) -> Iterator[Finding[About]]:
     """For each leak: was its variable loaded from a file, or did the settings read the file themselves?"""
     for leak in case.leaks:
-        source, lines = url_source_of(case.evidence, leak.first), _lines(case, leak)
+        source, lines = url_source_of(case.evidence, leak.first), lines_of(case, leak)
         loaded = source.written is not None and loaded_from_file(source.written)
         if lines and (source.variable is None or loaded):
             yield _finding(case, leak, lines[0], source.written)
@@ -60,7 +60,8 @@ def _finding(
     )
 
 
-def _lines(case: Case, leak: Leak) -> list[tuple[str, int, str, str | None]]:
+def lines_of(case: Case, leak: Leak) -> list[tuple[str, int, str, str | None]]:
+    """The lines of settings files (file, line, name, value) that hold a leak's URL."""
     if leak.engine is not None:
         return named_in_files(case.evidence, leak.engine)
     return [

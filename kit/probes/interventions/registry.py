@@ -20,6 +20,7 @@ from .connections import (
 )
 from .copies import RebindCopies
 from .locks import EndFirst
+from .options import OwnConfiguration, WithoutOption
 from .outside import ReportDatabases
 from .overrides import ApplyOverride, FollowName, RedirectCall, SetDefault
 from .services import ServiceInstead
@@ -31,6 +32,7 @@ from .variables import DropFromFiles, HandOnVariable, PinVariable, RememberVaria
 
 INTERVENTIONS: Tuple[Type[Intervention], ...] = (
     SetVariable, PinVariable, UnsetVariable, HandOnVariable, DropFromFiles, RememberVariables,
+    OwnConfiguration, WithoutOption,
     EditModule, EditSettings, PathFirst,
     LeaveOut, RunOnly, RunFirst, AfterEach, OneProcess, RestoreFolder, StopWhenRefused,
     GiveInstead,

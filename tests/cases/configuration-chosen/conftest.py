@@ -1,0 +1,5 @@
+from app import settings
+
+
+def pytest_configure(config):
+    settings.file = str(config.inipath)
