@@ -25,6 +25,7 @@ from pathlib import Path
 
 import bench_diagnose
 import bench_instructions
+import bench_kernels
 import bench_trace
 import bench_trials
 from bench_figures import Figure, in_turn
@@ -198,7 +199,8 @@ def main() -> None:
     rows = []
     sizes = bench_trials.SIZES[:-1] if arguments.short else bench_trials.SIZES
     parts = (
-        commands(arguments.runs), starts(arguments.runs), bench_trials.figures(arguments.runs, sizes),
+        commands(arguments.runs), starts(arguments.runs), bench_kernels.figures(arguments.runs),
+        bench_trials.figures(arguments.runs, sizes),
         bench_trace.figures(arguments.runs, short=arguments.short), bench_instructions.figures(),
         bench_diagnose.figures(short=arguments.short),
     )  # fmt: skip

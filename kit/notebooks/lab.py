@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kit import processes
 from kit.errors import NotebookError
-from kit.notebooks import copies, originals
+from kit.notebooks import copies, originals, warm
 
 WORK = "work"
 FIRST = "00_board.ipynb"
@@ -36,7 +36,7 @@ def open_lab(
     folder = _folder(_here(), start_over, in_place)
     with open_pair() as pair:
         print(description(pair), file=sys.stderr, flush=True)
-        options = [str(folder), *usual_options(folder), *arguments]
+        options = [str(folder), *usual_options(folder), *_warm_kernels(), *arguments]
         return _run(options, {**environ, **pair.environ()})
 
 
@@ -80,6 +80,10 @@ def require_lab() -> None:
 def _opened(folder: Path) -> list[str]:
     # As an option, because the URL that JupyterLab prints then contains it, for terminals without a browser.
     return [f"--LabApp.default_url=/lab/tree/{FIRST}"] if (folder / FIRST).exists() else []
+
+
+def _warm_kernels() -> list[str]:
+    return [f"--KernelProvisionerFactory.default_provisioner_name={warm.NAME}"] if warm.is_installed() else []
 
 
 def _as_root() -> list[str]:

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -163,8 +163,15 @@ class _Watch:
 class Parent:
     """A parent process, from its start until `close`. Raises TrialError when it cannot be started."""
 
-    def __init__(self, python: str, environ: Mapping[str, str], warm: bool, also: tuple[str, ...] = ()) -> None:
-        self.kind = _kind(python, environ, warm, also)
+    def __init__(
+        self,
+        python: str,
+        environ: Mapping[str, str],
+        warm: bool,
+        also: tuple[str, ...] = (),
+        alike: Collection[str] = (),
+    ) -> None:
+        self.kind = kind_of(python, environ, warm, also, alike)
         self.folder, self._lock = _private_folder()
         (self.folder / TEMPORARY).mkdir()
         told = {"python": python, "warm": warm, "also": also, "drivers": (*CONNECTIONS, *POOLS)}
@@ -314,10 +321,26 @@ def parents(
             give_back(parent)
 
 
-def take(python: str, environ: Mapping[str, str], *, warm: bool = True, also: tuple[str, ...] = ()) -> AnyParent:
-    """One such parent, to be returned with `give_back`. Raises KitError when a lender's parents cannot be started."""
+def take(
+    python: str,
+    environ: Mapping[str, str],
+    *,
+    warm: bool = True,
+    also: tuple[str, ...] = (),
+    alike: Collection[str] = (),
+) -> AnyParent:
+    """One such parent, to be returned with `give_back`. Raises KitError when a lender's parents cannot be started.
+
+    An idle parent must have been started with the same value of each variable in `alike`, besides those that an
+    interpreter reads at its start.
+    """
     _borrow()
-    kind = _kind(python, environ, warm, also)
+    idle = take_idle(kind_of(python, environ, warm, also, alike))
+    return Parent(python, environ, warm, also, alike) if idle is None else idle
+
+
+def take_idle(kind: Kind) -> AnyParent | None:
+    """An idle parent of this kind, which accepts commands at once; None if there is none."""
     with _lock:
         waiting = _idle.get(kind, [])
         while waiting:
@@ -325,7 +348,7 @@ def take(python: str, environ: Mapping[str, str], *, warm: bool = True, also: tu
             if parent.alive():
                 return parent
             parent.close()
-    return Parent(python, environ, warm, also)
+    return None
 
 
 def give_back(parent: AnyParent) -> None:
@@ -352,10 +375,13 @@ def close_idle() -> None:
         parent.close()
 
 
-def _kind(python: str, environ: Mapping[str, str], warm: bool, also: tuple[str, ...]) -> Kind:
+def kind_of(
+    python: str, environ: Mapping[str, str], warm: bool, also: tuple[str, ...], alike: Collection[str] = ()
+) -> Kind:
+    """What parents that can stand in for each other have in common; `take` has the meaning of the arguments."""
     settings = (
         (name, value) for name, value in environ.items()
-        if name.startswith(READ_AT_START) and name not in SET_AFTER_START
+        if name in alike or (name.startswith(READ_AT_START) and name not in SET_AFTER_START)
     )
     return python, tuple(sorted(settings)), warm, also
 

@@ -16,8 +16,10 @@ from typing import Any
 
 from kit import processes, workfolder
 from kit.errors import NotebookError
+from kit.notebooks import warm
 from kit.notebooks.investigate.kernel import LOST_ERRORS, MARK, OWNER, PLACE
 from kit.notebooks.investigate.outputs import Amount, TooMuch
+from kit.notebooks.warm import parents
 from kit.pair.run import sweep
 
 QUIET = logging.getLogger("kit.notebooks.investigate.kernels")
@@ -30,7 +32,10 @@ LOOKS_S = 0.1
 IOPUB_TIMEOUT_S = 60
 """How long the outputs of a cell may arrive after its end, on a machine that is busy with other things."""
 END_WITH_THE_KERNEL = ("multiprocessing.resource_tracker", "/kit/trials/worker ")
-"""Processes that a notebook need not end: Python's own helper, and the parents that its trials were forked from."""
+"""Processes that a notebook need not end: Python's own helper, and the parents that its trials were forked from.
+
+A kernel that is a fork of such a parent looks like one, and so do its own forks, which a notebook has to end.
+"""
 _FATAL = "Fatal Python error"
 
 
@@ -146,8 +151,9 @@ class Kernel:
     def still_running(self) -> list[str]:
         """Return the command lines of running processes that the notebook started."""
         found = processes.processes_of(self.pid, self.mark) - {self.pid}
-        lines = (processes.arguments(pid).decode(errors="replace").strip() for pid in sorted(found))
-        return [line for line in lines if line and not any(own in line for own in END_WITH_THE_KERNEL)]
+        lines = [line for pid in sorted(found) if (line := _command_line(pid))]
+        kernel = _command_line(self.pid)
+        return [line for line in lines if line == kernel or not any(own in line for own in END_WITH_THE_KERNEL)]
 
     async def end(self) -> None:
         """Kill the kernel with all its descendants, close its channels and remove its files."""
@@ -241,6 +247,10 @@ class Kernel:
         return f"; its last words: {(fatal or lines)[-1].strip()}" if lines else ""
 
 
+def _command_line(pid: int) -> str:
+    return processes.arguments(pid).decode(errors="replace").strip()
+
+
 kernel_module = "kit.notebooks.investigate.kernel"
 # The notebook's folder must not precede the kit's modules on sys.path; IPython later inserts it after the standard
 # library, so that the notebook can import from it.
@@ -289,7 +299,7 @@ def check_name(name: str) -> None:
     except NoSuchKernel:
         found += ", which is not installed"
     else:
-        if spec.language.lower() == "python" and _is_this_interpreter(spec.argv[0]):
+        if spec.language.lower() == "python" and parents.is_this_interpreter(spec.argv[0]):
             return
         found += f", which is {spec.argv[0]} ({spec.language})"
     raise NotebookError(
@@ -297,13 +307,6 @@ def check_name(name: str) -> None:
         wanted=f"{NATIVE_KERNEL_NAME}, the interpreter that runs the kit",
         remedy=f"choose {NATIVE_KERNEL_NAME} in the notebook (papermill: -k), or run it with plain papermill",
     )
-
-
-def _is_this_interpreter(program: str) -> bool:
-    if program in ("python", "python3"):  # Jupyter replaces these by its own interpreter
-        return True
-    same_folder = os.path.dirname(os.path.abspath(program)) == os.path.dirname(os.path.abspath(sys.executable))
-    return same_folder and os.path.realpath(program) == os.path.realpath(sys.executable)
 
 
 @functools.cache
@@ -315,6 +318,7 @@ def _this_interpreter() -> type[Any]:
 
         def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
             argv = [sys.executable, "-c", _START, "-f", "{connection_file}"]
-            return KernelSpec(argv=argv, display_name="Python 3 (kit)", language="python")
+            metadata = warm.metadata(program=f"{kernel_module}:main", watches_owner=True)
+            return KernelSpec(argv=argv, display_name="Python 3 (kit)", language="python", metadata=metadata)
 
     return ThisInterpreter

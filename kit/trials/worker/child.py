@@ -9,6 +9,7 @@ would not have replaced itself by it.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import signal
 import sys
@@ -25,12 +26,16 @@ from . import PROBES, READ_AT_START, SET_AFTER_START, processes
 
 @dataclass(frozen=True)
 class Command:
-    """A Python command line with its folder and environment. `files` are the descriptors of its standard streams."""
+    """A Python command line with its folder and environment.
+
+    `files` are descriptors of open files; in the command they get the `numbers`: its standard streams, and any others.
+    """
 
     arguments: Sequence[str]
     folder: str
     environ: Mapping[str, str]
-    files: tuple[int, int, int]
+    files: Sequence[int]
+    numbers: Sequence[int] = (0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -57,18 +62,24 @@ def take_place(command: Command) -> None:
     processes.die_with_parent()
     processes.be_first_to_go()
     os.setsid()
-    for number, file in enumerate(command.files):
-        os.dup2(file, number)
-    close_others()
+    keep_only(dict(zip(command.numbers, command.files, strict=True)))
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.chdir(command.folder)
 
 
-def close_others() -> None:
-    """Close every file descriptor except standard input, output and error."""
+def keep_only(files: Mapping[int, int]) -> None:
+    """Give each file its number, by number, and close every other descriptor."""
+    above = max(*files, *files.values()) + 1  # where a copy is in the way of none of them
+    copies = {number: fcntl.fcntl(file, fcntl.F_DUPFD, above) for number, file in files.items()}
+    for number, copy in copies.items():
+        os.dup2(copy, number)
     highest = os.sysconf("SC_OPEN_MAX")
-    os.closerange(3, highest if highest > 0 else 65536)
+    begin = 0
+    for number in (*sorted(files), highest if highest > 0 else 65536):
+        if begin < number:  # an empty range that begins at 0 closes everything (CPython passes its last number as -1)
+            os.closerange(begin, number)
+        begin = number + 1
 
 
 def execute(command: Command) -> None:

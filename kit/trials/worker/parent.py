@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,12 +34,18 @@ Task = Callable[[], None]
 
 @dataclass
 class Run:
-    """The running command: its client, its process, and the forks that its scripts requested."""
+    """The running command: its client, its process, and the forks that its scripts requested.
+
+    With `keep`, processes that it leaves behind go on when it ends by itself. One that `watches` ends itself, and what
+    it started, when the kit has exited.
+    """
 
     asked: socket.socket
     leader: int
     forked: bool
     why_not: str | None
+    keep: bool = False
+    watches: bool = False
     forks: dict[int, socket.socket] = field(default_factory=dict)
     status: int | None = None
 
@@ -66,6 +73,7 @@ class Parent:
         while True:
             for file in self._ready():
                 if file == 0:
+                    self._let_it_end_itself()
                     self._end_run()
                     return None
                 task = self._take(file)
@@ -118,10 +126,12 @@ class Parent:
             connection.close()
             return None
         command = child.Command(
-            message["arguments"], message["folder"], dict(message["environ"]), (files[0], files[1], files[2])
+            message["arguments"], message["folder"], dict(message["environ"]), files, message.get("numbers", (0, 1, 2))
         )
         if message["do"] == "run" and self.run is None:
             return self._run(connection, command)
+        if message["do"] == "kernel" and self.run is None:
+            return self._run_kernel(connection, command, bool(message["watches"]))
         if message["do"] == "python" and self.run is not None:
             return self._fork_within(self.run, connection, command)
         connection.close()
@@ -137,6 +147,20 @@ class Parent:
         if pid == 0:
             return partial(child.run_fresh, command, self.base) if forked else partial(child.execute, command)
         self.run = Run(connection, pid, forked, why_not)
+        return None
+
+    def _run_kernel(self, connection: socket.socket, command: child.Command, watches: bool) -> Task | None:
+        """Fork a kernel, or say why not; its client learns the process number, and may kill it."""
+        why_not = self._why_not(command)
+        if why_not is not None:
+            wire.send(connection, {"pid": None, "why_not": why_not})
+            connection.close()
+            return None
+        pid = self._fork(command, connection)
+        if pid == 0:
+            return partial(child.run_fresh, command, self.base)
+        self.run = Run(connection, pid, forked=True, why_not=None, keep=not watches, watches=watches)
+        wire.send(connection, {"pid": pid, "why_not": None})
         return None
 
     def _fork_within(self, run: Run, connection: socket.socket, command: child.Command) -> Task | None:
@@ -189,6 +213,15 @@ class Parent:
                 asked.sendall(b"=%d" % os.waitstatus_to_exitcode(status))
             asked.close()
 
+    def _let_it_end_itself(self) -> None:
+        """Give a command that watches the kit the time to remove its files and end its processes."""
+        deadline = time.monotonic() + processes.END_S
+        while (run := self.run) is not None and run.watches and run.status is None:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 or not select.select((self.wake,), (), (), left_s)[0]:
+                return
+            self._take(self.wake.fileno())
+
     def _end_run(self) -> None:
         """End the remaining processes of the command, and send its result to the client."""
         run = self.run
@@ -199,7 +232,8 @@ class Parent:
             processes.end_group(pid)
         if ended_by_itself:
             processes.wait_for_descendants(self._ended)
-        left = processes.end_descendants(self._ended)
+        keep = ended_by_itself and run.keep
+        left = len(processes.descendants()) if keep else processes.end_descendants(self._ended)
         if not ended_by_itself:
             left = 0  # all of it was killed, so nothing was left behind
         self.run = None

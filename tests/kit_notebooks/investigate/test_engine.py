@@ -21,6 +21,8 @@ from papermill.exceptions import PapermillExecutionError
 
 from kit.errors import NotebookError
 from kit.notebooks.investigate.saved import Outcome
+from kit.notebooks.warm import parents
+from kit.trials import fork_server
 from kit.workfolder import LOCK, TEMPORARY, sweep
 from tests.kit_notebooks.investigate.samples import HOLDS, cell, environ, execute, living, notebook, text, write
 
@@ -126,6 +128,18 @@ def test_nothing_outlives_a_notebook(tmp_path: Path, then: str, limit_s: float) 
     assert len(pids) == 3
     assert living(pids) == []
     assert ran.outcome.cells == 2
+
+
+def test_a_fork_that_a_cell_leaves_is_told_in_a_forked_kernel_too(tmp_path: Path) -> None:
+    """A child that `os.fork` made is named and ended, although it looks as its kernel does, and that as its parent."""
+    parent = parents.idle_or_new(environ())
+    assert parent.ready().why_not is None
+    fork_server.give_back(parent)
+    forks = "import os, time\nif (pid := os.fork()) == 0:\n    time.sleep(600)"
+    ran = execute(tmp_path, forks, "print(pid, os.getppid())")
+    child, above = map(int, ran.nb.cells[1].outputs[0].text.split())
+    assert len(ran.outcome.still_running) == 1
+    assert living([child, above]) == [above]
 
 
 def test_temporary_files_go_with_the_kernel(tmp_path: Path) -> None:
