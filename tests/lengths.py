@@ -26,7 +26,7 @@ AT_LENGTH = {
     r"notebooks/test_other\.py::test_(other|defaults)": "whole notebooks",
     r"notebooks/test_your_own_suite\.py::test_the_notebook_asks": "whole diagnoses",
     r"cases/": "a whole diagnosis, or a run of a project, for each case",
-    r"diagnosing/order/test_diagnosed\.py": "some fifteen runs of a suite each",
+    r"diagnosing/order/test_(diagnosed|listeners)\.py": "some fifteen runs of a suite each",
     r"diagnosing/test_large\.py": "some six runs of a suite each",
     r"diagnosing/test_(proofs|true_proofs|left_open|variables|engines|lifespans|not_seen)\.py": "a diagnosis each",
     r"diagnosing/test_(other_processes|override_defaults|options)\.py": "a diagnosis each",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kit.answer.diagnosis import Cause
@@ -16,6 +17,7 @@ from kit.diagnosing.order.model import FILES, RUNNING, SESSIONS, Dependence, Pie
 from kit.diagnosing.outside.contents import ALTERED, REPLACED, THERE
 
 _AT_MOST = 3  # units that are named
+_LISTENERS = re.compile(r"^the listeners of |\.dispatch\.\w+(\.parent_listeners|\.listeners)?$")  # of SQLAlchemy
 
 
 def is_proved(found: Dependence) -> bool:
@@ -148,6 +150,10 @@ def _by(piece: Piece, found: Dependence) -> str:
         return f"let a fixture {rolled}, or delete it after its yield"
     if piece.after.startswith("a cache of "):
         return f"call {piece.place}.cache_clear() in a fixture, after its yield"
+    if _LISTENERS.search(piece.place):
+        return "sqlalchemy.event.remove(...) in a fixture, after its yield, takes the listener away"
+    if piece.label.startswith("[id("):
+        return "let a fixture disconnect it after its yield"
     modules = {unit.partition("::")[0] for unit in found.units}
     if piece.written and piece.written[0].file not in modules and not piece.written[0].file.endswith("conftest.py"):
         return f"in a fixture, after its yield (the test changes it through {piece.written[0]})"

@@ -113,17 +113,19 @@ class _Looking:
     def add_new_modules(self) -> None:
         """Add modules imported since the snapshot."""
         if self._snapshot is not None:
-            self._snapshot.add_modules()
-            self._watch()
+            with self._writer.paused():
+                self._snapshot.add_modules()
+                self._watch()
 
     @quietly
     def made(self, name: str, value: Any) -> None:
         """Add the value of a new fixture that outlives its test."""
         if self._snapshot is not None:
-            self._snapshot.add_fixture(name, value)
-            if self._outside is not None:
-                self._outside.adopts()
-            self._watch()
+            with self._writer.paused():
+                self._snapshot.add_fixture(name, value)
+                if self._outside is not None:
+                    self._outside.adopts()
+                self._watch()
 
     @quietly
     def ends(self, unit: str) -> None:

@@ -114,9 +114,16 @@ def _class_asker(kind: type, label: str) -> Callable[[], Any]:
 
 
 def _instance_asker(thing: Any, label: str) -> Callable[[], Any]:
-    if label not in _slots(thing):
+    slot, held, name = _slots(thing).get(label), held_by(thing), label[1:]
+    if slot is None:
         return _held_asker(thing, label)
-    return lambda: _read_instance(thing).get(label, ABSENT)
+
+    def ask() -> Any:
+        try:
+            return held[name] if name in held else slot.__get__(thing)
+        except AttributeError:  # it is empty
+            return ABSENT
+    return ask
 
 
 def _read_class(kind: type) -> Entries:

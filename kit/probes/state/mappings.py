@@ -5,19 +5,30 @@ A key is hashed only if its class has a `__hash__` of the interpreter or the enu
 
 from __future__ import annotations
 
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, Callable, Dict, List, Optional
+from weakref import ref as weakref
 
 from ..objects import bases, held_by, is_a, module_of, name_of, qualname_of, space_of
 from ..own import collections
 from ..own import own_builtins as __builtins__  # noqa: F401
 from .values import ABSENT, LENGTH_AT_MOST, Entries, Kind, is_simple, thawed
 
+_ADDRESSES_FROM = 0xFFFF
 _THEIR_OWN_HASH = frozenset(("builtins", "enum"))  # classes of these compare without running the program's code
 
 
-def label_of(key: Any) -> Optional[str]:
-    """Return a label for a key; None for a key that only its own code can compare."""
+def label_of(key: Any, value: Any = None) -> Optional[str]:
+    """Return a label for a key; None for a key that only its own code can compare.
+
+    A number that is the address of its value, by which signals know their receivers, differs from run to run, and the
+    value's name does not.
+    """
+    if type(key) is int and key > _ADDRESSES_FROM:
+        mine = _referent(value)
+        if id(mine) == key:
+            named = label_of(mine) or f"[<{name_of(type(mine))}>]"
+            return f"[id({named[1:-1]})]"
     if is_simple(key):
         return f"[{key!r}]"
     if is_a(key, type):
@@ -30,12 +41,19 @@ def label_of(key: Any) -> Optional[str]:
     return f"[{qualname_of(type(key))}.{member}]" if type(member) is str else f"[<{name_of(type(key))}>]"
 
 
+def _referent(value: Any) -> Any:
+    """Return what a weak reference refers to, the function of a method, and any other value itself."""
+    if type(value) is MethodType:
+        return value.__func__
+    return weakref.__call__(value) if type(value) is weakref else value
+
+
 def keys_of(mapping: Dict[Any, Any]) -> Dict[str, Any]:
     """Return {label: key} in the dict's order; repeated labels are numbered from the second on."""
     keys: Dict[str, Any] = {}
     numbers: Dict[str, int] = {}
     for key in list(_family(mapping).keys(mapping))[:LENGTH_AT_MOST]:
-        label = label_of(key)
+        label = label_of(key, dict.get(mapping, key))
         if label is None:
             continue
         numbers[label] = numbers.get(label, 0) + 1

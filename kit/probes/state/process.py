@@ -6,14 +6,17 @@ from contextvars import copy_context
 from typing import Any, Callable, Dict, Iterator, Tuple
 
 from ..objects import attribute, held_by
-from ..own import os, sys, time
+from ..own import gc, os, signal, sys, time
 from ..own import own_builtins as __builtins__  # noqa: F401
-from . import loggers
+from . import listeners, loggers
 from .holders import LOCAL_HELD, SEQUENCE
 from .mappings import MAPPING
 from .values import ABSENT, Entries, Holder, Kind
 
-_OF_SYS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "dont_write_bytecode", "tracebacklimit")
+_OF_SYS = (
+    "stdin", "stdout", "stderr", "excepthook", "unraisablehook", "displayhook", "dont_write_bytecode", "tracebacklimit",
+)  # fmt: skip
+_HANDLERS = {0: "SIG_DFL", 1: "SIG_IGN"}
 
 
 def holders() -> Iterator[Holder]:
@@ -25,7 +28,9 @@ def holders() -> Iterator[Holder]:
         if type(found) is list:
             yield Holder(f"sys.{name}", found, SEQUENCE)
     yield Holder("sys", None, _SYS)
+    yield Holder("signal.getsignal", None, _SIGNALS)
     yield from loggers.holders()
+    yield from listeners.holders()
     yield from _of_numpy()
 
 
@@ -140,6 +145,7 @@ _ACCESSORS: Dict[str, Tuple[str, Callable[[], Any], Callable[[Any], None]]] = {
         "_decimal", lambda: _decimals().rounding, lambda value: setattr(_decimals(), "rounding", value),
     ),
     "recursion limit": ("sys", sys.getrecursionlimit, sys.setrecursionlimit),
+    "garbage collection": ("gc", gc.isenabled, lambda value: gc.enable() if value else gc.disable()),
     "time-out of sockets": (
         "_socket", lambda: _module("_socket").getdefaulttimeout(),
         lambda value: _module("_socket").setdefaulttimeout(value),
@@ -188,6 +194,31 @@ def _write_sys(_: Any, label: str, value: Any) -> None:
         held_by(_module("sys"))[label[1:]] = value
 
 
+def _numbers() -> Dict[str, int]:
+    """Return the numbers of the signals, by their labels."""
+    known = held_by(_module("_signal"))
+    return {f"(signal.{name})": known[name] for name in known if name[:3] == "SIG" and name[3:4].isupper()}
+
+
+def _read_signals(_: Any) -> Entries:
+    return {label: _handler(number) for label, number in _numbers().items()}
+
+
+def _handler(number: int) -> Any:
+    found = signal.getsignal(number)
+    return _HANDLERS.get(found, found) if type(found) is int else found
+
+
+def _signal_asker(_: Any, label: str) -> Callable[[], Any]:
+    number = _numbers()[label]
+    return lambda: _handler(number)
+
+
+def _write_signal(_: Any, label: str, value: Any) -> None:
+    """Restore a handler. Raises ValueError outside the main thread, TypeError for one that Python did not set."""
+    signal.signal(_numbers()[label], {name: number for number, name in _HANDLERS.items()}.get(value, value))
+
+
 # --- libraries that nearly every program shares -----------------------------------------------------------------------
 
 
@@ -210,4 +241,5 @@ def _write_numpy(numbers: Any, label: str, value: Any) -> None:
 _ENVIRONMENT = Kind(_read_environment, _write_environment, asker=_environment_asker)
 _SETTINGS = Kind(_read_settings, _write_settings, asker=_setting_asker)
 _SYS = Kind(_read_sys, _write_sys)
+_SIGNALS = Kind(_read_signals, _write_signal, asker=_signal_asker)
 _NUMPY = Kind(_read_numpy, _write_numpy)

@@ -10,7 +10,7 @@ from ..objects import address, held_by, is_a, module_of
 from ..own import functools, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
 from ..quiet import is_of_a_signals_handler, reason
-from . import loggers, process
+from . import listeners, loggers, process
 from .holders import CLASS, INSTANCE, MODULE, SUBCLASSES, kind_of
 from .imports import under_way
 from .values import ABSENT, Content, Entries, Holder, differ, frozen, is_simple
@@ -93,13 +93,17 @@ class Snapshot:
 
     def holder(self, name: str) -> Optional[Holder]:
         """Return a holder by its name; None if there is none yet."""
-        return next((holder for _, holder, _ in self._before if holder.name == name), None) or loggers.named(name)
+        return next((holder for _, holder, _ in self._before if holder.name == name), None) or (
+            loggers.named(name) or listeners.named(name)
+        )
 
     def differences(self) -> Iterator[Difference]:
         """Yield the entries that have changed, the project's own first."""
         known = {holder.name for _, holder, _ in self._before}
         made = [holder for holder in loggers.holders() if holder.kind is loggers.LOGGER and holder.name not in known]
         compared = [*self._before, *((PROCESS, logger, loggers.NEW) for logger in made)]
+        heard = [holder for holder in listeners.holders() if holder.name not in known]
+        compared += [(PROCESS, event, listeners.NEW) for event in heard]
         for group in (PROJECT, FIXTURES, PROCESS, LIBRARIES, MODULES):
             for mine, holder, before in compared:
                 after = self._read(holder) if mine == group else None

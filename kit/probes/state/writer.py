@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 from ..frames import APPLICATION, absolute, owner
+from ..own import os, sys, threading
 from ..own import own_builtins as __builtins__  # noqa: F401
-from ..own import sys, threading
 from ..quiet import is_of_a_signals_handler
 from .values import Holder, frozen, token
 
@@ -16,6 +17,7 @@ Line = Tuple[str, int, str]  # file, line, function
 _LINES_KEPT = 12
 _WRITES_KEPT = 20  # for one entry
 _UNREAD = object()
+_PROBES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
 
 class Writer:
@@ -26,6 +28,7 @@ class Writer:
         self._entries: List[Tuple[str, Callable[[], Any], Any]] = []
         self._stacks: Dict[int, List[List[Any]]] = {}  # thread -> (frame, line), outermost first
         self._before: Any = None
+        self._is_on = False
 
     def watch(self, place: str, holder: Holder, label: str) -> None:
         """Watch an entry from now on."""
@@ -34,14 +37,27 @@ class Writer:
 
     def begin(self) -> None:
         """Start to trace this thread and new ones, from the next call on."""
-        self._before = sys.gettrace()
+        self._before, self._is_on = sys.gettrace(), True
         of_threads = sys.modules.get("threading")
         if of_threads is not None:
             of_threads.settrace(self._called)
         sys.settrace(self._called)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not follow what runs meanwhile: a comparison of state reads a great many objects."""
+        was_on = self._is_on
+        if was_on:
+            sys.settrace(None)
+        try:
+            yield
+        finally:
+            if was_on:
+                sys.settrace(self._called)
+
     def end(self) -> None:
         """Stop tracing."""
+        self._is_on = False
         sys.settrace(self._before)
         of_threads = sys.modules.get("threading")
         if of_threads is not None:
@@ -52,9 +68,13 @@ class Writer:
         return self._stacks.setdefault(threading.get_ident(), [])
 
     def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
-        self._look()
+        if frame.f_code.co_filename.startswith(_PROBES):  # what a probe does is no line of the program's
+            return None
         stack = self._stack()
-        if stack and _is_program(stack[-1][0]) and not _is_program(frame):  # keep the program's line
+        below = stack and _is_program(stack[-1][0]) and not _is_program(frame)
+        if not below or len(self._stacks) > 1:  # else the program's next line sees what has changed
+            self._look()
+        if below:  # keep the program's line
             return None
         stack.append([frame, frame.f_lineno])
         return self._ran

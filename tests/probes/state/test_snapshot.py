@@ -2,18 +2,24 @@ from __future__ import annotations
 
 import asyncio
 import decimal
+import gc
 import logging
 import os
+import signal
 import sys
 import threading
 import time
 import types
 import unicodedata
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import Pool, QueuePool
 
 from kit.probes.state import holders
 from kit.probes.state.holders import SET
@@ -31,6 +37,10 @@ ORDERED = collections.OrderedDict(a=1, b=2, c=3)
 Color = enum.Enum("Color", "RED BLUE")
 class Key: pass
 key = Key()
+BY_ADDRESS = {id(key): key}
+def keyed():
+    def f(): pass
+    return id(f), f
 BY_OBJECT = {Color.RED: 1, Color.BLUE: 2, key: 3, Key(): 4}
 ids = itertools.count(1)
 numbers = random.Random(1)
@@ -102,6 +112,9 @@ CHANGES: dict[str, Change] = {
     ".ORDERED['d']": lambda m: m.ORDERED.update(d=4),
     ".BY_OBJECT[Color.BLUE]": lambda m: m.BY_OBJECT.update({m.Color.BLUE: 5}),
     ".BY_OBJECT[<%s.Key> 2]": lambda m: m.BY_OBJECT.popitem(),
+    ".BY_ADDRESS[id(%s.keyed.<locals>.f)]": lambda m: m.BY_ADDRESS.update([m.keyed()]),
+    ".BY_ADDRESS[id(%s.Key)]": lambda m: m.BY_ADDRESS.update({id(m.Key): weakref.ref(m.Key)}),
+    ".BY_ADDRESS[70000]": lambda m: m.BY_ADDRESS.update({70_000: m.Key}),
     ".NAMES": lambda m: m.NAMES.append("x"),
     ".SEEN": lambda m: m.SEEN.add(2),
     ".LAST": lambda m: m.LAST.extend([2, 3, 4]),
@@ -191,6 +204,17 @@ PROCESS: dict[str, tuple[str, Callable[[], object]]] = {
         "the process's decimal rounding", lambda: setattr(decimal.getcontext(), "rounding", decimal.ROUND_UP)
     ),
     "the event loop": ("the process's event loop", lambda: asyncio.set_event_loop(LOOP)),
+    "what handles a signal": (
+        "signal.getsignal(signal.SIGUSR1)", lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    ),
+    "the collection of garbage": ("the process's garbage collection", lambda: gc.disable()),
+    "a hook of the interpreter": ("sys.unraisablehook", lambda: setattr(sys, "unraisablehook", len)),
+    "what listens to every session": (
+        "the listeners of SessionEvents.after_soft_rollback", lambda: event.listen(Session, "after_soft_rollback", len)
+    ),
+    "what listens to every pool": (
+        "the listeners of PoolEvents.checkout", lambda: event.listen(Pool, "checkout", _heard)
+    ),
     "a loaded module": ("sys.modules['kit_state_module']", lambda: sys.modules.update(kit_state_module=sys)),
 }
 BESIDES = (  # these change something else, too
@@ -198,10 +222,16 @@ BESIDES = (  # these change something else, too
     "logging._levelToName[5]",
 )  # fmt: skip
 LOOP = asyncio.new_event_loop()
+event.listen(Pool, "checkout", print)
+event.listen(QueuePool, "checkout", repr)
 logging.getLogger("kit.state")
 logging.getLogger("kit.handled").addHandler(logging.NullHandler())
 asyncio.set_event_loop(None)  # which makes the policy
 __import__("mimetypes")
+
+
+def _heard(*given: object) -> None:
+    """Stands for a listener that a test leaves."""
 
 
 def _other_zone() -> None:
