@@ -38,10 +38,11 @@ class Step:
 
 
 def subject(answer: Answer) -> Reach | None:
-    """The reach that the timeline is about: the first leak, else the first reach of a test, else None."""
+    """The reach that the timeline is about: the first leak that writes, else the first, else a test's first reach."""
     leaks = case_of(answer.evidence, answer.reached, answer.allowed).leaks
+    written = (reach for leak in leaks for reach in leak.reaches if reach.writes)
     if leaks:
-        return leaks[0].first
+        return next(written, leaks[0].first)
     return next((reach for reach in answer.reached if reach.test is not None), None)
 
 

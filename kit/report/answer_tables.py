@@ -54,7 +54,7 @@ def findings(answer: Answer) -> pandas.DataFrame:
 
 
 def steps(answer: Answer) -> pandas.DataFrame:
-    """One row for each event that led to the first wrong database."""
+    """One row for each event of the timeline: what led to a write to a wrong database, else to the first such one."""
     return _table(
         ["ms", "lane", "what", "where"],
         [

@@ -5,6 +5,7 @@ The evidence decides what is in them: the modules `ways`, `apps`, `holders` and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ from kit.report.steps import SERVERS
 from kit.report.timeline import specimen_code
 
 CHAINS_AT_MOST = 40
+# Of a column of boxes: the width of a letter, of the frame of a box, of an arrow and of a letter on it, in em.
+_LETTER_EM, _FRAME_EM, _ARROW_EM, _LINK_EM = 0.58, 1.3, 3.3, 0.56
+_LINE_LETTERS = 20
+_SLASH = re.compile(r"(?<=/)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,27 @@ class Scene:
     chains: tuple[Chain, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The width of the boxes that stand below each other with the arrow before them, and of the arrow, in em."""
+
+    width: float
+    arrow: float
+
+
 def chains_drawing(title: str, note: str, scenes: Sequence[Scene]) -> Drawing:
     """Draw scenes one below the other. `title` says what is seen, `note` what the boxes and arrows mean."""
     kept = [Scene(scene.name, _fewer(scene.chains)) for scene in scenes]
     words = "\n".join("\n  ".join([f"{scene.name}.", *map(in_words, scene.chains)]) for scene in kept)
-    return Drawing(title, words, str(macro("chains.html", "figure")(title, note, kept)).strip())
+    columns = aligned([chain for scene in kept for chain in scene.chains])
+    return Drawing(title, words, str(macro("chains.html", "figure")(title, note, kept, columns)).strip())
+
+
+def aligned(chains: Sequence[Chain]) -> tuple[Column, ...]:
+    """The columns in which boxes of one place stand below each other; none where chains differ in length."""
+    if len({len(chain) for chain in chains}) != 1:
+        return ()
+    return tuple(_column(boxes) for boxes in zip(*chains, strict=True))
 
 
 def in_words(chain: Chain) -> str:
@@ -85,6 +106,19 @@ def defined_at(known: Callable | None) -> Frame | None:
 def short_name(known: Callable | None) -> str:
     """The name of a callable without the module that defines it."""
     return known.name.rpartition(".")[2] if known is not None else "an unknown callable"
+
+
+def _column(boxes: Sequence[Box]) -> Column:
+    longest_word = max((len(word) for box in boxes for word in box.link.split()), default=0)
+    arrow = round(max(_ARROW_EM, _LINK_EM * longest_word), 1)
+    return Column(round(arrow + max(map(_box_em, boxes)), 1), arrow)
+
+
+def _box_em(box: Box) -> float:
+    """The width that a box needs: that of its longest word, or a line of its text where that is longer."""
+    words = max(map(len, [*box.text.split(), *_SLASH.split(box.place)]))
+    letters = max(words, min(len(box.text), _LINE_LETTERS), len(box.label))
+    return max([_LETTER_EM * letters + _FRAME_EM, *(_box_em(one) + _FRAME_EM for one in box.inside)])
 
 
 def _box_in_words(box: Box) -> str:

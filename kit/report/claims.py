@@ -10,23 +10,34 @@ from kit.report.words import words
 if TYPE_CHECKING:
     import pandas
 
-_COLUMNS = ("notebook", "claim", "expected", "observed", "held", "trials", "seconds")
+_COLUMNS = ("claim", "expected", "observed", "outcome", "trials")
 
 
 def all_claims(found: Mapping[str, Any]) -> pandas.DataFrame:
-    """One row per claim: the sentence, the expected and observed values, the number of trials, and the seconds."""
+    """One row per claim, those that fell first: the sentence, the expected and observed values, and the trials."""
     import pandas
 
-    table = pandas.DataFrame(list(found["claims"]), columns=["id", *_COLUMNS]).set_index("id")
-    for column in ("expected", "observed"):
-        table[column] = table[column].map(words)
-    return table.rename_axis(index=None, columns="id").round({"seconds": 1})
+    rows = [
+        [
+            f"{_number(one['notebook'])}: {one['id']}", one["claim"], words(one["expected"]), words(one["observed"]),
+            "✔ held" if one["held"] else "✘ fell", one["trials"],
+        ]
+        for one in sorted(found["claims"], key=lambda one: bool(one["held"]))
+    ]
+    return pandas.DataFrame(rows, columns=["id", *_COLUMNS]).set_index("id").rename_axis(index=None, columns="id")
 
 
 def by_notebook(found: Mapping[str, Any]) -> pandas.DataFrame:
     """One row per notebook: its claims, how many held, the trials, and the seconds."""
-    claims = all_claims(found)
-    grouped = claims.groupby("notebook", sort=False)
+    import pandas
+
+    claims = pandas.DataFrame(list(found["claims"]), columns=["notebook", "id", "held", "trials", "seconds"])
     sums = {name: (name, "sum") for name in ("held", "trials", "seconds")}
-    table = grouped.agg(claims=("claim", "size"), **sums)
+    table = claims.groupby("notebook", sort=False).agg(claims=("id", "size"), **sums)
     return table.rename_axis(index=None, columns="notebook").round({"seconds": 1})
+
+
+def _number(notebook: str) -> str:
+    """What a notebook's name begins with, by which its claims are cited; its whole name without a number."""
+    number = notebook.partition("_")[0]
+    return number if number[:1].isdigit() else notebook

@@ -1,25 +1,29 @@
-"""The cost and remaining rows of each way to clean a database, as tables and a figure."""
+"""The cost and remaining rows of each way to clean a database, as tables and a drawing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
-from kit.report.picture import Picture
+from kit.report.drawing import Drawing, macro
 from kit.trials.cleaning import Cost, Joined
 
 if TYPE_CHECKING:
     import pandas
-    from matplotlib.axes import Axes
 
-KEEPS_THE_DATABASE, A_DATABASE_EACH = "#0072B2", "#777777"
 _OWN_DATABASE = ("template clone", "fresh database")
-_LOOKS = {
-    False: ("keeps one database", "o", KEEPS_THE_DATABASE),
-    True: ("makes a database for each test", "s", A_DATABASE_EACH),
-}
-"""The label, the shape and the colour of a dot, by whether the way makes a database for each test."""
-_WIDTH_INCHES, _ROW_INCHES = 7.5, 0.38
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A way to clean a database on the scale of costs; `own` is whether it makes a database for each test."""
+
+    way: str
+    cost: str
+    percent: float
+    own: bool
 
 
 def costs(found: Iterable[Cost]) -> pandas.DataFrame:
@@ -36,28 +40,30 @@ def costs(found: Iterable[Cost]) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=columns).set_index("way").rename_axis(index=None, columns="way")
 
 
-def costs_picture(found: Iterable[Cost]) -> Picture:
-    """The medians as dots on a logarithmic scale, the cheapest at the top.
+def costs_drawing(found: Iterable[Cost]) -> Drawing:
+    """The medians as marks on a logarithmic scale, the cheapest at the top.
 
-    Dots, because a logarithmic scale has no zero from which the length of a bar could be measured.
+    Marks, because a logarithmic scale has no zero from which the length of a bar could be measured.
     """
-    from matplotlib.figure import Figure
-
     measured = sorted(found, key=lambda cost: cost.median_ms)
-    figure = Figure(figsize=(_WIDTH_INCHES, 1.2 + _ROW_INCHES * len(measured)), layout="constrained")
-    axes = figure.subplots()
-    _dots(axes, [cost.way for cost in measured], measured)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.set_xlabel("set-up and clean-up of one test, median, ms (logarithmic)", fontsize=9)
-    axes.margins(x=0.15, y=0.12)
-    axes.invert_yaxis()
-    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside upper left", ncols=2, fontsize=9, frameon=False)
     lines = [f"{cost.way}: {cost.median_ms:.1f} ms" for cost in measured]
-    return Picture(figure, _finding(measured, lines), "\n".join(lines))
+    title = _finding(measured, lines)
+    ticks = _ticks([cost.median_ms for cost in measured])
+    dots = [Dot(cost.way, f"{cost.median_ms:.1f} ms", _percent(cost.median_ms, ticks), cost.way in _OWN_DATABASE)
+            for cost in measured]
+    drawn = macro("costs.html", "figure")(title, dots, [(f"{tick:g}", _percent(tick, ticks)) for tick in ticks])
+    return Drawing(title, "\n".join(lines), str(drawn).strip())
+
+
+def _ticks(medians_ms: Sequence[float]) -> list[float]:
+    """The powers of ten from the one below the cheapest to the one above the dearest."""
+    low, high = floor(log10(min(medians_ms))), ceil(log10(max(medians_ms)))
+    return [10.0**power for power in range(low, max(high, low + 1) + 1)]
+
+
+def _percent(ms: float, ticks: Sequence[float]) -> float:
+    """Where a time is on the scale, from 0 at the first tick to 100 at the last."""
+    return round(100 * log10(ms / ticks[0]) / log10(ticks[-1] / ticks[0]), 1)
 
 
 def _finding(measured: list[Cost], lines: list[str]) -> str:
@@ -71,21 +77,6 @@ def _finding(measured: list[Cost], lines: list[str]) -> str:
         f"The cheapest database for each test costs {min(made) / max(kept):.1f} times the dearest way that keeps one: "
         f"{min(made):.1f} ms against {max(kept):.1f} ms"
     )
-
-
-def _dots(axes: Axes, rows: list[str], measured: Iterable[Cost]) -> None:
-    """One dot per way, in its row; its shape and its colour both say whether the way makes a database for each test."""
-    groups: dict[bool, list[Cost]] = {False: [], True: []}
-    for cost in measured:
-        groups[cost.way in _OWN_DATABASE].append(cost)
-    for own, costs_ in groups.items():
-        label, shape, colour = _LOOKS[own]
-        at = [rows.index(cost.way) for cost in costs_]
-        axes.plot([cost.median_ms for cost in costs_], at, shape, color=colour, markersize=9, label=label)
-        for row, cost in zip(at, costs_, strict=True):
-            axes.annotate(f"{cost.median_ms:.1f} ms", (cost.median_ms, row), (9, 0), textcoords="offset points",
-                          va="center", fontsize=9)
-    axes.set_yticks(range(len(rows)), rows)
 
 
 def join_modes(found: Iterable[Joined]) -> pandas.DataFrame:

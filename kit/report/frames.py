@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import pandas
     from pandas.io.formats.style import Styler
 
+_NEW_LINE = "\u2028"  # a character that ends a line, and that pandas leaves alone
 _ROWS_AT_MOST = 500  # more than the number of claims; pandas itself truncates larger tables
 
 
@@ -23,8 +24,14 @@ def html(frame: pandas.DataFrame) -> str:
     ]
     # The class name encodes which columns are numbers, so equal names have equal rules.
     name = "-".join(["kit-frame", *map(str, numbers)])
-    table = shown.astype(object).where(shown.notna(), "").to_html(classes=name, border=0, justify="left")
+    values = shown.astype(object).where(shown.notna(), "").map(_marked).astype(object)
+    table = values.to_html(classes=name, border=0, justify="left").replace(_NEW_LINE, "<br>")
     return f"<style>{_rules(name, numbers)}</style>\n{scrolled(table)}"
+
+
+def _marked(value: object) -> object:
+    """A text with a mark at the end of each line, since pandas writes an escaped n there."""
+    return value.replace("\n", _NEW_LINE) if isinstance(value, str) else value
 
 
 def styled(frame: Styler) -> str:

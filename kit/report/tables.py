@@ -185,8 +185,10 @@ def _callable(known: Known) -> str:
 
 
 def _colour(value: object) -> str:
-    """The timeline's colours for the test server and production, for text on a white or black background."""
-    return {"HOLDS": "color: #1a80bf", "BROKEN": "color: #D55E00; font-weight: bold"}.get(str(value), "")
+    """The timeline's colours behind the text, which keeps its page's colour and so is legible on any page."""
+    return {
+        "HOLDS": "background: rgba(11, 92, 173, .16)", "BROKEN": "background: rgba(217, 95, 2, .3); font-weight: bold",
+    }.get(str(value), "")
 
 
 def _run(evidence: Evidence) -> tuple[str, str]:

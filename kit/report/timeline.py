@@ -55,13 +55,14 @@ def panels(runs: Mapping[str, Evidence], test: str) -> tuple[Panel, ...]:
 
 
 def answer_timeline(answer: Answer, code: Code | None = None) -> Drawing:
-    """Draw what led to the first wrong database of a suite, else to the database of its first test.
+    """Draw what led to the first write to a wrong database, else to the first such database, else to a test's own.
 
     `code` gives the line of code of a step; by default it is read from the folder in which the command ran.
     """
     about = subject(answer)
     name = "" if about is None else about.test or "outside the tests"
-    what = "Timeline of what led to the first wrong database"
+    first = "first write to a wrong database" if about is not None and about.writes else "first wrong database"
+    what = f"Timeline of what led to the {first}"
     return drawing(what, (answer_panel(answer, name, code or source_of(answer.allowed.folder)),), JUDGED_SHOWN)
 
 

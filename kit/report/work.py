@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from kit.evidence.model import Evidence, Sighting
 from kit.report.chains import Box, Chain, Scene, box_at, chains_drawing, server_box
 from kit.report.drawing import Drawing
-from kit.report.steps import SERVERS
 
 _NOTE = (
     "Each row is what the application did at one kind of moment on one server: its statements, the first place, how it "
@@ -23,7 +22,7 @@ _Key = tuple[str, str | None, str]
 def work_drawing(runs: Mapping[str, Evidence]) -> Drawing:
     """Draw what the application did in each run, by when it ran; the key of a run is its name."""
     found = {name: _grouped(evidence) for name, evidence in runs.items()}
-    title = " ".join(f"{name}: {_summary(groups)}." for name, groups in found.items())
+    title = f"{_reaching(found.values(), asked=False)} {_reaching(found.values(), asked=True)}"
     return chains_drawing(title, _NOTE, [
         Scene(name, tuple(_chain(runs[name], key, uses) for key, uses in groups.items()))
         for name, groups in found.items()
@@ -48,16 +47,16 @@ def _grouped(evidence: Evidence) -> dict[_Key, list[Sighting]]:
     return groups
 
 
-def _summary(groups: Mapping[_Key, list[Sighting]]) -> str:
-    """Who answered at each kind of moment, in words."""
-    sides: dict[str, dict[str, bool]] = {}
-    for (moment, side, _), uses in groups.items():
-        server = SERVERS.get(side or "", "an unknown server")
-        sides.setdefault(moment, {})[server] = any(one.use.writes for one in uses)
-    return "; ".join(
-        f"{moment} {' and '.join(f'it writes to {one}' if writes else f'it reads {one}' for one, writes in of.items())}"
-        for moment, of in sides.items()
-    ) or "the application asked no database"
+def _reaching(runs: Collection[Mapping[_Key, list[Sighting]]], *, asked: bool) -> str:
+    """In how many runs production answered, in requests (`asked`) or outside them, and was written to."""
+    on_production = [
+        [one.use.writes for (moment, side, _), uses in groups.items() for one in uses
+         if (moment == _IN_A_REQUEST) is asked and side == "production"]
+        for groups in runs
+    ]
+    reached, written = sum(map(bool, on_production)), sum(map(any, on_production))
+    where = "In requests" if asked else "Outside requests"
+    return f"{where} production is reached in {reached} of {len(runs)} runs, and written to in {written}."
 
 
 def _chain(evidence: Evidence, key: _Key, uses: list[Sighting]) -> Chain:

@@ -45,6 +45,19 @@ def test_the_drawing_leads_to_the_database_that_is_not_allowed() -> None:
         assert f"answer: {rows[-1].text}" in shown.words
 
 
+def test_the_drawing_is_about_a_write_where_there_is_one() -> None:
+    """A test that read the wrong database earlier is passed over for one that wrote to it."""
+    evidence = of_one_test("production")
+    [use] = evidence.uses
+    writer = "tests/test_api_sites.py::test_writes"
+    uses = (use, replace(use, at_s=use.at_s + 1, test=writer, writes=True))
+    found = answer(replace(evidence, uses=uses), Allowed(("*kit-test*",), "/project"))
+    assert answer_timeline(found).title.startswith(
+        f"Timeline of what led to the first write to a wrong database. {writer}: in the end"
+    )
+    assert answer_timeline(of("production")).title.startswith("Timeline of what led to the first wrong database. ")
+
+
 def test_the_drawing_has_the_lines_of_the_project() -> None:
     """Each place shows the code that is given for it."""
     shown = answer_timeline(of("production"), lambda frame: f"code of {frame.line}")

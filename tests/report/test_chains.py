@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 from kit.evidence.model import App, Dependencies, Evidence, Frame, Held, Name, Override, Session
 from kit.evidence.model import Callable as Known
 from kit.report.apps import apps_drawing
-from kit.report.chains import CHAINS_AT_MOST, Box, Scene, chains_drawing, in_words
+from kit.report.chains import CHAINS_AT_MOST, Box, Scene, aligned, chains_drawing, in_words
 from kit.report.drawing import Drawing
 from kit.report.holders import holders_drawing
 from kit.report.ways import ways_drawing
@@ -157,7 +158,12 @@ def test_work_is_told_by_when_it_ran(
     uses = tuple(replace(one, stage=stage, request=request_number, verb="update", tables=("sites",), writes=True)
                  for one in evidence.uses)
     shown = work_drawing({"it": replace(evidence, stacks=stacks, uses=uses)})
-    assert shown.title == f"it: {moment} it writes to production."
+    counts = {True: "1 of 1 runs, and written to in 1", False: "0 of 1 runs, and written to in 0"}
+    asked = moment == "in requests"
+    assert shown.title == (
+        f"Outside requests production is reached in {counts[not asked]}. "
+        f"In requests production is reached in {counts[asked]}."
+    )
     assert f"{moment}: update sites: once at app/crud.py:22" in shown.words
 
 
@@ -204,7 +210,7 @@ def test_no_text_of_a_drawing_is_markup(draw: Callable[[str, Evidence], Drawing]
     )
     html = draw(HOSTILE, hostile).html
     assert {tag for tag, _ in Texts(html).elements} <= {
-        "figure", "style", "figcaption", "p", "span", "ol", "li", "div", "svg", "line", "path"
+        "figure", "style", "figcaption", "p", "span", "ol", "li", "div", "svg", "line", "path", "wbr"
     }
     assert html.count("</style>") == 1
 
@@ -214,6 +220,27 @@ def test_a_run_without_anything_to_draw_says_so(draw: Callable[[str, Evidence], 
     """Empty evidence is no error."""
     shown = draw("it", Evidence())
     assert "Nothing to show." in shown.html
+
+
+def test_boxes_of_one_place_stand_below_each_other() -> None:
+    """All rows of a drawing have the same columns, as wide as their widest box; rows of two lengths have none."""
+    short, long = (Box("one", "1"), Box("two", "2")), (Box("one", "1"), Box("two", "INTEGRATION_DATABASE_URL"))
+    first, second = aligned([short, long])
+    assert first.width < second.width
+    assert aligned([short, long]) == aligned([long])
+    html = chains_drawing("title", "note", [Scene("it", (short,)), Scene("other", (long,))]).html
+    columns = re.findall(r'--kd-columns: ([^"]+)"', html)
+    assert len(columns) == 2
+    assert len(set(columns)) == 1
+    assert aligned([short, short[:1]]) == ()
+    uneven = chains_drawing("title", "note", [Scene("it", (short, short[:1]))])
+    assert "kd-columns: " not in uneven.html
+
+
+def test_a_place_is_broken_after_a_slash_only() -> None:
+    """The number of a line stays beside its file, however narrow a box is."""
+    html = chains_drawing("title", "note", [Scene("it", ((Box("one", "1", "tests/unit/test_a.py:12"),),))]).html
+    assert ">tests/<wbr>unit/<wbr>test_a.py:12<" in html
 
 
 def test_many_rows_are_cut_and_counted() -> None:

@@ -13,8 +13,16 @@ FOUND = {"claims": [one("01", "a", True, 3), one("01", "b", False, 1), one("02",
 
 
 def test_there_is_a_row_for_every_claim() -> None:
-    """Claims of the same id in two notebooks are two rows."""
-    assert all_claims(FOUND)[["notebook", "held"]].values.tolist() == [["01", True], ["01", False], ["02", True]]
+    """Claims of the same id in two notebooks are two rows, and what fell is read first."""
+    table = all_claims(FOUND)
+    assert table["outcome"].to_dict() == {"01: b": "✘ fell", "01: a": "✔ held", "02: a": "✔ held"}
+    assert list(table.index)[0] == "01: b"
+
+
+def test_a_notebook_without_a_number_is_cited_by_its_name() -> None:
+    """Of a numbered notebook its number is enough, as the documents cite it."""
+    found = {"claims": [one("08a_smoking_gun", "a", True, 1), one("your_own_suite", "status", True, 1)]}
+    assert list(all_claims(found).index) == ["08a: a", "your_own_suite: status"]
 
 
 def test_a_notebooks_row_adds_up_its_claims() -> None:

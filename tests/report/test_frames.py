@@ -28,10 +28,11 @@ def test_numbers_end_at_the_right_and_all_else_begins_at_the_left() -> None:
         ([0.5, 12.25], ["0.5", "12.25"]),
         (["a <b>", None], ["a &lt;b&gt;", ""]),
         ([True, False], ["True", "False"]),
+        (["one\ntwo <b>", "three"], ["one<br>two &lt;b&gt;", "three"]),
     ],
 )
 def test_each_value_is_shown_as_it_was_meant(values: list[object], shown: list[str]) -> None:
-    """A whole number stays whole though another is missing, what is missing is empty, and no text is markup."""
+    """A whole number stays whole though another is missing, lines end, what is missing is empty, no text is markup."""
     assert cells(pandas.DataFrame({"column": values})) == shown
 
 

@@ -113,8 +113,8 @@ def test_colours_of_one_table_are_not_those_of_another() -> None:
     one, other = (
         crossed({"runs": [replace(answered_by(side), trial=Trial())]}, str).to_html() for side in ("test", "production")
     )
-    assert "#1a80bf" in one
-    assert "#D55E00" in other
+    assert "rgba(11, 92, 173, .16)" in one
+    assert "rgba(217, 95, 2, .3)" in other
     assert one.split("\n")[1] != other.split("\n")[1]
 
 

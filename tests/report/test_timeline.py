@@ -131,7 +131,9 @@ class Texts(HTMLParser):
         self.elements.append((tag, dict(attributes)))
 
     def handle_data(self, text: str) -> None:
-        if self.elements and self.elements[-1][0] != "style":
+        if self.elements and self.elements[-1][0] == "wbr" and self.texts:
+            self.texts[-1] += text  # a line may be broken there, and the word goes on
+        elif self.elements and self.elements[-1][0] != "style":
             self.texts.append(text)
 
     @property
@@ -222,7 +224,7 @@ def test_no_text_of_the_evidence_is_markup() -> None:
     )
     shown = timeline({HOSTILE: hostile}, test)
     assert {tag for tag, _ in Texts(shown.html).elements} <= {
-        "figure", "style", "figcaption", "p", "span", "ol", "li", "svg", "g", "line", "circle", "path"
+        "figure", "style", "figcaption", "p", "span", "ol", "li", "svg", "g", "line", "circle", "path", "wbr"
     }
     assert shown.html.count("</style>") == 1
     assert "\x1b" not in shown.html + shown.svg

@@ -35,8 +35,8 @@ class Links(HTMLParser):
 
 
 WITH_WORDS = (
-    "from kit.trials.cleaning import Cost\nfrom kit.report.cleaning import costs_picture\n"
-    "costs_picture([Cost('rollback', 0.5, 0, 1, False), Cost('truncate', 2.0, 0, 0, True)])",
+    "from kit.trials.cleaning import Cost\nfrom kit.report.cleaning import costs_drawing\n"
+    "costs_drawing([Cost('rollback', 0.5, 0, 1, False), Cost('truncate', 2.0, 0, 0, True)])",
     "from kit.notebooks.cells import start\nstart(pair=False)\npandas.DataFrame({'verdict': ['HOLDS']}).style",
 )
 
