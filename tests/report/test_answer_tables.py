@@ -53,7 +53,7 @@ def test_the_drawing_is_about_a_write_where_there_is_one() -> None:
     uses = (use, replace(use, at_s=use.at_s + 1, test=writer, writes=True))
     found = answer(replace(evidence, uses=uses), Allowed(("*kit-test*",), "/project"))
     assert answer_timeline(found).title.startswith(
-        f"Timeline of what led to the first write to a wrong database. {writer}: in the end"
+        f"Timeline of what led to the first write to a wrong database. {writer}: "
     )
     assert answer_timeline(of("production")).title.startswith("Timeline of what led to the first wrong database. ")
 

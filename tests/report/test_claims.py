@@ -16,7 +16,7 @@ def test_there_is_a_row_for_every_claim() -> None:
     """Claims of the same id in two notebooks are two rows, and what fell is read first."""
     table = all_claims(FOUND)
     assert table["outcome"].to_dict() == {"01: b": "✘ fell", "01: a": "✔ held", "02: a": "✔ held"}
-    assert list(table.index)[0] == "01: b"
+    assert next(iter(table.index)) == "01: b"
 
 
 def test_a_notebook_without_a_number_is_cited_by_its_name() -> None:

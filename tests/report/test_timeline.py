@@ -178,10 +178,14 @@ def test_an_arrow_leads_from_each_engine_to_each_step_that_used_it() -> None:
 
 @pytest.mark.parametrize(("side", "server"), [("test", "the test server"), ("production", "production")])
 def test_the_title_says_who_answered_in_the_end(side: str, server: str) -> None:
-    """Who hears the title alone knows how each run ended."""
-    title = timeline({"the suite": of_one_test(side)}, TEST).title
-    assert title.startswith("Timeline of test_get_sites_empty. the suite: in the end ")
-    assert f"in the end {server} answers, without a dependency, on engine e1." in title
+    """Who reads the title alone knows how each run ended, and which variable led there; the rest is in the steps."""
+    evidence = of_one_test(side)
+    assert timeline({"the suite": evidence}, TEST).title == (
+        f"Timeline of test_get_sites_empty. the suite: {server} answers, on an engine made from "
+        "INTEGRATION_DATABASE_URL."
+    )
+    unknown = replace(evidence, engines=tuple(replace(one, variables=()) for one in evidence.engines))
+    assert timeline({"it": unknown}, TEST).title.endswith(f"it: {server} answers, on engine e1.")
 
 
 def test_the_drawing_has_a_name_and_a_description() -> None:
