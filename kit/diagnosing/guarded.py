@@ -37,9 +37,9 @@ def guarded(suite: Suite, timeout_s: float = 300.0) -> Guarded:
         report = folder / "report.xml"
         listed = "\n".join(("db_guard_allow=", *suite.allow))
         options = shlex.join(["--db-guard", f"--override-ini={listed}", f"--junitxml={report}"])
-        ran = processes.run(
-            suite.command, timeout_s=timeout_s, cwd=suite.folder, env={**suite.environ, "PYTEST_ADDOPTS": options}
-        )
+        without_colour = {"PY_COLORS": "0"}  # a kernel forces it, also into the report
+        environ = {**suite.environ, **without_colour, "PYTEST_ADDOPTS": options}
+        ran = processes.run(suite.command, timeout_s=timeout_s, cwd=suite.folder, env=environ)
         if not report.is_file():
             raise TraceError(
                 f"The guarded run wrote no report: {ran.stdout[-500:]}{ran.stderr[-500:]}",

@@ -56,6 +56,7 @@ def test_skipped():
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """A project with a test for each outcome."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as a kernel does
     (tmp_path / "test_it.py").write_text(TESTS)
     return suite(str(tmp_path), f"{sys.executable} -m pytest -p no:cacheprovider", "test.db, it's here.db", None)
 
