@@ -16,10 +16,10 @@ from kit.report.steps import SERVERS
 from kit.report.timeline import specimen_code
 
 CHAINS_AT_MOST = 40
-# Of a column of boxes, in em: a letter of a text, a server, a label, a place and a link; a frame, an arrow, a box.
-_LETTER_EM, _SERVER_EM, _LABEL_EM, _PLACE_EM, _LINK_EM = 0.62, 0.68, 0.46, 0.52, 0.62
-_FRAME_EM, _ARROW_EM, _BOX_EM = 1.3, 3.2, 20.0
-_LINE_LETTERS, _LABEL_LETTERS = 16, 20
+# Of a column of boxes, in em: a letter of a text, of a server, a label, a place and a link; a frame, an arrow, a box.
+_LETTER_EM, _CAPITAL_EM, _SERVER_EM, _LABEL_EM, _PLACE_EM, _LINK_EM = 0.55, 0.63, 0.66, 0.46, 0.52, 0.62
+_FRAME_EM, _ARROW_EM, _BOX_EM = 1.3, 2.7, 20.0
+_ROW_LETTERS, _LABEL_LETTERS = 80, 20  # of the texts of a row, if each is one line; of a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ def aligned(chains: Sequence[Chain]) -> tuple[Column, ...]:
     """The columns in which boxes of one place stand below each other; none where chains differ in length."""
     if len({len(chain) for chain in chains}) != 1:
         return ()
-    return tuple(_column(boxes, first=not number) for number, boxes in enumerate(zip(*chains, strict=True)))
+    line = _ROW_LETTERS // max(len(chains[0]), 1)
+    return tuple(_column(boxes, line, first=not number) for number, boxes in enumerate(zip(*chains, strict=True)))
 
 
 def in_words(chain: Chain) -> str:
@@ -107,20 +108,23 @@ def short_name(known: Callable | None) -> str:
     return known.name.rpartition(".")[2] if known is not None else "an unknown callable"
 
 
-def _column(boxes: Sequence[Box], *, first: bool) -> Column:
+def _column(boxes: Sequence[Box], line: int, *, first: bool) -> Column:
     longest_word = max((len(word) for box in boxes for word in box.link.split()), default=0)
     arrow = 0.0 if first else round(max(_ARROW_EM, _LINK_EM * longest_word), 1)
-    return Column(round(arrow + max(map(_box_em, boxes)), 1), arrow)
+    return Column(round(arrow + max(_box_em(box, line) for box in boxes), 1), arrow)
 
 
-def _box_em(box: Box) -> float:
-    """The width that a box needs: that of its longest word, of a line of its text, of its label or its place."""
-    longest = max(map(len, box.text.split()), default=0)
-    text_em = _LETTER_EM * max(longest, min(len(box.text), _LINE_LETTERS))
+def _box_em(box: Box, line: int) -> float:
+    """The width that a box needs: that of its longest word, of so many letters of text, of its label or its place."""
+    text_em = max(map(_word_em, [box.text[:line], *box.text.split()]))
     if box.side is not None:
         text_em = _SERVER_EM * (len(box.text) + 2)  # with its mark
     wide_em = max(text_em, _LABEL_EM * min(len(box.label), _LABEL_LETTERS), _PLACE_EM * len(box.place))
-    return min(_BOX_EM, max([wide_em + _FRAME_EM, *(_box_em(one) + _FRAME_EM for one in box.inside)]))
+    return min(_BOX_EM, max([wide_em + _FRAME_EM, *(_box_em(one, line) + _FRAME_EM for one in box.inside)]))
+
+
+def _word_em(text: str) -> float:
+    return sum(_LETTER_EM if letter.islower() or letter == " " else _CAPITAL_EM for letter in text)
 
 
 def _box_in_words(box: Box) -> str:

@@ -237,10 +237,11 @@ def test_boxes_of_one_place_stand_below_each_other() -> None:
     assert "kd-columns: " not in uneven.html
 
 
-def test_a_place_is_broken_after_a_slash_only() -> None:
-    """The number of a line stays beside its file, however narrow a box is."""
-    html = chains_drawing("title", "note", [Scene("it", ((Box("one", "1", "tests/unit/test_a.py:12"),),))]).html
+def test_a_long_name_is_broken_where_its_parts_end() -> None:
+    """A place is broken after a slash, so that its number stays with the file, and a name after an underscore."""
+    html = chains_drawing("title", "note", [Scene("it", ((Box("one", "A_B c", "tests/unit/test_a.py:12"),),))]).html
     assert ">tests/<wbr>unit/<wbr>test_a.py:12<" in html
+    assert ">A_<wbr>B c<" in html
 
 
 def test_many_rows_are_cut_and_counted() -> None:
