@@ -127,6 +127,7 @@ class Databases:
         self._open: Dict[str, Connection] = {}  # connections that have begun a transaction
         self._writers: Dict[Hashable, Dict[str, Connection]] = {}  # database -> connections with uncommitted writes
         self._listeners: List[Listener] = []
+        self.visitors: List[Callable[..., Any]] = []  # coroutines that ask a connection within its event loop
         self.factories: "Notes[Stack]" = Notes()  # session class -> the stack that made its factory
         self.settings: Optional[SettingsProbe] = None
         self._opening_for: "ContextVar[Optional[str]]" = ContextVar("opening_for", default=None)

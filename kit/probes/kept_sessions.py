@@ -2,13 +2,28 @@
 
 Settings (`search_path`, a role, a pragma), temporary tables, advisory locks, attached files: a pool hands the
 connection to the next test with all of them. Each connection is asked over its own driver while no transaction is open
-on it.
+on it. One that belongs to an event loop is asked within the program's own calls, before its first statement and after
+each later one, and what has to be undone is undone before its next statement.
 """
 
 from __future__ import annotations
 
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Awaitable,
+    Callable,
+    Dict,
+    Generator,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 from weakref import ReferenceType
 
 from .databases import Connection, Databases, Listener
@@ -42,7 +57,10 @@ _PRAGMAS = (
 _TEMPORARY = "select type || ' ' || name from temp.sqlite_master where type in ('table', 'view')"
 _CUSTOM = re.compile(r"(?i)set_config\s*\(\s*'([\w]+\.[\w.]+)'|set\s+(?:session\s+)?([a-z_]\w*\.[\w.]+)\s*(?:=|\bto\b)")
 
-Ask = Callable[[str], Optional[Sequence[Sequence[Any]]]]
+Rows = Optional[Sequence[Sequence[Any]]]
+Ask = Callable[[str], Rows]
+AskInLoop = Callable[[str], Awaitable[Rows]]
+Asking = Generator[str, Rows, Any]  # yields questions, and is sent their answers
 Value = Tuple[str, str]  # the value, and what the session began with, if that is known
 
 
@@ -71,11 +89,14 @@ def _referred(thing: Any) -> Tuple[Any, ...]:
 
 
 class _Kept(NamedTuple):
-    """A connection that is open, with the way to ask it; `ask` returns None while a transaction is open on it."""
+    """A connection that is open, with the way to ask it; `ask` returns None while a transaction is open on it.
+
+    `ask` is None for a connection of an event loop, which is asked when the program uses it.
+    """
 
     connection: Connection
     dialect: str
-    ask: Ask
+    ask: Optional[Ask]
 
 
 class KeptSessions(Listener):
@@ -89,17 +110,24 @@ class KeptSessions(Listener):
         self._before: Dict[str, Dict[str, Value]] = {}
         self._custom: Set[str] = set()  # names of settings that only the program knows
         self._looks = False
+        self._in_loop: Dict[str, Dict[str, Value]] = {}  # what connections of event loops had last
+        self._changed: Set[str] = set()  # those of them on which something was set
+        self._to_undo: Dict[str, List[Tuple[str, Optional[Value]]]] = {}
+        self._busy: Set[str] = set()
 
     @quietly
     def begins(self) -> None:
         """Take the snapshot that later differences are relative to."""
         self._before.clear()
+        self._in_loop.clear()
+        self._databases.visitors[:] = [self._visited]
         for kept in self._open():
             self._remember(kept)
         self._looks = True
 
     @quietly
     def wrote(self, connection: Connection, statement: Any, text: str) -> None:
+        self._changed.add(connection.number)
         self._custom.update(name for pair in _CUSTOM.findall(text) for name in pair if name)
 
     @quietly
@@ -125,10 +153,36 @@ class KeptSessions(Listener):
                 place = f"{label}{_KEPT}{self._name(kept.connection)}"
                 found.setdefault(place, self._difference(kept, place, label, then, after))
                 if place not in keep if keep else place in put_back:
-                    _restore(kept, label, then)
+                    self._undo(kept, label, then)
         for place, one in self._not_asked():
             found.setdefault(place, one)
         return list(found.values())
+
+    def _undo(self, kept: _Kept, label: str, then: Optional[Value]) -> None:
+        if kept.ask is None:
+            self._to_undo.setdefault(kept.connection.number, []).append((label, then))
+        else:
+            _answered(_restoring(kept.dialect, label, then), kept.ask)
+
+    async def _visited(self, thing: Any, ask: AskInLoop) -> None:
+        """Take what a connection of the running event loop has set, or undo it; no transaction is open on it."""
+        connection = self._databases.of(thing)
+        if connection is None or connection.number in self._busy:
+            return
+        number = connection.number
+        self._busy.add(number)
+        try:
+            if not self._looks:
+                for label, then in self._to_undo.pop(number, ()):
+                    await _answered_in_loop(_restoring("postgresql", label, then), ask)
+            elif number not in self._before:
+                self._before[number] = await _answered_in_loop(_of_postgres(self._custom), ask)
+            elif number in self._changed:
+                self._in_loop[number] = await _answered_in_loop(_of_postgres(self._custom), ask)
+        except Exception:  # the server refuses or is gone: nothing is claimed of this connection
+            self._before.pop(number, None)
+        finally:
+            self._busy.discard(number)
 
     def connections_of(self, places: Tuple[str, ...]) -> Set[int]:
         """Return the addresses of the connections that are kept, if one of these places is of a session."""
@@ -143,17 +197,23 @@ class KeptSessions(Listener):
 
         for thing, connection in self._databases.open_connections():
             package = module_of(type(thing)).partition(".")[0].lstrip("_")
-            adapter = next((one for one in ADAPTERS if package in one.packages and one.asks_sessions), None)
-            if adapter is not None:
+            adapter = next((one for one in ADAPTERS if package in one.packages), None)
+            if adapter is not None and adapter.asks_sessions:
                 yield _Kept(connection, adapter.dialect or "sqlite", _asker(adapter, thing))
+            elif adapter is not None and adapter.visits_sessions and connection.number in self._before:
+                yield _Kept(connection, adapter.dialect, None)
 
     def _remember(self, kept: _Kept) -> None:
-        read = self._read(kept)
+        read = self._read(kept) if kept.ask is not None else None
         if read is not None:
             self._before[kept.connection.number] = read
 
     def _read(self, kept: _Kept) -> Optional[Dict[str, Value]]:
-        return _of_sqlite(kept.ask) if kept.dialect == "sqlite" else _of_postgres(kept.ask, self._custom)
+        if kept.ask is None:
+            return self._in_loop.get(kept.connection.number, self._before.get(kept.connection.number))
+        if kept.dialect == "sqlite":
+            return _of_sqlite(kept.ask)
+        return _answered(_of_postgres(self._custom), kept.ask)  # type: ignore[no-any-return]
 
     def _name(self, connection: Connection) -> str:
         database = connection.database
@@ -214,13 +274,35 @@ def _asker(adapter: Any, thing: Any) -> Ask:
     return lambda question: adapter.ask_session(thing, question)
 
 
-def _of_postgres(ask: Ask, custom: Set[str]) -> Optional[Dict[str, Value]]:
-    rows = ask(_POSTGRES)
+def _answered(asking: Asking, ask: Ask) -> Any:
+    """Run a generator that yields questions, and return its result."""
+    answer = None
+    while True:
+        try:
+            question = asking.send(answer)
+        except StopIteration as end:
+            return end.value
+        answer = ask(question)
+
+
+async def _answered_in_loop(asking: Asking, ask: AskInLoop) -> Any:
+    """Run such a generator within the program's event loop."""
+    answer = None
+    while True:
+        try:
+            question = asking.send(answer)
+        except StopIteration as end:
+            return end.value
+        answer = await ask(question)
+
+
+def _of_postgres(custom: Set[str]) -> Asking:
+    rows = yield _POSTGRES
     if rows is None:
         return None
     found = {str(label): (str(value or ""), str(begun or "")) for label, value, begun in rows}
     for name in sorted(custom):
-        held = ask(f"select pg_catalog.current_setting('{name}', true)")
+        held = yield f"select pg_catalog.current_setting('{name}', true)"
         if held and held[0][0]:
             found[f"setting {name}"] = str(held[0][0]), ""
     return found
@@ -240,29 +322,29 @@ def _of_sqlite(ask: Ask) -> Optional[Dict[str, Value]]:
     return found
 
 
-def _restore(kept: _Kept, label: str, then: Optional[Value]) -> None:
+def _restoring(dialect: str, label: str, then: Optional[Value]) -> Asking:
     """Undo one difference on its connection; what the session has lost altogether is not made again."""
     kind, name = label.rpartition(" ")[::2] if not label.startswith("advisory") else ("advisory lock", label)
-    is_sqlite = kept.dialect == "sqlite"
+    is_sqlite = dialect == "sqlite"
     if kind == "setting" and is_sqlite:
-        kept.ask(f"pragma {name} = {int(then[0]) if then else 0}")
+        yield f"pragma {name} = {int(then[0]) if then else 0}"
     elif kind == "setting":
         value = then[0].replace("'", "''") if then else None
-        kept.ask(f"reset {name}" if value is None else f"select pg_catalog.set_config('{name}', '{value}', false)")
+        yield f"reset {name}" if value is None else f"select pg_catalog.set_config('{name}', '{value}', false)"
     elif then is not None:
         return
     elif kind == "attached database":
-        kept.ask(f'detach database "{name}"')
+        yield f'detach database "{name}"'
     elif kind == "advisory lock":
-        _unlock(kept.ask, label)
+        yield from _unlocking(label)
     else:
-        kept.ask(f'drop {kind.partition(" ")[2]} {"temp" if is_sqlite else "pg_temp"}."{name}"')
+        yield f'drop {kind.partition(" ")[2]} {"temp" if is_sqlite else "pg_temp"}."{name}"'
 
 
-def _unlock(ask: Ask, label: str) -> None:
+def _unlocking(label: str) -> Asking:
     numbers = label.replace("advisory lock ", "").replace(" (shared)", "")
     function = "pg_advisory_unlock_shared" if label.endswith(" (shared)") else "pg_advisory_unlock"
     for _ in range(100):  # as often as it was taken
-        rows = ask(f"select pg_catalog.{function}({numbers})::text")
+        rows = yield f"select pg_catalog.{function}({numbers})::text"
         if not rows or rows[0][0] != "true":
             return

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,19 @@ def run(sql):
 def ask(sql):
     with engine.connect() as connection:
         return connection.scalar(text(sql))
+"""
+IN_A_LOOP = """
+import asyncio, os
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+engine, loop = create_async_engine(os.environ["URL"]), asyncio.new_event_loop()
+async def in_loop(sql):
+    async with engine.begin() as connection:
+        found = await connection.execute(text(sql))
+        return found.scalar() if found.returns_rows else None
+def run(sql):
+    return loop.run_until_complete(in_loop(sql))
+ask = run
 """
 TABLES = """
 import pytest
@@ -126,14 +139,38 @@ def test_next(): {victim}
 """,
         },
         "select 1", clean,
-        f"{place} of a kept connection to " + ("{database}" if url == "{server}" else "test.db"), url, (says,),
+        f"{place} of a kept connection to " + ("{database}" if url.startswith("{") else "test.db"), url, (says,),
     )  # fmt: skip
+
+
+def kept_in_loop(broken: str, clean: str, place: str, says: str, victim: str) -> Left:
+    """The same by asyncpg, whose connections can only be asked within the program's event loop."""
+    other = kept("{asyncpg}", broken, clean, place, says, victim)
+    test = f"""
+from app import ask, run
+def test_other():
+    run({broken!r})  # <- line
+def test_next(): {victim}
+"""
+    return replace(other, files={**other.files, "app.py": IN_A_LOOP, "test_it.py": test})
 
 
 CASES = {
     "search-path-of-a-pool": kept(
         "{server}", "set search_path = other", "reset search_path", "setting search_path",
         'at other ("$user", public before)', 'assert ask("select count(*) from items") == 0',
+    ),
+    "search-path-of-pg8000": kept(
+        "{pg8000}", "set search_path = other", "reset search_path", "setting search_path",
+        'at other ("$user", public before)', 'assert ask("select count(*) from items") == 0',
+    ),
+    "search-path-of-asyncpg": kept_in_loop(
+        "set search_path = other", "reset search_path", "setting search_path", 'at other ("$user", public before)',
+        'assert ask("select count(*) from items") == 0',
+    ),
+    "temporary-table-of-asyncpg": kept_in_loop(
+        "create temporary table items (id int)", "drop table if exists pg_temp.items", "temporary table items", "",
+        'assert ask("select count(name) from items") == 0',
     ),
     "read-only-connection-of-a-pool": kept(
         "{server}", "set default_transaction_read_only = on", "reset all", "setting default_transaction_read_only",
@@ -318,11 +355,12 @@ def diagnosed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
 
         def ask(case: Left, change: str, *tests: str) -> tuple[Diagnosis, str]:
             words, allow, database = {}, "test.db", "test.db"
-            if case.url == "{server}":
+            if case.url.startswith("{"):
                 pair: Pair = request.getfixturevalue("pair")
                 (slot,) = closing.enter_context(open_slots(pair, 1))
                 side = slot.test
-                words, database = {"server": side.url("psycopg")}, side.database
+                words = {"server": side.url("psycopg"), **{name: side.url(name) for name in ("asyncpg", "pg8000")}}
+                database = side.database
                 allow = f"{side.host}:{side.port}/{database}"
             for name, text in case.files.items():
                 (tmp_path / name).write_text(text.replace("{}", change))
@@ -412,3 +450,18 @@ def test_items(): assert ask("select count(*) from items") == 0
     assert found.causes == ()
     assert "test_it.py::test_other leaves no table items of " in found.unproved[1]
     assert "dropped at app.py:7 (called at test_it.py:3). The kit cannot restore that" in found.unproved[1]
+
+
+def test_what_asyncpg_keeps_besides_the_cause_is_no_cause(
+    tmp_path: Path, diagnosed: Callable[..., tuple[Diagnosis, str]]
+) -> None:
+    """A test sets something of a kept connection of a loop and a global: the next fails by the global alone."""
+    other = kept_in_loop("set lock_timeout = '7s'", "reset all", "", "", "assert not app.CHANGED")
+    test = other.files["test_it.py"].replace("from app import ask, run", "import app\nfrom app import ask, run")
+    files = {
+        **other.files, "app.py": f"{IN_A_LOOP}CHANGED = []\n",
+        "test_it.py": test.replace("  # <- line", "\n    app.CHANGED.append(ask('show lock_timeout'))"),
+    }  # fmt: skip
+    found, _ = diagnosed(replace(other, files=files), "select 1")
+    assert found.status is Status.PROVED, found
+    assert [cause.changed.partition(" as it was")[0] for cause in found.causes] == ["with app.CHANGED"]

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
+from urllib.parse import urlsplit
 from weakref import ref
 
+import pg8000.dbapi
 import psycopg
 import psycopg2
 import pytest
@@ -44,8 +46,18 @@ SQLITE = {
 DRIVERS: dict[str, Callable[[str], Any]] = {
     "psycopg": lambda url: psycopg.connect(url, autocommit=True),
     "psycopg2": psycopg2.connect,
+    "pg8000": lambda url: by_pg8000(url),
     "sqlite3": lambda url: sqlite3.connect(":memory:", isolation_level=None),
 }
+
+
+def by_pg8000(url: str) -> Any:
+    """Connect with pg8000, which takes no URL."""
+    told = urlsplit(url)
+    return pg8000.dbapi.connect(
+        user=told.username or "", password=told.password, host=told.hostname or "", port=told.port or 5432,
+        database=told.path[1:],
+    )  # fmt: skip
 
 
 class Program:
@@ -55,7 +67,7 @@ class Program:
         self.thing, self.connection = thing, Connection("1", database, None, True)
         databases = Databases(cast(Recorder, None), Objects())
         self.journal = Journal(databases)
-        held = SimpleNamespace(open_connections=lambda: iter([(thing, self.connection)]))
+        held = SimpleNamespace(open_connections=lambda: iter([(thing, self.connection)]), visitors=[])
         self.sessions = KeptSessions(cast(Databases, held), self.journal, "/project/")
 
     def run(self, text: str) -> None:
@@ -97,7 +109,7 @@ def opened(request: pytest.FixtureRequest, pair: Pair) -> str:
 
 
 CASES = [
-    *((driver, text) for driver in ("psycopg", "psycopg2") for text in POSTGRES),
+    *((driver, text) for driver in ("psycopg", "psycopg2", "pg8000") for text in POSTGRES),
     *(("sqlite3", text) for text in SQLITE),
 ]  # fmt: skip
 
@@ -139,7 +151,7 @@ def test_what_its_pool_set_up_is_no_difference(program: Callable[[str], Program]
     """A connection that is opened meanwhile counts from its first use, with what a listener has set by then."""
     found = program("psycopg")
     things, found.sessions._databases = found.sessions._databases, cast(
-        Databases, SimpleNamespace(open_connections=lambda: iter(()))
+        Databases, SimpleNamespace(open_connections=lambda: iter(()), visitors=[])
     )
     found.sessions.begins()
     found.sessions._databases = things

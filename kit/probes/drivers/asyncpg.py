@@ -35,6 +35,7 @@ class Asyncpg(ServerAdapter):
     )
     connections = (("asyncpg.connection", "Connection"),)
     pools = (("asyncpg.pool", "Pool"),)
+    visits_sessions = True
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -110,7 +111,10 @@ class Asyncpg(ServerAdapter):
                 if probe._gated:
                     await probe._about_to_run(connection, args[0] if args else "")
                 try:
-                    return await original(connection, *args, **kwargs)
+                    await probe._visit(connection)
+                    found = await original(connection, *args, **kwargs)
+                    await probe._visit(connection)
+                    return found
                 except BaseException as error:
                     out_of_traceback(error)
                     raise
@@ -125,6 +129,12 @@ class Asyncpg(ServerAdapter):
                 self._replace(Connection, name, using)
         if self._sources is not None:
             self._replace(pool.Pool, "__init__", self._pooling)
+
+    async def _visit(self, connection: Any) -> None:
+        """Let the session be compared in a diagnosis, between two statements of the program's."""
+        for visit in self._databases.visitors:
+            if not connection.is_closed() and not connection.is_in_transaction():
+                await visit(connection, lambda question: _asked_in_loop(connection, question))
 
     def _pooling(self, original: Any) -> Any:
         probe = self
@@ -243,6 +253,20 @@ async def _prepared(connection: Any, question: str) -> Sequence[Optional[str]]:
 
     statement = await Connection.prepare(connection, question, name="", record_class=Record)
     return tuple(await statement.fetchrow())
+
+
+async def _asked_in_loop(connection: Any, question: str) -> Sequence[Sequence[Optional[str]]]:
+    """Run a statement of the kit's by the protocol itself, which neither prepares nor caches anything."""
+    if not question.startswith("select"):
+        await connection._protocol.query(question, SECONDS_FOR_AN_ANSWER)
+        return ()
+    pieces: List[bytes] = []
+
+    async def take(piece: bytes) -> None:
+        pieces.append(piece)
+
+    await connection._protocol.copy_out(f"copy ({question}) to stdout", take, SECONDS_FOR_AN_ANSWER)
+    return [copied_row(line) for line in b"".join(pieces).splitlines(keepends=True)]
 
 
 def copied_row(copied: bytes) -> Sequence[Optional[str]]:

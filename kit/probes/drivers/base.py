@@ -56,6 +56,7 @@ class Adapter:
     inner: ClassVar[Tuple[Tuple[str, str], ...]] = ()  # package -> attribute with the wrapped driver's connection
 
     asks_sessions: ClassVar[bool] = False  # whether it has `ask_session`
+    visits_sessions: ClassVar[bool] = False  # whether it lets `Databases.visitors` ask its connections in their loop
 
     _hooks: "Hooks"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import Any, ClassVar, Optional, Sequence
 
 from ..frames import running
 from ..gate import Reached
@@ -18,6 +18,7 @@ from .base import Opener, ServerAdapter
 NO_PROBE = "the probe does not know this version of the driver"
 
 _ARGUMENTS = ("user", "host", "database", "port", "password", "source_address", "unix_sock")
+_NO_TRANSACTION = (b"I", None)  # None before the first statement
 _STATEMENTS = ("execute_simple", "execute_unnamed", "prepare_statement")
 
 
@@ -33,6 +34,15 @@ class Pg8000(ServerAdapter):
         ),
     )
     connections = (("pg8000.core", "CoreConnection"),)
+    asks_sessions = True
+    _simple: ClassVar[Any] = None  # the driver's own function for the simple query protocol, once it is wrapped
+
+    @staticmethod
+    def ask_session(connection: Any, question: str) -> Optional[Sequence[Sequence[Any]]]:
+        if connection._usock is None or connection._transaction_status not in _NO_TRANSACTION:
+            return None
+        ask = Pg8000._simple or type(connection).execute_simple
+        return ask(connection, question).rows or ()
 
     def install(self, hooks: Hooks) -> None:
         self._hooks = hooks
@@ -106,6 +116,8 @@ class Pg8000(ServerAdapter):
 
     def _running(self, original: Any) -> Any:
         probe = self
+        if original.__name__ == "execute_simple":
+            Pg8000._simple = staticmethod(original)
 
         def run(connection: Any, statement: Any, *args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
