@@ -222,6 +222,7 @@ class GuardedDatabases:
     """Takes the place of `Databases` in the drivers' probes under the guard: asks the gate, and records nothing."""
 
     gated = True
+    visitors = ()  # no session is compared
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
