@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .drivers import CONNECTIONS, POOLS
 from .frames import APPLICATION, owner
+from .loaded import application_modules
 from .objects import (
     Notes,
     Objects,
@@ -66,11 +67,15 @@ class Held:
 class _Space:
     """The globals of a module, their `count` when last examined, and the `slots` that can hold such an object."""
 
-    __slots__ = ("count", "globals", "slots")
+    __slots__ = ("count", "globals", "module", "slots")
 
-    def __init__(self, globals_: Dict[str, Any]) -> None:
-        self.globals, self.count = globals_, -1
+    def __init__(self, module: ModuleType) -> None:
+        self.module, self.globals, self.count = pointer_to(module), held_by(module), -1
         self.slots: List[str] = []
+
+    def is_of(self, module: Any) -> bool:
+        """Return whether this very module is meant, and not another one of its name."""
+        return self.module is not None and self.module() is module
 
 
 class NamesProbe:
@@ -136,16 +141,16 @@ class NamesProbe:
         """Yield the application's modules; their slots are updated when the number of their globals has changed."""
         if self._loaded != len(sys.modules):
             self._loaded = len(sys.modules)
-            for name, module in list(sys.modules.items()):
-                if name not in self._spaces and is_a(module, ModuleType) and _is_the_applications(module):
-                    self._spaces[name] = _Space(held_by(module))
+            for name, module in application_modules():
+                if name not in self._spaces:
+                    self._spaces[name] = _Space(module)
         for name, space in list(self._spaces.items()):
-            loaded = sys.modules.get(name)
-            if not is_a(loaded, ModuleType):
-                del self._spaces[name]
-                continue
-            if held_by(loaded) is not space.globals:
-                self._spaces[name] = space = _Space(held_by(loaded))
+            loaded: Any = sys.modules.get(name)
+            if not space.is_of(loaded):
+                if not is_a(loaded, ModuleType):
+                    del self._spaces[name]
+                    continue
+                self._spaces[name] = space = _Space(loaded)
             if space.count != len(space.globals):
                 space.count = len(space.globals)
                 space.slots = [slot for slot, value in list(space.globals.items()) if self._can_hold(value)]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from .environ import EnvironmentProbe
 from .frames import APPLICATION, owner
-from .objects import bases, held_by, is_a, module_of, name_of, space_of
+from .loaded import application_modules
+from .objects import Notes, address, bases, held_by, is_a, module_of, name_of, qualname_of, space_of
 from .own import functools, gc, sys
 from .own import own_builtins as __builtins__  # noqa: F401
-from .places import place
+from .places import Place, place
 from .redact import HIDDEN
 from .settings_files import SettingsFiles
 
@@ -19,6 +27,23 @@ if TYPE_CHECKING:
 
 _ATTRIBUTES_AT_MOST = 200  # of one object
 _HOLDERS_AT_MOST = 20
+# Types by their addresses (their metaclass has no say): such a value is no URL, and holds none in an attribute.
+_PLAIN = frozenset(
+    map(
+        address,
+        (
+            type(None), bool, int, float, complex, bytes, list, tuple, dict, set, frozenset, property, staticmethod,
+            classmethod, FunctionType, BuiltinFunctionType, MethodType, ModuleType, GetSetDescriptorType,
+            MemberDescriptorType,
+        ),
+    )
+)  # fmt: skip
+# Libraries' classes of URLs, and of texts that can be one. Others of theirs take long to be shown.
+_OF_URLS = frozenset(
+    ("pydantic.networks", "pydantic_core", "pydantic_core._pydantic_core", "starlette.datastructures", "databases.core")
+)
+_URLS = ("Url", "URL", "Dsn", "Secret")
+_judged: "Notes[bool]" = Notes()  # class -> whether it is the application's
 
 
 class Sources:
@@ -52,20 +77,22 @@ def _holders(url: str) -> Iterator[str]:
     wanted = place(url)
     if wanted is None:
         return
-    for name, module in list(sys.modules.items()):
-        globals_ = held_by(module) if is_a(module, ModuleType) else {}
-        file = globals_.get("__file__")
-        if type(file) is not str or owner(file) is not APPLICATION:
-            continue
-        for attribute, value in list(globals_.items()):
+    for name, module in application_modules():
+        for attribute, value in list(held_by(module).items()):
+            if address(type(value)) in _PLAIN:
+                continue
             if is_a(value, str):
-                if place(str.__str__(value)) == wanted:
+                if _names(str.__str__(value), wanted):
                     yield f"{name}.{attribute}"
                 continue
             for holder in _cached(value) if type(value) is functools._lru_cache_wrapper else (value,):
                 for inner, held in _attributes(holder):
-                    if place(_text(held)) == wanted:
+                    if address(type(held)) not in _PLAIN and _names(_text(held), wanted):
                         yield f"{name}.{attribute}{'()' if holder is not value else ''}.{inner}"
+
+
+def _names(text: str, wanted: Place) -> bool:
+    return "://" in text and place(text) == wanted
 
 
 def _cached(function: Any) -> Iterator[Any]:
@@ -80,22 +107,31 @@ def _cached(function: Any) -> Iterator[Any]:
 def _attributes(holder: Any) -> List[Tuple[str, Any]]:
     """Return the attributes of an object and of its class, if the class is the application's."""
     kind = holder if is_a(holder, type) else type(holder)
-    module: Any = sys.modules.get(module_of(kind))
-    file = held_by(module).get("__file__")
-    if type(file) is not str or owner(file) is not APPLICATION:
+    if not _is_the_applications(kind):
         return []
     found = {**space_of(kind), **(held_by(holder) if holder is not kind else {})}
     return list(found.items())[:_ATTRIBUTES_AT_MOST]
+
+
+def _is_the_applications(kind: type) -> bool:
+    known = _judged.get(kind)
+    if known is None:
+        module: Any = sys.modules.get(module_of(kind))
+        file = held_by(module).get("__file__")
+        known = type(file) is str and owner(file) is APPLICATION
+        if type(file) is str:  # a module that is not there yet, or has no file yet, is looked at again
+            _judged.set(kind, known)
+    return known
 
 
 def _text(value: Any) -> str:
     """Return the text of a URL; "" for a value whose conversion could run the application's code."""
     if is_a(value, str):
         return str.__str__(value)
-    package = module_of(type(value)).partition(".")[0]
-    if package == "sqlalchemy":
+    module, name = module_of(type(value)), qualname_of(type(value))
+    if module.startswith("sqlalchemy."):
         return url_as_text(value) or ""
-    return str(value) if package in ("pydantic", "pydantic_core", "starlette", "databases") else ""
+    return str(value) if module in _OF_URLS and name.endswith(_URLS) else ""
 
 
 def url_as_text(url: Any) -> Optional[str]:

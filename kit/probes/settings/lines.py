@@ -10,9 +10,10 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ..frames import APPLICATION, Stack, absolute, application_stack, owner
+from ..loaded import application_modules
 from ..objects import bases, held_by, is_a, space_of
 from ..own import own_builtins as __builtins__  # noqa: F401
-from ..own import re, sys
+from ..own import re
 
 _CALLS_AT_MOST = 2  # calls between the test code and the code that writes
 _SETS = re.compile(
@@ -220,19 +221,15 @@ def _running() -> Iterator[_Ran]:
 
 
 def _globals_of(file: str) -> Dict[str, Any]:
-    for module in list(sys.modules.values()):
-        held = held_by(module)
-        if held.get("__file__") == file:
-            return held
-    return {}
+    every = (held_by(module) for _, module in application_modules())
+    return next((held for held in every if held["__file__"] == file), {})
 
 
 def _files_of_tests() -> Iterator[_Ran]:
     """Yield the test modules that are loaded, conftests first."""
     found = {
-        held["__file__"]: held for held in map(held_by, list(sys.modules.values()))
-        if type(held.get("__file__")) is str and owner(held["__file__"]) is APPLICATION
-        and _OF_TESTS.search(held["__file__"])
+        held["__file__"]: held for _, module in application_modules()
+        if _OF_TESTS.search((held := held_by(module))["__file__"])
     }
     for file in sorted(found, key=lambda file: not file.endswith("conftest.py")):
         yield _Ran(absolute(file), 0, found[file])

@@ -13,6 +13,7 @@ from ..callables import code_of
 from ..context import CURRENT
 from ..environ import shown
 from ..frames import APPLICATION, Stack, absolute, owner
+from ..loaded import application_modules
 from ..objects import address, held_by, is_a, pointer_to
 from ..own import functools, re, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
@@ -29,6 +30,7 @@ _APART_AT_MOST = 50  # values of fixtures and locals that are watched
 _FRAMES_AT_MOST = 30
 _DEPTH_OF_LOCALS = 3
 _OF_A_FUNCTION = 1  # without it (class bodies, exec) locals can be the program's mapping
+_ASSIGNED = re.compile(r"(?m)^(?:class\s+)?([^\W\d]\w*)\s*[:=(]")  # the names at the left of a module's statements
 _OWN = __name__.partition(".settings")[0]
 
 Texts = Dict[str, Tuple[Tuple[str, ...], str]]  # dotted name -> its keys, its text
@@ -100,18 +102,18 @@ class _Root:
 
 
 class _Module:
-    __slots__ = ("count", "globals", "known", "name", "text")
+    __slots__ = ("assigned", "count", "globals", "known", "module", "name")
 
-    def __init__(self, name: str, globals_: Dict[str, Any]) -> None:
-        self.name, self.globals, self.count = name, globals_, -1
+    def __init__(self, name: str, module: ModuleType) -> None:
+        self.name, self.module, self.globals, self.count = name, pointer_to(module), held_by(module), -1
         self.known: Set[str] = set()
-        self.text: Optional[str] = None
+        self.assigned: Optional[Set[str]] = None
 
     def defines(self, name: str) -> bool:
         """Return whether the module's source assigns to a global, instead of importing it."""
-        if self.text is None:
-            self.text = _text_of(self.globals.get("__file__"))
-        return re.search(rf"(?m)^(class\s+)?{re.escape(name)}\b\s*[:=(]", self.text) is not None
+        if self.assigned is None:
+            self.assigned = set(_ASSIGNED.findall(_text_of(self.globals.get("__file__"))))
+        return name in self.assigned
 
 
 class SettingsProbe:
@@ -299,15 +301,15 @@ class SettingsProbe:
     def _take_in_modules(self) -> None:
         if self._loaded != len(sys.modules):
             self._loaded = len(sys.modules)
-            for name, module in list(sys.modules.items()):
-                if name not in self._modules and is_a(module, ModuleType) and _is_the_applications(module):
-                    self._modules[name] = _Module(name, held_by(module))
+            for name, module in application_modules():
+                if name not in self._modules and not _is_named_as_a_test(module):
+                    self._modules[name] = _Module(name, module)
         for name, known in list(self._modules.items()):
-            loaded = sys.modules.get(name)
-            if not is_a(loaded, ModuleType) or held_by(loaded) is not known.globals:
+            if known.module is None or known.module() is not sys.modules.get(name):
                 del self._modules[name]
                 self._loaded = 0
-        new = [(known, name) for known in self._modules.values() for name in self._new_globals(known)]
+        grown = [known for known in self._modules.values() if len(known.globals) != known.count]
+        new = [(known, name) for known in grown for name in self._new_globals(known)]
         for known, name in sorted(new, key=lambda one: not one[0].defines(one[1])) if new else ():
             root = _Root(
                 f"{known.name}.{name}", functools.partial(dict.get, known.globals, name, ABSENT), self._owned
@@ -319,8 +321,6 @@ class SettingsProbe:
                 self._changed_before(root, known.globals.get("__file__"))
 
     def _new_globals(self, known: _Module) -> List[str]:
-        if len(known.globals) == known.count:
-            return []
         known.count = len(known.globals)
         new = [name for name in known.globals if type(name) is str and name not in known.known]
         known.known.update(new)
@@ -366,7 +366,6 @@ def _frames() -> List[FrameType]:
     return found
 
 
-def _is_the_applications(module: ModuleType) -> bool:
-    file, name = held_by(module).get("__file__"), held_by(module).get("__name__")
-    of_tests = type(name) is str and name.rpartition(".")[2].startswith(("conftest", "test_"))
-    return type(file) is str and owner(file) is APPLICATION and not of_tests
+def _is_named_as_a_test(module: ModuleType) -> bool:
+    name = held_by(module).get("__name__")
+    return type(name) is str and name.rpartition(".")[2].startswith(("conftest", "test_"))

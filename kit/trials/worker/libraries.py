@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import os
 import sys
+import tokenize
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import ModuleType, SimpleNamespace
@@ -53,11 +54,8 @@ def load_probes() -> None:
     folder = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "probes")
     load(PROBES, folder).loaded_ahead = True  # type: ignore[attr-defined]
     importlib.import_module(f"{PROBES}.installed")
-    owner = importlib.import_module(f"{PROBES}.frames").owner
-    for module in list(sys.modules.values()):  # otherwise each fork would determine the owner of each file again
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str):
-            owner(file)
+    # Otherwise each fork would find out again that these modules are libraries.
+    importlib.import_module(f"{PROBES}.loaded").application_modules()
 
 
 def import_libraries(also: Iterable[str] = (), before_each: Callable[[], None] = lambda: None) -> list[str]:
@@ -143,6 +141,7 @@ def _fill_caches() -> None:
         distribution.metadata["Name"]
         _ = distribution.entry_points
     inspect.getmodule(compile("", "<nowhere>", "exec"))  # otherwise a failing test would spend time on this
+    list(tokenize.generate_tokens(iter(["x\n"]).__next__))  # compiles its expressions
 
 
 def _remember_entry_points() -> None:

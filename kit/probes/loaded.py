@@ -1,0 +1,29 @@
+"""The application's modules among those that are loaded. A library's module is looked at once."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Dict, List, Tuple
+
+from .frames import APPLICATION, owner
+from .objects import address, held_by, is_a
+from .own import own_builtins as __builtins__  # noqa: F401
+from .own import sys
+
+_of_libraries: Dict[str, int] = {}  # name in sys.modules -> address of the module
+
+
+def application_modules() -> List[Tuple[str, ModuleType]]:
+    """Return the application's modules with their names in `sys.modules`, in the order in which they were imported."""
+    found = []
+    for name, module in list(sys.modules.items()):
+        if _of_libraries.get(name) == address(module):
+            continue
+        file = held_by(module).get("__file__") if is_a(module, ModuleType) else None
+        if type(file) is not str:
+            continue  # it may get one later
+        if owner(file) is APPLICATION:
+            found.append((name, module))
+        else:
+            _of_libraries[name] = address(module)
+    return found
