@@ -41,6 +41,7 @@ ALLOWED = {
     "guard/init.py": ({"sqlite3"}, EXAMPLE),
     "notebooks/cells.py": ({"asyncpg"}, STUDIED),
     "notebooks/investigate/sessions.py": ({"psycopg"}, OWN_PAIR),
+    "notebooks/warm/parents.py": ({"psycopg"}, OWN_PAIR),
     "pair/connect.py": ({"psycopg"}, OWN_PAIR),
     "pair/embedded.py": ({"psycopg"}, OWN_PAIR),
     "pair/populate.py": ({"psycopg"}, OWN_PAIR),
