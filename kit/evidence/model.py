@@ -216,6 +216,13 @@ class Wait(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted(Entry):
+    """The program was interrupted in a statement that waited for a lock; none was begun after it."""
+
+    waiter: ConnectionName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """The object that a name holds: its type, and the engine that it is bound to; `app` for an application."""
 
@@ -655,6 +662,7 @@ class Evidence:
     left_open: Annotated[tuple[LeftOpen, ...], Event("left_open")] = ()
     unseen: Annotated[tuple[Unseen, ...], Event("unseen")] = ()
     waits: Annotated[tuple[Wait, ...], Event("wait")] = ()
+    interrupted: Annotated[tuple[Interrupted, ...], Event("interrupted")] = ()
     statements: dict[str, int] = field(default_factory=dict)
     outcomes: Annotated[tuple[Outcome, ...], Event("outcome")] = ()
     backends: tuple[Backend, ...] | None = None

@@ -13,7 +13,7 @@ from weakref import ReferenceType, ref
 
 from .connecting import Connecting, connecting
 from .context import CURRENT, REQUEST, Request, Supplier
-from .frames import Stack, application_stack
+from .frames import Stack, application_stack, places_of
 from .gate import Gate, Reached
 from .objects import Notes, Objects, address, held_by, is_a
 from .own import gc, os, re, sys
@@ -128,6 +128,8 @@ class Databases:
         self._writers: Dict[Hashable, Dict[str, Connection]] = {}  # database -> connections with uncommitted writes
         self._listeners: List[Listener] = []
         self.visitors: List[Callable[..., Any]] = []  # coroutines that ask a connection within its event loop
+        # The latest statement, if it had to wait: its connection, its stack, and the connections that it waits for.
+        self._waiting: Optional[Tuple[str, Stack, List[str]]] = None
         self.factories: "Notes[Stack]" = Notes()  # session class -> the stack that made its factory
         self.settings: Optional[SettingsProbe] = None
         self._opening_for: "ContextVar[Optional[str]]" = ContextVar("opening_for", default=None)
@@ -347,6 +349,8 @@ class Databases:
     ) -> None:
         """Record a statement that is about to run. A dependency may have supplied one of the objects in `also`."""
         statement = read(text)
+        if not statement.ends:  # else what a driver says of its own after an error
+            self._waiting = None
         if connection.serial != CURRENT.serial:
             connection.serial = CURRENT.serial
             connection.used_by.clear()
@@ -462,13 +466,24 @@ class Databases:
                 yield other, table, transaction.used[table]
 
     def _notice_wait(self, connection: Connection, statement: Statement) -> None:
+        here = application_stack()
         for holder, table, stack in self.holders(connection, statement):
             begun = holder.transaction
+            waits_for = self._waiting[2] if self._waiting is not None else []
+            self._waiting = connection.number, here, [*waits_for, holder.number]
             self._recorder.event(
-                "wait", apart=(table, holder.number), table=table, verb=statement.verb, waiter=connection.number,
-                holder=holder.number, holding=begun and begun.session, stacks={"held_at": stack},
+                "wait", stack=here, apart=(table, holder.number), table=table, verb=statement.verb,
+                waiter=connection.number, holder=holder.number, holding=begun and begun.session,
+                stacks={"held_at": stack},
                 held_in=begun and begun.test, held_by=begun and begun.fixture,
             )
+
+    @quietly
+    def interrupted(self, error: BaseException) -> None:
+        """Record that the program was interrupted in a statement that waited, and that no other has begun since."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and waiting[1] and tuple(waiting[1][0][:2]) in list(places_of(error)):
+            self._recorder.event("interrupted", stack=waiting[1], waiter=waiting[0])
 
     def _notice_unseen(self, reader: Connection, statement: Statement, writers: List[Connection]) -> None:
         for writer in writers:
@@ -493,6 +508,8 @@ class Databases:
         for listener in self._listeners:
             listener.ended(connection, is_commit)
         connection.transaction = None
+        if self._waiting is not None and connection.number in self._waiting[2]:
+            self._waiting = None
         self._open.pop(connection.number, None)
         writers = self._writers.get(connection.database)
         if writers is not None and writers.pop(connection.number, None) is not None and not writers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import CodeType, FrameType
-from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
 
 from .objects import Notes, held_by
 from .own import json, os, sys, threading
@@ -23,9 +23,14 @@ _STANDARD_LIBRARY = tuple({
 _SCRIPTS = os.path.dirname(os.path.abspath(sys.executable or os.sep)) + os.sep
 _SITE_FOLDERS = ("site-packages", "dist-packages")
 _RUNNER = os.path.join("_pytest", "runner.py")
+_ERRORS_AT_MOST = 5
 _FRAMES_AT_MOST = 500  # a runaway recursion must not make a probe slow
 _APPLICATION_FRAMES_AT_MOST = 24
 _LIBRARY_FRAMES_AT_MOST = 3
+
+# An error's class can override these.
+_TRACEBACK: Callable[[BaseException], Any] = vars(BaseException)["__traceback__"].__get__
+_CONTEXT: Callable[[BaseException], Any] = vars(BaseException)["__context__"].__get__
 
 _files: Dict[str, Tuple[str, str, str]] = {}  # co_filename -> owner, absolute path, package
 STARTED_BY: "Notes[Stack]" = Notes()  # thread -> the stack that started it
@@ -92,6 +97,29 @@ def application_stack(seen: Optional[List[CodeType]] = None, everything: bool = 
     if own:
         return tuple([(file, line, function, library) for file, line, function, library in own])
     return started_by() or tuple(libraries)
+
+
+def places_of(error: BaseException) -> Iterator[Tuple[str, int]]:
+    """Yield where the application was, innermost frame, when an error was raised; then that of each error before it.
+
+    An event loop raises a KeyboardInterrupt of its own, after the CancelledError that it has thrown into its task.
+    """
+    following: Optional[BaseException] = error
+    for _ in range(_ERRORS_AT_MOST):
+        if following is None:
+            return
+        place = None
+        trace = _TRACEBACK(following)
+        for _ in range(_FRAMES_AT_MOST):
+            if trace is None:
+                break
+            whose, path, _package = _file(trace.tb_frame.f_code.co_filename)
+            if whose is APPLICATION:
+                place = path, trace.tb_lineno
+            trace = trace.tb_next
+        if place is not None:
+            yield place
+        following = _CONTEXT(following)
 
 
 def running(folder: str, function: Optional[str] = None) -> Optional[FrameType]:

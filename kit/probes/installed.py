@@ -17,8 +17,8 @@ from .gate import Gate, Listed, Refusal
 from .hooks import Hooks
 from .interventions import INTERVENTIONS_VARIABLE, Interventions, interventions_from
 from .names import NamesProbe
-from .objects import Objects
-from .own import atexit, os
+from .objects import Objects, held_by
+from .own import atexit, os, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .peewee_use import PeeweeProbe
 from .pytest_use import PytestProbe
@@ -81,6 +81,7 @@ class Installed:
         pytest.between_phases.append(apps.check_overrides)
         pytest.between_phases.append(self._catch_up)
         pytest.after_test.append(databases.test_ended)
+        pytest.after_interrupt.append(databases.interrupted)
         self._at_end = apps.check_overrides, databases.test_ended
         return {
             "environment": environ,
@@ -109,6 +110,7 @@ class Installed:
     def end(self) -> None:
         """Record that the process ended with its probes installed."""
         atexit.unregister(self.end)
+        self._note_an_interrupt()
         for finish in (self._catch_up, *self._at_end):
             finish()
         quiet.tell()
@@ -116,6 +118,13 @@ class Installed:
             "end", watched=self.hooks.installed, failures={**self.hooks.failures, **quiet.failures},
             left_out=self.recorder.count_left_out(), uses=self._databases.counts(),
         )
+
+    @quiet.quietly
+    def _note_an_interrupt(self) -> None:
+        """Note the KeyboardInterrupt that ends the interpreter, without pytest."""
+        last = held_by(sys.modules.get("sys")).get("last_value")
+        if last is not None and issubclass(type(last), KeyboardInterrupt):
+            self._databases.interrupted(last)
 
     def remove(self) -> None:
         self.hooks.remove()

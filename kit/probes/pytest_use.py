@@ -31,6 +31,7 @@ class PytestProbe:
         self._recorder = recorder
         self.between_phases: List[Callable[[], None]] = []  # called at a test's start and after each phase
         self.after_test: List[Callable[[], None]] = []
+        self.after_interrupt: List[Callable[[BaseException], None]] = []
         self.after_fixture: List[Callable[[str, Any, Any], None]] = []  # name, function, value
         self._item: Any = None  # the current test
         self._controls = False  # pytest-xdist's controller: only its workers know the secrets in test ids
@@ -98,6 +99,12 @@ class PytestProbe:
         """Call the listeners at the end of a test of any runner."""
         for call in self.after_test:
             call()
+
+    @quietly
+    def _interrupted(self, excinfo: Any) -> None:
+        if issubclass(type(excinfo.value), KeyboardInterrupt):  # else `pytest.exit`
+            for call in self.after_interrupt:
+                call(excinfo.value)
 
     @quietly
     def _not_collected(self, report: Any) -> None:
@@ -179,6 +186,10 @@ class PytestProbe:
             @hookimpl(tryfirst=True)
             def pytest_runtest_logreport(self, report: Any) -> None:
                 probe._reported(report)
+
+            @hookimpl(tryfirst=True)
+            def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
+                probe._interrupted(excinfo)
 
             @hookimpl(tryfirst=True)
             def pytest_sessionfinish(self) -> None:

@@ -32,6 +32,9 @@ _OTHER_MARKS = (
     "zip -p", "nats://", "hooks.slack.com", "oracle:thin", "sessionid=", "sessid=", "connect.sid=", " -hp", "'-hp",
     '"-hp', "ldap", "rabbitmqctl", "net user ", "net', 'user", 'net", "user', "mosquitto_", "'-a'", '"-a"', "'-u",
     '"-u', "lftp", "smbclient", "rpcclient", "smbmap", "&#", "</",
+    "sudo", "kinit", "cryptsetup", "vault", "assword", "openssl", "ipmitool", "freerdp", "net use", "qpdf", "-upw",
+    "-opw", "snmp", "--from-literal", "isql", "using", "crypt(", "_decrypt", "_encrypt", "securestring", "useradd",
+    "\x1b[", "x1b[", "\\033[", "u001b[", "usermod", "rclone", "pw(", "copy ", "insert into",
 )  # fmt: skip
 _ALL_MARKS = (*MARKS, *_OTHER_MARKS)
 _FIVE_FIELDS = re.compile(r":(?:\*|\d{2,5}):[\w.*$-]+:")
@@ -238,18 +241,20 @@ def _is_marked(text: str) -> bool:
     return _FIVE_FIELDS.search(text) is not None
 
 
-def redact(text: str) -> str:
-    """Return `text` with `***` in place of each secret, by shape or by value."""
-    if not may_hold_a_secret(text):
+def redact(text: str, before: str = "") -> str:
+    """Return `text` with `***` in place of each secret, by shape or by value.
+
+    A text that arrives in pieces is recognised by the lines `before` it, too, such as the head of its columns.
+    """
+    whole = before + text
+    if not may_hold_a_secret(whole):
         return _known.out_of(text)
-    found = spans(text)
-    if found:
-        pieces, at = [], 0
-        for start, end in found:
-            pieces += [text[at:start], HIDDEN]
+    pieces, at = [], len(before)
+    for start, end in spans(whole):
+        if end > at:
+            pieces += [whole[at:start], HIDDEN]
             at = end
-        text = "".join([*pieces, text[at:]])
-    return _known.out_of(text)
+    return _known.out_of("".join([*pieces, whole[at:]]))
 
 
 def beginning(text: str, at_most: int) -> str:

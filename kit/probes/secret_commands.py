@@ -28,7 +28,51 @@ _HTPASSWD = (
     r"|(?<![\"'])[^\s'\"|;<>`]*[^\s'\"|;<>`)])"
 )
 
+# A whole argument, in quotes or not; no option, and nothing that stands for another text.
+_ARGUMENT = (
+    r"[\"']?(?P<secret>(?<=\")(?![$<{%*-])[^\"\n]+|(?<=')(?![<{%*-])[^'\n]+|(?<![\"'])(?![$<{%*-])[^\s'\",;|&<>()\[\]`]+)"
+)
+_ANY = r"[^\n|;]{0,300}?[\s'\"]"
+_OF_PASSWORDS = r"(?:[Pp]ass(?:word|wd|phrase)|[Pp]wd|_secret|Secret)"
+_VERBS = r"(?:set|hash|verify|check|make|encode|encrypt|compare|validate|change|reset|generate)"
+_ABOUT_A_PASSWORD = (
+    rf"\b(?:\w+_)?(?:{_VERBS}_?{_OF_PASSWORDS}|{_OF_PASSWORDS}_?{_VERBS})(?:_?[Hh]ash)?|\bhashpw|\bcheckpw"
+)
+
 _PATTERNS: Tuple[Tuple[Tuple[str, ...], str, int], ...] = (
+    ((" -p", "'-p", '"-p'),
+     rf"{_CLIENTS}[^\n|;]{{0,300}}?\s-p[ =]?(?P<quote>['\"])(?P<secret>[^\n'\"]+)(?P=quote)(?!,)", re.I),
+    (("openssl",),
+     rf"\bopenssl\s+passwd(?:\s+-salt\s+\S+|\s+-\w+)*\s+{_ARGUMENT}"
+     rf"|\bopenssl\b{_ANY}-k\s+{_ARGUMENT.replace('secret', 'other')}",
+     0),
+    (("mkpasswd",), rf"\bmkpasswd(?:\s+-[mSRP]\s+\S+|\s+-\w+)*\s+{_ARGUMENT}", 0),
+    (("wpa_passphrase",), rf"\bwpa_passphrase\s+\S+\s+{_ARGUMENT}", 0),
+    (("nmcli",), rf"\bnmcli\b{_ANY}password\s+{_ARGUMENT}", 0),
+    (("ssh-keygen",), rf"\bssh-keygen\b{_ANY}-[NP]\s+{_ARGUMENT}", 0),
+    (("ipmitool",), rf"\bipmitool\b{_ANY}-P\s+{_ARGUMENT}", 0),
+    (("freerdp",), rf"freerdp\b{_ANY}/p:{_ARGUMENT}", 0),
+    (("net use", "net', 'use", 'net", "use'), rf"\bnet use\s+(?:\w:\s+)?\\\\\S+\s+(?!/){_ARGUMENT}", re.I),
+    (("qpdf",), rf"\bqpdf\b{_ANY}--encrypt\s+{_ARGUMENT}", 0),
+    (("pdf",), rf"\bpdf\w+\b{_ANY}-[uo]pw\s+{_ARGUMENT}", 0),
+    (("snmp",), rf"\bsnmp\w+\b{_ANY}-[AX]\s+{_ARGUMENT}", 0),
+    (("redis-cli", "valkey-cli"), rf"(?i)\b(?:redis|valkey)-cli\b{_ANY}auth\s+(?:\w+\s+(?=\S))?{_ARGUMENT}", 0),
+    (("auth ",), rf"(?m)^(?:[\w.:-]+> ?)?AUTH[ \t]+(?:\w+[ \t]+(?=\S))?{_ARGUMENT}[ \t]*$", 0),
+    (("requirepass", "masterauth", "bindpw", "rootpw"),
+     rf"(?m)^[ \t]*(?:config set )?(?:requirepass|masterauth|bindpw|rootpw)[ \t]+{_ARGUMENT}[ \t]*$", re.I),
+    (("vault", "snyk", "authtoken", "rclone"),
+     rf"\b(?:vault\s+login|snyk\s+auth|ngrok\s+(?:config\s+add-)?authtoken|rclone\s+obscure)"
+     rf"\s+(?![\w]+=){_ARGUMENT}", 0),
+    (("--from-literal",), rf"--from-literal[=\s'\"]+[\w.-]+={_ARGUMENT}", 0),
+    (("configure",), rf"\bconfigure\s+set\s+[\w.]*(?:secret|token|password)[\w.]*\s+{_ARGUMENT}", 0),
+    (("isql",), rf"\bi(?:usql|sql)\s+(?:-\w+\s+)*\w+\s+\w+\s+{_ARGUMENT}", 0),
+    (("using",), rf"(?i)\bconnect\s+to\s+\S+\s+user\s+\S+\s+using\s+{_ARGUMENT}", 0),
+    (("useradd", "usermod"), rf"\buser(?:add|mod)\b{_ANY}(?:-p|--password)[ =]+{_ARGUMENT}", 0),
+    (("crypt(",), r"(?i)\bcrypt\(\s*'(?P<secret>[^'\n]+)'", 0),
+    (("pgp_sym_", "aes_"), r"(?i)\b(?:pgp_sym|aes)_(?:en|de)crypt\w*\([^()\n]{0,500},\s*'(?P<secret>[^'\n]+)'", 0),
+    (("securestring",), r"(?i)\bConvertTo-SecureString\s+(?:-String\s+)?[\"'](?P<secret>[^\"'\n]+)", 0),
+    (("passw", "passphrase", "pwd", "secret", "pw("),
+     rf"(?:{_ABOUT_A_PASSWORD})\(\s*(?:[\w.]+\s*,\s*)?[bru]?(?P<quote>[\"'])(?P<secret>[^\"'\n]+)(?P=quote)", 0),
     ((" -p", "'-p", '"-p'),
      rf"{_CLIENTS}[^\n|;]{{0,300}}?[\s'\"]-p(?:[ =]|[\"'],\s*[\"'])?(?P<secret>(?!\d+\b|-|[\"'])[^\s'\",)\]]+)", re.I),
     (("-p",), r"\b(?:mysql\w*|mariadb[\w-]*)\b[^\n|;]{0,300}?[\s'\"]-p(?P<secret>[^\s'\",)\]]+)", 0),
@@ -53,7 +97,7 @@ _PATTERNS: Tuple[Tuple[Tuple[str, ...], str, int], ...] = (
      r"(?:\b(?:sqlplus|impdp|expdp|sqlldr)\b[^\n|;/@]{0,100}?\s|\boracle:thin:)\w+/"
      r"(?P<secret>[^\s/@'\"<]+)(?=[@<]|\s|['\"]|\Z)", re.I),
     (("curl", "http", "wget"),
-     r"\b(?:curl|https?|wget)\b[^\n|;]{0,300}?[\s'\"](?:-u|-a|--user|--proxy-user|--auth)[\s=,'\"]*[^\s:'\"]*:"
+     r"\b(?:curl|https?|wget)\b[^\n|;]{0,300}?[\s'\"](?:-[uaU]|--user|--proxy-user|--auth)[\s=,'\"]*[^\s:'\"]*:"
      r"(?P<secret>[^\s'\",)\]]+)", 0),
 )
 
@@ -79,9 +123,22 @@ def in_commands(text: str, lower: str) -> Iterator[Span]:
 
 def _in_a_line(text: str, lower: str) -> Iterator[Span]:
     for marks, pattern, flags in _PATTERNS:
-        if any(mark in lower for mark in marks):
-            for match in _compiled(pattern, flags).finditer(text):
-                yield match.span("secret")
+        for start, end in _lines_with(lower, marks):
+            for match in _compiled(pattern, flags).finditer(text, start, end):
+                yield match.span("secret" if match["secret"] is not None else "other")
+
+
+def _lines_with(lower: str, marks: Tuple[str, ...]) -> List[Span]:
+    """Return the lines with one of these marks: most patterns are slow, and few lines have a mark."""
+    found = set()
+    for mark in marks:
+        at = lower.find(mark)
+        while at != -1:
+            end = lower.find("\n", at)
+            end = end if end != -1 else len(lower)
+            found.add((lower.rfind("\n", 0, at) + 1, end))
+            at = lower.find(mark, end)
+    return sorted(found)
 
 
 def _as_a_line(text: str) -> Tuple[str, List[int]]:

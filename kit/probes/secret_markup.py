@@ -203,11 +203,12 @@ def _the_name(text: str, places: List[Span]) -> str:
     """Return the name of a secret that is all of a cell, or the empty text."""
     if not places or sum(end - start for start, end in places) > _NAME_AT_MOST:
         return ""
-    return _name_in("".join(text[start:end] for start, end in places))
+    return name_in("".join(text[start:end] for start, end in places))
 
 
 @functools.lru_cache(maxsize=4096)
-def _name_in(text: str) -> str:
+def name_in(text: str) -> str:
+    """Return the name of a secret that is all of a text, but for a word or two before it; or the empty text."""
     found = _A_NAME.match(text)
     if found is None or not names_a_secret(found["name"]) or words(found["words"].lower()) & _OF_SENTENCES:
         return ""

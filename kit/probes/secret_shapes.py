@@ -16,10 +16,13 @@ from typing import Iterator, List, Match, Optional, Pattern, Tuple
 
 from .own import functools, re
 from .own import own_builtins as __builtins__  # noqa: F401
+from .secret_columns import table_of
 from .secret_commands import in_commands
+from .secret_inputs import in_inputs
 from .secret_markup import TAGS, Page, Tag, named_in, tags_in
 from .secret_names import MARKS, names_a_secret
 from .secret_names import words as _words
+from .secret_tables import Table, is_a_count
 
 Span = Tuple[int, int]
 
@@ -33,9 +36,35 @@ def spans(text: str) -> List[Span]:
     """Return the (start, end) of each secret in `text`, in order and without overlaps.
 
     A text may be escaped, like JSON within JSON, HTML or a URL's parameter: it is searched as it is, and unescaped.
-    One with tags of HTML is also searched as a browser shows it, and its tables.
+    One with tags of HTML is also searched as a browser shows it, and its tables; one with colours as a terminal does.
     """
-    return _apart(_found_in(text, _DEPTH), text)
+    if "E  " in text:
+        text = _OF_PYTEST.sub(" ", text)  # of the same length
+    if not any(sign in text for sign in _ESCAPE_SIGNS):
+        return _apart(_found_in(text, _DEPTH), text)
+    plain, places = _without(_OF_A_TERMINAL, text)
+    found = _found_in(plain, _DEPTH)
+    return _apart([(places[start], places[end - 1] + 1) for start, end in found if start < end], text)
+
+
+_OF_PYTEST = re.compile(r"(?m)^[E>](?= {3})")  # what pytest puts before the lines of an error
+_ESCAPE_SIGNS = ("\x1b", "\\x1b[", "\\033[", "\\u001b[")
+_OF_A_TERMINAL = (
+    r"(?:\x1b|\\+(?:x1b|033|u001b))\[[0-9;:?]{0,40}[A-Za-z]"
+    r"|\x1b\][^\x07\x1b\n]{0,1000}(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]"
+)
+
+
+def _without(pattern: str, text: str) -> Tuple[str, List[int]]:
+    """Return a text without what matches, and the position in `text` of each of its characters."""
+    pieces: List[str] = []
+    places: List[int] = []
+    at = 0
+    for found in _compiled(pattern).finditer(text):
+        pieces.append(text[at : found.start()])
+        places += range(at, found.start())
+        at = found.end()
+    return "".join([*pieces, text[at:]]), [*places, *range(at, len(text))]
 
 
 def _found_in(text: str, depth: int) -> List[Span]:
@@ -94,10 +123,13 @@ def _spans(text: str, is_last: bool) -> List[Span]:
     if len(lower) != len(text):  # some letters are longer in lower case: positions would shift
         lower = "".join(letter.lower() if letter < "\x80" else letter for letter in text)
     if any(mark in lower for mark in MARKS):
-        found += (span for span in _named(text, lower) if is_last or not _is_clearer_unescaped(text, *span))
+        columns: List[Span] = []
+        found += (span for span in _named(text, lower, columns) if is_last or not _is_clearer_unescaped(text, *span))
+        found += columns
     if "://" in text:
         found += _in_urls(text)
     found += in_commands(text, lower)
+    found += in_inputs(text, lower)
     for marks, pattern, flags in _PATTERNS:
         if any(mark in lower for mark in marks):
             matches = _compiled(pattern, flags).finditer(text)
@@ -256,10 +288,11 @@ _BLOCK = r"[|>][+-]?\d?[ \t]*\n(?P<secret>(?:[ \t]+[^\n]*(?:\n|\Z))+)"
 _HEADER = r"(?:(?:Bearer|Basic|Digest|Token|ApiKey|Negotiate|AWS4-HMAC-SHA256)[ \t]+)?(?P<secret>[^\n\r\"'<>]+)"
 
 
-def _named(text: str, lower: str) -> Iterator[Span]:
-    """Yield the spans of values that follow the names of secrets."""
+def _named(text: str, lower: str, columns: List[Span]) -> Iterator[Span]:
+    """Yield the spans of values that follow the names of secrets; add those below them in tables to `columns`."""
     beyond = [0] * len(MARKS)  # the next position of each mark; -1 for none
     done = 0
+    looked_at = 0  # the end of the last line, or table, that was looked at
     while True:
         for number, mark in enumerate(MARKS):
             if done == 0 or -1 < beyond[number] < done:
@@ -274,9 +307,23 @@ def _named(text: str, lower: str) -> Iterator[Span]:
         assert right is not None
         start, done = left.start(), right.end()
         if names_a_secret(text[start:done]) or _in_a_query(text, start, text[start:done]):
+            if start >= looked_at:
+                table, looked_at = table_of(text, start, done)
+                if table is not None:
+                    columns += _values_of(text, table)
+                    if table.head_end >= done:
+                        done = table.head_end
+                        continue
             for span in _after(text, start, done):
                 yield span
                 done = max(done, span[1])
+
+
+def _values_of(text: str, table: Table) -> Iterator[Span]:
+    for cell in table.cells:
+        value = text[cell.start : cell.end]
+        if _may_be_a_value(value, cell.name) and not is_a_count(cell.name, value):
+            yield cell.start, cell.end
 
 
 def _in_a_query(text: str, start: int, name: str) -> bool:
@@ -364,7 +411,8 @@ def _linked(text: str, start: int, name: str, link: Match[str]) -> Iterator[Span
         elif before == "[":
             yield from (span for span in _quoted(text, at) if text[span[1] + 1 : span[1] + 2] == "]")
     elif kind == "blank" and option:
-        if text[at : at + 1] not in ("-", ""):
+        is_explained = len(link.group()) > 1 and not text[text.rfind("\n", 0, start) + 1 : start].strip()
+        if text[at : at + 1] not in ("-", "") and not is_explained:
             yield from _shell_word(text, at)
     elif kind in ("blank", "is"):
         if name.lower() == "pass" or text[max(0, start - 11) : start].lower().endswith("unexpected "):

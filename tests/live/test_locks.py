@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from kit.detectors.sessions import lock_held_by_transaction
 from kit.pair import Pair
 from kit.pair.slots import open_slots
-from tests.projects import diagnosed, write
+from tests.projects import LIGHT, diagnosed, write
+
+KIT = Path(__file__).parents[2]
 
 HOLDER = """
     import os, sys
@@ -59,3 +67,69 @@ def test_another_holder_is_not_overlooked(pair: Pair, tmp_path: Path, table: str
         answer, found = diagnosed(tmp_path, allow=[test], **urls)
     assert (lock_held_by_transaction.NAME in [one.kind for one in answer.findings]) is told
     assert lock_held_by_transaction.NAME not in [cause.kind for cause in found.causes], found
+
+
+HANGING = """
+    import os, pathlib, time
+    import pytest
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.orm import Session
+
+    engine = create_engine(os.environ["LIBRARY_URL"])
+    session = Session(engine)
+
+    def reached():
+        pathlib.Path("reached").touch()
+
+    @pytest.fixture(autouse=True)
+    def tables():
+        with engine.begin() as connection:
+            connection.execute(text("create table if not exists books (title text)"))
+        yield
+        {before}
+        with engine.begin() as connection:
+            reached()
+            connection.execute(text("drop table books"))
+        {after}
+
+    def test_there_is_nothing():
+        assert session.scalars(text("select * from books")).all() == []
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [("", "", True), ("session.close()", "time.sleep(300)", False)],
+    ids=["the session is open", "it is closed, and something else lasts"],
+)
+def test_a_trace_that_is_interrupted_names_the_lock_that_is_waited_for(
+    pair: Pair, tmp_path: Path, before: str, after: str, told: bool
+) -> None:
+    """Ctrl-C in a statement that waits: both lines are named, though pytest ends by itself; else nothing is."""
+    write(tmp_path, {"test_it.py": HANGING.format(before=before, after=after)})
+    with open_slots(pair, 1) as (own,):
+        environ = {**os.environ, "PYTHONPATH": str(KIT), "LIBRARY_URL": own.test.url("psycopg")}
+        command = [sys.executable, "-m", "kit", "trace", "--", sys.executable, "-m", "pytest", "-q", *LIGHT]
+        with subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, start_new_session=True) as process:  # fmt: skip
+            while not (tmp_path / "reached").exists() and process.poll() is None:
+                time.sleep(0.05)
+            if told:
+                _wait_for_a_lock(own.test.url())
+            else:
+                time.sleep(1)
+            os.killpg(process.pid, signal.SIGINT)
+            output, _ = process.communicate(timeout=120)
+    assert "KeyboardInterrupt" in output
+    assert (lock_held_by_transaction.NAME in output) is told, output
+    if told:
+        lines = (tmp_path / "test_it.py").read_text().splitlines()
+        dropped, selected = (next(n for n, line in enumerate(lines, 1) if part in line) for part in ("drop", "select"))
+        assert f"drop at test_it.py:{dropped} tables" in output
+        assert f"begun at test_it.py:{selected} test_there_is_nothing" in output
+
+
+def _wait_for_a_lock(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not connection.execute("select 1 from pg_stat_activity where wait_event_type = 'Lock'").fetchall():
+            time.sleep(0.05)

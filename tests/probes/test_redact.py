@@ -385,6 +385,11 @@ def test_a_long_text_is_looked_through_in_bounded_steps() -> None:
         "              \"type='password'\" * 10_000,\n"
         "              '<td>' * 50_000, '<a \"' * 50_000, '<a title=\"\">' * 30_000, '<tr><th>password' * 20_000,\n"
         "              '<th colspan=99>token' * 10_000, '</b>password<b>' * 20_000, '<a &lt;' * 40_000,\n"
+        "              'user | password\\n-----+----\\n' * 10_000, 'user,password\\n\"a,b\\n' * 10_000,\n"
+        "              '  user password\\n0 a b\\n' * 10_000, \"['user','password'],\" * 10_000,\n"
+        "              'token token\\n' * 20_000,\n"
+        "              'Name: password, dtype: object\\n' * 10_000,\n"
+        "              'echo x | docker login --password-stdin; ' * 10_000,\n"
         "              '<a &amp;quot;' * 30_000, '&#60;b&#62;' * 30_000, '<b> ' + ' ' * 200_000):\n"
         "    redact(flood + ' password=Zq7-xW9')\n"
     )

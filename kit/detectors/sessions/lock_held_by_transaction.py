@@ -39,7 +39,7 @@ def detect(case: Case) -> Iterator[Finding[About]]:
         held, waits = first(evidence.stacks[event.held_at]), first(evidence.chain(event))
         if held is None or waits is None or (held, waits) in seen:
             continue
-        if event.test in gave_up or _is_the_end(evidence, event):
+        if event.test in gave_up or _is_the_end(evidence, event) or _is_interrupted(evidence, event):
             seen.add((held, waits))
             yield _finding(evidence, event, held, waits, gave_up)
 
@@ -50,6 +50,11 @@ def _is_the_end(evidence: Evidence, event: Wait) -> bool:
     later = (*(use.at_s for use in evidence.uses if use.process == event.process),
              *(outcome.at_s for outcome in evidence.outcomes))  # fmt: skip
     return not ended and not any(at_s > event.at_s for at_s in later)
+
+
+def _is_interrupted(evidence: Evidence, event: Wait) -> bool:
+    """Whether the program was interrupted (Ctrl-C) in a statement, and so ended by itself."""
+    return any(one.waiter == event.waiter and one.at_s > event.at_s for one in evidence.interrupted)
 
 
 def _finding(evidence: Evidence, event: Wait, held: Frame, waits: Frame, gave_up: set[str]) -> Finding[About]:

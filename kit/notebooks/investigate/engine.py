@@ -118,8 +118,8 @@ class KitEngine(Engine):  # type: ignore[misc]
 
         `execution_timeout` is papermill's name for the limit per cell.
         """
-        def clean(text: str) -> str:
-            return str(nb_man.secrets.out_of(text))
+        def clean(text: str, before: str) -> str:
+            return str(nb_man.secrets.out_of(text, before))
 
         execution = _Execution(
             nb_man,

@@ -9,8 +9,11 @@ from typing import Any, TextIO
 
 from kit.notebooks.investigate import OUTPUT_CELL_BYTES, OUTPUT_NOTEBOOK_BYTES
 from kit.notebooks.investigate.scrub import cut_error
+from kit.probes.redact import may_hold_a_secret
 
 _OUTPUTS = ("stream", "display_data", "update_display_data", "execute_result", "error")
+_LINES_KEPT = 8  # a head, what is drawn around it, and rows that show how it is aligned
+_LINE_AT_MOST = 2000
 _LAST_END_OF_LINE = re.compile(r".*[\n\r]", re.DOTALL)
 
 
@@ -74,17 +77,43 @@ def _megabytes(size: int) -> str:
 
 
 @dataclass(slots=True)
+class Before:
+    """The lines of a stream that may name the columns of those that follow: up to a blank line, and only a few."""
+
+    _lines: list[str] = field(default_factory=list)
+    _is_marked: bool = False
+
+    @property
+    def text(self) -> str:
+        """The kept lines."""
+        return "".join(self._lines)
+
+    def add(self, text: str) -> None:
+        """Take further lines of the stream."""
+        for line in text.splitlines(keepends=True):
+            if not line.strip() or len(line) > _LINE_AT_MOST:
+                self._lines, self._is_marked = [], False
+            elif not self._is_marked:
+                self._is_marked = may_hold_a_secret(line)
+                self._lines = [*self._lines[-1:], line]
+            elif len(self._lines) < _LINES_KEPT:
+                self._lines.append(line)
+
+
+@dataclass(slots=True)
 class Echo:
     """Copies the output of cells, as `papermill --log-output`, `--stdout-file` and `--stderr-file` do.
 
-    Output is copied in whole lines, so that a secret cannot be split between two pieces; `clean` removes secrets.
+    Output is copied in whole lines, so that a secret cannot be split between two pieces; `clean` removes secrets from
+    a text, given the lines before it, which may be the head of a table.
     """
 
-    clean: Callable[[str], str]
+    clean: Callable[[str, str], str]
     log: Any = None
     stdout: TextIO | None = None
     stderr: TextIO | None = None
     _held: dict[str, str] = field(default_factory=dict)
+    _before: dict[str, Before] = field(default_factory=dict)
 
     def take(self, message: Any) -> None:
         """Copy what a message from the kernel shows."""
@@ -96,7 +125,7 @@ class Echo:
             self._write(content["name"], text[:cut])
             self._held[content["name"]] = text[cut:]
         elif kind in ("execute_result", "display_data") and self.log and "text/plain" in content["data"]:
-            self.log.info(self.clean(content["data"]["text/plain"]))
+            self.log.info(self.clean(content["data"]["text/plain"], ""))
 
     def end_cell(self) -> None:
         """Copy the last line, which may not be terminated."""
@@ -108,7 +137,10 @@ class Echo:
         file = self.stdout if name == "stdout" else self.stderr
         if not text or (self.log is None and file is None):
             return
-        text = self.clean(text)
+        before = self._before.setdefault(name, Before())
+        earlier = before.text
+        before.add(text)
+        text = self.clean(text, earlier)
         if self.log is not None:
             (self.log.info if name == "stdout" else self.log.warning)(text)
         if file is not None:

@@ -52,9 +52,9 @@ class Secrets:
         """Whether one of the values is in `text`."""
         return self.known.within(text)
 
-    def out_of(self, text: str) -> str:
-        """Return `text` with every secret replaced, by value and by form."""
-        return self.known.out_of(redact(text))
+    def out_of(self, text: str, before: str = "") -> str:
+        """Return `text` with every secret replaced, by value and form; lines `before` it may name its columns."""
+        return self.known.out_of(redact(text, before))
 
     def out_of_notebook(self, nb: Any) -> list[int]:
         """Replace secrets in a notebook, in place; return the positions of cells whose outputs contained one."""

@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, output_from_msg
 
 from kit.notebooks.investigate.outputs import Amount, Echo, TooMuch
 from kit.notebooks.investigate.scrub import ERROR_AT_MOST
+from kit.probes.redact import redact
 
 
 def stream(text: str, name: str = "stdout") -> Any:
@@ -69,10 +70,19 @@ def test_an_error_is_cut_and_counts() -> None:
     assert len(content["traceback"]) <= 200
 
 
+def test_a_row_is_passed_on_without_the_secret_that_a_head_before_it_names() -> None:
+    """A table that a cell prints line by line has its head in an earlier piece; a blank line ends it."""
+    out = StringIO()
+    echo = Echo(lambda text, before: redact(text, before), stdout=out)
+    for line in ("users\n", "id,password\n", "1,h1dden-A\n", "2,h1dden-B\n", "\n", "3,shown-C\n"):
+        echo.take(stream(line))
+    assert out.getvalue() == "users\nid,password\n1,***\n2,***\n\n3,shown-C\n"
+
+
 def test_lines_are_passed_on_whole_and_without_secrets() -> None:
     """A secret that a cell prints in two pieces is in no file, and the last line comes without its end."""
     out, errors = StringIO(), StringIO()
-    echo = Echo(lambda text: text.replace("s3cr3t", "***"), stdout=out, stderr=errors)
+    echo = Echo(lambda text, before: text.replace("s3cr3t", "***"), stdout=out, stderr=errors)
     for message in (stream("it is s3c"), stream("warn\n", "stderr"), stream("r3t\n50 %\r"), stream("end")):
         echo.take(message)
     assert (out.getvalue(), errors.getvalue()) == ("it is ***\n50 %\r", "warn\n")
