@@ -101,7 +101,8 @@ class _Columns:
         cells = [trimmed_in(row, cell) for row, cell in zip(rows, cells) if row[cell[0] : cell[1]].strip()]
         if is_close or len(cells) < 2:
             cells.append(self.words[number])
-        return len({cell[0] for cell in cells}) < 2 or len({cell[1] for cell in cells}) < 2
+        is_one = is_close and len(self.words) == 1  # a line of code often begins where a word of another does
+        return len({cell[1] for cell in cells}) < 2 or (not is_one and len({cell[0] for cell in cells}) < 2)
 
 
 def _blank(row: str, river: List[int]) -> List[int]:
@@ -144,7 +145,7 @@ def _below_words(text: str, line: Line, head: str, limit: int) -> Optional[Table
     columns.join_what_a_row_joins(row)
     cells = [head[start:end] for start, end in columns.words]
     names = {number: secret_in(cell) for number, cell in enumerate(cells) if secret_in(cell)}
-    if not names or not all(map(is_head_cell, cells)) or not columns.take(row):
+    if cells == ["pass"] or not names or not all(map(is_head_cell, cells)) or not columns.take(row):
         return None
     rows = [row]
     lines = [first]

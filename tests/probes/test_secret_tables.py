@@ -183,6 +183,8 @@ password: str | None\\nhost: str | None
 For example: "a secret"\\n    userinfo = self.userinfo\\n    return userinfo
 # default behavior: generated default token\\n    # keep it\\n    self.token = None
 * option tokens\\n  * `name` {string} Long name\\n  * `value` {string} Value
+        except ValueError:\\n            pass\\n        in_file = open(x)
+        token\\n    a = b\\n    c = d
 choices=["user", "password"], default=["user"]
 """.strip().splitlines()
 
