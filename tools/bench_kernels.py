@@ -18,7 +18,7 @@ from kit.notebooks.warm import parents
 from kit.trials.fork_server import close_idle, give_back
 
 ARGV = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-IMPORTS = "import pandas, matplotlib.pyplot, kit.notebooks.cells"
+IMPORTS = "import pandas, kit.notebooks.cells"
 PART_AT_MOST = 0.25
 
 

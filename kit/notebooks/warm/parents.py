@@ -12,13 +12,13 @@ from kit.trials.fork_server import AnyParent, Kind, give_back, kind_of, take, ta
 
 MODULES = (
     "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.comm", "IPython.core.completer",
-    "matplotlib.pyplot", "pandas", "psycopg", "kit.notebooks.investigate.kernel", "kit.notebooks.checks",
+    "pandas", "psycopg", "kit.notebooks.investigate.kernel", "kit.notebooks.checks",
     "kit.notebooks.predictions", "kit.report.tables", "kit.report.timeline", "kit.specimens.attempts",
     "kit.specimens.trial", "kit.trials.runner", "kit.evidence.causes",
 )  # fmt: skip
 """What a parent imports besides the libraries of trials: IPython's kernel, and what the kit's notebooks import.
 
-None that looks for a running IPython as it is imported: ipywidgets, matplotlib's backend for notebooks, or
+None that looks for a running IPython or reads the working directory as it is imported: ipywidgets, matplotlib,
 `kit.notebooks.cells`.
 """
 _OWN = ("KIT_", "JPY_")

@@ -1,6 +1,6 @@
 """The provisioner: forks a kernel from a warm parent; where that cannot be, starts an ordinary one and says why.
 
-A parent costs what three kernels cost, so the first three of a process, with one environment, are ordinary ones; the
+A parent costs what five kernels save, so the first five of a process, with one environment, are ordinary ones; the
 later ones are forked.
 A server that starts kernels for a user who waits (JupyterLab) has a parent prepared as soon as there is one kernel.
 """
@@ -79,7 +79,7 @@ def _forked(program: Program, many: bool) -> ForkedKernel:
     return ForkedKernel(parent or parents.idle_or_new(program.environ), program)
 
 
-_FEW = 3
+_FEW = 5
 
 
 class _Started:

@@ -1,4 +1,4 @@
-"""The program of a kernel that is a fork: what an ordinary kernel reads at its start is read again, then IPython runs.
+"""The program of a kernel that is a fork: what it must not share with other forks is made anew, then IPython runs.
 
     python -m kit.notebooks.warm.start PROGRAM ARGUMENTS     PROGRAM is a module, or a function as MODULE:FUNCTION
 """
@@ -20,7 +20,6 @@ def main() -> None:
     if sys.argv[0] == "ipykernel_launcher":  # it read the variable when the parent imported it
         sys.argv.append(f"--IPKernelApp.parent_handle={os.getppid()}")
     _reseed()
-    _read_settings_again()
     module, _, function = sys.argv[0].partition(":")
     if function:
         getattr(importlib.import_module(module), function)()
@@ -33,19 +32,6 @@ def _reseed() -> None:
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed()
-
-
-def _read_settings_again() -> None:
-    """Let matplotlib read its settings again, which depend on the working directory and on variables."""
-    matplotlib = sys.modules.get("matplotlib")
-    if matplotlib is None:
-        return
-    # ipykernel sets this variable, where nobody has, before a notebook can import matplotlib.
-    if not os.environ.get("MPLBACKEND"):
-        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-    settings = matplotlib.rc_params()
-    settings["backend"] = os.environ["MPLBACKEND"]  # before it is read, which would choose one
-    matplotlib.rcParams.update(settings)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ print(other.pid)
 """
 FACTS = """
 import json, os, random, resource, signal, sys, threading
-import matplotlib.pyplot as plt
+import pandas
 facts = {
     "arguments": [word for word in sys.argv[1:] if "parent_handle" not in word][::2],
     "program": os.path.basename(sys.argv[0]),
@@ -45,7 +45,7 @@ facts = {
     "leads its session": os.getsid(0) == os.getpgid(0) == os.getpid(),
     "threads": sorted(thread.name for thread in threading.enumerate()),
     "main": __name__, "limits": resource.getrlimit(resource.RLIMIT_NOFILE),
-    "backend": plt.get_backend(), "standard streams": [sys.__stdout__.name, sys.__stderr__.name],
+    "standard streams": [sys.__stdout__.name, sys.__stderr__.name],
     "warnings": sys.warnoptions, "encodings": [sys.stdout.encoding, sys.getfilesystemencoding()],
 }
 print(json.dumps(facts))
@@ -104,11 +104,10 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_a_forked_kernel_is_what_an_ordinary_one_is(ready: Path) -> None:
-    """Arguments, paths, folder, variables, files, session, threads, signals and pictures' backend are the same."""
+    """Arguments, paths, folder, variables, files, session, threads, signals and limits are the same."""
     with running(ready, name="local-provisioner") as ordinary, running(ready) as forked:
         assert (ordinary.forked, forked.forked) == (False, True)
         assert json.loads(forked.says(FACTS)) == json.loads(ordinary.says(FACTS))
-        assert "image/png" in forked.says("_ = plt.plot([1])")
 
 
 def test_forks_of_one_parent_draw_different_numbers(ready: Path) -> None:
@@ -121,22 +120,6 @@ def test_forks_of_one_parent_draw_different_numbers(ready: Path) -> None:
     (parent, *first), (same_parent, *second) = drawn
     assert parent == same_parent
     assert not set(first) & set(second)
-
-
-@pytest.mark.parametrize("settings", [{"MPLBACKEND": "svg"}, {"matplotlibrc": "lines.linewidth: 7"}])
-def test_what_matplotlib_reads_at_its_import_is_read_by_each_kernel(
-    ready: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A backend that a variable names, and the settings of the kernel's folder, count in a fork."""
-    if "MPLBACKEND" in settings:
-        monkeypatch.setenv("MPLBACKEND", settings["MPLBACKEND"])
-        give_back_ready()
-    else:
-        (tmp_path / "matplotlibrc").write_text(settings["matplotlibrc"])
-    with running(tmp_path) as kernel:
-        assert kernel.forked
-        said = kernel.says("import matplotlib as m; print(m.get_backend(), m.rcParams['lines.linewidth'])")
-    assert said.split()[0 if "MPLBACKEND" in settings else 1] in ("svg", "7.0")
 
 
 def give_back_ready() -> None:
