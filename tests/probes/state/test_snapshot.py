@@ -222,12 +222,29 @@ BESIDES = (  # these change something else, too
     "logging._levelToName[5]",
 )  # fmt: skip
 LOOP = asyncio.new_event_loop()
-event.listen(Pool, "checkout", print)
-event.listen(QueuePool, "checkout", repr)
 logging.getLogger("kit.state")
 logging.getLogger("kit.handled").addHandler(logging.NullHandler())
 asyncio.set_event_loop(None)  # which makes the policy
 __import__("mimetypes")
+
+
+@pytest.fixture
+def _listened() -> Iterator[None]:
+    """Something listens to a class and to one derived from it, as long as the test runs."""
+    listeners = (Pool, "checkout", _heard_before), (QueuePool, "checkout", _heard_of_a_queue)
+    for one in listeners:
+        event.listen(*one)
+    yield
+    for one in listeners:
+        event.remove(*one)
+
+
+def _heard_before(*given: object) -> None:
+    """Stands for a listener that is there when a test begins."""
+
+
+def _heard_of_a_queue(*given: object) -> None:
+    """Stands for a listener of a class below."""
 
 
 def _heard(*given: object) -> None:
@@ -241,6 +258,7 @@ def _other_zone() -> None:
         time.tzset()
 
 
+@pytest.mark.usefixtures("_listened")
 @pytest.mark.parametrize("what", PROCESS)
 def test_what_the_process_shares_is_seen_and_put_back(what: str) -> None:
     """State outside the program's own modules is seen under the name that a program has for it, and put back.
