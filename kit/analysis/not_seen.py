@@ -136,7 +136,8 @@ def _processes(evidence: Evidence) -> Iterator[Gap]:
     code = evidence.exit_code
     if code and not evidence.outcomes:
         ended = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        yield Gap("run", "", f"the command {ended}, and no test was run")
+        begun = any(one.test for one in (*evidence.connections, *evidence.uses))
+        yield Gap("run", "", f"the command {ended}, and no test {'came to its end' if begun else 'was run'}")
     pids = {process.pid for process in evidence.processes}
     last = {process.pid: number for number, process in enumerate(evidence.processes)}
     theirs, cut_short = with_tests(evidence), []

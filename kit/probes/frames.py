@@ -22,6 +22,8 @@ _STANDARD_LIBRARY = tuple({
 })
 _SCRIPTS = os.path.dirname(os.path.abspath(sys.executable or os.sep)) + os.sep
 _SITE_FOLDERS = ("site-packages", "dist-packages")
+# Cython names its sources by a relative path, in tracebacks too; nothing of that name is in the working directory.
+_OF_CYTHON = (".pyx", ".pxd", ".pxi")
 _RUNNER = os.path.join("_pytest", "runner.py")
 _ERRORS_AT_MOST = 5
 _FRAMES_AT_MOST = 500  # a runaway recursion must not make a probe slow
@@ -187,8 +189,11 @@ def _caller_of_greenlet(greenlet: Any) -> Tuple[Optional[FrameType], Any]:
 def _file(filename: str) -> Tuple[str, str, str]:
     found = _files.get(filename)
     if found is None:
-        path = filename if filename.startswith("<") else os.path.abspath(filename)
-        whose, package = _owner(path)
+        if filename.endswith(_OF_CYTHON) and not os.path.isabs(filename):
+            whose, path, package = LIBRARY, filename, filename.replace("\\", "/").partition("/")[0]
+        else:
+            path = filename if filename.startswith("<") else os.path.abspath(filename)
+            whose, package = _owner(path)
         found = _files[filename] = whose, path, package
     return found
 

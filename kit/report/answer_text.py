@@ -83,8 +83,8 @@ def _property(value: str | None) -> str:
 
 
 def _head(answer: Answer) -> Iterator[str]:
-    tests = {outcome.test for outcome in answer.evidence.outcomes}
     reached = {reach.test for reach in answer.reached if reach.test is not None and not reach.stopped}
+    tests = {outcome.test for outcome in answer.evidence.outcomes} | reached  # one that was interrupted has no outcome
     refused = [database for database in answer.databases if answer.is_only_refused(database)]
     yield ""
     yield (

@@ -115,8 +115,17 @@ def test_what_every_suite_does_is_no_gap(name: str) -> None:
 
 def test_a_command_that_failed_before_any_test_is_said() -> None:
     """An option that pytest does not know, a plugin that cannot be loaded: no test has shown anything."""
-    (gap,) = hiding_gaps(gaps(replace(passed(), outcomes=(), exit_code=4), Allowed()))
+    untested = replace(passed(), outcomes=(), connections=(), uses=(), exit_code=4)
+    (gap,) = hiding_gaps(gaps(untested, Allowed()))
     assert "exit code 4, and no test was run" in gap.why
+
+
+def test_a_test_that_was_interrupted_was_run() -> None:
+    """A test that connected and has no outcome is neither forgotten nor said to be not run."""
+    interrupted = replace(leak(), outcomes=(), exit_code=2)
+    assert "exit code 2, and no test came to its end" in hiding_gaps(gaps(interrupted, Allowed()))[0].why
+    said = text(answer(interrupted, Allowed(("test.db",), "/project"), "/project"))
+    assert "1 of 1 test reached one." in said
 
 
 def test_a_gap_that_comes_again_and_again_is_said_once() -> None:

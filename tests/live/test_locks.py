@@ -126,7 +126,47 @@ def test_a_trace_that_is_interrupted_names_the_lock_that_is_waited_for(
         lines = (tmp_path / "test_it.py").read_text().splitlines()
         dropped, selected = (next(n for n, line in enumerate(lines, 1) if part in line) for part in ("drop", "select"))
         assert f"drop at test_it.py:{dropped} tables" in output
-        assert f"begun at test_it.py:{selected} test_there_is_nothing" in output
+        assert f"begun at test_it.py:{selected} test_there_is_nothing" in output, output
+
+
+IN_A_LOOP = """
+    import os, pathlib
+    import asyncpg, pytest
+
+    @pytest.mark.asyncio
+    async def test_there_is_nothing():
+        reader, other = [await asyncpg.connect(os.environ["LIBRARY_URL"]) for _ in range(2)]
+        await other.execute("create table if not exists books (title text)")
+        await reader.transaction().start()
+        await reader.fetch("select * from books")
+        pathlib.Path("reached").touch()
+        await other.execute("drop table books")
+"""
+
+
+def test_a_trace_that_is_interrupted_in_an_event_loop_names_the_lock(pair: Pair, tmp_path: Path) -> None:
+    """The loop cancels what waits, within a driver that is written in Cython: both lines are named all the same."""
+    write(tmp_path, {"test_it.py": IN_A_LOOP})
+    with open_slots(pair, 1) as (own,):
+        environ = {**os.environ, "PYTHONPATH": str(KIT), "LIBRARY_URL": own.test.url()}
+        output = " ".join(_interrupted_at_a_lock(tmp_path, environ, own.test.url()).split())
+    lines = (tmp_path / "test_it.py").read_text().splitlines()
+    dropped, begun = (next(n for n, line in enumerate(lines, 1) if part in line) for part in ("drop", ".start()"))
+    assert f"drop at test_it.py:{dropped} test_there_is_nothing" in output
+    assert f"begun at test_it.py:{begun} test_there_is_nothing" in output
+    assert "1 of 1 test reached one" in output
+
+
+def _interrupted_at_a_lock(folder: Path, environ: dict[str, str], url: str) -> str:
+    """Trace the tests of a folder, press Ctrl-C when one waits for a lock, and return the output."""
+    command = [sys.executable, "-m", "kit", "trace", "--", sys.executable, "-m", "pytest", "-q"]
+    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, start_new_session=True) as process:  # fmt: skip
+        while not (folder / "reached").exists() and process.poll() is None:
+            time.sleep(0.05)
+        _wait_for_a_lock(url)
+        os.killpg(process.pid, signal.SIGINT)
+        return process.communicate(timeout=120)[0]
 
 
 def _wait_for_a_lock(url: str) -> None:

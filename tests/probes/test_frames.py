@@ -173,6 +173,7 @@ def test_a_librarys_frame_is_found() -> None:
         ("/home/me/project/app/main.py", APPLICATION),
         ("/home/me/project/.venv/lib/python3.12/site-packages/fastapi/routing.py", LIBRARY),
         ("/usr/lib/python3/dist-packages/apt/cache.py", LIBRARY),
+        ("asyncpg/protocol/protocol.pyx", LIBRARY),
     ],
 )
 def test_whose_a_file_is(filename: str, whose: str) -> None:
