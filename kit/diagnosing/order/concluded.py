@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kit.answer.diagnosis import Cause
 from kit.detectors.kind import proposed
@@ -17,7 +17,10 @@ from kit.diagnosing.order.model import FILES, RUNNING, SESSIONS, Dependence, Pie
 from kit.diagnosing.outside.contents import ALTERED, REPLACED, THERE
 
 _AT_MOST = 3  # units that are named
-_LISTENERS = re.compile(r"^the listeners of |\.dispatch\.\w+(\.parent_listeners|\.listeners)?$")  # of SQLAlchemy
+_OF_A_CLASS = "the listeners of "
+_LISTENERS = re.compile(  # of SQLAlchemy
+    r"^the listeners of |\.dispatch(\.\w+(\[[^\]]*\])?(\.parent_listeners|\.listeners)?)?$"
+)
 
 
 def is_proved(found: Dependence) -> bool:
@@ -27,7 +30,8 @@ def is_proved(found: Dependence) -> bool:
 
 def causes(found: Dependence, number: int) -> Iterator[Cause]:
     """Yield a cause for each deciding piece of state."""
-    for piece in found.pieces:
+    pieces = _each_once(found.pieces)
+    for piece in pieces:
         line = piece.written[0] if piece.written else None
         file, number_of_line = (line.file, line.line) if line else (None, None)
         yield Cause(
@@ -36,9 +40,17 @@ def causes(found: Dependence, number: int) -> Iterator[Cause]:
             number_of_line,
             _remedy(found, piece),
             f"with {piece.place} as it was before {_units(found)}",
-            len(found.pieces) == 1,
+            len(pieces) == 1,
             number,
         )
+
+
+def _each_once(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """The pieces without those that are a listener under another name: SQLAlchemy keeps its list in two places."""
+    lines = {piece.written[:1] for piece in pieces}
+    if len(lines) > 1 or not all(piece.written and _LISTENERS.search(piece.place) for piece in pieces):
+        return tuple(pieces)
+    return tuple(sorted(pieces, key=lambda piece: (not piece.place.startswith(_OF_A_CLASS), len(piece.place)))[:1])
 
 
 def said(found: Dependence) -> str:

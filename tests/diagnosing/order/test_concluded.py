@@ -74,6 +74,17 @@ def test_a_change_is_told_with_what_takes_it_back(left: Piece, change: str, reme
     assert remedy in cause.fix
 
 
+def test_a_listener_under_two_names_is_one_cause() -> None:
+    """SQLAlchemy's list is in two places: the event is named, and nothing else that the same line wrote is left out."""
+    event = piece("the listeners of PoolEvents.checkout", "0 entries", "1 entry", IN_TEST)
+    alias = piece("app.pool.dispatch._empty_listeners['checkout'].parent_listeners", "0 entries", "1 entry", IN_TEST)
+    (cause,) = causes(dependence(alias, event), 1)
+    assert "the listeners of PoolEvents.checkout" in cause.what
+    assert cause.alone
+    other = piece("app.LIMIT", "1", "2", IN_TEST)
+    assert len(list(causes(dependence(alias, event, other), 1))) == 3
+
+
 def test_what_cannot_be_restored_is_named_and_not_proved() -> None:
     """A table that cannot be made again is told with the line that dropped it, and is no cause."""
     gone = piece("table own", "1 row", "", IN_TEST, group=ROWS)

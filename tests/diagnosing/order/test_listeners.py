@@ -82,24 +82,30 @@ def diagnosed(folder: Path, test: str, polluter: str) -> Diagnosis:
 
 
 @pytest.mark.parametrize(
-    ("target", "name", "place"),
+    ("target", "name", "places"),
     [
-        ("engine", "before_cursor_execute", "shop.engine.dispatch.before_cursor_execute"),
-        ("Engine", "before_cursor_execute", "shop.engine.dispatch.before_cursor_execute"),
-        ("Session", "do_orm_execute", "the listeners of SessionEvents.do_orm_execute"),
-        ("SessionLocal", "do_orm_execute", "the listeners of SessionEvents.do_orm_execute"),
-        ("Pool", "checkout", "shop.engine.pool.dispatch.checkout"),
+        # SQLAlchemy makes `dispatch` when something first asks for it, so that all of it can be new.
+        ("engine", "before_cursor_execute", ("shop.engine.dispatch",)),
+        ("Engine", "before_cursor_execute", ("shop.engine.dispatch", "the listeners of ConnectionEvents")),
+        ("Session", "do_orm_execute", ("the listeners of SessionEvents.do_orm_execute",)),
+        ("SessionLocal", "do_orm_execute", ("the listeners of SessionEvents.do_orm_execute",)),
+        ("Pool", "checkout", ("shop.engine.pool.dispatch.checkout", "the listeners of PoolEvents.checkout")),
     ],
 )
-def test_a_listener_that_is_left_is_named_with_its_line(tmp_path: Path, target: str, name: str, place: str) -> None:
-    """On one engine, on every engine, session or pool: the line that listens is named, and its removal is the proof."""
+def test_a_listener_that_is_left_is_named_with_its_line(
+    tmp_path: Path, target: str, name: str, places: tuple[str, ...]
+) -> None:
+    """On one engine, on every engine, session or pool: the line that listens is named, and its removal is the proof.
+
+    The listener is named once, under one of the places in which SQLAlchemy keeps it.
+    """
     polluter = LISTENING.format(target=target, name=name, after="")
     found = diagnosed(tmp_path, "test_ask", polluter)
     assert found.status is Status.PROVED, found
     (cause,) = found.causes
     line = next(number for number, text in enumerate(polluter.splitlines(), 0) if text.endswith("# <- line"))
     assert (cause.file, cause.line) == ("test_a.py", line + 1)
-    assert place in cause.what
+    assert any(place in cause.what for place in places), cause.what
     assert "sqlalchemy.event.remove(...)" in cause.fix
 
 
