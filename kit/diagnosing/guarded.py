@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from kit import processes
+from kit.analysis.options import ADDOPTS
 from kit.diagnosing.suite import Suite
 from kit.errors import TraceError
 from kit.workfolder import workfolder
@@ -36,9 +37,12 @@ def guarded(suite: Suite, timeout_s: float = 300.0) -> Guarded:
     with workfolder(_FOLDER) as folder:
         report = folder / "report.xml"
         listed = "\n".join(("db_guard_allow=", *suite.allow))
-        options = shlex.join(["--db-guard", f"--override-ini={listed}", f"--junitxml={report}"])
+        # The report names each test's file in this format only.
+        named = "--override-ini=junit_family=xunit1"
+        options = shlex.join(["--db-guard", f"--override-ini={listed}", named, f"--junitxml={report}"])
+        given = suite.environ.get(ADDOPTS, "")
         without_colour = {"PY_COLORS": "0"}  # a kernel forces it, also into the report
-        environ = {**suite.environ, **without_colour, "PYTEST_ADDOPTS": options}
+        environ = {**suite.environ, **without_colour, ADDOPTS: f"{given} {options}".lstrip()}
         ran = processes.run(suite.command, timeout_s=timeout_s, cwd=suite.folder, env=environ)
         if not report.is_file():
             raise TraceError(
@@ -52,7 +56,7 @@ def _read(report: Path) -> Guarded:
     refused: dict[str, str] = {}
     failed, passed = [], []
     for case in ElementTree.parse(report).getroot().iter("testcase"):
-        test = f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
+        test = _id(case)
         said = [*_said(case)]
         sentence = next(filter(None, map(_SAYS.search, said)), None)
         if sentence is not None:
@@ -62,6 +66,13 @@ def _read(report: Path) -> Guarded:
         elif case.find("skipped") is None:
             passed.append(test)
     return Guarded(refused, tuple(failed), tuple(passed))
+
+
+def _id(case: ElementTree.Element) -> str:
+    """The test as pytest names it: its file, its classes, its name. `classname` has the first two, with dots."""
+    file, dotted = case.get("file", ""), case.get("classname", "")
+    classes = dotted.removeprefix(file.removesuffix(".py").replace("/", ".")).split(".")
+    return "::".join((file, *filter(None, classes), case.get("name", "")))
 
 
 def _said(case: ElementTree.Element) -> Iterator[str]:

@@ -49,6 +49,13 @@ def test_fails():
 @pytest.mark.skip
 def test_skipped():
     pass
+
+
+class TestShop:
+    class TestTill:
+        @pytest.mark.parametrize("name", ["production.db"])
+        def test_of_a_class(self, name):
+            sqlite3.connect(name).close()
 """
 
 
@@ -65,7 +72,7 @@ def test_each_refused_test_has_the_guards_sentence(project: Suite) -> None:
     """Whoever asks, in a test or a fixture, and whoever catches the refusal, is named with the line that asked."""
     found = guarded(project)
     names = {f"test_it.py::test_{name}" for name in ("refused", "catches_it", "of_a_fixture")}
-    assert set(found.refused) == names
+    assert set(found.refused) == {*names, "test_it.py::TestShop::TestTill::test_of_a_class[production.db]"}
     assert all("production.db" in said and "not on the allow-list" in said for said in found.refused.values())
     said = found.refused["test_it.py::test_refused"]
     assert said.startswith("test_it.py:12 test_refused requested")
@@ -80,6 +87,12 @@ def test_the_suite_is_left_as_it_was(project: Suite) -> None:
     after = {path.name for path in project.folder.iterdir() if path.suffix != ".db"}
     assert after == before
     assert (project.folder / "test_it.py").read_text() == TESTS
+
+
+def test_the_options_of_the_environment_stay(project: Suite) -> None:
+    """What PYTEST_ADDOPTS selects is what is guarded."""
+    found = guarded(replace(project, environ={**project.environ, "PYTEST_ADDOPTS": "-k 'catches_it or allowed'"}))
+    assert (list(found.refused), found.passed) == (["test_it.py::test_catches_it"], ("test_it.py::test_allowed",))
 
 
 def test_a_command_that_runs_no_pytest_is_told(project: Suite) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -109,17 +110,7 @@ def test_a_trace_that_is_interrupted_names_the_lock_that_is_waited_for(
     write(tmp_path, {"test_it.py": HANGING.format(before=before, after=after)})
     with open_slots(pair, 1) as (own,):
         environ = {**os.environ, "PYTHONPATH": str(KIT), "LIBRARY_URL": own.test.url("psycopg")}
-        command = [sys.executable, "-m", "kit", "trace", "--", sys.executable, "-m", "pytest", "-q", *LIGHT]
-        with subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, start_new_session=True) as process:  # fmt: skip
-            while not (tmp_path / "reached").exists() and process.poll() is None:
-                time.sleep(0.05)
-            if told:
-                _wait_for_a_lock(own.test.url())
-            else:
-                time.sleep(1)
-            os.killpg(process.pid, signal.SIGINT)
-            output, _ = process.communicate(timeout=120)
+        output = _interrupted(tmp_path, environ, own.test.url() if told else "", LIGHT)
     assert "KeyboardInterrupt" in output
     assert (lock_held_by_transaction.NAME in output) is told, output
     if told:
@@ -149,7 +140,7 @@ def test_a_trace_that_is_interrupted_in_an_event_loop_names_the_lock(pair: Pair,
     write(tmp_path, {"test_it.py": IN_A_LOOP})
     with open_slots(pair, 1) as (own,):
         environ = {**os.environ, "PYTHONPATH": str(KIT), "LIBRARY_URL": own.test.url()}
-        output = " ".join(_interrupted_at_a_lock(tmp_path, environ, own.test.url()).split())
+        output = " ".join(_interrupted(tmp_path, environ, own.test.url()).split())
     lines = (tmp_path / "test_it.py").read_text().splitlines()
     dropped, begun = (next(n for n, line in enumerate(lines, 1) if part in line) for part in ("drop", ".start()"))
     assert f"drop at test_it.py:{dropped} test_there_is_nothing" in output
@@ -157,14 +148,17 @@ def test_a_trace_that_is_interrupted_in_an_event_loop_names_the_lock(pair: Pair,
     assert "1 of 1 test reached one" in output
 
 
-def _interrupted_at_a_lock(folder: Path, environ: dict[str, str], url: str) -> str:
-    """Trace the tests of a folder, press Ctrl-C when one waits for a lock, and return the output."""
-    command = [sys.executable, "-m", "kit", "trace", "--", sys.executable, "-m", "pytest", "-q"]
+def _interrupted(folder: Path, environ: dict[str, str], url: str, options: Sequence[str] = ()) -> str:
+    """Trace tests, press Ctrl-C when one waits for a lock at this URL ("": nowhere), and return the output."""
+    command = [sys.executable, "-m", "kit", "trace", "--", sys.executable, "-m", "pytest", "-q", *options]
     with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, start_new_session=True) as process:  # fmt: skip
         while not (folder / "reached").exists() and process.poll() is None:
             time.sleep(0.05)
-        _wait_for_a_lock(url)
+        if url:
+            _wait_for_a_lock(url)
+        else:
+            time.sleep(1)
         os.killpg(process.pid, signal.SIGINT)
         return process.communicate(timeout=120)[0]
 

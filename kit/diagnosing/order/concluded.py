@@ -22,6 +22,9 @@ _LISTENERS = re.compile(  # of SQLAlchemy
     r"^the listeners of |\.dispatch(\.\w+(\[[^\]]*\])?(\.parent_listeners|\.listeners)?)?$"
 )
 
+# The event whose listeners a place has, under each of SQLAlchemy's names for the list of a class.
+_EVENT = re.compile(r"^the listeners of \w+\.(?P<one>\w+)$|\._empty_listeners\['(?P<other>\w+)'\]\.parent_listeners$")
+
 
 def is_proved(found: Dependence) -> bool:
     """Whether the deciding state is known."""
@@ -47,10 +50,12 @@ def causes(found: Dependence, number: int) -> Iterator[Cause]:
 
 def _each_once(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """The pieces without those that are a listener under another name: SQLAlchemy keeps its list in two places."""
-    lines = {piece.written[:1] for piece in pieces}
-    if len(lines) > 1 or not all(piece.written and _LISTENERS.search(piece.place) for piece in pieces):
-        return tuple(pieces)
-    return tuple(sorted(pieces, key=lambda piece: (not piece.place.startswith(_OF_A_CLASS), len(piece.place)))[:1])
+    once: dict[object, Piece] = {}
+    for piece in sorted(pieces, key=lambda piece: not piece.place.startswith(_OF_A_CLASS)):
+        event = _EVENT.search(piece.place)
+        same = (event[event.lastgroup or 0], piece.written[0]) if event and piece.written else piece.place
+        once.setdefault(same, piece)
+    return tuple(piece for piece in pieces if piece in once.values())
 
 
 def said(found: Dependence) -> str:

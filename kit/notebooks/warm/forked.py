@@ -24,6 +24,10 @@ class NotForked(Exception):
     """No fork could be made; the argument is the reason."""
 
 
+class _Outdated(Exception):
+    """A parent that could be forked before cannot be forked any more."""
+
+
 @dataclass(frozen=True)
 class Program:
     """What a kernel runs: a module or MODULE:FUNCTION with its arguments, its folder, environment and files by number.
@@ -46,17 +50,21 @@ class ForkedKernel:
     stdin = stdout = stderr = None  # whoever starts a kernel passes files, never pipes to read here
 
     def __init__(self, parent: AnyParent, program: Program) -> None:
-        """Fork the kernel. Raises NotForked, with the parent given back."""
+        """Fork the kernel. Raises NotForked, with the parent given back, or ended if it will fork no more."""
         self._parent: AnyParent | None = parent
         self._program = program
         self.returncode: int | None = None
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self.pid = self._fork()
-        except (OSError, EOFError, NotForked) as error:
+        except (OSError, EOFError, _Outdated) as error:
             self._connection.close()
-            give_back(parent)
+            parent.close()
             raise NotForked(str(error)) from None
+        except NotForked:
+            self._connection.close()
+            give_back(parent)  # so that no other one is started, to say the same
+            raise
 
     @property
     def args(self) -> list[str]:
@@ -112,7 +120,7 @@ class ForkedKernel:
         wire.send(self._connection, message, tuple(program.files.values()))
         answer, _ = wire.receive(self._connection)
         if answer["pid"] is None:
-            raise NotForked(answer["why_not"])
+            raise _Outdated(answer["why_not"])
         self._connection.settimeout(None)
         return int(answer["pid"])
 
@@ -144,13 +152,13 @@ def files_of(options: Mapping[str, Any], nothing: int) -> dict[int, int]:
 
     Raises NotForked for an option that a fork cannot have.
     """
-    files = {0: nothing}
-    for number, name in ((1, "stdout"), (2, "stderr")):
+    files = {}
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         given = options.get(name)
-        if given == subprocess.DEVNULL:
+        if given == subprocess.DEVNULL or (given is None and name == "stdin"):
             files[number] = nothing
         elif isinstance(given, int) and given < 0:
-            raise NotForked(f"a client reads its {name}")
+            raise NotForked(f"its client holds the other end of its {name}")
         else:
             files[number] = number if given is None else _number(given)
     passed: Iterable[int] = options.get("pass_fds", ())

@@ -59,6 +59,8 @@ class WarmProvisioner(LocalProvisioner):
     def _program(
         self, cmd: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str], files: Mapping[int, int]
     ) -> Program:
+        if options.get("independent"):
+            raise NotForked("it is to outlive its client")
         unknown = sorted(set(options) - _KNOWN)
         if unknown:
             raise NotForked(f"its client asks for {', '.join(unknown)}")

@@ -11,7 +11,7 @@ import random
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from . import processes
 
@@ -66,6 +66,26 @@ def objections(expected: Expected) -> list[str]:
 def quick_objections() -> list[str]:
     """Objections that may have arisen since and are cheap to check: threads. (A fork closes open files.)"""
     return [*_no_fork(), *_threads()]
+
+
+def versions() -> dict[str, tuple[int, int] | None]:
+    """The files of all modules, with the time of the last change and the size of each; None for one that is gone."""
+    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    return {file: _version(file) for file in files if isinstance(file, str)}
+
+
+def outdated(then: Mapping[str, tuple[int, int] | None]) -> str | None:
+    """The objection to a fork that has a module as it no longer is: one that was edited, or installed again since."""
+    changed = next((file for file in sorted(then) if _version(file) != then[file]), None)
+    return f"{changed} has changed since it was imported" if changed is not None else None
+
+
+def _version(file: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def open_files() -> frozenset[int]:

@@ -55,6 +55,7 @@ class Parent:
 
     def __init__(self, folder: Path, python: str, base: child.Base, why_not: str | None) -> None:
         self.folder, self.python, self.base, self.why_not = folder, python, base, why_not
+        self.versions = freshness.versions()
         self.run: Run | None = None
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.wake, self.waking = socket.socketpair()
@@ -151,7 +152,7 @@ class Parent:
 
     def _run_kernel(self, connection: socket.socket, command: child.Command, watches: bool) -> Task | None:
         """Fork a kernel, or say why not; its client learns the process number, and may kill it."""
-        why_not = self._why_not(command)
+        why_not = self._why_not(command) or freshness.outdated(self.versions)
         if why_not is not None:
             wire.send(connection, {"pid": None, "why_not": why_not})
             connection.close()

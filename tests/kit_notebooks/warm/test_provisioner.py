@@ -35,7 +35,7 @@ FACTS = """
 import json, os, random, resource, signal, sys, threading
 import pandas
 facts = {
-    "arguments": [word for word in sys.argv[1:] if "parent_handle" not in word][::2],
+    "arguments": [word for word in sys.argv[1:] if "parent_handle" not in word and not word.endswith(".json")],
     "program": os.path.basename(sys.argv[0]),
     "path": [entry for entry in sys.path if entry],
     "folder": os.getcwd(),
@@ -209,7 +209,9 @@ def test_kernels_and_parents_end_with_their_starter(tmp_path: Path, number: sign
         ([sys.executable, "-c", f"import runpy; runpy.run_module({ARGV[2]!r}, run_name='__main__')", *ARGV[3:]], {},
          "its command is no module of Python"),
         (ARGV, {"umask": 0o77}, "its client asks for umask"),
-        (ARGV, {"stdout": subprocess.PIPE}, "a client reads its stdout"),
+        (ARGV, {"stdout": subprocess.PIPE}, "its client holds the other end of its stdout"),
+        (ARGV, {"stdin": subprocess.PIPE}, "its client holds the other end of its stdin"),
+        (ARGV, {"independent": True}, "it is to outlive its client"),
         (ARGV, {"env": {**os.environ, "MALLOC_ARENA_MAX": "1"}}, "it is among the first"),
     ],
 )  # fmt: skip
@@ -227,6 +229,24 @@ def test_where_no_fork_can_be_the_kernel_is_an_ordinary_one_and_the_reason_is_to
         assert f"A kernel is started as a new process: {why}" in caplog.text
     finally:
         manager.shutdown_kernel(now=True)
+
+
+def test_a_module_that_was_edited_is_not_forked_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a library was installed again, or a module edited, a restarted kernel has it as it is; the parent ends."""
+    module = tmp_path / "site-packages" / "an_edited_module.py"
+    module.parent.mkdir()
+    module.write_text("VERSION = 1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(module.parent), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setattr(parents, "MODULES", (*parents.MODULES, "an_edited_module"))
+    give_back_ready()
+    version = "import an_edited_module; print(an_edited_module.VERSION)"
+    with running(tmp_path) as kernel:
+        assert (kernel.forked, kernel.says(version)) == (True, "1")
+        above = psutil.Process(kernel.process.pid).parent()
+    module.write_text("VERSION = 12")
+    with running(tmp_path) as kernel:
+        assert (kernel.forked, kernel.says(version)) == (False, "12")
+    assert psutil.wait_procs([above], 60)[1] == []
 
 
 def test_a_server_of_many_kernels_never_waits_and_prepares_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
