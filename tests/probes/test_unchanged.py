@@ -131,7 +131,7 @@ PROJECT = {
             thread = threading.Thread(target=int)
             thread.start()
             thread.join()
-            assert threading.enumerate() == before
+            assert set(threading.enumerate()) <= set(before)  # one of the client's threads may end meanwhile
 
         def test_loader():
             import fastapi, sqlalchemy.orm
