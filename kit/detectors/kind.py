@@ -11,6 +11,7 @@ from kit.analysis.case import Case
 from kit.analysis.model import Finding
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
+from kit.detectors.words import USUAL, Words
 
 About = TypeVar("About")
 
@@ -84,7 +85,8 @@ class Kind(Generic[About]):
     first; `advice` is what to do about one. `settles` says whether a finding explains its leak: a leak without such a
     finding is passed to the kinds of `kit.detectors.fallback`, which also report an unused engine of the tests. `route`
     is the route (`Reach.how`) that the kind represents, "" for none. `because` completes "the tests read X because
-    ...", with {where} and {variable}; "" if the title is used instead.
+    ...", with {where} and {variable}; "" if the title is used instead. `words` are what needs more than that.
+    `explains_others` means that the kind comes first among several changes each of which is enough: it explains them.
     """
 
     name: str
@@ -97,6 +99,8 @@ class Kind(Generic[About]):
     settles: Callable[[Finding[About]], bool] = always
     route: str = ""
     because: str = ""
+    words: Words[About] | Words[object] = USUAL
+    explains_others: bool = False
 
     def plan(self, finding: Finding[About], context: Context) -> Iterator[Candidate]:
         """The candidates for re-runs that may prove a finding; none if no re-run can."""

@@ -11,7 +11,6 @@ from kit.analysis.model import Finding, counted, explained_by, location
 from kit.analysis.url_source_text import describe_url_source
 from kit.answer.diagnosis import Cause, Diagnosis, Effect, Run, Status
 from kit.answer.model import Answer, describe_no_findings, entry_remarks, saw_nothing
-from kit.detectors.files import configuration_chosen
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.registry import kind_named
 from kit.diagnosing.judge import Symptom
@@ -180,8 +179,7 @@ def _without_duplicates(found: Found, first: Answer, runs: Sequence[Run]) -> Fou
         name = inherited_by(one, first) or f"change {number}"
         if name not in kept or (not (_as_changed(kept[name]) & remedies) and _as_changed(one) & remedies):
             kept[name] = one
-    # What chose a file explains more than what the file names.
-    chosen = tuple(sorted(kept.values(), key=lambda one: one.kind != configuration_chosen.NAME))
+    chosen = tuple(sorted(kept.values(), key=lambda one: not kind_named(one.kind).explains_others))
     return replace(found, needed=chosen[:1], also=chosen[1:])
 
 

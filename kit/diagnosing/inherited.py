@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from kit.detectors.words import Written
 from kit.diagnosing.recipes import Line, executed
 
 TextOf = Callable[[str], str | None]
@@ -39,23 +40,6 @@ _READING = (  # how a line reads a file into the environment
 )
 _INCLUDED = re.compile(r"^[-s]?include\s+(?P<file>\S+)")  # of make
 _DOTENV_LOAD = re.compile(r"^set\s+dotenv-load(?!\s*:=\s*false)")  # of just
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A line that sets a variable. `sure` is True when the command executes it; `verb` is how it sets it.
-
-    `through` is the line that reads its file, as FILE:LINE; "" when the command itself does.
-    """
-
-    file: str
-    line: int
-    verb: str
-    sure: bool
-    through: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
 
 
 def writers(name: str, command: Sequence[str], given: bool, text_of: TextOf, files: Iterable[str]) -> list[Written]:

@@ -170,8 +170,7 @@ def _also(ranked: Sequence[Sequence[Candidate]], needed: tuple[Candidate, ...], 
     if len(needed) > 1 or not ranked:
         return ()
     places = {_place(candidate) for candidate in needed}
-    # Lines that only pass on what the cause leads to.
-    carried = {place for candidate in needed for place in getattr(candidate.finding.about, "carried", ())}
+    carried = {place for candidate in needed for place in candidate.carried}
     others = [
         candidate
         for group in ranked

@@ -8,15 +8,11 @@ from dataclasses import dataclass
 from kit.analysis.model import counted
 from kit.answer.diagnosis import Cause, Effect, Run
 from kit.answer.model import Answer
-from kit.detectors.files.configuration_chosen import About as Chosen
-from kit.detectors.files.configuration_chosen import own_files
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.registry import kind_named
-from kit.diagnosing.inherited import TextOf, Written, line_that_starts, line_with, lines_that_give, unread, writers
+from kit.detectors.words import POSSIBLE_AT_MOST, Written, possible
+from kit.diagnosing.inherited import TextOf, line_that_starts, line_with, lines_that_give, unread, writers
 from kit.diagnosing.judge import Symptom
-from kit.probes.interventions.variables import SetVariable, UnsetVariable
-
-_POSSIBLE_AT_MOST = 3  # lines that may have set a variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +36,10 @@ class Project:
         """The lines that give an option to a program, or may have given it."""
         return lines_that_give(flag, value, self.command, self.text_of, self.files)
 
+    def lines_with(self, name: str, file: str) -> Iterator[int]:
+        """The numbers of the lines of a configuration file that give a name a value; none if there is no file."""
+        return line_with(name, self.text_of(file) or "")
+
     def line_that_starts(self, argv: Sequence[str]) -> str:
         """The line of the command's own scripts that started a process, as FILE:LINE; "" when unknown."""
         return line_that_starts(argv, self.command, self.text_of)
@@ -47,7 +47,7 @@ class Project:
 
 def inherited_by(candidate: Candidate, first: Answer) -> str:
     """The variable that a candidate removes or sets, if the tests only inherited it; else ""."""
-    named = [one.name for one in candidate.interventions if isinstance(one, SetVariable | UnsetVariable)]
+    named = [one.start_variable for one in candidate.interventions if one.start_variable]
     events = (*first.evidence.variables, *first.evidence.parts)
     written = {one.op for one in events if one.name in named} & {"set", "inherited", "removed"}
     return named[0] if written == {"inherited"} else ""
@@ -91,75 +91,43 @@ def _databases(symptom: Symptom) -> str:
 
 def _because(symptom: Symptom, candidate: Candidate, project: Project) -> str:
     where = f"{candidate.file}:{candidate.line}" if candidate.file and candidate.line else ""
-    if isinstance(candidate.finding.about, Chosen):
-        return _chosen(candidate.finding.about, where or candidate.file or "", project)
+    kind, about = kind_named(candidate.kind), candidate.finding.about
+    clause = kind.words.because(about, where or candidate.file or "", project)
+    if clause:
+        return clause
     name = inherited_by(candidate, symptom.first)
     if name:
-        return _inherited(name, candidate.finding.about, where, project)
-    kind = kind_named(candidate.kind)
+        return _set_by(name, project) + kind.words.used(about, where)
     if kind.because and where:
-        return kind.because.format(where=where, variable=getattr(candidate.finding.about, "variable", "") or "it")
+        return kind.because.format(where=where, variable=getattr(about, "variable", "") or "it")
     title = kind.title[:1].lower() + kind.title[1:]
     return f"of {title}, at {where}" if where else f"of {title}"
 
 
-def _chosen(about: Chosen, where: str, project: Project) -> str:
-    """The clause on an option: the line that gives it, what it leads to, and the project's own line instead."""
-    given = _given(about, project)
-    if about.lacks:
-        return f"{given}, and {about.lacks} does not set {about.name} as {where} does"
-    if not about.name:
-        chosen = about.option.names(where)
-        return given + (", in place of the project's own file" if chosen else f", which {where} uses" if where else "")
-    own = next((f"{file}:{line}" for file in own_files(about.option) if not about.option.names(file)
-                for line in line_with(about.name, project.text_of(file) or "")), "")  # fmt: skip
-    return f"{given}, and {where} sets {about.name}{f', instead of {own}' if own else ''}"
-
-
-def _given(about: Chosen, project: Project) -> str:
-    option = about.option
-    found = project.lines_that_give(option.flag, option.begins)
-    if found and found[0].sure:
-        return f"{found[0]}{f', which {found[0].through} reads,' if found[0].through else ''} passes {option.given}"
-    possible = ", ".join(str(one) for one in found[:_POSSIBLE_AT_MOST])
-    by = f"{option.variable} in the environment" if option.variable else "the command"
-    return f"{by} passes {option.given}" + (f" (as {possible} does)" if possible else "")
-
-
-def _inherited(name: str, about: object, where: str, project: Project) -> str:
+def _set_by(name: str, project: Project) -> str:
+    """The clause on who set a variable that the tests inherited."""
     found = project.writers(name)
     if found and found[0].sure:
-        said = _sets(found[0], name)
-    else:
-        possible = ", ".join(str(one) for one in found[:_POSSIBLE_AT_MOST])
-        said = f"the environment of the command sets {name}" + (f" (perhaps from {possible})" if possible else "")
-    instead, kept = getattr(about, "instead", ""), getattr(about, "kept", False)
-    if instead and where:
-        return f"{said}, and {where} prefers it to {instead}"
-    if kept and where:
-        return f"{said}, and setdefault at {where} does not change it"
-    return f"{said}, which is read at {where}" if where else said
+        return _sets(found[0], name)
+    return f"the environment of the command sets {name}" + (f" (perhaps from {possible(found)})" if found else "")
 
 
 def _sets(line: Written, name: str) -> str:
-    return f"{line}{f', which {line.through} reads,' if line.through else ''} {line.verb} {name}"
+    return f"{line.with_reader} {line.verb} {name}"
 
 
 def written_by(candidate: Candidate, first: Answer, project: Project) -> str:
     """A sentence on the line that set the inherited variable, or started the process; "" when unknown."""
-    started = project.line_that_starts(getattr(candidate.finding.about, "argv", ()))
-    if started:
-        return f"{started} starts that process."
-    if isinstance(candidate.finding.about, Chosen):
-        return f"{_given(candidate.finding.about, project).replace('the command', 'The command', 1)}."
+    brought = kind_named(candidate.kind).words.brought(candidate.finding.about, project)
+    if brought:
+        return brought
     name = inherited_by(candidate, first)
     found = project.writers(name) if name else []
     if not found:
         return _unread(candidate, first, project)
     if found[0].sure:
         return f"{_sets(found[0], name)}."
-    possible = ", ".join(str(one) for one in found[:_POSSIBLE_AT_MOST])
-    return f"{name} may have been set by {possible}."
+    return f"{name} may have been set by {possible(found)}."
 
 
 def _unread(candidate: Candidate, first: Answer, project: Project) -> str:
@@ -167,12 +135,12 @@ def _unread(candidate: Candidate, first: Answer, project: Project) -> str:
     name = getattr(candidate.finding.about, "variable", "")
     if not name or {one.op for one in first.evidence.variables if one.name == name} != {"missing"}:
         return ""
-    found = project.unread(name, [one.file for one in first.evidence.settings_files])[:_POSSIBLE_AT_MOST]
+    found = project.unread(name, [one.file for one in first.evidence.settings_files])[:POSSIBLE_AT_MOST]
     if not found:
         return ""
     files = "that file" if len({one.file for one in found}) == 1 else "those files"
-    lines = ", ".join(map(str, found))
-    return f"{lines} {'sets' if len(found) == 1 else 'set'} {name}, but nothing in this run took it from {files}."
+    verb = "sets" if len(found) == 1 else "set"
+    return f"{possible(found)} {verb} {name}, but nothing in this run took it from {files}."
 
 
 def fix_of(candidate: Candidate, first: Answer, project: Project) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import pkgutil
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
@@ -88,6 +90,40 @@ def test_a_kinds_name_stands_in_its_own_file_alone() -> None:
     own = {(module.replace(".", "/") + ".py", name) for name, module in modules().items()}
     names = {kind.name for kind in KINDS}
     assert [entry for entry in strings(names) if entry not in own] == []
+
+
+# They hold for every kind, and ask a kind by its hooks: `words`, `explains_others`, Candidate.carried.
+GENERAL = ["answer", "report", "diagnosing/wording.py", "diagnosing/search.py", "diagnosing/conclusion.py",
+           "diagnosing/judge.py", "diagnosing/left_open.py", "diagnosing/command.py"]  # fmt: skip
+
+
+@pytest.mark.parametrize("general", GENERAL)
+def test_what_holds_for_every_kind_names_none(general: str) -> None:
+    """Neither the file of a kind is imported there, nor a field used that the `About` of one kind alone has."""
+    fields = Counter(name for module in modules().values() for name in about_of(module))
+    own = {name for name, kinds in fields.items() if kinds == 1}
+    place = ROOT / "kit" / general
+    asked: list[str] = []
+    for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        asked += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and of_a_family(node.module or "")]
+        asked += [name for node in nodes if isinstance(node, ast.Call) for name in gotten(node) if name in own]
+    assert asked == []
+
+
+def of_a_family(module: str) -> bool:
+    return any(module.startswith(f"kit.detectors.{name.split('.')[2]}") for name in modules().values())
+
+
+def about_of(module: str) -> list[str]:
+    about = getattr(import_module(module), "About", None)
+    return [field.name for field in dataclasses.fields(about)] if about is not None else []
+
+
+def gotten(call: ast.Call) -> list[str]:
+    """The name that a call of `getattr` asks for."""
+    named = [argument.value for argument in call.args[1:2] if isinstance(argument, ast.Constant)]
+    return named if isinstance(call.func, ast.Name) and call.func.id == "getattr" else []
 
 
 def strings(names: set[str]) -> list[tuple[str, str]]:

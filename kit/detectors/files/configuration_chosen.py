@@ -17,6 +17,7 @@ from kit.detectors.files import settings_file
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate, TextOf
 from kit.detectors.planning.context import Context
+from kit.detectors.words import Sources, Words, possible
 from kit.evidence.model import Frame
 from kit.probes.interventions.base import Intervention
 from kit.probes.interventions.options import OwnConfiguration, WithoutOption
@@ -207,7 +208,7 @@ def _without(finding: Finding[About], option: Option, fix: str) -> Candidate:
     without: Intervention = WithoutOption(option.flag, option.begins)
     if option.names_configuration:
         without = OwnConfiguration(os.path.normpath(option.value), option.given)
-    return Candidate(finding, f"without {option.given}", (without,), fix)
+    return Candidate(finding, f"without {option.given}", (without,), fix, carried=finding.about.carried)
 
 
 def advice(finding: Finding[About]) -> str:
@@ -218,6 +219,32 @@ def advice(finding: Finding[About]) -> str:
     else:
         instead = f"let {f'{about.name} at ' if about.name else ''}{finding.where} lead to the test database"
     return f"Run the tests without {about.option.given}, or {instead}."
+
+
+def _because(about: About, where: str, sources: Sources) -> str:
+    """The line that gives the option, what it leads to, and the project's own line instead."""
+    given = _given(about, sources)
+    if about.lacks:
+        return f"{given}, and {about.lacks} does not set {about.name} as {where} does"
+    if not about.name:
+        chosen = about.option.names(where)
+        return given + (", in place of the project's own file" if chosen else f", which {where} uses" if where else "")
+    own = next((f"{file}:{line}" for file in own_files(about.option) if not about.option.names(file)
+                for line in sources.lines_with(about.name, file)), "")  # fmt: skip
+    return f"{given}, and {where} sets {about.name}{f', instead of {own}' if own else ''}"
+
+
+def _given(about: About, sources: Sources) -> str:
+    option = about.option
+    found = sources.lines_that_give(option.flag, option.begins)
+    if found and found[0].sure:
+        return f"{found[0].with_reader} passes {option.given}"
+    by = f"{option.variable} in the environment" if option.variable else "the command"
+    return f"{by} passes {option.given}" + (f" (as {possible(found)} does)" if found else "")
+
+
+def _brought(about: About, sources: Sources) -> str:
+    return f"{_given(about, sources).replace('the command', 'The command', 1)}."
 
 
 KIND = Kind(
@@ -239,4 +266,6 @@ KIND = Kind(
     detect,
     interventions,
     advice,
+    words=Words(_because, _brought),
+    explains_others=True,
 )

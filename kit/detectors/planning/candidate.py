@@ -20,6 +20,7 @@ class Candidate:
 
     `fix` is what to change if it is the cause. `otherwise` are alternative interventions, with `otherwise_label`, for a
     program that cannot run with the first ones. `at` is the location that is changed, if it is not the finding's.
+    `carried` are lines that only pass on what the cause leads to: what else changes it there is no cause of its own.
     """
 
     finding: Finding[object]
@@ -29,6 +30,7 @@ class Candidate:
     otherwise: tuple[Intervention, ...] = ()
     otherwise_label: str = ""
     at: tuple[str | None, int | None] | None = None
+    carried: tuple[tuple[str, int], ...] = ()
 
     @property
     def left_out(self) -> tuple[str, ...]:

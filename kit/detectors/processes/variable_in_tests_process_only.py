@@ -12,6 +12,7 @@ from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
 from kit.detectors.planning.shared import set_in_time
+from kit.detectors.words import Sources, Words
 from kit.evidence.model import Process, Variable
 
 NAME = "variable-in-tests-process-only"
@@ -93,6 +94,12 @@ def advice(finding: Finding[About]) -> str:
     )
 
 
+def _started(about: About, sources: Sources) -> str:
+    """The line that started the other process."""
+    line = sources.line_that_starts(about.argv)
+    return f"{line} starts that process." if line else ""
+
+
 KIND = Kind(
     NAME,
     "A variable that only the tests' process has",
@@ -113,4 +120,5 @@ KIND = Kind(
     interventions,
     advice,
     because="{where} sets {variable} in the tests' process only, and another process answers",
+    words=Words(brought=_started),
 )

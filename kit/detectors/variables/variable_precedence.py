@@ -14,6 +14,7 @@ from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
 from kit.detectors.planning.shared import without_variable
 from kit.detectors.variables.written_late import Made, made_for, written_late
+from kit.detectors.words import Words, read_there
 from kit.evidence.model import Frame, Variable
 
 NAME = "variable-precedence"
@@ -123,6 +124,15 @@ def advice(finding: Finding[About]) -> str:
     )
 
 
+def _used(about: About, where: str) -> str:
+    """How the program prefers the variable, or lets it keep its value."""
+    if about.instead and where:
+        return f", and {where} prefers it to {about.instead}"
+    if about.kept and where:
+        return f", and setdefault at {where} does not change it"
+    return read_there(about, where)
+
+
 KIND = Kind(
     NAME,
     "A variable that takes precedence over the tests'",
@@ -142,4 +152,5 @@ KIND = Kind(
     detect,
     interventions,
     advice,
+    words=Words(used=_used),
 )

@@ -76,6 +76,11 @@ class Intervention:
         raise NotImplementedError
 
     @property
+    def start_variable(self) -> str:
+        """The variable whose value at the start it changes; "" for none."""
+        return ""
+
+    @property
     def takes_away(self) -> TakenAway:
         """What it keeps from running."""
         return TakenAway()

@@ -23,6 +23,10 @@ class SetVariable(Intervention):
     def label(self) -> str:
         return f"with {self.name} set from the start"
 
+    @property
+    def start_variable(self) -> str:
+        return self.name
+
     def apply(self, rerun: Rerun) -> None:
         os.environ[self.name] = self.value
         rerun.record_effect()
@@ -63,6 +67,10 @@ class UnsetVariable(Intervention):
     @property
     def label(self) -> str:
         return f"without the variable {self.name}"
+
+    @property
+    def start_variable(self) -> str:
+        return self.name
 
     def apply(self, rerun: Rerun) -> None:
         if os.environ.pop(self.name, None) is not None:
