@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +39,9 @@ def from_probes(folder: Path, project: Path) -> Evidence:
     one that the program wrote into the file.
     """
     unread = Unread()
-    files = read(folder, unread)
     reading = _Reading(project, unread)
-    kept = [reading.begin(file) for file in files]
-    for process, event in in_order(kept):
-        reading.take(process, event)
-    for file in kept:
-        reading.end(file)
+    with _collector_paused():
+        reading.take_all([reading.begin(file) for file in read(folder, unread)])
     reading.complete()
     entries: dict[str, Any] = {name: tuple(found) for name, found in reading.found.items()}
     return Evidence(
@@ -59,6 +58,18 @@ def from_logs(lines: Mapping[str, Iterable[LogLine]]) -> tuple[Backend, ...]:
 def sides_of(pair: Pair) -> dict[str, str]:
     """The sides of a pair by their servers' identity."""
     return {side.identity.server: side.name for side in pair.sides}
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause the garbage collector while many values are made, none of them in a cycle: it would look for one in all."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 _RawFrame = tuple[str, int, str, str | None]
@@ -107,6 +118,18 @@ class _Reading:
                 self._try(_OF_PROCESS[event["kind"]], file.process, event)
         return file
 
+    def take_all(self, files: list[ProcessFile]) -> None:
+        """Convert the events of all files, each of which is released when it is an entry."""
+        ends = [(file.process, event) for file in files for event in file.events if event["kind"] == "end"]
+        waiting = in_order(files)
+        files.clear()
+        waiting.reverse()
+        while waiting:
+            self.take(*waiting.pop())
+        # What a process writes at its end comes after everything that it refers to.
+        for process, event in ends:
+            self._try(_Reading._end, process, event)
+
     def take(self, process: str, event: Event) -> None:
         """Convert an event to an entry."""
         kind = event["kind"]
@@ -114,12 +137,6 @@ class _Reading:
             self._try(_Reading._enter, process, event)
         elif kind not in _NO_ENTRY:
             self.unread.line(process, f"of a kind unknown to this version of the kit ({kind[:_SHOWN_OF_KIND]})")
-
-    def end(self, file: ProcessFile) -> None:
-        """Read the events that a process wrote at its end, after everything that they refer to."""
-        for event in file.events:
-            if event["kind"] == "end":
-                self._try(_Reading._end, file.process, event)
 
     def complete(self) -> None:
         """Add placeholders for callables that are used but not described, and report lost connections."""
@@ -178,9 +195,9 @@ class _Reading:
     def _enter(self, process: str, event: Event) -> None:
         name, type_, reader = _EVENTS[event["kind"]]
         if reader is not None:
-            event = reader(event, lambda mark, value: self._meant(process, mark, value))
-        entry = typed({**event, "process": self._places[process]}, type_)
-        self.found.setdefault(name, []).append(entry)
+            event = reader(event, partial(self._meant, process))
+        event["process"] = self._places[process]
+        self.found.setdefault(name, []).append(typed(event, type_))
 
     def _meant(self, process: str, mark: Mark, value: Any) -> Any:
         """The run-wide meaning of a value that is only valid within one process."""
@@ -201,7 +218,10 @@ class _Reading:
 
     def _short(self, prefix: str, name: str) -> str:
         names = self._names.setdefault(prefix, {})
-        return names.setdefault(name, f"{prefix}{len(names) + 1}")
+        short = names.get(name)
+        if short is None:
+            short = names[name] = f"{prefix}{len(names) + 1}"
+        return short
 
     def _named(self, file: str) -> str:
         if file not in self._files:

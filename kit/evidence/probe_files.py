@@ -115,12 +115,14 @@ def _read_file(path: Path, unread: Unread) -> ProcessFile:
 
 
 def _lines_of(file: IO[bytes], process: str, unread: Unread) -> Iterator[bytes]:
-    while file.tell() < FILE_BYTES_AT_MOST:
+    taken = 0
+    while taken < FILE_BYTES_AT_MOST:
         line = file.readline(LINE_BYTES_AT_MOST)
+        taken += len(line)
         if not line:
             return
         if len(line) == LINE_BYTES_AT_MOST and not line.endswith(b"\n"):
-            _skip_line(file)
+            taken += _skip_line(file)
             unread.line(process, "longer than any line that the probes write")
         elif line.strip():
             yield line
@@ -128,10 +130,14 @@ def _lines_of(file: IO[bytes], process: str, unread: Unread) -> Iterator[bytes]:
         unread.say(f"the file of process {number_in(process)} is too large: the rest was not read")
 
 
-def _skip_line(file: IO[bytes]) -> None:
+def _skip_line(file: IO[bytes]) -> int:
+    """Read on to the end of a line; return the number of bytes."""
+    skipped = 0
     while line := file.readline(LINE_BYTES_AT_MOST):
+        skipped += len(line)
         if line.endswith(b"\n"):
-            return
+            break
+    return skipped
 
 
 def _event(line: bytes, process: str, unread: Unread) -> Event | None:
@@ -189,6 +195,8 @@ def _set_time(event: Event, before_s: float, process: str, unread: Unread) -> fl
 
 
 def _finite(given: Any) -> float | None:
+    if type(given) is float:  # nearly always
+        return given if math.isfinite(given) else None
     if isinstance(given, bool) or not isinstance(given, int | float):
         return None
     try:
