@@ -231,6 +231,21 @@ def test_papermill_has_the_engine_by_name(first: str) -> None:
     assert answer.stdout == "python3 python\n", answer.stderr
 
 
+def test_what_is_written_here_is_not_checked(tmp_path: Path) -> None:
+    """`make test` checks no file that a run, a build or a reader's copies left, in a copy without git, too."""
+    named = (line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines())
+    ignored = [name for name in named if "*" not in name and name != "__pycache__"]  # which has no text
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name in (*ignored, "kit"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "bad.py").write_text("import os\n")
+    checked = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--show-files", "."], cwd=tmp_path, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert {Path(name).parent.name for name in checked.stdout.splitlines()} == {"kit", tmp_path.name}
+
+
 def test_the_changelog_has_this_version() -> None:
     """The changelog opens with the version that the package gives itself."""
     headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
