@@ -19,7 +19,7 @@ def main() -> None:
     (alone,), (suite,) = as_reported(Trial())
     with open_pair() as pair:
         found = {evidence.trial: evidence for evidence in run_all((alone, suite), pair)}
-    runs = {"One test, by hand: passes": found[alone], "The suite, the CI way: fails": found[suite]}
+    runs = {"One test, by hand, passes": found[alone], "The suite, the CI way, fails": found[suite]}
     drawn = timeline(runs, INDIVIDUAL_TEST)
     for name, width in WIDTHS_PX.items():
         path = DOCUMENTS / name

@@ -19,12 +19,14 @@ def holders_drawing(runs: Mapping[str, Evidence]) -> Drawing:
     shared = sorted({one for evidence in runs.values() for one in _shared(evidence)})
     used = sum(len(_used(evidence)) for evidence in runs.values())
     tables = sorted({table for evidence in runs.values() for table in _read_by_several(evidence)})
+    held = sum(bool(_holders(evidence, engine)) for evidence in runs.values() for engine in _used(evidence))
     title = (
-        f"{used} engines were used, and no two of them share a connection or a session." if not shared
-        else f"Of {used} engines that were used, some share {', '.join(shared)}."
+        f"No two of the {used} engines that were used share a connection or a session" if not shared
+        else f"Of the {used} engines that were used, some share {', '.join(shared)}"
     )
-    several = f" Tables that several engines read: {', '.join(tables)}." if tables else ""
-    return chains_drawing(title + several, _NOTE, [
+    noun = "table" if len(tables) == 1 else "tables"
+    same = f", though several read the same {noun}: {', '.join(tables)}" if tables else ""
+    return chains_drawing(f"{title}{same}. Global names of the project hold {held} of them.", _NOTE, [
         Scene(name, tuple(_chain(evidence, alike) for alike in _alike(evidence))) for name, evidence in runs.items()
     ])
 

@@ -73,9 +73,9 @@ def answer_panel(answer: Answer, name: str, code: Code) -> Panel:
 
 
 def drawing(what: str, drawn: Sequence[Panel], sides: Sides = SERVERS_SHOWN) -> Drawing:
-    """A drawing of these panels, with a title that says what it is, and how each run ended."""
+    """A drawing of these panels, with a title that says how each run ended, and then what is drawn."""
     ends = " ".join(f"{one.name or 'The run'}: {_end(one.rows)}." for one in drawn)
-    title = f"{what}. {ends}"
+    title = f"{ends} {what}.".strip()
     words = "\n".join("\n  ".join([f"{one.name}.", *map(in_words, one.rows)]) for one in drawn)
     html = str(macro("timeline.html", "figure")(title, drawn, *sides)).strip()
     return Drawing(title, words, html, svg(title, drawn, sides=sides))

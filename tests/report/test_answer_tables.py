@@ -52,10 +52,10 @@ def test_the_drawing_is_about_a_write_where_there_is_one() -> None:
     writer = "tests/test_api_sites.py::test_writes"
     uses = (use, replace(use, at_s=use.at_s + 1, test=writer, writes=True))
     found = answer(replace(evidence, uses=uses), Allowed(("*kit-test*",), "/project"))
-    assert answer_timeline(found).title.startswith(
-        f"Timeline of what led to the first write to a wrong database. {writer}: "
-    )
-    assert answer_timeline(of("production")).title.startswith("Timeline of what led to the first wrong database. ")
+    of_writing = answer_timeline(found).title
+    assert of_writing.startswith(f"{writer}: ")
+    assert of_writing.endswith(" Timeline of what led to the first write to a wrong database.")
+    assert answer_timeline(of("production")).title.endswith(" Timeline of what led to the first wrong database.")
 
 
 def test_the_drawing_has_the_lines_of_the_project() -> None:

@@ -121,13 +121,13 @@ def test_what_engines_share_is_in_the_title() -> None:
     """That no connection is shared is said if the evidence says it; a shared one is named."""
     shown = holders_drawing({"it": two_engines(shared=False)})
     assert shown.title == (
-        "2 engines were used, and no two of them share a connection or a session. Tables that several engines read: "
-        "sites."
+        "No two of the 2 engines that were used share a connection or a session, though several read the same table: "
+        "sites. Global names of the project hold 1 of them."
     )
     assert "held by: app.database.engine → engine e1: has 1 connection and 1 session of its own" in shown.words
     assert "no global name; made in fixture test_db → engine e2: has 1 connection and no sessions" in shown.words
     title = holders_drawing({"it": two_engines(shared=True)}).title
-    assert title.startswith("Of 2 engines that were used, some share c1.")
+    assert title.startswith("Of the 2 engines that were used, some share c1, though ")
 
 
 def test_engines_that_were_made_alike_are_one_row() -> None:

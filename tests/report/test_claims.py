@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from kit.report.claims import all_claims, by_notebook
+from kit.report.claims import all_claims, by_notebook, claims_drawing
 
 
 def one(notebook: str, id: str, held: bool, trials: int) -> dict[str, object]:
@@ -30,3 +30,20 @@ def test_a_notebooks_row_adds_up_its_claims() -> None:
     table = by_notebook(FOUND)
     assert table.loc["01", ["claims", "held", "trials"]].tolist() == [2, 1, 4]
     assert table["trials"].idxmax() == "02"
+
+
+def test_the_picture_says_how_many_held_or_which_fell() -> None:
+    """Who reads the title alone knows whether the run is red, and by which claims."""
+    red = claims_drawing(FOUND)
+    assert red.title == "1 of 3 claims of 2 notebooks fell: 01: b."
+    assert red.words == "01: 1 of 2 held\n02: 1 of 1 held"
+    green = claims_drawing({"claims": [one("01", "a", True, 1)]})
+    assert green.title == "All 1 claims of 1 notebook held."
+
+
+def test_a_control_a_claim_and_one_that_fell_have_marks_of_their_own() -> None:
+    """Shapes tell them apart, not colours; a control that fell is one that fell."""
+    claims = [one("01", "control-clean", True, 1), one("01", "control-leaky", False, 1), one("01", "a", True, 1)]
+    html = claims_drawing({"claims": claims}).html
+    assert '<span class="kd-marks" aria-hidden="true">◆<span class="kd-fell">✘</span>◇</span>' in html
+    assert "<span>01</span><span>2 of 3 held</span>" in html

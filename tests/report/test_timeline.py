@@ -181,11 +181,11 @@ def test_the_title_says_who_answered_in_the_end(side: str, server: str) -> None:
     """Who reads the title alone knows how each run ended, and which variable led there; the rest is in the steps."""
     evidence = of_one_test(side)
     assert timeline({"the suite": evidence}, TEST).title == (
-        f"Timeline of test_get_sites_empty. the suite: {server} answers, on an engine made from "
-        "INTEGRATION_DATABASE_URL."
+        f"the suite: {server} answers, on an engine made from INTEGRATION_DATABASE_URL. "
+        "Timeline of test_get_sites_empty."
     )
     unknown = replace(evidence, engines=tuple(replace(one, variables=()) for one in evidence.engines))
-    assert timeline({"it": unknown}, TEST).title.endswith(f"it: {server} answers, on engine e1.")
+    assert timeline({"it": unknown}, TEST).title.startswith(f"it: {server} answers, on engine e1. ")
 
 
 def test_the_drawing_has_a_name_and_a_description() -> None:
