@@ -15,7 +15,7 @@ from kit.notebooks.investigate.tasks import nbformat
 from kit.notebooks.originals import glossary_of
 
 ANSWER = "**Answer.**"
-_PARAGRAPH = re.compile(rf"^{re.escape(ANSWER)}.*?(?=\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
+_WHOLE_ANSWER = re.compile(rf"^{re.escape(ANSWER)}.*?(?=\n\s*\n\||\Z)", re.DOTALL | re.MULTILINE)  # up to the table
 _BEFORE_ANSWER = "The answer: open it after your own predictions"
 _FOLDED = "<details><summary>Solution</summary>"
 
@@ -62,7 +62,7 @@ def change(nb: Any, edition: Edition) -> None:
         solutions = _solutions(nb)
         nb.cells = [cell for cell in nb.cells if not any(cell is one for one in solutions)]
         for cell in nb.cells[:1]:
-            cell.source = _PARAGRAPH.sub(_fold, cell.source, count=1)
+            cell.source = _WHOLE_ANSWER.sub(_fold, cell.source, count=1)
 
 
 def _solutions(nb: Any) -> list[Any]:
