@@ -10,11 +10,12 @@ from typing import Iterator, Optional, Tuple
 from .own import own_builtins as __builtins__  # noqa: F401
 from .own import re
 from .secret_aligned import aligned, index_below, of_a_series
+from .secret_documents import in_a_document, may_be_in_a_document
 from .secret_sequences import rows_below
 from .secret_tables import Line, Table, between_bars, line_at, separated
 
-_BEFORE = frozenset("([\n\r\t ,;|\u2502\u2503\u2551\u2506\u254e\"'`*_.")
-_AFTER = frozenset(")]\n\r\t ,;|\u2502\u2503\u2551\u2506\u254e\"'`*_\\(")
+_BEFORE = frozenset("([{\n\r\t ,;|!\u2502\u2503\u2551\u2506\u254e\"'`*_.")
+_AFTER = frozenset(")]}\n\r\t ,;|\u2502\u2503\u2551\u2506\u254e\"'`*_\\(")
 _ENDS = {quote: re.compile(rf"(?<!\\){quote}(?=\s*[}}\])]|,\s|\Z)") for quote in "\"'"}
 _BEGINS = re.compile(r"[\"'](?=[^\"']*\Z|\"|')|[:>\]](?=[^:]*\Z)")
 
@@ -34,6 +35,11 @@ def table_of(text: str, start: int, end: int) -> Tuple[Optional[Table], int]:
     if line is None:
         ends = text.find("\n", end)
         return None, ends if ends != -1 else len(text)
+    if may_be_in_a_document(text, line):
+        for begins, limit in _beginnings(text, line, start):
+            document = in_a_document(text, Line(begins, min(line.end, limit)), (start, end), limit)
+            if document is not None:
+                return document, max(line.end, document.end)
     if text[start - 6 : start] == "Name: ":
         return of_a_series(text, line, (start, end)), line.end
     if text.find("\n", end) == -1 and " " not in text[line.start : line.end]:

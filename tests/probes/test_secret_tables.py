@@ -100,6 +100,31 @@ TEXTS = {
         "age         41\n"
     ),
     "columns of a shell": "NAME      TOKEN             AGE\nalice     {A:16}  3d\nrobert    {B:16}  41d\n",
+    "Jira": "||user||password||n||\n|alice|{A}|3|\n|robert|{B}|41|\n",
+    "Jira, spaced": "|| User || *Password* ||\n| alice | {A} |\n| robert | {B} |\n",
+    "MediaWiki": (
+        '{| class="wikitable"\n! user !! password !! n\n|-\n| alice || {A} || 3\n|-\n| robert || {B} || 41\n|}\n'
+    ),
+    "MediaWiki, a cell a line": (
+        "{|\n|+ Users\n|-\n! user\n! password\n|-\n| alice\n| {A}\n|-\n| robert\n| {B}\n|}\n"
+    ),
+    "AsciiDoc": "|===\n|user |password |n\n\n|alice |{A} |3\n|robert |{B} |41\n|===\n",
+    "AsciiDoc, a cell a line": "|===\n|user\n|password\n\n|alice\n|{A}\n\n|robert\n|{B}\n|===\n",
+    "AsciiDoc of psql": (
+        '.Users\n[options="header",cols=">l,<l,<l"]\n|====\n^l|id ^l|username ^l|password\n>l|1 <l|alice <l|{A}\n'
+        ">l|41 <l|robert <l|{B}\n|====\n\n....\n(2 rows)\n....\n"
+    ),
+    "LaTeX": "user & password & n \\\\ \\hline\nalice & {A} & 3 \\\\\nrobert & {B} & 41 \\\\\n",
+    "LaTeX of psql": (
+        "\\begin{tabular}{r | l}\n\\textit{username} & \\textit{password} \\\\\n\\hline\nalice & {A} \\\\\n"
+        "robert & {B} \\\\\n\\end{tabular}\n\n\\noindent (2 rows) \\\\\n"
+    ),
+    "long LaTeX of psql": (
+        "\\begin{longtable}{l | l}\n\\small\\textbf{\\textit{username}} & \\small\\textbf{\\textit{password}} \\\\\n"
+        "\\midrule\n\\endfirsthead\n\\small\\textbf{\\textit{username}} & \\small\\textbf{\\textit{password}} "
+        "\\\\\n\\midrule\n\\endhead\n\\raggedright{alice}\n&\n\\raggedright{{A}} \\tabularnewline\n"
+        "\\raggedright{robert}\n&\n\\raggedright{{B}} \\tabularnewline\n\\end{longtable}\n"
+    ),
     "COPY": "COPY public.users (id, username, password) FROM stdin;\n1\talice\t{A}\n41\trobert\t{B}\n\\.\n",
     "rows": "[('user', 'password', 'age'), ('alice', '{A}', 3), ('robert', '{B}', 41)]",
     "JSON": '[["user","password"],["alice","{A}"],["robert","{B}"]]',
