@@ -19,9 +19,9 @@ import nbformat
 SUITE, CONFIG, NOTEBOOK = "test_sites.py", "pytest.ini", "small.ipynb"
 ALLOWED, OTHER = "allowed.db", "other.db"
 ANSWER = ("--json", "answer.json", "--html", "answer.html")
-OUTPUT, RUNS = "output.ipynb", "runs"
+OUTPUT, RUNS, COPIES = "output.ipynb", "runs", "work"
 _READERS = (SUITE, "notes.txt", OTHER, NOTEBOOK)
-_COMES = {OUTPUT, RUNS, *ANSWER[1::2], f"{ALLOWED}-journal", ".pytest_cache", "__pycache__"}
+_COMES = {OUTPUT, RUNS, COPIES, *ANSWER[1::2], f"{ALLOWED}-journal", ".pytest_cache", "__pycache__"}
 _ROWS = (1, 2)  # of the allowed database: as it was, or as one run of the suite leaves it
 _TESTS = f'''
 import sqlite3

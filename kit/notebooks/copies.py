@@ -76,7 +76,10 @@ def _refresh_one(folder: Path, source: Path, made: dict[str, str], again: bool, 
     copy, name = folder / source.name, source.stem
     current = digest(source)
     if copy.exists():
-        edited = digest(copy) != made.get(name)
+        own = digest(copy)
+        if own == current:  # recorded or not: who made it may have been ended before that
+            made[name] = current
+        edited = own != made.get(name)
         if not again and (edited or made[name] == current):
             if edited and made.get(name) != current:
                 done.outdated.append(name)

@@ -102,6 +102,14 @@ def test_a_damaged_list_of_copies_loses_no_work(originals: list[Path], work: Pat
     assert "mine = 1" in (work / "a.ipynb").read_text()
 
 
+def test_a_copy_that_was_made_and_not_recorded_is_no_edited_one(originals: list[Path], work: Path) -> None:
+    """Who was ended between copying and recording left copies that follow their originals like others."""
+    (work / ".copies.json").unlink()
+    assert copies.refresh(work, originals) == copies.Refreshed()
+    notebook(originals[0], "a = 2")
+    assert copies.refresh(work, originals) == copies.Refreshed(made=["a"])
+
+
 def test_a_copy_that_is_no_notebook_any_more_is_kept(originals: list[Path], work: Path) -> None:
     """What cannot be read counts as edited."""
     (work / "a.ipynb").write_text("half a note")

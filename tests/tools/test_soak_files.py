@@ -35,7 +35,11 @@ def test_files_that_are_as_they_should_be_are_right(tools: Any, tmp_path: Path) 
     rows(files.folder / "allowed.db", 1)
     (files.folder / "pytest.ini").write_text("[pytest]\naddopts = --db-guard\n")
     (files.folder / "answer.json").write_text("{}")
+    (files.folder / "work").mkdir()
+    (files.folder / "work" / "01.ipynb").write_text("{}")
     assert files.wrong(files.config) == []
+    (files.folder / "work" / "01.ipynb").write_text('{"cells": [')
+    assert files.wrong(files.config) == ["01.ipynb is not whole"]
 
 
 @pytest.mark.parametrize(
