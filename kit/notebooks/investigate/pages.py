@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import __version__
+from kit.notebooks.investigate.questions import as_text
 from kit.notebooks.investigate.results import Investigation, NotebookRun, Status
 from kit.notebooks.investigate.saved import BANNER_TAG, RUN_BANNER_TAG
 from kit.report.words import words
@@ -48,7 +49,7 @@ def notebook(run: NotebookRun, nb: Any, names: Sequence[str] = (), others: Colle
 
     shown = copy(nb)
     # papermill marks an error in its own way, with less information than the kit's banner.
-    shown.cells = [cell for cell in nb.cells if not _is_papermills(cell)]
+    shown.cells = [_asked(cell) for cell in nb.cells if not _is_papermills(cell)]
     body, _ = _exporter().from_notebook_node(shown)
     return _page(run, _TABLE.sub(_SCROLLED, _with_links_to({*names, *others}, body)), names)
 
@@ -93,6 +94,14 @@ def _with_links_to(pages: Collection[str], body: str) -> str:
         return f'<a href="{name}.html{part or ""}"{rest}>{text}</a>' if name in pages else text
 
     return _BESIDE.sub(led, body)
+
+
+def _asked(cell: Any) -> Any:
+    """A prediction as its questions; any other cell as it is."""
+    from nbformat.v4 import new_markdown_cell
+
+    text = as_text(cell)
+    return new_markdown_cell(text) if text else cell  # type: ignore[no-untyped-call]
 
 
 def _is_papermills(cell: Any) -> bool:
