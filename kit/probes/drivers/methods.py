@@ -86,13 +86,21 @@ def _takes_attributes(kind: type) -> bool:
 
 def _set_in_dictionary(kind: type, name: str, value: Any) -> None:
     """Set an attribute of a class written in C: in its namespace dict, then invalidate the interpreter's type cache."""
-    from ctypes import py_object, pythonapi
-
     (dictionary,) = (held for held in gc.get_referents(vars(kind)) if type(held) is dict)
     own: Dict[str, Any] = dictionary
     before = own.get(name, _ABSENT)
     own[name] = value
-    pythonapi.PyType_Modified(py_object(kind))
+    _forget_lookups(kind)
     if vars(kind).get(name) is not value:
         own.pop(name) if before is _ABSENT else own.update({name: before})
         raise TypeError(f"the class {kind.__name__} does not take another {name}")
+
+
+def _forget_lookups(kind: type) -> None:
+    """Invalidate what the interpreter has cached of a class: setting `__abstractmethods__` does, on any class.
+
+    `ctypes` could call `PyType_Modified`, but to load it opens a file for good where libffi is new (seen with 3.8).
+    """
+    abstract = vars(type)["__abstractmethods__"]
+    abstract.__set__(kind, frozenset())
+    abstract.__delete__(kind)
