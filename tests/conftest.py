@@ -19,7 +19,7 @@ import pytest
 
 from kit.pair import Pair, down, up
 from kit.pair.places import STATE_VARIABLE, account
-from tests import lengths
+from tests import lengths, older_stacks
 
 collect_ignore = ["ways"]  # run under the guard by tests/live/test_guard_ways.py, never with the kit's tests
 KIT = Path(__file__).parents[1] / "kit"
@@ -75,17 +75,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(lengths.MARK)
     first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
     if first and config.args_source is pytest.Config.ArgsSource.TESTPATHS:  # each worker has collected all tests
-        gone = lengths.without_a_test(item.nodeid for item in items)
-        if gone:
-            raise pytest.UsageError(f"tests/lengths.py has patterns that match no test: {', '.join(gone)}")
+        for module in (lengths, older_stacks):
+            gone = module.without_a_test(item.nodeid for item in items)
+            if gone:
+                raise pytest.UsageError(f"{module.__name__} has patterns that match no test: {', '.join(gone)}")
     share, shares = config.getoption("--share")
+    cannot_run = older_stacks.why_missing() is not None
     left_out = [
         item for item in items
-        if lengths.is_at_length(item.nodeid) and lengths.share_of(item.nodeid, shares) != share
+        if (lengths.is_at_length(item.nodeid) and lengths.share_of(item.nodeid, shares) != share)
+        or (cannot_run and older_stacks.needs_one(item.nodeid))
     ]  # fmt: skip
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests could not run on this machine, and why."""
+    why = older_stacks.why_missing()
+    if why is not None:
+        terminalreporter.section("left out")
+        terminalreporter.write_line(f"The tests that run an older stack were left out. {why}")
 
 
 _STARTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system")

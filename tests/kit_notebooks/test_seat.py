@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +21,14 @@ from kit.notebooks.seat import FILE, RECORD, Recorder, Seat, Tasks
 OPTIONS = {"HOLDS": "the engine was made before", "BROKEN": "nothing leads there"}
 BROKEN = Ruling(Verdict.BROKEN, "the production server answered")
 KNOWN = {"01_one": Tasks(("it", "other"), ("solve",))}
+SOLVES = """
+import sys
+from pathlib import Path
+from kit.notebooks import seat
+recorder = seat.Recorder(seat.read(Path(sys.argv[1])))
+for _ in range(200):
+    recorder.exercise("solve", "done")
+"""
 
 
 @pytest.fixture
@@ -135,16 +144,8 @@ def test_a_line_that_was_cut_costs_no_other(folder: Path) -> None:
 
 def test_kernels_of_one_seat_write_side_by_side(folder: Path) -> None:
     """Lines of several processes are whole, however they come."""
-    children = []
-    for _ in range(4):
-        child = os.fork()
-        if child == 0:
-            recorder = Recorder(seat.read(folder))
-            for _ in range(200):
-                recorder.exercise("solve", "done")
-            os._exit(0)
-        children.append(child)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    children = [subprocess.Popen([sys.executable, "-c", SOLVES, str(folder)]) for _ in range(4)]
+    assert [child.wait() for child in children] == [0] * 4
     assert recorded(folder) == [{"exercise": "solve", "state": "done"}] * 800
 
 

@@ -104,6 +104,7 @@ def test_a_thread_is_told_with_its_line_and_stays(running: LeftRunning) -> None:
     assert told(running) == {}
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # by pytest-xdist
 def test_a_process_of_multiprocessing_is_told(running: LeftRunning) -> None:
     """A worker process that runs a function is named as well, and can be ended."""
     running.begins()

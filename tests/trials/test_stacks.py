@@ -149,7 +149,7 @@ def test_an_environment_holds_what_its_lock_names(
 ) -> None:
     """With uv and with pip alike, the environment holds the lock's distributions and no other."""
     if installer == "pip":
-        monkeypatch.setattr(environment, "_uv", lambda: None)
+        monkeypatch.setattr(environment, "usable_uv", lambda: None)
     assert installed(environment_of(small_lock, tmp_path / "cache")) == ["iniconfig==2.0.0"]
 
 

@@ -63,7 +63,7 @@ def environment_of(lock: Path, cache: Path | None = None) -> Environment:
         found = _complete(place)
         if found is not None:
             return found
-    uv = _uv()
+    uv = usable_uv()
     python = find_python(lock.stem, uv)
     place = places[_minor(python.version)]
     try:
@@ -211,7 +211,7 @@ def _failure(name: str, said: str) -> StackError:
     )
 
 
-def _uv() -> str | None:
+def usable_uv() -> str | None:
     """A working uv, next to this interpreter or on PATH; None without one."""
     beside = Path(sys.executable).with_name("uv")
     found = str(beside) if beside.is_file() else shutil.which("uv")

@@ -166,7 +166,7 @@ def test_tools_that_keep_files_of_their_own_are_left(tmp_path: Path) -> None:
 
 AS_IT_IS = {
     "it.py": """\
-        import _sqlite3, os, pickle, shutil, sqlite3, tempfile, traceback, warnings
+        import _sqlite3, os, pickle, shutil, sqlite3, sys, tempfile, traceback, warnings
 
         class Final(type(sqlite3.Connection)):
             made = []
@@ -210,7 +210,12 @@ AS_IT_IS = {
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for name in ("named.db", ":memory:"):
-                sqlite3.connect(name, 5.0, 0, "", True, sqlite3.Connection, 128, True).execute("select :a", [1])
+                given = (5.0, 0, "", True, sqlite3.Connection, 128, True)
+                if sys.version_info >= (3, 15):  # which takes them by keyword only
+                    names = "timeout detect_types isolation_level check_same_thread factory cached_statements uri"
+                    sqlite3.connect(name, **dict(zip(names.split(), given))).execute("select :a", {"a": 1})
+                else:
+                    sqlite3.connect(name, *given).execute("select :a", [1])
         print({os.path.basename(one.filename) for one in caught} <= {"it.py"})
 
         seen = []
