@@ -108,7 +108,8 @@ def _run(options: Sequence[str], environ: Mapping[str, str]) -> int:
         os.close(reading)
         try:
             signals.forward_to(lab)
-            return _shells_code(lab.wait())
+            code = _shells_code(lab.wait())
+            return code if signals.came is None else 128 + signals.came
         finally:
             os.close(writing)
             if lab.poll() is None:
@@ -141,19 +142,21 @@ class _Signals:
 
     def __init__(self) -> None:
         self._lab: subprocess.Popen[bytes] | None = None
-        self._came = False
+        self.came: int | None = None
+        """The number of the signal that ended `kit lab`, if one did."""
 
     def handlers(self) -> dict[signal.Signals, processes.Handler]:
         """The handlers. Ctrl-C gets one without effect, because JupyterLab would inherit an ignored signal."""
         return {**dict.fromkeys(processes.ENDING, self.end), signal.SIGINT: lambda number, frame: None}
 
     def forward_to(self, lab: subprocess.Popen[bytes]) -> None:
-        """Forward signals from now on, and one that came before."""
+        """Ask JupyterLab to end at each signal from now on, and at one that came before."""
         self._lab = lab
-        if self._came:
+        if self.came is not None:
             lab.terminate()
 
-    def end(self, *_: object) -> None:
-        self._came = True
+    def end(self, number: int, _: object) -> None:
+        """Handle a signal: JupyterLab ends its kernels at SIGTERM, whichever came."""
+        self.came = self.came or number
         if self._lab is not None:
             self._lab.terminate()

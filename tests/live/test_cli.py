@@ -103,9 +103,10 @@ def test_another_pair_is_refused_while_one_is_up(environ: dict[str, str]) -> Non
     assert "kit down, then kit up" in answer.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda number: number.name)
 def test_lab_has_the_pair_and_takes_it_down(environ: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
-    """JupyterLab, whose environment its kernels inherit, has the URLs of a live pair, and both end with the command."""
+    """JupyterLab, whose environment its kernels inherit, has the URLs of a live pair; both end with the command, whose
+    exit code is the signal's."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "empty.ipynb").write_text(
         '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
@@ -120,7 +121,7 @@ def test_lab_has_the_pair_and_takes_it_down(environ: dict[str, str], tmp_path: P
         test_url = jupyterlab.environ()["KIT_TEST_URL"]
         with psycopg.connect(test_url) as connection:
             assert connection.execute("select current_database()").fetchone() == ("testdb",)
-    assert lab.returncode == (-9 if number == signal.SIGKILL else 0)
+    assert lab.returncode == (-9 if number == signal.SIGKILL else 128 + number)
     assert psutil.wait_procs([jupyterlab], timeout=60)[1] == []
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(test_url)
