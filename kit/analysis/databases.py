@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -67,10 +67,11 @@ class Allowed:
             return None
         return self.entries.allows_server(asked, None) if "://" in asked else self.entries.allows_file(asked)
 
-    def differing(self, url: str) -> dict[str, str]:
+    def differing(self, url: str, observed: Mapping[str, str | None] | None = None) -> dict[str, str]:
         """The parts of a server's URL (host, port, database) that differ from the nearest entry: {part: wanted value}.
 
-        The wanted value is "" when the entry has a pattern there. Empty when no entry names a server by its address.
+        The wanted value is "" when the entry has a pattern there. If no entry names a server by its address, it is the
+        database if one names the server that reported itself as `observed`; empty otherwise.
         """
         asked = place_of(url)
         nearest: dict[str, str] = {}
@@ -81,7 +82,16 @@ class Allowed:
             }
             if wrong and (not nearest or len(wrong) < len(nearest)):
                 nearest = wrong
-        return nearest
+        return nearest or self._another_database(observed or {})
+
+    def _another_database(self, observed: Mapping[str, str | None]) -> dict[str, str]:
+        """{"database": wanted} of an entry that names the server by what it reports, and another database there."""
+        for server in (server for rule in self.entries.rules for server in rule.servers):
+            named = ((server.number, "system_identifier"), (server.cluster, "cluster_name"))
+            same = [fnmatchcase(observed.get(word) or "", want) for want, word in named if want is not None]
+            if same and all(same) and server.database is not None:
+                return {"database": "" if set(server.database) & set("*?[") else server.database}
+        return {}
 
     def idle(self, found: Iterable[Database]) -> tuple[str, ...]:
         """The entries that match none of these databases."""

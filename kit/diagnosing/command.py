@@ -408,7 +408,9 @@ class Diagnosing:
         except TraceError as error:  # an earlier run has removed something that the command needs
             return self._ran(symptom, labels, RunResult(Effect.VOID, error.found, 0.0))
         left_out = _tests_left_out(symptom, chosen) | set(symptom.apart)
-        shown, reason, is_remedy, nowhere = judged(symptom, traced.evidence, frozenset(left_out), interventions)
+        shown, reason, is_remedy, nowhere = judged(
+            symptom, traced.evidence, frozenset(left_out), interventions, self._text_of
+        )
         idle = _first_ineffective(traced, interventions)
         leave = _without_any_hold(traced, chosen, labels) if len(chosen) > 1 else ()
         if leave and len(leave) < len(chosen):  # the remaining candidates caused the result of this run

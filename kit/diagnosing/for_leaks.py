@@ -255,13 +255,13 @@ def _read_at(context: Context, file: str) -> str:
 def _changed_url_parts(leak: Leak, context: Context) -> Iterator[Candidate]:
     """Change the part of the URL that differs from the allowed server's, unless the tests have set it.
 
-    If no entry of the allow-list names a server by its address, it is the host, else the port.
+    If no entry of the allow-list tells which part that is, it is the host, else the port.
     """
     evidence = context.case.evidence
     made = leak.engine or leak.first.connection
     url = leak.engine.url if leak.engine is not None else leak.first.connection.configured
     parts = parts_of(evidence, made, url)
-    wanted = context.case.allowed.differing(url) or {"host": "", "port": ""}
+    wanted = context.case.allowed.differing(url, leak.first.connection.observed) or {"host": "", "port": ""}
     name = next((name for name in ("host", "port", "database") if name in wanted and name in parts), None)
     if name is None or context.case.done_by_tests(parts[name]):
         return

@@ -16,6 +16,7 @@ from kit.answer.diagnosis import Effect
 from kit.answer.model import Answer, answer
 from kit.detectors.planning.candidate import NOWHERE
 from kit.diagnosing.as_far import database_requests, is_child, program, removed_reach, unrepeated_reaches, used_stand_in
+from kit.diagnosing.led import TextOf, not_led
 from kit.evidence.model import Evidence, Refusal
 from kit.probes.allow import MalformedEntry
 from kit.probes.interventions.base import Intervention
@@ -24,7 +25,8 @@ from kit.probes.interventions.variables import SetVariable
 from kit.probes.places import place
 
 # These redirect a connection: the test gets as far as before, and may then fail for lack of its rows.
-_REDIRECTS = (RedirectEngine, RedirectSession, RedirectConnection, SetVariable)
+_REDIRECTED = (RedirectEngine, RedirectSession, RedirectConnection)
+_REDIRECTS = (*_REDIRECTED, SetVariable)
 _RAN = ("passed", "failed", "xfailed", "xpassed")
 
 
@@ -132,9 +134,16 @@ def failures(evidence: Evidence) -> Iterable[str]:
 
 
 def judged(
-    symptom: Symptom, run: Evidence, left_out: frozenset[str], interventions: Sequence[Intervention] = ()
+    symptom: Symptom,
+    run: Evidence,
+    left_out: frozenset[str],
+    interventions: Sequence[Intervention] = (),
+    text_of: TextOf = lambda file: None,
 ) -> Judgement:
-    """What a run with these interventions shows; `left_out` are tests that were left out."""
+    """What a run with these interventions shows; `left_out` are tests that were left out.
+
+    `text_of` returns the text of a project file, None if there is none.
+    """
     if run.timed_out:
         return Judgement(Effect.VOID, f"ended at its time limit, after {run.duration_s:.0f} s")
     if not run.processes:
@@ -144,6 +153,8 @@ def judged(
         return Judgement(Effect.VOID, f"{unobserved[0]} shows the symptom, but was left out")
     if symptom.wrong:
         found = _leak_effect(symptom, run, left_out, interventions)
+        if found.nowhere:
+            found = _led_nowhere(symptom, run, left_out, interventions, text_of) or found
         gone = found.effect is Effect.GONE
         anew = new_hiding_gap(symptom.first.evidence, run, symptom.first.allowed) if gone else None
         return found if anew is None else Judgement(Effect.VOID, f"new in this run: {anew.why}")
@@ -170,6 +181,27 @@ def _leak_effect(
     if asked:
         return Judgement(Effect.VOID, f"it tried to connect to {asked}, which is not allowed")
     return _comparable(symptom, run, again, left_out, interventions)
+
+
+def _led_nowhere(
+    symptom: Symptom,
+    run: Evidence,
+    left_out: frozenset[str],
+    interventions: Sequence[Intervention],
+    text_of: TextOf,
+) -> Judgement | None:
+    """VOID if a test may have ended before it connected as before, past what was changed; None if all was led."""
+    if any(isinstance(one, _REDIRECTED) for one in interventions):
+        return None
+    begun = {*ran(run), *(ask.test for ask in database_requests(run) if ask.test is not None)} - left_out
+    line = not_led(case_of_answer(symptom.first), symptom.wrong, begun, run, text_of)
+    if line is None:
+        return None
+    return Judgement(
+        Effect.VOID,
+        f"the replacement does not exist, where the tests end: that {line.file}:{line.line} leads there, too, was not "
+        "seen",
+    )
 
 
 def _stopped(refusal: Refusal) -> str:

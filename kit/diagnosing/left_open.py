@@ -4,7 +4,8 @@ Such a run is a complete proof only if nothing could have selected another engin
 cause is called proved. Doubts are: another cause that was found and not refuted, a process other than the tests', a
 variable that the application read and that was not set, and replacements in the tests (`patch`, `monkeypatch.setattr`).
 Redirected to a database that does not exist (a service of libpq's, too), any connection is gone: that is a proof only
-where the program's text names the database at that very line.
+where the program's text names the database at that very line. So is any database of a server whose host was changed to
+one that does not exist: that shows where the host comes from, and not that it is the wrong one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from kit.analysis.files_of_tests import files_of
 from kit.analysis.model import first
 from kit.answer.diagnosis import Effect, Run
 from kit.detectors.kind import Strength
+from kit.detectors.planning.candidate import NOWHERE
 from kit.detectors.registry import kind_named
 from kit.diagnosing.as_far import is_child
 from kit.diagnosing.inherited import TextOf
@@ -24,6 +26,7 @@ from kit.diagnosing.judge import Symptom, case_of_answer
 from kit.diagnosing.search import Found
 from kit.probes.interventions.connections import RedirectConnection, RedirectEngine, RedirectSession
 from kit.probes.interventions.services import ServiceInstead
+from kit.probes.interventions.variables import SetVariable
 
 _REDIRECTS = (RedirectEngine, RedirectConnection, RedirectSession, ServiceInstead)
 _REPLACES = re.compile(r"^[^#\n]*(?:\bpatch(?:\.object)?\(|\bsetattr\()", re.MULTILINE)
@@ -43,6 +46,7 @@ def left_open(symptom: Symptom, found: Found, text_of: TextOf, runs: Sequence[Ru
         doubts |= dict.fromkeys(_undecided(symptom, found))
     if _led_nowhere(found, runs) and not all(_is_in_the_text(leak) for leak in symptom.leaks):
         doubts["it was redirected to a database that does not exist, where every connection fails"] = None
+    doubts |= dict.fromkeys(_hosts_broken(found, runs))
     where = " and ".join(f"{one.file}:{one.line}" for one in found.needed)
     return (f"The re-runs show that {where} connects there, but not why: {'; '.join(doubts)}.",) if doubts else ()
 
@@ -50,9 +54,23 @@ def left_open(symptom: Symptom, found: Found, text_of: TextOf, runs: Sequence[Ru
 def _led_nowhere(found: Found, runs: Sequence[Run]) -> bool:
     """Tell whether all that was changed is where connections lead, and no database answered instead."""
     redirects = all(isinstance(change, _REDIRECTS) for one in found.needed for change in one.interventions)
+    return redirects and _none_answered(found, runs)
+
+
+def _none_answered(found: Found, runs: Sequence[Run]) -> bool:
     labels = tuple(one.label for one in found.needed)
     gone = [run for run in runs if run.changed == labels and run.effect is Effect.GONE]
-    return redirects and bool(gone) and all(run.nowhere for run in gone)
+    return bool(gone) and all(run.nowhere for run in gone)
+
+
+def _hosts_broken(found: Found, runs: Sequence[Run]) -> Iterator[str]:
+    """Variables with only a part of the URL that were changed to no server."""
+    for change in (change for one in found.needed for change in one.interventions):
+        if isinstance(change, SetVariable) and change.value == NOWHERE and _none_answered(found, runs):
+            yield (
+                f"{change.name} was changed to a server that does not exist, where any database is gone; name the "
+                "server by its address in the allow-list (--allow HOST:PORT/DB)"
+            )
 
 
 def _is_in_the_text(leak: Leak) -> bool:

@@ -151,6 +151,20 @@ def test_what_differs_from_the_entry_next_to_it(entries: tuple[str, ...], expect
     assert Allowed(entries, "/project").differing("postgresql://app@127.0.0.1:5432/shop") == expected
 
 
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        (("kit-test/shop_test",), {"database": "shop_test"}),
+        (("kit-*/shop_*",), {"database": ""}),
+        (("kit-other/shop_test",), {}),
+    ],
+)
+def test_what_differs_from_an_entry_with_its_own_name(entries: tuple[str, ...], expected: dict[str, str]) -> None:
+    """The server is the right one: it is its database that the entry names differently."""
+    url, observed = "postgresql://app@127.0.0.1:5432/shop", {"cluster_name": "kit-test", "database": "shop"}
+    assert Allowed(entries, "/project").differing(url, observed) == expected
+
+
 def test_a_file_that_no_probe_identified_is_the_one_that_was_asked_for() -> None:
     """A path that a driver was given is a file, from the folder of the command, and is said to be unobserved."""
     (file,) = found(("sqlite3", "x.db", None))
