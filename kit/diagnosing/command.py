@@ -169,6 +169,9 @@ class Diagnosing:
         if databases and (self.tests or self.symptoms):
             say(f"before each run, what earlier runs wrote to {databases} is restored; nothing else should write "
             "there meanwhile")
+        made = " and ".join(self.reruns.keeper.made_by_runs)
+        if made and (self.tests or self.symptoms):
+            say(f"before each run, and at the end, what a run has made on the server is dropped: {made}")
         if self.tests:
             say(f"{_describe_orders(len(self.tests))}, {self._describe_limits()}")
             return

@@ -7,7 +7,7 @@ the program's own connection: its content is sent over, and the statements that 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Collection, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from .audited import listen
 from .databases import Connection, Databases, Listener, connections_of_sqlite
@@ -98,11 +98,25 @@ class Telling(Listener):
             driver=driver, word=word,
         )
 
+    @quietly
+    def wrote(self, connection: Connection, statement: Statement, text: str) -> None:
+        if self._once and statement.verb == "create":
+            for verb, kind, name in _of_server(text):
+                if verb == "create":
+                    self._holder.ask(do="creates", key=str(connection.database), kind=kind, name=name)
+
     def _must_report(self, key: str) -> bool:
         if self._once and key in self._told:
             return False
         self._told[key] = None
         return True
+
+
+def _of_server(text: str) -> Iterator[Tuple[str, str, str]]:
+    """Yield each role and database that a text creates or drops: the verb, "role" or "database", and the name."""
+    for verb, kind, name in _OF_SERVER.findall(text):
+        own = name[1:-1] if name.startswith('"') else name.lower()
+        yield verb.lower(), "database" if kind.lower() == "database" else "role", own
 
 
 Note = Tuple[str, Optional[Frame]]  # the text, and the line that it is about
@@ -271,23 +285,25 @@ class Journal(Listener):
             "notes": [(said, frame[0] if frame else "", frame[1] if frame else 0) for said, frame in notes],
         }
 
-    def of_servers(self) -> Iterator[Dict[str, Any]]:
-        """Yield the roles and databases that were created, or dropped, by their last statements; none can be restored.
+    def of_servers(self, can_go_back: Collection[str] = ()) -> Iterator[Dict[str, Any]]:
+        """Yield the roles and databases that were created, or dropped, by their last statements.
 
-        They belong to the whole server, which others use, too: they are not compared.
+        They belong to the whole server, which others use, too: they are not compared. Those in `can_go_back` are known
+        to have been created by the run.
         """
         last: Dict[str, Tuple[bool, Write]] = {}
         for write in self.writes:
-            for verb, kind, name in _OF_SERVER.findall(write.text):
-                place = f"{'database' if kind.lower() == 'database' else 'role'} {stable(name.strip(chr(34)))}"
-                is_made = verb.lower() == "create"
+            for verb, kind, name in _of_server(write.text):
+                place = f"{kind} {stable(name)}"
+                is_made = verb == "create"
                 if is_made or place not in last:
                     last[place] = is_made, write
                 else:
                     del last[place]  # created and dropped again
         for place, (is_made, write) in last.items():
             yield {
-                "place": place, "group": "rows", "holder": "", "label": place, "notes": (), "can_go_back": False,
+                "place": place, "group": "rows", "holder": "", "label": place, "notes": (),
+                "can_go_back": is_made and place in can_go_back,
                 "before": "" if is_made else "there", "after": "there" if is_made else "",
                 "written": [(file, line, function) for file, line, function, _ in write.stack],
             }
@@ -387,7 +403,7 @@ class Looking:
         for key, statements in answer.get("run", {}).items():
             _run(self._memories[key], statements)
         told = [{**one, **self._origin_of(one)} for one in answer.get("differences", ())]
-        told += self.journal.of_servers()
+        told += self.journal.of_servers(answer.get("made", ()))
         own = [*(self.sessions.ends(put_back, keep) or ()), *(self.running.ends(put_back, keep) or ())]
         answer["differences"] = [*told, *own]
         return answer

@@ -13,7 +13,7 @@ import pytest
 from kit.probes.databases import Connection, Databases
 from kit.probes.hooks import Hooks
 from kit.probes.objects import Objects
-from kit.probes.outside import DiagnoseProcess, Journal, Touching
+from kit.probes.outside import DiagnoseProcess, Journal, Telling, Touching
 from kit.probes.recorder import Recorder
 from kit.probes.statements import read
 
@@ -140,7 +140,7 @@ def test_what_made_or_dropped_it_is_the_statement_that_names_it(
 
 
 def test_roles_and_databases_are_told_by_their_statements(journal: tuple[Databases, Journal, Connection]) -> None:
-    """One that was created and dropped again is not told; none is said to be one that the kit can restore."""
+    """One that was created and dropped again is not told; only one known to be the run's own can be dropped again."""
     _, found, connection = journal
     ran(
         found, connection, "create role reader", 'CREATE DATABASE "tenant_48211"', "create user passing",
@@ -149,6 +149,18 @@ def test_roles_and_databases_are_told_by_their_statements(journal: tuple[Databas
     told = {one["place"]: (one["before"], one["after"]) for one in found.of_servers()}
     assert told == {"role reader": ("", "there"), "database tenant_*": ("", "there"), "role gone": ("there", "")}
     assert {(one["can_go_back"], Path(one["written"][0][0]).name) for one in found.of_servers()} == {(False, HERE)}
+    own = {one["place"] for one in found.of_servers(["role reader", "role gone"]) if one["can_go_back"]}
+    assert own == {"role reader"}
+
+
+def test_what_is_about_to_be_created_on_a_server_is_asked_for_first() -> None:
+    """A name is told as the server will have it: without quotation marks, else in lower case."""
+    told, connection = Told(), Connection("1", "db", None, False)
+    telling = Telling(cast(DiagnoseProcess, told))
+    for text in ("CREATE ROLE Reader", 'create database "Tenant"', "drop role reader", "create table x ()"):
+        telling.wrote(connection, read(text), text)
+    asked = [tuple(message.values()) for message in told.messages]
+    assert asked == [("creates", "db", "role", "reader"), ("creates", "db", "database", "Tenant")]
 
 
 def test_who_wrote_last_and_who_committed_it(journal: tuple[Databases, Journal, Connection]) -> None:

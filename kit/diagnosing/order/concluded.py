@@ -161,6 +161,8 @@ def _by(piece: Piece, found: Dependence) -> str:
             return "let a fixture make it again as it was, after its yield, or give that test a database of its own"
         if piece.group == SESSIONS:
             return "let a fixture undo it on that connection, after its yield (in Postgres, `set local` ends by itself)"
+        if piece.label.startswith(("role ", "database ")):
+            return "let a fixture drop it after its yield"
         if piece.label.startswith("setting "):
             return "let a fixture reset it after its yield"
         rolled = f"roll back what {piece.written[0]} writes" if piece.written else "roll it back"

@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,11 @@ from kit.diagnosing.order.model import FILES, FRESH, ROWS
 from kit.diagnosing.outside.clients import Client
 from kit.diagnosing.outside.contents import Contents, Left, differences
 from kit.diagnosing.outside.files import Files
-from kit.diagnosing.outside.postgres import Postgres, Server
+from kit.diagnosing.outside.made import MadeByRuns
+from kit.diagnosing.outside.postgres import Postgres, Server, word_of
 from kit.diagnosing.outside.sqlite import SqliteFile
 from kit.diagnosing.outside.store import CannotBeAsked, Store
 from kit.probes.allow import AllowList
-from kit.probes.identity import POSTGRES_QUESTIONS
 from kit.probes.redact import redact
 from kit.probes.sealed import Seal
 from kit.probes.stable import stable
@@ -48,7 +48,10 @@ class _ReachedDatabase:
 
 @dataclass
 class Keeper:
-    """`folder` is the kit's own, `place` the command's. On exit the state after the first run is restored."""
+    """`folder` is the kit's own, `place` the command's. On exit the state after the first run is restored.
+
+    Only roles and databases that runs have made are not made again: with each other run they are there anew.
+    """
 
     folder: Path
     place: Path
@@ -61,6 +64,7 @@ class Keeper:
         self._files = Files(self.place)
         self._before: dict[str, Contents] = {}
         self._fresh: set[str] = set()
+        self._made_by_runs = MadeByRuns(self._cannot_drop)
         self._looks = self._changed = False
         self._serves = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -82,6 +86,7 @@ class Keeper:
             shutil.rmtree(self._folder_of_socket, ignore_errors=True)
         if self._changed:
             self._restore_all(lambda known: known.left)
+            self._made_by_runs.drop_all()
             self._files.restore_all(self._files.left)
 
     @property
@@ -95,6 +100,12 @@ class Keeper:
         with self._serves:
             return [known.name for known in self._known.values()]
 
+    @property
+    def made_by_runs(self) -> list[str]:
+        """The roles and databases that runs have made on servers, which are dropped between runs."""
+        with self._serves:
+            return self._made_by_runs.all_places()
+
     def end_first_run(self) -> None:
         """Keep what the first run has left, to restore it at the end."""
         with self._serves:
@@ -107,6 +118,7 @@ class Keeper:
         with self._serves:
             self._looks, self._changed = False, True
             self._restore_all(lambda known: known.first)
+            self._made_by_runs.drop_all()
             self._files.restore_all(self._files.first)
 
     def _restore_all(self, then: Callable[[_ReachedDatabase], Contents | None]) -> None:
@@ -115,6 +127,9 @@ class Keeper:
             if contents is not None:
                 self._put_back(known, contents, None, "between runs")
 
+    def _cannot_drop(self, place: str, why: str) -> None:
+        self.not_looked_at[place] = f"it could not be dropped ({redact(why)})"
+
     def _put_back(
         self, known: _ReachedDatabase, contents: Contents, labels: Collection[str] | None, when: str
     ) -> None:
@@ -122,7 +137,8 @@ class Keeper:
         try:
             known.store.put_back(contents, labels)
         except CannotBeAsked as error:
-            self.not_looked_at[known.name] = f"it could not be restored {when} ({redact(str(error))})"
+            if f'database "{known.name}" does not exist' not in str(error):
+                self.not_looked_at[known.name] = f"it could not be restored {when} ({redact(str(error))})"
 
     # --- messages of the runs -----------------------------------------------------------------------------------------
 
@@ -144,6 +160,9 @@ class Keeper:
         if asked == "reached":
             self._reached(message)
             return {}
+        if asked == "creates":
+            self._creates(str(message["key"]), str(message["kind"]), str(message["name"]))
+            return {}
         if asked == "touched":
             self._files.touched(Path(message["path"]))
             return {}
@@ -152,10 +171,12 @@ class Keeper:
             self._looks, self._fresh = True, set()
             self._before = dict(self._read_all(now))
             self._files.begins()
+            self._made_by_runs.begins()
             return {}
         if asked == "adopts":
             for key, found in self._read_all(now):
                 self._before[key] = self._before.get(key, Contents()).with_new_of(found)
+            self._made_by_runs.begins()
             return {}
         self._looks = False
         return self._ended(now, message["put_back"], message["keep"])
@@ -176,6 +197,24 @@ class Keeper:
             self._fresh.add(key)
             self._before[key] = self._read_contents(known) or Contents()
         known.mark = mark
+
+    def _creates(self, key: str, kind: str, name: str) -> None:
+        """A run is about to create a role or database; a database only counts if the allow-list permits it by name."""
+        known = self._known.get(key)
+        if known is None or not isinstance(known.store, Postgres):
+            return
+        if kind == "database" and not self._is_allowed_beside(known.store, name):
+            self.not_looked_at[f"database {stable(name)}"] = "it is not on the allow-list"
+            return
+        self._made_by_runs.creates(key, known.store, kind, name)
+
+    def _is_allowed_beside(self, store: Postgres, name: str) -> bool:
+        """Whether the allow-list permits a database of this name on the server of another one."""
+        try:
+            word = {**store.word(), "database": name}
+        except CannotBeAsked:
+            return False
+        return self.allow.allows_server(replace(store.server, database=name).url, word)
 
     def _key_of(self, told: Mapping[str, Any]) -> str:
         return str(told["path"] if told["kind"] == "sqlite" else told["key"])
@@ -202,11 +241,7 @@ class Keeper:
         """A function that checks the identity of the answering server against the allow-list."""
 
         def check(client: Client) -> None:
-            word: dict[str, str | None] = {}
-            for question, names in POSTGRES_QUESTIONS:
-                with suppress(CannotBeAsked):
-                    word = dict(zip(names, client.ask(question)[0], strict=True))
-                    break
+            word = word_of(client)
             if not word or not self.allow.allows_server(server.url, word):
                 raise CannotBeAsked("the server that answers there is not on the allow-list")
 
@@ -254,7 +289,9 @@ class Keeper:
             elif labels:
                 self._put_back(self._known[key], before, labels, "within a run")
         found += self._of_files(put_back, keep)
-        return {"differences": found, "run": run, "looked": sorted({*names.values()})}
+        made = self._made_by_runs.places()
+        self._made_by_runs.drop([place for place in made if (place not in keep if keep else place in put_back)])
+        return {"differences": found, "run": run, "looked": sorted({*names.values()}), "made": made}
 
     def _of_files(self, put_back: Collection[str], keep: Collection[str]) -> list[dict[str, Any]]:
         lefts = list(self._files.differences())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from kit.diagnosing.outside.clients import Client, connect
@@ -22,6 +22,7 @@ from kit.diagnosing.outside.store import (
     as_far_as_possible,
     check_exact,
 )
+from kit.probes.identity import POSTGRES_QUESTIONS
 
 _BEGIN = f"""\
 set statement_timeout = '{SECONDS_AT_MOST}s';
@@ -40,6 +41,8 @@ _SETTINGS = """\
 select coalesce(quote_ident(r.rolname), ''), coalesce(quote_ident(d.datname), ''), unnest(s.setconfig)
 from pg_db_role_setting s left join pg_roles r on r.oid = s.setrole left join pg_database d on d.oid = s.setdatabase
 where s.setdatabase in (0, (select oid from pg_database where datname = current_database()))"""
+
+_OWN = "select datname::text from pg_database where datname = {} and pg_get_userbyid(datdba) = current_user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,11 @@ class Postgres:
         self._server, self._check = server, check
 
     @property
+    def server(self) -> Server:
+        """Its address."""
+        return self._server
+
+    @property
     def where(self) -> str:
         """The host and port of its server."""
         return f"{self._server.host}:{self._server.port}"
@@ -81,6 +89,25 @@ class Postgres:
         """Return its committed contents."""
         with self._connected() as client:
             return _contents(client)
+
+    def word(self) -> dict[str, str | None]:
+        """What the server reports about itself; empty if it may not be asked."""
+        with self._connected() as client:
+            return word_of(client)
+
+    def oid_of(self, kind: str, name: str) -> str:
+        """The number of a role or database of the server; "" if there is none."""
+        with self._connected() as client:
+            return _oid_of(client, kind, name)
+
+    def drop(self, kind: str, name: str, oid: str) -> None:
+        """Drop a role or database of the server if it has this number; a database only if this user owns it."""
+        with self._connected() as client:
+            if not oid or _oid_of(client, kind, name) != oid:
+                return
+            if kind == "database" and not client.ask(_OWN.format(_text(name))):
+                raise CannotBeAsked("another role owns it")
+            client.run(f"drop {kind} {quoted(name)}")
 
     def put_back(self, before: Contents, labels: Collection[str] | None) -> None:
         """Restore the contents in one transaction; if not all can be made again, what was not dropped or altered."""
@@ -109,6 +136,19 @@ class Postgres:
             self._check(client)
             client.run(_BEGIN)
             yield client
+
+
+def word_of(client: Client) -> dict[str, str | None]:
+    """What the server at the other end reports about itself; empty if it may not be asked."""
+    for question, names in POSTGRES_QUESTIONS:
+        with suppress(CannotBeAsked):
+            return dict(zip(names, client.ask(question)[0], strict=True))
+    return {}
+
+
+def _oid_of(client: Client, kind: str, name: str) -> str:
+    table, column = ("pg_database", "datname") if kind == "database" else ("pg_roles", "rolname")
+    return next((row[0] for row in client.ask(f"select oid::text from {table} where {column} = {_text(name)}")), "")
 
 
 # --- looking ----------------------------------------------------------------------------------------------------------
