@@ -16,6 +16,7 @@ class Server:
 
     def __init__(self, **roles: str) -> None:
         self.roles, self.answers = roles, True
+        self.dropped: list[str] = []
 
     def oid_of(self, kind: str, name: str) -> str:
         if not self.answers:
@@ -27,6 +28,7 @@ class Server:
             if oid == "owns":
                 raise CannotBeAsked("some objects depend on it")
             del self.roles[name]
+            self.dropped.append(f"{kind} {name}")
 
 
 class Runs:
@@ -37,9 +39,9 @@ class Runs:
         self.said: dict[str, str] = {}
         self.made = MadeByRuns(self.said.__setitem__)
 
-    def create(self, name: str, number: str) -> None:
-        """Run `create role`; number "" for a statement that fails."""
-        self.made.creates("db", cast(Postgres, self.server), "role", name)
+    def create(self, name: str, number: str, kind: str = "role") -> None:
+        """Run `create role`, or of another kind; number "" for a statement that fails."""
+        self.made.creates("db", cast(Postgres, self.server), kind, name)
         if number:
             self.server.roles[name] = number
 
@@ -107,3 +109,12 @@ def test_what_cannot_be_dropped_is_said(runs: Runs) -> None:
     runs.made.drop_all()
     assert runs.said == {"role mine": "some objects depend on it"}
     assert runs.server.roles["mine"] == "owns"
+
+
+def test_a_database_is_dropped_before_a_role_that_may_own_it(runs: Runs) -> None:
+    """Whatever was created first."""
+    runs.made.begins()
+    runs.create("owner", "8")
+    runs.create("shop", "9", kind="database")
+    runs.made.drop_all()
+    assert runs.server.dropped == ["database shop", "role owner"]
