@@ -24,6 +24,7 @@ _SPACE: Callable[[type], Any] = vars(type)["__dict__"].__get__
 _MODULE: Callable[[type], Any] = vars(type)["__module__"].__get__
 _QUALNAME: Callable[[type], str] = vars(type)["__qualname__"].__get__
 _OF_A_MODULE = vars(ModuleType)["__getattribute__"]
+_HELD_BY_A_MODULE: Callable[[ModuleType], Any] = vars(ModuleType)["__dict__"].__get__
 
 
 class Objects:
@@ -90,11 +91,23 @@ class Notes(Generic[Value]):
         self._known.pop(address(thing), None)
         return value
 
+    def addresses(self) -> Dict[int, Any]:
+        """Return a mapping whose keys are the addresses of the objects, to look up many objects quickly.
+
+        It tells the truth about objects that the caller has held since before the call, if each object with a value
+        supports weak references: an address is given to another object only after this one was removed here.
+        """
+        self.remove_collected()
+        return self._known
+
     def remove_collected(self) -> List[Value]:
         """Remove and return the values of objects collected since the last call."""
-        found = []
+        found: List[Value] = []
         while self._gone:
-            pointer = self._gone.pop()
+            try:
+                pointer = self._gone.pop()
+            except IndexError:  # another thread took the last one
+                break
             where = self._places.pop(address(pointer), None)
             if where is not None and self._known.get(where, (None,))[0] is pointer:  # else the address was reused
                 found.append(self._known.pop(where)[1])
@@ -148,6 +161,9 @@ def is_a(thing: Any, kind: Any) -> bool:
 
 def held_by(thing: Any) -> Dict[str, Any]:
     """Return an object's `__dict__`; {} if it has none, or if reading it would run code."""
+    if type(thing) is ModuleType:
+        held = _HELD_BY_A_MODULE(thing)
+        return held if type(held) is dict else {}
     for base in bases(type(thing)):
         space = space_of(base).get("__dict__")
         if space is not None:

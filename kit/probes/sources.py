@@ -16,7 +16,7 @@ from .environ import EnvironmentProbe
 from .frames import APPLICATION, owner
 from .loaded import application_modules
 from .objects import Notes, address, bases, held_by, is_a, module_of, name_of, qualname_of, space_of
-from .own import functools, gc, sys
+from .own import functools, gc, itertools, sys
 from .own import own_builtins as __builtins__  # noqa: F401
 from .places import Place, place
 from .redact import HIDDEN
@@ -27,16 +27,10 @@ if TYPE_CHECKING:
 
 _ATTRIBUTES_AT_MOST = 200  # of one object
 _HOLDERS_AT_MOST = 20
-# Types by their addresses (their metaclass has no say): such a value is no URL, and holds none in an attribute.
-_PLAIN = frozenset(
-    map(
-        address,
-        (
-            type(None), bool, int, float, complex, bytes, list, tuple, dict, set, frozenset, property, staticmethod,
-            classmethod, FunctionType, BuiltinFunctionType, MethodType, ModuleType, GetSetDescriptorType,
-            MemberDescriptorType,
-        ),
-    )
+# Such a value is no URL, and holds none in an attribute.
+_PLAIN = (
+    type(None), bool, int, float, complex, bytes, list, tuple, dict, set, frozenset, property, staticmethod,
+    classmethod, FunctionType, BuiltinFunctionType, MethodType, ModuleType, GetSetDescriptorType, MemberDescriptorType,
 )  # fmt: skip
 # Libraries' classes of URLs, and of texts that can be one. Others of theirs take long to be shown.
 _OF_URLS = frozenset(
@@ -44,6 +38,14 @@ _OF_URLS = frozenset(
 )
 _URLS = ("Url", "URL", "Dsn", "Secret")
 _judged: "Notes[bool]" = Notes()  # class -> whether it is the application's
+# A search passes over most values by the address of a class, without a call for each.
+_foreign: "Notes[bool]" = Notes()  # classes that are not the application's
+_empty: "Notes[bool]" = Notes()  # classes whose instances are no text, and hold none that is searched
+_textless: "Notes[bool]" = Notes()  # classes whose instances are no text of a URL
+
+for _kind in _PLAIN:
+    _empty.set(_kind, True)
+    _textless.set(_kind, True)
 
 
 class Sources:
@@ -52,7 +54,6 @@ class Sources:
     def __init__(self, environ: Optional[EnvironmentProbe], files: Optional[SettingsFiles]) -> None:
         self._environ, self._files = environ, files
         self.settings: Optional[SettingsProbe] = None
-        self._holders: Dict[str, Tuple[int, List[str]]] = {}  # URL -> number of modules at the search, its result
 
     def of(self, url: str, parts: Tuple[Optional[str], ...] = ()) -> Dict[str, Any]:
         """Return `variables` (names), `files` ([file, line, name]), `held_by` (module.name.attribute) and `literal`."""
@@ -60,35 +61,64 @@ class Sources:
         return {
             "variables": self._environ.sources_of(url, parts) if self._environ else None,
             "files": self._files.sources_of(url) if self._files else None,
-            "held_by": self._held_by(url),
+            "held_by": holders(url),
             "literal": literal,
         }
 
-    def _held_by(self, url: str) -> List[str]:
-        loaded, holders = self._holders.get(url, (0, []))
-        if loaded != len(sys.modules):
-            holders = list(_holders(url))[:_HOLDERS_AT_MOST]
-            self._holders[url] = len(sys.modules), holders
-        return holders
 
+def holders(url: str) -> List[str]:
+    """Search the application's modules for the URL: in globals, and in attributes of objects in globals or caches.
 
-def _holders(url: str) -> Iterator[str]:
-    """Search the application's modules for the URL: in globals, and in attributes of objects in globals or caches."""
+    Everything is looked at again each time: an interpreter does not tell that a value was replaced.
+    """
     wanted = place(url)
-    if wanted is None:
-        return
-    for name, module in application_modules():
-        for attribute, value in list(held_by(module).items()):
-            if address(type(value)) in _PLAIN:
-                continue
-            if is_a(value, str):
-                if _names(str.__str__(value), wanted):
-                    yield f"{name}.{attribute}"
-                continue
-            for holder in _cached(value) if type(value) is functools._lru_cache_wrapper else (value,):
-                for inner, held in _attributes(holder):
-                    if address(type(held)) not in _PLAIN and _names(_text(held), wanted):
-                        yield f"{name}.{attribute}{'()' if holder is not value else ''}.{inner}"
+    return [] if wanted is None else list(itertools.islice(_holders(wanted), _HOLDERS_AT_MOST))
+
+
+def _holders(wanted: Place) -> Iterator[str]:
+    searched: Dict[int, Tuple[Any, List[str]]] = {}  # address of a value -> itself, which many modules hold; its ways
+    for name, attribute, value in _worth_a_look():
+        known = searched.get(address(value))
+        if known is None:
+            known = searched[address(value)] = value, _ways(value, wanted)
+        for way in known[1]:
+            yield f"{name}.{attribute}{way}"
+
+
+def _ways(value: Any, wanted: Place) -> List[str]:
+    """Return what follows a global's name on the way to the URL: "" if it is the global's value."""
+    if is_a(value, str):
+        return [""] if _names(str.__str__(value), wanted) else []
+    if type(value) is not functools._lru_cache_wrapper:
+        return [f".{name}" for name in _attributes_with(value, wanted)]
+    return [f"().{name}" for holder in _cached(value) for name in _attributes_with(holder, wanted)]
+
+
+def _worth_a_look() -> List[Tuple[str, str, Any]]:
+    """Return the globals of the application, without those that certainly neither are a URL nor hold one.
+
+    This passes over all globals of a program: it calls nothing written in Python for them, and makes no objects, of
+    which each thousand would have Python look for garbage.
+    """
+    found = [(name, held_by(module).copy()) for name, module in application_modules()]
+    foreign, empty = _foreign.addresses(), _empty.addresses()
+    return [
+        (name, attribute, value) for name, held in found for attribute, value in held.items()
+        if (
+            "://" in value if type(value) is str
+            else address(type(value)) not in empty and address(value) not in foreign
+        )
+    ]  # fmt: skip
+
+
+def _attributes_with(holder: Any, wanted: Place) -> List[str]:
+    found = _attributes(holder)
+    textless = _textless.addresses()
+    texts = [
+        (name, value) for name, value in itertools.islice(found.items(), _ATTRIBUTES_AT_MOST)
+        if ("://" in value if type(value) is str else address(type(value)) not in textless)
+    ]  # fmt: skip
+    return [name for name, value in texts if _names(_text(value), wanted)]
 
 
 def _names(text: str, wanted: Place) -> bool:
@@ -104,13 +134,18 @@ def _cached(function: Any) -> Iterator[Any]:
             yield kept
 
 
-def _attributes(holder: Any) -> List[Tuple[str, Any]]:
-    """Return the attributes of an object and of its class, if the class is the application's."""
-    kind = holder if is_a(holder, type) else type(holder)
+def _attributes(holder: Any) -> Dict[str, Any]:
+    """Return a copy of the attributes of an object and of its class, if the class is the application's."""
+    is_class = is_a(holder, type)
+    kind = holder if is_class else type(holder)
     if not _is_the_applications(kind):
-        return []
-    found = {**space_of(kind), **(held_by(holder) if holder is not kind else {})}
-    return list(found.items())[:_ATTRIBUTES_AT_MOST]
+        if _judged.get(kind) is False and type(holder) is not functools._lru_cache_wrapper and not is_a(holder, str):
+            (_foreign if is_class else _empty).set(kind, True)
+        return {}
+    found: Dict[str, Any] = space_of(kind).copy()
+    if not is_class:
+        found.update(held_by(holder))
+    return found
 
 
 def _is_the_applications(kind: type) -> bool:
@@ -128,10 +163,15 @@ def _text(value: Any) -> str:
     """Return the text of a URL; "" for a value whose conversion could run the application's code."""
     if is_a(value, str):
         return str.__str__(value)
-    module, name = module_of(type(value)), qualname_of(type(value))
-    if module.startswith("sqlalchemy."):
-        return url_as_text(value) or ""
-    return str(value) if module in _OF_URLS and name.endswith(_URLS) else ""
+    kind = type(value)
+    if module_of(kind) in _OF_URLS and qualname_of(kind).endswith(_URLS):
+        return str(value)
+    if module_of(kind).startswith("sqlalchemy."):
+        text = url_as_text(value)
+        if text is not None:
+            return text
+    _textless.set(kind, True)
+    return ""
 
 
 def url_as_text(url: Any) -> Optional[str]:
