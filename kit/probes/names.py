@@ -137,25 +137,30 @@ class NamesProbe:
                     if self._is_one(type(held)):
                         yield (f"app {self._objects.of('app', app)}", f"state.{name}{inner}"), held
 
-    def _modules(self) -> Iterator[Tuple[str, _Space]]:
-        """Yield the application's modules; their slots are updated when the number of their globals has changed."""
+    def _modules(self) -> List[Tuple[str, _Space]]:
+        """Return the application's modules; their slots are updated when the number of their globals has changed."""
         if self._loaded != len(sys.modules):
             self._loaded = len(sys.modules)
             for name, module in application_modules():
                 if name not in self._spaces:
                     self._spaces[name] = _Space(module)
-        for name, space in list(self._spaces.items()):
-            loaded: Any = sys.modules.get(name)
-            if not space.is_of(loaded):
-                if not is_a(loaded, ModuleType):
-                    del self._spaces[name]
-                    continue
-                self._spaces[name] = space = _Space(loaded)
-            if space.count != len(space.globals):
-                space.count = len(space.globals)
-                space.slots = [slot for slot, value in list(space.globals.items()) if self._can_hold(value)]
-            if space.slots:
-                yield name, space
+        loaded = sys.modules.get
+        changed = [  # a loop over all modules at each phase of a test: is_of, without a call for each
+            (name, space) for name, space in self._spaces.copy().items()
+            if space.module is None or space.module() is not loaded(name) or space.count != len(space.globals)
+        ]
+        for name, space in changed:
+            self._update(name, space, loaded(name))
+        return [(name, space) for name, space in self._spaces.copy().items() if space.slots]
+
+    def _update(self, name: str, space: _Space, loaded: Any) -> None:
+        if not space.is_of(loaded):
+            if not is_a(loaded, ModuleType):
+                self._spaces.pop(name, None)
+                return
+            self._spaces[name] = space = _Space(loaded)
+        space.count = len(space.globals)
+        space.slots = [slot for slot, value in list(space.globals.items()) if self._can_hold(value)]
 
     def _can_hold(self, value: Any) -> bool:
         if value is None or self._is_one(type(value)) or _is_an_object_of_the_applications(value):

@@ -180,3 +180,36 @@ def test_defaults_classes_and_dictionaries_are_looked_into(tmp_path: Path) -> No
         "app.db.engine", "app.kept.Repository.engine", "app.kept.Repository.all(engine=)", "app.kept.read(engine=)",
         "app.kept.engines['main']",
     }  # fmt: skip
+
+
+def test_a_module_that_is_imported_anew_is_followed(tmp_path: Path) -> None:
+    """The names of a module that was replaced, with as many modules as before, are those of the new one."""
+    seen = run(
+        tmp_path,
+        {
+            "app/__init__.py": "",
+            "app/db.py": """\
+                import os
+                from sqlalchemy import create_engine
+                engine = create_engine(f"sqlite:///{os.environ.get('NAME', 'own')}.db")
+                """,
+            "test_it.py": """\
+                import importlib, sys
+                import app.db
+                kept = [app.db]
+
+                def test_nothing(): ...
+
+                def test_again(monkeypatch):
+                    monkeypatch.setenv("NAME", "again")
+                    del sys.modules["app.db"]
+                    kept.append(importlib.import_module("app.db"))
+
+                def test_gone():
+                    del sys.modules["app.db"]
+                """,
+        },
+        *PYTEST,
+    )
+    assert changes(seen, "test_again") == [("rebound", "app.db.engine", "call", "own.db", "again.db")]
+    assert changes(seen, "test_gone") == [("unbound", "app.db.engine", "call", "again.db", None)]

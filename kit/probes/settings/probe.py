@@ -304,10 +304,10 @@ class SettingsProbe:
             for name, module in application_modules():
                 if name not in self._modules and not _is_named_as_a_test(module):
                     self._modules[name] = _Module(name, module)
-        for name, known in list(self._modules.items()):
-            if known.module is None or known.module() is not sys.modules.get(name):
-                del self._modules[name]
-                self._loaded = 0
+        loaded, every = sys.modules.get, list(self._modules.values())
+        for known in [one for one in every if one.module is None or one.module() is not loaded(one.name)]:
+            del self._modules[known.name]
+            self._loaded = 0
         grown = [known for known in self._modules.values() if len(known.globals) != known.count]
         new = [(known, name) for known in grown for name in self._new_globals(known)]
         for known, name in sorted(new, key=lambda one: not one[0].defines(one[1])) if new else ():
