@@ -1,6 +1,7 @@
 """The costs of the kit compared with the same work without it: `make bench`.
 
-Real processes, alternating with what they are compared to, medians. Prints a table and writes build/bench.json.
+Real processes, alternating with what they are compared to, medians. Prints a table and writes build/bench.json, after
+each row, so that an error or Ctrl-C loses none. `--only` measures some parts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -186,33 +187,41 @@ def machine() -> dict[str, object]:
     return {"system": platform.platform(), "processors": os.cpu_count(), "python": python, "versions": versions}
 
 
+# name -> the figures, by how often each is measured and whether the largest plan and suite are left out
+PARTS: dict[str, Callable[[int, bool], Iterator[Figure]]] = {
+    "commands": lambda runs, short: commands(runs),
+    "starts": lambda runs, short: starts(runs),
+    "kernels": lambda runs, short: bench_kernels.figures(runs),
+    "trials": lambda runs, short: bench_trials.figures(runs, bench_trials.SIZES[: -1 if short else None]),
+    "trace": lambda runs, short: bench_trace.traced(runs, short=short),
+    "guard": lambda runs, short: bench_trace.guarded(runs),
+    "instructions": lambda runs, short: bench_instructions.figures(),
+    "diagnose": lambda runs, short: bench_diagnose.figures(short=short),
+}
+
+
 def main() -> None:
     """Measure, print the rows as they come, and write the file."""
     parser = argparse.ArgumentParser(description="Measure what the kit costs.")
     parser.add_argument("--runs", type=int, default=7, help="times that each thing is measured (default: 7)")
     parser.add_argument("--short", action="store_true", help="leave out the largest plan and suite, which take minutes")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"some of: {', '.join(PARTS)}")
     parser.add_argument("--out", type=Path, default=Path("build/bench.json"), help="the file to write")
     arguments = parser.parse_args()
     about = machine()
     print(f"{about['system']}, {about['processors']} processors, Python {about['python']}")
     print(f"{'what':<30} {'':>8}     {'against':<26} {'':>8} {'times':>6} {'at most':>8}")
     rows = []
-    sizes = bench_trials.SIZES[:-1] if arguments.short else bench_trials.SIZES
-    parts = (
-        commands(arguments.runs), starts(arguments.runs), bench_kernels.figures(arguments.runs),
-        bench_trials.figures(arguments.runs, sizes),
-        bench_trace.figures(arguments.runs, short=arguments.short), bench_instructions.figures(),
-        bench_diagnose.figures(short=arguments.short),
-    )  # fmt: skip
-    for figure in itertools.chain(*parts):
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    for figure in itertools.chain(*(PARTS[name](arguments.runs, arguments.short) for name in arguments.only or PARTS)):
         rows.append(asdict(figure) | {"held": figure.held})
         print(
             f"{figure.what:<30} {figure.value:>8.1f} {figure.unit}  {figure.against:<26} {figure.against_value:>8.1f}"
             f" {figure.times:>6.2f} {figure.most:>8.1f}{'' if figure.held else '  missed'}",
             flush=True,
         )
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps({"format": 2, **about, "load": os.getloadavg(), "rows": rows}, indent=1) + "\n")
+        seen = {"format": 2, **about, "load": os.getloadavg(), "rows": rows}
+        arguments.out.write_text(json.dumps(seen, indent=1) + "\n")
     print(f"Written to {arguments.out}")
 
 

@@ -41,11 +41,10 @@ def _figure(what: str, count: float, plain: float, times: float) -> Figure:
 def _totals(size: int, one_engine: bool) -> tuple[int, int, int]:
     """The instructions of a whole suite: plain, traced, guarded."""
     with suite_of(size, one_engine=one_engine) as suite:
-        guard = (*PYTEST, "-o", f"db_guard_allow={suite.allowed}", "--db-guard")
         return (
             _count(suite, (), (*PYTEST, *WITHOUT)),
             _count(suite, TRACED[: -len(PYTEST)], (*PYTEST, *WITHOUT)),
-            _count(suite, (), guard),
+            _count(suite, (), suite.guarded),
         )
 
 

@@ -26,6 +26,7 @@ TRACE_TIMES, GUARD_TIMES, OFF_TIMES, MEMORY_TIMES = 1.05, 1.01, 1.01, 11.0
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
 WITHOUT = (*PYTEST, "-p", "no:kit-db-guard")
 TRACED = (sys.executable, "-m", "kit", "trace", "--", *PYTEST)
+_PLUGINS_OF_A_TRIAL = ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS")
 # Text of the specimen's conftest, and its replacement for tests that share the application's engine.
 MADE, DISPOSED = "    engine = create_async_engine(TEST_DATABASE_URL)\n", "    await engine.dispose()\n"
 IMPORT = "from app.database import Base, get_db  # noqa: E402\n"
@@ -52,6 +53,11 @@ class Suite:
         """Its test database as an allow-list entry."""
         return f"{self.slot.test.host}:{self.slot.test.port}/{self.slot.test.database}"
 
+    @property
+    def guarded(self) -> tuple[str, ...]:
+        """The command that runs it under the guard."""
+        return (*PYTEST, "-o", f"db_guard_allow={self.allowed}", "--db-guard")
+
     def run(self, command: Sequence[str]) -> str:
         """Reset the databases, run a command on the suite, and return its output."""
         self.slot.reset()
@@ -74,26 +80,30 @@ class Suite:
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def figures(runs: int, *, short: bool) -> Iterator[Figure]:
-    """Yield the figures of tracing and guarding; `short` leaves out the suite of 10,000 tests.
+def traced(runs: int, *, short: bool) -> Iterator[Figure]:
+    """Yield the figures of tracing; `short` leaves out the suite of 10,000 tests.
 
     The specimen's tests make an engine each; in most suites they share one, so that few connections are new.
     """
-    name = f"{TESTS:,} tests"
     with suite_of(TESTS) as suite:
-        yield compared(f"{name} under kit trace", suite.seconds, TRACED, PYTEST, TRACE_TIMES, runs)
+        yield compared(f"{TESTS:,} tests under kit trace", suite.seconds, TRACED, PYTEST, TRACE_TIMES, runs)
         small_mb = memory_mb(suite, TRACED)
     with suite_of(TESTS, one_engine=True) as suite:
-        yield compared(f"{name} of one engine, traced", suite.seconds, TRACED, PYTEST, TRACE_TIMES, runs)
-        guard = (*PYTEST, "-o", f"db_guard_allow={suite.allowed}", "--db-guard")
-        yield compared(f"{name} of one engine, guarded", suite.processor_seconds, guard, WITHOUT, GUARD_TIMES, runs)
-        yield compared(f"{name}, the guard off", suite.processor_seconds, PYTEST, WITHOUT, OFF_TIMES, runs)
+        yield compared(f"{TESTS:,} tests of one engine, traced", suite.seconds, TRACED, PYTEST, TRACE_TIMES, runs)
     if not short:
         with suite_of(MANY_TESTS) as suite:
             many_mb = memory_mb(suite, TRACED)
         yield Figure(
             f"memory, {MANY_TESTS:,} traced", many_mb, f"{TESTS:,} traced", small_mb, MEMORY_TIMES * small_mb, "MB", 1
         )
+
+
+def guarded(runs: int) -> Iterator[Figure]:
+    """Yield the figures of the guard on tests that share one engine: on, and installed but off."""
+    name = f"{TESTS:,} tests of one engine"
+    with suite_of(TESTS, one_engine=True) as suite:
+        yield compared(f"{name}, guarded", suite.processor_seconds, suite.guarded, WITHOUT, GUARD_TIMES, runs)
+        yield compared(f"{name}, the guard off", suite.processor_seconds, PYTEST, WITHOUT, OFF_TIMES, runs)
 
 
 def compared(
@@ -120,8 +130,13 @@ def suite_of(count: int, *, one_engine: bool = False) -> Iterator[Suite]:
         if one_engine:
             share_the_engine(folder / "tests" / "conftest.py")
         with open_pair("embedded") as pair, open_slots(pair, 1) as (slot,):
-            environ = {**trial_environ(slot, sys.executable), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-            yield Suite(folder, slot, environ)
+            yield Suite(folder, slot, _environ(slot))
+
+
+def _environ(slot: Slot) -> dict[str, str]:
+    """A trial's variables, but with every installed plugin, the guard among them, as in a reader's own suite."""
+    environ = {**trial_environ(slot, sys.executable), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    return {name: value for name, value in environ.items() if name not in _PLUGINS_OF_A_TRIAL}
 
 
 def share_the_engine(conftest: Path) -> None:
