@@ -29,7 +29,7 @@ AT_LENGTH = {
     r"diagnosing/order/test_(diagnosed|listeners)\.py": "some fifteen runs of a suite each",
     r"diagnosing/test_large\.py": "some six runs of a suite each",
     r"diagnosing/test_(proofs|true_proofs|left_open|variables|engines|lifespans|not_seen)\.py": "a diagnosis each",
-    r"diagnosing/test_(other_processes|override_defaults|options|led_nowhere)\.py": "a diagnosis each",
+    r"diagnosing/test_(other_processes|override_defaults|options|redirected_nowhere)\.py": "a diagnosis each",
     r"traced/": "one run of a project each, or a diagnosis",
     r"live/": "servers and programs of their own",
     r"tracing/test_(command|secrets)\.py": "a process of the command each",

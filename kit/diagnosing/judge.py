@@ -16,7 +16,7 @@ from kit.answer.diagnosis import Effect
 from kit.answer.model import Answer, answer
 from kit.detectors.planning.candidate import NOWHERE
 from kit.diagnosing.as_far import database_requests, is_child, program, removed_reach, unrepeated_reaches, used_stand_in
-from kit.diagnosing.led import TextOf, not_led
+from kit.diagnosing.redirected import TextOf, not_redirected
 from kit.evidence.model import Evidence, Refusal
 from kit.probes.allow import MalformedEntry
 from kit.probes.interventions.base import Intervention
@@ -154,7 +154,7 @@ def judged(
     if symptom.wrong:
         found = _leak_effect(symptom, run, left_out, interventions)
         if found.nowhere:
-            found = _led_nowhere(symptom, run, left_out, interventions, text_of) or found
+            found = _redirected_nowhere(symptom, run, left_out, interventions, text_of) or found
         gone = found.effect is Effect.GONE
         anew = new_hiding_gap(symptom.first.evidence, run, symptom.first.allowed) if gone else None
         return found if anew is None else Judgement(Effect.VOID, f"new in this run: {anew.why}")
@@ -183,18 +183,18 @@ def _leak_effect(
     return _comparable(symptom, run, again, left_out, interventions)
 
 
-def _led_nowhere(
+def _redirected_nowhere(
     symptom: Symptom,
     run: Evidence,
     left_out: frozenset[str],
     interventions: Sequence[Intervention],
     text_of: TextOf,
 ) -> Judgement | None:
-    """VOID if a test may have ended before it connected as before, past what was changed; None if all was led."""
+    """VOID if a test may have ended before it connected as before, past what was changed; None if all was redirected."""
     if any(isinstance(one, _REDIRECTED) for one in interventions):
         return None
     begun = {*ran(run), *(ask.test for ask in database_requests(run) if ask.test is not None)} - left_out
-    line = not_led(case_of_answer(symptom.first), symptom.wrong, begun, run, text_of)
+    line = not_redirected(case_of_answer(symptom.first), symptom.wrong, begun, run, text_of)
     if line is None:
         return None
     return Judgement(

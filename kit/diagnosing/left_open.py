@@ -44,14 +44,14 @@ def left_open(symptom: Symptom, found: Found, text_of: TextOf, runs: Sequence[Ru
         case = case_of_answer(symptom.first)
         doubts = dict.fromkeys(doubt for leak in symptom.leaks for doubt in _doubts(case, leak, text_of))
         doubts |= dict.fromkeys(_undecided(symptom, found))
-    if _led_nowhere(found, runs) and not all(_is_in_the_text(leak) for leak in symptom.leaks):
+    if _redirected_nowhere(found, runs) and not all(_is_in_the_text(leak) for leak in symptom.leaks):
         doubts["it was redirected to a database that does not exist, where every connection fails"] = None
     doubts |= dict.fromkeys(_hosts_broken(found, runs))
     where = " and ".join(f"{one.file}:{one.line}" for one in found.needed)
     return (f"The re-runs show that {where} connects there, but not why: {'; '.join(doubts)}.",) if doubts else ()
 
 
-def _led_nowhere(found: Found, runs: Sequence[Run]) -> bool:
+def _redirected_nowhere(found: Found, runs: Sequence[Run]) -> bool:
     """Tell whether all that was changed is where connections lead, and no database answered instead."""
     redirects = all(isinstance(change, _REDIRECTS) for one in found.needed for change in one.interventions)
     return redirects and _none_answered(found, runs)

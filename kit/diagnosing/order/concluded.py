@@ -13,7 +13,7 @@ from kit.detectors.state import (
     state_needed_from_collection,
     state_needed_from_test,
 )
-from kit.diagnosing.order.model import FILES, RUNNING, SESSIONS, Dependence, Piece, Role, Unit
+from kit.diagnosing.order.model import FILES, RUNNING, SESSIONS, Dependence, Line, Piece, Role, Unit
 from kit.diagnosing.outside.contents import ALTERED, REPLACED, THERE
 
 _AT_MOST = 3  # units that are named
@@ -49,13 +49,25 @@ def causes(found: Dependence, number: int) -> Iterator[Cause]:
 
 
 def _each_once(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """The pieces without those that are a listener under another name: SQLAlchemy keeps its list in two places."""
+    """The pieces without those that are a listener under another name: SQLAlchemy keeps its list in two places.
+
+    A class's own name for its list is the one to tell; a line that listens to the event of two classes has two of these.
+    """
+    of_a_class = {_listened(piece) for piece in pieces if piece.place.startswith(_OF_A_CLASS)}
     once: dict[object, Piece] = {}
-    for piece in sorted(pieces, key=lambda piece: not piece.place.startswith(_OF_A_CLASS)):
-        event = _EVENT.search(piece.place)
-        same = (event[event.lastgroup or 0], piece.written[0]) if event and piece.written else piece.place
-        once.setdefault(same, piece)
-    return tuple(piece for piece in pieces if piece in once.values())
+    for piece in pieces:
+        listened = _listened(piece)
+        if listened is None or piece.place.startswith(_OF_A_CLASS):
+            once.setdefault(piece.place, piece)
+        elif listened not in of_a_class:
+            once.setdefault(listened, piece)
+    return tuple(once.values())
+
+
+def _listened(piece: Piece) -> tuple[str, Line] | None:
+    """The event whose listeners a place has, and the line that listens to it."""
+    event = _EVENT.search(piece.place)
+    return (event[event.lastgroup or 0], piece.written[0]) if event and piece.written else None
 
 
 def said(found: Dependence) -> str:

@@ -86,6 +86,15 @@ def test_a_listener_under_two_names_is_one_cause() -> None:
     assert [name in one for name, one in zip(("checkout", "checkin"), told, strict=True)] == [True, True]
 
 
+def test_one_line_that_listens_to_an_event_of_two_classes_is_two_causes() -> None:
+    """`for kind in (Pool, Engine): listen(kind, "close", ...)` leaves two listeners, and each has to be taken away."""
+    places = ["the listeners of PoolEvents.close", "the listeners of ConnectionEvents.close"]
+    both = [piece(place, "0 entries", "1 entry", IN_TEST) for place in places]
+    alias = piece("app.pool.dispatch._empty_listeners['close'].parent_listeners", "0 entries", "1 entry", IN_TEST)
+    told = [one.what for one in causes(dependence(alias, *both), 1)]
+    assert [place in one for place, one in zip(places, told, strict=True)] == [True, True]
+
+
 def test_what_cannot_be_restored_is_named_and_not_proved() -> None:
     """A table that cannot be made again is told with the line that dropped it, and is no cause."""
     gone = piece("table own", "1 row", "", IN_TEST, group=ROWS)

@@ -1,4 +1,4 @@
-"""Was every connection to a wrong database led to the replacement? Where that does not exist, a test ends there. Pure.
+"""Was every connection to a wrong database redirected to the replacement? Where that does not exist, a test ends there. Pure.
 
 A test that connects twice to a wrong database, the second time past the variable that was changed, ends at the first of
 them, and the second is not seen: that run shows nothing of it. So each engine must have been made for the replacement,
@@ -20,11 +20,13 @@ from kit.probes.allow import place_of
 TextOf = Callable[[str], str | None]
 _Lines = tuple[Frame, ...]
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_LOOPS = (ast.For, ast.AsyncFor, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+# Calls that return another value each time.
+_TAKING = {"next", "anext", "pop", "popleft", "popitem", "get_nowait", "readline"}
+_LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def not_led(case: Case, wrong: Collection[str], tests: Collection[str], run: Evidence, text_of: TextOf) -> Frame | None:
-    """The line of a connection to a wrong database that was not led to the replacement; None if there is none.
+def not_redirected(case: Case, wrong: Collection[str], tests: Collection[str], run: Evidence, text_of: TextOf) -> Frame | None:
+    """The line of a connection to a wrong database that was not redirected to the replacement; None if there is none.
 
     `case` is the first run, `wrong` are identities of databases, `tests` those that the run began.
     """
@@ -110,9 +112,9 @@ class _Look:
         lines = self.lines(self._case.evidence, engine)
         there = [one.url for one in run.engines if self.lines(run, one) == lines]
         before = [one for one in self._case.evidence.engines if self.lines(self._case.evidence, one) == lines]
-        led = [url for url in there if NOWHERE in url]
+        redirected = [url for url in there if NOWHERE in url]
         stays = any(place_of(url) == place_of(engine.url) for url in there)
-        return lines if stays or len(led) < (len(before) if self._vary(lines) else 1) else ()
+        return lines if stays or len(redirected) < (len(before) if self._vary(lines) else 1) else ()
 
     def _vary(self, lines: _Lines) -> bool:
         return can_vary(self._text_of(lines[-1].file) or "", lines[-1].line)
@@ -135,9 +137,12 @@ def takes_arguments(text: str, line: int) -> bool:
 def can_vary(text: str, line: int) -> bool:
     """Whether the statement at a line can connect to several databases: by two like calls, or as a loop goes on."""
     around, statement = _around(text, line, _LOOPS)
-    given = {name for node in around for name in _gone_through(node)}
-    calls = [ast.dump(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)] if statement else []
-    return statement is None or len(set(calls)) < len(calls) or _uses(statement, line, _with_made_of(given, around))
+    if statement is None:
+        return True
+    calls = [ast.dump(node.func) for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    if len(set(calls)) < len(calls) or (around and _takes(statement)):
+        return True
+    return _uses(statement, line, _with_made_of({name for node in around for name in _set_by(node)}, around))
 
 
 def _around(text: str, line: int, kinds: tuple[type[ast.AST], ...]) -> tuple[list[ast.AST], ast.stmt | None]:
@@ -170,10 +175,19 @@ def _arguments(function: ast.AST) -> set[str]:
     return {node.arg for node in ast.walk(getattr(function, "args", function)) if isinstance(node, ast.arg)}
 
 
-def _gone_through(loop: ast.AST) -> set[str]:
-    """The names that a loop or comprehension gives each value."""
+def _set_by(loop: ast.AST) -> set[str]:
+    """The names that a loop or comprehension gives another value each time."""
+    if isinstance(loop, ast.While):
+        return _names(loop, ast.Store)
     targets = [one.target for one in getattr(loop, "generators", [loop]) if hasattr(one, "target")]
-    return {name for target in targets for name in _names(target, ast.Store)}
+    taken = [node for node in ast.walk(loop) if isinstance(node, ast.Assign | ast.NamedExpr) and _takes(node.value)]
+    return {name for node in (*targets, *taken) for name in _names(node, ast.Store)}
+
+
+def _takes(node: ast.AST) -> bool:
+    """Whether a call in it takes the next of several values."""
+    calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
+    return any(getattr(one, "attr", getattr(one, "id", None)) in _TAKING for one in calls)
 
 
 def _names(node: ast.AST, context: type[ast.expr_context], line: int | None = None) -> set[str]:

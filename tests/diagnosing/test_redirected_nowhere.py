@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kit.answer.diagnosis import Diagnosis, Status
-from kit.diagnosing.led import takes_arguments
+from kit.diagnosing.redirected import can_vary, takes_arguments
 from kit.pair import Pair
 from kit.pair.slots import Slot, open_slots
 from tests.projects import diagnosed, write
@@ -93,9 +93,10 @@ def test_a_variable_with_all_that_reaches_it_is_proved(ask: Ask, orders: str) ->
         'return [connect(url).execute("select 1").fetchone() for url in (URL, LITERAL)]',
         "one, other = made(URL), made(LITERAL); return ask(one), ask(other)",
         "return [ask(made(url)) for url in (URL, LITERAL)]",
+        "urls = [LITERAL, URL]; return [ask(made(urls.pop())) for _ in range(2)]",
         "return ask(made(URL)), ask(made(LITERAL))",
     ],
-    ids=["connections", "connections of a loop", "engines", "engines of a loop", "engines made late"],
+    ids=["connections", "connections of a loop", "engines", "engines of a loop", "engines taken in a loop", "engines made late"],
 )
 def test_a_variable_beside_a_url_in_the_text_is_not_proved(ask: Ask, orders: str) -> None:
     """With the variable changed the test ends before it comes to the text, which leads to the same database."""
@@ -135,3 +136,28 @@ def test_a_host_is_not_to_blame_because_nothing_answers_elsewhere(
 def test_which_line_hands_an_argument_on(text: str, line: int, expected: bool) -> None:
     """A line that takes the URL from its function's arguments has it from the caller, who decides."""
     assert takes_arguments(text, line) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "expected"),
+    [
+        ("for url in URLS:\n    open(url)", 2, True),
+        ("for url in URLS:\n    open(URL)", 2, False),
+        ("[open(url) for url in URLS]", 1, True),
+        ("open(A), open(B)", 1, True),
+        ("url = URL\nopen(url)", 2, False),
+        ("while urls:\n    url = urls.pop()\n    open(url)", 3, True),
+        ("while urls:\n    name = f'//{urls.pop()}'\n    url = name\n    open(url)", 4, True),
+        ("while (url := take()):\n    open(url)", 2, True),
+        ("while waiting:\n    open(URL)", 2, False),
+        ("while urls:\n    open(urls.pop())", 2, True),
+        ("for _ in range(2):\n    open(next(urls))", 2, True),
+        ("for _ in range(2):\n    url = urls.popleft()\n    open(url)", 3, True),
+        ("for _ in range(2):\n    url = URL\n    open(url)", 3, False),
+        ("open(urls.pop())", 1, False),
+        ("this is no Python", 1, True),
+    ],
+)
+def test_which_line_can_connect_to_several_databases(text: str, line: int, expected: bool) -> None:
+    """One call in no loop, or of what a loop does not set, has one URL for as long as the test runs."""
+    assert can_vary(text, line) is expected
