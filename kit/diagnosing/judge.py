@@ -190,7 +190,7 @@ def _redirected_nowhere(
     interventions: Sequence[Intervention],
     text_of: TextOf,
 ) -> Judgement | None:
-    """VOID if a test may have ended before it connected as before, past what was changed; None if all was redirected."""
+    """VOID if a test may have ended before it connected as before, past what was changed; None if not."""
     if any(isinstance(one, _REDIRECTED) for one in interventions):
         return None
     begun = {*ran(run), *(ask.test for ask in database_requests(run) if ask.test is not None)} - left_out

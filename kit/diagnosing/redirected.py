@@ -1,6 +1,6 @@
-"""Was every connection to a wrong database redirected to the replacement? Where that does not exist, a test ends there. Pure.
+"""Was every connection to a wrong database redirected to the replacement? Pure.
 
-A test that connects twice to a wrong database, the second time past the variable that was changed, ends at the first of
+Where the replacement does not exist, a test ends there. A test that connects twice to a wrong database, the second time past the variable that was changed, ends at the first of
 them, and the second is not seen: that run shows nothing of it. So each engine must have been made for the replacement,
 and each connection without an engine must have been requested there, by the same lines: those that hand on the URL.
 """
@@ -25,7 +25,9 @@ _TAKING = {"next", "anext", "pop", "popleft", "popitem", "get_nowait", "readline
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def not_redirected(case: Case, wrong: Collection[str], tests: Collection[str], run: Evidence, text_of: TextOf) -> Frame | None:
+def not_redirected(
+    case: Case, wrong: Collection[str], tests: Collection[str], run: Evidence, text_of: TextOf
+) -> Frame | None:
     """The line of a connection to a wrong database that was not redirected to the replacement; None if there is none.
 
     `case` is the first run, `wrong` are identities of databases, `tests` those that the run began.

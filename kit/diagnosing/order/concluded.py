@@ -51,7 +51,7 @@ def causes(found: Dependence, number: int) -> Iterator[Cause]:
 def _each_once(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """The pieces without those that are a listener under another name: SQLAlchemy keeps its list in two places.
 
-    A class's own name for its list is the one to tell; a line that listens to the event of two classes has two of these.
+    A class's own name for its list is the one to tell. A line that listens to an event of two classes has two of these.
     """
     of_a_class = {_listened(piece) for piece in pieces if piece.place.startswith(_OF_A_CLASS)}
     once: dict[object, Piece] = {}
