@@ -1,8 +1,9 @@
 """Was every connection to a wrong database redirected to the replacement? Pure.
 
-Where the replacement does not exist, a test ends there. A test that connects twice to a wrong database, the second time past the variable that was changed, ends at the first of
-them, and the second is not seen: that run shows nothing of it. So each engine must have been made for the replacement,
-and each connection without an engine must have been requested there, by the same lines: those that hand on the URL.
+Where the replacement does not exist, a test ends there. A test that connects twice to a wrong database, the second time
+past the variable that was changed, ends at the first of them, and the second is not seen: that run shows nothing of it.
+So each engine must have been made for the replacement, and each connection without an engine must have been requested
+there, by the same lines: those that hand on the URL.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def test_a_variable_with_all_that_reaches_it_is_proved(ask: Ask, orders: str) ->
         "urls = [LITERAL, URL]; return [ask(made(urls.pop())) for _ in range(2)]",
         "return ask(made(URL)), ask(made(LITERAL))",
     ],
-    ids=["connections", "connections of a loop", "engines", "engines of a loop", "engines taken in a loop", "made late"],
+    ids=["connections", "connections of a loop", "engines", "engines of a loop", "taken in a loop", "made late"],
 )
 def test_a_variable_beside_a_url_in_the_text_is_not_proved(ask: Ask, orders: str) -> None:
     """With the variable changed the test ends before it comes to the text, which leads to the same database."""
