@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import List, Tuple
+from typing import Any, List, Tuple
 
 from .frames import APPLICATION, owner
 from .objects import Notes, address, held_by, is_a
@@ -27,3 +27,13 @@ def application_modules() -> List[Tuple[str, ModuleType]]:
         else:
             _of_libraries.set(module, True)
     return found
+
+
+def newest_module() -> Tuple[Any, ...]:
+    """Return what differs once a module was added or removed: how many there are, and which came last."""
+    loaded: Any = sys.modules
+    try:
+        name = next(dict.__reversed__(loaded), None)
+    except RuntimeError:  # another thread is importing one
+        return (object(),)
+    return len(loaded), name, address(dict.get(loaded, name))

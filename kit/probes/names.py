@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .drivers import CONNECTIONS, POOLS
 from .frames import APPLICATION, owner
-from .loaded import application_modules
+from .loaded import application_modules, newest_module
 from .objects import (
     Notes,
     Objects,
@@ -85,7 +85,7 @@ class NamesProbe:
         self._recorder, self._objects, self._apps = recorder, objects, apps
         self._of_type: "Notes[bool]" = Notes()
         self._of_sqlalchemy: "Notes[bool]" = Notes()
-        self._loaded = 0
+        self._newest: Tuple[Any, ...] = ()
         self._spaces: Dict[str, _Space] = {}
         self._held: Dict[Place, Held] = {}
 
@@ -139,8 +139,9 @@ class NamesProbe:
 
     def _modules(self) -> List[Tuple[str, _Space]]:
         """Return the application's modules; their slots are updated when the number of their globals has changed."""
-        if self._loaded != len(sys.modules):
-            self._loaded = len(sys.modules)
+        newest = newest_module()
+        if newest != self._newest:
+            self._newest = newest
             for name, module in application_modules():
                 if name not in self._spaces:
                     self._spaces[name] = _Space(module)

@@ -77,3 +77,16 @@ def test_a_library_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loaded, "held_by", lambda module: asked.append(module) or objects.held_by(module))
     loaded.application_modules()
     assert not [one for one in asked if objects.held_by(one).get("__file__") == pytest.__file__]
+
+
+def test_a_module_that_comes_as_another_goes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many modules as before need not be the same ones: what came last tells, by its name and by itself."""
+    monkeypatch.setitem(sys.modules, "an_old_module_of_this_test", ModuleType("old"))
+    seen = [loaded.newest_module()]
+    assert loaded.newest_module() == seen[0]
+    del sys.modules["an_old_module_of_this_test"]
+    for module in (ModuleType("new"), ModuleType("newer")):
+        sys.modules[NAME] = module
+        seen.append(loaded.newest_module())
+    assert len({len(sys.modules), *(one[0] for one in seen)}) == 1
+    assert len(set(seen)) == 3

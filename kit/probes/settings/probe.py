@@ -13,7 +13,7 @@ from ..callables import code_of
 from ..context import CURRENT
 from ..environ import shown
 from ..frames import APPLICATION, Stack, absolute, owner
-from ..loaded import application_modules
+from ..loaded import application_modules, newest_module
 from ..objects import address, held_by, is_a, pointer_to
 from ..own import functools, re, sys
 from ..own import own_builtins as __builtins__  # noqa: F401
@@ -121,7 +121,7 @@ class SettingsProbe:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder, self._lines = recorder, Lines()
-        self._loaded = 0
+        self._newest: Tuple[Any, ...] = ()
         self._modules: Dict[str, _Module] = {}
         self._roots: Dict[str, _Root] = {}
         self._apart: Dict[str, _Root] = {}  # values of fixtures and of locals
@@ -250,7 +250,7 @@ class SettingsProbe:
             self._has_begun = True  # a global that was empty at import can hold settings by now
             for module in self._modules.values():
                 module.count, module.known = -1, set()
-        self._take_in_modules()
+        self._take_in_modules((*ran, *self._ran))
         self._ran.clear()
 
     def _watch(self) -> None:
@@ -298,27 +298,41 @@ class SettingsProbe:
         ]
         yield from found[:_ALSO_AT_MOST]
 
-    def _take_in_modules(self) -> None:
-        if self._loaded != len(sys.modules):
-            self._loaded = len(sys.modules)
+    def _take_in_modules(self, ran: Tuple[Any, ...]) -> None:
+        loaded, every = sys.modules.get, list(self._modules.values())
+        for known in [one for one in every if one.module is None or one.module() is not loaded(one.name)]:
+            self._replace(known, loaded(known.name), ran)
+        newest = newest_module()
+        if newest != self._newest:
+            self._newest = newest
             for name, module in application_modules():
                 if name not in self._modules and not _is_named_as_a_test(module):
                     self._modules[name] = _Module(name, module)
-        loaded, every = sys.modules.get, list(self._modules.values())
-        for known in [one for one in every if one.module is None or one.module() is not loaded(one.name)]:
-            del self._modules[known.name]
-            self._loaded = 0
         grown = [known for known in self._modules.values() if len(known.globals) != known.count]
         new = [(known, name) for known in grown for name in self._new_globals(known)]
         for known, name in sorted(new, key=lambda one: not one[0].defines(one[1])) if new else ():
-            root = _Root(
-                f"{known.name}.{name}", functools.partial(dict.get, known.globals, name, ABSENT), self._owned
-            )
+            root = _Root(f"{known.name}.{name}", _asking(known, name), self._owned)
             if root.look(name):
                 root.settle()
                 self._roots[root.name] = root
                 self._is_watching = False
                 self._changed_before(root, known.globals.get("__file__"))
+
+    def _replace(self, known: _Module, loaded: Any, ran: Tuple[Any, ...]) -> None:
+        """Watch the globals of the module that has this name now, compared with those of the one before."""
+        del self._modules[known.name]
+        now = _Module(known.name, loaded) if is_a(loaded, ModuleType) else None
+        if now is not None:
+            self._modules[known.name] = now
+        for root in [one for one in self._roots.values() if one.name.rpartition(".")[0] == known.name]:
+            name = root.name.rpartition(".")[2]
+            if now is not None and name in now.globals:
+                root.ask = _asking(now, name)
+                self._changed(root, ran)
+            else:
+                root.forget()
+                del self._roots[root.name]
+        self._is_watching = False
 
     def _new_globals(self, known: _Module) -> List[str]:
         known.count = len(known.globals)
@@ -335,6 +349,10 @@ class SettingsProbe:
             if written is not None and written != text and text_of_setting(keys[-1], written) and text:
                 root.first[name] = written
                 self._tell(root, name, keys, written, text, ())
+
+
+def _asking(module: _Module, name: str) -> Ask:
+    return functools.partial(dict.get, module.globals, name, ABSENT)
 
 
 def _text_of(file: Any) -> str:

@@ -148,6 +148,64 @@ def test_what_names_no_other_database_is_not_told(tmp_path: Path, statement: str
     assert seen(tmp_path, statement).of("setting") == []
 
 
+def test_a_module_that_is_imported_anew_is_followed(tmp_path: Path) -> None:
+    """What it holds now is compared with what it held before, and from then on it is the new one that is watched."""
+    files = {
+        "app/urls.py": """\
+            import os
+            from app import config
+            URL = os.environ.get("NAME", config.URL)
+            OLD = config.URL
+            """,
+        "conftest.py": "import app.urls\n",
+    }
+    body = """\
+        import importlib, sqlite3, sys
+        monkeypatch.setenv("NAME", "sqlite:///test.db")
+        before = sys.modules.pop("app.urls")
+        urls = importlib.import_module("app.urls")
+        sqlite3.connect(":memory:").execute("select 1")
+        urls.OLD = "sqlite:///other.db"
+        before.URL = "sqlite:///nobody.db"
+        """
+    found = seen(tmp_path, body, files)
+    told = [(event["name"], event["before"], event["value"]) for event in found.of("setting")]
+    assert told == [
+        ("app.urls.URL", "sqlite:///own.db", "sqlite:///test.db"),
+        ("app.urls.OLD", "sqlite:///own.db", "sqlite:///other.db"),
+    ]
+
+
+def test_modules_that_come_as_others_go_are_watched(tmp_path: Path) -> None:
+    """A test that imports a module and removes others may leave as many as there were."""
+    files = {
+        "app/late.py": "import app\nURL = 'sqlite:///own.db'\nengine = app.engine\n",
+        "test_later.py": """\
+            import sys, types, app
+            from sqlalchemy import create_engine
+
+            app.engine = create_engine("sqlite:///own.db")
+            sys.modules.update({f"filler_{number}": types.ModuleType("filler") for number in range(20)})
+
+            def test_nothing_is_new(): ...
+
+            def test_imports():
+                before = len(sys.modules)
+                import app.late
+                for number in range(len(sys.modules) - before):
+                    del sys.modules[f"filler_{number}"]
+                assert len(sys.modules) == before
+
+            def test_changes():
+                app.late.URL = "sqlite:///test.db"
+                app.late.engine = None
+            """,
+    }
+    found = seen(tmp_path, "pass", files)
+    assert found.one("setting", op="changed")["name"] == "app.late.URL"
+    assert [event["op"] for event in found.of("name") if event["module"] == "app.late"] == ["held", "unbound"]
+
+
 def test_a_change_that_is_over_before_the_test_ends_is_told_where_a_database_is_used(tmp_path: Path) -> None:
     """A patch in the body of a test is seen at the first use of a database within it."""
     body = """\
