@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import bench_board
 import bench_diagnose
 import bench_instructions
 import bench_kernels
@@ -192,6 +193,7 @@ PARTS: dict[str, Callable[[int, bool], Iterator[Figure]]] = {
     "commands": lambda runs, short: commands(runs),
     "starts": lambda runs, short: starts(runs),
     "kernels": lambda runs, short: bench_kernels.figures(runs),
+    "board": lambda runs, short: bench_board.figures(runs),
     "trials": lambda runs, short: bench_trials.figures(runs, bench_trials.SIZES[: -1 if short else None]),
     "trace": lambda runs, short: bench_trace.traced(runs, short=short),
     "guard": lambda runs, short: bench_trace.guarded(runs),
