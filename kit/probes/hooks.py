@@ -9,9 +9,10 @@ from __future__ import annotations
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .audited import listen
+from .loaded import newest_module
 from .objects import held_by, is_a, is_lazy
 from .own import functools, sys
 from .own import own_builtins as __builtins__  # noqa: F401
@@ -32,6 +33,7 @@ class Hooks:
         self._again: Dict[str, List[Callable[[ModuleType], None]]] = {}
         self._finder: Optional[_AfterImport] = None
         self._done: Set[str] = set()
+        self._newest: Tuple[Any, ...] = ()  # of `newest_module`, when nothing was left to catch up with
         self.by_finder: Set[str] = set()  # modules that the finder is executing
         self.failures: Dict[str, str] = {}
 
@@ -82,11 +84,16 @@ class Hooks:
 
     def catch_up_late(self, tell: Callable[[str], None]) -> None:
         """Patch modules that were imported without the import hook, and report each: it was not observed until now."""
+        newest = newest_module()
+        if newest == self._newest:  # this is asked after each phase of a test
+            return
         waiting = list(self._on_import)
         self.catch_up(*waiting) if waiting else None
         for name in waiting:
             if name not in self._on_import:
                 tell(name)
+        is_under_way = any(name in sys.modules for name in self._on_import)
+        self._newest = () if is_under_way else newest
 
     def catch_up(self, *modules: str) -> None:
         """Patch modules that were imported without the import hook; by default, all that are waited for."""

@@ -34,6 +34,6 @@ def newest_module() -> Tuple[Any, ...]:
     loaded: Any = sys.modules
     try:
         name = next(dict.__reversed__(loaded), None)
-    except RuntimeError:  # another thread is importing one
+    except (RuntimeError, TypeError):  # another thread is importing one; it was replaced by something else
         return (object(),)
     return len(loaded), name, address(dict.get(loaded, name))

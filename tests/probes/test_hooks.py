@@ -17,6 +17,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from kit import probes
 from kit.probes.hooks import Hooks, out_of_traceback, with_arguments_of
 
 
@@ -292,6 +293,36 @@ def test_what_came_past_the_hook_is_told(hooks: Hooks, library: str, tmp_path: P
     hooks.catch_up_late(told.append)
     hooks.catch_up_late(told.append)
     assert (seen, told) == ([module], [library])
+
+
+def test_what_is_still_being_imported_is_looked_for_again(hooks: Hooks, library: str, tmp_path: Path) -> None:
+    """A module that was there before it was executed to its end is hooked then, though no module has come since."""
+    told: list[str] = []
+    hooks.when_imported(library, lambda module: None)
+    spec = importlib.util.spec_from_file_location(library, tmp_path / f"{library}.py")
+    assert spec is not None
+    sys.modules[library] = importlib.util.module_from_spec(spec)
+    spec._initializing = True  # type: ignore[attr-defined]
+    hooks.catch_up_late(told.append)
+    assert told == []
+    spec._initializing = False  # type: ignore[attr-defined]
+    hooks.catch_up_late(told.append)
+    assert told == [library]
+
+
+def test_nothing_is_looked_for_until_a_module_comes(
+    hooks: Hooks, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each phase of each test asks: without a new module, no module that is waited for is looked at."""
+    asked: list[object] = []
+    hooks.when_imported(library, lambda module: None)
+    hooks.catch_up_late(pytest.fail)
+    monkeypatch.setattr(probes.hooks, "is_lazy", lambda module: asked.append(module))
+    hooks.catch_up_late(pytest.fail)
+    assert asked == []
+    monkeypatch.setitem(sys.modules, f"{library}_beside", ModuleType("beside"))
+    hooks.catch_up_late(pytest.fail)
+    assert asked == [None]
 
 
 class ByValue(pickle.Pickler):
