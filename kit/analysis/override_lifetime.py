@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak
@@ -18,22 +19,35 @@ class Removal:
     own: bool
 
 
-def history(case: Case, reach: Reach) -> list[Override]:
-    """The changes of the override of a reach's dependency up to the reach."""
-    dependency = reach.dependency
-    return [
-        change
-        for change in case.evidence.overrides
-        if dependency is not None
-        and change.key == dependency.callable
-        and change.process == reach.entry.process
-        and change.at_s <= reach.entry.at_s
-    ]
+class Changes:
+    """The changes of a run's overrides, by process and dependency, so that each use of one finds its own quickly."""
+
+    def __init__(self, case: Case) -> None:
+        self._found: dict[tuple[int, str], list[Override]] = {}
+        for change in case.evidence.overrides:
+            self._found.setdefault((change.process, change.key), []).append(change)
+        for changes in self._found.values():
+            changes.sort(key=_at_s)
+
+    def until(self, reach: Reach) -> list[Override]:
+        """The changes of the override of a reach's dependency up to the reach, in order."""
+        changes, end = self._before(reach)
+        return changes[:end]
+
+    def last(self, reach: Reach) -> Override | None:
+        """The last of these changes; None without one."""
+        changes, end = self._before(reach)
+        return changes[end - 1] if end else None
+
+    def _before(self, reach: Reach) -> tuple[list[Override], int]:
+        key = reach.dependency.callable if reach.dependency is not None else ""
+        changes = self._found.get((reach.entry.process, key), [])
+        return changes, bisect_right(changes, reach.entry.at_s, key=_at_s)
 
 
 def removal_before(case: Case, leak: Leak) -> Removal | None:
     """The removal that left a leak's dependency without its override; None when there was none."""
-    found = history(case, leak.first)
+    found = Changes(case).until(leak.first)
     was_set = next((change for change in reversed(found) if change.op != "removed"), None)
     if not found or found[-1].op != "removed" or was_set is None:
         return None
@@ -55,6 +69,10 @@ def author_of(change: Override) -> str:
     if change.fixture is not None:
         return f"fixture {change.fixture}"
     return change.test or ("the program" if change.phase == "start" else f"code of the {change.phase} phase")
+
+
+def _at_s(change: Override) -> float:
+    return change.at_s
 
 
 def _is_removed_by_setter(case: Case, was_set: Override, removed: Override) -> bool:

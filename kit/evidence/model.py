@@ -691,13 +691,14 @@ class Evidence:
         """Every use of a connection, joined with the connection, its engine and their stacks."""
         connections = {connection.connection: connection for connection in self.connections}
         engines = {engine.engine: engine for engine in self.engines}
+        sides = {name: self.side(connection) for name, connection in connections.items()}
         names = {known.callable: known for known in self.callables}
         return tuple(
             Sighting(
                 use=use,
                 connection=connections[use.connection],
                 engine=engines.get(use.engine or ""),
-                side=self.side(connections[use.connection]),
+                side=sides[use.connection],
                 chain=self.chain(use),
                 engine_chain=self.chain(engines[use.engine]) if use.engine in engines else (),
                 dependency=names.get(use.dependency or ""),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kit.analysis.case import Case, Leak, describe_tests, of_leak
 from kit.analysis.model import Finding, fact, first
-from kit.analysis.override_lifetime import author_of, history
+from kit.analysis.override_lifetime import Changes, author_of
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
@@ -26,22 +26,23 @@ class About:
 
 def detect(case: Case) -> Iterator[Finding[About]]:
     """For each leak through an override: did another test set it for itself and not remove it?"""
+    changes = Changes(case)
     for leak in case.leaks:
         if leak.first.how == "override":
-            for was_set, tests in _outlived(case, leak):
+            for was_set, tests in _outlived(changes, leak):
                 yield _finding(case, leak, was_set, tests)
 
 
-def _outlived(case: Case, leak: Leak) -> Iterator[tuple[Override, list[str]]]:
+def _outlived(changes: Changes, leak: Leak) -> Iterator[tuple[Override, list[str]]]:
     """The overrides that outlived their test, each with the later tests that got them."""
     found: dict[int, tuple[Override, list[str]]] = {}
     for reach in leak.reaches:
-        changes = history(case, reach)
-        if not changes or changes[-1].op == "removed" or changes[-1].test in (None, reach.test):
+        last = changes.last(reach)
+        if last is None or last.op == "removed" or last.test in (None, reach.test):
             continue
         # The override of a fixture with a wider scope is meant to last.
-        if reach.test and changes[-1].scope in (None, "function"):
-            found.setdefault(id(changes[-1]), (changes[-1], []))[1].append(reach.test)
+        if reach.test and last.scope in (None, "function"):
+            found.setdefault(id(last), (last, []))[1].append(reach.test)
     yield from found.values()
 
 
