@@ -9,7 +9,7 @@ removing it everywhere would spoil every text.
 from __future__ import annotations
 
 from binascii import b2a_base64
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Pattern, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Pattern, Sequence, Tuple
 
 from .own import functools, os, re
 from .own import own_builtins as __builtins__  # noqa: F401
@@ -216,7 +216,7 @@ def found_in(text: str) -> List[str]:
     """Return the secrets that a text contains by shape, as written and unescaped."""
     if not may_hold_a_secret(text):
         return []
-    found = [text[start:end] for start, end in spans(text)]
+    found = [text[start:end] for start, end in _spans_of(text)]
     if "%" in text:
         from urllib.parse import unquote
 
@@ -241,6 +241,15 @@ def _is_marked(text: str) -> bool:
     return _FIVE_FIELDS.search(text) is not None
 
 
+def _spans_of(text: str) -> Sequence[Tuple[int, int]]:
+    return _remembered_spans(text) if len(text) < _REMEMBERED_LENGTH else spans(text)
+
+
+@functools.lru_cache(maxsize=4096)  # the same URLs and variables, in each test
+def _remembered_spans(text: str) -> Tuple[Tuple[int, int], ...]:
+    return tuple(spans(text))
+
+
 def redact(text: str, before: str = "") -> str:
     """Return `text` with `***` in place of each secret, by shape or by value.
 
@@ -250,7 +259,7 @@ def redact(text: str, before: str = "") -> str:
     if not may_hold_a_secret(whole):
         return _known.out_of(text)
     pieces, at = [], len(before)
-    for start, end in spans(whole):
+    for start, end in _spans_of(whole):
         if end > at:
             pieces += [whole[at:start], HIDDEN]
             at = end

@@ -414,3 +414,14 @@ def test_what_a_driver_makes_of_a_password_that_is_not_quoted_is_known_by_value(
     """libpq ends a password at the first @, and tells of a host that could not be resolved."""
     known = Known(found_in(f"postgresql://u:a@{S}@h/db"))
     assert known.out_of(f"failed to resolve host '{S}@h'") == "failed to resolve host '***@h'"
+
+
+def test_the_shapes_of_a_text_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test of a suite names the same URLs: a text is searched the first time; a long one is not kept for that."""
+    searched: list[str] = []
+    monkeypatch.setattr(door, "spans", lambda text: searched.append(text) or ())
+    short, long = "password of test_the_shapes", "password " + "x" * 1000
+    for text in (short, long):
+        for _ in range(2):
+            door.redact(text)
+    assert [searched.count(short), searched.count(long)] == [1, 2]
