@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kit.evidence.model import Frame
 from kit.probes.redact import redact
@@ -13,6 +13,8 @@ from kit.report.steps import Step, described
 
 ROWS_AT_MOST = 60
 LETTERS_AT_MOST = 400
+LETTERS_SAID = 90
+"""Letters of a text whose whole sentence is shown, too, to those who ask for it."""
 Sides = tuple[str, str]
 """The words of a legend for where tests may go, and where not."""
 SERVERS_SHOWN: Sides = ("test server", "production")
@@ -27,7 +29,8 @@ class Row:
 
     `side` is the database that answered: test, production, allowed or not allowed; None for none of these. `engine` is
     the engine that the row is about, `makes` whether it was made here; `uses` are the engines from which an arrow leads
-    here. `more` is shown after the text.
+    here. `more` is shown after the text. `names` is the short name of the database that the row names, and `whole` the
+    whole sentence, for those who point at the text; both "" for none.
     """
 
     ms: str
@@ -40,6 +43,22 @@ class Row:
     makes: bool = False
     uses: tuple[str, ...] = ()
     more: str = ""
+    names: str = ""
+    whole: str = ""
+
+    @property
+    def said(self) -> str:
+        """The text, and the database that it names."""
+        return f"{self.text}: {self.names}" if self.names else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a legend: the short name of a database, which `side` it is, and what it stands for."""
+
+    name: str
+    side: str | None
+    described: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +66,7 @@ class Panel:
     """The rows of one run, under its name. `width` is that of the lines in pixels.
 
     `sides` is the server that answered all queries of an engine; an engine with two, or an unknown one, is not in it.
+    `databases` is the legend of the short names, `heading` a sentence that says what the rows show; "" for none.
     """
 
     name: str
@@ -54,6 +74,8 @@ class Panel:
     lines: tuple[tuple[Line, ...], ...]
     width: int
     sides: Mapping[str, str] = field(default_factory=dict)
+    databases: tuple[Entry, ...] = ()
+    heading: str = ""
 
     @property
     def drawn(self) -> tuple[tuple[Row, tuple[Line, ...]], ...]:
@@ -63,10 +85,22 @@ class Panel:
 
 def panel(name: str, rows: Sequence[Row], at_most: int = ROWS_AT_MOST) -> Panel:
     """A panel of these rows. Of more than `at_most` those in the middle are left out, and counted in a row."""
-    kept = _fewer(rows, at_most)
+    kept = _fewer(_led_to(rows), at_most)
     lines = gutter(kept)
     tracks = max((line.track + 1 for row in lines for line in row), default=0)
     return Panel(name, kept, lines, tracks * _TRACK_PX + _ARROW_PX if tracks else 0, _sides(kept))
+
+
+def _led_to(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The rows, with an arrow to each answer on an engine that was made only after the request that used it."""
+    made = {row.engine: number for number, row in enumerate(rows) if row.makes}
+    used = {engine for number, row in enumerate(rows) for engine in row.uses if number > made.get(engine, number)}
+    late = made.keys() - used
+    return tuple(
+        replace(row, uses=(row.engine,))
+        if row.lane == "answer" and not row.uses and row.engine in late and number > made[row.engine] else row
+        for number, row in enumerate(rows)
+    )
 
 
 def _sides(rows: Sequence[Row]) -> dict[str, str]:
@@ -102,9 +136,15 @@ def code_line(code: str) -> str:
 
 
 def in_words(row: Row) -> str:
-    """A row as one line of text, with the engines it uses and its place."""
+    """A row as one line of text, with the engines it uses and its place, and then the whole sentence."""
     uses = f", uses {', '.join(row.uses)}" if row.uses and row.lane != "answer" else ""
-    return f"{row.lane}: {row.text}{uses}" + (f" at {row.place}" if row.place else "")
+    whole = f" [{row.whole}]" if row.whole else ""
+    return f"{row.lane}: {row.said}{uses}" + (f" at {row.place}" if row.place else "") + whole
+
+
+def in_a_legend(one: Entry) -> str:
+    """A line of the legend as text."""
+    return f"{one.name} is {one.described}"
 
 
 def _fewer(rows: Sequence[Row], at_most: int) -> tuple[Row, ...]:

@@ -5,12 +5,12 @@ The text of an SVG does not wrap, so that it is broken here, by an estimate of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kit.report.drawing import SIDE_MARKS, render
 from kit.report.gutter import Line
-from kit.report.panel import SERVERS_SHOWN, Panel, Row, Sides, in_words
+from kit.report.panel import SERVERS_SHOWN, Panel, Row, Sides, in_a_legend, in_words
 
 WIDTH_PX = 960
 _MARGIN_PX, _LINE_PX, _ROW_PX, _NAME_PX, _TITLE_PX = 18, 18, 9, 34, 22
@@ -26,19 +26,23 @@ _NARROW_PX = 620  # below this width a place has a line of its own
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A row with its distance from the top and its height in pixels, and its text in lines."""
+    """A row with its distance from the top and its height in pixels, its text in lines, and its line of code."""
 
     row: Row
     lines: tuple[Line, ...]
     top: int
     height: int
     text: tuple[str, ...]
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
 class _PlacedPanel:
+    """A panel, its legend of databases in lines (text, side of the first line), and its rows."""
+
     panel: Panel
     top: int
+    legend: tuple[tuple[str, str | None], ...]
     rows: tuple[_Placed, ...]
 
 
@@ -49,16 +53,31 @@ def svg(title: str, panels: Sequence[Panel], width: int = WIDTH_PX, *, sides: Si
     top = _MARGIN_PX + _TITLE_PX * len(heading) + _LINE_PX * len(legend)
     placed = []
     for panel in panels:
-        below = top + _NAME_PX
+        named = tuple(_named(panel, width))
+        below = top + _NAME_PX + _LINE_PX * len(named)
         rows = _placed(panel, below, width)
-        placed.append(_PlacedPanel(panel, top, rows))
+        placed.append(_PlacedPanel(panel, top, named, rows))
         top = rows[-1].top + rows[-1].height if rows else below + _LINE_PX
-    description = " ".join(f"{one.name}: {'; '.join(map(in_words, one.rows)) or 'no step'}." for one in panels)
+    description = " ".join(f"{one.name}: {'; '.join(_words(one)) or 'no step'}." for one in panels)
     return render(
         "timeline.svg", title=title, heading=heading, legend=legend, description=description, panels=placed,
         width=width, height=top + _MARGIN_PX, margin=_MARGIN_PX, time=_TIME_PX, lane=_LANE_PX, line_height=_LINE_PX,
         narrow=width < _NARROW_PX, title_height=_TITLE_PX,
     )
+
+
+def _words(panel: Panel) -> Iterator[str]:
+    yield from map(in_a_legend, panel.databases)
+    yield from map(in_words, panel.rows)
+
+
+def _named(panel: Panel, width: int) -> Iterator[tuple[str, str | None]]:
+    """The legend of the short names, in lines; the first line of each has its side."""
+    for one in panel.databases:
+        text = f"{SIDE_MARKS.get(one.side or '', '')} {one.name}: {one.described}".strip()
+        first, *more = wrapped(text, (width - 2 * _MARGIN_PX) / _BOLD)
+        yield first, one.side
+        yield from ((line, None) for line in more)
 
 
 def _placed(panel: Panel, top: int, width: int) -> tuple[_Placed, ...]:
@@ -69,8 +88,9 @@ def _placed(panel: Panel, top: int, width: int) -> tuple[_Placed, ...]:
         place_px = 0.0 if narrow or not row.place else (len(row.place) + 2) * _CODE_PX
         text = _text(row, width - _MARGIN_PX - left - place_px)
         more = 1 + bool(row.place) if narrow else 0  # time and lane have a line of their own, and so has the place
-        height = _LINE_PX * (len(text) + more) + _ROW_PX
-        found.append(_Placed(row, lines, top, height, text))
+        code = _beginning(row.code, width - _MARGIN_PX - left) if row.whole else ""
+        height = _LINE_PX * (len(text) + more + bool(code)) + _ROW_PX
+        found.append(_Placed(row, lines, top, height, text, code))
         top += height
     return tuple(found)
 
@@ -78,7 +98,15 @@ def _placed(panel: Panel, top: int, width: int) -> tuple[_Placed, ...]:
 def _text(row: Row, width: float) -> tuple[str, ...]:
     if row.lane == "answer":
         return wrapped(f"{SIDE_MARKS.get(row.side or '', '')} {row.text}".strip(), width / _BOLD)
-    return wrapped(row.text + (f", uses {', '.join(row.uses)}" if row.uses else ""), width)
+    mark = f"{SIDE_MARKS[row.side]} " if row.names and row.side in SIDE_MARKS else ""
+    named = f"{row.text}: {mark}{row.names}" if row.names else row.text
+    return wrapped(named + (f", uses {', '.join(row.uses)}" if row.uses else ""), width)
+
+
+def _beginning(code: str, width: float) -> str:
+    """As much of a line of code as one line of the picture holds."""
+    at_most = int(width / _CODE_PX)
+    return code if len(code) <= at_most else f"{code[:at_most - 1]}…"
 
 
 def wrapped(text: str, width: float) -> tuple[str, ...]:

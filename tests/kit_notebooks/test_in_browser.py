@@ -25,10 +25,11 @@ from kit.notebooks.lab import WORK
 from kit.pair.places import STATE_VARIABLE
 from kit.report.apps import apps_drawing
 from kit.report.drawing import Drawing
-from kit.report.timeline import timeline
+from kit.report.timeline import answer_timeline, timeline
 from kit.report.ways import ways_drawing
 from tests.kit_notebooks.investigate.samples import quiet
 from tests.notebooks.sources import ROOT, claims, for_mutations, read
+from tests.report.test_answer_tables import of
 from tests.report.test_chains import mounted, overridden
 from tests.report.test_timeline import TEST, of_one_test, with_two_engines
 
@@ -339,9 +340,10 @@ def test_a_machine_without_a_browser_is_told_what_to_do(
     lambda: timeline({"one": of_one_test("test"), "other": with_two_engines()}, TEST),
     lambda: apps_drawing({"one": mounted("a1"), "other": mounted("a9")}),
     lambda: ways_drawing({"one": overridden()}, TEST),
-], ids=["timeline", "apps", "ways"])
+    lambda: answer_timeline(of("production"), lambda _: "engine = create_engine(" + "settings." * 40 + "url)"),
+], ids=["timeline", "apps", "ways", "answer"])
 def test_a_drawing_fits_and_is_read_with_the_keyboard(page: Page, draw: Callable[[], Drawing], width: int) -> None:
-    """Nothing is wider than the screen, in light or dark; Tab leads to a place, which then shows its line of code."""
+    """Nothing is wider than the screen, in light or dark; Tab leads to a place or a text, which shows the whole."""
     evidence = draw().html.replace('<span class="kd-place">', CODE)
     for scheme, dark in (("light", False), ("dark", True)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
@@ -354,7 +356,7 @@ def test_a_drawing_fits_and_is_read_with_the_keyboard(page: Page, draw: Callable
         paper = page.evaluate("getComputedStyle(document.querySelector('.kit-drawing')).backgroundColor")
         assert (paper == "rgb(13, 17, 23)") is dark
     page.keyboard.press("Tab")
-    expect(page.locator(".kd-place").first).to_be_focused()
+    expect(page.locator("[tabindex='0']").first).to_be_focused()
     expect(page.locator(".kd-code").first).to_be_visible()
     expect(page.locator(".kd-code").nth(1)).to_be_hidden()
 

@@ -176,6 +176,15 @@ def test_an_arrow_leads_from_each_engine_to_each_step_that_used_it() -> None:
     assert in_html == in_svg == made_and_used
 
 
+def test_an_engine_that_a_request_makes_leads_to_its_answer() -> None:
+    """A request begins before the engine that it makes, so that the arrow leads to the database that answered it."""
+    evidence = of_one_test("production")
+    late = replace(evidence, engines=tuple(replace(one, at_s=0.25) for one in evidence.engines))
+    [panel] = panels({"it": late}, TEST)
+    assert [(line.engine, line.part) for row in panel.lines for line in row] == [("e1", "made"), ("e1", "used last")]
+    assert panel.rows[-1].uses == ("e1",)
+
+
 @pytest.mark.parametrize(("side", "server"), [("test", "the test server"), ("production", "production")])
 def test_the_title_says_who_answered_in_the_end(side: str, server: str) -> None:
     """Who reads the title alone knows how each run ended, and which variable led there; the rest is in the steps."""
