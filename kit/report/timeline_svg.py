@@ -51,17 +51,18 @@ def svg(title: str, panels: Sequence[Panel], width: int = WIDTH_PX, *, sides: Si
     heading = wrapped(title, (width - 2 * _MARGIN_PX) / _BOLD)
     legend = wrapped(LEGEND.format(right=sides[0], wrong=sides[1]), (width - 2 * _MARGIN_PX) / _QUIET)
     top = _MARGIN_PX + _TITLE_PX * len(heading) + _LINE_PX * len(legend)
+    time = _time_px(panels)
     placed = []
     for panel in panels:
         named = tuple(_named(panel, width))
         below = top + _NAME_PX + _LINE_PX * len(named)
-        rows = _placed(panel, below, width)
+        rows = _placed(panel, below, width, time)
         placed.append(_PlacedPanel(panel, top, named, rows))
         top = rows[-1].top + rows[-1].height if rows else below + _LINE_PX
     description = " ".join(f"{one.name}: {'; '.join(_words(one)) or 'no step'}." for one in panels)
     return render(
         "timeline.svg", title=title, heading=heading, legend=legend, description=description, panels=placed,
-        width=width, height=top + _MARGIN_PX, margin=_MARGIN_PX, time=_TIME_PX, lane=_LANE_PX, line_height=_LINE_PX,
+        width=width, height=top + _MARGIN_PX, margin=_MARGIN_PX, time=time, lane=_LANE_PX, line_height=_LINE_PX,
         narrow=width < _NARROW_PX, title_height=_TITLE_PX,
     )
 
@@ -80,10 +81,16 @@ def _named(panel: Panel, width: int) -> Iterator[tuple[str, str | None]]:
         yield from ((line, None) for line in more)
 
 
-def _placed(panel: Panel, top: int, width: int) -> tuple[_Placed, ...]:
+def _time_px(panels: Sequence[Panel]) -> int:
+    """The width of the times: an arrow ends before the longest."""
+    longest = max((len(row.ms) for one in panels for row in one.rows), default=0)
+    return max(_TIME_PX, int(_LETTER_PX * longest) + 2 * _ROW_PX)
+
+
+def _placed(panel: Panel, top: int, width: int, time: int) -> tuple[_Placed, ...]:
     found = []
     narrow = width < _NARROW_PX
-    left = _MARGIN_PX + panel.width + (0 if narrow else _TIME_PX + _LANE_PX)
+    left = _MARGIN_PX + panel.width + (0 if narrow else time + _LANE_PX)
     for row, lines in panel.drawn:
         place_px = 0.0 if narrow or not row.place else (len(row.place) + 2) * _CODE_PX
         text = _text(row, width - _MARGIN_PX - left - place_px)

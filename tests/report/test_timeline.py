@@ -273,6 +273,19 @@ def test_the_text_of_the_svg_stays_within_it() -> None:
         assert max(len(one.text or "") for one in texts) * 6 < width
 
 
+def test_an_arrow_of_the_svg_ends_before_the_time() -> None:
+    """However late a step is, its time does not begin below the point of an arrow."""
+    evidence = of_one_test("production")
+    late = replace(evidence, requests=tuple(replace(one, at_s=12_345.0) for one in evidence.requests),
+                   uses=tuple(replace(one, at_s=12_345.0) for one in evidence.uses))
+    [panel] = panels({"it": late}, TEST)
+    root = ElementTree.fromstring(svg("title", [panel], 960))
+    points = [float(str(one.get("d"))[1:].split()[0]) for one in root.iter(f"{SVG}path")]
+    [time] = {one.get("x") for one in root.iter(f"{SVG}text") if one.text == "12,345,000 ms"}
+    assert points
+    assert max(points) < float(str(time)) - len("12,345,000 ms") * 6.6
+
+
 def test_the_line_of_code_can_be_reached_with_the_keyboard() -> None:
     """A place with code is in the order of Tab, is named with its line of code, and shows it when it has the focus."""
     trial = Trial()
