@@ -345,7 +345,7 @@ class Diagnosing:
 
     def _project(self) -> Project:
         place, environ = self.reruns.place, self.reruns.environ
-        return Project(self.reruns.command, lambda name: name in environ, self._text_of, _settings_files(place))
+        return Project(self.reruns.command, environ.get, self._text_of, _settings_files(place))
 
     def _of_order(self, tests: Sequence[str], before: Diagnosis | None = None) -> Diagnosis:
         """Find what tests depend on that ran before them. The unproved results of `before` are kept."""

@@ -38,23 +38,26 @@ _READING = (  # how a line reads a file into the environment
     re.compile(r"\b(?:env_?file|dotenv)\s*[:=]\s*\[?\s*(?P<file>[\w./\"'-]+)"),
     re.compile(r"(?:^|=)\s*file\s*\|\s*(?P<file>[^\s;&|]+)"),
 )
+_WRITTEN_OUT = r"""(?P<quote>["']?)(?P<value>[^\s"'`$%{}()<>\\,;]+)(?P=quote)(?=\s|[,;)}\]]|$)"""
 _INCLUDED = re.compile(r"^[-s]?include\s+(?P<file>\S+)")  # of make
 _DOTENV_LOAD = re.compile(r"^set\s+dotenv-load(?!\s*:=\s*false)")  # of just
 
 
-def writers(name: str, command: Sequence[str], given: bool, text_of: TextOf, files: Iterable[str]) -> list[Written]:
-    """The lines that set a variable: the last one that the command executes, else all possible ones.
+def writers(
+    name: str, command: Sequence[str], given: str | None, text_of: TextOf, files: Iterable[str]
+) -> list[Written]:
+    """The lines that set a variable: the last one that the command executes, else all that may have set it.
 
-    `given` is whether the variable was in the command's environment. `files` are project files that may set variables:
-    .env*, CI workflows, and the like.
+    `given` is its value in the command's environment, None without one: a line that gives another value did not set it.
+    `files` are project files that may set variables: .env*, CI workflows, and the like.
     """
     sure = [Written(one.file, number, verb, True, one.through)
             for one in _run(command, text_of) for number, verb in _lines(name, one.file, one.lines)]  # fmt: skip
     if sure:
         return sure[-1:]
-    if not given:
+    if given is None:
         return []
-    return _possible(name, (*files, *_BESIDE), text_of)
+    return _possible(name, (*files, *_BESIDE), text_of, given)
 
 
 def unread(name: str, text_of: TextOf, files: Iterable[str], read: Iterable[str]) -> list[Written]:
@@ -165,10 +168,19 @@ def _read_at(line: str, file: str) -> str:
     return found["file"].strip("\"'").removeprefix("./") if found is not None else ""
 
 
-def _possible(name: str, files: Iterable[str], text_of: TextOf) -> list[Written]:
-    """The lines of files that set a variable, of which it is not known whether they are executed."""
+def _possible(name: str, files: Iterable[str], text_of: TextOf, value: str | None = None) -> list[Written]:
+    """The lines of files that set a variable, to that value, of which it is not known whether they are executed."""
     return [Written(file, number, verb, False) for file in dict.fromkeys(files)
-            for number, verb in _lines(name, file, enumerate((text_of(file) or "").splitlines(), 1))]  # fmt: skip
+            for number, line in enumerate((text_of(file) or "").splitlines(), 1)
+            if (verb := _verb(name, line, file)) and (value is None or _can_give(name, value, line, file))]  # fmt: skip
+
+
+def _can_give(name: str, value: str, line: str, file: str) -> bool:
+    """Whether a line that sets a variable can have given it that value: not if another one is written out in it."""
+    found = re.search(rf"\b{re.escape(name)}[\"']?\]?\s*(?:[?+:]?=|:)\s*{_WRITTEN_OUT}", line)
+    if found is None or (file.endswith(".py") and not found["quote"]):
+        return True
+    return found["value"] == value
 
 
 def _lines(name: str, file: str, lines: Iterable[Line]) -> Iterator[tuple[int, str]]:

@@ -20,7 +20,7 @@ class Project:
     """The command that was run, its environment, and the text of the project's files."""
 
     command: tuple[str, ...] = ()
-    given: Callable[[str], bool] = lambda name: False
+    given: Callable[[str], str | None] = lambda name: None
     text_of: TextOf = lambda file: None
     files: tuple[str, ...] = ()
 

@@ -11,7 +11,7 @@ from kit.diagnosing.inherited import line_that_starts, lines_that_give, writers
 NAME = "ORDERS_URL"
 
 
-def found(files: Mapping[str, str], *command: str, given: bool = False) -> list[tuple[str, str, bool]]:
+def found(files: Mapping[str, str], *command: str, given: str | None = None) -> list[tuple[str, str, bool]]:
     """The lines that write the variable, with how they do it and whether they are run."""
     return [(str(one), one.verb, one.sure) for one in writers(NAME, command, given, files.get, sorted(files))]
 
@@ -53,7 +53,7 @@ def test_a_file_that_is_read_by_what_the_command_runs_is_named_with_that_line(
     file: str, text: str, command: str
 ) -> None:
     """Nobody runs .env: who reads it into the environment is as much of the answer as the line in it."""
-    (one,) = writers(NAME, command.split(), True, {file: text, ".env": "A=1\nORDERS_URL=x\n"}.get, [".env"])
+    (one,) = writers(NAME, command.split(), "x", {file: text, ".env": "A=1\nORDERS_URL=x\n"}.get, [".env"])
     assert (str(one), one.through, one.sure) == (".env:2", f"{file}:2", True)
 
 
@@ -110,14 +110,14 @@ def test_what_another_target_does_is_not_run(file: str, text: str, command: str,
 @pytest.mark.parametrize("command", ["pipenv run pytest", "uv run --env-file=.env pytest", "python -m dotenv run t"])
 def test_a_program_that_reads_dotenv_files_makes_it_sure(command: str) -> None:
     """What the command itself reads .env with leaves no doubt about the line."""
-    assert found({".env": "ORDERS_URL=x\n"}, *command.split(), given=True) == [(".env:1", "sets", True)]
+    assert found({".env": "ORDERS_URL=x\n"}, *command.split(), given="x") == [(".env:1", "sets", True)]
 
 
 @pytest.mark.parametrize("text", ["# include .env\n", "test:\n\tcat .env\n", "set dotenv-load := false\n"])
 def test_a_file_that_is_only_named_is_not_read(text: str) -> None:
     """A comment, or a line that shows the file, puts nothing into the environment."""
     files = {"Makefile": text, "justfile": text, ".env": "ORDERS_URL=x\n"}
-    assert [one for program in ("make", "just") for one in writers(NAME, [program, "t"], False, files.get, [])] == []
+    assert [one for program in ("make", "just") for one in writers(NAME, [program, "t"], None, files.get, [])] == []
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,28 @@ def test_a_file_that_is_only_named_is_not_read(text: str) -> None:
 )
 def test_what_only_lies_beside_the_command_may_have_written_it(file: str, text: str, line: int) -> None:
     """A file that the command does not run is named as a possibility, and only where the shell had the variable."""
-    assert found({file: text}, "pytest", given=True) == [(f"{file}:{line}", found_verb(text), False)]
+    assert found({file: text}, "pytest", given="x") == [(f"{file}:{line}", found_verb(text), False)]
     assert found({file: text}, "pytest") == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "may"),
+    [
+        (".env", "ORDERS_URL=sqlite:///test.db\n", False),
+        (".env", "ORDERS_URL='sqlite:///test.db'  # mine\n", False),
+        (".env", 'ORDERS_URL="sqlite:///live.db"\n', True),
+        (".env", "ORDERS_URL=sqlite:///$NAME.db\n", True),
+        (".envrc", "export ORDERS_URL=$(cat url)\n", True),
+        ("compose.yaml", "environment:\n  ORDERS_URL: ${URL:-sqlite:///test.db}\n", True),
+        (".github/workflows/ci.yml", "env:\n  ORDERS_URL: sqlite:///test.db\n", False),
+        ("noxfile.py", 'session.env["ORDERS_URL"] = "sqlite:///test.db"\n', False),
+        ("noxfile.py", 'session.env["ORDERS_URL"] = url\n', True),
+        ("noxfile.py", 'session.env["ORDERS_URL"] = f"sqlite:///{name}.db"\n', True),
+    ],
+)
+def test_a_line_that_gives_another_value_did_not_set_it(file: str, text: str, may: bool) -> None:
+    """A value that is written out is compared with the one that the command had; one made of others may be it."""
+    assert bool(found({file: text}, "pytest", given="sqlite:///live.db")) is may
 
 
 @pytest.mark.parametrize(("words", "expected"), [("set -e; sh ci/t.sh -q", ["ci/t.sh:1"]), ("echo 'it is", [])])
