@@ -38,16 +38,21 @@ def detect(case: Case) -> Iterator[Finding[About]]:
 def _finding(case: Case, leak: Leak, asked: Variable, child: Child) -> Finding[About]:
     at, reader = first(case.evidence.chain(child)), first(case.evidence.chain(asked))
     by = f" in {child.test}" if child.test is not None else ""
+    given = _given(case, child, asked.name)
+    line = first(case.evidence.chain(given)) if given is not None else None
+    there = f" at {location(line.file, line.line)}" if line is not None else ""
+    facts = [fact(case.evidence, child, f"{child.program} started without {asked.name}")]
+    facts += [fact(case.evidence, given, f"{asked.name} set in the tests' process")] if given is not None else []
     return of_leak(
         case,
         leak,
         NAME,
         f"{leak.database.name} answered in {child.program}, which {at or 'the program'} starts{by} with an "
-        f"environment of its own: it lacks {asked.name}, which is set in the tests' process, and reads it at "
-        f"{location(reader.file, reader.line) if reader else '?'}.",
+        f"environment of its own: it lacks {asked.name}, which is set in the tests' process{there}, and reads it "
+        f"at {location(reader.file, reader.line) if reader else '?'}.",
         at,
         About(asked.name),
-        (fact(case.evidence, child, f"{child.program} started without {asked.name}"),),
+        tuple(facts),
     )
 
 
@@ -63,6 +68,14 @@ def _starter(case: Case, leak: Leak, name: str) -> Child | None:
     """The last start of the leak's process without a variable; None if there is none."""
     before = [child for child in starters(case.evidence, leak.first.entry) if name in child.dropped]
     return before[-1] if before else None
+
+
+def _given(case: Case, child: Child, name: str) -> Variable | None:
+    """The last time that the process which starts a child had set a variable before; None if it inherited it."""
+    events = (*case.evidence.variables, *case.evidence.modes)
+    before = [one for one in events if one.name == name and one.process == child.process and one.at_s <= child.at_s]
+    given = [one for one in before if one.op == "set"]
+    return max(given, key=lambda one: one.at_s, default=None)
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
