@@ -192,7 +192,10 @@ def _write_local(local: Any, label: str, value: Any) -> None:
 
 
 def _read_variable(variable: "ContextVar[Any]") -> Entries:
-    return {"": variable.get(ABSENT)}
+    try:
+        return {"": variable.get()}  # its default, if it has one, which can be set
+    except LookupError:
+        return {"": ABSENT}
 
 
 def _write_variable(variable: "ContextVar[Any]", label: str, value: Any) -> None:

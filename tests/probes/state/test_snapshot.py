@@ -47,6 +47,7 @@ numbers = random.Random(1)
 local = threading.local()
 chosen = contextvars.ContextVar("chosen")
 chosen.set("a")
+defaulted = contextvars.ContextVar("defaulted", default="a")
 
 class Registry:
     entries = {}
@@ -122,6 +123,7 @@ CHANGES: dict[str, Change] = {
     ".numbers": lambda m: m.numbers.random(),
     ".local.value": lambda m: setattr(m.local, "value", 1),
     ".chosen": lambda m: m.chosen.set("b"),
+    ".defaulted": lambda m: m.defaulted.set("b"),
     ".Registry.entries['x']": lambda m: m.Registry.entries.update(x=1),
     ".Registry.limit": lambda m: setattr(m.Registry, "limit", 2),
     ".registry.limit": lambda m: setattr(m.registry, "limit", 2),  # on an object without attributes of its own
