@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kit.analysis.case import Case, Leak
 from kit.analysis.reach import Reach
 from kit.analysis.url_source import leads_to, url_source_of
-from kit.evidence.model import Connection, Engine, Setting
+from kit.evidence.model import Connection, Engine, Setting, Text
 from kit.probes.places import place
 
 
@@ -41,6 +41,18 @@ def late_change(case: Case, leak: Leak) -> Setting | None:
     """The change of a setting by the tests, in effect at a leak, whose previous value was the reached database."""
     held = (event for event in _in_force(case, leak) if is_held(leak, event))
     return next((event for event in held if not _is_from_a_variable(case, leak, event)), None)
+
+
+def still_holding(case: Case, leak: Leak, late: Setting) -> Text | None:
+    """Which other setting held what an engine was made of after a change: one of its own module, else any; or None."""
+    made = made_for(leak).entry
+    if not isinstance(made, Engine) or made.at_s <= late.at_s:
+        return None
+    others = (one for one in case.evidence.texts if one.name != late.name and one.process == made.process)
+    found = [one for one in others if place(one.value) == place(made.url) is not None]
+    near = {frame.file for frame in case.evidence.chain(made)[:1]}
+    found.sort(key=lambda one: not near.intersection(frame.file for frame in case.evidence.chain(one)))
+    return found[0] if found else None
 
 
 def _is_from_a_variable(case: Case, leak: Leak, event: Setting) -> bool:

@@ -293,11 +293,13 @@ class Given(Entry):
 class Text(Entry):
     """A string in the program's state (module.global['key']) names the database of a new engine.
 
-    The stack is the line of the module's source on which the string stands.
+    The stack is the line of the module's source on which the string stands. Where it stands on none there, or on
+    several, `is_held` is true, and the line assigns the global that holds it.
     """
 
     name: str
     value: str
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from kit.evidence.model import Evidence, Setting
+from kit.detectors.registry import kind_named
+from kit.diagnosing.wording import Project
+from kit.evidence.model import Evidence, Setting, Text
 from tests.analysis.seen_runs import (
     BY_APPLICATION,
     BY_ENGINE,
@@ -49,6 +51,18 @@ def test_a_copy_of_its_old_value_is_told_with_what_has_it() -> None:
     (finding,) = found(replace(leak(), settings=(changed(at_s=2.0, also=("app.db.URL",)),)))
     assert finding.kind == "setting-changed-too-late"
     assert "AFTER its old value had been copied (app.db.URL still has it)" in finding.message
+
+
+def test_an_engine_made_after_the_change_is_of_what_holds_the_old_value_then() -> None:
+    """Nobody knows that it is a copy: the setting that still names the database is told, with its line."""
+    text = Text(name="app.db.own.url", value=OWN, is_held=True, at_s=4.9, stack=BY_ENGINE)
+    (finding,) = found(replace(leak(), settings=(changed(at_s=2.0),), texts=(text,)))
+    assert finding.kind == "setting-changed-too-late"
+    assert "app.db.own.url (app/db.py:5) still held its old value: the engine created at app/db.py:5" in finding.message
+    assert "AFTER" not in finding.message
+    kind = kind_named(finding.kind)
+    assert kind.advice(finding).startswith("Let the tests set app.db.own.url, too")
+    assert kind.words.because(finding.about, finding.where, Project()).endswith("still holds its old value")
 
 
 @pytest.mark.parametrize("literal", ["", "app.db.URL"])

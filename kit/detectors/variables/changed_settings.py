@@ -18,13 +18,15 @@ from kit.probes.interventions.connections import RedirectEngine
 class SettingAbout:
     """The setting as a path in the program (`variable`), and its previous value as the evidence shows it.
 
-    `value` is the new value, `made` the location where the engine is created.
+    `value` is the new value, `made` the location where the engine is created. `held` is the other setting that still
+    held the previous value when the engine was created; "" for none.
     """
 
     variable: str
     before: str
     value: str
     made: str
+    held: str = ""
 
 
 def line_of_tests(case: Case, late: Setting) -> Frame | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kit.analysis.case import Case, Leak, of_leak, within
-from kit.analysis.model import Finding, fact
+from kit.analysis.model import Finding, fact, first, location
 from kit.analysis.opened_by_tests import by_tests
-from kit.analysis.settings import Made, late_change, made_for
+from kit.analysis.settings import Made, late_change, made_for, still_holding
 from kit.detectors.kind import Explanation, Kind, Strength
 from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
 from kit.detectors.variables.changed_settings import SettingAbout, line_of_tests, redirected_to_setting, set_at
-from kit.evidence.model import Setting
+from kit.detectors.words import Sources, Words
+from kit.evidence.model import Setting, Text
 
 NAME = "setting-changed-too-late"
 
@@ -30,26 +31,36 @@ def detect(case: Case) -> Iterator[Finding[SettingAbout]]:
 def _finding(case: Case, leak: Leak, made: Made, late: Setting) -> Finding[SettingAbout]:
     at, chain = line_of_tests(case, late), case.evidence.chain(made.entry)
     where = f"{chain[0].file}:{chain[0].line}" if chain else ""
+    held = still_holding(case, leak, late)
+    facts = [
+        fact(case.evidence, made.entry, f"{made.what} made ({made.url})"),
+        fact(case.evidence, late, f"{late.name} set to {late.value}", at),
+    ]
+    facts += [fact(case.evidence, held, f"{held.name} holds {held.value}")] if held else []
     return of_leak(
         case,
         leak,
         NAME,
-        _describe_change(case, leak, made, late, where),
+        _describe_change(case, leak, made, late, where, held),
         at,
-        SettingAbout(late.name, late.before or made.url, late.value, where),
-        (
-            fact(case.evidence, made.entry, f"{made.what} made ({made.url})"),
-            fact(case.evidence, late, f"{late.name} set to {late.value}", at),
-        ),
+        SettingAbout(late.name, late.before or made.url, late.value, where, held.name if held else ""),
+        tuple(facts),
     )
 
 
-def _describe_change(case: Case, leak: Leak, made: Made, late: Setting, where: str) -> str:
+def _describe_change(case: Case, leak: Leak, made: Made, late: Setting, where: str, held: Text | None) -> str:
     changed, answered = set_at(case, late), f"{leak.database.name} answered {within(leak.tests)}"
     if made.entry.at_s <= late.at_s:
         return (
             f"{changed} AFTER the {made.what} was created from its old value at {where or '?'} ({made.url}). The "
             f"change has no effect: {answered}."
+        )
+    if held is not None:
+        line = first(case.evidence.chain(held))
+        there = f" ({location(line.file, line.line)})" if line is not None else ""
+        return (
+            f"{changed}, and {held.name}{there} still held its old value: the {made.what} created at {where or '?'} "
+            f"after that got {made.url}, and {answered}."
         )
     kept = f" ({', '.join(late.also)} still has it)" if late.also else ""
     return (
@@ -66,6 +77,11 @@ def interventions(finding: Finding[SettingAbout], context: Context) -> Iterator[
 def advice(finding: Finding[SettingAbout]) -> str:
     """Change the setting before it is read."""
     about = finding.about
+    if about.held:
+        return (
+            f"Let the tests set {about.held}, too, or let {about.made or 'the application'} take its database from "
+            f"{about.variable}; if the one is a copy of the other, set {about.variable} before it is made."
+        )
     made = f"{about.made} reads it" if about.made else "the application reads it"
     return (
         f"Set {about.variable} before {made}: pass it to the function that creates the application or the engine (a "
@@ -74,7 +90,13 @@ def advice(finding: Finding[SettingAbout]) -> str:
     )
 
 
-KIND = Kind(
+def because(about: SettingAbout, where: str, sources: Sources) -> str:
+    """That another setting held the old value, if it did."""
+    held = f"{where} sets {about.variable}, and {about.held}, which the application uses, still holds its old value"
+    return held if about.held and where else ""
+
+
+KIND: Kind[SettingAbout] = Kind(
     NAME,
     "A setting changed too late",
     Explanation(
@@ -101,4 +123,5 @@ KIND = Kind(
     interventions,
     advice,
     because="{where} sets {variable} only after the application has read it",
+    words=Words(because=because),
 )

@@ -58,7 +58,8 @@ def _text(case: Case, leak: Leak) -> Text | None:
     """The setting whose text is the URL of a leak's engine; None where several are."""
     if leak.engine is None or leak.engine.variables:
         return None
-    found = [one for one in case.evidence.texts if place(one.value) == place(leak.engine.url) is not None]
+    stand = (one for one in case.evidence.texts if not one.is_held)
+    found = [one for one in stand if place(one.value) == place(leak.engine.url) is not None]
     return found[0] if len({case.evidence.chain(one) for one in found}) == 1 else None
 
 

@@ -115,6 +115,12 @@ class _Module:
             self.assigned = set(_ASSIGNED.findall(_text_of(self.globals.get("__file__"))))
         return name in self.assigned
 
+    def line_of(self, name: str) -> int:
+        """Return the line of the module's source that assigns to a global; 0 for none or several."""
+        lines = enumerate(_text_of(self.globals.get("__file__")).splitlines(), 1)
+        found = [number for number, line in lines if name in _ASSIGNED.findall(line)]
+        return found[0] if len(found) == 1 else 0
+
 
 class SettingsProbe:
     """Records each replacement of a text that names a database, with the line of the tests that did it."""
@@ -184,7 +190,7 @@ class SettingsProbe:
         return found
 
     def _holding(self, url: str) -> None:
-        """Record the lines of the application's source whose strings are in the program's state, and name a URL."""
+        """Record where the strings of the program's state that name a URL stand in its source, or what holds them."""
         every = [(root, name, text) for root in self._roots.values() for name, (_, text) in root.texts.items()]
         for root, name, text in every:
             module = self._modules.get(root.name.rpartition(".")[0])
@@ -192,11 +198,16 @@ class SettingsProbe:
                 continue
             self._located.add((name, text))
             file = module.globals.get("__file__")
-            line = self._lines.of_text(file, text) if type(file) is str else 0
-            if line and type(file) is str:
+            if type(file) is not str:
+                continue
+            stands = self._lines.of_text(file, text)
+            line = stands or module.line_of(root.name.rpartition(".")[2])
+            if line:
                 where: Stack = ((absolute(file), line, "<module>", None),)
                 value = shown(name, text)
-                self._recorder.event("text", stack=where, apart=(name, text), name=name, value=value)
+                self._recorder.event(
+                    "text", stack=where, apart=(name, text), name=name, value=value, is_held=not stands
+                )
 
     @quietly
     def literal(self, url: str) -> Optional[str]:

@@ -250,6 +250,24 @@ def test_an_application_that_no_global_holds_is_looked_at_from_when_its_engine_w
     assert found.places(event) == ["test_it.py:11 changed"]
 
 
+def test_a_global_that_holds_a_text_from_elsewhere_is_told_with_the_line_that_assigns_it(tmp_path: Path) -> None:
+    """The string of a setting stands in one module, and another module's object holds it when its engine is made."""
+    files = {
+        "app/store.py": """\
+            from sqlalchemy import create_engine
+            from app.config import Settings
+
+            own = Settings()
+
+            def open_it():
+                return create_engine(own.url)
+            """,
+    }
+    found = seen(tmp_path, "from app.store import open_it\nconfig.settings.url = 'sqlite:///test.db'\nopen_it()", files)
+    event = found.one("text", name="app.store.own.url")
+    assert (event["is_held"], found.places(event)) == (True, ["app/store.py:4 <module>"])
+
+
 def test_a_password_in_a_setting_is_not_shown(tmp_path: Path) -> None:
     """What is written down of a URL has no password."""
     found = seen(tmp_path, "config.URL = 'postgresql://u:pa55w0rdpa55@h/test'")
