@@ -64,6 +64,44 @@ def test_an_override_that_opens_the_applications_engine_is_the_cause(tmp_path: P
     assert "test_shop.py:9" in cause.fix
 
 
+def test_an_engine_that_is_taken_back_before_the_request_is_the_cause_without_a_session(tmp_path: Path) -> None:
+    """The application asks its engine itself, which the tests had replaced for a moment only: no session is opened."""
+    files = {
+        "shop.py": """
+            from fastapi import FastAPI
+            from sqlalchemy import create_engine, text
+
+            engine = create_engine("sqlite:///prod.db")
+            app = FastAPI()
+
+            @app.get("/")
+            def one():
+                with engine.connect() as connection:
+                    return connection.scalar(text("select 1"))
+        """,
+        "test_shop.py": """
+            from unittest.mock import patch
+            import pytest
+            from fastapi.testclient import TestClient
+            from sqlalchemy import create_engine
+            from shop import app
+
+            @pytest.fixture
+            def client():
+                with patch("shop.engine", create_engine("sqlite:///test.db")):
+                    client = TestClient(app)
+                return client
+
+            def test_one(client):
+                assert client.get("/").json() == 1
+        """,
+    }
+    _, diagnosis = diagnosed(write(tmp_path, files), allow=["test.db"])
+    assert diagnosis.status is Status.PROVED
+    (cause,) = diagnosis.causes
+    assert (cause.kind, cause.file, cause.line) == ("engine-not-used", "test_shop.py", 10)
+
+
 def test_an_engine_that_is_used_is_not_told(tmp_path: Path) -> None:
     """The same override, with the tests' own sessions."""
     project = write(tmp_path, {"shop.py": APPLICATION, "test_shop.py": TESTS.format(session="TestingSession")})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kit.analysis.case import Case, Leak, of_leak, within
 from kit.analysis.model import Finding, fact, first, location
@@ -13,6 +13,7 @@ from kit.detectors.planning.candidate import Candidate
 from kit.detectors.planning.context import Context
 from kit.detectors.planning.shared import redirected_session
 from kit.evidence.model import Engine, Frame
+from kit.probes.interventions.base import Intervention
 from kit.probes.places import place
 
 NAME = "engine-not-used"
@@ -77,13 +78,21 @@ def _of_tests(case: Case, leak: Leak) -> Engine | None:
 
 
 def interventions(finding: Finding[About], context: Context) -> Iterator[Candidate]:
-    """Bind the session of a leak to the unused engine of the tests."""
+    """Bind the session of a leak to the unused engine of the tests, or redirect its connections there without one."""
     file, _, line = finding.about.ours.rpartition(":")
     for leak in context.case.leaks:
         if leak.opener is not None and leak.tests == finding.tests and leak.database.id in finding.databases:
-            label = f"with the session of {leak.opener.file}:{leak.opener.line} on the tests' engine"
-            change = redirected_session(leak.opener, Frame(file, int(line), ""))
+            what, change = _onto(context, leak, leak.opener, Frame(file, int(line), ""))
+            label = f"with the {what} of {leak.opener.file}:{leak.opener.line} on the tests' engine"
             yield Candidate(finding, label, (change,), advice(finding))
+
+
+def _onto(context: Context, leak: Leak, opener: Frame, ours: Frame) -> tuple[str, Intervention]:
+    """What of a leak is put onto an engine, and how: its session or, without one, its connections."""
+    if getattr(leak.first.entry, "session", None) is not None:
+        return "session", redirected_session(opener, ours)
+    led = context.redirect_engines(leak, sites=context.sites_of([leak]))
+    return "connections", replace(led, engine_file=ours.file, engine_line=ours.line)
 
 
 def advice(finding: Finding[About]) -> str:
@@ -115,7 +124,8 @@ KIND = Kind(
             with SessionLocal() as db:         # the application's factory, not one of `engine`
                 yield db
         """,
-        proved="A re-run binds the session that was opened to the tests' engine.",
+        proved="A re-run binds the session that was opened to the tests' engine, or redirects the connections of the "
+        "application's engine there.",
         to_do="Open the override's session on the tests' engine, or hand the engine to what serves the test.",
     ),
     Strength.CAUSE,
