@@ -5,6 +5,7 @@ They change the URL's source (variables, files, modules), or redirect the engine
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -35,6 +36,7 @@ from kit.probes.interventions.applications import NoLifespan
 from kit.probes.interventions.base import Intervention
 from kit.probes.interventions.texts import PathFirst
 from kit.probes.interventions.variables import DropFromFiles, SetVariable
+from kit.probes.places import place
 
 # Routes of code that runs outside requests' dependencies and may have its own engine.
 _OF_ITSELF = ("middleware", "thread")
@@ -304,37 +306,61 @@ def _collected_alone(leak: Leak, context: Context) -> Iterator[Candidate]:
 
 def _own_modules(leak: Leak, context: Context) -> Iterator[Candidate]:
     """Put a project folder first on sys.path, if a file of the leak has a namesake there."""
-    made = context.case.evidence.chain(leak.engine or leak.first.connection)
-    for frame in (*made[:1], *leak.first.chain[:1]):
-        for folder, own in _namesakes(context, frame.file):
-            finding = _suggested(
-                context,
-                leak,
-                module_from_elsewhere.NAME,
-                f"{frame.file} is imported, and not {own}: sys.path (PYTHONPATH, and how pytest is started) decides. "
-                f"It connects to {leak.database.name}.",
-                frame.file,
-                frame.line,
-            )
-            yield Candidate(
-                finding,
-                PathFirst(folder).label,
-                (PathFirst(folder),),
-                f"Let the tests import {own}: set pythonpath = {folder or '.'} in pytest's configuration (or run "
-                "python -m pytest), and remove the other folder from PYTHONPATH.",
-                at=(frame.file, frame.line),
-            )
+    evidence = context.case.evidence
+    for frame in (*evidence.chain(leak.engine or leak.first.connection)[:1], *leak.first.chain[:1]):
+        for found in _namesakes(context, frame.file):
+            yield _own_module(leak, context, frame, found, "connects to")
             return
+    url = leak.engine.url if leak.engine is not None else leak.first.connection.configured
+    for text in evidence.texts:
+        for frame in evidence.chain(text)[:1] if place(text.value) == place(url) is not None else ():
+            for found in _namesakes(context, frame.file):
+                yield _own_module(leak, context, frame, found, "names")
+                return
 
 
-def _namesakes(context: Context, file: str) -> Iterator[tuple[str, str]]:
-    """Other project files that may be the same module: (the folder for sys.path, the file)."""
+def _own_module(leak: Leak, context: Context, frame: Frame, found: tuple[str, str, str], does: str) -> Candidate:
+    folder, own, other = found
+    line = _line_of_path(context, other)
+    decides = f"{line} puts {other} on sys.path" if line else "sys.path (PYTHONPATH, and how pytest is started) decides"
+    finding = _suggested(
+        context,
+        leak,
+        module_from_elsewhere.NAME,
+        f"{frame.file} is imported, and not {own}: {decides}. It {does} {leak.database.name}.",
+        frame.file,
+        frame.line,
+    )
+    there = f"at {line}" if line else "in pytest's configuration (or run python -m pytest)"
+    return Candidate(
+        finding,
+        PathFirst(folder).label,
+        (PathFirst(folder),),
+        f"Let the tests import {own}: set pythonpath = {folder or '.'} {there}, and remove the other folder from "
+        f"{'it' if line else 'PYTHONPATH'}.",
+        at=(frame.file, frame.line),
+    )
+
+
+def _namesakes(context: Context, file: str) -> Iterator[tuple[str, str, str]]:
+    """Other project files that may be the same module: the folder for sys.path, the file, the folder of this one."""
     parts = file.split("/")
-    for number in range(1, len(parts) - 1):
+    in_package = context.text_of("/".join([*parts[:-1], "__init__.py"])) is not None
+    for number in range(1, len(parts) - in_package):
         for folder in ("", "src"):
             own = "/".join([*([folder] if folder else []), *parts[number:]])
             if own != file and not context.case.of_tests(own) and context.text_of(own) is not None:
-                yield folder, own
+                yield folder, own, "/".join(parts[:number])
+
+
+def _line_of_path(context: Context, folder: str) -> str:
+    """The line of pytest's configuration that puts a folder on sys.path, as FILE:LINE; "" for none."""
+    written = re.compile(rf"\s*[\"']?pythonpath[\"']?\s*=.*(?<![\w./-])(?:\./)?{re.escape(folder)}/?(?![\w./-])")
+    for file in ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"):
+        for number, line in enumerate((context.text_of(file) or "").splitlines(), 1):
+            if written.match(line):
+                return f"{file}:{number}"
+    return ""
 
 
 def _suggested(

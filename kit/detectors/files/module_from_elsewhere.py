@@ -20,8 +20,8 @@ KIND = Kind(
     NAME,
     "A module imported from another folder",
     Explanation(
-        what="The module that opened the database was imported from another folder, while the project has a file of "
-        "its name.",
+        what="The module that opened the database, or whose text names it, was imported from another folder, while the "
+        "project has a file of its name.",
         comes_about="PYTHONPATH, an installed copy of the project, or the way in which pytest is started puts another "
         "folder first on sys.path.",
         example="""
