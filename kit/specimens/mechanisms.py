@@ -63,7 +63,7 @@ export INTEGRATION_DATABASE_URL="$PRODUCTION_DATABASE_URL"
 _ASYNC_ITERATOR = "from collections.abc import AsyncIterator\n"
 _EVENT_LOOP = '@pytest.fixture(scope="session")\ndef event_loop():\n'
 
-_WARM_POOL = (
+SETTINGS_FOLLOWED = (
     Edit(DATABASE, _ASYNC_ITERATOR, _ASYNC_ITERATOR + "from typing import Any\n"),
     Edit(
         DATABASE,
@@ -95,6 +95,10 @@ def following(engine: AsyncEngine) -> AsyncEngine:
         "following(create_async_engine(settings.database_url()",
     ),
     Edit(DATABASE, "**settings.ENGINE_OPTIONS)", "**settings.ENGINE_OPTIONS))"),
+)
+
+_WARM_POOL = (
+    *SETTINGS_FOLLOWED,
     Edit(
         CONFTEST,
         _EVENT_LOOP,

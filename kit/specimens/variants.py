@@ -18,6 +18,7 @@ from kit.specimens.mechanisms import (
     LAZY_ENGINE,
     LIFESPAN_READS,
     MAIN,
+    SETTINGS_FOLLOWED,
     clean_specimen,
 )
 
@@ -510,6 +511,12 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "Reversed order",
                 "The last test runs first.",
                 _REVERSED_ORDER,
+            ),
+            Variant(
+                "settings_followed",
+                "Engine that follows the settings",
+                "Each new connection goes to where the settings point at that moment, not by the URL of the engine.",
+                SETTINGS_FOLLOWED,
             ),
             Variant("null_pool", "NullPool", "The engine keeps no connection: each is closed after use.", _NULL_POOL),
             Variant(

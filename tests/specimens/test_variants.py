@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kit.errors import TrialError
-from kit.specimens.attempts import ATTEMPTS
+from kit.specimens.attempts import ATTEMPTS, CONFTEST
 from kit.specimens.build import project, write_project
 from kit.specimens.contradictions import CONTRADICTIONS
 from kit.specimens.edits import change_of
@@ -58,6 +58,13 @@ def test_every_pair_can_be_built_unless_it_contradicts_itself() -> None:
         assert_built(pair, "none")
 
 
+def test_a_warm_pool_adds_nothing_but_the_visit_to_an_engine_that_follows_the_settings() -> None:
+    """With and without the visit the application is the same, so that runs of the two differ in the visit alone."""
+    warm, without = project(("warm_pool",), "none"), project(("settings_followed",), "none")
+    assert [path for path in warm if warm[path] != without[path]] == [CONFTEST]
+    assert without["app/database.py"] != clean_specimen()["app/database.py"]
+
+
 @pytest.mark.parametrize("attempt", ATTEMPTS)
 def test_every_piece_goes_with_every_attempt_unless_they_contradict_each_other(attempt: str) -> None:
     """Any mechanism or variant goes with any attempt, alone and in the reported project."""
@@ -75,7 +82,7 @@ def test_the_order_of_the_names_does_not_matter() -> None:
 def test_contradictions_are_few_and_each_is_refused_with_its_reason() -> None:
     """What cannot go together is listed, says why, and names pieces that there are."""
     of_pieces = [pair for pair in PAIRS if frozenset(pair) in CONTRADICTIONS]
-    assert (len(PAIRS), len(of_pieces)) == (780, 11)
+    assert (len(PAIRS), len(of_pieces)) == (820, 11)
     for pair, reason in CONTRADICTIONS.items():
         pieces, attempts = sorted(pair & set(PIECES)), pair & set(ATTEMPTS)
         assert len(pieces) + len(attempts) == 2
