@@ -7,7 +7,7 @@ test are written up to `REPEATS_AT_MOST` times, and only counted after that.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 from .as_json import quoted, value_as_json
 from .context import CURRENT
@@ -16,7 +16,7 @@ from .own import functools, itertools, os, sys, threading, time
 from .own import own_builtins as __builtins__  # noqa: F401
 from .quiet import is_of_a_signals_handler, quietly, reason
 from .record_file import RecordFile
-from .redact import may_hold_a_secret, redact_command, without_secrets
+from .redact import may_hold_a_secret_in, redact_command, without_secrets
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -215,12 +215,13 @@ class Recorder:
 
 def _shown(fields: Dict[str, Any]) -> str:
     """Return fields as the rest of a JSON object, without secrets."""
-    text = _as_json(fields)
-    return _as_json(without_secrets(fields)) if may_hold_a_secret(text) else text
+    pieces = _as_json(fields)
+    text = "".join(pieces)
+    return "".join(_as_json(without_secrets(fields))) if may_hold_a_secret_in(pieces, text) else text
 
 
-def _as_json(fields: Dict[str, Any]) -> str:
-    return "".join([f",{quoted(name)}:{value_as_json(value)}" for name, value in fields.items()])
+def _as_json(fields: Dict[str, Any]) -> List[str]:
+    return [f",{quoted(name)}:{value_as_json(value)}" for name, value in fields.items()]
 
 
 def _command_of(pid: int) -> Optional[str]:

@@ -425,3 +425,21 @@ def test_the_shapes_of_a_text_are_searched_once(monkeypatch: pytest.MonkeyPatch)
         for _ in range(2):
             door.redact(text)
     assert [searched.count(short), searched.count(long)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ([',"verb":"select"', ',"tables":["sites"]'], False),
+        ([',"verb":"select"', ',"url":"postgresql://u:x@h/d"'], True),
+        ([',"verb":"select"', ',"text":"alter role u password"'], True),
+        ([',"a":"correct-horse-battery"', ',"b":1'], True),
+        ([',"a":"' + "x" * 2000 + ' token"'], True),
+        ([], False),
+    ],
+)
+def test_a_text_in_pieces_is_asked_like_the_whole(pieces: list[str], expected: bool) -> None:
+    """What holds a mark, or a value that is known as a secret, in any of its pieces; short and long."""
+    door.learn("correct-horse-battery")
+    whole = "".join(pieces)
+    assert door.may_hold_a_secret_in(pieces, whole) is door.may_hold_a_secret(whole) is expected
