@@ -25,7 +25,7 @@ from kit.diagnosing.conclusion import (
     nothing_wrong,
 )
 from kit.diagnosing.journal import Journal, RunResult, opened
-from kit.diagnosing.judge import Symptom, case_of_answer, judged, symptoms_of, together
+from kit.diagnosing.judge import Symptom, case_of_answer, failures, judged, symptoms_of, together
 from kit.diagnosing.order import dependences as order
 from kit.diagnosing.order.model import Dependence
 from kit.diagnosing.order.named import named
@@ -247,7 +247,20 @@ class Diagnosing:
         if diagnosis.status is not Status.PROVED and all(symptom.failing for symptom in self.symptoms):
             failed = [test for symptom in self.symptoms for test in symptom.affected]
             return self._of_order(failed[:_TESTS_AT_MOST], diagnosis)
-        return diagnosis
+        return diagnosis if diagnosis.status is Status.PROVED else self._after_others(diagnosis) or diagnosis
+
+    def _after_others(self, before: Diagnosis) -> Diagnosis | None:
+        """The state for which tests reach a wrong database, each only after others; None if that is not proved of all.
+
+        Only for few tests, which failed: the outcome is what a test alone and one after others are compared by.
+        """
+        failed = set(failures(self.first.evidence))
+        tests = [test for symptom in self.symptoms for test in symptom.affected]
+        all_fail = all(symptom.affected for symptom in self.symptoms) and failed.issuperset(tests)
+        if not all_fail or len(tests) > _TESTS_AT_MOST or self.reruns.stopped:
+            return None
+        found = self._of_order(tests)
+        return found if found.status is Status.PROVED else replace(before, runs=tuple(self.runs))
 
     def _find_causes(self) -> list[Found]:
         """Find each symptom's causes with few tests and confirm all in one run of all tests; otherwise one by one."""
@@ -461,7 +474,8 @@ def _effect_on_test(evidence: Evidence, test: str) -> tuple[Effect, str]:
     if evidence.timed_out:
         return Effect.VOID, "it was ended at its time limit"
     if evidence.refusals:
-        return Effect.VOID, f"{evidence.refusals[0].database}, which is not allowed, was refused"
+        effect = Effect.STAYS if all(refusal.test == test for refusal in evidence.refusals) else Effect.VOID
+        return effect, f"{evidence.refusals[0].database}, which is not allowed, was refused"
     return _EFFECTS.get(outcome, Effect.VOID), f"it {outcome or 'did not run'}"
 
 

@@ -171,8 +171,11 @@ class Reruns:
 def _ended(evidence: Evidence, what: Selection) -> Ended:
     outcomes = outcomes_of(evidence)
     outcome, failure = outcomes.get(what.test, ("", ""))
-    if evidence.refusals or evidence.timed_out:  # the run was stopped, so the outcome means nothing
+    own = [refusal for refusal in evidence.refusals if refusal.test == what.test]
+    if evidence.timed_out or len(own) < len(evidence.refusals):  # the run was stopped: the outcome means nothing
         outcome = ""
+    elif own:
+        outcome, failure = "failed", f"{own[0].database} refused"
     others = tuple((unit, outcomes[unit][0]) for unit in what.units if unit in outcomes)
     return Ended(outcome, failure, others)
 
