@@ -101,6 +101,14 @@ class ForkedKernel:
         """Kill the kernel."""
         self.send_signal(signal.SIGKILL)
 
+    def abandon(self) -> None:
+        """End a kernel whose end nobody waits for any more, with its parent. Does nothing for one that has ended."""
+        parent, self._parent = self._parent, None
+        if parent is not None:
+            self._connection.close()
+            parent.close()
+            self.returncode = -signal.SIGKILL
+
     def _fork(self) -> int:
         assert self._parent is not None
         address = self._parent.ready()

@@ -56,6 +56,12 @@ class WarmProvisioner(LocalProvisioner):
             parents.prepare(environ)
         return self.connection_info
 
+    async def cleanup(self, restart: bool = False) -> None:
+        """Release what is held for a kernel whose end was not waited for, too: clients wait for some seconds only."""
+        if isinstance(self.process, ForkedKernel) and not restart:
+            await asyncio.to_thread(self.process.abandon)
+        await super().cleanup(restart)
+
     def _program(
         self, cmd: Sequence[str], options: Mapping[str, Any], environ: Mapping[str, str], files: Mapping[int, int]
     ) -> Program:

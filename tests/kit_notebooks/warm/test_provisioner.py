@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -120,6 +121,19 @@ def test_forks_of_one_parent_draw_different_numbers(ready: Path) -> None:
     (parent, *first), (same_parent, *second) = drawn
     assert parent == same_parent
     assert not set(first) & set(second)
+
+
+def test_a_kernel_whose_end_is_not_waited_for_is_released(ready: Path) -> None:
+    """A client that gives up waiting cleans up: the kernel is gone, and nothing of its parent is left open here."""
+    with running(ready) as kernel:
+        process = kernel.process
+        asyncio.run(kernel.manager.provisioner.cleanup(restart=True))
+        assert process.poll() is None
+        asyncio.run(kernel.manager.provisioner.cleanup())
+        assert process.poll() == -signal.SIGKILL
+        assert not psutil.pid_exists(process.pid)
+        assert process._connection.fileno() == -1
+    give_back_ready()
 
 
 def give_back_ready() -> None:
