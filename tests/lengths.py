@@ -50,7 +50,6 @@ AT_LENGTH = {
     r"probes/test_audited\.py": "a process of the command each",
     r"probes/test_coverage_use\.py": "three or more runs of a suite each",
     r"probes/settings/test_probe\.py::.*\[": "a run of a suite each",
-    r"probes/test_lazily\.py::.*\[": "programs with and without the probes",
     r"test_lengths\.py::test_what_is": "a collection each",
     r"probes/test_harmless\.py::test_a_probe_that_fails": "a run of a suite for each part of the probes",
     r"probes/test_pytest_use\.py::test_workers": "runs of pytest with workers",
@@ -109,7 +108,6 @@ SAMPLES = {
     r"probes/test_coverage_use\.py::test_the_report_is_the_same\[none": "a suite that measures its coverage",
     r"probes/settings/test_probe\.py::test_a_setting.*\[(config.TABLES.update|config.settings)": "a mapping, an object",
     r"probes/settings/test_probe\.py::test_what_names.*\[config.TITLE": "a text that names no database",
-    r"probes/test_lazily\.py::.*\[True": "a lazy module",
     r"test_lengths\.py::test_what_is.*\[4/3": "a share that is none",
     r"guard/test_run\.py::test_(a_test_that_reaches|a_refusal_that_is_sw|threads|drivers$|native|without_the_option)":
         "the guard, by test, thread, driver and program",

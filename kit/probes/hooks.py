@@ -326,7 +326,9 @@ class _AfterImport(MetaPathFinder):
                 hooks.by_finder.discard(name)
             if held_by(module).get("__name__") != name:  # a loader can be shared by modules
                 return
-            if is_lazy(module) and not is_executed:
+            # In newer Pythons (3.13, not yet 3.12.1) a module is of the lazy type until its own loader has ended.
+            own = held_by(held_by(module).get("__spec__")).get("loader") is loader
+            if is_lazy(module) and not is_executed and not own:
                 self.report_execution(module)
             else:
                 hooks.imported(name, module)
