@@ -33,7 +33,8 @@ def newest_module() -> Tuple[Any, ...]:
     """Return what differs once a module was added or removed: how many there are, and which came last."""
     loaded: Any = sys.modules
     try:
-        name = next(dict.__reversed__(loaded), None)
+        name, module = next(reversed(dict.items(loaded)), (None, None))
     except (RuntimeError, TypeError):  # another thread is importing one; it was replaced by something else
         return (object(),)
-    return len(loaded), name, address(dict.get(loaded, name))
+    # A key of another type could have an `__eq__` of the program's.
+    return dict.__len__(loaded), name if type(name) is str else address(name), address(module)

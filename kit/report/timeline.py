@@ -45,6 +45,7 @@ from kit.specimens.edits import Files
 
 _JUDGED = {True: "allowed", False: "not allowed", None: None}
 
+
 def timeline(runs: Mapping[str, Evidence], test: str) -> Drawing:
     """Draw the steps of `test` in each run, one panel below the other; the key of a run is its panel's name.
 

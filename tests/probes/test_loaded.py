@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -90,3 +90,26 @@ def test_a_module_that_comes_as_another_goes_is_noticed(monkeypatch: pytest.Monk
         seen.append(loaded.newest_module())
     assert len({len(sys.modules), *(one[0] for one in seen)}) == 1
     assert len(set(seen)) == 3
+
+
+def test_a_key_of_the_programs_own_type_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing keeps a program from such a key in `sys.modules`; its methods are not called."""
+    called: list[str] = []
+
+    class Key:
+        def __hash__(self) -> int:
+            called.append("hash")
+            return 1
+
+        def __eq__(self, other: object) -> bool:
+            called.append("eq")
+            return True
+
+    keys = Key(), Key()
+    seen = []
+    for key in keys:
+        monkeypatch.setattr(loaded, "sys", SimpleNamespace(modules={key: ModuleType("odd")}))
+        called.clear()
+        seen.append(loaded.newest_module())
+    assert seen[0] != seen[1]
+    assert called == []
